@@ -1,0 +1,195 @@
+"""Every error this package raises on purpose.
+
+The tree (all below :class:`CustomLabelsError`)::
+
+    CustomLabelsError
+    ├── InputError (ValueError)          an argument can't be used: the message names it and the value it got
+    │   ├── ImageError                   one image can't be used: names the image
+    │   │   ├── ImageNotFoundError       nothing at that path
+    │   │   ├── NotAnImageError          the bytes are no image, or of a type that isn't read
+    │   │   ├── TruncatedImageError      an image that ends too early or is damaged
+    │   │   └── ImageTooLargeError       more pixels than the limit (decompression bomb)
+    │   ├── LabelError                   a label is unknown, doubled, empty or still in use
+    │   ├── ArchiveError                 a zip that can't be unpacked safely
+    │   ├── ManifestError                a manifest file can't be read at all (has a code)
+    │   └── TableError                   a DataFrame lacks columns or holds impossible values
+    ├── ProjectError
+    │   ├── ProjectNameError (ValueError)
+    │   ├── ProjectExistsError
+    │   └── ProjectNotFoundError
+    ├── StoreError                       the project's database can't do what was asked
+    │   ├── SchemaTooNewError            written by a newer release
+    │   └── StaleEditError               somebody else changed these images meanwhile: holds theirs and yours
+    ├── NotEnoughDataError               labels or images are missing: says how many of what (has a code)
+    ├── NotAllowedError                  refused with a reason (running version, missing confirmation, …)
+    ├── ModelError
+    │   ├── ModelNotFoundError           no version of that name
+    │   ├── ModelNotReadyError           its training is not complete
+    │   └── ArtifactError                the version's folder is damaged or not ours
+    ├── DeviceError                      the named device isn't here
+    ├── MissingDependencyError           an optional package is needed: names the extra to install
+    └── Cancelled                        work that was asked to stop did so
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class CustomLabelsError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(CustomLabelsError, ValueError):
+    """An argument can't be used; the message names the argument and the value it got."""
+
+
+class ImageError(InputError):
+    """One image can't be used.
+
+    Parameters
+    ----------
+    image : str
+        The image as the user named it.
+    reason : str
+        What is wrong with it and what to do, without the image's name.
+    """
+
+    code = "IMAGE_UNUSABLE"
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(image, reason)
+        self.image = image
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.image!r}: {self.reason}"
+
+
+class ImageNotFoundError(ImageError):
+    """Nothing lies at that path, or it may not be read."""
+
+    code = "IMAGE_NOT_FOUND"
+
+
+class NotAnImageError(ImageError):
+    """The bytes are no image, or one of a type that isn't read."""
+
+    code = "IMAGE_NOT_AN_IMAGE"
+
+
+class TruncatedImageError(ImageError):
+    """The image ends too early or is damaged."""
+
+    code = "IMAGE_TRUNCATED"
+
+
+class ImageTooLargeError(ImageError):
+    """The image has more pixels than the limit allows to decode."""
+
+    code = "IMAGE_TOO_LARGE"
+
+
+class LabelError(InputError):
+    """A label is unknown, doubled, empty, too long or still in use."""
+
+
+class ArchiveError(InputError):
+    """A zip file can't be unpacked safely."""
+
+
+class ManifestError(InputError):
+    """A manifest file can't be read at all; ``code`` is the service's code for it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TableError(InputError):
+    """A DataFrame lacks columns or holds values that can't be."""
+
+
+class ProjectError(CustomLabelsError):
+    """Something about a project as a whole."""
+
+
+class ProjectNameError(ProjectError, ValueError):
+    """The name can't be a project's name."""
+
+
+class ProjectExistsError(ProjectError):
+    """There is something of that name already; nothing was overwritten."""
+
+
+class ProjectNotFoundError(ProjectError):
+    """There is no project there."""
+
+
+class StoreError(CustomLabelsError):
+    """The project's database can't do what was asked; the old state is whole."""
+
+
+class SchemaTooNewError(StoreError):
+    """The database was written by a newer release of this package."""
+
+
+class StaleEditError(StoreError):
+    """Images were changed by somebody else since they were read; nothing was written.
+
+    Attributes
+    ----------
+    theirs, yours : pandas.DataFrame
+        Annotation tables of the images in question: as stored now, and as you wanted them.
+    images : list of str
+        The images in question.
+    """
+
+    def __init__(self, message: str, *, images: list[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.images = images
+        self.theirs = theirs
+        self.yours = yours
+
+
+class NotEnoughDataError(CustomLabelsError):
+    """Images or labels are missing for what was asked; ``code`` is the service's code, where it has one."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotAllowedError(CustomLabelsError):
+    """Refused, with the reason."""
+
+
+class ModelError(CustomLabelsError):
+    """Something about a model version."""
+
+
+class ModelNotFoundError(ModelError):
+    """The project has no version of that name."""
+
+
+class ModelNotReadyError(ModelError):
+    """The version's training is not complete."""
+
+
+class ArtifactError(ModelError):
+    """The version's folder is damaged, incomplete or not one of ours."""
+
+
+class DeviceError(CustomLabelsError):
+    """The named device isn't available here."""
+
+
+class MissingDependencyError(CustomLabelsError, ImportError):
+    """An optional package is needed; the message names the extra that installs it."""
+
+
+class Cancelled(CustomLabelsError):
+    """Work that was asked to stop did so; what was finished is kept."""

@@ -1,0 +1,127 @@
+"""What long work tells those who watch, and how they ask it to stop.
+
+A worker gets an :class:`Events` and calls :meth:`Events.progress`; a progress bar, a widget or a log
+subscribes. Calling :meth:`Events.cancel` from any thread makes the worker's next event raise
+:class:`~customlabels_nb.errors.Cancelled`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from customlabels_nb.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` units of ``phase`` are finished; ``total`` is None while it isn't known."""
+
+    phase: str
+    done: int
+    total: int | None = None
+    unit: str = "images"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence for people."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one step or epoch of training."""
+
+    step: int
+    values: dict[str, float] = field(default_factory=dict)
+
+
+Event = Progress | Message | Metrics
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """A stream of events from one piece of work to any number of listeners. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with each event from now on; the function returned ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next event."""
+        self._cancelled.set()
+
+    def emit(self, event: Event) -> None:
+        """Send an event to all listeners.
+
+        Raises
+        ------
+        Cancelled
+            If :meth:`cancel` was called.
+        """
+        if self._cancelled.is_set():
+            raise Cancelled("Stopped on request; what was finished is kept.")
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener(event)
+
+    def progress(self, phase: str, done: int, total: int | None = None, unit: str = "images") -> None:
+        """Emit a :class:`Progress`."""
+        self.emit(Progress(phase, done, total, unit))
+
+    def message(self, text: str) -> None:
+        """Emit a :class:`Message`."""
+        self.emit(Message(text))
+
+    def metrics(self, step: int, **values: float) -> None:
+        """Emit a :class:`Metrics`."""
+        self.emit(Metrics(step, values))
+
+
+@contextmanager
+def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
+    """Show the events of a ``with`` block as one tqdm bar per phase, messages as lines between them."""
+    if not show:
+        yield events
+        return
+    from tqdm.auto import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Message):
+            tqdm.write(event.text)
+        elif isinstance(event, Progress):
+            bar = bars.get(event.phase)
+            if bar is None:
+                bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")
+            bar.update(event.done - bar.n)
+            if event.total is not None and event.done >= event.total:
+                bar.close()
+
+    unsubscribe = events.subscribe(listener)
+    try:
+        yield events
+    finally:
+        unsubscribe()
+        for bar in bars.values():
+            bar.close()

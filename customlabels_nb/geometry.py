@@ -1,0 +1,76 @@
+"""The only conversions between box notations, and the overlap of boxes.
+
+Inside the package a box is ``left, top, width, height`` in pixels of the EXIF-oriented image. Every
+function takes and returns float arrays of shape ``(n, 4)``; ``size`` is always ``(width, height)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _as_boxes(boxes: npt.ArrayLike) -> FloatArray:
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def ltwh_to_xyxy(boxes: npt.ArrayLike) -> FloatArray:
+    """Corner notation ``x0, y0, x1, y1`` (torchvision's) of ``left, top, width, height`` boxes, shape (n, 4)."""
+    result = _as_boxes(boxes).copy()
+    result[:, 2:] += result[:, :2]
+    return result
+
+
+def xyxy_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
+    """``left, top, width, height`` of boxes in corner notation ``x0, y0, x1, y1``, shape (n, 4)."""
+    result = _as_boxes(boxes).copy()
+    result[:, 2:] -= result[:, :2]
+    return result
+
+
+def ltwh_to_ratios(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
+    """Boxes as shares (0..1) of an image of ``size`` (width, height) pixels, as the service's API has them."""
+    width, height = size
+    return _as_boxes(boxes) / np.array([width, height, width, height], dtype=np.float64)
+
+
+def ratios_to_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
+    """Pixels of boxes given as shares (0..1) of an image of ``size`` (width, height) pixels."""
+    width, height = size
+    return _as_boxes(boxes) * np.array([width, height, width, height], dtype=np.float64)
+
+
+def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
+    """Boxes cut off at the frame of an image of ``size`` (width, height); one wholly outside gets width or height 0."""
+    width, height = size
+    corners = ltwh_to_xyxy(boxes)
+    corners[:, 0::2] = np.clip(corners[:, 0::2], 0, width)
+    corners[:, 1::2] = np.clip(corners[:, 1::2], 0, height)
+    return xyxy_to_ltwh(corners)
+
+
+def polygon_to_ltwh(polygon: npt.ArrayLike) -> FloatArray:
+    """The bounding box, shape (4,), of a polygon given as (n, 2) points ``x, y`` in pixels."""
+    points = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.concatenate([low, high - low])
+
+
+def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
+    """Intersection over union of each pair of ``left, top, width, height`` boxes.
+
+    Returns
+    -------
+    ndarray of shape (len(first), len(second))
+        0 where the union has no area.
+    """
+    a, b = ltwh_to_xyxy(first), ltwh_to_xyxy(second)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
+    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
+    union = area_a[:, None] + area_b[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

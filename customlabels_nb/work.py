@@ -1,0 +1,43 @@
+"""Threads: a bounded, ordered pool map, and the lock for handlers that run in subshell threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Widget messages arrive on the main thread or on a subshell's; handlers that touch shared state hold this.
+handler_lock = threading.RLock()
+
+
+def map_bounded(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int | None = None
+) -> Iterator[Result]:
+    """Apply ``function`` to ``items`` on ``workers`` threads and yield the results in order.
+
+    At most ``ahead`` items (default: four a worker) are in flight, so memory stays bounded whatever the
+    number of items. An exception raised by ``function`` is raised here at that item's turn; leaving the
+    loop early cancels what hasn't begun.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    limit = ahead or 4 * workers
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="customlabels_nb")
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= limit:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+        pool.shutdown(wait=True)
