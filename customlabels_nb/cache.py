@@ -1,0 +1,85 @@
+"""A size-limited cache of bytes in files, found by content.
+
+Thumbnails, features and remote files go through it. Each entry is one file, written beside its place and
+renamed into it, so that a killed process leaves whole entries only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from pathlib import Path
+from uuid import uuid4
+
+_KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
+
+
+class ContentCache:
+    """Bytes by key under ``folder``; past ``limit_bytes`` the entries longest unused go first.
+
+    Parameters
+    ----------
+    folder : Path
+        Made on the first write.
+    limit_bytes : int
+        Checked after each 16th of it was written; the cache may be that much larger for a while.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+        self._written = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes of ``key``, or None if they aren't here (any more)."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the least recently used go first
+        return data
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep ``data`` under ``key``. A full disk or a read-only folder is no error: the cache just stays without."""
+        path = self._path(key)
+        temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            return
+        with self._lock:
+            self._written += len(data)
+            due = self._written > self.limit_bytes // 16
+            if due:
+                self._written = 0
+        if due:
+            self.trim()
+
+    def trim(self) -> None:
+        """Delete the entries longest unused until the cache is within its limit."""
+        entries = []
+        for path in self.folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                entries.append((status.st_mtime_ns, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= self.limit_bytes:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total -= size
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"Not a cache key: {key!r}.")
+        return self.folder / key[:2] / key

@@ -1,0 +1,71 @@
+"""Limits on files, labels and images, as values with two named profiles.
+
+``LOCAL`` knows no cloud quota, only what protects the process and what makes training possible.
+``REKOGNITION`` is what the hosted service accepts (Amazon Rekognition Custom Labels, "Guidelines and
+quotas"); it serves to check a dataset before it is sent there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from customlabels_nb.errors import InputError
+
+#: Endings that are taken for images when a folder or an archive is read.
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom"}
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one profile; None means no bound. Sizes in bytes or pixels, as the name says."""
+
+    name: str
+    max_pixels: int = 178_956_970  # what Pillow calls a bomb: a quarter of a gigabyte of RGB, twice over
+    max_image_bytes: int | None = None
+    min_side_pixels: int = 1
+    max_side_pixels: int | None = None
+    max_aspect_ratio: float | None = None
+    max_label_length: int = 256
+    max_images: int | None = None
+    min_classification_labels: int = 2
+    min_detection_labels: int = 1
+    max_labels: int | None = None
+    max_labels_per_image: int | None = None
+    max_boxes_per_image: int | None = None
+    min_training_images: int = 2
+    max_manifest_bytes: int | None = None
+    max_line_length: int | None = None
+    max_invalid_line_share: float | None = None
+    min_label_overlap: float = 0.0
+    max_archive_bytes: int = 64 * 2**30
+    max_archive_ratio: float = 200.0
+
+
+LOCAL = Limits("local")
+
+REKOGNITION = Limits(
+    "rekognition",
+    max_image_bytes=15 * 10**6,
+    min_side_pixels=64,
+    max_side_pixels=4096,
+    max_aspect_ratio=20.0,
+    max_images=250_000,
+    max_labels=250,
+    max_labels_per_image=50,
+    max_boxes_per_image=50,
+    min_training_images=10,
+    max_manifest_bytes=10**9,
+    max_line_length=100_000,
+    max_invalid_line_share=0.2,
+    min_label_overlap=0.5,
+)
+
+
+def profile(name: str) -> Limits:
+    """The limits of the profile called ``name``: "local" or "rekognition"."""
+    for limits in (LOCAL, REKOGNITION):
+        if limits.name == name:
+            return limits
+    raise InputError(f"profile={name!r} is not known; use 'local' or 'rekognition'.")

@@ -1,0 +1,217 @@
+"""The tables that carry everything: their columns, dtypes and the way into them.
+
+===================  =====================================================================================
+images               one row an image: ``image`` (str, the URI as given), ``split`` (str: train, test),
+                     ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
+                     oriented image, null until known), ``sha256`` (str, null until known), ``source`` (str,
+                     where it was imported from), ``tags`` (object: list of str), ``revision`` (int64), then
+                     any column the user brought
+annotations          one row a label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
+                     ``width``, ``height`` (float64, pixels of the oriented image, null at image level),
+                     ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
+                     0..1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
+predictions          the columns of annotations and ``model`` (str)
+labels               ``label`` (str), ``colour`` (str, #rrggbb); the order of rows is the order of labels
+issues               see :class:`customlabels_nb.issues.Issue`
+===================  =====================================================================================
+
+An image that has status ``labelled`` and no annotation was looked at: there is nothing on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.errors import LabelError, TableError
+
+TRAIN, TEST = "train", "test"
+SPLITS = (TRAIN, TEST)
+STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
+TASKS = ("single-label", "multi-label", "boxes", "polygons")
+
+CREATED_DTYPE = "datetime64[us, UTC]"
+
+IMAGE_COLUMNS: dict[str, str] = {
+    "image": "str",
+    "split": "str",
+    "status": "str",
+    "width": "Int64",
+    "height": "Int64",
+    "sha256": "str",
+    "source": "str",
+    "tags": "object",
+    "revision": "int64",
+}
+BOX_COLUMNS = ("left", "top", "width", "height")
+ANNOTATION_COLUMNS: dict[str, str] = {
+    "image": "str",
+    "label": "str",
+    "left": "float64",
+    "top": "float64",
+    "width": "float64",
+    "height": "float64",
+    "polygon": "object",
+    "crowd": "bool",
+    "confidence": "float64",
+    "annotator": "str",
+    "job": "str",
+    "created": CREATED_DTYPE,
+}
+PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
+LABEL_COLUMNS: dict[str, str] = {"label": "str", "colour": "str"}
+ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
+
+#: Colours given to labels in turn: told apart with colour-blind eyes, readable on light and dark ground.
+PALETTE = (
+    "#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f",
+    "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280",
+)  # fmt: skip
+
+
+def empty(columns: Mapping[str, str]) -> pd.DataFrame:
+    """A table without rows that has these columns and dtypes."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
+
+
+def label_colour(position: int) -> str:
+    """The colour (#rrggbb) that the label at ``position`` gets unless the user chooses one."""
+    return PALETTE[position % len(PALETTE)]
+
+
+def check_label(name: object, *, max_length: int = 256) -> str:
+    """``name`` as a label: stripped of outer white space, 1 to ``max_length`` characters that can be stored.
+
+    Raises
+    ------
+    LabelError
+        If it isn't text, is empty, too long, or holds a NUL or half a surrogate pair.
+    """
+    if not isinstance(name, str):
+        raise LabelError(f"A label is text; got {name!r}.")
+    text = name.strip()
+    if not 1 <= len(text) <= max_length:
+        raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise LabelError(f"The label {text!r} holds characters that can't be stored (NUL or a lone surrogate).")
+    return text
+
+
+def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
+    """An images table from a frame that has at least ``image``; extra columns come last and survive.
+
+    Raises
+    ------
+    TableError
+        If ``image`` is missing, empty or repeated, or ``split`` or ``status`` hold values that aren't known.
+    """
+    if "image" not in frame.columns:
+        raise TableError(f"The images table needs a column 'image'; it has {list(frame.columns)}.")
+    result = frame.reset_index(drop=True).copy()
+    if result["image"].isna().any():
+        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+    if result["image"].duplicated().any():
+        repeated = result.loc[result["image"].duplicated(), "image"].iloc[0]
+        raise TableError(f"The image {str(repeated)!r} stands in more than one row; drop the repeated rows.")
+    if split is not None:
+        result["split"] = split
+    defaults: dict[str, object] = {"split": TRAIN, "status": "unlabelled", "revision": 0}
+    for name, dtype in IMAGE_COLUMNS.items():
+        if name not in result.columns:
+            result[name] = [[] for _ in range(len(result))] if name == "tags" else defaults.get(name)
+        result[name] = _cast(result[name], name, dtype)
+    _check_values(result, "split", SPLITS)
+    _check_values(result, "status", STATUSES)
+    extra = [name for name in result.columns if name not in IMAGE_COLUMNS]
+    return result[[*IMAGE_COLUMNS, *extra]]
+
+
+def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
+    """An annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
+
+    Boxes may come as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
+    image. Rows whose label is null are left out (an image without a label).
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a box is incomplete or not finite, or a confidence lies outside 0..1.
+    LabelError
+        If a label can't be one.
+    """
+    for name in ("image", "label"):
+        if name not in frame.columns:
+            raise TableError(f"The annotations table needs a column {name!r}; it has {list(frame.columns)}.")
+    result = frame[frame["label"].notna()].reset_index(drop=True).copy()
+    if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
+        result["left"], result["top"] = result["xmin"], result["ymin"]
+        result["width"], result["height"] = result["xmax"] - result["xmin"], result["ymax"] - result["ymin"]
+    defaults: dict[str, object] = {"crowd": False, "confidence": 1.0, "annotator": annotator}
+    for name, dtype in ANNOTATION_COLUMNS.items():
+        if name not in result.columns:
+            result[name] = pd.Timestamp.now(tz="UTC") if name == "created" else defaults.get(name)
+        result[name] = _cast(result[name], name, dtype)
+    unique = {name: check_label(name) for name in result["label"].unique()}
+    result["label"] = result["label"].map(unique).astype("str")
+    _check_boxes(result)
+    outside = ~result["confidence"].between(0, 1)
+    if outside.any():
+        raise TableError(
+            f"Confidences lie between 0 and 1; {float(result.loc[outside, 'confidence'].iloc[0])!r} "
+            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} does not."
+        )
+    return result[list(ANNOTATION_COLUMNS)]
+
+
+def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
+    """A labels table from names, or from a frame with ``label`` and perhaps ``colour``."""
+    frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
+    names = [check_label(name) for name in frame["label"]]
+    if len(set(names)) != len(names):
+        raise LabelError(f"A label stands twice in {names!r}.")
+    given = list(frame["colour"]) if "colour" in frame.columns else [None] * len(names)
+    colours = [c if isinstance(c, str) and c else label_colour(i) for i, c in enumerate(given)]
+    return pd.DataFrame({"label": names, "colour": colours}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
+
+
+def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:
+    """``known`` first, then the other labels of the annotations in alphabetical order."""
+    first = list(known)
+    seen = set(first)
+    return first + sorted(name for name in annotations["label"].unique() if name not in seen)
+
+
+def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
+    try:
+        if dtype == CREATED_DTYPE:
+            return pd.to_datetime(column, utc=True).astype(CREATED_DTYPE)
+        if name == "confidence":
+            column = column.fillna(1.0)
+        if dtype == "object":
+            return column.astype("object").where(column.notna(), None) if name == "polygon" else column.astype("object")
+        return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
+    except (TypeError, ValueError) as error:
+        raise TableError(f"The column {name!r} can't be read as {dtype}: {error}") from error
+
+
+def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:
+    wrong = ~frame[name].isin(allowed)
+    if wrong.any():
+        raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is not known; use one of {', '.join(allowed)}.")
+
+
+def _check_boxes(frame: pd.DataFrame) -> None:
+    boxes = frame[list(BOX_COLUMNS)].to_numpy()
+    given = ~np.isnan(boxes)
+    partial = given.any(axis=1) & ~given.all(axis=1)
+    if partial.any():
+        image = frame.loc[partial, "image"].iloc[0]
+        raise TableError(f"A box of image {str(image)!r} lacks one of left, top, width, height.")
+    bad = np.isinf(boxes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
+    if bad.any():
+        raise TableError(
+            f"A box of image {str(frame.loc[bad, 'image'].iloc[0])!r} has a negative size or is not finite: "
+            f"{boxes[bad][0].tolist()}."
+        )
