@@ -1,1 +1,67 @@
+"""Label, train, evaluate and run custom image models inside a Jupyter notebook.
+
+>>> import customlabels_nb as cl
+>>> cl.__version__
+'0.1.0'
+
+Names are resolved when they are first used: importing the package loads neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CustomLabelsError",
+    "Dataset",
+    "Events",
+    "Model",
+    "Project",
+    "Report",
+    "create_project",
+    "errors",
+    "evaluate",
+    "examples",
+    "list_projects",
+    "load_project",
+]
+
+_HOMES = {
+    "CustomLabelsError": "errors",
+    "Dataset": "dataset",
+    "Events": "events",
+    "Model": "model",
+    "Project": "project",
+    "Report": "report",
+    "create_project": "project",
+    "evaluate": "report",
+    "list_projects": "project",
+    "load_project": "project",
+}
+_MODULES = frozenset({"errors", "examples"})
+
+if TYPE_CHECKING:
+    from customlabels_nb import errors, examples
+    from customlabels_nb.dataset import Dataset
+    from customlabels_nb.errors import CustomLabelsError
+    from customlabels_nb.events import Events
+    from customlabels_nb.model import Model
+    from customlabels_nb.project import Project, create_project, list_projects, load_project
+    from customlabels_nb.report import Report, evaluate
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"customlabels_nb.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(f"customlabels_nb.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'customlabels_nb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})

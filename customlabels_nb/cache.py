@@ -13,6 +13,9 @@ import threading
 from pathlib import Path
 from uuid import uuid4
 
+from customlabels_nb.images import open_image, thumbnail
+from customlabels_nb.settings import settings
+
 _KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 
 
@@ -83,3 +86,26 @@ class ContentCache:
         if not _KEY.fullmatch(key):
             raise ValueError(f"Not a cache key: {key!r}.")
         return self.folder / key[:2] / key
+
+
+def project_cache(root: Path | None, kind: str) -> ContentCache:
+    """The cache for ``kind`` ("thumbnails", "features") of the project at ``root``; the user's own without one."""
+    base = settings.cache_dir if root is None else root / "cache"
+    return ContentCache(base / kind, int(settings.cache_gb * 2**30))
+
+
+def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
+    """JPEG bytes of an image that fit ``size`` × ``size`` pixels, from the cache where its content is known.
+
+    Raises
+    ------
+    ImageError
+        If the image can't be read.
+    """
+    key = f"{sha256}-{size}.jpg" if sha256 and cache is not None else None
+    if key and cache is not None and (kept := cache.get(key)) is not None:
+        return kept
+    data = thumbnail(open_image(image, root=root, at_least=size), size)
+    if key and cache is not None:
+        cache.put(key, data)
+    return data

@@ -125,3 +125,10 @@ def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
         unsubscribe()
         for bar in bars.values():
             bar.close()
+
+
+def say(text: str) -> None:
+    """Write one line for the person in front of the notebook, without tearing a progress bar apart."""
+    from tqdm.auto import tqdm
+
+    tqdm.write(text)

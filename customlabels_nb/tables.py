@@ -183,6 +183,23 @@ def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> lis
     return first + sorted(name for name in annotations["label"].unique() if name not in seen)
 
 
+def settle_statuses(
+    images: pd.DataFrame, annotations: pd.DataFrame, *, changed: pd.Series | None = None
+) -> pd.DataFrame:
+    """Images with statuses that agree with the annotations.
+
+    An annotated image that was unlabelled or skipped is labelled. Of the ``changed`` ones, those that were labelled and
+    have no annotation any more are unlabelled again; elsewhere that means "nothing here" and stays.
+    """
+    result = images.copy()
+    annotated = result["image"].isin(annotations["image"])
+    result.loc[annotated & result["status"].isin(["unlabelled", "skipped"]), "status"] = "labelled"
+    if changed is not None:
+        bare = ~annotated & result["image"].isin(changed) & (result["status"] == "labelled")
+        result.loc[bare, "status"] = "unlabelled"
+    return result
+
+
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
     try:
         if dtype == CREATED_DTYPE:

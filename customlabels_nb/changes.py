@@ -1,0 +1,83 @@
+"""Changes of a project's datasets that follow from comparing whole tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.splitting import rare_labels
+from customlabels_nb.store import Action, Store
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What :func:`distribute` did: counts of both sides, and findings as a table."""
+
+    train: int
+    test: int
+    issues: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        notes = "".join(f"\n  {row.where}: {row.message}" for row in self.issues.itertuples())
+        return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
+
+
+def write_difference(
+    store: Store, stored: Dataset, value: Dataset | pd.DataFrame, action: Action, *, remove_missing: bool = False
+) -> int:
+    """Write what ``value`` changes of the dataset ``stored``; returns how many images changed.
+
+    A table ``image, label`` (and box columns) gives these images exactly these annotations.
+    """
+    dataset = value if isinstance(value, Dataset) else _edited(stored, value, action.who)
+    images = t.settle_statuses(dataset.images, dataset.annotations)
+    return store.update_images(stored.name, images, dataset.annotations, action, remove_missing=remove_missing)
+
+
+def distribute(
+    store: Store,
+    train: Dataset,
+    test_fraction: float,
+    action: Action,
+    *,
+    groups: str | Sequence[object] | None = None,
+    random_state: int = 0,
+) -> Distribution:
+    """Move a stratified share of the training images to the empty test set."""
+    tested = store.statistics(t.TEST).total_entries
+    if tested:
+        raise NotAllowedError(
+            f"The test set has {tested:,} images already; nothing is distributed onto it. "
+            "project.delete_dataset('test') empties it."
+        )
+    chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
+    if not chosen.any():
+        raise NotEnoughDataError(
+            f"No label has two images that could be told apart, so {len(train)} images can't be distributed. "
+            "Label more images.",
+            "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
+        )
+    moved = train.images.loc[chosen, "image"].tolist()
+    store.move_images(moved, t.TRAIN, t.TEST, action)
+    rare = rare_labels(train.labels_of_images(), train.groups_by_content)
+    issues = issues_to_frame(Issue("LABEL_TOO_RARE_TO_SPLIT", where=label) for label in rare)
+    return Distribution(len(train) - len(moved), len(moved), issues)
+
+
+def _edited(stored: Dataset, frame: pd.DataFrame, annotator: str) -> Dataset:
+    """The stored images that a table of annotations speaks of, with these annotations."""
+    annotations = t.normalise_annotations(frame, annotator=annotator)
+    images = stored.images[stored.images["image"].isin(frame["image"])]
+    missing = set(frame["image"]) - set(images["image"])
+    if missing:
+        raise InputError(f"{len(missing)} images are not in the {stored.name} set, such as {sorted(missing)[0]!r}.")
+    if "revision" in frame.columns:
+        images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
+    images = t.settle_statuses(images, annotations, changed=images["image"])
+    return Dataset(images, annotations, stored.labels, name=stored.name, root=stored.root)

@@ -1,0 +1,305 @@
+"""A dataset as a value: images, their annotations, and labels in order.
+
+Every method that changes something returns a new dataset; the one it was called on stays as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.cache import project_cache, thumbnail_of
+from customlabels_nb.errors import ImageError, InputError, LabelError, TableError
+from customlabels_nb.splitting import stratified_split
+
+_SHOWN_THUMBNAILS = 8
+Where = str | Sequence[bool] | pd.Series
+
+
+class Dataset:
+    """Images with what people said about them.
+
+    Parameters
+    ----------
+    images : DataFrame
+        Needs ``image``; see :mod:`customlabels_nb.tables`. Extra columns survive.
+    annotations : DataFrame, optional
+        Needs ``image`` and ``label``.
+    labels : DataFrame or iterable of str, optional
+        The labels in order; those that annotations use are added at the end.
+    name : str
+        How it is shown; ``train`` or ``test`` for those of a project.
+    root : Path, optional
+        The folder under which relative images lie: the project's.
+
+    Raises
+    ------
+    TableError, LabelError
+        If the tables can't be such tables, or an annotation speaks of an image that isn't there.
+    """
+
+    def __init__(
+        self,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame | None = None,
+        labels: pd.DataFrame | Sequence[str] | None = None,
+        *,
+        name: str = "dataset",
+        root: Path | None = None,
+    ) -> None:
+        self._images = t.normalise_images(images)
+        self._annotations = (
+            t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
+        )
+        stray = self._annotations.loc[~self._annotations["image"].isin(self._images["image"]), "image"]
+        if len(stray):
+            raise TableError(f"An annotation speaks of {stray.iloc[0]!r}, which is not among the images.")
+        known = t.normalise_labels([] if labels is None else labels)
+        used = t.labels_in_order(self._annotations, known["label"])
+        self._labels = t.normalise_labels(
+            pd.DataFrame({"label": used, "colour": [*known["colour"], *[None] * (len(used) - len(known))]})
+        )
+        self.name = name
+        self.root = root
+
+    # -- tables -------------------------------------------------------------------------------------
+    @property
+    def images(self) -> pd.DataFrame:
+        """The images table; a copy that shares memory until it is changed."""
+        return self._images.copy(deep=False)
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """The annotations table; a copy that shares memory until it is changed."""
+        return self._annotations.copy(deep=False)
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """The labels table, in order."""
+        return self._labels.copy(deep=False)
+
+    @property
+    def label_counts(self) -> pd.Series:
+        """How many images have each label, in the order of labels."""
+        pairs = self._annotations[["image", "label"]].drop_duplicates()
+        return pairs["label"].value_counts().reindex(self._labels["label"], fill_value=0).rename("images")
+
+    @property
+    def groups_by_content(self) -> list[str]:
+        """What tells the image's content from others: its hash, or itself where that isn't known."""
+        return self._images["sha256"].where(self._images["sha256"].notna(), self._images["image"]).tolist()
+
+    def labels_of_images(self) -> list[list[str]]:
+        """The labels of each image, in the order of the images table."""
+        own: dict[str, list[str]] = {}
+        for image, label in zip(self._annotations["image"], self._annotations["label"], strict=True):
+            own.setdefault(image, []).append(label)
+        return [own.get(image, []) for image in self._images["image"]]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    # -- new values ---------------------------------------------------------------------------------
+    def filter(self, where: Where) -> Dataset:
+        """The images for which ``where`` holds.
+
+        Parameters
+        ----------
+        where : str or sequence of bool
+            A query such as ``"label == 'apple' and width > 800"`` over the columns of images and, of
+            annotations, ``label``, ``confidence``, ``annotator`` and ``job`` (an image stays if it holds for any of its
+            annotations); or one bool per image.
+        """
+        return self._take(self._images[self._mask(where)])
+
+    def sample(self, n: int | None = None, *, fraction: float | None = None, random_state: int = 0) -> Dataset:
+        """``n`` images, or a ``fraction`` of them, drawn at random; all if there are fewer. The order is kept."""
+        if (n is None) == (fraction is None):
+            raise InputError("Give either n or fraction.")
+        count = n if n is not None else round(len(self) * float(fraction or 0))
+        if count < 0 or (count > len(self) and fraction is not None):
+            raise InputError(f"n={n!r}, fraction={fraction!r}: n is 0 or more and fraction between 0 and 1.")
+        chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
+        return self._take(self._images.iloc[np.sort(chosen)])
+
+    def split(
+        self, fraction: float = 0.2, *, groups: str | Sequence[object] | None = None, random_state: int = 0
+    ) -> tuple[Dataset, Dataset]:
+        """Two datasets: the rest, and a stratified share of the labelled images.
+
+        Parameters
+        ----------
+        fraction : float
+            The share, between 0 and 1.
+        groups : str or sequence, optional
+            A column of images, or one value per image: images of one group stay together. Images with the same
+            content always do.
+        """
+        chosen = self.split_mask(fraction, groups=groups, random_state=random_state)
+        return self._take(self._images[~chosen]), self._take(self._images[chosen])
+
+    def split_mask(
+        self, fraction: float, *, groups: str | Sequence[object] | None = None, random_state: int = 0
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which images :meth:`split` chooses, as one bool per image."""
+        if not 0 < fraction < 1:
+            raise InputError(f"fraction={fraction!r} does not lie between 0 and 1.")
+        return stratified_split(
+            self.labels_of_images(), fraction, groups=self._groups(groups), random_state=random_state
+        )
+
+    def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:
+        """Change labels of the images for which ``where`` holds (all, if it isn't given).
+
+        Parameters
+        ----------
+        labels : dict or str
+            Old label → new one, or None to take it away; or one label that these images get in place of the
+            image-level labels they have.
+        """
+        mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
+        names = self._images.loc[mask, "image"]
+        annotations = self._annotations.copy()
+        touched = annotations["image"].isin(names)
+        if isinstance(labels, str):
+            kept = annotations[~(touched & annotations["left"].isna())]
+            annotations = pd.concat([kept, t.normalise_annotations(pd.DataFrame({"image": names, "label": labels}))])
+        else:
+            unknown = set(labels) - set(self._labels["label"])
+            if unknown:
+                raise LabelError(
+                    f"There is no label {sorted(unknown)[0]!r}; there are {list(self._labels['label'])!r}."
+                )
+            new = annotations["label"].map(lambda name: labels.get(name, name))
+            annotations["label"] = annotations["label"].where(~touched, new)
+            annotations = annotations[annotations["label"].notna()]
+            annotations = annotations[
+                ~(annotations["left"].isna() & annotations.duplicated(["image", "label", "left"]))
+            ]
+        images = t.settle_statuses(self._images, annotations, changed=names)
+        return Dataset(images, annotations, self._labels, name=self.name, root=self.root)
+
+    def concat(self, other: Dataset) -> Dataset:
+        """Both together; an image of ``other`` that is here already is left out with its annotations."""
+        new = other._images[~other._images["image"].isin(self._images["image"])]
+        added = other._annotations[other._annotations["image"].isin(new["image"])]
+        labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
+        return Dataset(
+            pd.concat([self._images, new], ignore_index=True),
+            pd.concat([self._annotations, added], ignore_index=True),
+            labels,
+            name=self.name,
+            root=self.root,
+        )
+
+    def _take(self, images: pd.DataFrame) -> Dataset:
+        chosen = self._annotations[self._annotations["image"].isin(images["image"])]
+        return Dataset(images, chosen, self._labels, name=self.name, root=self.root)
+
+    def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        if isinstance(where, str):
+            columns = ["image", "label", "confidence", "annotator", "job"]
+            wide = self._images.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
+            try:
+                found = wide.query(where)["image"]
+            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
+                raise InputError(
+                    f"filter {where!r} can't be evaluated: {error}. Columns: {list(wide.columns)}."
+                ) from error
+            return np.asarray(self._images["image"].isin(found), dtype=bool)
+        mask = np.asarray(where)
+        if mask.dtype != bool or mask.shape != (len(self),):
+            raise InputError(
+                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
+            )
+        return mask
+
+    def _groups(self, groups: str | Sequence[object] | None) -> list[object]:
+        content: list[object] = list(self.groups_by_content)
+        if groups is None:
+            return content
+        if isinstance(groups, str):
+            if groups not in self._images.columns:
+                raise InputError(
+                    f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}."
+                )
+            given: list[object] = self._images[groups].tolist()
+        else:
+            given = list(groups)
+        if len(given) != len(self):
+            raise InputError(f"groups has {len(given)} values for {len(self)} images.")
+        return _join_groups(given, content)
+
+    # -- display ------------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {count}" for name, count in self.label_counts.items())
+        return f"Dataset {self.name!r}: {self._head()}{': ' + counts if counts else ''}"
+
+    def _head(self) -> str:
+        statuses = self._images["status"].value_counts()
+        parts = [f"{len(self):,} images"]
+        parts += [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
+        return f"{parts[0]} ({', '.join(parts[1:])})" if len(parts) > 1 else parts[0]
+
+    def _repr_html_(self) -> str:
+        chips = "".join(
+            f'<span style="white-space:nowrap"><span style="color:{html.escape(colour)}">●</span> '
+            f'{html.escape(name)} <span style="color:var(--jp-ui-font-color2,#666);font-variant-numeric:tabular-nums">'
+            f"{self.label_counts[name]:,}</span></span>"
+            for name, colour in zip(self._labels["label"][:40], self._labels["colour"][:40], strict=True)
+        )
+        more = f"<span>and {len(self._labels) - 40} more labels</span>" if len(self._labels) > 40 else ""
+        pictures = "".join(self._picture(row) for row in self._spread().itertuples())
+        return (
+            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,#222)">'
+            f"<div><b>{html.escape(self.name)}</b> · {self._head()}</div>"
+            f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}{more}</div>'
+            f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div></div>'
+        )
+
+    def _spread(self) -> pd.DataFrame:
+        """A few images from all over the dataset."""
+        places = np.linspace(0, len(self) - 1, min(len(self), _SHOWN_THUMBNAILS)).round().astype(int)
+        return self._images.iloc[np.unique(places)]
+
+    def _picture(self, row: Any) -> str:
+        name = html.escape(row.image.rsplit("/", 1)[-1], quote=True)
+        try:
+            data = thumbnail_of(
+                row.image,
+                root=self.root,
+                sha256=row.sha256 if isinstance(row.sha256, str) else None,
+                size=240,
+                cache=project_cache(self.root, "thumbnails"),
+            )
+        except ImageError as error:
+            return f'<span style="color:var(--jp-error-color1,#b00)">{name}: {html.escape(error.reason)}</span>'
+        uri = base64.b64encode(data).decode("ascii")
+        return (
+            f'<img src="data:image/jpeg;base64,{uri}" alt="{name}" title="{name}" '
+            'style="width:120px;height:90px;object-fit:contain;border-radius:4px;'
+            'background:var(--jp-layout-color2,#f3f4f6)">'
+        )
+
+
+def _join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
+    """Groups that keep together what either list does (union-find over both)."""
+    parent: dict[object, object] = {}
+
+    def find(item: object) -> object:
+        parent.setdefault(item, item)
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in zip(first, second, strict=True):
+        parent[find(("given", a))] = find(("content", b))
+    return [find(("given", a)) for a in first]

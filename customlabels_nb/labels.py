@@ -1,0 +1,65 @@
+"""The labels of a project: ``project.labels``."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+
+import pandas as pd
+
+from customlabels_nb.store import Action, Store
+
+
+class Labels:
+    """The labels in order. Every change is one action: annotations and predictions follow in the same transaction."""
+
+    def __init__(self, store: Store, action: Callable[[str, str], Action]) -> None:
+        self._store = store
+        self._action = action
+
+    def to_frame(self) -> pd.DataFrame:
+        """The labels table: label, colour."""
+        return self._store.labels()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.labels()["label"].tolist())
+
+    def __len__(self) -> int:
+        return len(self._store.labels())
+
+    def __contains__(self, label: object) -> bool:
+        return label in set(self)
+
+    def add(self, label: str, *, colour: str | None = None) -> None:
+        """Add a label at the end, with a colour such as ``"#c8553d"`` or the next of the palette."""
+        self._store.add_label(label, colour, self._action("add label", ""))
+
+    def rename(self, label: str, new: str) -> int:
+        """Rename a label; returns how many annotations follow. An existing name is refused: see :meth:`merge`."""
+        return self._store.rename_label(label, new, self._action("rename label", ""))
+
+    def merge(self, label: str, *, into: str) -> int:
+        """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
+        return self._store.merge_labels(label, into, self._action("merge labels", ""))
+
+    def remove(self, label: str, *, with_annotations: bool = False) -> int:
+        """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
+        return self._store.remove_label(label, self._action("remove label", ""), with_annotations=with_annotations)
+
+    def reorder(self, labels: Sequence[str]) -> None:
+        """Put the labels in this order; those not named follow in their old order."""
+        self._store.reorder_labels(list(labels), self._action("reorder labels", ""))
+
+    def recolour(self, label: str, colour: str) -> None:
+        """Give a label another colour, such as ``"#2f7fc1"``."""
+        self._store.recolour_label(label, colour, self._action("recolour label", ""))
+
+    def __repr__(self) -> str:
+        return f"Labels({', '.join(map(repr, self))})"
+
+    def _repr_html_(self) -> str:
+        items = "".join(
+            f'<li><span style="color:{html.escape(row.colour)}">●</span> {html.escape(row.label)}</li>'
+            for row in self.to_frame().itertuples()
+        )
+        return f'<ol style="margin:0">{items}</ol>' if items else "<i>No labels yet: project.labels.add(…)</i>"

@@ -1,0 +1,259 @@
+"""A version of a model: start, detect, evaluate, stop."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import ArtifactError, ModelNotFoundError, ModelNotReadyError, NotAllowedError
+from customlabels_nb.events import Events, progress_bars, say
+from customlabels_nb.report import Report
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.training.status import remove_folder, this_process
+
+if TYPE_CHECKING:
+    from customlabels_nb.inference.detection import Detection
+    from customlabels_nb.inference.predictor import Predictor
+
+_READY = ("TRAINING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
+_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING")
+
+
+class Model:
+    """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
+
+    def __init__(self, store: Store, root: Path, name: str) -> None:
+        self._store = store
+        self._root = root
+        self.name = name
+        self._predictor: Predictor | None = None
+
+    # -- what is known of it ------------------------------------------------------------------------
+    @property
+    def record(self) -> VersionRecord:
+        """The version as the project keeps it: status, message, times, tags, metrics, configuration."""
+        for version in self._store.versions():
+            if version.name == self.name:
+                return version
+        raise ModelNotFoundError(f"There is no version {self.name!r} any more.")
+
+    @property
+    def status(self) -> str:
+        """One of :data:`customlabels_nb.store.base.VERSION_STATUSES`."""
+        return self.record.status
+
+    @property
+    def status_message(self) -> str:
+        """What the status means, as a sentence."""
+        return self.record.status_message
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the weights, the snapshots and everything else of the version."""
+        return self._root / self.record.folder
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The assumed threshold of each label: the confidence at which its F1 on the test set was highest."""
+        from customlabels_nb.models.artifact import load_config
+
+        self._require_ready()
+        return dict(load_config(self.folder).thresholds)
+
+    # -- running ------------------------------------------------------------------------------------
+    def start(self, device: str | None = None) -> Model:
+        """Load the weights on a device (cuda → mps → cpu unless named) and warm up. Starting twice is no error."""
+        from customlabels_nb.inference.predictor import Predictor
+
+        self._require_ready()
+        if self._predictor is not None and self._predictor.running:
+            return self
+        self._set("STARTING", "The model is starting.")
+        try:
+            predictor = Predictor(self.folder)
+            predictor.start(device)
+        except BaseException as error:
+            self._set("FAILED", f"The model could not be started: {error}")
+            raise
+        self._predictor = predictor
+        self._set("RUNNING", f"The model is running on {predictor.device}.")
+        return self
+
+    def stop(self) -> None:
+        """Free the memory that the model takes. Stopping what doesn't run is no error."""
+        if self._predictor is not None and self._predictor.running:
+            self._predictor.stop()
+            self._set("STOPPED", "The model has stopped running.")
+        self._predictor = None
+
+    @contextmanager
+    def started(self, device: str | None = None) -> Iterator[Model]:
+        """``with model.started(): …`` starts, and stops at the end whatever happens."""
+        self.start(device)
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    def detect(
+        self, image: Any, threshold: float | Mapping[str, float] | None = None, max_results: int | None = None
+    ) -> Detection:
+        """Find the labels of one image.
+
+        Parameters
+        ----------
+        image : path, URL, bytes, PIL image, array or tensor
+            Arrays are (height, width[, 3 or 4]), tensors (3, height, width); uint8, or float between 0 and 1.
+        threshold : float or dict, optional
+            Confidence (0..1) from which on a label counts, for all labels or by label; each label's assumed
+            threshold if it isn't given. 0 returns everything.
+        max_results : int, optional
+            At most so many, the most confident ones.
+
+        Returns
+        -------
+        Detection
+            Shows itself as the picture with its labels; ``.table``, ``.response`` (the API's JSON).
+        """
+        from customlabels_nb.inference.detection import detect
+
+        return detect(self._running(), image, threshold=threshold, max_results=max_results)
+
+    def detect_many(
+        self,
+        images: Any,
+        threshold: float | Mapping[str, float] | None = None,
+        max_results: int | None = None,
+        *,
+        batch_size: int = 16,
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Find the labels of many images: paths, a glob, a folder, a dataset or a DataFrame with a column ``image``.
+
+        Returns
+        -------
+        DataFrame
+            image, label, confidence (0..1), left, top, width, height (pixels; null from classifiers).
+            ``.attrs["errors"]`` lists the images that could not be read: dicts of image, code, message.
+        """
+        from customlabels_nb.inference.batch import detect_many
+
+        sources = images.images if isinstance(images, Dataset) else images
+        root = images.root if isinstance(images, Dataset) else None
+        with progress_bars(Events(), show=progress) as events:
+            return detect_many(
+                self._running(),
+                sources,
+                root=root,
+                threshold=threshold,
+                max_results=max_results,
+                batch_size=batch_size,
+                events=events,
+            )
+
+    # -- judging ------------------------------------------------------------------------------------
+    def evaluate(self) -> Report:
+        """What the test set says of this version: its own test images as they were at training, no model run."""
+        from customlabels_nb import evaluation
+        from customlabels_nb.models.artifact import load_config
+        from customlabels_nb.training.snapshots import read_predictions, read_snapshot
+
+        self._require_ready()
+        record, config = self.record, load_config(self.folder)
+        labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
+        predictions = read_predictions(self.folder)
+        truth = read_snapshot(self.folder, "test", self._root).annotations
+        images = predictions["image"].unique()
+        result = evaluation.evaluate(truth[truth["image"].isin(images)], predictions, images=images, labels=labels)
+        details = {"evaluated": record.created, "training_images": record.statistics["training_images"]}
+        return Report(result, name=self.name, details={"project_version_arn": self.name, **details})
+
+    # -- its life -----------------------------------------------------------------------------------
+    def resume(self, *, progress: bool = True) -> Model:
+        """Go on with a training that was stopped or killed, on the images and options that it began with."""
+        from customlabels_nb.training.run import resume_version
+
+        record = self.record
+        if record.status != "TRAINING_FAILED":
+            raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
+        with progress_bars(Events(), show=progress) as events:
+            resume_version(self._store, self._root, record, events)
+        return self
+
+    def publish(self, alias: str) -> None:
+        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before."""
+        if any(version.name == alias for version in self._store.versions()):
+            raise NotAllowedError(f"alias={alias!r} is the name of a version; choose another.")
+        self._require_ready()
+        self._store.update_version(self.name, Action("publish version", settings.user), alias=alias)
+
+    def tag(self, **tags: str) -> None:
+        """Set tags (key → value) beside those that are there."""
+        merged = {**self.record.tags, **tags}
+        self._store.update_version(self.name, Action("tag version", settings.user), tags=merged)
+
+    def delete(self, *, confirm: bool = False) -> None:
+        """Delete the version with its folder, for ever; asks unless ``confirm=True``. Refused while it trains or runs."""
+        record = self.record
+        if record.status in _BUSY:
+            raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")
+        require_confirmation(f"Delete the version {self.name!r} for ever?", confirm)
+        self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
+        remove_folder(self._root / record.folder, self._root)
+        self._store.delete_version(self.name, Action("delete version", settings.user))
+
+    def __repr__(self) -> str:
+        record = self.record
+        return f"Model({self.name!r}, {record.status}: {record.status_message})"
+
+    def _repr_html_(self) -> str:
+        record = self.record
+        f1 = record.metrics.get("f1")
+        score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
+        return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}</div>"
+
+    def _running(self) -> Predictor:
+        if self._predictor is None or not self._predictor.running:
+            self.start()
+            assert self._predictor is not None
+            say(f"{self.name} was not running: started on {self._predictor.device}. model.stop() frees its memory.")
+        return self._predictor
+
+    def _require_ready(self) -> None:
+        record = self.record
+        if record.status not in _READY:
+            raise ModelNotReadyError(f"{self.name!r} is {record.status}: {record.status_message}")
+        if not (self._root / record.folder).is_dir():
+            raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
+
+    def _set(self, status: str, message: str) -> None:
+        nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
+        process = this_process() if status in ("STARTING", "RUNNING") else nobody
+        self._store.update_version(
+            self.name, Action("run version", settings.user), status=status, status_message=message, **process
+        )
+
+
+def require_confirmation(question: str, confirm: bool) -> None:
+    """Ask the person at the notebook, unless ``confirm``; anything but yes is a refusal.
+
+    Raises
+    ------
+    NotAllowedError
+        If the answer isn't yes, or nobody can be asked.
+    """
+    if confirm:
+        return
+    try:
+        answer = input(f"{question} This can't be undone. Type yes: ")
+    except (EOFError, OSError, RuntimeError) as error:  # ipykernel raises StdinNotImplementedError, a RuntimeError
+        raise NotAllowedError(f"{question} Nobody can be asked here: say confirm=True.") from error
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotAllowedError("Not confirmed; nothing was deleted.")

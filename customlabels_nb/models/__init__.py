@@ -1,0 +1,1 @@
+"""Networks: backbones, what goes into them, heads, and their files."""

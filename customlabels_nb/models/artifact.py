@@ -1,0 +1,261 @@
+"""A model's folder: ``model.safetensors`` (all weights, backbone included) and ``config.json``.
+
+The two are all that is needed to run the model. Nothing in them is executed when they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from customlabels_nb.errors import ArtifactError, InputError
+from customlabels_nb.models.backbones import BACKBONES, build_backbone, freeze, load_exactly
+
+if TYPE_CHECKING:
+    import torch
+
+    from customlabels_nb.models.classifier import ImageClassifier
+
+FORMAT_VERSION = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+KINDS = {"single-label": "softmax", "multi-label": "sigmoid"}
+DEFAULT_THRESHOLD = 0.5
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_ADVICE = "Train the version again, or copy its folder anew from where it is whole."
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a classifier is, beside its weights.
+
+    Attributes
+    ----------
+    kind : str
+        "single-label" or "multi-label".
+    labels : tuple of str
+        In the order of the model's outputs.
+    colours : tuple of str
+        Of each label, #rrggbb.
+    backbone : str
+    input_size : int
+        Side of the square input in pixels.
+    mean, std : tuple of float
+        Of each channel of an image in 0..1.
+    thresholds : dict of str to float
+        Assumed thresholds, 0..1; a label without has :data:`DEFAULT_THRESHOLD`.
+    training : dict
+        Facts about the training, anything that JSON can hold.
+    format_version : int
+
+    Raises
+    ------
+    InputError
+        If a value can't be.
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    colours: tuple[str, ...]
+    backbone: str
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    thresholds: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "colours", "mean", "std"):
+            value = getattr(self, name)
+            _require(isinstance(value, list | tuple), name, value, "must be a list")
+            object.__setattr__(self, name, tuple(value))
+        _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
+        texts = all(isinstance(label, str) and label for label in self.labels)
+        _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be different texts")
+        _require(len(self.labels) >= 2, "labels", self.labels, "must be at least two")
+        good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
+        _require(good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb a label")
+        _require(self.backbone in BACKBONES, "backbone", self.backbone, f"must be one of {', '.join(BACKBONES)}")
+        _require(_is_size(self.input_size), "input_size", self.input_size, "must be a positive number of pixels")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
+        _require(min(self.std) > 0, "std", self.std, "must be positive")
+        for name in ("thresholds", "training"):
+            _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
+        for label, value in self.thresholds.items():
+            _require(label in self.labels, "thresholds", label, f"must be for labels among {list(self.labels)}")
+            _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must lie in 0..1")
+
+    @property
+    def activation(self) -> str:
+        """What turns logits into confidences: "softmax" or "sigmoid"."""
+        return KINDS[self.kind]
+
+    def threshold_of(self, label: str) -> float:
+        """The label's assumed threshold."""
+        return float(self.thresholds.get(label, DEFAULT_THRESHOLD))
+
+
+def save_artifact(folder: Path, model: ImageClassifier, config: ModelConfig) -> None:
+    """Write the model and its config to ``folder``, which is made if needed.
+
+    Each file is written beside its place and renamed into it, the config last: a folder that has one is whole.
+
+    Raises
+    ------
+    InputError
+        If the model's head and the config's labels differ in number.
+    ArtifactError
+        If a weight is NaN or infinite, or the folder can't be written.
+    """
+    from safetensors.torch import save
+
+    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    rows = weights["head.weight"].shape[0]
+    if rows != len(config.labels):
+        raise InputError(f"The model has {rows} outputs, its config {len(config.labels)} labels.")
+    _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+        _write(folder / CONFIG, _to_json(config))
+    except OSError as error:
+        raise ArtifactError(f"The folder {str(folder)!r} can't be written: {error.strerror or error}.") from error
+
+
+def load_artifact(folder: Path) -> tuple[ImageClassifier, ModelConfig]:
+    """The model of ``folder``, frozen and in eval mode on the CPU, and its config.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, damaged, of another program or a newer release, or the two don't fit together.
+    """
+    from customlabels_nb.models.backbones import backbone_named
+    from customlabels_nb.models.classifier import ImageClassifier
+
+    config = load_config(folder)
+    path = folder / WEIGHTS
+    weights = _read_weights(path)
+    network = ImageClassifier(build_backbone(config.backbone), backbone_named(config.backbone).features, len(config.labels))
+    load_exactly(network, weights, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
+    _check_finite(weights, f"The file {str(path)!r}", _ADVICE)
+    freeze(network)
+    return network, config
+
+
+def load_config(folder: Path) -> ModelConfig:
+    """The config of ``folder`` alone; torch isn't needed for it.
+
+    Raises
+    ------
+    ArtifactError
+        As :func:`load_artifact`.
+    """
+    path = folder / CONFIG
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(f"There is no model in {str(folder)!r} ({CONFIG} is missing). {_ADVICE}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{str(path)!r} can't be read ({error}). {_ADVICE}") from error
+    if not isinstance(content, dict) or "format_version" not in content:
+        raise ArtifactError(f"{str(path)!r} is no model's config of this package: it has no format_version.")
+    version = content["format_version"]
+    if _is_size(version) and version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{str(path)!r} has format_version {version}, written by a newer release; "
+            f"this one reads up to {FORMAT_VERSION}. Update customlabels_nb."
+        )
+    if version != FORMAT_VERSION:
+        raise ArtifactError(f"{str(path)!r} has format_version {version!r}, which there never was. {_ADVICE}")
+    known = {entry.name for entry in fields(ModelConfig)}
+    for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
+        if names:
+            raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
+    try:
+        return ModelConfig(**content)
+    except InputError as error:
+        raise ArtifactError(f"{str(path)!r} can't be used: {error} {_ADVICE}") from error
+
+
+def update_config(folder: Path, config: ModelConfig) -> None:
+    """Replace the config of a model that is there, for new thresholds, colours or facts.
+
+    Raises
+    ------
+    InputError
+        If what the weights depend on would change: kind, labels, backbone or normalisation.
+    ArtifactError
+        If there is no readable model, or the folder can't be written.
+    """
+    present = load_config(folder)
+    for name in ("kind", "labels", "backbone", "input_size", "mean", "std"):
+        before, after = getattr(present, name), getattr(config, name)
+        if before != after:
+            raise InputError(f"{name}={after!r} doesn't fit the trained weights, which have {before!r}.")
+    try:
+        _write(folder / CONFIG, _to_json(config))
+    except OSError as error:
+        raise ArtifactError(f"{str(folder / CONFIG)!r} can't be written: {error.strerror or error}.") from error
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        weights: dict[str, torch.Tensor] = load(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {_ADVICE}") from error
+    return weights
+
+
+def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -> None:
+    bad = [key for key, value in weights.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if bad:
+        raise ArtifactError(f"{what} has weights that are NaN or infinite, in {bad[0]!r}. {advice}")
+
+
+def _to_json(config: ModelConfig) -> bytes:
+    try:
+        return (json.dumps(asdict(config), indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"config.training={config.training!r} can't be written as JSON: {error}.") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _require(condition: bool, name: str, value: object, words: str) -> None:
+    if not condition:
+        raise InputError(f"{name}={value!r} {words}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

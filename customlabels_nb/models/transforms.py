@@ -1,0 +1,46 @@
+"""From pictures to what a network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+if TYPE_CHECKING:
+    import torch
+
+Pixels = npt.NDArray[np.uint8]
+
+#: Part of the key of cached features: raise it whenever :func:`to_pixels` or :func:`to_batch` give other values.
+TRANSFORM_VERSION = 1
+
+
+def to_pixels(image: Image.Image, size: int) -> Pixels:
+    """The whole image squeezed to a square, as uint8 of shape (3, size, size).
+
+    Squeezing beats cropping the middle: nothing is lost at the edges. Open the image with
+    ``images.open_image(…, at_least=size)``, which decodes large JPEGs at a fraction of their size.
+    """
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    small = rgb.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+def to_batch(
+    pixels: Sequence[Pixels],
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: str | torch.device = "cpu",
+) -> torch.Tensor:
+    """Normalised float32 images of shape (n, 3, size, size) on ``device``, in channels-last order of memory.
+
+    That order changes features by less than 1e-5 and makes the forward pass 1.3 to 1.5 times as fast on a CPU.
+    """
+    import torch
+
+    batch = torch.from_numpy(np.stack(pixels)).to(device).float().div_(255)
+    centre, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
+    return batch.sub_(centre).div_(spread).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,427 @@
+"""A project: the facade over its datasets, labels, versions and history."""
+
+from __future__ import annotations
+
+import html
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.changes import Distribution, distribute, write_difference
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import (
+    InputError,
+    ModelNotFoundError,
+    NotAllowedError,
+    NotEnoughDataError,
+    ProjectExistsError,
+)
+from customlabels_nb.events import Events, progress_bars, say
+from customlabels_nb.importing import ImportReport, Source, import_images
+from customlabels_nb.labels import Labels
+from customlabels_nb.locations import POINTER, check_name, create_project_store, is_project, open_project_store
+from customlabels_nb.model import Model, require_confirmation
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
+from customlabels_nb.training.status import settle_orphans
+
+_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "DELETING", "COPYING_IN_PROGRESS")
+
+
+class Project:
+    """Datasets, labels and model versions that belong together, in one folder.
+
+    Made by :func:`create_project` and :func:`load_project`. Every change is one transaction with a line in
+    ``history``.
+    """
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self.root = root
+        self._store = store
+        self._models: dict[str, Model] = {}
+
+    # -- what is known of it ------------------------------------------------------------------------
+    @property
+    def record(self) -> ProjectRecord:
+        """Name, task, status, times and tags."""
+        return self._store.project()
+
+    @property
+    def name(self) -> str:
+        """The project's name, which is also its folder's."""
+        return self.record.name
+
+    @property
+    def task(self) -> str | None:
+        """What is labelled: "single-label", "multi-label", "boxes", "polygons", or None while nobody said."""
+        return self.record.task
+
+    @task.setter
+    def task(self, task: str | None) -> None:
+        self._store.set_project(self._action("set task"), task=_check_task(task))
+
+    @property
+    def train_set(self) -> Dataset:
+        """The training dataset as it is now, a value."""
+        return self._dataset(t.TRAIN)
+
+    @property
+    def test_set(self) -> Dataset:
+        """The test dataset as it is now, a value."""
+        return self._dataset(t.TEST)
+
+    @property
+    def labels(self) -> Labels:
+        """The labels: add, rename, merge, remove, reorder, recolour."""
+        return Labels(self._store, self._action)
+
+    @property
+    def statistics(self) -> dict[str, Statistics]:
+        """Entries, labelled entries and labels of both datasets."""
+        return {split: self._store.statistics(split) for split in t.SPLITS}
+
+    @property
+    def issues(self) -> pd.DataFrame:
+        """What imports left out or found strange: split, code, message, where, source, line."""
+        return self._store.issues()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Who did what when, newest first."""
+        return self._store.history()
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """One row a version: name, created, f1, status, message, alias, tags; oldest first."""
+        rows = [
+            (v.name, v.created, v.metrics.get("f1"), v.status, v.status_message, v.alias, v.tags)
+            for v in self._store.versions()
+        ]
+        return pd.DataFrame(rows, columns=["name", "created", "f1", "status", "message", "alias", "tags"])
+
+    # -- images and labels --------------------------------------------------------------------------
+    def add_images(
+        self,
+        source: Source,
+        *,
+        split: str = t.TRAIN,
+        auto_label: bool = False,
+        label: str | None = None,
+        copy: bool = False,
+        on_leak: str = "report",
+        duplicates: str = "skip",
+        progress: bool = True,
+    ) -> ImportReport:
+        """Add images: a folder, a zip file, a file or URL, a list of these, or a DataFrame.
+
+        Parameters
+        ----------
+        source
+            Images are referenced where they lie. A zip is unpacked below the project's folder. A DataFrame needs a
+            column ``image``, and may have ``label``, box columns and any others, which are kept.
+        split : {"train", "test"}
+            The dataset they go to.
+        auto_label : bool
+            Label each image with the name of the folder directly below ``source`` in which it lies.
+        label : str, optional
+            One label for all of them.
+        copy : bool
+            Copy the files to ``images/`` in the project's folder.
+        on_leak : {"report", "keep"}
+            An image whose content is on the other side (train or test) is reported and left out, or kept.
+        duplicates : {"skip", "keep"}
+            An image whose content is in this dataset under another name is reported and left out, or kept.
+
+        Returns
+        -------
+        ImportReport
+            How many were added, and a table of those that could not be used.
+        """
+        with progress_bars(Events(), show=progress) as events:
+            return import_images(
+                self._store,
+                self.root,
+                source,
+                split=split,
+                auto_label=auto_label,
+                label=label,
+                copy=copy,
+                on_leak=on_leak,
+                duplicates=duplicates,
+                events=events,
+            )
+
+    def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "", remove_missing: bool = False) -> int:
+        """Write what differs from the stored dataset as one action; returns how many images changed.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+        value : Dataset or DataFrame
+            A dataset made from ``train_set`` or ``test_set``; or a table ``image, label`` (and box columns): these
+            images then have exactly these annotations, a null label meaning none.
+        note : str
+            Kept in the history.
+        remove_missing : bool
+            Remove images that ``value`` doesn't have; they are left alone otherwise.
+
+        Raises
+        ------
+        StaleEditError
+            If somebody else changed one of these images since ``value`` was read. Nothing was written.
+        """
+        action = self._action("update", note)
+        return write_difference(self._store, self._dataset(split), value, action, remove_missing=remove_missing)
+
+    def distribute(
+        self, test_fraction: float = 0.2, *, groups: str | list[object] | None = None, random_state: int = 0
+    ) -> Distribution:
+        """Move a stratified share of the training images to the empty test set.
+
+        Parameters
+        ----------
+        test_fraction : float
+            The share, between 0 and 1; each label with two images or more keeps at least one on both sides.
+        groups : str or list, optional
+            A column of images, or one value per image: images of one group stay on one side. Images with the same
+            content always do.
+
+        Raises
+        ------
+        NotAllowedError
+            If the test set isn't empty.
+        NotEnoughDataError
+            If no label has two images.
+        """
+        action = self._action("distribute", f"{test_fraction:g}")
+        return distribute(self._store, self.train_set, test_fraction, action, groups=groups, random_state=random_state)
+
+    def delete_dataset(self, split: str, *, confirm: bool = False) -> int:
+        """Delete the train or test dataset (never the files); asks unless ``confirm=True``. Returns how many images."""
+        require_confirmation(f"Delete the {split} set of {self.name!r} with its labels?", confirm)
+        return self._store.delete_dataset(split, self._action("delete dataset"))
+
+    # -- models -------------------------------------------------------------------------------------
+    def train(
+        self,
+        name: str | None = None,
+        *,
+        seed: int = 0,
+        device: str | None = None,
+        tags: dict[str, str] | None = None,
+        progress: bool = True,
+    ) -> Model:
+        """Train a version on the training set and test it on the test set; distributes first if there is none.
+
+        Parameters
+        ----------
+        name : str, optional
+            ``<project>.<date>T<time>`` unless it is given.
+        seed : int
+            The same seed on the same images gives the same model on CPU.
+        device : str, optional
+            "cuda", "mps" or "cpu"; the first of these that is here unless it is given.
+
+        Raises
+        ------
+        NotEnoughDataError, NotAllowedError
+            Before anything is trained, with the reason.
+        """
+        from customlabels_nb.training.plan import plan_classification
+        from customlabels_nb.training.run import TrainingOptions, train_version
+
+        if not self._store.statistics(t.TEST).total_entries:
+            plan_classification(self.train_set, self.train_set)  # the reasons against training come before a split
+            say(f"There is no test set yet: {self._distribute_for_training()}")
+        version = self._version_name(name)
+        with progress_bars(Events(), show=progress) as events:
+            options = TrainingOptions(seed=seed, device=device)
+            train_version(self._store, self.root, version, self.train_set, self.test_set, options, events, tags=tags)
+        model = self.model(version)
+        model.evaluate().to(model.folder / "evaluation")
+        return model
+
+    def model(self, name: str = "latest") -> Model:
+        """A version by its name, by the name it was published under, or the latest whose training is complete."""
+        versions = self._store.versions()
+        matches = [v.name for v in versions if name in (v.name, v.alias)]
+        if name == "latest" and not matches:
+            matches = [v.name for v in versions if not v.status.startswith(("TRAINING_IN", "TRAINING_F", "DELETING"))][
+                -1:
+            ]
+        if not matches:
+            known = [v.name for v in versions][-5:]
+            raise ModelNotFoundError(f"There is no version {name!r}; there are {known!r}. project.train() makes one.")
+        return self._models.setdefault(matches[0], Model(self._store, self.root, matches[0]))
+
+    # -- its life -----------------------------------------------------------------------------------
+    def rename(self, name: str) -> None:
+        """Rename the project and its folder. Refused while a version trains or runs."""
+        target = self.root.parent / check_name(name)
+        self._refuse_if_busy("renamed")
+        if target.exists():
+            raise ProjectExistsError(f"There is something called {str(target)!r} already; nothing was renamed.")
+        self._store.set_project(self._action("rename project"), name=name)
+        self._store.close()
+        self.root.rename(target)
+        self.root, self._store, self._models = target, open_project_store(target), {}
+
+    def delete(self, *, confirm: bool = False) -> None:
+        """Delete the project with its datasets and versions, for ever; asks unless ``confirm=True``.
+
+        Images are only deleted where they lie in the project's own folder (uploads and copies). Refused, with the
+        reason, while a version trains or runs.
+        """
+        self._refuse_if_busy("deleted")
+        require_confirmation(
+            f"Delete the project {self.name!r} with its {len(self._store.versions())} versions?", confirm
+        )
+        self._store.destroy()
+        for part in ("versions", "cache", "images"):
+            if (self.root / part).is_symlink():
+                (self.root / part).unlink()
+            shutil.rmtree(self.root / part, ignore_errors=True)
+        (self.root / POINTER).unlink(missing_ok=True)
+        if self.root.is_dir() and not any(self.root.iterdir()):
+            self.root.rmdir()
+
+    def close(self) -> None:
+        """Stop running models and give the database back."""
+        for model in self._models.values():
+            model.stop()
+        self._store.close()
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in self.statistics.items())
+        return (
+            f"Project({self.name!r}: {sizes} images; {len(self.labels)} labels; {len(self._store.versions())} versions)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{split}</td><td>{s.total_entries:,} images</td><td>{s.labelled_entries:,} labelled</td></tr>"
+            for split, s in self.statistics.items()
+        )
+        return f"<div><b>{html.escape(self.name)}</b> · {len(self.labels)} labels</div><table>{rows}</table>"
+
+    def _dataset(self, split: str) -> Dataset:
+        return Dataset(
+            self._store.images(split), self._store.annotations(split), self._store.labels(), name=split, root=self.root
+        )
+
+    def _distribute_for_training(self) -> Distribution:
+        try:
+            return self.distribute()
+        except NotEnoughDataError as error:
+            raise NotEnoughDataError(str(error), "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT") from error
+
+    def _version_name(self, name: str | None) -> str:
+        taken = {version.name for version in self._store.versions()}
+        if name is not None:
+            if check_name(name) in taken or (self.root / "versions" / name).exists():
+                raise NotAllowedError(f"There is a version {name!r} already; choose another name.")
+            return name
+        stem = f"{self.name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
+        candidates = (stem if i == 1 else f"{stem}-{i}" for i in range(1, 10_000))
+        return next(c for c in candidates if c not in taken and not (self.root / "versions" / c).exists())
+
+    def _refuse_if_busy(self, verb: str) -> None:
+        busy = [version for version in self._store.versions() if version.status in _BUSY]
+        if busy:
+            raise NotAllowedError(
+                f"{self.name!r} can't be {verb}: its version {busy[0].name!r} is {busy[0].status}. Stop it first."
+            )
+
+    def _action(self, what: str, note: str = "") -> Action:
+        return Action(what, settings.user, note)
+
+
+def create_project(
+    name: str,
+    folder: str | os.PathLike[str] = ".",
+    *,
+    task: str | None = None,
+    store: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> Project:
+    """Make a new project in the folder ``<folder>/<name>``.
+
+    Parameters
+    ----------
+    name : str
+        1 to 100 letters, digits, spaces, ``.``, ``-`` and ``_``, beginning with a letter or digit.
+    task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+        What is labelled; the widgets ask if it isn't said.
+    store : str, optional
+        A PostgreSQL URL for a team (the password comes from the environment or ``.pgpass`` when the project is loaded
+        again); an SQLite file in the folder unless it is given.
+
+    Raises
+    ------
+    ProjectNameError
+        If the name can't be one.
+    ProjectExistsError
+        If there is something of that name; nothing is overwritten.
+    """
+    root = Path(folder).absolute() / check_name(name)
+    _check_task(task)
+    try:
+        root.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ProjectExistsError(
+            f"There is something called {str(root)!r} already: open it with load_project, or choose another name."
+        ) from error
+    try:
+        opened = create_project_store(root, name, store, task)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    project = Project(root, opened)
+    if tags:
+        opened.set_project(Action("tag project", settings.user), tags=tags)
+    return project
+
+
+def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> Project:
+    """Open the project in the folder ``path``.
+
+    Parameters
+    ----------
+    store : str, optional
+        The database's URL, where it isn't the one that the project was created with (another host, a password).
+
+    Raises
+    ------
+    ProjectNotFoundError
+        If there is no project in that folder.
+    """
+    root = Path(path).absolute()
+    opened = open_project_store(root, store)
+    settle_orphans(opened)
+    return Project(root, opened)
+
+
+def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
+    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(p for p in Path(folder).absolute().iterdir() if is_project(p)):
+        try:
+            store = open_project_store(path)
+            record = store.project()
+            store.close()
+            rows.append({"name": record.name, "path": str(path), "status": record.status, "task": record.task,
+                         "created": record.created, "updated": record.updated})  # fmt: skip
+        except Exception as error:  # one broken project must not hide the others
+            rows.append({"name": path.name, "path": str(path), "status": str(error)})
+    return pd.DataFrame(rows, columns=["name", "path", "status", "task", "created", "updated"])
+
+
+def _check_task(task: str | None) -> str | None:
+    if task is not None and task not in t.TASKS:
+        raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r} or None.")
+    return task

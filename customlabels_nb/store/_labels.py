@@ -1,0 +1,193 @@
+"""Writing labels, inside a transaction that the caller holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.store import schema
+from customlabels_nb.store.base import Action
+from customlabels_nb.store.database import fetch, insert_rows, record, take_ids
+from customlabels_nb.tables import check_label, label_colour
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_USES = (schema.annotations, schema.predictions)
+
+
+def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Ids of all labels; those of ``names`` that aren't there yet are added at the end, in alphabetical order."""
+    c = schema.labels.c
+    known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
+    for name in sorted(set(names) - known.keys()):
+        known[name] = _insert(connection, name, None)
+    return known
+
+
+def add_label(connection: Connection, label: str, colour: str | None, action: Action) -> None:
+    name = check_label(label)
+    if _find(connection, name) is not None:
+        raise LabelError(f"There is a label {name!r} already.")
+    _insert(connection, name, colour)
+    record(connection, action, after={"label": name})
+
+
+def rename_label(connection: Connection, label: str, new: str, action: Action) -> int:
+    name = check_label(new)
+    id_ = _require(connection, label)
+    if name == label:
+        return 0
+    if _find(connection, name) is not None:
+        raise LabelError(f"There is a label {name!r} already; merge({label!r}, into={name!r}) makes the two one.")
+    connection.execute(update(schema.labels).where(schema.labels.c.id == id_).values(label=name))
+    count = _count(connection, id_)
+    _bump_images_of(connection, id_)
+    record(connection, action, count=count, before={"label": label}, after={"label": name})
+    return count
+
+
+def merge_labels(connection: Connection, label: str, into: str, action: Action) -> int:
+    id_, target = _require(connection, label), _require(connection, into)
+    if id_ == target:
+        raise LabelError(f"The label {label!r} can't be merged into itself.")
+    a = schema.annotations.c
+    count = _count(connection, id_)
+    before = _state(connection, label, id_)
+    _bump_images_of(connection, id_)
+    for table in _USES:
+        c = table.c
+        twice = table.alias()
+        # an image that carries both at image level keeps one of them
+        connection.execute(
+            delete(table).where(
+                c.label_id == id_,
+                c["left"].is_(None),
+                select(twice.c.id)
+                .where(
+                    twice.c.image_id == c.image_id,
+                    twice.c.label_id == target,
+                    twice.c["left"].is_(None),
+                    *([twice.c.model == c.model] if "model" in c else []),
+                )
+                .exists(),
+            )
+        )
+    kept = [int(row[0]) for row in fetch(connection, select(a.id).where(a.label_id == id_))]
+    for table in _USES:
+        connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
+    connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
+    record(connection, action, count=count, before=before, after={"label": into, "annotations": kept})
+    return count
+
+
+def remove_label(connection: Connection, label: str, action: Action, with_annotations: bool) -> int:
+    id_ = _require(connection, label)
+    count = _count(connection, id_)
+    if count and not with_annotations:
+        raise LabelError(
+            f"The label {label!r} is used by {count:,} annotations. Remove it with them "
+            f"(with_annotations=True), or merge it into another label."
+        )
+    before = _state(connection, label, id_)
+    images = schema.images.c
+    touched = [
+        int(row[0])
+        for row in fetch(
+            connection,
+            select(schema.annotations.c.image_id).where(schema.annotations.c.label_id == id_).distinct(),
+        )
+    ]
+    _bump_images_of(connection, id_)
+    for table in _USES:
+        connection.execute(delete(table).where(table.c.label_id == id_))
+    connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
+    if touched:
+        # an image that lost its last annotation is no longer done
+        bare = ~select(schema.annotations.c.id).where(schema.annotations.c.image_id == images.id).exists()
+        low, high = min(touched), max(touched)
+        lost = set(touched)
+        rows = fetch(
+            connection, select(images.id).where(images.id.between(low, high), images.status == "labelled", bare)
+        )
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        changes = [(int(row[0]),) for row in rows if int(row[0]) in lost]
+        if changes:
+            connection.exec_driver_sql(f"UPDATE images SET status = 'unlabelled' WHERE id = {mark}", changes)
+    record(connection, action, count=count, before=before)
+    return count
+
+
+def reorder_labels(connection: Connection, labels: Sequence[str], action: Action) -> None:
+    c = schema.labels.c
+    old = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
+    if len(set(labels)) != len(labels):
+        raise LabelError(f"A label stands twice in {list(labels)!r}.")
+    for name in labels:
+        if name not in old:
+            raise LabelError(f"There is no label {name!r}; there are {old!r}.")
+    new = [*labels, *(name for name in old if name not in set(labels))]
+    for position, name in enumerate(new):
+        connection.execute(update(schema.labels).where(c.label == name).values(position=position))
+    record(connection, action, before={"order": old}, after={"order": new})
+
+
+def recolour_label(connection: Connection, label: str, colour: str, action: Action) -> None:
+    id_ = _require(connection, label)
+    old = connection.scalar(select(schema.labels.c.colour).where(schema.labels.c.id == id_))
+    connection.execute(update(schema.labels).where(schema.labels.c.id == id_).values(colour=_check_colour(colour)))
+    record(connection, action, before={"label": label, "colour": old}, after={"label": label, "colour": colour})
+
+
+def _insert(connection: Connection, name: str, colour: str | None) -> int:
+    c = schema.labels.c
+    last = connection.scalar(select(func.max(c.position)))
+    position = 0 if last is None else int(last) + 1
+    id_ = take_ids(connection, schema.labels, 1)[0]
+    chosen = label_colour(id_ - 1) if colour is None else _check_colour(colour)
+    insert_rows(connection, schema.labels, ("id", "label", "colour", "position"), [(id_, name, chosen, position)])
+    return id_
+
+
+def _check_colour(colour: str) -> str:
+    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
+        raise InputError(f"colour={colour!r} is not a colour such as '#c8553d'.")
+    return colour.lower()
+
+
+def _find(connection: Connection, label: str) -> int | None:
+    found = connection.scalar(select(schema.labels.c.id).where(schema.labels.c.label == label))
+    return None if found is None else int(found)
+
+
+def _require(connection: Connection, label: str) -> int:
+    found = _find(connection, label)
+    if found is None:
+        names = [
+            str(row[0]) for row in fetch(connection, select(schema.labels.c.label).order_by(schema.labels.c.position))
+        ]
+        raise LabelError(f"There is no label {label!r}; there are {names[:20]!r}.")
+    return found
+
+
+def _count(connection: Connection, id_: int) -> int:
+    a = schema.annotations
+    return int(connection.scalar(select(func.count()).select_from(a).where(a.c.label_id == id_)) or 0)
+
+
+def _state(connection: Connection, label: str, id_: int) -> dict[str, object]:
+    """What is needed to bring a label back: its row and its annotations."""
+    a, c = schema.annotations, schema.labels.c
+    colour, position = fetch(connection, select(c.colour, c.position).where(c.id == id_))[0]
+    rows = fetch(connection, select(a).where(a.c.label_id == id_))
+    return {"label": label, "colour": colour, "position": position, "annotations": [list(row) for row in rows]}
+
+
+def _bump_images_of(connection: Connection, id_: int) -> None:
+    a, i = schema.annotations.c, schema.images.c
+    connection.execute(
+        update(schema.images)
+        .where(i.id.in_(select(a.image_id).where(a.label_id == id_)))
+        .values(revision=i.revision + 1)
+    )

@@ -1,0 +1,280 @@
+"""What a project's store promises, whatever database is behind it.
+
+Every method that writes is one transaction: either all of it is there afterwards, with its line in the
+history, or nothing is. Writers of one project take turns; readers see whole transactions only. Each image
+has a revision that grows with every change of it or of its annotations; :meth:`Store.update_images` refuses
+to write over a newer one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb.issues import Issue
+
+#: Statuses of datasets, as the hosted service names them.
+DATASET_STATUSES = tuple(
+    f"{verb}_{state}" for verb in ("CREATE", "UPDATE") for state in ("IN_PROGRESS", "COMPLETE", "FAILED")
+)
+
+#: Statuses of versions, as the hosted service names them.
+VERSION_STATUSES = (
+    "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",
+    "STOPPING", "STOPPED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED", "COPYING_FAILED",
+    "DEPRECATED", "EXPIRED",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of a person or program, as the history tells it: ``who`` did ``what``, with a free ``note``."""
+
+    what: str
+    who: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ProjectRecord:
+    """The project itself. Times are UTC."""
+
+    name: str
+    task: str | None
+    status: str
+    status_message: str
+    created: datetime
+    updated: datetime
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """The train or the test dataset. ``sources`` are what it was imported from, oldest first."""
+
+    split: str
+    status: str
+    status_message: str
+    created: datetime
+    updated: datetime
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Counts of one dataset, as the hosted service gives them."""
+
+    total_entries: int
+    labelled_entries: int
+    total_labels: int
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A trained model, or one in the making.
+
+    ``folder`` is relative to the project's. ``host``, ``pid`` and ``heartbeat`` tell of the process that trains
+    or runs it. ``alias`` is the stable name it was published under.
+    """
+
+    name: str
+    status: str
+    status_message: str
+    folder: str
+    created: datetime
+    updated: datetime
+    kind: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    alias: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    heartbeat: datetime | None = None
+
+
+class Store(ABC):
+    """The contract. Frames have the columns and dtypes of :mod:`customlabels_nb.tables`."""
+
+    # -- life ---------------------------------------------------------------------------------------
+    @abstractmethod
+    def close(self) -> None:
+        """Give connections back. The store may not be used afterwards."""
+
+    @abstractmethod
+    def destroy(self) -> None:
+        """Delete everything this store holds, for ever, and close it."""
+
+    # -- project ------------------------------------------------------------------------------------
+    @abstractmethod
+    def project(self) -> ProjectRecord:
+        """The project's record."""
+
+    @abstractmethod
+    def set_project(self, action: Action, **changes: Any) -> None:
+        """Change fields of the project's record: name, task, status, status_message, tags."""
+
+    # -- datasets: read -----------------------------------------------------------------------------
+    @abstractmethod
+    def dataset(self, split: str) -> DatasetRecord | None:
+        """The record of the train or test dataset, None if there is none."""
+
+    @abstractmethod
+    def statistics(self, split: str) -> Statistics:
+        """Counts of the dataset, zeros if there is none."""
+
+    @abstractmethod
+    def images(self, split: str | None = None) -> pd.DataFrame:
+        """The images table, in the order of import."""
+
+    @abstractmethod
+    def annotations(self, split: str | None = None) -> pd.DataFrame:
+        """The annotations table, image by image in the order of import."""
+
+    @abstractmethod
+    def files(self) -> pd.DataFrame:
+        """What is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64)."""
+
+    @abstractmethod
+    def issues(self) -> pd.DataFrame:
+        """Findings of imports and validation, oldest first."""
+
+    @abstractmethod
+    def import_lines(self) -> pd.DataFrame:
+        """Lines of imported manifests that weren't read whole: split, source, line, raw."""
+
+    @abstractmethod
+    def history(self, limit: int | None = None) -> pd.DataFrame:
+        """Actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON)."""
+
+    # -- datasets: write ----------------------------------------------------------------------------
+    @abstractmethod
+    def add_images(
+        self,
+        split: str,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        action: Action,
+        *,
+        files: pd.DataFrame | None = None,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        source: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add images with their annotations; create the dataset and labels that aren't there yet.
+
+        Parameters
+        ----------
+        images, annotations : DataFrame
+            Normalised tables.
+        files : DataFrame, optional
+            image, bytes, mtime_ns of local files, so that a later import can skip what didn't change.
+        issues, lines, source
+            Findings, unread manifest lines and the origin, kept with the dataset even if no image is new.
+
+        Returns
+        -------
+        int
+            Number of images added.
+
+        Raises
+        ------
+        TableError
+            If an image is in the dataset already.
+        """
+
+    @abstractmethod
+    def update_images(
+        self,
+        split: str,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        action: Action,
+        *,
+        remove_missing: bool = False,
+    ) -> int:
+        """Write what differs from the stored state of these images; returns how many images changed.
+
+        ``images.revision`` is the revision that the edit is based on. Images of the dataset that aren't in
+        ``images`` are left alone, or removed with ``remove_missing=True``.
+
+        Raises
+        ------
+        StaleEditError
+            If a changed image has another revision by now. Nothing was written.
+        TableError
+            If an image isn't in the dataset.
+        """
+
+    @abstractmethod
+    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> int:
+        """Write new facts of files whose content changed: image, width, height, sha256, bytes, mtime_ns."""
+
+    @abstractmethod
+    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> int:
+        """Move images with their annotations to the other dataset; returns how many."""
+
+    @abstractmethod
+    def delete_dataset(self, split: str, action: Action) -> int:
+        """Remove the dataset with its images and annotations (never files); returns how many images it had."""
+
+    # -- labels -------------------------------------------------------------------------------------
+    @abstractmethod
+    def labels(self) -> pd.DataFrame:
+        """The labels table, in order."""
+
+    @abstractmethod
+    def add_label(self, label: str, colour: str | None, action: Action) -> None:
+        """Add a label at the end. LabelError if it exists."""
+
+    @abstractmethod
+    def rename_label(self, label: str, new: str, action: Action) -> int:
+        """Rename; annotations and predictions follow. Returns how many annotations. LabelError if ``new`` exists."""
+
+    @abstractmethod
+    def merge_labels(self, label: str, into: str, action: Action) -> int:
+        """Make ``label`` into ``into`` and remove it; an image never has the same image-level label twice."""
+
+    @abstractmethod
+    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> int:
+        """Remove a label. LabelError, with the count, if it is used and ``with_annotations`` isn't set."""
+
+    @abstractmethod
+    def reorder_labels(self, labels: Sequence[str], action: Action) -> None:
+        """Put the labels in this order; those not named follow in their old order."""
+
+    @abstractmethod
+    def recolour_label(self, label: str, colour: str, action: Action) -> None:
+        """Give the label the colour ``#rrggbb``."""
+
+    # -- versions and predictions -------------------------------------------------------------------
+    @abstractmethod
+    def versions(self) -> list[VersionRecord]:
+        """All versions, oldest first."""
+
+    @abstractmethod
+    def add_version(self, version: VersionRecord, action: Action) -> None:
+        """Keep a new version. NotAllowedError if one of that name exists."""
+
+    @abstractmethod
+    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> None:
+        """Change fields of a version; without an action (heartbeats) the history isn't touched."""
+
+    @abstractmethod
+    def delete_version(self, name: str, action: Action) -> None:
+        """Remove a version and its predictions."""
+
+    @abstractmethod
+    def predictions(self, split: str | None = None, model: str | None = None) -> pd.DataFrame:
+        """The predictions table."""
+
+    @abstractmethod
+    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> int:
+        """Put these in place of all predictions of that model; images must be in the project."""

@@ -1,0 +1,299 @@
+"""Connections, transactions and bulk transfer: what SQLite and PostgreSQL do differently stays in here."""
+
+from __future__ import annotations
+
+import json
+import time
+import weakref
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select, text, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from customlabels_nb.errors import InputError, MissingDependencyError, SchemaTooNewError, StoreError
+from customlabels_nb.store import schema as tables
+from customlabels_nb.store.base import Action
+from customlabels_nb.store.migrations import MIGRATIONS
+
+_BUSY_SECONDS = 60
+Rows = list[tuple[Any, ...]]
+
+
+def now_us() -> int:
+    """The time as stored: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def dump_json(value: Any) -> str | None:
+    """JSON text of a structured value; None for an empty one."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str) if value else None
+
+
+def load_json(value: str | None, empty: Any) -> Any:
+    """The structured value of a JSON column; ``empty`` where it is null."""
+    return json.loads(value) if value else empty
+
+
+def _pack(value: Any) -> bytes | None:
+    text_ = dump_json(value)
+    return None if text_ is None else zlib.compress(text_.encode("utf-8", "surrogatepass"))
+
+
+def unpack(value: bytes | None) -> Any:
+    """The value of a history payload."""
+    return None if value is None else json.loads(zlib.decompress(bytes(value)).decode("utf-8", "surrogatepass"))
+
+
+class Database:
+    """One project's database.
+
+    Parameters
+    ----------
+    location : str
+        The path of an SQLite file, or a PostgreSQL URL.
+    schema : str, optional
+        The PostgreSQL schema that holds the project.
+    """
+
+    def __init__(self, location: str, schema: str | None = None) -> None:
+        self.location = location
+        self.schema = schema
+        self.url = _url(location)
+        self.engine = _engine(self.url, schema)
+        self._finalizer = weakref.finalize(self, self.engine.dispose)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def close(self) -> None:
+        self._finalizer()
+
+    def create(self, name: str, task: str | None) -> None:
+        """Make the tables and the project's row in one transaction."""
+        with self.write(lock=False) as connection:
+            if self.schema:
+                connection.execute(CreateSchema(self.schema))
+            tables.metadata.create_all(connection, checkfirst=False)
+            now = now_us()
+            insert_rows(connection, tables.meta, ("key", "value"), [("schema_version", str(tables.SCHEMA_VERSION))])
+            insert_rows(
+                connection,
+                tables.project,
+                ("id", "name", "task", "status", "status_message", "created", "updated"),
+                [(1, name, task, "CREATED", "", now, now)],
+            )
+
+    def check_version(self) -> None:
+        """Bring an older schema up to date; refuse a newer one."""
+        if self._version() == tables.SCHEMA_VERSION:
+            return
+        with self.write() as connection:
+            found = self._version(connection)  # again: another process may have been quicker
+            if found > tables.SCHEMA_VERSION:
+                raise SchemaTooNewError(
+                    f"The project's database {self.shown} has schema version {found}; this release of customlabels_nb "
+                    f"reads up to {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it; nothing was changed."
+                )
+            for version in range(found, tables.SCHEMA_VERSION):
+                MIGRATIONS[version](connection)
+            connection.execute(
+                update(tables.meta)
+                .where(tables.meta.c.key == "schema_version")
+                .values(value=str(tables.SCHEMA_VERSION))
+            )
+
+    def _version(self, connection: Connection | None = None) -> int:
+        if connection is None:
+            with self.read() as opened:
+                return self._version(opened)
+        if not inspect(connection).has_table("meta", schema=self.schema):
+            raise StoreError(f"{self.shown} is not a project's database: it lacks the table 'meta'.")
+        found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema_version"))
+        return int(found or 0)
+
+    @property
+    def shown(self) -> str:
+        """How messages call the database: the file, or the URL without its password."""
+        return repr(self.location) if self.is_sqlite else repr(self.url.render_as_string(hide_password=True))
+
+    def drop(self) -> None:
+        """Delete all of it, for ever."""
+        if self.is_sqlite:
+            self.close()
+            for suffix in ("", "-wal", "-shm"):
+                Path(self.location + suffix).unlink(missing_ok=True)
+            return
+        with self.write(lock=False) as connection:
+            if self.schema:
+                connection.execute(DropSchema(self.schema, cascade=True, if_exists=True))
+            else:
+                tables.metadata.drop_all(connection)
+        self.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection whose queries all see one moment."""
+        with self._translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self, *, lock: bool = True) -> Iterator[Connection]:
+        """A connection in a transaction that waits its turn; committed at the end, or rolled back on any error."""
+        with self._translated(), self.engine.connect() as connection:
+            connection.execution_options(customlabels_write=True)
+            with connection.begin():
+                if lock and not self.is_sqlite:
+                    connection.execute(select(tables.project.c.id).with_for_update())
+                yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            cause = str(error.orig)
+            if "disk is full" in cause or "No space left" in cause:
+                hint = "The disk is full: free some space and try again."
+            elif "locked" in cause:
+                hint = f"Another program has held it for more than {_BUSY_SECONDS} s: close that program and try again."
+            elif "readonly" in cause or "read-only" in cause:
+                hint = "It can't be written: check the permissions of the file and of its folder."
+            elif "not a database" in cause or "malformed" in cause:
+                hint = "The file is damaged or is no SQLite database."
+            elif "unable to open" in cause:
+                hint = "Check that the folder is there and may be written."
+            else:
+                hint = "See the cause below."
+            raise StoreError(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
+                             "Nothing of this action was written.") from error  # fmt: skip
+
+
+def _url(location: str) -> URL:
+    if "://" not in location:
+        return URL.create("sqlite", database=location)
+    try:
+        url = make_url(location)
+    except ArgumentError as error:
+        raise InputError(f"store={location!r} is not a database URL, such as 'postgresql://user@host/name'.") from error
+    if url.get_backend_name() == "sqlite":
+        return url
+    if url.get_backend_name() != "postgresql":
+        raise InputError(f"store={url.render_as_string()!r}: only SQLite and PostgreSQL are supported.")
+    return url if "+" in url.drivername else url.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: URL, schema: str | None) -> Engine:
+    try:
+        if url.get_backend_name() != "sqlite":
+            options = f"-csearch_path={schema}" if schema else ""
+            return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
+        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise MissingDependencyError(
+            f"store={url.render_as_string()!r} needs a driver: pip install 'customlabels-nb[postgres]'."
+        ) from error
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see below
+        connection.execute("PRAGMA foreign_keys = ON")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what was shown as saved survives a power cut, too
+        connection.execute("PRAGMA cache_size = -65536")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("customlabels_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def fetch(connection: Connection, statement: Select[Any]) -> Rows:
+    """All rows as the driver's own tuples: no conversion and no row object per row."""
+    result = connection.execute(statement)
+    try:
+        return list(result.cursor.fetchall()) if result.cursor is not None else []
+    finally:
+        result.close()
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
+    """Insert tuples in the order of ``columns`` through the driver's bulk path."""
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    names = ", ".join(quote(name) for name in columns)
+    marks = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)
+
+
+def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
+    """Set ``columns`` of the rows whose id is each tuple's last value."""
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    changes = ", ".join(f"{quote(name)} = {mark}" for name in columns)
+    connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE id = {mark}", rows)
+
+
+def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence[int]) -> None:
+    """Delete the rows whose ``column`` is one of ``ids``."""
+    if not ids:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    connection.exec_driver_sql(
+        f"DELETE FROM {quote(table.name)} WHERE {quote(column)} = {mark}", [(int(i),) for i in ids]
+    )
+
+
+def take_ids(connection: Connection, table: Table, count: int) -> range:
+    """``count`` ids of the table that nobody had before or will have after."""
+    name = table.name
+    found = connection.scalar(select(tables.counters.c.next_id).where(tables.counters.c.name == name))
+    start = int(found or 1)
+    if found is None:
+        insert_rows(connection, tables.counters, ("name", "next_id"), [(name, start + count)])
+    else:
+        connection.execute(update(tables.counters).where(tables.counters.c.name == name).values(next_id=start + count))
+    return range(start, start + count)
+
+
+def record(
+    connection: Connection,
+    action: Action,
+    *,
+    split: str | None = None,
+    count: int = 0,
+    before: Any = None,
+    after: Any = None,
+) -> None:
+    """Write the action's line of history and the project's time of change."""
+    now = now_us()
+    insert_rows(
+        connection,
+        tables.history,
+        ("id", "created", "who", "what", "note", "split", "count", "before", "after"),
+        [(take_ids(connection, tables.history, 1)[0], now, action.who, action.what, action.note, split, count,
+          _pack(before), _pack(after))],
+    )  # fmt: skip
+    connection.execute(update(tables.project).values(updated=now))
+
+
+def scalar(connection: Connection, statement: Any, **values: Any) -> Any:
+    """The first column of the first row of SQL text or a statement."""
+    return connection.scalar(text(statement) if isinstance(statement, str) else statement, values)

@@ -1,0 +1,192 @@
+"""The tables in the database.
+
+Ids are handed out from ``counters`` within the writing transaction and never used again. Times are
+microseconds since 1970 in UTC, structured values JSON text, history payloads zlib-compressed JSON: the
+same bytes in SQLite and PostgreSQL, read without a conversion per cell.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+#: Grows with each released change; :mod:`customlabels_nb.store.migrations` leads from one to the next.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_id", BigInteger, nullable=False),
+)
+
+project = Table(
+    "project",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("task", Text),
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("tags", Text),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("split", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("sources", Text),
+    Column("tags", Text),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("label", Text, nullable=False, unique=True),
+    Column("colour", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("split", Text, ForeignKey("datasets.split"), nullable=False),
+    Column("image", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("sha256", Text),
+    Column("bytes", BigInteger),
+    Column("mtime_ns", BigInteger),
+    Column("source", Text),
+    Column("tags", Text),
+    Column("extra", Text),
+    Column("revision", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    UniqueConstraint("split", "image"),
+    Index("images_by_content", "sha256"),
+)
+
+
+def _annotation_columns() -> list[Column[object]]:
+    return [
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("image_id", BigInteger, ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+        Column("label_id", Integer, ForeignKey("labels.id"), nullable=False),
+        Column("left", Double),
+        Column("top", Double),
+        Column("width", Double),
+        Column("height", Double),
+        Column("polygon", Text),
+        Column("crowd", SmallInteger, nullable=False),
+        Column("confidence", Double, nullable=False),
+        Column("annotator", Text),
+        Column("job", Text),
+        Column("created", BigInteger, nullable=False),
+    ]
+
+
+annotations = Table(
+    "annotations",
+    metadata,
+    *_annotation_columns(),
+    Index("annotations_by_image", "image_id"),
+    Index("annotations_by_label", "label_id"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("kind", Text),
+    Column("folder", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("tags", Text),
+    Column("config", Text),
+    Column("metrics", Text),
+    Column("statistics", Text),
+    Column("alias", Text, unique=True),
+    Column("host", Text),
+    Column("pid", Integer),
+    Column("heartbeat", BigInteger),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    *_annotation_columns(),
+    Column("model", Text, nullable=False),
+    Index("predictions_by_image", "image_id"),
+    Index("predictions_by_label", "label_id"),
+    Index("predictions_by_model", "model"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("created", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("split", Text),
+    Column("count", Integer, nullable=False),
+    Column("before", LargeBinary),
+    Column("after", LargeBinary),
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("created", BigInteger, nullable=False),
+    Column("split", Text),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("where", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("line", Integer),
+)
+
+import_lines = Table(
+    "import_lines",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("split", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("raw", Text, nullable=False),
+)

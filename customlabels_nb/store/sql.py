@@ -1,0 +1,256 @@
+"""The store on SQLite or PostgreSQL through SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import select, update
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError, TableError
+from customlabels_nb.issues import Issue
+from customlabels_nb.store import _datasets, _labels, _versions, frames, schema
+from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, VersionRecord
+from customlabels_nb.store.database import Database, dump_json, fetch, load_json, now_us, record, unpack
+
+_HISTORY_COLUMNS = ("id", "created", "who", "what", "note", "split", "count", "before", "after")
+
+
+def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> Store:
+    """Make the database of a new project.
+
+    Parameters
+    ----------
+    location : str
+        Path of the SQLite file to make, or a PostgreSQL URL.
+    name, task : str
+        The project's.
+    schema : str, optional
+        The PostgreSQL schema to make for the project.
+
+    Raises
+    ------
+    ProjectExistsError
+        If the file or the schema is there already.
+    """
+    database = Database(location, schema)
+    if database.is_sqlite and Path(location).exists():
+        raise ProjectExistsError(f"There is a file {location!r} already; nothing was overwritten.")
+    if schema is not None and not database.is_sqlite and _has_schema(database, schema):
+        raise ProjectExistsError(f"There is a schema {schema!r} in {database.shown} already; nothing was overwritten.")
+    database.create(name, task)
+    return SqlStore(database)
+
+
+def open_store(location: str, *, schema: str | None = None) -> Store:
+    """Open a project's database, bringing an older schema up to date.
+
+    Raises
+    ------
+    ProjectNotFoundError
+        If there is none.
+    SchemaTooNewError
+        If a newer release wrote it.
+    """
+    database = Database(location, schema)
+    if database.is_sqlite and not Path(location).is_file():
+        raise ProjectNotFoundError(f"There is no project database at {location!r}.")
+    database.check_version()
+    return SqlStore(database)
+
+
+def _has_schema(database: Database, name: str) -> bool:
+    from sqlalchemy import inspect
+
+    with database.read() as connection:
+        return name in inspect(connection).get_schema_names()
+
+
+class SqlStore(Store):
+    """See :class:`customlabels_nb.store.base.Store` for what each method promises."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        self._database.close()
+
+    def destroy(self) -> None:
+        self._database.drop()
+
+    def project(self) -> ProjectRecord:
+        c = schema.project.c
+        with self._database.read() as connection:
+            row = fetch(connection, select(c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags))[0]
+        return ProjectRecord(*row[:4], frames.moment(row[4]), frames.moment(row[5]), load_json(row[6], {}))
+
+    def set_project(self, action: Action, **changes: Any) -> None:
+        unknown = changes.keys() - {"name", "task", "status", "status_message", "tags"}
+        if unknown:
+            raise ValueError(f"A project has no {sorted(unknown)!r}.")
+        values = {name: dump_json(value) if name == "tags" else value for name, value in changes.items()}
+        with self._database.write() as connection:
+            before = fetch(connection, select(*(schema.project.c[name] for name in changes)))[0]
+            connection.execute(update(schema.project).values(**values, updated=now_us()))
+            record(connection, action, before=dict(zip(changes, before, strict=True)), after=changes)
+
+    def dataset(self, split: str) -> DatasetRecord | None:
+        c = schema.datasets.c
+        with self._database.read() as connection:
+            rows = fetch(
+                connection,
+                select(c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags).where(
+                    c.split == split
+                ),
+            )
+        if not rows:
+            return None
+        name, status, message, created, updated, sources, tags = rows[0]
+        made, changed = frames.moment(created), frames.moment(updated)
+        return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
+
+    def statistics(self, split: str) -> Statistics:
+        with self._database.read() as connection:
+            return Statistics(*_datasets.statistics(connection, split))
+
+    def images(self, split: str | None = None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return frames.read_images(connection, split)
+
+    def annotations(self, split: str | None = None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return frames.read_annotations(connection, schema.annotations, split)
+
+    def files(self) -> pd.DataFrame:
+        columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
+        c = schema.images.c
+        with self._database.read() as connection:
+            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+
+    def issues(self) -> pd.DataFrame:
+        columns = {"split": "str", **t.ISSUE_COLUMNS}
+        c = schema.issues.c
+        with self._database.read() as connection:
+            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+
+    def import_lines(self) -> pd.DataFrame:
+        columns = {"split": "str", "source": "str", "line": "int64", "raw": "str"}
+        c = schema.import_lines.c
+        with self._database.read() as connection:
+            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+
+    def history(self, limit: int | None = None) -> pd.DataFrame:
+        c = schema.history.c
+        statement = select(*(c[name] for name in _HISTORY_COLUMNS)).order_by(c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            rows = fetch(connection, statement)
+        values = list(zip(*rows, strict=True)) if rows else [()] * len(_HISTORY_COLUMNS)
+        data = dict(zip(_HISTORY_COLUMNS, values, strict=True))
+        return pd.DataFrame(
+            {
+                "id": pd.Series(data["id"], dtype="int64"),
+                "created": frames.times(data["created"]),
+                **{name: pd.Series(data[name], dtype="str") for name in ("who", "what", "note", "split")},
+                "count": pd.Series(data["count"], dtype="int64"),
+                **{name: pd.Series([unpack(v) for v in data[name]], dtype=object) for name in ("before", "after")},
+            }
+        )
+
+    def add_images(
+        self,
+        split: str,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        action: Action,
+        *,
+        files: pd.DataFrame | None = None,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        source: Mapping[str, Any] | None = None,
+    ) -> int:
+        with self._database.write() as connection:
+            return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
+
+    def update_images(
+        self,
+        split: str,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        action: Action,
+        *,
+        remove_missing: bool = False,
+    ) -> int:
+        with self._database.write() as connection:
+            return _datasets.update_images(connection, split, images, annotations, action, remove_missing)
+
+    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> int:
+        with self._database.write() as connection:
+            return _datasets.refresh_files(connection, split, facts, action)
+
+    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> int:
+        with self._database.write() as connection:
+            return _datasets.move_images(connection, images, origin, target, action)
+
+    def delete_dataset(self, split: str, action: Action) -> int:
+        with self._database.write() as connection:
+            return _datasets.delete_dataset(connection, split, action)
+
+    def labels(self) -> pd.DataFrame:
+        c = schema.labels.c
+        with self._database.read() as connection:
+            return frames.frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
+
+    def add_label(self, label: str, colour: str | None, action: Action) -> None:
+        with self._database.write() as connection:
+            _labels.add_label(connection, label, colour, action)
+
+    def rename_label(self, label: str, new: str, action: Action) -> int:
+        with self._database.write() as connection:
+            return _labels.rename_label(connection, label, new, action)
+
+    def merge_labels(self, label: str, into: str, action: Action) -> int:
+        with self._database.write() as connection:
+            return _labels.merge_labels(connection, label, into, action)
+
+    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> int:
+        with self._database.write() as connection:
+            return _labels.remove_label(connection, label, action, with_annotations)
+
+    def reorder_labels(self, labels: Sequence[str], action: Action) -> None:
+        with self._database.write() as connection:
+            _labels.reorder_labels(connection, labels, action)
+
+    def recolour_label(self, label: str, colour: str, action: Action) -> None:
+        with self._database.write() as connection:
+            _labels.recolour_label(connection, label, colour, action)
+
+    def versions(self) -> list[VersionRecord]:
+        with self._database.read() as connection:
+            return _versions.read_versions(connection)
+
+    def add_version(self, version: VersionRecord, action: Action) -> None:
+        with self._database.write() as connection:
+            _versions.add_version(connection, version, action)
+
+    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> None:
+        with self._database.write() as connection:
+            _versions.update_version(connection, name, action, changes)
+
+    def delete_version(self, name: str, action: Action) -> None:
+        with self._database.write() as connection:
+            _versions.delete_version(connection, name, action)
+
+    def predictions(self, split: str | None = None, model: str | None = None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return frames.read_annotations(connection, schema.predictions, split, model)
+
+    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> int:
+        known = set(self.files()["image"])
+        unknown = predictions.loc[~predictions["image"].isin(known), "image"]
+        if len(unknown):
+            raise TableError(f"Predictions speak of {unknown.iloc[0]!r}, which is not in the project.")
+        with self._database.write() as connection:
+            return _versions.replace_predictions(connection, model, predictions, action)

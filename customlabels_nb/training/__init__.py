@@ -1,0 +1,1 @@
+"""Training: from features and labels to a model."""

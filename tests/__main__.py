@@ -1,0 +1,112 @@
+"""Run every check of the project: ``python -m tests``.
+
+Sees to a Chromium, a PostgreSQL server and Node first, then runs linter, formatter, type checker, import contracts,
+JavaScript tests and all of pytest, each to its end, and says at the end what passed. Exits with 0 if everything did,
+1 if something failed, 2 if something that the tests need can't be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import provision
+
+ROOT = Path(__file__).resolve().parent.parent
+JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
+JS_TEST = re.compile(r"(test[-_].+|.+[-_.]test|test)\.m?js")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check: its name and the command that runs it, or why there is nothing to run."""
+
+    name: str
+    command: list[str]
+    nothing: str = ""
+
+
+def js_tests(root: Path) -> list[str]:
+    """The JavaScript test files, relative to ``root``."""
+    files = (path for folder in JS_FOLDERS for path in (root / folder).rglob("*"))
+    return sorted(str(path.relative_to(root)) for path in files if JS_TEST.fullmatch(path.name))
+
+
+def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
+    """The checks, in the order they run: quick ones first."""
+    python = [sys.executable, "-m"]
+    contracts = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or "lint-imports"
+    scripts = js_tests(ROOT)
+    chosen = "" if browser else "not browser"
+    return [
+        Step("ruff check", [*python, "ruff", "check", "."]),
+        Step("ruff format", [*python, "ruff", "format", "--check", "."]),
+        Step("mypy", [*python, "mypy"]),
+        Step("lint-imports", [contracts]),
+        Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
+        Step("pytest", [*python, "pytest", "-m", chosen, "-rsfE", "--durations=10", *pytest_args]),
+    ]
+
+
+def run(step: Step, env: dict[str, str]) -> tuple[str, float]:
+    """Run one check with its output shown; how it ended and how many seconds it took."""
+    print(f"\n---- {step.name} ".ljust(100, "-"), flush=True)
+    if step.nothing:
+        print(step.nothing, flush=True)
+        return step.nothing, 0.0
+    start = time.monotonic()
+    try:
+        status = subprocess.run(step.command, cwd=ROOT, env=env, check=False).returncode
+    except OSError as error:
+        print(f"{step.command[0]} can't be run ({error}): install the extras 'test' and 'dev'.", flush=True)
+        status = 127
+    seconds = time.monotonic() - start
+    result = "passed" if status == 0 else f"failed ({status})"
+    print(f"{step.name}: {result} in {seconds:.1f} s", flush=True)
+    return result, seconds
+
+
+def main(argv: list[str] | None = None) -> int:
+    """See the module; returns the exit status."""
+    given = sys.argv[1:] if argv is None else argv
+    cut = given.index("--") if "--" in given else len(given)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests", description=(__doc__ or "").strip(), usage="%(prog)s [--fast] [-- PYTEST_ARGUMENT ...]"
+    )
+    parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
+    options = parser.parse_args(given[:cut])
+
+    env = dict(os.environ, CUSTOMLABELS_NB_REQUIRE_ALL="1")
+    with ExitStack() as stack:
+        try:
+            if not options.fast:
+                env[provision.CHROMIUM_VARIABLE] = provision.get_chromium()
+                print(f"Chromium: {env[provision.CHROMIUM_VARIABLE]}")
+            node = provision.find_node()
+            print(f"Node: {node}")
+            env[provision.POSTGRES_VARIABLE] = stack.enter_context(provision.postgres())
+            print("PostgreSQL: running")
+        except provision.Unavailable as reason:
+            print(reason, file=sys.stderr)
+            return 2
+        checks = steps(node, browser=not options.fast, pytest_args=given[cut + 1 :])
+        results = [(step.name, *run(step, env)) for step in checks]
+
+    print("\n" + "-" * 100)
+    for name, result, seconds in results:
+        print(f"{name:<16}{result:<24}{seconds:>8.1f} s")
+    return int(any(result.startswith("failed") for _, result, _ in results))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the database server is stopped then, too
+    sys.exit(main())

@@ -1,0 +1,95 @@
+// What the harness does inside a JupyterLab page; added to every page before its own scripts.
+// `window.jupyterapp` is there because the server was started with expose_app_in_browser.
+(() => {
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  async function until(what, check) {
+    const end = Date.now() + 60_000;
+    for (;;) {
+      const value = check();
+      if (value) return value;
+      if (Date.now() > end) throw new Error(`waited a minute for ${what}`);
+      await pause(25);
+    }
+  }
+
+  const panel = () => window.jupyterapp.shell.currentWidget;
+  const kernel = () => panel().sessionContext.session?.kernel;
+
+  async function idle() {
+    await until("an idle kernel", () => kernel()?.status === "idle");
+  }
+
+  // JupyterLab covers the page while it loads a theme, and throws if the next one comes before the cover is off
+  async function splashGone() {
+    await until("the end of the splash", () => !document.getElementById("jupyterlab-splash"));
+  }
+
+  // resolves when the notebook is shown and its kernel answers
+  async function ready() {
+    await until("window.jupyterapp", () => window.jupyterapp);
+    await window.jupyterapp.restored;
+    await until("the notebook", () => panel()?.sessionContext && panel().content?.widgets);
+    await panel().context.ready;
+    await panel().sessionContext.ready;
+    await idle();
+    await splashGone();
+  }
+
+  // the error outputs among the given cells
+  function errors(cells) {
+    return cells.flatMap((cell) => {
+      const outputs = cell.model.outputs?.toJSON() ?? [];
+      const failed = outputs.filter((output) => output.output_type === "error");
+      return failed.map((output) => ({
+        cell: panel().content.widgets.indexOf(cell),
+        text: output.traceback.join("\n") || `${output.ename}: ${output.evalue}`,
+      }));
+    });
+  }
+
+  async function runAll() {
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+    return errors([...panel().content.widgets]);
+  }
+
+  async function runCell(index) {
+    const notebook = panel().content;
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+    return errors([notebook.widgets[index]]);
+  }
+
+  async function setTheme(name) {
+    await window.jupyterapp.commands.execute("apputils:change-theme", { theme: name });
+    await until(`the theme ${name}`, () => document.body.dataset.jpThemeName === name);
+    await splashGone();
+  }
+
+  async function restart() {
+    await panel().sessionContext.restartKernel();
+    await idle();
+  }
+
+  // Playwright waits for a page's promise for ever, so the limit is set here
+  function within(seconds, action, argument) {
+    const late = pause(seconds * 1000).then(() => {
+      throw new Error(`${action} took longer than ${seconds} s`);
+    });
+    return Promise.race([window.harness[action](argument), late]);
+  }
+
+  window.harness = {
+    within,
+    ready,
+    idle,
+    runAll,
+    runCell,
+    setTheme,
+    restart,
+    kernelId: () => kernel().id,
+    shutdown: () => panel().sessionContext.shutdown(),
+    save: () => panel().context.save(),
+  };
+})();

@@ -1,0 +1,385 @@
+"""A real JupyterLab (or Notebook 7) in Chromium, for tests.
+
+`serve` runs a server that shares nothing with the user's own, `Lab` opens notebooks on it in fresh pages, and
+`LabPage` is one such notebook: run it, look at it, read its kernel's variables, take its kernel away.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+from jupyter_client.blocking import BlockingKernelClient
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ARTIFACTS_VARIABLE = "CUSTOMLABELS_NB_ARTIFACTS"
+FLAVOURS = ("lab", "notebook") if importlib.util.find_spec("notebook") else ("lab",)
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 90
+# no news from the network, every cell in the document however far down, no save that a test didn't ask for
+SETTINGS: dict[str, dict[str, Any]] = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "apputils-extension/themes": {"theme": THEMES["light"], "adaptive-theme": False},
+    "docmanager-extension/plugin": {"autosave": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+
+
+class CellError(AssertionError):
+    """A cell of the notebook raised."""
+
+
+class PageError(AssertionError):
+    """JavaScript on the page threw an error that nobody caught, or the page crashed."""
+
+
+def notebook(*cells: str) -> nbformat.NotebookNode:
+    """A notebook of code cells."""
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Jupyter server; ``files`` is the folder that it shows."""
+
+    process: psutil.Process
+    url: str
+    token: str
+    files: Path
+    runtime: Path
+    settings: Path
+
+    def request(self, path: str, method: str = "GET") -> Any:
+        """Ask the server's REST interface; gives the JSON of its answer, None if it is empty."""
+        request = urllib.request.Request(self.url + path, method=method)
+        request.add_header("Authorization", f"token {self.token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def write_settings(self) -> None:
+        """Put the settings back to what tests start with."""
+        for name, values in SETTINGS.items():
+            path = self.settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values), encoding="utf-8")
+
+    def stop_kernels(self) -> None:
+        """End the kernels of all notebooks: each may hold a gigabyte."""
+        for kernel in self.request("/api/kernels"):
+            with suppress(urllib.error.HTTPError):  # one that a test has killed
+                self.request(f"/api/kernels/{kernel['id']}", method="DELETE")
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """Run a Jupyter server of this environment with all its files below ``folder``."""
+    folders = {
+        name: folder / name for name in ("files", "config", "data", "runtime", "settings", "workspaces", "ipython")
+    }
+    for path in folders.values():
+        path.mkdir()
+    spec = folders["data"] / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
+
+    # MPLBACKEND would keep the kernel from choosing the inline backend
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_P", "MPLBACKEND"))}
+    env = kept | {
+        "JUPYTER_CONFIG_DIR": str(folders["config"]),
+        "JUPYTER_DATA_DIR": str(folders["data"]),
+        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
+        "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
+        "IPYTHONDIR": str(folders["ipython"]),
+        "JUPYTER_PREFER_ENV_PATH": "0",  # so that the kernel above goes before the environment's own
+    }
+    port, token = _free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={folders['files']}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.extension_manager=readonly"]
+    if "notebook" in FLAVOURS:
+        command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
+
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    url = f"http://127.0.0.1:{port}"
+    server = Server(process, url, token, folders["files"], folders["runtime"], folders["settings"])
+    try:
+        _wait_for(server, log)
+        yield server
+    finally:
+        _stop(process)
+
+
+class Lab:
+    """Opens notebooks in fresh pages.
+
+    Parameters
+    ----------
+    flavour : str
+        ``"lab"`` or, where that package is installed, ``"notebook"``.
+    name : str
+        What screenshots and logs are named after.
+    """
+
+    def __init__(self, server: Server, browser: Browser, flavour: str = "lab", name: str = "lab") -> None:
+        self.server = server
+        self.browser = browser
+        self.flavour = flavour
+        self.name = re.sub(r"[^\w.=-]+", "-", name).strip("-")
+        self.pages: list[LabPage] = []
+
+    def open(self, notebook: nbformat.NotebookNode | Path, *, width: int = 1280, height: int = 900) -> LabPage:
+        """Copy a notebook to an empty folder of the server and show it, its kernel started and idle."""
+        self.server.write_settings()
+        name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
+        node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
+        # whatever kernel it was saved with, this one is to run it, without a question
+        node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path = self.server.files / secrets.token_hex(4) / name
+        path.parent.mkdir()
+        nbformat.write(node, path)
+
+        context = self.browser.new_context(viewport={"width": width, "height": height})
+        context.add_init_script(path=Path(__file__).with_name("harness.js"))
+        page = LabPage(self, context.new_page(), path)
+        self.pages.append(page)
+        page.show()
+        return page
+
+    def keep_evidence(self) -> None:
+        """Save a screenshot and the console's log of every page."""
+        for number, page in enumerate(self.pages):
+            name = f"{self.name}-{number}" if number else self.name
+            with suppress(Error):  # a page that has crashed
+                page.screenshot(name)
+            log = artifacts() / f"{name}.log"
+            log.write_text("\n".join(page.log) + "\n", encoding="utf-8", errors="replace")
+
+    def close(self) -> None:
+        """Close the pages and end their kernels; raises `PageError` if JavaScript has failed on one."""
+        uncaught = [text for page in self.pages for text in page.page_errors]
+        if uncaught:
+            self.keep_evidence()
+        for page in self.pages:
+            page.close()
+        self.server.stop_kernels()
+        if uncaught:
+            raise PageError("\n".join(uncaught))
+
+
+class LabPage:
+    """One notebook in a page of its own.
+
+    Attributes
+    ----------
+    page : playwright.sync_api.Page
+        The page, for whatever isn't covered here.
+    path : pathlib.Path
+        The notebook's file; its folder is the kernel's working folder.
+    errors : list of str
+        What the console showed as an error, and what nobody caught.
+    page_errors : list of str
+        Only the latter; the test fails if there is any at its end.
+    log : list of str
+        Everything the console showed.
+    """
+
+    def __init__(self, lab: Lab, page: Page, path: Path) -> None:
+        self.lab = lab
+        self.page = page
+        self.path = path
+        self.errors: list[str] = []
+        self.page_errors: list[str] = []
+        self.log: list[str] = []
+        self._clients: list[BlockingKernelClient] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self._on_error(error.stack or str(error)))
+        page.on("crash", lambda _: self._on_error("the page crashed"))
+
+    def show(self) -> None:
+        """Load the page (again) and wait for the notebook and its kernel."""
+        place = self.path.relative_to(self.lab.server.files).as_posix()
+        where = f"lab/workspaces/{self.path.parent.name}/tree" if self.lab.flavour == "lab" else "notebooks"
+        known = len(self.page_errors)
+        self.page.goto(f"{self.lab.server.url}/{where}/{place}?token={self.lab.server.token}")
+        self._do("ready")
+        if self.lab.flavour == "notebook":  # which throws two errors of its own while it loads
+            del self.page_errors[known:]
+
+    def run_all(self, *, seconds: float = 120) -> None:
+        """Run all cells and wait for the last; raises `CellError` if one raised."""
+        self._raise_for(self._do("runAll", seconds=seconds))
+
+    def run_cell(self, index: int, *, seconds: float = 120, wait: bool = True) -> None:
+        """Run a cell; with ``wait``, wait for its end and raise `CellError` if it raised."""
+        if wait:
+            self._raise_for(self._do("runCell", index, seconds=seconds))
+        else:
+            self.page.evaluate("index => { window.harness.runCell(index).catch(() => {}) }", index)
+
+    def cell(self, index: int) -> Locator:
+        """A cell with its input and output."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        """A cell's output."""
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def set_theme(self, theme: str) -> None:
+        """Switch to the ``"light"`` or the ``"dark"`` theme."""
+        self._do("setTheme", THEMES[theme])
+
+    def css(self, name: str, selector: str = "body") -> str:
+        """The computed value of a CSS property or variable."""
+        script = "(element, name) => getComputedStyle(element).getPropertyValue(name).trim()"
+        return str(self.page.locator(selector).evaluate(script, name))
+
+    def screenshot(self, name: str) -> Path:
+        """Save a picture of the page among the artifacts."""
+        path = artifacts() / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save the notebook; gives what was written."""
+        self._do("save")
+        return nbformat.read(self.path, as_version=4)
+
+    def value(self, expression: str, *, seconds: float = 30) -> Any:
+        """The value of an expression in the kernel, if Python can write and read it as a literal."""
+        client = self.kernel_client(seconds=seconds)
+        asked = {"value": f"repr({expression})"}
+        reply = client.execute("", silent=True, user_expressions=asked, reply=True, timeout=seconds)
+        self._clients.remove(client)
+        client.stop_channels()
+        answer = reply["content"]["user_expressions"]["value"]
+        if answer["status"] != "ok":
+            raise CellError(f"{expression}: {answer['ename']}: {answer['evalue']}")
+        return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def kernel_client(self, *, seconds: float = 30) -> BlockingKernelClient:
+        """A second client of the page's kernel, which has to become idle first; it is stopped with the page."""
+        client = BlockingKernelClient()
+        client.load_connection_file(str(self._connection_file))
+        client.start_channels()
+        self._clients.append(client)
+        client.wait_for_ready(timeout=seconds)
+        return client
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel as the menu does, and wait for the new one."""
+        self._do("restart")
+
+    def kill_kernel(self) -> None:
+        """Kill the kernel's process, as a lack of memory would; the server starts another one soon."""
+        name = self._connection_file.name
+        for process in self.lab.server.process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if any(part.endswith(name) for part in process.cmdline()):
+                    process.kill()
+                    process.wait(10)
+                    return
+        raise AssertionError(f"no process of kernel {name} to kill")
+
+    def shut_kernel_down(self) -> None:
+        """End the kernel as the menu does; no other one comes."""
+        self._do("shutdown")
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel is idle, the new one after `kill_kernel` included."""
+        self._do("idle")
+
+    def close(self) -> None:
+        """Close the page."""
+        for client in self._clients:
+            client.stop_channels()
+        self.page.context.close()
+
+    @property
+    def _connection_file(self) -> Path:
+        return self.lab.server.runtime / f"kernel-{self._do('kernelId')}.json"
+
+    def _do(self, action: str, argument: Any = None, *, seconds: float = 90) -> Any:
+        return self.page.evaluate("given => window.harness.within(...given)", [seconds, action, argument])
+
+    def _raise_for(self, errors: Sequence[dict[str, Any]]) -> None:
+        if errors:
+            text = "\n\n".join(f"cell {error['cell']}:\n{error['text']}" for error in errors)
+            raise CellError(re.sub(r"\x1b\[[\d;]*m", "", text))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        place = message.location.get("url", "")
+        self.log.append(f"{message.type}: {message.text} ({place})")
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({place})")
+
+    def _on_error(self, text: str) -> None:
+        self.log.append(f"uncaught: {text}")
+        self.errors.append(text)
+        self.page_errors.append(text)
+
+
+def artifacts() -> Path:
+    """The folder for screenshots and logs."""
+    folder = Path(os.environ.get(ARTIFACTS_VARIABLE) or ROOT / "test-artifacts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(server: Server, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.process.poll() is None:
+        with suppress(OSError):
+            server.request("/api/status")
+            return
+        time.sleep(0.1)
+    text = log.read_text(encoding="utf-8", errors="replace")[-3000:]
+    raise RuntimeError(f"The Jupyter server did not start; its log ends with:\n{text}")
+
+
+def _stop(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        below = process.children(recursive=True)
+        process.terminate()
+        _, alive = psutil.wait_procs([process, *below], timeout=10)
+        for left in alive:
+            left.kill()
+        psutil.wait_procs(alive, timeout=10)

@@ -1,0 +1,146 @@
+"""Fixtures for all tests, and what keeps the tests apart from the machine they run on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.settings import settings
+from tests import provision
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
+TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
+MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
+
+_environment = pytest.StashKey[dict[str, str]]()
+_home = pytest.StashKey[str]()
+
+
+class NoTestData(pytest.skip.Exception):
+    """A skip because the photos, which are no part of the repository, aren't there: always allowed."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run an empty home of its own, and plots no window."""
+    config.stash[_environment] = dict(os.environ)
+    config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
+    # Playwright looks below the home for its browsers: that one place stays
+    browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
+    for name in list(os.environ):
+        if name.startswith(("CUSTOMLABELS_NB_CACHE", "JUPYTER", "IPYTHON", "MPLCONFIG", "XDG_")):
+            del os.environ[name]
+    os.environ |= {
+        "HOME": home,
+        "USERPROFILE": home,
+        "CUSTOMLABELS_NB_CACHE": os.path.join(home, "cache"),
+        "MPLBACKEND": "Agg",
+    }
+    if Path(browsers).is_dir():
+        os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
+    settings.cache_dir = Path(home, "cache")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Undo `pytest_configure`."""
+    if _home in config.stash:
+        os.environ.clear()
+        os.environ.update(config.stash[_environment])
+        shutil.rmtree(config.stash[_home], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests by the fixtures they use; put those with a browser last."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKED_BY_FIXTURE:
+                item.add_marker(MARKED_BY_FIXTURE[fixture])
+    # Playwright keeps an event loop running in this thread, which asyncio.run in a later test would stumble over
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a skipped browser or database test has failed."""
+    report = yield
+    required = any(item.get_closest_marker(name) for name in ("browser", "postgres"))
+    if report.skipped and required and _required(call) and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must not be skipped here: {call.excinfo.value if call.excinfo else ''}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module skipped as a whole might hold such tests, so it has failed, too."""
+    report = yield
+    if report.skipped and os.environ.get(REQUIRE_ALL_VARIABLE):
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} must not be skipped as a whole here: {report.longrepr}"
+    return report
+
+
+def _required(call: pytest.CallInfo[None]) -> bool:
+    absent = call.excinfo is not None and isinstance(call.excinfo.value, NoTestData)
+    return bool(os.environ.get(REQUIRE_ALL_VARIABLE)) and not absent
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every test has an empty cache, and changes the settings only for itself."""
+    before = asdict(settings)
+    settings.cache_dir = tmp_path_factory.mktemp("cache")
+    yield
+    for name, value in before.items():
+        setattr(settings, name, value)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with the photos for tests; skips where there is none."""
+    named = os.environ.get(TEST_DATA_VARIABLE)
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        raise NoTestData(f"no photos at {folder}: name their folder in the environment variable {TEST_DATA_VARIABLE}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fruit_photos(test_data: Path) -> Path:
+    """A folder of 45 photos in the folders ``apple``, ``banana`` and ``orange``."""
+    return _there(test_data / "fruit")
+
+
+@pytest.fixture(scope="session")
+def fruit_test_photos(test_data: Path) -> list[Path]:
+    """Three more photos: an apple, a banana, an orange."""
+    return sorted(_there(test_data / "fruit-test").glob("*.jpg"))
+
+
+def _there(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise NoTestData(f"no photos at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The SQLAlchemy URL of a PostgreSQL server; tests that write make a schema of their own in it."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(provision.postgres())
+        except provision.Unavailable as reason:
+            pytest.skip(str(reason))
+        yield url

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from sklearn import metrics as sk
+
+from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.metrics import average_precision, bootstrap_intervals, log_loss
+from customlabels_nb.evaluation.scores import make_scores
+from tests.evaluation.cases import one_label, random_tables, single_label_cases, tables
+
+OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+SingleLabel = tuple[list[int], npt.NDArray[np.float64]]
+
+PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precision", "test_images"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(one_label())
+def test_average_precision_is_scikit_learns(case: OneLabel) -> None:
+    truth, confidence = case
+    assert average_precision(truth, confidence) == pytest.approx(
+        sk.average_precision_score(truth, confidence), abs=1e-9
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(single_label_cases())
+def test_figures_are_scikit_learns(case: SingleLabel) -> None:
+    truth, confidence = case
+    k = confidence.shape[1]
+    found = evaluate(*tables(truth, confidence))
+    has = np.array(truth)[:, None] == np.arange(k)
+    accepted = confidence >= found.thresholds
+    options = {"average": None, "zero_division": 0.0}
+    assert found.per_label["f1"].to_numpy() == pytest.approx(sk.f1_score(has, accepted, **options))
+    assert found.per_label["precision"].to_numpy() == pytest.approx(sk.precision_score(has, accepted, **options))
+    assert found.per_label["recall"].to_numpy() == pytest.approx(sk.recall_score(has, accepted, **options))
+    here = has.any(axis=0)
+    assert found.figure("f1") == pytest.approx(sk.f1_score(has, accepted, average="macro", labels=np.flatnonzero(here)))
+    assert found.figure("accuracy") == pytest.approx(sk.accuracy_score(truth, confidence.argmax(axis=1)))
+    assert found.figure("mean_average_precision") == pytest.approx(
+        np.mean([sk.average_precision_score(has[:, j], confidence[:, j]) for j in np.flatnonzero(here)])
+    )
+    assert log_loss(found.scores) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(single_label_cases())
+def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None:
+    truth, confidence = case
+    found = evaluate(*tables(truth, confidence)).confusion_matrix
+    expected = sk.confusion_matrix(truth, confidence.argmax(axis=1), labels=range(confidence.shape[1]))
+    assert found.counts.tolist() == expected.T.tolist()
+    columns, rows = found.values("truth").sum(axis=0), found.values("prediction").sum(axis=1)
+    assert columns == pytest.approx((expected.sum(axis=1) > 0).astype(float))
+    assert rows == pytest.approx((expected.sum(axis=0) > 0).astype(float))
+
+
+def test_columns_and_dtypes_of_the_label_table() -> None:
+    table = evaluate(*random_tables(30, ["b", "a"])).per_label
+    assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined"]
+    assert [table[name].dtype for name in ("f1", "threshold", "test_images", "undefined")] == [
+        np.float64, np.float64, np.int64, np.bool_,
+    ]  # fmt: skip
+    assert table["label"].tolist() == ["a", "b"]
+    assert not table.isna().any(axis=None)
+
+
+def test_labels_without_test_images_are_listed_and_flagged_but_do_not_count() -> None:
+    with_it = evaluate(*tables([0, 1, 0], [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.6, 0.1]], "abc"))
+    without = evaluate(*tables([0, 1, 0], [[0.7, 0.2], [0.1, 0.6], [0.3, 0.6]], "ab"))
+    assert with_it.per_label["undefined"].tolist() == [False, False, True]
+    assert with_it.per_label.iloc[2][["f1", "average_precision", "test_images"]].tolist() == [0, 0, 0]
+    for figure in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
+        assert with_it.figure(figure) == pytest.approx(without.figure(figure))
+    assert any("c" in note and "not part of the means" in note for note in with_it.notes)
+
+
+@pytest.mark.parametrize(("thresholds", "fp"), [(0.9, 0), (0.35, 1)])
+def test_undefined_ratios_are_0_and_flagged(thresholds: float, fp: int) -> None:
+    found = evaluate(*tables([0, 1], [[0.6, 0.4], [0.7, 0.3]], "ab"), thresholds=thresholds)
+    row = found.per_label.set_index("label").loc["b"]
+    assert row[["tp", "fp", "fn"]].tolist() == [0, fp, 1]
+    assert row[["precision", "recall", "f1"]].tolist() == [0, 0, 0]
+    assert row["undefined"]
+    assert any("0/0" in note for note in found.notes)
+
+
+def test_labels_the_predictions_do_not_know_are_missed_at_any_threshold() -> None:
+    truth, predictions = tables([0, 1], [[0.6, 0.4], [0.3, 0.7]], "ab")
+    truth.loc[1, "label"] = "unheard of"
+    for thresholds in (None, 0):
+        found = evaluate(truth, predictions, thresholds=thresholds)
+        row = found.per_label.set_index("label").loc["unheard of"]
+        assert row[["tp", "fp", "fn"]].tolist() == [0, 0, 1]
+        assert any("don't know unheard of" in note for note in found.notes)
+
+
+def test_missing_pairs_have_confidence_0() -> None:
+    truth, predictions = tables([0, 1, 1], [[0.6, 0.0], [0.0, 0.7], [0.3, 0.1]])
+    sparse = predictions[predictions["confidence"] > 0]
+    pd.testing.assert_frame_equal(evaluate(truth, sparse).per_label, evaluate(truth, predictions).per_label)
+
+
+def test_missing_pairs_are_not_predicted_even_at_0() -> None:
+    truth, predictions = tables([0, 1, 1], [[0.6, 0.4], [0.1, 0.9], [0.2, 0.0]], "ab")
+    sparse = predictions[predictions["confidence"] > 0]
+    assert evaluate(truth, predictions, thresholds=0).per_label["fn"].tolist() == [0, 0]
+    assert evaluate(truth, sparse, thresholds=0).per_label["fn"].tolist() == [0, 1]
+    assert evaluate(truth, predictions).thresholds[1] == 0  # all three would be right to take b everywhere
+    assert evaluate(truth, sparse).thresholds[1] == pytest.approx(0.65)
+
+
+def test_images_without_predictions_are_missed_and_predicted_as_nothing() -> None:
+    truth, predictions = tables([0, 1, 1], [[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], "ab")
+    found = evaluate(truth, predictions[predictions["image"] != "image 2.jpg"])
+    assert found.per_label["fn"].tolist() == [0, 1]
+    assert found.confusion_matrix.to_frame("truth")["b"].tolist() == [0, 0.5]
+    assert found.figure("accuracy") == pytest.approx(2 / 3)
+    missed = found.per_image.iloc[-1]
+    assert missed["result"] == "false negative"
+    assert pd.isna(missed["predicted"])
+    assert any("1 of 3 test images have no predictions" in note for note in found.notes)
+
+
+def test_images_without_truth_count_as_negatives() -> None:
+    truth, predictions = tables([0, 1, None], [[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], "ab")
+    found = evaluate(truth, predictions, thresholds=0.5)
+    assert found.per_label["fp"].tolist() == [0, 1]
+    assert found.figure("accuracy") == 1
+    assert found.figure("test_images") == 3
+    assert found.confusion_matrix.counts.sum() == 2
+
+
+def test_images_choose_the_test_set() -> None:
+    truth, predictions = random_tables(30, ["a", "b"])
+    chosen = truth["image"][:12]
+    found = evaluate(truth, predictions, pd.DataFrame({"image": [*chosen, "extra.jpg"]}))
+    assert found.figure("test_images") == 13
+    pd.testing.assert_frame_equal(
+        found.per_label, evaluate(truth[:12], predictions[:24], images=[*chosen, "extra.jpg"]).per_label
+    )
+    assert any("18 images" in note for note in found.notes)
+
+
+def test_per_image_rows() -> None:
+    truth, predictions = tables([0, 1], [[0.3, 0.7], [0.1, 0.9]], "ab")
+    rows = evaluate(truth, predictions, thresholds={"a": 0.35, "b": 0.5}).per_image
+    assert rows.drop(columns=["confidence", "threshold"]).to_numpy().tolist() == [
+        ["image 0.jpg", "b", "false positive", "a", "b"],
+        ["image 0.jpg", "a", "false negative", "a", "b"],
+        ["image 1.jpg", "b", "true positive", "b", "b"],
+    ]
+    assert rows["confidence"].tolist() == [0.7, 0.3, 0.9]
+    assert rows["threshold"].tolist() == [0.5, 0.35, 0.5]
+    assert list(rows.columns) == ["image", "label", "confidence", "result", "threshold", "truth", "predicted"]
+
+
+def test_per_image_agrees_with_the_counts() -> None:
+    found = evaluate(*random_tables(80, ["a", "b", "c"]))
+    counts = found.per_image.groupby(["label", "result"]).size().unstack(fill_value=0)
+    for result, column in (("true positive", "tp"), ("false positive", "fp"), ("false negative", "fn")):
+        assert counts[result].tolist() == found.per_label[column].tolist()
+
+
+def test_multi_label() -> None:
+    truth = pd.DataFrame({"image": ["1", "1", "2", "3"], "label": ["a", "b", "a", "b"]})
+    values = {"1": (0.9, 0.8), "2": (0.7, 0.6), "3": (0.2, 0.5)}
+    rows = [(image, label, v) for image, pair in values.items() for label, v in zip("ab", pair, strict=True)]
+    predictions = pd.DataFrame(rows, columns=["image", "label", "confidence"])
+    found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
+    assert found.per_label["tp"].tolist() == [2, 1]
+    # of the two images with a, a is predicted for both and b for both; of the two with b, for one each
+    assert found.confusion_matrix.to_frame("truth").to_numpy().tolist() == [[1, 0.5], [1, 0.5]]
+    assert "accuracy" not in found.summary["figure"].tolist()
+    assert "predicted" not in found.per_image.columns
+    expected = sk.log_loss([1, 1, 1, 0, 0, 1], predictions["confidence"])
+    assert log_loss(found.scores) == pytest.approx(expected)
+
+
+def test_bootstrap_equals_drawing_the_images_one_by_one() -> None:
+    scores = make_scores(*random_tables(60, ["a", "b", "c"], seed=3))
+    thresholds = np.full(3, 0.4)
+    intervals = bootstrap_intervals(scores, thresholds, resamples=4000)
+    accepted, rng, drawn = scores.accepted(thresholds), np.random.default_rng(1), []
+    for _ in range(2000):
+        pick = rng.integers(0, 60, 60)
+        drawn.append(sk.f1_score(scores.truth[pick], accepted[pick], average="macro", zero_division=0.0))
+    assert intervals["f1"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.012)
+
+
+def test_intervals_are_seeded() -> None:
+    case = random_tables(50, ["a", "b"])
+    first, again, other = (evaluate(*case, random_state=seed).summary for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_no_mistakes_is_said_to_prove_little() -> None:
+    found = evaluate(*tables([0, 1, 0], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]))
+    assert found.figure("f1") == 1
+    assert any("No mistake" in note for note in found.notes)
+
+
+def test_curve_of_a_label() -> None:
+    found = evaluate(*random_tables(30, ["a", "b"]))
+    curve = found.curve("b")
+    assert list(curve.columns) == ["threshold", "precision", "recall", "f1"]
+    assert curve["f1"].max() == pytest.approx(found.per_label["f1"].iloc[1])
+
+
+def test_ten_thousand_images_take_seconds() -> None:
+    names = [f"label {j}" for j in range(40)]
+    rng = np.random.default_rng(0)
+    confidence = rng.random((10_000, 40))
+    images = np.array([f"{i}.jpg" for i in range(10_000)], dtype=object)
+    truth = pd.DataFrame({"image": images, "label": np.array(names, dtype=object)[rng.integers(0, 40, 10_000)]})
+    predictions = pd.DataFrame(
+        {"image": np.repeat(images, 40), "label": np.tile(names, 10_000), "confidence": confidence.ravel()}
+    )
+    found = evaluate(truth, predictions, thresholds=0.99)
+    assert found.per_label["tp"].sum() + found.per_label["fn"].sum() == 10_000

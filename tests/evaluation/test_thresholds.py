@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from sklearn.metrics import f1_score, precision_recall_curve
+
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.thresholds import best_threshold, threshold_curve
+from tests.evaluation.cases import one_label, random_tables, tables
+
+OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(one_label())
+def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) -> None:
+    truth, confidence = case
+    precision, recall, _ = precision_recall_curve(truth, confidence)
+    both = precision + recall
+    best = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0).max()
+    reached = f1_score(truth, confidence >= best_threshold(truth, confidence), zero_division=0.0)
+    assert reached == pytest.approx(best, abs=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(one_label())
+def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(case: OneLabel) -> None:
+    truth, confidence = case
+    threshold = best_threshold(truth, confidence)
+    distinct = np.unique(confidence)
+    intervals = {
+        float(upper): float(distinct[i - 1]) if i else 0.0  # lowest accepted → next lower, or 0
+        for i, upper in enumerate(distinct)
+    }
+    f1 = {upper: f1_score(truth, confidence >= upper, zero_division=0.0) for upper in intervals}
+    best = max(f1.values())
+    widest = max(upper - lower for upper, lower in intervals.items() if f1[upper] > best - 1e-12)
+    found = min(upper for upper in intervals if upper >= threshold)
+    assert f1[found] == pytest.approx(best, abs=1e-12)
+    assert found - intervals[found] == pytest.approx(widest, abs=1e-12)
+    assert threshold == pytest.approx((found + intervals[found]) / 2, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(one_label())
+def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
+    truth, confidence = case
+    curve = threshold_curve(truth, confidence).set_index("threshold")
+    precision, recall, thresholds = precision_recall_curve(truth, confidence)
+    ours = curve.loc[thresholds]
+    assert ours["precision"].to_numpy() == pytest.approx(precision[:-1], abs=1e-12)
+    assert ours["recall"].to_numpy() == pytest.approx(recall[:-1], abs=1e-12)
+
+
+def test_curve_has_no_precision_where_nothing_is_accepted() -> None:
+    curve = threshold_curve(np.array([True, False]), np.array([0.6, 0.2]))
+    assert curve["threshold"].tolist() == [0.0, 0.2, 0.6, 1.0]
+    assert np.isnan(curve["precision"].iloc[-1])
+    assert curve["f1"].iloc[-1] == 0
+    assert curve["precision"].iloc[:-1].tolist() == [0.5, 0.5, 1.0]
+
+
+def test_long_curves_are_thinned() -> None:
+    rng = np.random.default_rng(0)
+    truth, confidence = rng.random(5000) < 0.3, rng.random(5000)
+    curve = threshold_curve(truth, confidence)
+    assert len(curve) == 1000
+    at = curve.iloc[500]
+    assert at["recall"] == pytest.approx((truth & (confidence >= at["threshold"])).sum() / truth.sum())
+
+
+@pytest.mark.parametrize(
+    ("truth", "confidence", "expected"),
+    [
+        ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], 0.5),  # between the lowest accepted and the next lower
+        ([1, 1], [0.9, 0.6], 0.3),  # nothing lower: down to 0
+        ([1, 0, 0, 1], [0.9, 0.5, 0.4, 0.1], 0.7),  # 2/3 from the first alone (0.4 wide) and from all (0.1 wide)
+        ([1, 0, 0, 1], [0.9, 0.8, 0.7, 0.6], 0.3),  # the same two, the other way round: the widest wins
+        ([1, 1, 0], [0.8, 0.8, 0.8], 0.4),  # ties stand or fall together
+        ([1, 0], [1.0, 0.0], 0.5),
+        ([1, 0], [0.0, 0.0], 0.0),  # only 0 can accept what has confidence 0
+    ],
+)
+def test_midpoint_rule(truth: list[int], confidence: list[float], expected: float) -> None:
+    assert best_threshold(np.array(truth, dtype=bool), np.array(confidence)) == pytest.approx(expected)
+
+
+def test_neighbouring_numbers_still_part() -> None:
+    upper = np.nextafter(0.5, 1)
+    assert best_threshold(np.array([True, False]), np.array([upper, 0.5])) == upper
+
+
+def test_equal_to_the_threshold_counts() -> None:
+    found = evaluate(*tables([0, 1], [[0.7, 0.3], [0.3, 0.7]]), thresholds=0.7)
+    assert found.per_label["tp"].tolist() == [1, 1]
+    assert found.per_label["fp"].tolist() == [0, 0]
+
+
+def test_a_label_without_test_images_gets_the_median_of_the_others() -> None:
+    confidence = [[0.8, 0.1, 0.1, 0.0], [0.1, 0.6, 0.2, 0.0], [0.0, 0.1, 0.4, 0.5]]
+    found = evaluate(*tables([0, 1, 2], confidence, "abcd"))
+    thresholds = found.per_label["threshold"].tolist()
+    assert thresholds[:3] == pytest.approx([0.45, 0.35, 0.3])
+    assert thresholds[3] == pytest.approx(0.35)
+
+
+def test_without_any_threshold_to_learn_from_it_is_a_half() -> None:
+    truth = pd.DataFrame({"image": ["1"], "label": ["pear"]})
+    predictions = pd.DataFrame({"image": ["1"], "label": ["apple"], "confidence": [0.9]})
+    assert evaluate(truth, predictions).per_label["threshold"].tolist() == [0.5, 0.5]
+
+
+def test_given_thresholds() -> None:
+    truth, predictions = random_tables(40, ["a", "b", "c"])
+    assumed = evaluate(truth, predictions).per_label["threshold"].tolist()
+    assert evaluate(truth, predictions, thresholds=1).per_label["threshold"].tolist() == [1, 1, 1]
+    mixed = evaluate(truth, predictions, thresholds={"b": 0.25}).per_label["threshold"].tolist()
+    assert mixed == [assumed[0], 0.25, assumed[2]]
+    everything = evaluate(truth, predictions, thresholds=0).per_label
+    assert everything["recall"].tolist() == [1, 1, 1]
+    assert (everything["tp"] + everything["fp"] == 40).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (50, "percent"),
+        (-0.1, "between 0 and 1"),
+        (float("nan"), "between 0 and 1"),
+        ("assumed", "'assumed'"),
+        (True, "True"),
+        ({"a": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_thresholds_that_cannot_be(value: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluate(*random_tables(10, ["a", "b"]), thresholds=value)  # type: ignore[arg-type]
+
+
+def test_thresholds_of_unknown_labels() -> None:
+    with pytest.raises(LabelError, match="pear"):
+        evaluate(*random_tables(10, ["a", "b"]), thresholds={"pear": 0.5})

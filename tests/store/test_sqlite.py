@@ -1,0 +1,124 @@
+"""What holds for the database file itself."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import Connection
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
+from customlabels_nb.store import Action, create_store, migrations, open_store, schema
+
+RELEASED = sorted((Path(__file__).parent / "released").glob("schema-*.db"))
+
+
+def test_the_file_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
+    store = create_store(str(tmp_path / "p.db"), "p")
+    with sqlite3.connect(tmp_path / "p.db") as direct:
+        assert direct.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with store._database.read() as connection:  # type: ignore[attr-defined]
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    store.close()
+
+
+def test_nothing_is_overwritten_or_invented(tmp_path: Path) -> None:
+    (tmp_path / "p.db").write_text("mine")
+    with pytest.raises(ProjectExistsError):
+        create_store(str(tmp_path / "p.db"), "p")
+    assert (tmp_path / "p.db").read_text() == "mine"
+    with pytest.raises(ProjectNotFoundError):
+        open_store(str(tmp_path / "none.db"))
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "p.db"), "p").close()
+    with sqlite3.connect(tmp_path / "p.db") as direct:
+        direct.execute("UPDATE meta SET value = '999' WHERE key = 'schema_version'")
+    before = (tmp_path / "p.db").read_bytes()
+    with pytest.raises(SchemaTooNewError, match=r"999.*Upgrade"):
+        open_store(str(tmp_path / "p.db"))
+    assert (tmp_path / "p.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one" * 40, b""])
+def test_a_foreign_file_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.db").write_bytes(content)
+    with pytest.raises(StoreError, match=r"p\.db"):
+        open_store(str(tmp_path / "p.db"))
+
+
+def test_a_locked_database_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.store.database._BUSY_SECONDS", 0.1)
+    store = create_store(str(tmp_path / "p.db"), "p")
+    holder = sqlite3.connect(tmp_path / "p.db")
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="Another program"):
+        store.add_label("x", None, Action("add", "me"))
+    holder.rollback()
+    holder.close()
+    store.add_label("x", None, Action("add", "me"))
+    store.close()
+
+
+def test_an_unknown_database_kind_is_refused() -> None:
+    with pytest.raises(InputError, match="only SQLite and PostgreSQL"):
+        create_store("mysql://root@localhost/x", "p")
+
+
+def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "p.db")
+    create_store(path, "p").close()
+
+    def broken(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE half_done (id INTEGER)")
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
+    with pytest.raises(RuntimeError, match="power cut"):
+        open_store(path)
+    with sqlite3.connect(path) as direct:
+        assert direct.execute("SELECT name FROM sqlite_master WHERE name = 'half_done'").fetchall() == []
+        assert direct.execute("SELECT value FROM meta").fetchall() == [(str(schema.SCHEMA_VERSION - 1),)]
+
+    ran = []
+
+    def works(connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
+        ran.append(1)
+
+    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
+    for _ in range(2):
+        open_store(path).close()
+    assert ran == [1]
+    with sqlite3.connect(path) as direct:
+        assert direct.execute("SELECT value FROM meta").fetchall() == [(str(schema.SCHEMA_VERSION),)]
+
+
+def test_there_is_a_kept_database_of_every_released_schema() -> None:
+    assert [path.name for path in RELEASED] == [f"schema-{n}.db" for n in range(1, schema.SCHEMA_VERSION + 1)]
+
+
+@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
+def test_every_released_schema_opens(tmp_path: Path, kept: Path) -> None:
+    path = tmp_path / "project.db"
+    shutil.copy(kept, path)
+    store = open_store(str(path))
+    assert store.project().name == "kept"
+    assert store.images()["image"].tolist() == ["photos/a.jpg", "photos/b.jpg"]
+    assert store.annotations()[["image", "label", "left"]].fillna(-1).to_numpy().tolist() == [
+        ["photos/a.jpg", "apple", -1.0],
+        ["photos/b.jpg", "banana", 1.5],
+    ]
+    assert store.versions()[0].status == "TRAINING_COMPLETED"
+    more = t.normalise_images(pd.DataFrame({"image": ["c"]}))
+    store.add_images("test", more, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
+    assert len(store.images()) == 3
+    store.close()

