@@ -103,6 +103,8 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
         If the image can't be read.
     """
     key = f"{sha256}-{size}.jpg" if sha256 and cache is not None else None
+    if key and not _KEY.fullmatch(key):  # somebody's own name for the content
+        key = None
     if key and cache is not None and (kept := cache.get(key)) is not None:
         return kept
     data = thumbnail(open_image(image, root=root, at_least=size), size)

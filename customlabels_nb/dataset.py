@@ -258,7 +258,8 @@ class Dataset:
         more = f"<span>and {len(self._labels) - 40} more labels</span>" if len(self._labels) > 40 else ""
         pictures = "".join(self._picture(row) for row in self._spread().itertuples())
         return (
-            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,#222)">'
+            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
+            'color:var(--jp-ui-font-color1,#222)">'
             f"<div><b>{html.escape(self.name)}</b> · {self._head()}</div>"
             f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}{more}</div>'
             f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div></div>'

@@ -149,9 +149,7 @@ def _from_cache(row: Features, name: str | None, cache: ContentCache | None) -> 
     return True
 
 
-def _batches(
-    decoded: Iterator[tuple[int, Pixels | Issue]], size: int
-) -> Iterator[list[tuple[int, Pixels | Issue]]]:
+def _batches(decoded: Iterator[tuple[int, Pixels | Issue]], size: int) -> Iterator[list[tuple[int, Pixels | Issue]]]:
     batch: list[tuple[int, Pixels | Issue]] = []
     for item in decoded:
         batch.append(item)

@@ -114,6 +114,7 @@ def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
             bar = bars.get(event.phase)
             if bar is None:
                 bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")
+            bar.total = event.total
             bar.update(event.done - bar.n)
             if event.total is not None and event.done >= event.total:
                 bar.close()

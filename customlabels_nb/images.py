@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
+import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from customlabels_nb.errors import (
     ImageError,
@@ -29,8 +32,20 @@ from customlabels_nb.errors import (
 from customlabels_nb.limits import LOCAL
 
 _EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM")
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where an orientation may stand
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM")  # MPO comes as JPEG
+_opening = threading.Lock()  # warnings.catch_warnings changes what all threads see
 
 
 @dataclass(frozen=True)
@@ -61,38 +76,63 @@ def is_remote(uri: str) -> bool:
 
 def to_path(uri: str, root: Path | None = None) -> Path:
     """The local file of ``uri``; relative ones lie under ``root`` (the project's folder)."""
-    if uri.startswith("file://"):
-        return Path(os.fsdecode(unquote_to_bytes(uri[len("file://") :])))
+    if uri[:7].lower() == "file://":
+        return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
     path = Path(uri)
     return path if root is None or path.is_absolute() else root / path
 
 
-def read_bytes(uri: str, root: Path | None = None) -> bytes:
+def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
     """The bytes of a local file or of anything that fsspec reads.
 
     Raises
     ------
     ImageNotFoundError
         If it isn't there or may not be read.
+    NotAnImageError
+        If it is a folder, a device or a pipe.
+    ImageTooLargeError
+        If it has more than ``max_bytes``; no more than that is read.
     """
-    try:
-        if is_remote(uri):
-            import fsspec
+    if is_remote(uri):
+        data = _read_remote(uri, max_bytes)
+    else:
+        try:
+            data = _read_file(to_path(uri, root), uri, max_bytes)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
+    if max_bytes is not None and len(data) > max_bytes:
+        raise ImageTooLargeError(uri, f"the file has more than {max_bytes:,} bytes.")
+    return data
 
-            with fsspec.open(uri, "rb") as file:
-                return bytes(file.read())
-        return to_path(uri, root).read_bytes()
+
+def _read_file(path: Path, uri: str, max_bytes: int | None) -> bytes:
+    # opening a pipe waits for its writer unless told not to, and reading a device may never end
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+        return file.read(-1 if max_bytes is None else max_bytes + 1)
+
+
+def _read_remote(uri: str, max_bytes: int | None) -> bytes:
+    try:
+        import fsspec
+
+        with fsspec.open(uri, "rb") as file:
+            return bytes(file.read(-1 if max_bytes is None else max_bytes + 1))
     except ImportError as error:
         raise ImageError(uri, f"its protocol needs a package that isn't installed ({error}).") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
+    except Exception as error:  # each protocol raises what its client library does
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise ImageNotFoundError(uri, f"can't be read ({reason}); check the URL and the access to it.") from error
 
 
 def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> ImageFacts:
     """Size and content hash of an encoded image, reading its header only where the rest is evidently whole.
 
-    JPEG, PNG and WebP that end as they should are trusted; any other is decoded once.
+    JPEG and WebP that end as they should are trusted, so are PNG whose checksums are right; any other is decoded once.
 
     Raises
     ------
@@ -100,11 +140,11 @@ def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> Im
         One of its subclasses, naming ``name``.
     """
     with _opened(data, name, max_pixels) as image:
-        width, height = image.size
-        if image.getexif().get(_EXIF_ORIENTATION) in _TURNED:
-            width, height = height, width
-        if not _ends_well(image.format or "", data):
+        if not _is_whole(image.format or "", data):
             _decode(image, name)
+        width, height = image.size
+        if _orientation(image, data) in _TURNED:
+            width, height = height, width
     return ImageFacts(width, height, hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -140,6 +180,7 @@ def open_image(
         One of its subclasses, naming the image.
     """
     if isinstance(source, Image.Image):
+        _decode(source, name or "image")
         return _upright_rgb(source, name or "image")
     if isinstance(source, bytes):
         data, called = source, name or "image"
@@ -167,7 +208,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")
     try:
-        with warnings.catch_warnings():
+        with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's bomb warning: the check below is ours
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
@@ -187,14 +228,44 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
         yield image
 
 
-def _ends_well(format_: str, data: bytes) -> bool:
+def _is_whole(format_: str, data: bytes) -> bool:
     if format_ in ("JPEG", "MPO"):
         return b"\xff\xd9" in data[-64:]
     if format_ == "PNG":
-        return b"IEND" in data[-64:]
+        return _png_is_whole(data)
     if format_ == "WEBP":
         return int.from_bytes(data[4:8], "little") + 8 <= len(data)
     return False
+
+
+def _png_is_whole(data: bytes) -> bool:
+    """Whether the chunks follow each other up to the last one, each with the checksum that it should have."""
+    view = memoryview(data)
+    position = len(_PNG_START)
+    while position + 12 <= len(data):
+        end = position + 8 + int.from_bytes(view[position : position + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return False
+        if view[position + 4 : position + 8] == b"IEND":
+            return True
+        position = end + 4
+    return False
+
+
+def _orientation(image: Image.Image, data: bytes | None = None) -> int:
+    """The EXIF orientation, 1 to 8; one that can't be read is none.
+
+    Pillow decodes a PNG to find its EXIF, which may stand at the end; ``data`` without any spares that.
+    """
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself while it decodes them
+    if image.format == "PNG" and data is not None and not any(key in data for key in _PNG_METADATA):
+        return 1
+    try:
+        found = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block makes Pillow's parser raise anything
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _decode(image: Image.Image, name: str) -> None:
@@ -207,29 +278,32 @@ def _decode(image: Image.Image, name: str) -> None:
 
 
 def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    method = _UPRIGHT.get(_orientation(image))
     try:
-        upright = ImageOps.exif_transpose(image)
-    except Exception:  # an orientation that can't be read is no orientation
-        upright = image
-    return _to_rgb(upright)
+        return _to_rgb(image if method is None else image.transpose(method))
+    except (OSError, ValueError) as error:
+        raise ImageError(name, f"its colours can't be converted to RGB ({error}).") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image.copy()
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _sixteen_bit_to_rgb(image)
+        return _deep_grey_to_rgb(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(ground, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
-def _sixteen_bit_to_rgb(image: Image.Image) -> Image.Image:
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits or of floats, which don't say what white is, as 8 bits."""
     import numpy as np
 
-    values: Any = np.asarray(image).astype(np.float64)
-    top = 65535.0 if values.max(initial=0) > 255 else 255.0
-    eight = (np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)
+    values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))
+    brightest = values.max(initial=0)
+    if image.mode.startswith("I;16") or brightest > 255:
+        white = 65535.0
+    else:
+        white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0
+    eight = (np.clip(values / white, 0, 1) * 255).round().astype(np.uint8)
     return Image.fromarray(eight).convert("RGB")

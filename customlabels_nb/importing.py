@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -23,7 +23,8 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 from customlabels_nb.work import map_bounded
 
-Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
+#: What images can be taken from: a name of a folder, zip file, image or URL, several names, or a table.
+Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
 
 
 @dataclass

@@ -89,6 +89,7 @@ IMPORT_FINDINGS = {
     "IMAGE_CHANGED": "The file's content changed since it was imported; its labels were kept.",
     "FOLDER_UNREADABLE": "The folder may not be read.",
     "FOLDER_LOOP": "The link leads back into a folder that is being read.",
+    "LABEL_UNUSABLE": "The folder's name can't be a label.",
     "ARCHIVE_MEMBER_REFUSED": "The archive's member would land outside the folder, or is a link.",
     "DUPLICATE_CONTENT": "The same picture is in the dataset already, under another name.",
     "LEAK_BETWEEN_SPLITS": "The same picture is on the other side (train or test).",

@@ -23,7 +23,7 @@ class Limits:
 
     name: str
     max_pixels: int = 178_956_970  # what Pillow calls a bomb: a quarter of a gigabyte of RGB, twice over
-    max_image_bytes: int | None = None
+    max_image_bytes: int | None = 2**31  # an uncompressed image of that many pixels, and some
     min_side_pixels: int = 1
     max_side_pixels: int | None = None
     max_aspect_ratio: float | None = None

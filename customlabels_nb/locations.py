@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
-from customlabels_nb.errors import ProjectNameError, ProjectNotFoundError
+from customlabels_nb.errors import InputError, ProjectNameError, ProjectNotFoundError, StoreError
 from customlabels_nb.store import Store, create_store, open_store
 
 POINTER = "project.json"
 _DATABASE = "project.db"
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
+_SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
+_SECRETS = ("password", "sslpassword", "passwd")
 
 
 def check_name(name: str) -> str:
@@ -23,7 +25,8 @@ def check_name(name: str) -> str:
     ProjectNameError
         If it can't: a name never leads out of the folder it is put in.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith((".", " ")):
+    usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
+    if not usable or len(name.encode()) > 255:  # bytes is what file systems count
         raise ProjectNameError(
             f"{name!r} can't be a name: use 1 to 100 letters, digits, spaces, '.', '-' and '_', beginning with a letter "
             "or digit. The folder is a second argument: create_project(name, folder)."
@@ -40,11 +43,33 @@ def create_project_store(root: Path, name: str, url: str | None, task: str | Non
     """The database of a new project: a file in its folder, or a schema of its own behind ``url``."""
     if url is None:
         return create_store(str(root / _DATABASE), name, task=task)
-    schema = f"customlabels_{sha256(str(root).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    kept = _without_password(url)
+    schema = f"customlabels_{uuid4().hex[:16]}"
     store = create_store(url, name, schema=schema, task=task)
-    without_password = re.sub(r"(://[^:/@]*):[^@]*@", r"\1@", url)
-    (root / POINTER).write_text(json.dumps({"store": without_password, "schema": schema}) + "\n", "utf-8")
+    try:
+        (root / POINTER).write_text(json.dumps({"store": kept, "schema": schema}) + "\n", "utf-8")
+    except BaseException:
+        store.destroy()
+        raise
     return store
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise InputError(
+            f"store={parsed.render_as_string()!r}: give a PostgreSQL URL, or nothing for a file in the project's folder."
+        )
+    secret = [key for key in parsed.query if key.lower() in _SECRETS]
+    # set(password=None) keeps it
+    bare = parsed._replace(password=None).difference_update_query(secret)
+    return bare.render_as_string(hide_password=False)
 
 
 def open_project_store(root: Path, url: str | None = None) -> Store:
@@ -56,10 +81,23 @@ def open_project_store(root: Path, url: str | None = None) -> Store:
         If there is none.
     """
     if (root / POINTER).is_file():
-        pointer = json.loads((root / POINTER).read_text("utf-8"))
-        return open_store(url or pointer["store"], schema=pointer["schema"])
+        kept, schema = _read_pointer(root / POINTER)
+        return open_store(url or kept, schema=schema)
     if not (root / _DATABASE).is_file():
         near = sorted(path.name for path in root.iterdir() if is_project(path)) if root.is_dir() else []
         hint = f" Projects in it: {near!r}." if near else ""
         raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) makes one.")
     return open_store(str(root / _DATABASE))
+
+
+def _read_pointer(path: Path) -> tuple[str, str]:
+    """The database's URL and schema. They are checked: the folder may come from somebody else."""
+    try:
+        pointer = json.loads(path.read_text("utf-8"))
+        url, schema = pointer["store"], pointer["schema"]
+        if _SCHEMA.fullmatch(schema) and _without_password(url):
+            return url, schema
+        reason = f"schema {schema!r} is none of this package's"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error) or type(error).__name__
+    raise StoreError(f"The project's file {str(path)!r} is damaged ({reason}); load_project opened nothing.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +125,8 @@ class Model:
         """
         from customlabels_nb.inference.detection import detect
 
-        return detect(self._running(), image, threshold=threshold, max_results=max_results)
+        root = self._root if _lies_in(self._root, image) else None
+        return detect(self._running(), image, threshold=threshold, max_results=max_results, root=root)
 
     def detect_many(
         self,
@@ -132,7 +134,7 @@ class Model:
         threshold: float | Mapping[str, float] | None = None,
         max_results: int | None = None,
         *,
-        batch_size: int = 16,
+        batch_size: int | None = None,
         progress: bool = True,
     ) -> pd.DataFrame:
         """Find the labels of many images: paths, a glob, a folder, a dataset or a DataFrame with a column ``image``.
@@ -239,6 +241,13 @@ class Model:
         self._store.update_version(
             self.name, Action("run version", settings.user), status=status, status_message=message, **process
         )
+
+
+def _lies_in(root: Path, image: Any) -> bool:
+    """Whether ``image`` is the relative path of a copy or upload in the project's folder, as its tables name it."""
+    if not isinstance(image, str) or "\0" in image or os.path.exists(image):
+        return False
+    return not os.path.isabs(image) and (root / image).is_file()
 
 
 def require_confirmation(question: str, confirm: bool) -> None:

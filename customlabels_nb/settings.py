@@ -17,8 +17,9 @@ from customlabels_nb.errors import InputError
 
 def _user() -> str:
     try:
-        return os.environ.get("CUSTOMLABELS_NB_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
+        name = os.environ.get("CUSTOMLABELS_NB_USER") or getpass.getuser()
+        return name.encode("utf-8", "replace").decode()
+    except (ImportError, KeyError, OSError):  # a container's user id without a name
         return f"user-{os.getuid()}" if hasattr(os, "getuid") else "user"
 
 

@@ -20,7 +20,7 @@ An image that has status ``labelled`` and no annotation was looked at: there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,7 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or _lone_surrogate(text):
         raise LabelError(f"The label {text!r} holds characters that can't be stored (NUL or a lone surrogate).")
     return text
 
@@ -107,11 +107,10 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     TableError
         If ``image`` is missing, empty or repeated, or ``split`` or ``status`` hold values that aren't known.
     """
-    if "image" not in frame.columns:
-        raise TableError(f"The images table needs a column 'image'; it has {list(frame.columns)}.")
+    _check_columns(frame, "images", ["image"])
+    _check_names(frame["image"])
     result = frame.reset_index(drop=True).copy()
-    if result["image"].isna().any():
-        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+    result.columns = result.columns.map(str)
     if result["image"].duplicated().any():
         repeated = result.loc[result["image"].duplicated(), "image"].iloc[0]
         raise TableError(f"The image {str(repeated)!r} stands in more than one row; drop the repeated rows.")
@@ -141,17 +140,17 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     LabelError
         If a label can't be one.
     """
-    for name in ("image", "label"):
-        if name not in frame.columns:
-            raise TableError(f"The annotations table needs a column {name!r}; it has {list(frame.columns)}.")
+    _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True).copy()
     if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
-        result["left"], result["top"] = result["xmin"], result["ymin"]
-        result["width"], result["height"] = result["xmax"] - result["xmin"], result["ymax"] - result["ymin"]
-    defaults: dict[str, object] = {"crowd": False, "confidence": 1.0, "annotator": annotator}
+        left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
+        result = result.assign(left=left, top=top, width=right - left, height=bottom - top)
+    defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
     for name, dtype in ANNOTATION_COLUMNS.items():
         if name not in result.columns:
-            result[name] = pd.Timestamp.now(tz="UTC") if name == "created" else defaults.get(name)
+            result[name] = defaults.get(name)
+        elif name in ("crowd", "confidence", "created") and result[name].isna().any():
+            result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
         result[name] = _cast(result[name], name, dtype)
     unique = {name: check_label(name) for name in result["label"].unique()}
     result["label"] = result["label"].map(unique).astype("str")
@@ -200,17 +199,52 @@ def settle_statuses(
     return result
 
 
+def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
+    for name in needed:
+        if name not in frame.columns:
+            raise TableError(f"The {what} table needs a column {name!r}; it has {list(frame.columns)}.")
+    if not frame.columns.map(str).is_unique:
+        raise TableError(f"The {what} table has a column twice: {list(frame.columns)}.")
+    if frame["image"].isna().any():
+        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+
+
+def _check_names(images: pd.Series) -> None:
+    text = "\n".join(map(str, images))
+    if "\0" in text or not text.isascii() and _lone_surrogate(text):
+        raise TableError(
+            "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
+            "Give such files as a list of paths."
+        )
+    if (images.astype("str") == "").any():
+        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+
+
+def _lone_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
     try:
         if dtype == CREATED_DTYPE:
             return pd.to_datetime(column, utc=True).astype(CREATED_DTYPE)
-        if name == "confidence":
-            column = column.fillna(1.0)
+        if name == "tags":
+            return pd.Series([_tags(value) for value in column], index=column.index, dtype="object")
         if dtype == "object":
-            return column.astype("object").where(column.notna(), None) if name == "polygon" else column.astype("object")
+            return column.astype("object").where(column.notna(), None)
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TableError(f"The column {name!r} can't be read as {dtype}: {error}") from error
+
+
+def _tags(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(tag) for tag in value] if isinstance(value, Iterable) else []
 
 
 def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ handler_lock = threading.RLock()
 
 def map_bounded(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Apply ``function`` to ``items`` on ``workers`` threads and yield the results in order.
 
     At most ``ahead`` items (default: four a worker) are in flight, so memory stays bounded whatever the

@@ -156,7 +156,7 @@ def _all_f1_lines(evaluation: Evaluation, ax: Axes) -> None:
     colours = dict(zip(evaluation.labels["label"], evaluation.labels["colour"], strict=True))
     named = list(table["label"][:MOST_LINES])
     if len(table) > MOST_LINES:
-        ax.plot([], [], color="#88888866", linewidth=0.7, label=f"{len(table) - MOST_LINES} more, with a higher F1")
+        ax.plot([], [], color="#88888866", linewidth=0.7, label=f"stronger labels: {len(table) - MOST_LINES}")
     for label in [*table["label"][MOST_LINES:], *named[::-1]]:
         curve = evaluation.curve(label).dropna(subset="precision")  # up to the highest confidence
         if label not in named:
@@ -196,7 +196,7 @@ def _write_cells(ax: Axes, matrix: ConfusionMatrix, values: Any, cells: Any, *, 
     if size < 5:
         return
     for (p, g), text in zip(filled, texts, strict=True):
-        dark = np.dot(cells[p, g, :3], (0.299, 0.587, 0.114)) > 0.52
+        dark = np.dot(cells[p, g, :3] ** 2.2, (0.2126, 0.7152, 0.0722)) > 0.18  # where black and white contrast alike
         weight = "bold" if p == g else "normal"
         ax.text(g, p, text, ha="center", va="center", fontsize=size, color="#111" if dark else "#fff", weight=weight)
 

@@ -66,9 +66,7 @@ class Evaluation:
         """
         if label not in self.scores.labels:
             raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.scores.labels)!r}.")
-        column = self.scores.labels.index(label)
-        matrices = self.scores.truth, self.scores.confidence, self.scores.given
-        return threshold_curve(*(matrix[:, column] for matrix in matrices))
+        return threshold_curve(*self.scores.column(self.scores.labels.index(label)))
 
 
 def evaluate(

@@ -75,6 +75,10 @@ class Scores:
         """Images that the predictions have at all, shape (n,)."""
         return np.asarray(self.given.any(axis=1))
 
+    def column(self, position: int) -> tuple[BoolArray, FloatArray, BoolArray]:
+        """Truth, confidence and given of one label, each of shape (n,)."""
+        return self.truth[:, position], self.confidence[:, position], self.given[:, position]
+
     def accepted(self, thresholds: FloatArray) -> BoolArray:
         """Pairs whose confidence is equal to or above the label's threshold, shape (n, k)."""
         return (self.confidence >= thresholds) & self.given

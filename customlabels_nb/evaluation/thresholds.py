@@ -34,7 +34,9 @@ def score_steps(truth: BoolArray, confidence: FloatArray) -> tuple[FloatArray, I
     """
     order = np.argsort(-confidence, kind="stable")
     ordered = confidence[order]
-    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of each run of equal confidences
+    last = np.flatnonzero(
+        np.append(ordered[1:] != ordered[:-1], [True] * (ordered.size > 0))
+    )  # of each run of equal confidences
     return ordered[last], np.cumsum(truth[order], dtype=np.int64)[last], last.astype(np.int64) + 1
 
 
@@ -64,9 +66,7 @@ def assumed_thresholds(scores: Scores) -> FloatArray:
     A label that no test image has, or no prediction for an image that has it, gets the median of the others;
     0.5 if there are no others.
     """
-    columns = range(len(scores.labels))
-    matrices = scores.truth, scores.confidence, scores.given
-    result = np.array([best_threshold(*(matrix[:, column] for matrix in matrices)) for column in columns])
+    result = np.array([best_threshold(*scores.column(position)) for position in range(len(scores.labels))])
     chosen = result[~np.isnan(result)]
     return np.where(np.isnan(result), np.median(chosen) if chosen.size else FALLBACK_THRESHOLD, result)
 

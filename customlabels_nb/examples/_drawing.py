@@ -21,6 +21,8 @@ OVERSAMPLE = 2
 _NEAR = 0.25  # metres before the eye at which shapes are cut off
 _T = np.linspace(0, 1, 5)
 _CURVE = np.stack([(1 - _T) ** 2, 2 * _T * (1 - _T), _T**2], axis=1)  # weights of a quadratic Bézier's three points
+_PLAIN = 1400  # pixels of the canvas below which a face gets one colour instead of a gradient
+_BRIGHTEST = 767  # before the film's curve
 _SOFT = 4  # shadows and glows are painted this much coarser than the canvas
 
 
@@ -43,7 +45,9 @@ def dim(colour: Colour, factor: float) -> Colour:
 
 def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.06) -> Colour:
     """The colour a little lighter or darker and a little off in hue, as two paints of a name are."""
-    a, b, c = (float(x) for x in np.clip(np.array(colour) * (1 + rng.normal(0, spread) + rng.normal(0, 0.02, 3)), 0, 255))
+    a, b, c = (
+        float(x) for x in np.clip(np.array(colour) * (1 + rng.normal(0, spread) + rng.normal(0, 0.02, 3)), 0, 255)
+    )
     return (a, b, c)
 
 
@@ -62,6 +66,12 @@ def rounded(points: Sequence[tuple[float, ...]], radius: float) -> list[tuple[fl
         share = np.minimum(0.5, radius / np.maximum(1e-9, np.sqrt((gap * gap).sum(axis=1))))
         curves = curves + (corners + gap * share[:, None])[:, None, :] * weights[:, None]
     return [tuple(point) for point in curves.reshape(-1, corners.shape[1]).tolist()]
+
+
+def _extent(outline: Sequence[Flat]) -> float:
+    """The area in pixels of the box around a 2-D outline."""
+    xs, ys = [p[0] for p in outline], [p[1] for p in outline]
+    return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
 def hull(points: Sequence[Flat]) -> list[Flat]:
@@ -109,6 +119,20 @@ class Light:
         factors: np.ndarray = np.array(self.ambient) * above + np.array(self.key) * (facing * fade)[:, None]
         return factors
 
+    def at(self, point: Sequence[float], normal: Sequence[float]) -> Colour:
+        """:meth:`on` for one point, without arrays: a picture has hundreds of small faces."""
+        if self.position is None:
+            gap, squared = self.direction, 0.0
+        else:
+            (x, y, z), (px, py, pz) = point, self.position
+            gap = (px - x, py - y, pz - z)
+            squared = gap[0] ** 2 + gap[1] ** 2 + gap[2] ** 2
+        slant = (gap[0] * normal[0] + gap[1] * normal[1] + gap[2] * normal[2]) / (math.hypot(*gap) + 1e-9)
+        strength = min(max((slant + 0.35) / 1.35, 0.0), 1.0) / (1 + squared / self.reach**2)
+        above = 0.86 + 0.14 * normal[1]
+        a, b, c = (around * above + key * strength for around, key in zip(self.ambient, self.key, strict=True))
+        return (a, b, c)
+
     def sheen(self, points: np.ndarray, normal: np.ndarray, eye: np.ndarray) -> np.ndarray:
         """How much of the source, 0..1, is seen mirrored in a polished surface at ``points``."""
         source = np.array(self.position) if self.position else np.array(self.direction) * 50
@@ -137,9 +161,7 @@ class Camera:
         Width and height of the canvas in pixels.
     """
 
-    def __init__(
-        self, eye: Point, yaw: float, pitch: float, roll: float, lens: float, size: tuple[int, int]
-    ) -> None:
+    def __init__(self, eye: Point, yaw: float, pitch: float, roll: float, lens: float, size: tuple[int, int]) -> None:
         self.eye = np.array(eye, dtype=float)
         self.focal = lens * size[0]
         self.centre = (size[0] / 2, size[1] / 2)
@@ -196,14 +218,16 @@ class Scene:
     light: Light
     rng: np.random.Generator
     image: Image.Image = field(init=False)
-    pen: ImageDraw.ImageDraw = field(init=False)
+    pen: ImageDraw.ImageDraw = field(init=False)  # covers what lies below
+    brush: ImageDraw.ImageDraw = field(init=False)  # lets it shine through, and is ten times as slow
     _standing: list[tuple[float, Callable[[], None]]] = field(init=False, default_factory=list)
     _shadows: list[tuple[list[Flat], float]] = field(init=False, default_factory=list)
     glows: list[tuple[Flat, float, Colour]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.image = Image.new("RGB", self.size)
-        self.pen = ImageDraw.Draw(self.image, "RGBA")
+        self.pen = ImageDraw.Draw(self.image)
+        self.brush = ImageDraw.Draw(self.image, "RGBA")
 
     def face(self, points: Sequence[Sequence[float]], colour: Colour, *, gloss: float = 0.0, lit: bool = True) -> None:
         """Paint a plane polygon of world points, lit by the scene's light; the side that is seen is meant."""
@@ -214,13 +238,13 @@ class Scene:
             self.pen.polygon(outline, fill=ink(colour))
             return
         normal = self._normal(points)
-        if self.light.position is None and not gloss:
-            r, g, b = self._lit(np.zeros((1, 2)), points[0], normal, colour, 0)[0].tolist()
-            self.pen.polygon(outline, fill=ink((r, g, b)))
+        if self.light.position is None and not gloss or _extent(outline) < _PLAIN:
+            r, g, b = self.light.at(points[len(points) // 2], normal)
+            self.pen.polygon(outline, fill=ink((colour[0] * r, colour[1] * g, colour[2] * b)))
             return
-        self._fill(outline, lambda grid: self._lit(grid, points[0], normal, colour, gloss))
+        self._fill(outline, lambda grid: self._lit(grid, points[0], np.array(normal), colour, gloss))
 
-    def _normal(self, points: Sequence[Sequence[float]]) -> np.ndarray:
+    def _normal(self, points: Sequence[Sequence[float]]) -> Point:
         """The unit normal of a plane polygon's side that the camera sees."""
         third = max(1, len(points) // 3)
         (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[0], points[third], points[2 * third]
@@ -230,7 +254,7 @@ class Scene:
         long_ = math.sqrt(x * x + y * y + z * z) + 1e-12
         if x * (ax - ex) + y * (ay - ey) + z * (az - ez) > 0:
             long_ = -long_
-        return np.array((x / long_, y / long_, z / long_))
+        return (x / long_, y / long_, z / long_)
 
     def fade(self, points: Sequence[Sequence[float]], above: Colour, below: Colour) -> None:
         """Paint a polygon that isn't lit, running from one colour at its top to another at its bottom."""
@@ -287,12 +311,12 @@ class Scene:
         width, height = right - left, bottom - top
         if width <= 0 or height <= 0:
             return
-        if width * height < 500:
+        if width * height < _PLAIN:
             middle = np.array([[(left + right) / 2, (top + bottom) / 2]])
             r, g, b = colours(middle)[0].tolist()
             self.pen.polygon(list(outline), fill=ink((r, g, b)))
             return
-        columns, rows = min(20, 2 + width // 24), min(20, 2 + height // 24)
+        columns, rows = min(16, 2 + width // 40), min(16, 2 + height // 40)
         grid = np.empty((rows, columns, 2))
         grid[..., 0] = left + (np.arange(columns) + 0.5) * (width / columns)
         grid[..., 1] = (top + (np.arange(rows) + 0.5) * (height / rows))[:, None]
@@ -300,20 +324,31 @@ class Scene:
         small = Image.fromarray(values.astype(np.uint8).reshape(rows, columns, 3))
         mask = Image.new("L", (width, height))
         ImageDraw.Draw(mask).polygon([(px - left, py - top) for px, py in outline], fill=255)
-        self.image.paste(small.resize((width, height), Image.Resampling.BILINEAR), (left, top), mask)
+        if width * height > 20_000:  # enlarging in two steps costs a quarter and can't be told apart
+            small = small.resize((width // 3, height // 3), Image.Resampling.BILINEAR)
+            smooth = small.resize((width, height), Image.Resampling.NEAREST)
+        else:
+            smooth = small.resize((width, height), Image.Resampling.BILINEAR)
+        self.image.paste(smooth, (left, top), mask)
 
     def line(self, points: Sequence[Sequence[float]], width: float, colour: Colour, alpha: float = 1.0) -> None:
         """A stroke along world points, ``width`` metres wide, not lit."""
         outline = self.camera.project(points, closed=False)
         if len(outline) > 1:
             pixels = max(1, round(width * min(self.camera.scale(point) for point in (points[0], points[-1]))))
-            self.pen.line(outline, fill=ink(colour, alpha), width=pixels, joint="curve")
+            pen = self.pen if alpha >= 1 else self.brush
+            pen.line(
+                outline,
+                fill=ink(colour, alpha),
+                width=pixels,
+                joint="curve" if pixels > 2 and len(outline) > 2 else None,
+            )
 
     def veil(self, points: Sequence[Sequence[float]], colour: Colour, alpha: float) -> None:
         """Lay a thin coat of colour over what is painted already."""
         outline = self.camera.project(points)
         if len(outline) > 2:
-            self.pen.polygon(outline, fill=ink(colour, alpha))
+            (self.pen if alpha >= 1 else self.brush).polygon(outline, fill=ink(colour, alpha))
 
     def shadow(self, points: Sequence[Sequence[float]], strength: float = 0.4) -> None:
         """Note a shadow on what lies below; :meth:`cast` paints all of them at once, with soft edges."""
@@ -338,7 +373,7 @@ class Scene:
             return
         left, top, right, bottom = (side * _SOFT for side in box)
         patch = mask.crop(box).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
-        self.image.paste(ink(colour)[:3], (left, top), patch)
+        self.image.paste(Image.new("RGB", patch.size, ink(colour)[:3]), (left, top), patch)
 
     def put(self, at: Sequence[float], paint: Callable[[], None]) -> None:
         """Paint later, after everything that stands farther from the viewer than the point ``at``."""
@@ -386,17 +421,16 @@ def photograph(
     factor = Image.fromarray(np.clip(lens * 128, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
     pixels = np.asarray(photo).astype(np.float32)
     pixels += np.asarray(light.resize(size, Image.Resampling.BILINEAR))
-    pixels *= (np.asarray(factor).astype(np.float32) / 128)[..., None] * np.array(tint, dtype=np.float32)
-    pixels += (rng.standard_normal((size[1], size[0]), dtype=np.float32) * np.float32(grain))[..., None]
-    np.clip(pixels, 0, len(_FILM) - 1, out=pixels)
-    return Image.fromarray(_FILM[pixels.astype(np.uint16)])
+    pixels *= (np.asarray(factor).astype(np.float32) / 128)[..., None]
+    half = rng.standard_normal(((size[1] + 1) // 2, size[0]), dtype=np.float32) * np.float32(grain)
+    pixels += np.concatenate([half, half[::-1, ::-1]])[: size[1], :, None]
+    np.clip(pixels, 0, _BRIGHTEST, out=pixels)
+    levels = pixels.astype(np.uint16)
+    return Image.fromarray(np.stack([_film(share)[levels[..., k]] for k, share in enumerate(tint)], axis=2))
 
 
-def _film() -> np.ndarray:
-    """What becomes of each brightness: highlights roll off towards white instead of breaking."""
-    values = np.arange(768.0)
+def _film(gain: float) -> np.ndarray:
+    """What becomes of each brightness times ``gain``: highlights roll off towards white instead of breaking."""
+    values = np.arange(_BRIGHTEST + 1) * gain
     over = np.maximum(values - 215, 0)
     return (values - over + 40 * over / (over + 40)).astype(np.uint8)
-
-
-_FILM = _film()

@@ -52,7 +52,10 @@ def paint_shell(r: Room, *, floor: str = "wood", wainscot: float = 0.0, tiles: f
     scene.face([(-half, 0, d), (half, 0, d), (half, h, d), (-half, h, d)], dim(kit.wall, 0.97))
     paint_floor(scene, kit.floor, (-half, half, near, d), floor)
     behind = d / 2 - 0.5
-    tile = (float(scene.rng.uniform(0.1, 0.2)), vary(mix(kit.trim, kit.accent, float(scene.rng.choice([0.05, 0.1, 0.5]))), scene.rng))
+    tile = (
+        float(scene.rng.uniform(0.1, 0.2)),
+        vary(mix(kit.trim, kit.accent, float(scene.rng.choice([0.05, 0.1, 0.5]))), scene.rng),
+    )
     for wall, u0, u1 in ((r.left, -behind, d / 2), (r.right, -d / 2, behind), (r.back, -half, half)):
         if tiles:
             wall_tiles(wall, u0, u1, 0, tiles, *tile)
@@ -75,8 +78,16 @@ def paint_shell(r: Room, *, floor: str = "wood", wainscot: float = 0.0, tiles: f
 def _corner(scene: Scene, start: tuple[float, float, float], end: tuple[float, float, float], strength: float) -> None:
     reach = 0.16
     for lift in ((reach, 0.0), (0.0, reach)):
-        a = (start[0] - math.copysign(lift[0], start[0]) * (start[0] == end[0]), start[1] + lift[1] * (1 if start[1] < 1 else -1), start[2])
-        b = (end[0] - math.copysign(lift[0], end[0]) * (start[0] == end[0]), end[1] + lift[1] * (1 if end[1] < 1 else -1), end[2])
+        a = (
+            start[0] - math.copysign(lift[0], start[0]) * (start[0] == end[0]),
+            start[1] + lift[1] * (1 if start[1] < 1 else -1),
+            start[2],
+        )
+        b = (
+            end[0] - math.copysign(lift[0], end[0]) * (start[0] == end[0]),
+            end[1] + lift[1] * (1 if end[1] < 1 else -1),
+            end[2],
+        )
         scene.shadow([start, end, b, a], strength)
 
 
@@ -93,7 +104,12 @@ def paint_floor(scene: Scene, colour: Colour, bounds: tuple[float, float, float,
             while z < z1:
                 end = min(z1, z + rng.uniform(1.0, 1.8))
                 tone = rng.normal(0, 0.07)
-                plank = [(x, 0, max(z0, z)), (min(x1, x + wide), 0, max(z0, z)), (min(x1, x + wide), 0, end), (x, 0, end)]
+                plank = [
+                    (x, 0, max(z0, z)),
+                    (min(x1, x + wide), 0, max(z0, z)),
+                    (min(x1, x + wide), 0, end),
+                    (x, 0, end),
+                ]
                 scene.veil(plank, (255, 235, 205) if tone > 0 else (60, 25, 5), abs(tone) + 0.01)
                 scene.line([(x, 0, end), (min(x1, x + wide), 0, end)], 0.008, DARK, 0.25)
                 z = end
@@ -103,7 +119,16 @@ def paint_floor(scene: Scene, colour: Colour, bounds: tuple[float, float, float,
         for i, x in enumerate(np.arange(x0, x1, step)):
             for j, z in enumerate(np.arange(z0, z1, step)):
                 if kind == "checks" and (i + j) % 2:
-                    scene.veil([(x, 0, z), (min(x1, x + step), 0, z), (min(x1, x + step), 0, min(z1, z + step)), (x, 0, min(z1, z + step))], DARK, 0.42)
+                    scene.veil(
+                        [
+                            (x, 0, z),
+                            (min(x1, x + step), 0, z),
+                            (min(x1, x + step), 0, min(z1, z + step)),
+                            (x, 0, min(z1, z + step)),
+                        ],
+                        DARK,
+                        0.42,
+                    )
         for x in np.arange(x0, x1, step):
             scene.line([(x, 0, z0), (x, 0, z1)], 0.008, mix(colour, DARK, 0.5), 0.5)
         for z in np.arange(z0, z1, step):
@@ -125,21 +150,38 @@ def wall_tiles(f: Frame, u0: float, u1: float, v0: float, v1: float, high: float
 def sky_colours(rng: np.random.Generator, mood: str) -> tuple[Colour, Colour]:
     """The sky's colour above and at the horizon."""
     above, below = {
-        "day": ("6fa8dc", "dcecf5"), "golden": ("8fb0d0", "fbd9a5"), "grey": ("b9c3cb", "e4e8ea"), "night": ("1c2540", "46557f"),
+        "day": ("6fa8dc", "dcecf5"), "golden": ("8fb0d0", "fbd9a5"), "grey": ("b9c3cb", "e4e8ea"), "night": ("27335a", "5d6a96"),
+        "glass": ("a9bfcb", "56656f"), "lamplit": ("ffdf9a", "ffbf66"),
     }[mood]  # fmt: skip
     return vary(rgb(above), rng, 0.04), vary(rgb(below), rng, 0.03)
 
 
-def window(f: Frame, u0: float, u1: float, v0: float, v1: float, kit: Palette, mood: str, *, curtains: bool = True, panes: int = 2) -> None:
-    """A window with a view, in a wall's frame."""
+def window(
+    f: Frame,
+    u0: float,
+    u1: float,
+    v0: float,
+    v1: float,
+    kit: Palette,
+    mood: str,
+    *,
+    curtains: bool = True,
+    panes: int = 2,
+) -> None:
+    """A window in a wall's frame: with a view for a ``mood`` of the day, or seen from outside, ``glass`` or ``lamplit``."""
     rng = f.scene.rng
     above, below = sky_colours(rng, mood)
     f.box(u0 - 0.07, u1 + 0.07, v0 - 0.07, v1 + 0.07, 0, 0.035, kit.trim)
-    f.scene.fade([f.at(u, v, 0.04) for u, v in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))], dim(above, 1.05), dim(below, 1.05))
+    f.scene.fade(
+        [f.at(u, v, 0.04) for u, v in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))], dim(above, 1.05), dim(below, 1.05)
+    )
     green = mix(kit.leaf, above if mood == "night" else below, 0.45)
-    for _ in range(int(rng.integers(2, 6))):
+    for _ in range(0 if mood in ("glass", "lamplit") else int(rng.integers(2, 6))):
         u, size = rng.uniform(u0, u1), rng.uniform(0.12, 0.35) * (u1 - u0)
-        ring = [(u + math.cos(a) * size, v0 + max(0.0, math.sin(a)) * size * rng.uniform(0.9, 1.4)) for a in np.linspace(0, math.pi, 9)]
+        ring = [
+            (u + math.cos(a) * size, v0 + max(0.0, math.sin(a)) * size * rng.uniform(0.9, 1.4))
+            for a in np.linspace(0, math.pi, 9)
+        ]
         f.face([(min(u1, max(u0, a)), min(v1, b), 0.041) for a, b in ring], vary(green, rng, 0.1), lit=False)
     for k in range(1, panes):
         u = u0 + (u1 - u0) * k / panes
@@ -165,10 +207,16 @@ def curtain(f: Frame, u0: float, u1: float, v0: float, v1: float, w: float, clot
         a = u0 + (u1 - u0) * k / folds
         wide = (u1 - u0) / folds
         f.veil([(a, v0, w), (a + wide * 0.4, v0, w), (a + wide * 0.3, v1, w), (a, v1, w)], DARK, 0.13)
-        f.veil([(a + wide * 0.5, v0, w), (a + wide * 0.8, v0, w), (a + wide * 0.75, v1, w), (a + wide * 0.55, v1, w)], WHITE, 0.16)
+        f.veil(
+            [(a + wide * 0.5, v0, w), (a + wide * 0.8, v0, w), (a + wide * 0.75, v1, w), (a + wide * 0.55, v1, w)],
+            WHITE,
+            0.16,
+        )
 
 
-def sunlight(scene: Scene, wall: Frame, u0: float, u1: float, v0: float, v1: float, strength: float, colour: Colour) -> None:
+def sunlight(
+    scene: Scene, wall: Frame, u0: float, u1: float, v0: float, v1: float, strength: float, colour: Colour
+) -> None:
     """The patch that the sun throws through a window onto the floor."""
     slant = float(scene.rng.uniform(-0.5, 0.5))
     pane = []
@@ -182,7 +230,9 @@ def sunlight(scene: Scene, wall: Frame, u0: float, u1: float, v0: float, v1: flo
         scene.soft(pane, colour, 0.006)
 
 
-def door(f: Frame, u: float, kit: Palette, colour: Colour, *, wide: float = 0.9, high: float = 2.05, glass: bool = False) -> None:
+def door(
+    f: Frame, u: float, kit: Palette, colour: Colour, *, wide: float = 0.9, high: float = 2.05, glass: bool = False
+) -> None:
     """A panelled door in a wall's frame, its middle at ``u``."""
     u0, u1 = u - wide / 2, u + wide / 2
     f.box(u0 - 0.09, u1 + 0.09, 0, high + 0.09, 0, 0.03, kit.trim)
@@ -194,7 +244,9 @@ def door(f: Frame, u: float, kit: Palette, colour: Colour, *, wide: float = 0.9,
         for row, (low, top) in enumerate(rows):
             if glass and row == 1:
                 f.panel(a, b, low, top, 0.037, rgb("dfeaf0"), lit=False)
-                f.veil([(a, low, 0.038), (b, low, 0.038), (b, top * 0.75, 0.038), (a, top * 0.62, 0.038)], kit.leaf, 0.35)
+                f.veil(
+                    [(a, low, 0.038), (b, low, 0.038), (b, top * 0.75, 0.038), (a, top * 0.62, 0.038)], kit.leaf, 0.35
+                )
             f.edge(a, b, low, top, 0.038, 0.016, 0.3)
     f.ball(u1 - 0.07, 1.0, 0.07, 0.032, kit.metal)
 
@@ -214,18 +266,40 @@ def picture(f: Frame, u: float, v: float, wide: float, high: float, kit: Palette
         for k, tone in enumerate(tones[:3]):
             top = c + (d - c) * (0.62 - 0.2 * k)
             bump = (d - c) * rng.uniform(-0.12, 0.12)
-            f.face([(a, c, 0.033), (b, c, 0.033), (b, top - bump, 0.033), ((a + b) / 2, top + bump, 0.033), (a, top, 0.033)], tone)
+            f.face(
+                [
+                    (a, c, 0.033),
+                    (b, c, 0.033),
+                    (b, top - bump, 0.033),
+                    ((a + b) / 2, top + bump, 0.033),
+                    (a, top, 0.033),
+                ],
+                tone,
+            )
         f.disc(a + (b - a) * rng.uniform(0.25, 0.75), d - (d - c) * 0.2, 0.033, (d - c) * 0.09, kit.second)
     elif kind == 1:
         for tone in tones[:3]:
-            f.disc(rng.uniform(a + 0.2 * (b - a), b - 0.2 * (b - a)), rng.uniform(c + 0.2 * (d - c), d - 0.2 * (d - c)), 0.033, min(b - a, d - c) * rng.uniform(0.1, 0.2), tone)
+            f.disc(
+                rng.uniform(a + 0.2 * (b - a), b - 0.2 * (b - a)),
+                rng.uniform(c + 0.2 * (d - c), d - 0.2 * (d - c)),
+                0.033,
+                min(b - a, d - c) * rng.uniform(0.1, 0.2),
+                tone,
+            )
     else:
         middle = (a + b) / 2
         f.line([(middle, c + 0.05, 0.033), (middle, d - (d - c) * 0.2, 0.033)], 0.012, tones[0])
         for k in range(5):
             v_leaf = c + (d - c) * (0.25 + 0.12 * k)
             side = 1 if k % 2 else -1
-            f.face([(middle, v_leaf, 0.033), (middle + side * (b - a) * 0.2, v_leaf + 0.03, 0.033), (middle + side * (b - a) * 0.28, v_leaf + (d - c) * 0.14, 0.033)], tones[0])
+            f.face(
+                [
+                    (middle, v_leaf, 0.033),
+                    (middle + side * (b - a) * 0.2, v_leaf + 0.03, 0.033),
+                    (middle + side * (b - a) * 0.28, v_leaf + (d - c) * 0.14, 0.033),
+                ],
+                tones[0],
+            )
 
 
 def pictures(f: Frame, u: float, v: float, kit: Palette) -> None:
@@ -249,13 +323,24 @@ def mirror(f: Frame, u: float, v: float, wide: float, high: float, kit: Palette,
         f.panel(u - wide / 2, u + wide / 2, v - high / 2, v + high / 2, 0.027, glass, lit=False)
     for shift, thick in ((-0.12, 0.09), (0.06, 0.04)):
         a = u + shift * wide
-        f.veil([(a, v - high * 0.32, 0.03), (a + thick * wide, v - high * 0.32, 0.03), (a + (thick + 0.22) * wide, v + high * 0.32, 0.03), (a + 0.22 * wide, v + high * 0.32, 0.03)], WHITE, 0.4)
+        f.veil(
+            [
+                (a, v - high * 0.32, 0.03),
+                (a + thick * wide, v - high * 0.32, 0.03),
+                (a + (thick + 0.22) * wide, v + high * 0.32, 0.03),
+                (a + 0.22 * wide, v + high * 0.32, 0.03),
+            ],
+            WHITE,
+            0.4,
+        )
 
 
 def rug(f: Frame, wide: float, deep: float, kit: Palette, *, oval: bool = False) -> None:
     """A rug around the frame's origin, painted at once: it lies below all that stands."""
     rng = f.scene.rng
-    tones = [vary(t, rng, 0.06) for t in (kit.accent, kit.second, mix(kit.cloth, WHITE, 0.4), mix(kit.trim, kit.wood, 0.2))]
+    tones = [
+        vary(t, rng, 0.06) for t in (kit.accent, kit.second, mix(kit.cloth, WHITE, 0.4), mix(kit.trim, kit.wood, 0.2))
+    ]
     rng.shuffle(tones)
     if oval:
         for k in range(4):
@@ -270,7 +355,9 @@ def rug(f: Frame, wide: float, deep: float, kit: Palette, *, oval: bool = False)
     elif kind == 1:
         for u in np.arange(-wide / 2 + 0.3, wide / 2 - 0.2, 0.42):
             for w in np.arange(-deep / 2 + 0.3, deep / 2 - 0.2, 0.42):
-                f.face([(u - 0.15, 0.008, w), (u, 0.008, w - 0.15), (u + 0.15, 0.008, w), (u, 0.008, w + 0.15)], tones[2])
+                f.face(
+                    [(u - 0.15, 0.008, w), (u, 0.008, w - 0.15), (u + 0.15, 0.008, w), (u, 0.008, w + 0.15)], tones[2]
+                )
     else:
         f.top(-wide / 2 + 0.22, wide / 2 - 0.22, -deep / 2 + 0.22, deep / 2 - 0.22, 0.008, tones[2])
 
@@ -292,10 +379,21 @@ def plant(f: Frame, kit: Palette, height: float = 1.0) -> None:
         tip = (math.cos(angle) * lean, rim + tall, math.sin(angle) * lean)
         bend = (tip[0] * 0.35, rim + tall * 0.9, tip[2] * 0.35)
         end = (tip[0], tip[1] - height * (0.12, 0.0, 0.4)[kind] * (lean / height) / 0.5, tip[2])
-        _leaf(f, (tip[0] * 0.05, rim, tip[2] * 0.05), bend, end, height * (0.17, 0.055, 0.05)[kind], tone, stalk=kind == 0)
+        _leaf(
+            f, (tip[0] * 0.05, rim, tip[2] * 0.05), bend, end, height * (0.17, 0.055, 0.05)[kind], tone, stalk=kind == 0
+        )
 
 
-def _leaf(f: Frame, root: tuple[float, float, float], bend: tuple[float, float, float], tip: tuple[float, float, float], wide: float, tone: Colour, *, stalk: bool) -> None:
+def _leaf(
+    f: Frame,
+    root: tuple[float, float, float],
+    bend: tuple[float, float, float],
+    tip: tuple[float, float, float],
+    wide: float,
+    tone: Colour,
+    *,
+    stalk: bool,
+) -> None:
     """A blade along a curve from root to tip, drawn in the plane of the picture, one half in shade."""
     a, b, c = (f.scene.camera.project([f.at(*p)]) for p in (root, bend, tip))
     if not (a and b and c):
@@ -305,13 +403,21 @@ def _leaf(f: Frame, root: tuple[float, float, float], bend: tuple[float, float, 
     along = np.gradient(curve, axis=0)
     along /= np.linalg.norm(along, axis=1)[:, None] + 1e-9
     side = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    breadth = np.sin(np.pi * np.clip((t[:, 0] - 0.45) / 0.55, 0, 1) ** 0.8) if stalk else np.sin(np.pi * (0.15 + 0.85 * t[:, 0])) * 0.8
+    breadth = (
+        np.sin(np.pi * np.clip((t[:, 0] - 0.45) / 0.55, 0, 1) ** 0.8)
+        if stalk
+        else np.sin(np.pi * (0.15 + 0.85 * t[:, 0])) * 0.8
+    )
     reach = side * (breadth * wide * f.scene.camera.scale(f.at(*bend)))[:, None]
     lit = f.scene.light.on(np.array([f.at(*tip)]), np.array([0.0, 1.0, 0.0]))[0]
     shade = (tone[0] * lit[0], tone[1] * lit[1], tone[2] * lit[2])
     pen = f.scene.pen
     if stalk:
-        pen.line([tuple(p) for p in curve[:6].tolist()], fill=_ink(dim(shade, 0.8)), width=max(1, round(0.015 * f.scene.camera.scale(f.at(*root)))))
+        pen.line(
+            [tuple(p) for p in curve[:6].tolist()],
+            fill=_ink(dim(shade, 0.8)),
+            width=max(1, round(0.015 * f.scene.camera.scale(f.at(*root)))),
+        )
     for sign, factor in ((1, 0.82), (-1, 1.08)):
         outline = np.concatenate([curve, (curve + sign * reach)[::-1]])
         pen.polygon([tuple(p) for p in outline.tolist()], fill=_ink(dim(shade, factor)))
@@ -331,7 +437,9 @@ def shade_lamp(f: Frame, kit: Palette, height: float, *, on: bool, radius: float
         f.leg(0, 0, height - 0.2, 0.03, foot)
     cloth = mix(WHITE, kit.second, 0.25)
     low = height - max(0.2, radius * 1.3)
-    f.lathe(0, 0, [(radius, low), (radius * 0.72, height)], dim(cloth, 1.7) if on else cloth, gloss=0.0, rim=dim(cloth, 1.2))
+    f.lathe(
+        0, 0, [(radius, low), (radius * 0.72, height)], dim(cloth, 1.7) if on else cloth, gloss=0.0, rim=dim(cloth, 1.2)
+    )
     if on:
         f.scene.glow(f.at(0, (low + height) / 2, 0), 0.55, (105, 72, 30))
 
@@ -351,7 +459,13 @@ def pendant(r: Room, x: float, z: float, drop: float, *, on: bool) -> None:
         elif kind == 1:
             f.ball(0, v - 0.13, 0, 0.14, dim(WHITE, 1.5) if on else WHITE)
         else:
-            f.lathe(0, 0, [(0.22, v - 0.26), (0.22, v - 0.02)], dim(mix(WHITE, r.kit.second, 0.3), 1.4 if on else 1.0), gloss=0.0)
+            f.lathe(
+                0,
+                0,
+                [(0.22, v - 0.26), (0.22, v - 0.02)],
+                dim(mix(WHITE, r.kit.second, 0.3), 1.4 if on else 1.0),
+                gloss=0.0,
+            )
         if on:
             f.scene.glow(f.at(0, v - 0.2, 0), 0.45, (110, 80, 36))
 
@@ -366,7 +480,15 @@ def books(f: Frame, u0: float, u1: float, v: float, w: float, kit: Palette, high
     while u < u1 - 0.03:
         thick = float(rng.uniform(0.025, 0.06))
         tall = high * float(rng.uniform(0.65, 0.98))
-        f.box(u, min(u1, u + thick * 0.92), v, v + tall, w - 0.16, w, vary(tones[int(rng.integers(len(tones)))], rng, 0.12))
+        f.box(
+            u,
+            min(u1, u + thick * 0.92),
+            v,
+            v + tall,
+            w - 0.16,
+            w,
+            vary(tones[int(rng.integers(len(tones)))], rng, 0.12),
+        )
         u += thick
         if rng.random() < 0.08:
             u += 0.1
@@ -380,8 +502,22 @@ def vase(f: Frame, u: float, v: float, w: float, kit: Palette, size: float = 0.2
     if rng.random() < 0.5:
         for k in range(7):
             lean = rng.uniform(-0.5, 0.5) * size
-            _leaf(g, (0, size * 0.8, 0), (lean * 0.3, size * 1.5, 0), (lean, size * rng.uniform(1.5, 2.2), 0.02 * k), size * 0.09, vary(kit.leaf, rng, 0.15), stalk=False)
-    g.lathe(0, 0, [(size * 0.22, 0), (size * 0.36, size * 0.35), (size * 0.14, size * 0.8), (size * 0.18, size)], tone, rim=DARK)
+            _leaf(
+                g,
+                (0, size * 0.8, 0),
+                (lean * 0.3, size * 1.5, 0),
+                (lean, size * rng.uniform(1.5, 2.2), 0.02 * k),
+                size * 0.09,
+                vary(kit.leaf, rng, 0.15),
+                stalk=False,
+            )
+    g.lathe(
+        0,
+        0,
+        [(size * 0.22, 0), (size * 0.36, size * 0.35), (size * 0.14, size * 0.8), (size * 0.18, size)],
+        tone,
+        rim=DARK,
+    )
 
 
 def shelf(f: Frame, u: float, v: float, wide: float, kit: Palette) -> None:
@@ -395,11 +531,31 @@ def shelf(f: Frame, u: float, v: float, wide: float, kit: Palette) -> None:
 def cushion(f: Frame, u: float, v: float, w: float, size: float, colour: Colour) -> None:
     """A throw pillow that leans back, upright in the frame."""
     lean = size * 0.35
-    outline = [(u - size / 2, v, w), (u + size / 2, v, w), (u + size / 2, v + size * 0.9, w - lean), (u - size / 2, v + size * 0.9, w - lean)]
+    outline = [
+        (u - size / 2, v, w),
+        (u + size / 2, v, w),
+        (u + size / 2, v + size * 0.9, w - lean),
+        (u - size / 2, v + size * 0.9, w - lean),
+    ]
     f.face([(a, b, c) for a, b, c in rounded(outline, size * 0.3)], dim(colour, 0.85))
     inner = [(a + (u - a) * 0.07, b + 0.012, c + 0.02) for a, b, c in outline]
     f.face([(a, b, c) for a, b, c in rounded(inner, size * 0.26)], colour)
-    f.veil([(a, b, c + 0.021) for a, b, c in rounded([(u - size * 0.3, v + size * 0.1, w), (u + size * 0.38, v + size * 0.08, w), (u + size * 0.4, v + size * 0.34, w - lean * 0.4), (u - size * 0.1, v + size * 0.2, w - lean * 0.2)], 0.08)], DARK, 0.1)
+    f.veil(
+        [
+            (a, b, c + 0.021)
+            for a, b, c in rounded(
+                [
+                    (u - size * 0.3, v + size * 0.1, w),
+                    (u + size * 0.38, v + size * 0.08, w),
+                    (u + size * 0.4, v + size * 0.34, w - lean * 0.4),
+                    (u - size * 0.1, v + size * 0.2, w - lean * 0.2),
+                ],
+                0.08,
+            )
+        ],
+        DARK,
+        0.1,
+    )
 
 
 def basket(f: Frame, kit: Palette, radius: float = 0.2, high: float = 0.3) -> None:

@@ -14,13 +14,22 @@ from customlabels_nb.examples._shapes import Frame, Palette
 def ground(scene: Scene, grass: Colour, *, stripes: bool) -> None:
     """A lawn to the horizon, mown in stripes or not, with tufts near the viewer."""
     rng = scene.rng
-    scene.face([(-40, 0, 0.3), (40, 0, 0.3), (40, 0, 45), (-40, 0, 45)], grass)
+    r, g, b = (np.array(grass) * scene.light.on(np.zeros((1, 3)), np.array([0.0, 1.0, 0.0]))[0]).tolist()
+    lit = (r, g, b)
+    scene.fade(
+        [(-40, 0, 0.6), (40, 0, 0.6), (40, 0, 45), (-40, 0, 45)],
+        dim(mix(lit, rgb("c9d9a0"), 0.22), 1.05),
+        dim(lit, 0.9),
+    )
     if stripes:
         for x in np.arange(-8, 8, 1.2):
             scene.veil([(x, 0, 0.3), (x + 0.6, 0, 0.3), (x + 0.6, 0, 12), (x, 0, 12)], WHITE, 0.09)
     for _ in range(22):
         x, z, r = rng.uniform(-6, 6), rng.uniform(1.5, 12), rng.uniform(0.3, 1.2)
-        ring = [(x + r * math.cos(a), 0.0, z + r * 0.5 * math.sin(a)) for a in np.linspace(0, 2 * math.pi, 10, endpoint=False)]
+        ring = [
+            (x + r * math.cos(a), 0.0, z + r * 0.5 * math.sin(a))
+            for a in np.linspace(0, 2 * math.pi, 10, endpoint=False)
+        ]
         scene.veil(ring, rgb("2d5a24") if rng.random() < 0.6 else rgb("e7e58a"), 0.07)
     near = 300
     xs, zs = rng.uniform(-4.5, 4.5, near), rng.uniform(0, 1, near) ** 1.6 * 8 + 1.2
@@ -28,7 +37,11 @@ def ground(scene: Scene, grass: Colour, *, stripes: bool) -> None:
         foot = scene.camera.project([(x, 0, z), (x + 0.02, 0.07, z)], closed=False)
         if len(foot) == 2:
             dark = bool(x * 997 % 2 < 1)
-            scene.pen.line(foot, fill=ink(dim(grass, 0.62 if dark else 1.18), 0.5), width=max(1, round(0.012 * scene.camera.scale((x, 0, z)))))
+            scene.brush.line(
+                foot,
+                fill=ink(dim(grass, 0.62 if dark else 1.18), 0.5),
+                width=max(1, round(0.012 * scene.camera.scale((x, 0, z)))),
+            )
 
 
 def treeline(scene: Scene, kit: Palette, far: float, mood: str) -> None:
@@ -43,7 +56,10 @@ def treeline(scene: Scene, kit: Palette, far: float, mood: str) -> None:
         for x in np.arange(-z * 1.1, z * 1.1, 1.6):
             if rng.random() < 0.7:
                 r, tall = float(rng.uniform(0.9, 2.0)), float(rng.uniform(1.2, 3.4)) * (1.25 - 0.35 * row)
-                blob = [(x + r * math.cos(a), tall * 0.5 + tall * 0.5 * math.sin(a) + 0.3, z) for a in np.linspace(0, 2 * math.pi, 12, endpoint=False)]
+                blob = [
+                    (x + r * math.cos(a), tall * 0.5 + tall * 0.5 * math.sin(a) + 0.3, z)
+                    for a in np.linspace(0, 2 * math.pi, 12, endpoint=False)
+                ]
                 scene.veil(blob, vary(green, rng, 0.04), 1.0)
         scene.veil([(-z * 1.3, 0, z), (z * 1.3, 0, z), (z * 1.3, 1.3, z), (-z * 1.3, 1.3, z)], green, 1.0)
 
@@ -87,7 +103,14 @@ def tree(f: Frame, kit: Palette, tall: float) -> None:
         return
     f.line([(0, tall * 0.35, 0), (tall * 0.16, tall * 0.6, 0)], 0.08, dim(bark, 0.8))
     for _ in range(int(rng.integers(2, 4))):
-        _foliage(f, (float(rng.uniform(-0.2, 0.2)) * tall, tall * float(rng.uniform(0.6, 0.8)), 0), tall * float(rng.uniform(0.22, 0.3)), 0.85, tone, 60)
+        _foliage(
+            f,
+            (float(rng.uniform(-0.2, 0.2)) * tall, tall * float(rng.uniform(0.6, 0.8)), 0),
+            tall * float(rng.uniform(0.22, 0.3)),
+            0.85,
+            tone,
+            60,
+        )
 
 
 def bush(f: Frame, kit: Palette, radius: float) -> None:
@@ -118,7 +141,10 @@ def fence(scene: Scene, kit: Palette, wide: float, far: float, high: float, *, p
     tone = WHITE if picket else vary(mix(kit.wood, rgb("b08d68"), 0.5), rng)
     runs = [(Frame(scene, (0, 0, far)), -wide, wide)]
     if high > 1.2:
-        runs += [(Frame(scene, (-wide, 0, far / 2), -90), -far / 2 + 1.5, far / 2), (Frame(scene, (wide, 0, far / 2), 90), -far / 2, far / 2 - 1.5)]
+        runs += [
+            (Frame(scene, (-wide, 0, far / 2), -90), -far / 2 + 1.5, far / 2),
+            (Frame(scene, (wide, 0, far / 2), 90), -far / 2, far / 2 - 1.5),
+        ]
     for run, (f, u0, u1) in enumerate(runs):
         board = 0.12 if picket else 0.2
 
@@ -129,12 +155,25 @@ def fence(scene: Scene, kit: Palette, wide: float, far: float, high: float, *, p
                         f.line([(a, v, -0.02), (b, v, -0.02)], 0.05, dim(tone, 0.85))
                 for u in np.arange(u0, u1, board * 1.8).tolist():
                     if abs(u) >= gap / 2:
-                        f.face([(u, 0.06, 0), (u + board, 0.06, 0), (u + board, high, 0), (u + board / 2, high + 0.08, 0), (u, high, 0)], tone)
+                        f.face(
+                            [
+                                (u, 0.06, 0),
+                                (u + board, 0.06, 0),
+                                (u + board, high, 0),
+                                (u + board / 2, high + 0.08, 0),
+                                (u, high, 0),
+                            ],
+                            tone,
+                        )
                 return
             f.panel(u0, u1, 0, high, 0, dim(tone, 0.92 if side else 1.0))
             for u in np.arange(u0, u1, board).tolist():
                 shade = abs(math.sin(u * 57.3))
-                f.veil([(u, 0, 0.01), (u + board, 0, 0.01), (u + board, high, 0.01), (u, high, 0.01)], DARK if shade > 0.5 else WHITE, 0.1 * shade)
+                f.veil(
+                    [(u, 0, 0.01), (u + board, 0, 0.01), (u + board, high, 0.01), (u, high, 0.01)],
+                    DARK if shade > 0.5 else WHITE,
+                    0.1 * shade,
+                )
                 f.line([(u, 0, 0.01), (u, high, 0.01)], 0.02, DARK, 0.45)
             f.line([(u0, high, 0.02), (u1, high, 0.02)], 0.08, dim(tone, 0.85))
 
@@ -154,7 +193,10 @@ def path(scene: Scene, start: Point, end: Point, kit: Palette) -> None:
     x = start[0] + (end[0] - start[0]) * t + bend * np.sin(np.pi * t)
     z = start[2] - 0.8 + (end[2] - start[2] + 0.8) * t
     for a, b, c, d in zip(x, x[1:], z, z[1:], strict=False):
-        scene.face([(a - half, 0.005, c), (a + half, 0.005, c), (b + half, 0.005, d), (b - half, 0.005, d)], vary(stone, rng, 0.03))
+        scene.face(
+            [(a - half, 0.005, c), (a + half, 0.005, c), (b + half, 0.005, d), (b - half, 0.005, d)],
+            vary(stone, rng, 0.03),
+        )
         scene.line([(b - half, 0.006, d), (b + half, 0.006, d)], 0.02, DARK, 0.25)
 
 
@@ -182,7 +224,13 @@ def table_round(f: Frame, kit: Palette, *, parasol_above: bool) -> None:
     for _ in range(3):
         a, r = rng.uniform(0, 6.28), rng.uniform(0.15, 0.38)
         u, w = math.cos(a) * r, math.sin(a) * r
-        f.lathe(u, w, [(0.04, 0.72), (0.045, 0.84)], vary((kit.second, WHITE, rgb("d98a3d"))[int(rng.integers(3))], rng), rim=DARK)
+        f.lathe(
+            u,
+            w,
+            [(0.04, 0.72), (0.045, 0.84)],
+            vary((kit.second, WHITE, rgb("d98a3d"))[int(rng.integers(3))], rng),
+            rim=DARK,
+        )
     if parasol_above:
         parasol(f, kit)
 
@@ -200,9 +248,19 @@ def parasol(f: Frame, kit: Palette) -> None:
 
 def string_lights(scene: Scene, deep: float, *, lit: bool) -> None:
     """Two sagging strings of bulbs overhead."""
-    for start, end in (((-3.2, 2.9, deep * 0.7), (3.2, 2.7, deep * 1.0)), ((-3.2, 2.6, deep), (3.2, 2.95, deep * 0.75))):
+    for start, end in (
+        ((-3.2, 2.9, deep * 0.7), (3.2, 2.7, deep * 1.0)),
+        ((-3.2, 2.6, deep), (3.2, 2.95, deep * 0.75)),
+    ):
         t = np.linspace(0, 1, 15)
-        points = [(start[0] + (end[0] - start[0]) * k, start[1] + (end[1] - start[1]) * k - 0.45 * math.sin(math.pi * k), start[2] + (end[2] - start[2]) * k) for k in t.tolist()]
+        points = [
+            (
+                start[0] + (end[0] - start[0]) * k,
+                start[1] + (end[1] - start[1]) * k - 0.45 * math.sin(math.pi * k),
+                start[2] + (end[2] - start[2]) * k,
+            )
+            for k in t.tolist()
+        ]
 
         def paint(points: list[Point] = points) -> None:
             scene.line(points, 0.015, DARK)
@@ -264,8 +322,20 @@ def washing(f: Frame, kit: Palette) -> None:
         wide, long_ = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.4, 0.85))
         cloth = vary((kit.accent, kit.second, WHITE, kit.cloth)[int(rng.integers(4))], rng, 0.1)
         sway = float(rng.uniform(-0.06, 0.1))
-        f.face([(u, 1.78, 0), (u + wide, 1.78, 0), (u + wide + sway, 1.78 - long_, 0.06), (u + sway, 1.78 - long_, 0.06)], cloth)
-        f.veil([(u + wide * 0.6, 1.78, 0.01), (u + wide * 0.8, 1.78, 0.01), (u + wide * 0.8 + sway, 1.78 - long_, 0.07), (u + wide * 0.65 + sway, 1.78 - long_, 0.07)], DARK, 0.12)
+        f.face(
+            [(u, 1.78, 0), (u + wide, 1.78, 0), (u + wide + sway, 1.78 - long_, 0.06), (u + sway, 1.78 - long_, 0.06)],
+            cloth,
+        )
+        f.veil(
+            [
+                (u + wide * 0.6, 1.78, 0.01),
+                (u + wide * 0.8, 1.78, 0.01),
+                (u + wide * 0.8 + sway, 1.78 - long_, 0.07),
+                (u + wide * 0.65 + sway, 1.78 - long_, 0.07),
+            ],
+            DARK,
+            0.12,
+        )
         u += wide + float(rng.uniform(0.08, 0.25))
 
 
@@ -282,7 +352,11 @@ def barbecue(f: Frame, kit: Palette) -> None:
     """A kettle grill."""
     tone = vary((DARK, rgb("b23b32"))[int(f.scene.rng.integers(2))], f.scene.rng)
     for a in (0.5, 2.6, 4.6):
-        f.line([(math.cos(a) * 0.32, 0, math.sin(a) * 0.32), (math.cos(a) * 0.15, 0.65, math.sin(a) * 0.15)], 0.04, rgb("8d9499"))
+        f.line(
+            [(math.cos(a) * 0.32, 0, math.sin(a) * 0.32), (math.cos(a) * 0.15, 0.65, math.sin(a) * 0.15)],
+            0.04,
+            rgb("8d9499"),
+        )
     f.lathe(0, 0, [(0.12, 0.6), (0.27, 0.7), (0.31, 0.84)], tone)
     f.lathe(0, 0, [(0.32, 0.85), (0.27, 1.0), (0.08, 1.1)], dim(tone, 1.15))
     f.line([(-0.06, 1.12, 0.05), (0.06, 1.12, 0.05)], 0.03, kit.wood)

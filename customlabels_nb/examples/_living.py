@@ -28,7 +28,7 @@ def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     r, kit = s.room, s.kit
     paint_shell(r, floor=("wood", "carpet")[pick(rng, 0.65, 0.35)], wainscot=float(rng.choice([0, 0, 0, 0.9])))
     s.window()
-    wall = r.back if s.light_wall is not r.back or rng.random() < 0.4 else (r.left, r.right)[int(rng.integers(2))]
+    wall = s.main_wall(0.7 if s.light_wall is not r.back else 0.35)
     on_back = wall is r.back
     u = float(rng.uniform(-0.22, 0.22)) * r.width if on_back else s.along(wall, r.depth * float(rng.uniform(0.5, 0.62)))
     place = wall.moved(u)
@@ -61,21 +61,25 @@ def living_space(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image
     """A sofa and the rest of a sitting room."""
     s = interior(rng, size, width=(3.7, 5.2), depth=(3.6, 4.7))
     r, kit = s.room, s.kit
-    paint_shell(r, floor=("wood", "carpet", "tiles")[pick(rng, 0.7, 0.15, 0.15)], wainscot=float(rng.choice([0, 0, 0, 0.9])))
+    paint_shell(
+        r, floor=("wood", "carpet", "tiles")[pick(rng, 0.7, 0.15, 0.15)], wainscot=float(rng.choice([0, 0, 0, 0.9]))
+    )
     s.window(wide=float(rng.uniform(1.2, 2.2)), low=float(rng.uniform(0.35, 0.95)))
     lit = s.lamps_on
     middle = r.floor(float(rng.uniform(-0.12, 0.12)) * r.width, r.depth * float(rng.uniform(0.52, 0.62)))
     if rng.random() < 0.8:
         rug(middle, float(rng.uniform(2.0, 2.8)), float(rng.uniform(1.5, 2.0)), kit, oval=bool(rng.random() < 0.25))
     wide = float(rng.uniform(1.7, 2.4))
-    wall = (r.back, r.left, r.right)[pick(rng, 0.6, 0.2, 0.2)]
+    wall = s.main_wall(0.6)
     u = float(rng.uniform(-0.15, 0.15)) * r.width if wall is r.back else s.along(wall, r.depth * 0.58)
     sitting = wall.moved(u, 0, 0.06)
     sitting.put(lambda f: sofa(f, kit, wide), (-wide / 2, wide / 2, 0, 0.92))
     if wall is not s.light_wall:
         s.adorn(sitting, 0.0, 1.7)
     for other in s.other_walls(wall):
-        place = other.moved(float(rng.uniform(-0.2, 0.2)) * r.width if other is r.back else s.along(other, r.depth * 0.72))
+        place = other.moved(
+            float(rng.uniform(-0.2, 0.2)) * r.width if other is r.back else s.along(other, r.depth * 0.72)
+        )
         kind = pick(rng, 0.3, 0.3, 0.2, 0.2) if other is not s.light_wall else 3
         if kind == 0:
             place.put(lambda f: bookcase(f, kit), (-0.5, 0.5, 0, 0.32))
@@ -89,16 +93,24 @@ def living_space(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image
         middle.put(lambda f: coffee_table(f, kit), (-0.5, 0.5, -0.3, 0.3))
     if rng.random() < 0.5:
         side = float(rng.choice([-1, 1]))
-        seat = r.floor(side * r.width * 0.34, r.depth * float(rng.uniform(0.42, 0.55)), turn=-side * float(rng.uniform(-70, -20)))
+        seat = r.floor(
+            side * r.width * 0.34, r.depth * float(rng.uniform(0.42, 0.55)), turn=-side * float(rng.uniform(-70, -20))
+        )
         tone = vary(kit.second, rng)
         seat.put(lambda f: sofa(f, kit, 0.85, tone), (-0.42, 0.42, 0, 0.85))
     if rng.random() < 0.6:
         corner = r.floor(float(rng.choice([-1, 1])) * (r.width / 2 - 0.35), r.depth - 0.4)
         corner.put(lambda f: shade_lamp(f, kit, 1.5, on=lit, radius=0.2), (-0.14, 0.14, -0.14, 0.14))
     if rng.random() < 0.65:
-        s.potted(float(rng.choice([-1, 1])) * (r.width / 2 - 0.4), r.depth - float(rng.uniform(0.4, 1.2)), float(rng.uniform(0.8, 1.6)))
+        s.potted(
+            float(rng.choice([-1, 1])) * (r.width / 2 - 0.4),
+            r.depth - float(rng.uniform(0.4, 1.2)),
+            float(rng.uniform(0.8, 1.6)),
+        )
     if rng.random() < 0.25:
-        r.floor(float(rng.uniform(-0.3, 0.3)) * r.width, r.depth * 0.4).put(lambda f: basket(f, kit), (-0.2, 0.2, -0.2, 0.2))
+        r.floor(float(rng.uniform(-0.3, 0.3)) * r.width, r.depth * 0.4).put(
+            lambda f: basket(f, kit), (-0.2, 0.2, -0.2, 0.2)
+        )
     return s.photo(size)
 
 
@@ -130,7 +142,12 @@ def bed(f: Frame, kit: Palette, wide: float) -> None:
     f.puff(-half - 0.03, half + 0.03, 0.46, 0.62, fold, fold + 0.32, sheet, 0.06)
     for _ in range(6):
         u, w = rng.uniform(-half, half), rng.uniform(fold + 0.4, long - 0.3)
-        f.line([(u, 0.602, w), (u + rng.uniform(-0.25, 0.25), 0.602, w + rng.uniform(0.1, 0.3))], 0.03, dim(duvet, 0.7), 0.22)
+        f.line(
+            [(u, 0.602, w), (u + rng.uniform(-0.25, 0.25), 0.602, w + rng.uniform(0.1, 0.3))],
+            0.03,
+            dim(duvet, 0.7),
+            0.22,
+        )
     if rng.random() < 0.6:
         throw = vary(kit.accent if duvet != kit.accent else kit.second, rng)
         w = float(rng.uniform(1.35, 1.55))
@@ -200,11 +217,20 @@ def sofa(f: Frame, kit: Palette, wide: float, tone: Colour | None = None) -> Non
         u = -half + 0.16 + seat * k
         f.puff(u, u + seat, 0.32, 0.47, 0.3, deep + 0.01, dim(base, 1.03), 0.06)
     sides = (-half, half - 0.18)
-    for u in sides if f.scene.camera.view(f.at(-half, 0, 0))[2] > f.scene.camera.view(f.at(half, 0, 0))[2] else sides[::-1]:
+    for u in (
+        sides if f.scene.camera.view(f.at(-half, 0, 0))[2] > f.scene.camera.view(f.at(half, 0, 0))[2] else sides[::-1]
+    ):
         f.puff(u, u + 0.18, 0.12, arm, 0.02, deep, dim(base, 0.97), 0.08)
     for _ in range(int(rng.integers(0, 2 + seats))):
         tint = vary((kit.accent, kit.second, WHITE, kit.leaf)[int(rng.integers(4))], rng)
-        cushion(f, float(rng.uniform(-half + 0.38, half - 0.38)) if wide > 1 else 0.0, 0.46, 0.55, float(rng.uniform(0.36, 0.46)), tint)
+        cushion(
+            f,
+            float(rng.uniform(-half + 0.38, half - 0.38)) if wide > 1 else 0.0,
+            0.46,
+            0.55,
+            float(rng.uniform(0.36, 0.46)),
+            tint,
+        )
     if wide > 1 and rng.random() < 0.35:
         u, cloth = float(rng.uniform(-half + 0.3, half - 0.6)), vary(kit.second, rng)
         f.puff(u, u + 0.4, 0.36, 0.485, 0.4, deep + 0.03, cloth, 0.03)
@@ -256,7 +282,9 @@ def television(f: Frame, kit: Palette) -> None:
     v = float(rng.uniform(0.6, 0.85))
     f.box(-0.65, 0.65, v, v + 0.74, 0.03, 0.08, rgb("17181b"))
     f.panel(-0.63, 0.63, v + 0.02, v + 0.72, 0.082, rgb("23262c"), gloss=0.4)
-    f.veil([(-0.6, v + 0.05, 0.083), (-0.2, v + 0.05, 0.083), (0.2, v + 0.69, 0.083), (-0.3, v + 0.69, 0.083)], WHITE, 0.07)
+    f.veil(
+        [(-0.6, v + 0.05, 0.083), (-0.2, v + 0.05, 0.083), (0.2, v + 0.69, 0.083), (-0.3, v + 0.69, 0.083)], WHITE, 0.07
+    )
     vase(f, float(rng.choice([-0.75, 0.75])), 0.5, 0.25, kit, 0.2)
 
 

@@ -17,7 +17,6 @@ from customlabels_nb.examples._gardens import (
     garden_chair,
     ground,
     mailbox,
-    parasol,
     path,
     pool,
     shed,
@@ -68,12 +67,16 @@ def front_yard(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     if rng.random() < 0.4:
         fence(scene, kit, float(rng.uniform(5, 8)), far * float(rng.uniform(0.38, 0.5)), 0.8, picket=True, gap=1.1)
     if rng.random() < 0.45:
-        spot = Frame(scene, (float(rng.choice([-1, 1])) * float(rng.uniform(1.0, 2.0)), 0, float(rng.uniform(3.2, 4.5))))
+        spot = Frame(
+            scene, (float(rng.choice([-1, 1])) * float(rng.uniform(1.0, 2.0)), 0, float(rng.uniform(3.2, 4.5)))
+        )
         spot.put(lambda f: mailbox(f, kit), (-0.1, 0.1, -0.1, 0.1))
     for k in range(int(rng.integers(3, 8))):
         u = -4.2 + 1.2 * k + float(rng.uniform(-0.3, 0.3))
         if abs(u - way) > 0.9:
-            at.moved(u, 0, float(rng.uniform(0.4, 0.8))).put(lambda f: bush(f, kit, float(rng.uniform(0.3, 0.55))), (-0.4, 0.4, -0.3, 0.3))
+            at.moved(u, 0, float(rng.uniform(0.4, 0.8))).put(
+                lambda f: bush(f, kit, float(rng.uniform(0.3, 0.55))), (-0.4, 0.4, -0.3, 0.3)
+            )
     if rng.random() < 0.2:
         seats(scene, kit, float(rng.uniform(-2.5, 2.5)), far * 0.6, 1)
     _planting(scene, kit, far * 0.85, 5.5, trees=int(rng.integers(0, 3)))
@@ -91,7 +94,8 @@ def patio(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     side = float(rng.choice([-1, 1]))
     kind = pick(rng, 0.45, 0.3, 0.25)
     if kind == 0:
-        wall_behind(Frame(scene, (0, 0, deep + 0.4), float(rng.uniform(-10, 10))), kit, mood)
+        wall_behind(Frame(scene, (0, 0, deep + 0.7), float(rng.uniform(-5, 5))), kit, mood)
+        far = deep + 0.2
     else:
         fence(scene, kit, float(rng.uniform(4, 6)), far, 1.8, picket=False)
     if kind == 1:
@@ -105,12 +109,14 @@ def patio(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     if rng.random() < 0.3:
         Frame(scene, (-side * 1.9, 0, deep * 0.8)).put(lambda f: barbecue(f, kit), (-0.4, 0.4, -0.3, 0.3))
     for _ in range(int(rng.integers(1, 5))):
-        spot = Frame(scene, (float(rng.choice([-1, 1])) * float(rng.uniform(1.4, 2.6)), 0, float(rng.uniform(0.5, 1.0)) * deep))
+        spot = Frame(
+            scene, (float(rng.choice([-1, 1])) * float(rng.uniform(1.4, 2.6)), 0, float(rng.uniform(0.5, 1.0)) * deep)
+        )
         tall = float(rng.uniform(0.6, 1.4))
         spot.put(lambda f, tall=tall: plant(f, kit, tall), (-0.2, 0.2, -0.2, 0.2))  # type: ignore[misc]
     if rng.random() < 0.5:
         string_lights(scene, deep, lit=mood in ("night", "golden"))
-    _planting(scene, kit, far, 5, trees=int(rng.integers(0, 3)), beyond=deep + 1)
+    _planting(scene, kit, far, 5, trees=0 if kind == 0 else int(rng.integers(0, 3)), beyond=deep)
     return _taken(scene, size, mood)
 
 
@@ -125,12 +131,17 @@ def _planting(scene: Scene, kit: Palette, far: float, wide: float, *, trees: int
     for _ in range(trees):
         x = float(rng.choice([-1, 1])) * float(rng.uniform(0.35, 0.95)) * wide
         tall = float(rng.uniform(2.4, 4.2))
-        Frame(scene, (x, 0, float(rng.uniform(0.6, 0.95)) * far)).put(lambda f, tall=tall: tree(f, kit, tall), (-0.7, 0.7, -0.5, 0.5), 0.35)  # type: ignore[misc]
+        Frame(scene, (x, 0, float(rng.uniform(0.6, 0.95)) * far)).put(
+            lambda f, tall=tall: tree(f, kit, tall), (-0.7, 0.7, -0.5, 0.5), 0.35
+        )  # type: ignore[misc]
     for _ in range(int(rng.integers(2, 6))):
-        x, z = float(rng.uniform(-1, 1)) * wide, float(rng.uniform(max(0.7 * far, beyond), max(far, beyond + 1)))
+        x, z = float(rng.uniform(-1, 1)) * wide, float(rng.uniform(max(0.7 * far, beyond), max(far, beyond + 0.2)))
         Frame(scene, (x, 0, z)).put(lambda f: bush(f, kit, float(rng.uniform(0.3, 0.6))), (-0.4, 0.4, -0.3, 0.3), 0.35)
     for _ in range(int(rng.integers(0, 3))):
-        x, z = float(rng.choice([-1, 1])) * float(rng.uniform(1.2, wide)), float(rng.uniform(beyond, max(far * 0.7, beyond + 0.5)))
+        x, z = (
+            float(rng.choice([-1, 1])) * float(rng.uniform(1.2, wide)),
+            float(rng.uniform(beyond, max(far * 0.7, beyond + 0.5))),
+        )
         Frame(scene, (x, 0, z)).put(lambda f: flowers(f, kit), (-0.4, 0.4, -0.2, 0.2), 0.25)
 
 
@@ -156,7 +167,9 @@ def seats(scene: Scene, kit: Palette, x: float, z: float, count: int) -> None:
         spot.moved(turn=facing).put(lambda f: garden_chair(f, tone), (-0.27, 0.27, -0.27, 0.27), 0.35)
 
 
-def siding(f: Frame, u0: float, u1: float, v0: float, v1: float, colour: Colour, w: float = 0.0, *, brick: bool = False) -> None:
+def siding(
+    f: Frame, u0: float, u1: float, v0: float, v1: float, colour: Colour, w: float = 0.0, *, brick: bool = False
+) -> None:
     """A house's wall of boards or bricks."""
     f.panel(u0, u1, v0, v1, w, colour)
     step = 0.09 if brick else 0.16
@@ -175,38 +188,62 @@ def wall_behind(f: Frame, kit: Palette, mood: str) -> None:
     f.box(u - 0.95, u + 0.95, 0, 2.2, 0, 0.05, kit.trim)
     for k in range(2):
         a, b = u - 0.88 + 0.9 * k, u - 0.04 + 0.9 * k
-        f.scene.fade([f.at(p, q, 0.055) for p, q in ((a, 0.08), (b, 0.08), (b, 2.1), (a, 2.1))], rgb("8aa1ad"), rgb("39424a"))
-        f.veil([(a + 0.1, 0.1, 0.056), (a + 0.3, 0.1, 0.056), (b - 0.05, 2.0, 0.056), (b - 0.25, 2.0, 0.056)], WHITE, 0.14)
+        f.scene.fade(
+            [f.at(p, q, 0.055) for p, q in ((a, 0.08), (b, 0.08), (b, 2.1), (a, 2.1))], rgb("8aa1ad"), rgb("39424a")
+        )
+        f.veil(
+            [(a + 0.1, 0.1, 0.056), (a + 0.3, 0.1, 0.056), (b - 0.05, 2.0, 0.056), (b - 0.25, 2.0, 0.056)], WHITE, 0.14
+        )
         if mood == "night":
             f.veil([(a, 0.08, 0.057), (b, 0.08, 0.057), (b, 2.1, 0.057), (a, 2.1, 0.057)], rgb("ffc46b"), 0.7)
     if rng.random() < 0.7:
-        window(f, u + 1.7, u + 2.8, 0.95, 2.05, kit, "night" if mood == "night" else "grey", curtains=False)
+        window(f, u + 1.7, u + 2.8, 0.95, 2.05, kit, _panes(mood), curtains=False)
     f.ball(u + 1.25, 2.0, 0.1, 0.09, dim(WHITE, 1.3))
+
+
+def _panes(mood: str) -> str:
+    """What a window looks like from outside."""
+    return "lamplit" if mood == "night" else "glass"
 
 
 def house(f: Frame, kit: Palette, mood: str) -> float:
     """A house that faces the viewer of ``f``; returns where along it the door is."""
     rng = f.scene.rng
-    colour = vary((kit.wall, mix(kit.accent, WHITE, 0.35), WHITE, mix(kit.second, WHITE, 0.3), rgb("a8624a"))[int(rng.integers(5))], rng)
+    colour = vary(
+        (kit.wall, mix(kit.accent, WHITE, 0.35), WHITE, mix(kit.second, WHITE, 0.3), rgb("a8624a"))[
+            int(rng.integers(5))
+        ],
+        rng,
+    )
     brick = colour[0] - colour[2] > 60
     wide, high = float(rng.uniform(6.5, 9)), float(rng.choice([2.8, 2.9, 5.2]))
     roof = vary((rgb("6b4a3f"), rgb("4d5560"), rgb("8c4b3a"), rgb("59524c"))[int(rng.integers(4))], rng)
     half, deep = wide / 2, 6.0
     f.box(-half, half, 0, high, -deep, -0.02, dim(colour, 0.9))
+    peak, hipped = float(rng.uniform(1.4, 2.4)), rng.random() < 0.5
+    if not hipped:
+        for a in (-1, 1):
+            f.face(
+                [
+                    (a * (half + 0.3), high - 0.15, 0.3),
+                    (0, high + peak, 0.3),
+                    (0, high + peak, -deep),
+                    (a * (half + 0.3), high - 0.15, -deep),
+                ],
+                roof,
+            )
     siding(f, -half, half, 0, high, colour, 0.0, brick=brick)
     f.box(-half, half, 0, 0.3, 0, 0.02, rgb("8d8a86"))
-    peak = float(rng.uniform(1.4, 2.4))
-    if rng.random() < 0.5:
-        f.face([(-half - 0.3, high - 0.1, 0.3), (half + 0.3, high - 0.1, 0.3), (half - 0.5, high + peak, -deep / 2), (-half + 0.5, high + peak, -deep / 2)], roof)
+    if hipped:
+        eaves = [(-half - 0.3, high - 0.1, 0.3), (half + 0.3, high - 0.1, 0.3)]
+        f.face([*eaves, (half - 0.5, high + peak, -deep / 2), (-half + 0.5, high + peak, -deep / 2)], roof)
         for k in range(1, 9):
             t = k / 9
             a, v, w = half + 0.3 - 0.8 * t, high - 0.1 + (peak + 0.1) * t, 0.3 - (deep / 2 + 0.3) * t
             f.line([(-a, v, w), (a, v, w)], 0.03, DARK, 0.18)
         f.box(-half - 0.3, half + 0.3, high - 0.16, high - 0.06, 0.24, 0.34, kit.trim)
     else:
-        f.face([(-half - 0.3, high - 0.15, 0.3), (0, high + peak, 0.3), (0, high + peak, -deep), (-half - 0.3, high - 0.15, -deep)], roof)
-        f.face([(half + 0.3, high - 0.15, 0.3), (0, high + peak, 0.3), (0, high + peak, -deep), (half + 0.3, high - 0.15, -deep)], roof)
-        f.face([(-half, high, 0), (half, high, 0), (0, high + peak - 0.15, 0)], dim(colour, 1.02))
+        f.face([(-half, high, 0.01), (half, high, 0.01), (0, high + peak - 0.1, 0.01)], dim(colour, 1.02))
         f.disc(0, high + peak * 0.4, 0.02, 0.28, kit.trim)
         f.disc(0, high + peak * 0.4, 0.03, 0.2, rgb("5f7684"), lit=False)
         for a in (-1, 1):
@@ -215,12 +252,11 @@ def house(f: Frame, kit: Palette, mood: str) -> float:
         u = half * 0.5
         f.box(u - 0.25, u + 0.25, high + peak * 0.3, high + peak + 0.5, -deep * 0.4, -deep * 0.4 + 0.5, rgb("8a5a4a"))
     way = float(rng.uniform(-0.35, 0.35)) * wide
-    view = "night" if mood == "night" else "grey"
     for level in range(2 if high > 4 else 1):
         for u in np.arange(-half + 1.2, half - 0.6, float(rng.uniform(1.7, 2.1))):
             if level or abs(u - way) > 1.25:
                 v = 0.95 + 2.5 * level
-                window(f, u - 0.5, u + 0.5, v, v + 1.2, kit, view, curtains=False)
+                window(f, u - 0.5, u + 0.5, v, v + 1.2, kit, _panes(mood), curtains=False)
                 for a in (-1, 1):
                     f.panel(u + a * 0.72 - 0.16, u + a * 0.72 + 0.16, v - 0.05, v + 1.25, 0.03, dim(kit.accent, 0.8))
     f.box(way - 0.9, way + 0.9, 0, 0.16, 0, 0.9, rgb("b5b0a8"))
@@ -238,6 +274,3 @@ def house(f: Frame, kit: Palette, mood: str) -> float:
         for k in range(4):
             f.panel(u - 1.15, u + 1.15, 0.05 + 0.53 * k, 0.05 + 0.53 * k + 0.49, 0.065, dim(kit.trim, 0.94))
     return way
-
-
-__all__ = ["backyard", "front_yard", "parasol", "patio"]

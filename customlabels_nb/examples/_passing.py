@@ -37,7 +37,7 @@ def closet(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         if wall is s.light_wall and wall is not r.back and rng.random() < 0.4:
             continue
         if used:
-            long_ = r.width if wall is r.back else r.depth - 0.5
+            long_ = r.width if wall is r.back else r.depth - 0.85
             start = -r.width / 2 if wall is r.back else (-r.depth / 2 if wall is r.right else r.depth / 2 - long_)
             _bays(wall.moved(start), kit, wood, float(long_))
         elif rng.random() < 0.5:
@@ -51,7 +51,9 @@ def closet(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         tone = vary(kit.accent, rng)
         ottoman.put(lambda f: f.puff(-0.3, 0.3, 0.08, 0.42, -0.22, 0.22, tone, 0.08), (-0.3, 0.3, -0.22, 0.22))
     if rng.random() < 0.4:
-        r.floor(float(rng.choice([-1, 1])) * r.width * 0.25, r.depth * 0.42).put(lambda f: basket(f, kit, 0.2, 0.42), (-0.2, 0.2, -0.2, 0.2))
+        r.floor(float(rng.choice([-1, 1])) * r.width * 0.25, r.depth * 0.42).put(
+            lambda f: basket(f, kit, 0.2, 0.42), (-0.2, 0.2, -0.2, 0.2)
+        )
     if rng.random() < 0.4:
         pendant(r, 0, r.depth * 0.5, 0.4, on=s.lamps_on)
     return s.photo(size)
@@ -61,15 +63,25 @@ def entry_way(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """The front door from the inside, coats, shoes, a bench or console, perhaps the stairs."""
     s = interior(rng, size, width=(2.2, 3.4), depth=(2.8, 4.2), lens=(0.62, 0.84))
     r, kit = s.room, s.kit
-    paint_shell(r, floor=("wood", "tiles", "checks")[pick(rng, 0.45, 0.3, 0.25)], wainscot=float(rng.choice([0, 0, 1.0])))
+    paint_shell(
+        r, floor=("wood", "tiles", "checks")[pick(rng, 0.45, 0.3, 0.25)], wainscot=float(rng.choice([0, 0, 1.0]))
+    )
     colour = vary((kit.accent, kit.second, kit.wood, WHITE, dim(kit.accent, 0.6))[int(rng.integers(5))], rng)
-    way = (r.back, r.left, r.right)[pick(rng, 0.6, 0.2, 0.2)]
-    place = way.moved(float(rng.uniform(-0.25, 0.25)) * r.width if way is r.back else s.along(way, r.depth * float(rng.uniform(0.6, 0.75))))
+    way = s.main_wall(0.62)
+    place = way.moved(
+        float(rng.uniform(-0.25, 0.25)) * r.width
+        if way is r.back
+        else s.along(way, r.depth * float(rng.uniform(0.6, 0.75)))
+    )
     door(place, 0, kit, colour, glass=bool(rng.random() < 0.5))
     if rng.random() < 0.45:
         for u in (-0.68, 0.68):
             place.box(u - 0.16, u + 0.16, 0.1, 2.05, 0, 0.03, kit.trim)
-            place.scene.fade([place.at(u + a, v, 0.034) for a, v in ((-0.1, 0.3), (0.1, 0.3), (0.1, 1.95), (-0.1, 1.95))], rgb("cfe3ee"), mix(rgb("dfe9da"), kit.leaf, 0.4))
+            place.scene.fade(
+                [place.at(u + a, v, 0.034) for a, v in ((-0.1, 0.3), (0.1, 0.3), (0.1, 1.95), (-0.1, 1.95))],
+                rgb("cfe3ee"),
+                mix(rgb("dfe9da"), kit.leaf, 0.4),
+            )
     elif s.light_wall is not way and rng.random() < 0.5:
         s.window(wide=float(rng.uniform(0.7, 1.1)), curtains=bool(rng.random() < 0.4))
     if rng.random() < 0.75:
@@ -77,23 +89,31 @@ def entry_way(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     if rng.random() < 0.35 and r.width > 2.5:
         rug(r.floor(0, r.depth * 0.35), 0.9, 1.8, kit)
     lit = s.lamps_on
+    climbing = False
     for wall in s.other_walls(way):
         if wall is s.light_wall and rng.random() < 0.5:
             continue
-        spot = wall.moved(float(rng.uniform(-0.15, 0.15)) * r.width if wall is r.back else s.along(wall, r.depth * float(rng.uniform(0.55, 0.72))))
-        kind = pick(rng, 0.36, 0.26, 0.22, 0.16)
+        spot = wall.moved(
+            float(rng.uniform(-0.15, 0.15)) * r.width
+            if wall is r.back
+            else s.along(wall, r.depth * float(rng.uniform(0.55, 0.72)))
+        )
+        kind = pick(rng, 0.42, 0.32, 0.18, 0.08)
         if kind == 0:
             spot.put(lambda f: coat_rack(f, kit), (-0.6, 0.6, 0, 0.4))
         elif kind == 1:
             spot.put(lambda f: console(f, kit, lit), (-0.5, 0.5, 0, 0.32))
-        elif kind == 2 and wall is not r.back:
+        elif kind == 2 and wall is not r.back and not climbing:
+            climbing = True
             stairs(s.room.floor(0, 0), r.width / 2 * (1 if wall is r.right else -1), r.depth, kit)
         else:
             s.adorn(spot, 0.0)
     if rng.random() < 0.45:
         s.potted(float(rng.choice([-1, 1])) * (r.width / 2 - 0.28), r.depth - 0.35, float(rng.uniform(0.6, 1.3)))
     if rng.random() < 0.3:
-        r.floor(float(rng.choice([-1, 1])) * (r.width / 2 - 0.3), r.depth * 0.6).put(lambda f: umbrellas(f, kit), (-0.14, 0.14, -0.14, 0.14))
+        r.floor(float(rng.choice([-1, 1])) * (r.width / 2 - 0.3), r.depth * 0.6).put(
+            lambda f: umbrellas(f, kit), (-0.14, 0.14, -0.14, 0.14)
+        )
     for _ in range(int(rng.integers(0, 3))):
         at = place.moved(float(rng.uniform(-0.9, 0.9)), 0, float(rng.uniform(0.25, 0.5)), float(rng.uniform(-30, 30)))
         tone = vary((kit.accent, DARK, kit.second, WHITE)[int(rng.integers(4))], rng)
@@ -111,6 +131,8 @@ def _bays(f: Frame, kit: Palette, wood: Colour, long_: float) -> None:
     deep = 0.5
     plans = [(k, pick(rng, 0.34, 0.2, 0.26, 0.2)) for k in range(count)]
     for k, plan in plans:
+        if not f.moved(k * wide).in_view(0, wide, 0, 2.3, 0, deep):
+            continue
         f.moved(k * wide).put(lambda g, plan=plan: _bay(g, kit, wood, wide, deep, plan), (0, wide, 0, deep), 0.4)  # type: ignore[misc]
 
 
@@ -148,7 +170,17 @@ def rod(f: Frame, kit: Palette, u0: float, u1: float, v: float, long_: float) ->
     """A rod full of clothes on hangers."""
     rng = f.scene.rng
     f.line([(u0, v, 0.26), (u1, v, 0.26)], 0.03, kit.metal)
-    tones = [kit.accent, kit.second, kit.cloth, WHITE, rgb("34405a"), rgb("2f2f33"), kit.leaf, rgb("7b8fa8"), rgb("c9a5a0")]
+    tones = [
+        kit.accent,
+        kit.second,
+        kit.cloth,
+        WHITE,
+        rgb("34405a"),
+        rgb("2f2f33"),
+        kit.leaf,
+        rgb("7b8fa8"),
+        rgb("c9a5a0"),
+    ]
     family = [tones[int(k)] for k in rng.integers(len(tones), size=5)]
     ups = list(np.arange(u0 + 0.04, u1 - 0.03, float(rng.uniform(0.05, 0.075))))
     eye_right = f.scene.camera.view(f.at(u0, v, 0.3))[0] < 0
@@ -161,8 +193,28 @@ def rod(f: Frame, kit: Palette, u0: float, u1: float, v: float, long_: float) ->
         half = float(rng.uniform(0.17, 0.22))
         f.line([(u, v + 0.02, 0.26), (u, v - 0.04, 0.26)], 0.012, kit.metal)
         side = u + thick if f.scene.camera.view(f.at(u, v, 0.3))[0] < 0 else u
-        f.face([(side, v - 0.05, 0.24), (side, v - 0.12, 0.26 - half), (side, low, 0.26 - half), (side, low, 0.26 + half), (side, v - 0.12, 0.26 + half), (side, v - 0.05, 0.28)], dim(cloth, 0.86))
-        f.face([(u, low, 0.26 + half), (u + thick, low, 0.26 + half), (u + thick, v - 0.12, 0.26 + half), (u + thick * 0.6, v - 0.05, 0.3), (u + thick * 0.4, v - 0.05, 0.3), (u, v - 0.12, 0.26 + half)], cloth)
+        f.face(
+            [
+                (side, v - 0.05, 0.24),
+                (side, v - 0.12, 0.26 - half),
+                (side, low, 0.26 - half),
+                (side, low, 0.26 + half),
+                (side, v - 0.12, 0.26 + half),
+                (side, v - 0.05, 0.28),
+            ],
+            dim(cloth, 0.86),
+        )
+        f.face(
+            [
+                (u, low, 0.26 + half),
+                (u + thick, low, 0.26 + half),
+                (u + thick, v - 0.12, 0.26 + half),
+                (u + thick * 0.6, v - 0.05, 0.3),
+                (u + thick * 0.4, v - 0.05, 0.3),
+                (u, v - 0.12, 0.26 + half),
+            ],
+            cloth,
+        )
         f.line([(u + thick * 0.5, low, 0.262 + half), (u + thick * 0.5, v - 0.15, 0.262 + half)], 0.008, DARK, 0.22)
 
 
@@ -217,7 +269,11 @@ def coat_rack(f: Frame, kit: Palette) -> None:
         u = -0.48 + 0.24 * k
         f.line([(u, 1.68, 0.03), (u, 1.66, 0.09), (u, 1.7, 0.1)], 0.02, kit.metal)
         if rng.random() < 0.72:
-            cloth = vary((kit.accent, kit.second, rgb("3b4560"), rgb("6b5a48"), kit.cloth, rgb("c8a22e"))[int(rng.integers(6))], rng, 0.1)
+            cloth = vary(
+                (kit.accent, kit.second, rgb("3b4560"), rgb("6b5a48"), kit.cloth, rgb("c8a22e"))[int(rng.integers(6))],
+                rng,
+                0.1,
+            )
             coat(f, u, 1.68, float(rng.uniform(0.55, 0.95)), cloth, bag=rng.random() < 0.2)
     if rng.random() < 0.8:
         bench = vary(kit.wood, rng)
@@ -225,7 +281,9 @@ def coat_rack(f: Frame, kit: Palette) -> None:
             f.box(u - 0.025, u + 0.025, 0, 0.43, 0.04, 0.38, bench)
         for k in range(3):
             if rng.random() < 0.7:
-                shoes(f.moved(-0.35 + 0.33 * k, 0, 0.24), vary((kit.accent, DARK, kit.second)[int(rng.integers(3))], rng))
+                shoes(
+                    f.moved(-0.35 + 0.33 * k, 0, 0.24), vary((kit.accent, DARK, kit.second)[int(rng.integers(3))], rng)
+                )
         f.box(-0.6, 0.6, 0.42, 0.46, 0.02, 0.4, bench)
         if rng.random() < 0.5:
             f.puff(-0.58, 0.58, 0.46, 0.52, 0.03, 0.39, vary(kit.accent, rng), 0.03)
@@ -236,14 +294,41 @@ def coat(f: Frame, u: float, v: float, long_: float, cloth: Colour, *, bag: bool
     rng = f.scene.rng
     if bag:
         f.line([(u - 0.09, v - 0.35, 0.1), (u, v, 0.1), (u + 0.09, v - 0.35, 0.1)], 0.015, dim(cloth, 0.6))
-        f.face([(u - 0.13, v - 0.62, 0.1), (u + 0.13, v - 0.62, 0.1), (u + 0.1, v - 0.34, 0.1), (u - 0.1, v - 0.34, 0.1)], cloth, round=0.04)
+        f.face(
+            [(u - 0.13, v - 0.62, 0.1), (u + 0.13, v - 0.62, 0.1), (u + 0.1, v - 0.34, 0.1), (u - 0.1, v - 0.34, 0.1)],
+            cloth,
+            round=0.04,
+        )
         return
     flare, low = float(rng.uniform(0.15, 0.2)), v - long_
     for side in (-1, 1):
-        f.face([(u + side * 0.08, v - 0.08, 0.09), (u + side * 0.2, v - 0.55, 0.09), (u + side * 0.13, v - 0.58, 0.09), (u, v - 0.2, 0.09)], dim(cloth, 0.8))
-    f.face([(u - flare, low, 0.1), (u + flare, low, 0.1), (u + 0.11, v - 0.12, 0.1), (u + 0.03, v, 0.1), (u - 0.03, v, 0.1), (u - 0.11, v - 0.12, 0.1)], cloth, round=0.05)
+        f.face(
+            [
+                (u + side * 0.08, v - 0.08, 0.09),
+                (u + side * 0.2, v - 0.55, 0.09),
+                (u + side * 0.13, v - 0.58, 0.09),
+                (u, v - 0.2, 0.09),
+            ],
+            dim(cloth, 0.8),
+        )
+    f.face(
+        [
+            (u - flare, low, 0.1),
+            (u + flare, low, 0.1),
+            (u + 0.11, v - 0.12, 0.1),
+            (u + 0.03, v, 0.1),
+            (u - 0.03, v, 0.1),
+            (u - 0.11, v - 0.12, 0.1),
+        ],
+        cloth,
+        round=0.05,
+    )
     f.line([(u, v - 0.05, 0.11), (u + 0.01, low + 0.01, 0.11)], 0.014, dim(cloth, 0.55), 0.7)
-    f.veil([(u + 0.05, low, 0.11), (u + flare * 0.8, low, 0.11), (u + 0.09, v - 0.15, 0.11), (u + 0.05, v - 0.1, 0.11)], DARK, 0.14)
+    f.veil(
+        [(u + 0.05, low, 0.11), (u + flare * 0.8, low, 0.11), (u + 0.09, v - 0.15, 0.11), (u + 0.05, v - 0.1, 0.11)],
+        DARK,
+        0.14,
+    )
 
 
 def console(f: Frame, kit: Palette, lit: bool) -> None:
@@ -298,7 +383,9 @@ def umbrellas(f: Frame, kit: Palette) -> None:
         tone = vary((kit.accent, DARK, kit.second)[k % 3], rng)
         lean = float(rng.uniform(-0.1, 0.1))
         f.line([(lean * 0.3, 0.3, 0.02 * k), (lean, 0.75, 0.02 * k)], 0.05, tone)
-        f.line([(lean, 0.75, 0.02 * k), (lean * 1.2, 0.9, 0.02 * k), (lean * 1.2 + 0.05, 0.93, 0.02 * k)], 0.02, kit.wood)
+        f.line(
+            [(lean, 0.75, 0.02 * k), (lean * 1.2, 0.9, 0.02 * k), (lean * 1.2 + 0.05, 0.93, 0.02 * k)], 0.02, kit.wood
+        )
     f.lathe(0, 0, [(0.11, 0), (0.13, 0.5)], vary((kit.metal, WHITE, kit.accent)[int(rng.integers(3))], rng))
     if rng.random() < 0.1:
         plant(f.moved(0.35), kit, 0.5)

@@ -93,7 +93,9 @@ def _style(frame: Frame, kit: Palette, rng: np.random.Generator) -> _Sheet:
         ink_ = vary(rgb("33363b"), rng)
         return _Sheet(frame, vary(rgb("f6f4ef"), rng, 0.01), ink_, ink_, (), False)
     if kind == 1:
-        fills = tuple(mix(vary(tone, rng), WHITE, 0.62) for tone in (kit.accent, kit.second, kit.leaf, kit.wood, kit.cloth))
+        fills = tuple(
+            mix(vary(tone, rng), WHITE, 0.62) for tone in (kit.accent, kit.second, kit.leaf, kit.wood, kit.cloth)
+        )
         return _Sheet(frame, vary(rgb("fbfaf7"), rng, 0.01), rgb("4a4440"), rgb("3a3633"), fills, True)
     if kind == 2:
         blue = vary(rgb("28579a"), rng, 0.12)
@@ -106,22 +108,34 @@ def _desk(scene: Scene, kit: Palette, rim: tuple[float, float]) -> None:
     scene.face([(-30, -0.05, -25), (30, -0.05, -25), (30, -0.05, 25), (-30, -0.05, 25)], wood, gloss=0.1)
     for z in np.arange(-16, 18, 2.3).tolist():
         tone = float(scene.rng.normal(0, 0.08))
-        scene.veil([(-20, -0.05, z), (20, -0.05, z), (20, -0.05, z + 2.3), (-20, -0.05, z + 2.3)], WHITE if tone > 0 else DARK, abs(tone))
+        scene.veil(
+            [(-20, -0.05, z), (20, -0.05, z), (20, -0.05, z + 2.3), (-20, -0.05, z + 2.3)],
+            WHITE if tone > 0 else DARK,
+            abs(tone),
+        )
         scene.line([(-20, -0.05, z), (20, -0.05, z)], 0.05, DARK, 0.35)
     shift = 0.35
-    scene.shadow([(x * rim[0] + shift, -0.04, z * rim[1] - shift) for x, z in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 0.5)
+    scene.shadow(
+        [(x * rim[0] + shift, -0.04, z * rim[1] - shift) for x, z in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 0.5
+    )
     scene.cast(0.01)
 
 
 def _desk_things(scene: Scene, kit: Palette, rim: tuple[float, float]) -> None:
     rng = scene.rng
     if rng.random() < 0.7:
-        x, z, a = float(rng.uniform(-0.5, 0.5)) * rim[0], -rim[1] * float(rng.uniform(0.72, 1.0)), float(rng.uniform(-0.5, 0.5))
+        x, z, a = (
+            float(rng.uniform(-0.5, 0.5)) * rim[0],
+            -rim[1] * float(rng.uniform(0.72, 1.0)),
+            float(rng.uniform(-0.5, 0.5)),
+        )
         end = (x + 4 * math.cos(a), 0.15, z + 4 * math.sin(a))
         tip = (end[0] + 0.5 * math.cos(a), 0.1, end[2] + 0.5 * math.sin(a))
         scene.shadow([(x + 0.2, 0, z - 0.35), (end[0] + 0.2, 0, end[2] - 0.35), (end[0], 0, end[2]), (x, 0, z)], 0.4)
         scene.cast(0.006)
-        scene.line([(x, 0.15, z), end], 0.3, vary((rgb("e3a72f"), kit.accent, rgb("3f6fb0"))[int(rng.integers(3))], rng))
+        scene.line(
+            [(x, 0.15, z), end], 0.3, vary((rgb("e3a72f"), kit.accent, rgb("3f6fb0"))[int(rng.integers(3))], rng)
+        )
         scene.line([(x, 0.17, z + 0.06), (end[0], 0.17, end[2] + 0.06)], 0.08, WHITE, 0.35)
         scene.line([end, tip], 0.2, rgb("e8cfa5"))
         scene.line([(tip[0] - 0.12 * math.cos(a), 0.1, tip[2] - 0.12 * math.sin(a)), tip], 0.12, DARK)
@@ -151,18 +165,26 @@ def _plan(sheet: _Sheet, wide: float, deep: float, rng: np.random.Generator) -> 
     for k in range(4):
         _wall(sheet, corners[k], corners[(k + 1) % 4], 0.3, rng, doors=False)
     for k, r in enumerate(rooms):
-        u, w = (r[0] + r[1]) / 2, r[2] + (r[3] - r[2]) * 0.64
         name = names[min(k, 9)]
+        u, w = (r[0] + r[1]) / 2, r[2] + (r[3] - r[2]) * (0.74 if name == "BEDROOM" else 0.5)
         fits = min(high, (r[1] - r[0]) / len(name) * 0.95)
         sheet.text(u, w, name, fits)
         sheet.text(u, w + fits * 1.4, f"{r[1] - r[0]:.1f} x {r[3] - r[2]:.1f}", fits * 0.75)
     if rng.random() < 0.75:
         _measures(sheet, outer, high)
     if rng.random() < 0.5:
-        sheet.text(0, outer[3] + 1.25, ("GROUND FLOOR", "FIRST FLOOR", "FLOOR PLAN", "PLAN 1:50")[int(rng.integers(4))], 0.5)
+        sheet.text(
+            0, outer[3] + 1.25, ("GROUND FLOOR", "FIRST FLOOR", "FLOOR PLAN", "PLAN 1:50")[int(rng.integers(4))], 0.5
+        )
 
 
-def _split(r: Rect, rng: np.random.Generator, rooms: list[Rect], walls: list[tuple[tuple[float, float], tuple[float, float]]], level: int = 0) -> None:
+def _split(
+    r: Rect,
+    rng: np.random.Generator,
+    rooms: list[Rect],
+    walls: list[tuple[tuple[float, float], tuple[float, float]]],
+    level: int = 0,
+) -> None:
     wide, deep = r[1] - r[0], r[3] - r[2]
     across = wide > deep * float(rng.uniform(0.8, 1.3))
     long_ = wide if across else deep
@@ -182,7 +204,15 @@ def _split(r: Rect, rng: np.random.Generator, rooms: list[Rect], walls: list[tup
         _split(half, rng, rooms, walls, level + 1)
 
 
-def _wall(sheet: _Sheet, start: tuple[float, float], end: tuple[float, float], thick: float, rng: np.random.Generator, *, doors: bool) -> None:
+def _wall(
+    sheet: _Sheet,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    thick: float,
+    rng: np.random.Generator,
+    *,
+    doors: bool,
+) -> None:
     """A wall with doors in it, or with windows if it is an outer one."""
     long_ = math.dist(start, end)
     du, dw = (end[0] - start[0]) / long_, (end[1] - start[1]) / long_
@@ -204,7 +234,9 @@ def _wall(sheet: _Sheet, start: tuple[float, float], end: tuple[float, float], t
                 continue
             a = middle - wide / 2
             bar(a, a + wide, sheet.paper)
-            swing = [at(a + wide * math.cos(t), side * wide * math.sin(t)) for t in np.linspace(0, math.pi / 2, 9).tolist()]
+            swing = [
+                at(a + wide * math.cos(t), side * wide * math.sin(t)) for t in np.linspace(0, math.pi / 2, 9).tolist()
+            ]
             sheet.stroke(swing, 0.03, 0.8)
             sheet.stroke([at(a), at(a, side * wide)], 0.07)
         elif rng.random() < 0.85:
@@ -216,7 +248,10 @@ def _wall(sheet: _Sheet, start: tuple[float, float], end: tuple[float, float], t
 
 
 def _measures(sheet: _Sheet, outer: Rect, high: float) -> None:
-    for (u0, w0), (u1, w1) in (((outer[0], outer[2] - 0.7), (outer[1], outer[2] - 0.7)), ((outer[0] - 0.7, outer[2]), (outer[0] - 0.7, outer[3]))):
+    for (u0, w0), (u1, w1) in (
+        ((outer[0], outer[2] - 0.7), (outer[1], outer[2] - 0.7)),
+        ((outer[0] - 0.7, outer[2]), (outer[0] - 0.7, outer[3])),
+    ):
         sheet.stroke([(u0, w0), (u1, w1)], 0.03)
         for u, w in ((u0, w0), (u1, w1)):
             sheet.stroke([(u - 0.13, w + 0.13), (u + 0.13, w - 0.13)], 0.05)
@@ -236,21 +271,21 @@ def _furnish(sheet: _Sheet, r: Rect, name: str, rng: np.random.Generator) -> Non
         for k in range(2):
             a = u + size * (0.08 + 0.46 * k)
             sheet.outline((a, a + size * 0.38, w0 + 0.08, w0 + long_ * 0.28), 0.035)
-        sheet.outline((u0, u0 + min(1.4, wide * 0.5), w1 - 0.5, w1))
+        sheet.outline((u1 - min(1.4, wide * 0.5), u1, w1 - 0.3, w1))
     elif name == "LIVING":
         long_ = min(2.2, wide * 0.6)
         u = u0 + (wide - long_) / 2
         sheet.outline((u, u + long_, w0, w0 + 0.85))
         sheet.outline((u + 0.2, u + long_ - 0.2, w0 + 0.25, w0 + 0.85), 0.035)
         sheet.stroke([(u + long_ / 2, w0 + 0.25), (u + long_ / 2, w0 + 0.85)], 0.035)
-        if deep > 3:
-            sheet.oval(u + long_ / 2, w1 - 0.7, min(0.75, wide * 0.25), 0.42)
+        if deep > 3.4:
+            sheet.oval(u + long_ / 2, w1 - 0.5, min(0.75, wide * 0.25), 0.36)
     elif name == "KITCHEN":
         sheet.outline((u0, u1, w0, w0 + 0.6))
         sheet.outline((u0 + 0.2, u0 + 0.75, w0 + 0.1, w0 + 0.5), 0.035)
         for k in range(4):
             sheet.oval(u1 - 0.65 + 0.32 * (k % 2), w0 + 0.17 + 0.26 * (k // 2), 0.1, 0.1, 0.03)
-        if deep > 3.2:
+        if deep > 3.8:
             u = (u0 + u1) / 2
             for a in (-0.45, 0.45):
                 for b in (-0.5, 0.5):

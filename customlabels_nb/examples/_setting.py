@@ -9,21 +9,31 @@ import numpy as np
 from PIL import Image
 
 from customlabels_nb.examples._drawing import OVERSAMPLE, Camera, Colour, Light, Scene, photograph, rgb
-from customlabels_nb.examples._furnishings import Room, picture, pictures, plant, room, shelf, sky_colours, sunlight, window
+from customlabels_nb.examples._furnishings import (
+    Room,
+    picture,
+    pictures,
+    plant,
+    room,
+    shelf,
+    sky_colours,
+    sunlight,
+    window,
+)
 from customlabels_nb.examples._shapes import Frame, Palette, palette
 
 MOODS = ("day", "golden", "grey", "night")
 _INDOORS: dict[str, tuple[Colour, Colour]] = {
     "day": ((0.66, 0.68, 0.71), (0.62, 0.59, 0.53)),
-    "golden": ((0.62, 0.57, 0.58), (0.84, 0.62, 0.38)),
+    "golden": ((0.63, 0.60, 0.62), (0.74, 0.56, 0.37)),
     "grey": ((0.68, 0.69, 0.72), (0.36, 0.36, 0.37)),
-    "night": ((0.46, 0.44, 0.52), (0.86, 0.64, 0.40)),
+    "night": ((0.46, 0.46, 0.56), (0.80, 0.62, 0.42)),
 }
 _OUTDOORS: dict[str, tuple[Colour, Colour]] = {
     "day": ((0.58, 0.61, 0.67), (0.55, 0.52, 0.45)),
     "golden": ((0.52, 0.50, 0.56), (0.66, 0.47, 0.28)),
     "grey": ((0.72, 0.74, 0.77), (0.16, 0.16, 0.16)),
-    "night": ((0.36, 0.38, 0.54), (0.22, 0.20, 0.22)),
+    "night": ((0.46, 0.48, 0.66), (0.26, 0.23, 0.22)),
 }
 
 
@@ -57,6 +67,12 @@ class Setting:
         """The u of a side wall's frame at ``z`` metres from the viewer's end of the room."""
         return z - self.room.depth / 2 if wall is self.room.left else self.room.depth / 2 - z
 
+    def main_wall(self, back: float) -> Frame:
+        """The back wall, with that probability, or the side wall that the view is turned to."""
+        if self.rng.random() < back:
+            return self.room.back
+        return self.room.right if self.room.scene.camera.axes[2][0] > 0 else self.room.left
+
     def other_walls(self, used: Frame) -> list[Frame]:
         """The walls seen, without one of them."""
         return [wall for wall in (self.room.left, self.room.back, self.room.right) if wall is not used]
@@ -64,10 +80,22 @@ class Setting:
     def window(self, wide: float = 1.3, low: float = 0.95, high: float = 2.1, *, curtains: bool = True) -> None:
         """The window that the light comes from, and the sun that it throws on the floor."""
         u, wall, rng = self.light_u, self.light_wall, self.rng
-        window(wall, u - wide / 2, u + wide / 2, low, high, self.kit, self.mood, curtains=curtains, panes=int(rng.integers(1, 4)))
+        window(
+            wall,
+            u - wide / 2,
+            u + wide / 2,
+            low,
+            high,
+            self.kit,
+            self.mood,
+            curtains=curtains,
+            panes=int(rng.integers(1, 4)),
+        )
         if self.mood in ("day", "golden") and rng.random() < 0.8:
             colour = rgb("fff1d6") if self.mood == "day" else rgb("ffca85")
-            sunlight(self.room.scene, wall, u - wide / 2, u + wide / 2, low, high, float(rng.uniform(0.3, 0.55)), colour)
+            sunlight(
+                self.room.scene, wall, u - wide / 2, u + wide / 2, low, high, float(rng.uniform(0.3, 0.55)), colour
+            )
 
     def adorn(self, wall: Frame, u: float, v: float = 1.6) -> None:
         """Something for a bare stretch of wall: pictures or a shelf, or nothing."""
@@ -94,11 +122,17 @@ class Setting:
 
 
 def interior(
-    rng: np.random.Generator, size: tuple[int, int], *, width: tuple[float, float], depth: tuple[float, float], lens: tuple[float, float] = (0.62, 0.82), swing: float = 1.0
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    *,
+    width: tuple[float, float],
+    depth: tuple[float, float],
+    lens: tuple[float, float] = (0.66, 0.88),
+    swing: float = 1.0,
 ) -> Setting:
     """A room of a size drawn from those ranges, seen from its near end; ``swing`` scales how far the view turns."""
     w, d = float(rng.uniform(*width)), float(rng.uniform(*depth))
-    kit, mood = palette(rng), MOODS[pick(rng, 0.42, 0.24, 0.18, 0.16)]
+    kit, mood = palette(rng), MOODS[pick(rng, 0.5, 0.2, 0.16, 0.14)]
     eye = (float(rng.uniform(-0.32, 0.32)) * w, float(rng.uniform(1.15, 1.75)), float(rng.uniform(-0.9, 0.1)))
     aim = (float(rng.uniform(-0.3, 0.3)) * w * swing, d)
     yaw = math.degrees(math.atan2(aim[0] - eye[0], aim[1] - eye[2]))
@@ -107,22 +141,42 @@ def interior(
     camera = Camera(eye, yaw, pitch, float(rng.normal(0, 1.6)), float(rng.uniform(*lens)), canvas)
     ambient, key = _INDOORS[mood]
     strength = float(rng.uniform(0.9, 1.1))
-    scene = Scene(canvas, camera, Light((ambient[0] * strength, ambient[1] * strength, ambient[2] * strength), key, (0, 2, 0)), rng)
+    scene = Scene(
+        canvas,
+        camera,
+        Light((ambient[0] * strength, ambient[1] * strength, ambient[2] * strength), key, (0, 2, 0)),
+        rng,
+    )
     r = room(scene, kit, w, d, float(rng.uniform(2.4, 2.75)))
     wall = (r.left, r.back, r.right)[pick(rng, 0.36, 0.28, 0.36)]
     z = d * float(rng.uniform(0.55, 0.8))
     u = float(rng.uniform(-0.28, 0.28)) * w if wall is r.back else (z - d / 2 if wall is r.left else d / 2 - z)
-    scene.light.position = (float(rng.uniform(-0.3, 0.3)) * w, 2.0, d * 0.6) if mood == "night" else wall.at(u, 1.75, 0.8)
+    scene.light.position = (
+        (float(rng.uniform(-0.3, 0.3)) * w, 2.0, d * 0.6) if mood == "night" else wall.at(u, 1.75, 0.8)
+    )
     scene.light.reach = float(rng.uniform(2.6, 3.8))
     return Setting(r, mood, wall, u)
 
 
-def exterior(rng: np.random.Generator, size: tuple[int, int], *, height: tuple[float, float] = (1.4, 2.2), pitch: tuple[float, float] = (-9, -2)) -> tuple[Scene, Palette, str]:
+def exterior(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    *,
+    height: tuple[float, float] = (1.4, 2.2),
+    pitch: tuple[float, float] = (-9, -2),
+) -> tuple[Scene, Palette, str]:
     """An empty place under the sky: the scene with the sky painted, a palette, and the time of day."""
     kit, mood = palette(rng), MOODS[pick(rng, 0.46, 0.27, 0.19, 0.08)]
     canvas = (size[0] * OVERSAMPLE, size[1] * OVERSAMPLE)
     eye = (float(rng.uniform(-1.2, 1.2)), float(rng.uniform(*height)), 0.0)
-    camera = Camera(eye, float(rng.uniform(-14, 14)), float(rng.uniform(*pitch)), float(rng.normal(0, 1.6)), float(rng.uniform(0.66, 0.9)), canvas)
+    camera = Camera(
+        eye,
+        float(rng.uniform(-14, 14)),
+        float(rng.uniform(*pitch)),
+        float(rng.normal(0, 1.6)),
+        float(rng.uniform(0.66, 0.9)),
+        canvas,
+    )
     ambient, key = _OUTDOORS[mood]
     sun = (float(rng.uniform(-0.9, 0.9)), float(rng.uniform(0.45, 0.9)), float(rng.uniform(-0.9, -0.3)))
     scene = Scene(canvas, camera, Light(ambient, key, None, direction=sun), rng)
@@ -143,7 +197,10 @@ def _sky(scene: Scene, mood: str) -> None:
         x, y, size = rng.uniform(0, width), rng.uniform(0, height * 0.32), width * rng.uniform(0.03, 0.06)
         for _ in range(9):
             cx, cy, r = x + rng.normal(0, 2.0) * size, y + rng.normal(0, 0.28) * size, size * rng.uniform(0.5, 1.1)
-            ring = [(cx + math.cos(a) * r * 1.6, cy + math.sin(a) * r * 0.6) for a in np.linspace(0, 2 * math.pi, 14, endpoint=False)]
+            ring = [
+                (cx + math.cos(a) * r * 1.6, cy + math.sin(a) * r * 0.6)
+                for a in np.linspace(0, 2 * math.pi, 14, endpoint=False)
+            ]
             clouds.append((ring, 0.16 if mood == "night" else 0.75))
     tone = {"golden": (255, 232, 205), "grey": (236, 238, 240)}.get(mood, (252, 253, 255))
     scene.soft(clouds, tone, 0.008)
@@ -152,7 +209,12 @@ def _sky(scene: Scene, mood: str) -> None:
 def develop(scene: Scene, size: tuple[int, int], mood: str, *, quiet: bool = False) -> Image.Image:
     """The finished photo, with the colour cast of its hour and a camera's unevenness (little of it if ``quiet``)."""
     rng = scene.rng
-    cast = {"day": (1.0, 1.0, 0.985), "golden": (1.04, 1.0, 0.93), "grey": (0.985, 1.0, 1.015), "night": (1.02, 0.99, 0.98)}[mood]
+    cast = {
+        "day": (1.0, 1.0, 0.985),
+        "golden": (1.03, 1.0, 0.95),
+        "grey": (0.985, 1.0, 1.015),
+        "night": (1.02, 0.99, 0.98),
+    }[mood]
     spread = 0.008 if quiet else 0.018
     r, g, b = (c * float(rng.normal(1, spread)) for c in cast)
     return photograph(

@@ -34,17 +34,31 @@ class Frame:
         """A frame that starts at (u, v, w) of this one, turned by ``turn`` degrees more."""
         return replace(self, origin=self.at(u, v, w), turn=self.turn + turn)
 
-    def put(self, paint: Callable[[Frame], None], footprint: tuple[float, float, float, float], shadow: float = 0.45) -> None:
+    def put(
+        self, paint: Callable[[Frame], None], footprint: tuple[float, float, float, float], shadow: float = 0.45
+    ) -> None:
         """Have ``paint(self)`` called in its turn; ``footprint`` (u0, u1, w0, w1) is what darkens the floor."""
         u0, u1, w0, w1 = footprint
         self.scene.put(self.at((u0 + u1) / 2, 0, (w0 + w1) / 2), lambda: paint(self))
         self.shade_floor(u0, u1, w0, w1, shadow)
 
+    def in_view(self, u0: float, u1: float, v0: float, v1: float, w0: float, w1: float) -> bool:
+        """Whether some of a block may be seen."""
+        corners = self.scene.camera.project([self.at(u, v, w) for u in (u0, u1) for v in (v0, v1) for w in (w0, w1)])
+        if not corners:
+            return False
+        (width, height), xs, ys = self.scene.size, [x for x, _ in corners], [y for _, y in corners]
+        return max(xs) > 0 and min(xs) < width and max(ys) > 0 and min(ys) < height
+
     def shade_floor(self, u0: float, u1: float, w0: float, w1: float, shadow: float = 0.45) -> None:
         """Note the shadow of something on the floor: dark below it and fainter away from the light."""
         light = self.scene.light
         x, _, z = self.at((u0 + u1) / 2, 0, (w0 + w1) / 2)
-        away = (x - light.position[0], z - light.position[2]) if light.position else (-light.direction[0], -light.direction[2])
+        away = (
+            (x - light.position[0], z - light.position[2])
+            if light.position
+            else (-light.direction[0], -light.direction[2])
+        )
         length = math.hypot(*away) + 1e-6
         reach = 0.22
         dx, dz = away[0] / length * reach, away[1] / length * reach
@@ -52,24 +66,61 @@ class Frame:
         self.scene.shadow([(px + dx, py, pz + dz) for px, py, pz in corners], shadow * 0.6)
         self.scene.shadow(corners, shadow)
 
-    def face(self, points: Sequence[Point], colour: Colour, *, gloss: float = 0.0, round: float = 0.0, lit: bool = True) -> None:
+    def face(
+        self, points: Sequence[Point], colour: Colour, *, gloss: float = 0.0, round: float = 0.0, lit: bool = True
+    ) -> None:
         """A plane polygon; ``round`` is the radius of its corners."""
         shaped = rounded(points, round) if round else points
         self.scene.face([self.at(*p) for p in shaped], colour, gloss=gloss, lit=lit)  # type: ignore[misc]
 
     def panel(
-        self, u0: float, u1: float, v0: float, v1: float, w: float, colour: Colour, *, gloss: float = 0.0, round: float = 0.0, lit: bool = True
+        self,
+        u0: float,
+        u1: float,
+        v0: float,
+        v1: float,
+        w: float,
+        colour: Colour,
+        *,
+        gloss: float = 0.0,
+        round: float = 0.0,
+        lit: bool = True,
     ) -> None:
         """An upright rectangle that faces the viewer of this frame."""
         self.face([(u0, v0, w), (u1, v0, w), (u1, v1, w), (u0, v1, w)], colour, gloss=gloss, round=round, lit=lit)
 
-    def top(self, u0: float, u1: float, w0: float, w1: float, v: float, colour: Colour, *, gloss: float = 0.0, round: float = 0.0) -> None:
+    def top(
+        self,
+        u0: float,
+        u1: float,
+        w0: float,
+        w1: float,
+        v: float,
+        colour: Colour,
+        *,
+        gloss: float = 0.0,
+        round: float = 0.0,
+    ) -> None:
         """A level rectangle at height ``v``."""
         self.face([(u0, v, w0), (u1, v, w0), (u1, v, w1), (u0, v, w1)], colour, gloss=gloss, round=round)
 
-    def disc(self, u: float, v: float, w: float, radius: float, colour: Colour, *, level: bool = False, lit: bool = True, stretch: float = 1.0) -> None:
+    def disc(
+        self,
+        u: float,
+        v: float,
+        w: float,
+        radius: float,
+        colour: Colour,
+        *,
+        level: bool = False,
+        lit: bool = True,
+        stretch: float = 1.0,
+    ) -> None:
         """A round plate, upright or level; ``stretch`` makes it an ellipse, higher or deeper than wide."""
-        ring = [(math.cos(a) * radius, math.sin(a) * radius * stretch) for a in np.linspace(0, 2 * math.pi, 24, endpoint=False)]
+        ring = [
+            (math.cos(a) * radius, math.sin(a) * radius * stretch)
+            for a in np.linspace(0, 2 * math.pi, 24, endpoint=False)
+        ]
         self.face([(u + a, v, w + b) if level else (u + a, v + b, w) for a, b in ring], colour, lit=lit)
 
     def line(self, points: Sequence[Point], width: float, colour: Colour, alpha: float = 1.0) -> None:
@@ -80,36 +131,71 @@ class Frame:
         """A thin coat of colour over a polygon."""
         self.scene.veil([self.at(*p) for p in points], colour, alpha)
 
-    def edge(self, u0: float, u1: float, v0: float, v1: float, w: float, width: float = 0.008, alpha: float = 0.35) -> None:
+    def edge(
+        self, u0: float, u1: float, v0: float, v1: float, w: float, width: float = 0.008, alpha: float = 0.35
+    ) -> None:
         """The dark joint around a door or drawer."""
         self.line([(u0, v0, w), (u1, v0, w), (u1, v1, w), (u0, v1, w), (u0, v0, w)], width, (30, 24, 24), alpha)
 
     def box(
-        self, u0: float, u1: float, v0: float, v1: float, w0: float, w1: float, colour: Colour, *, gloss: float = 0.0, top: Colour | None = None
+        self,
+        u0: float,
+        u1: float,
+        v0: float,
+        v1: float,
+        w0: float,
+        w1: float,
+        colour: Colour,
+        *,
+        gloss: float = 0.0,
+        top: Colour | None = None,
     ) -> None:
         """A block; only the sides that the camera sees are painted."""
         for side in self._seen(u0, u1, v0, v1, w0, w1):
             points = _side(side, u0, u1, v0, v1, w0, w1)
-            self.face(points, top if top and side == "top" else colour, gloss=gloss if side in ("top", "front") else 0.0)
+            self.face(
+                points, top if top and side == "top" else colour, gloss=gloss if side in ("top", "front") else 0.0
+            )
 
-    def puff(self, u0: float, u1: float, v0: float, v1: float, w0: float, w1: float, colour: Colour, radius: float = 0.06) -> None:
+    def puff(
+        self, u0: float, u1: float, v0: float, v1: float, w0: float, w1: float, colour: Colour, radius: float = 0.06
+    ) -> None:
         """A soft block: a cushion, mattress or bathtub with rounded edges."""
         corners = [self.at(u, v, w) for u in (u0, u1) for v in (v0, v1) for w in (w0, w1)]
         outline = hull(self.scene.camera.project(corners))
         if len(outline) < 3:
             return
         middle = self.at((u0 + u1) / 2, (v0 + v1) / 2, (w0 + w1) / 2)
-        pixels = radius * 1.1 * self.scene.camera.scale(middle)
+        scale = self.scene.camera.scale(middle)
+        pixels = radius * 1.1 * scale
         self.scene.shape(rounded(outline, pixels), self._paint(dim(colour, 0.92)), middle)  # type: ignore[arg-type]
         inset = radius * 0.3
         for side in self._seen(u0, u1, v0, v1, w0, w1):
             shrunk = (u0 + inset, u1 - inset, v0 + inset, v1 - inset, w0 + inset, w1 - inset)
-            keep = {"left": (0, u0), "right": (1, u1), "bottom": (2, v0), "top": (3, v1), "back": (4, w0), "front": (5, w1)}[side]
+            keep = {
+                "left": (0, u0),
+                "right": (1, u1),
+                "bottom": (2, v0),
+                "top": (3, v1),
+                "back": (4, w0),
+                "front": (5, w1),
+            }[side]
             bounds = list(shrunk)
             bounds[keep[0]] = keep[1]
-            self.face(_side(side, *bounds), dim(colour, 1.05 if side == "top" else 1.0), round=radius)
+            self.face(
+                _side(side, *bounds), dim(colour, 1.05 if side == "top" else 1.0), round=radius if pixels > 4 else 0.0
+            )
 
-    def lathe(self, u: float, w: float, profile: Sequence[tuple[float, float]], colour: Colour, *, gloss: float = 0.25, rim: Colour | None = None) -> None:
+    def lathe(
+        self,
+        u: float,
+        w: float,
+        profile: Sequence[tuple[float, float]],
+        colour: Colour,
+        *,
+        gloss: float = 0.25,
+        rim: Colour | None = None,
+    ) -> None:
         """A turned shape: ``profile`` holds (radius, height) from the foot up; ``rim`` colours what is seen inside."""
         rings = [self._ring(u, v, w, radius) for radius, v in profile]
         middle = self.at(u, profile[len(profile) // 2][1], w)
@@ -132,7 +218,10 @@ class Frame:
         centre = self.scene.camera.project([middle])
         if centre:
             (x, y), size = centre[0], radius * self.scene.camera.scale(middle)
-            ring = [(x + math.cos(a) * size, y + math.sin(a) * size * stretch) for a in np.linspace(0, 2 * math.pi, 20, endpoint=False)]
+            ring = [
+                (x + math.cos(a) * size, y + math.sin(a) * size * stretch)
+                for a in np.linspace(0, 2 * math.pi, 20, endpoint=False)
+            ]
             self.scene.shape(ring, self._paint(colour, 0.15), middle)
 
     def leg(self, u: float, w: float, height: float, thick: float, colour: Colour, foot: float = 0.0) -> None:
@@ -151,7 +240,11 @@ class Frame:
         def paint(points: np.ndarray, normals: np.ndarray) -> np.ndarray:
             lit: np.ndarray = np.array(colour) * light.on(points, normals)
             if gloss:
-                toward = np.array(light.position) - points if light.position else np.broadcast_to(np.array(light.direction), points.shape)
+                toward = (
+                    np.array(light.position) - points
+                    if light.position
+                    else np.broadcast_to(np.array(light.direction), points.shape)
+                )
                 half = toward / np.linalg.norm(toward, axis=1)[:, None]
                 gap = eye - points
                 half = half + gap / np.linalg.norm(gap, axis=1)[:, None]

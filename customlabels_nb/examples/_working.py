@@ -76,13 +76,23 @@ def bathroom(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """A basin with a mirror, and some of tub, shower and toilet."""
     s = interior(rng, size, width=(2.5, 3.5), depth=(2.6, 3.5), lens=(0.58, 0.74))
     r, kit = s.room, s.kit
-    paint_shell(r, floor=("tiles", "checks", "wood")[pick(rng, 0.55, 0.25, 0.2)], tiles=float(rng.choice([0, 1.2, 1.2, r.height])))
+    paint_shell(
+        r,
+        floor=("tiles", "checks", "wood")[pick(rng, 0.55, 0.25, 0.2)],
+        tiles=float(rng.choice([0, 1.2, 1.2, r.height])),
+    )
     s.window(wide=float(rng.uniform(0.6, 1.0)), low=1.2, high=2.0, curtains=bool(rng.random() < 0.2))
-    walls = [r.back, r.left, r.right]
-    rng.shuffle(walls)  # type: ignore[arg-type]
+    first = s.main_wall(0.5)
+    walls = [first, *s.other_walls(first)]
+    if first is s.light_wall:
+        walls = walls[::-1]
 
     def spot(wall: Frame) -> Frame:
-        return wall.moved(float(rng.uniform(-0.2, 0.2)) * r.width if wall is r.back else s.along(wall, r.depth * float(rng.uniform(0.56, 0.68))))
+        return wall.moved(
+            float(rng.uniform(-0.2, 0.2)) * r.width
+            if wall is r.back
+            else s.along(wall, r.depth * float(rng.uniform(0.56, 0.68)))
+        )
 
     basin = spot(walls[0])
     mirror(basin, 0, 1.55, float(rng.uniform(0.55, 0.8)), 0.8, kit, round_=bool(rng.random() < 0.4))
@@ -90,8 +100,10 @@ def bathroom(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         basin.put(lambda f: vanity(f, kit), (-0.45, 0.45, 0, 0.5))
     else:
         basin.put(pedestal, (-0.25, 0.25, 0, 0.45))
-    if rng.random() < 0.85:
-        spot(walls[1]).put((lambda f: bathtub(f, kit)) if rng.random() < 0.6 else (lambda f: shower(f, kit)), (-0.75, 0.75, 0, 0.75))
+    if rng.random() < 0.92:
+        spot(walls[1]).put(
+            (lambda f: bathtub(f, kit)) if rng.random() < 0.6 else (lambda f: shower(f, kit)), (-0.75, 0.75, 0, 0.75)
+        )
     if rng.random() < 0.8:
         seat = walls[2].moved(float(rng.uniform(-0.3, 0.3)) * r.width) if walls[2] is r.back else spot(walls[2])
         seat.put(toilet, (-0.2, 0.2, 0.05, 0.68))
@@ -99,11 +111,19 @@ def bathroom(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         if wall is not s.light_wall and rng.random() < 0.5:
             towel(spot(wall), kit)
     if rng.random() < 0.6:
-        rug(r.floor(float(rng.uniform(-0.2, 0.2)) * r.width, r.depth * 0.55), 0.9, 0.55, kit, oval=bool(rng.random() < 0.5))
+        rug(
+            r.floor(float(rng.uniform(-0.2, 0.2)) * r.width, r.depth * 0.55),
+            0.9,
+            0.55,
+            kit,
+            oval=bool(rng.random() < 0.5),
+        )
     if rng.random() < 0.4:
         s.potted(float(rng.choice([-1, 1])) * (r.width / 2 - 0.25), r.depth - 0.3, float(rng.uniform(0.5, 1.0)))
     if rng.random() < 0.35:
-        r.floor(float(rng.uniform(-0.3, 0.3)) * r.width, r.depth * 0.45).put(lambda f: basket(f, kit, 0.18, 0.35), (-0.18, 0.18, -0.18, 0.18))
+        r.floor(float(rng.uniform(-0.3, 0.3)) * r.width, r.depth * 0.45).put(
+            lambda f: basket(f, kit, 0.18, 0.35), (-0.18, 0.18, -0.18, 0.18)
+        )
     return s.photo(size)
 
 
@@ -138,7 +158,13 @@ def cabinets(f: Frame, kit: Palette, long_: float, front: Colour, counter: Colou
     for du, w in ((-0.11, 0.18), (0.12, 0.18), (-0.11, 0.42), (0.12, 0.42)):
         f.disc(u + du, 0.925, w, 0.08, rgb("3c3e41"), level=True)
     if rng.random() < 0.6:
-        f.lathe(u - 0.11, 0.3, [(0.1, 0.93), (0.11, 1.06)], vary((kit.accent, STEEL, kit.second)[int(rng.integers(3))], rng), rim=DARK)
+        f.lathe(
+            u - 0.11,
+            0.3,
+            [(0.1, 0.93), (0.11, 1.06)],
+            vary((kit.accent, STEEL, kit.second)[int(rng.integers(3))], rng),
+            rim=DARK,
+        )
     for k in range(count):
         if k not in (stove, sink) and rng.random() < 0.7:
             _on_counter(f, (k + 0.5) * wide, kit)
@@ -152,15 +178,25 @@ def _on_counter(f: Frame, u: float, kit: Palette) -> None:
     elif kind == 1:
         f.lathe(u, 0.3, [(0.08, 0.92), (0.16, 1.0)], vary(kit.second, rng), rim=DARK)
         for k in range(5):
-            f.ball(u - 0.09 + 0.045 * k, 1.02 + 0.015 * (k % 2), 0.3, 0.045, vary((rgb("d9532c"), rgb("e3a72f"), rgb("86a83d"))[k % 3], rng))
+            f.ball(
+                u - 0.09 + 0.045 * k,
+                1.02 + 0.015 * (k % 2),
+                0.3,
+                0.045,
+                vary((rgb("d9532c"), rgb("e3a72f"), rgb("86a83d"))[k % 3], rng),
+            )
     elif kind == 2:
         for k in range(3):
             f.lathe(u - 0.13 + 0.13 * k, 0.2, [(0.05, 0.92), (0.05, 1.08 - 0.03 * k)], WHITE, rim=kit.wood)
     else:
-        f.box(u - 0.15, u + 0.15, 0.92, 1.14, 0.12, 0.36, vary((STEEL, kit.accent)[int(rng.integers(2))], rng), gloss=0.15)
+        f.box(
+            u - 0.15, u + 0.15, 0.92, 1.14, 0.12, 0.36, vary((STEEL, kit.accent)[int(rng.integers(2))], rng), gloss=0.15
+        )
 
 
-def uppers(f: Frame, kit: Palette, long_: float, front: Colour, gap: tuple[float, float], *, open_shelves: bool) -> None:
+def uppers(
+    f: Frame, kit: Palette, long_: float, front: Colour, gap: tuple[float, float], *, open_shelves: bool
+) -> None:
     """Wall cabinets or open shelves, none before the window that ``gap`` names."""
     rng = f.scene.rng
     count = max(3, round(long_ / 0.55))
@@ -172,7 +208,11 @@ def uppers(f: Frame, kit: Palette, long_: float, front: Colour, gap: tuple[float
             continue
         if k == hood:
             steel = vary(STEEL, rng)
-            f.face([(u0 + 0.05, 1.55, 0.42), (u1 - 0.05, 1.55, 0.42), (u1 - 0.2, 1.85, 0.25), (u0 + 0.2, 1.85, 0.25)], steel, gloss=0.2)
+            f.face(
+                [(u0 + 0.05, 1.55, 0.42), (u1 - 0.05, 1.55, 0.42), (u1 - 0.2, 1.85, 0.25), (u0 + 0.2, 1.85, 0.25)],
+                steel,
+                gloss=0.2,
+            )
             f.box(u0 + 0.19, u1 - 0.19, 1.85, 2.4, 0, 0.25, steel)
             f.box(u0 + 0.04, u1 - 0.04, 1.5, 1.56, 0, 0.43, steel)
         elif open_shelves:
@@ -252,7 +292,14 @@ def dining(s: Setting, x: float, z: float) -> None:
         vase(f, float(rng.uniform(-0.3, 0.3)), 0.75, 0, kit, 0.22)
 
     table.put(paint, (-0.62, 0.62, -0.37, 0.37))
-    for u, w, face in ((-0.3, -0.5, 0), (0.3, -0.5, 0), (-0.3, 0.5, 180), (0.3, 0.5, 180), (-0.85, 0, 90), (0.85, 0, -90)):
+    for u, w, face in (
+        (-0.3, -0.5, 0),
+        (0.3, -0.5, 0),
+        (-0.3, 0.5, 180),
+        (0.3, 0.5, 180),
+        (-0.85, 0, 90),
+        (0.85, 0, -90),
+    ):
         if rng.random() < 0.6:
             table.moved(u, 0, w, face).put(lambda f: chair(f, kit, tone), (-0.2, 0.2, -0.2, 0.2), 0.3)
 
@@ -303,16 +350,30 @@ def bathtub(f: Frame, kit: Palette) -> None:
         ring = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 28, endpoint=False)]
         scene = f.scene
         for low, high, a, b in ((0.02, 0.3, 0.82, 0.93), (0.3, 0.58, 0.93, 1.0)):
-            points = [f.at(c * 0.78 * a, low, 0.42 + d * 0.36 * a) for c, d in ring] + [f.at(c * 0.78 * b, high, 0.42 + d * 0.36 * b) for c, d in ring]
+            points = [f.at(c * 0.78 * a, low, 0.42 + d * 0.36 * a) for c, d in ring] + [
+                f.at(c * 0.78 * b, high, 0.42 + d * 0.36 * b) for c, d in ring
+            ]
             f.solid(points, skirt, 0.3)
         scene.face([f.at(c * 0.79, 0.585, 0.42 + d * 0.37) for c, d in ring], dim(WHITE, 1.04))
         scene.face([f.at(c * 0.72, 0.588, 0.42 + d * 0.31) for c, d in ring], dim(WHITE, 0.74))
-        scene.face([f.at(c * 0.66, 0.589, 0.45 + d * 0.25) for c, d in ring], rgb("a9cfd6") if rng.random() < 0.6 else dim(WHITE, 0.82))
+        scene.face(
+            [f.at(c * 0.66, 0.589, 0.45 + d * 0.25) for c, d in ring],
+            rgb("a9cfd6") if rng.random() < 0.6 else dim(WHITE, 0.82),
+        )
     else:
         f.box(-0.78, 0.78, 0, 0.52, 0, 0.74, vary(mix(WHITE, kit.wall, 0.25), rng))
         f.puff(-0.8, 0.8, 0.49, 0.56, 0, 0.76, dim(WHITE, 1.03), 0.04)
-        f.face([(-0.7, 0.562, 0.09), (0.7, 0.562, 0.09), (0.7, 0.562, 0.68), (-0.7, 0.562, 0.68)], dim(WHITE, 0.72), round=0.2)
-        f.face([(-0.62, 0.563, 0.16), (0.62, 0.563, 0.16), (0.62, 0.563, 0.66), (-0.62, 0.563, 0.66)], rgb("a9cfd6"), round=0.2, gloss=0.3)
+        f.face(
+            [(-0.7, 0.562, 0.09), (0.7, 0.562, 0.09), (0.7, 0.562, 0.68), (-0.7, 0.562, 0.68)],
+            dim(WHITE, 0.72),
+            round=0.2,
+        )
+        f.face(
+            [(-0.62, 0.563, 0.16), (0.62, 0.563, 0.16), (0.62, 0.563, 0.66), (-0.62, 0.563, 0.66)],
+            rgb("a9cfd6"),
+            round=0.2,
+            gloss=0.3,
+        )
     _tap(f, 0.55, 0.58, 0.08)
     if rng.random() < 0.4:
         cloth = vary(kit.second, rng)
@@ -326,7 +387,10 @@ def shower(f: Frame, kit: Palette) -> None:
     f.line([(0.2, 1.0, 0.05), (0.2, 2.05, 0.05), (0.2, 2.1, 0.25)], 0.03, STEEL)
     f.lathe(0.2, 0.3, [(0.11, 2.05), (0.03, 2.1)], STEEL)
     f.ball(0.2, 1.1, 0.06, 0.05, STEEL)
-    for pane in ([(-0.6, 0.07, 0.8), (0.6, 0.07, 0.8), (0.6, 2.0, 0.8), (-0.6, 2.0, 0.8)], [(-0.6, 0.07, 0), (-0.6, 0.07, 0.8), (-0.6, 2.0, 0.8), (-0.6, 2.0, 0)]):
+    for pane in (
+        [(-0.6, 0.07, 0.8), (0.6, 0.07, 0.8), (0.6, 2.0, 0.8), (-0.6, 2.0, 0.8)],
+        [(-0.6, 0.07, 0), (-0.6, 0.07, 0.8), (-0.6, 2.0, 0.8), (-0.6, 2.0, 0)],
+    ):
         f.veil(pane, rgb("dcf0f2"), 0.24)
         f.line([*pane, pane[0]], 0.025, STEEL)
     f.veil([(-0.4, 0.2, 0.81), (-0.15, 0.2, 0.81), (0.25, 1.9, 0.81), (0.0, 1.9, 0.81)], WHITE, 0.2)

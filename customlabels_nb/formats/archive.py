@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import re
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 from customlabels_nb.errors import ArchiveError
 from customlabels_nb.formats.folder import is_image_name
+from customlabels_nb.images import to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import LOCAL, Limits
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+
 
 def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits = LOCAL) -> tuple[Path, list[Issue]]:
-    """Unpack the images of a zip file below ``target``.
+    """Unpack the images of a zip file below ``target``; files that are there from an earlier time stay as they are.
 
-    Members that would land elsewhere, links, encrypted members and those that grow beyond the limits become issues; the
-    rest is unpacked. Where everything lies in one folder inside the archive, that folder is taken for the root.
+    Members that would land elsewhere, links, encrypted and damaged members, and a second member of one name become
+    issues; the rest is unpacked. Where everything lies in one folder inside the archive, that folder is taken for the
+    root.
 
     Returns
     -------
@@ -29,34 +38,52 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
     Raises
     ------
     ArchiveError
-        If the file is no zip file, or its contents are larger than ``limits`` allow (a zip bomb).
+        If the file is no zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
-    issues: list[Issue] = []
+    if not os.path.isfile(name):
+        raise ArchiveError(f"The archive {name!r} is no file.")
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(name) as opened:
             members = [m for m in opened.infolist() if not m.is_dir() and is_image_name(PurePosixPath(m.filename).name)]
-            packed = sum(m.compress_size for m in members)
-            size = sum(m.file_size for m in members)
-            if size > limits.max_archive_bytes or size > limits.max_archive_ratio * max(packed, 1):
-                raise ArchiveError(
-                    f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}: it looks like a zip bomb. "
-                    "Unpack it yourself and add the folder, if you trust it."
-                )
-            for member in members:
-                reason = _refusal(member)
-                if reason is None:
-                    reason = _extract(opened, member, target)
-                if reason is not None:
-                    issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=name))
-    except (zipfile.BadZipFile, OSError) as error:
+            _refuse_bomb(name, members, limits)
+            issues = _extract_all(opened, members, target, name)
+    except ArchiveError:
+        raise
+    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
         raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
     return _root(target), issues
 
 
+def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    size = sum(member.file_size for member in members)
+    # members may share their packed bytes, so together they can claim more of these than the file has
+    packed = min(sum(member.compress_size for member in members), os.path.getsize(name))
+    if size > limits.max_archive_bytes or size > limits.max_archive_ratio * max(packed, 1):
+        raise ArchiveError(
+            f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}: it looks like a zip bomb. "
+            "Unpack it yourself and add the folder, if you trust it."
+        )
+
+
+def _extract_all(
+    opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path, name: str
+) -> list[Issue]:
+    issues = []
+    taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
+    for member in members:
+        reason = _refusal(member)
+        if reason is None:
+            reason = _extract(opened, member, target, taken, name)
+        if reason is not None:
+            issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
+    return issues
+
+
 def _refusal(member: zipfile.ZipInfo) -> str | None:
     parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0] or "\0" in member.filename:
+    on_drive = any(":" in part for part in parts) if os.name == "nt" else parts and _DRIVE.match(parts[0])
+    if not parts or ".." in parts or parts[0].startswith("/") or on_drive or "\0" in member.filename:
         return "It would land outside the folder."
     if stat.S_ISLNK(member.external_attr >> 16):
         return "It is a link."
@@ -65,23 +92,39 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str | None:
-    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-    path = target.joinpath(*parts)
+def _extract(
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, taken: set[tuple[int, int]], name: str
+) -> str | None:
+    path = target.joinpath(*PurePosixPath(member.filename.replace("\\", "/")).parts)
+    temporary = path.with_name(f".{uuid4().hex}.part")
     try:
+        if path.is_file():
+            if _identity(path) in taken:
+                return "Another member has the same name; the first one was taken."
+            if path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC:
+                taken.add(_identity(path))
+                return None
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:80]}.part")
         with opened.open(member) as source, temporary.open("wb") as file:
             # never more than the directory says: a member that lies about its size is cut off there
             shutil.copyfileobj(_Bounded(source, member.file_size), file)
         temporary.replace(path)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        return f"It can't be unpacked ({error})."
+        taken.add(_identity(path))
     except OSError as error:
-        if error.errno == 28:
-            raise
-        return f"It can't be written ({error.strerror})."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ArchiveError(f"The disk is full: {name!r} was not unpacked whole.") from error
+        return f"It can't be written ({error.strerror or error})."
+    except Exception as error:  # each compression method raises its own errors for damaged bytes
+        return f"It can't be unpacked ({error})."
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 class _Bounded:

@@ -228,4 +228,4 @@ def _text(value: Any) -> str | None:
 
 
 def _date(moment: pd.Timestamp) -> str:
-    return moment.tz_convert("UTC").tz_localize(None).isoformat()
+    return str(moment.tz_convert("UTC").tz_localize(None).isoformat())

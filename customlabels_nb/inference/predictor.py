@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.RLock()
-        self._running: tuple[ImageClassifier, str] | None = None
+        self._running: _Running | None = None
         load_config(folder)
 
     def __repr__(self) -> str:
@@ -59,7 +60,7 @@ class Predictor:
     def device(self) -> str | None:
         """Where it runs; None while it doesn't."""
         running = self._running
-        return running[1] if running is not None else None
+        return running.device if running is not None else None
 
     def start(self, device: str | None = None) -> None:
         """Load the weights on the device and run once, so that the first question isn't the slowest.
@@ -74,22 +75,21 @@ class Predictor:
             If the model's files are damaged.
         """
         with self._lock:
-            if self._running is not None and device in (None, self._running[1]):
+            if self._running is not None and device in (None, self._running.device):
                 return
             chosen = choose_device(device)
             network, config = load_artifact(self.folder)
-            network.to(chosen)
-            blank = np.zeros((3, config.input_size, config.input_size), dtype=np.uint8)
-            _forward(network, [blank], config, chosen)
+            started = _Running(network.to(chosen), config, chosen)
+            started.forward([np.zeros((3, config.input_size, config.input_size), dtype=np.uint8)])
             self.stop()
-            self._running = (network, chosen)
+            self._running = started
 
     def stop(self) -> None:
-        """Forget the model and give the device's memory back. What is being computed now ends first."""
+        """Forget the model and give the device's memory back; a question that is being answered still is."""
         with self._lock:
             if self._running is None:
                 return
-            device = self._running[1]
+            device = self._running.device
             self._running = None
             gc.collect()
             _free_memory(device)
@@ -117,12 +117,26 @@ class Predictor:
         running = self._running
         if running is None:
             raise ModelError("The model isn't running; call start() first.")
-        network, device = running
-        config = self.config
-        pixels = [_as_pixels(image, config.input_size, i) for i, image in enumerate(images)]
-        step = forward_batch(device)
-        rows = [_forward(network, pixels[i : i + step], config, device) for i in range(0, len(pixels), step)]
-        return np.concatenate([np.empty((0, len(config.labels))), *rows])
+        pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
+        step = forward_batch(running.device)
+        rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+        return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
+
+
+@dataclass(frozen=True)
+class _Running:
+    network: ImageClassifier
+    config: ModelConfig  # what the weights depend on; thresholds may have changed since
+    device: str
+
+    def forward(self, pixels: list[Pixels]) -> npt.NDArray[np.float64]:
+        import torch
+
+        from customlabels_nb.models.classifier import probabilities
+
+        with torch.inference_mode():
+            logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
+            return probabilities(logits, self.config.activation)
 
 
 def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
@@ -132,15 +146,6 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"images[{position}] is {got}; give a PIL image or a uint8 array (3, {size}, {size}).")
     return image
-
-
-def _forward(network: ImageClassifier, pixels: list[Pixels], config: ModelConfig, device: str) -> npt.NDArray[np.float64]:
-    import torch
-
-    from customlabels_nb.models.classifier import probabilities
-
-    with torch.inference_mode():
-        return probabilities(network(to_batch(pixels, config.mean, config.std, device)), config.activation)
 
 
 def _free_memory(device: str) -> None:

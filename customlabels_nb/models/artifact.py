@@ -147,7 +147,9 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier, ModelConfig]:
     config = load_config(folder)
     path = folder / WEIGHTS
     weights = _read_weights(path)
-    network = ImageClassifier(build_backbone(config.backbone), backbone_named(config.backbone).features, len(config.labels))
+    network = ImageClassifier(
+        build_backbone(config.backbone), backbone_named(config.backbone).features, len(config.labels)
+    )
     load_exactly(network, weights, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
     _check_finite(weights, f"The file {str(path)!r}", _ADVICE)
     freeze(network)

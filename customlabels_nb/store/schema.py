@@ -5,8 +5,6 @@ microseconds since 1970 in UTC, structured values JSON text, history payloads zl
 same bytes in SQLite and PostgreSQL, read without a conversion per cell.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -85,7 +85,10 @@ class SqlStore(Store):
         c = schema.project.c
         with self._database.read() as connection:
             row = fetch(connection, select(c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags))[0]
-        return ProjectRecord(*row[:4], frames.moment(row[4]), frames.moment(row[5]), load_json(row[6], {}))
+        name, task, status, message, created, updated, tags = row
+        return ProjectRecord(
+            name, task, status, message, frames.moment(created), frames.moment(updated), load_json(tags, {})
+        )
 
     def set_project(self, action: Action, **changes: Any) -> None:
         unknown = changes.keys() - {"name", "task", "status", "status_message", "tags"}

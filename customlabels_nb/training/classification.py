@@ -29,7 +29,7 @@ DEFAULT_C = 1.0
 MAX_FOLDS = 5
 
 _CHOOSING_TOLERANCE = 1e-4  # enough to compare strengths, in a fifth of the time
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-8
 _MAX_ITERATIONS = 2000
 
 
@@ -158,16 +158,17 @@ def _cross_validate(
     splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, y))
     solvers = [_solver(Cs[0], _CHOOSING_TOLERANCE) for _ in splits]
     losses: list[float] = []
-    best_held_out = np.empty(0)
+    best_held_out: FloatArray | None = None
     for C in Cs:
         held_out = np.empty((len(y), n_labels))
         for solver, (train, test) in zip(solvers, splits, strict=True):
             held_out[test] = solver.set_params(C=C).fit(rows[train], y[train]).predict_proba(rows[test])
         losses.append(_log_loss(held_out, y))
-        if losses[-1] < min(losses[:-1], default=np.inf):
+        if best_held_out is None or losses[-1] < min(losses[:-1]):
             best_held_out = held_out
         if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
             break
+    assert best_held_out is not None
     return Cs[int(np.argmin(losses))], best_held_out
 
 

@@ -22,8 +22,8 @@ from customlabels_nb.embeddings import embed
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import ModelConfig, save_artifact
-from customlabels_nb.models.backbones import PACKAGED, load_backbone
-from customlabels_nb.models.classifier import ImageClassifier
+from customlabels_nb.models.backbones import PACKAGED, backbone_named, load_backbone
+from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.tables import normalise_annotations
@@ -136,7 +136,7 @@ def _run(
         events=events,
         phase="features",
     )
-    readable = np.isfinite(embedded.features).all(axis=1)
+    readable = embedded.readable
     for issue in embedded.issues:
         events.message(f"Left out: {issue.where}: {issue.message}")
     fits, tested = readable[: len(plan.train)], readable[len(plan.train) :]
@@ -147,7 +147,8 @@ def _run(
     head = fit_head(features, targets, len(plan.labels), seed=options.seed)
     seconds = time.perf_counter() - started
     events.message(_head_message(head, len(targets), seconds))
-    confidences = _probabilities(test_features, head)
+    logits = torch.from_numpy(test_features @ head.weight.T + head.bias)
+    confidences = probabilities(logits, "softmax")
     predictions = plan.test[tested].reset_index(drop=True)
     folder = root / "versions" / name
     _finish(store, folder, name, plan, options, device, head, predictions, confidences, seconds)
@@ -170,8 +171,9 @@ def _finish(
     table = prediction_frame(tested["image"].tolist(), names, confidences)
     result = evaluation.evaluate(truth, table, images=tested["image"], labels=plan.labels)
     thresholds = {row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in names}
-    backbone = load_backbone(options.backbone)
-    model = ImageClassifier(backbone, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+    backbone = backbone_named(options.backbone)
+    model = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
+    model.set_head(head.weight, head.bias)
     facts = {
         "seed": options.seed,
         "device": device,
@@ -182,8 +184,16 @@ def _finish(
         "cross_validated_log_loss": head.log_loss,
         "cross_validated_accuracy": head.accuracy,
     }
-    config = ModelConfig.for_backbone(
-        options.backbone, "single-label", names, plan.labels["colour"].tolist(), thresholds, training=facts
+    config = ModelConfig(
+        kind="single-label",
+        labels=tuple(names),
+        colours=tuple(plan.labels["colour"]),
+        backbone=backbone.name,
+        input_size=backbone.input_size,
+        mean=backbone.mean,
+        std=backbone.std,
+        thresholds=thresholds,
+        training=facts,
     )
     write_predictions(folder, tested["image"].tolist(), names, confidences)
     write_json(folder / "environment.json", _environment(device))
@@ -203,11 +213,6 @@ def _finish(
     )
 
 
-def _probabilities(features: np.ndarray[Any, np.dtype[np.float32]], head: FittedHead) -> FloatArray:
-    logits = torch.from_numpy(features) @ torch.from_numpy(head.weight).T + torch.from_numpy(head.bias)
-    return torch.softmax(logits.double(), dim=1).numpy()
-
-
 def _statistics(plan: ClassificationPlan) -> dict[str, Any]:
     return {
         "labels": plan.labels["label"].tolist(),
@@ -223,7 +228,7 @@ def _head_message(head: FittedHead, count: int, seconds: float) -> str:
 
 
 def _environment(device: str) -> dict[str, Any]:
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             packages[name] = metadata.version(name)

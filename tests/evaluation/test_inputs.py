@@ -74,7 +74,7 @@ def test_nothing_to_evaluate(truth: pd.DataFrame, predictions: pd.DataFrame, ima
 )
 def test_arguments_that_cannot_be(change: dict[str, object], error: type[CustomLabelsError], words: str) -> None:
     with pytest.raises(error, match=words):
-        evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **change})  # type: ignore[arg-type]
+        evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **change})
 
 
 def test_order_and_colours_of_labels() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from sklearn import metrics as sk
 
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.confusion import confusion_matrix
 from customlabels_nb.evaluation.metrics import average_precision, bootstrap_intervals, log_loss
 from customlabels_nb.evaluation.scores import make_scores
 from tests.evaluation.cases import one_label, random_tables, single_label_cases, tables
@@ -35,12 +36,12 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
     found = evaluate(*tables(truth, confidence))
     has = np.array(truth)[:, None] == np.arange(k)
     accepted = confidence >= found.thresholds
-    options = {"average": None, "zero_division": 0.0}
-    assert found.per_label["f1"].to_numpy() == pytest.approx(sk.f1_score(has, accepted, **options))
-    assert found.per_label["precision"].to_numpy() == pytest.approx(sk.precision_score(has, accepted, **options))
-    assert found.per_label["recall"].to_numpy() == pytest.approx(sk.recall_score(has, accepted, **options))
     here = has.any(axis=0)
-    assert found.figure("f1") == pytest.approx(sk.f1_score(has, accepted, average="macro", labels=np.flatnonzero(here)))
+    theirs = sk.precision_recall_fscore_support(has, accepted, zero_division=0.0)
+    for name, expected in zip(("precision", "recall", "f1", "test_images"), theirs, strict=True):
+        assert found.per_label[name].to_numpy() == pytest.approx(expected, abs=1e-12)
+        if name != "test_images":
+            assert found.figure(name) == pytest.approx(expected[here].mean(), abs=1e-12)
     assert found.figure("accuracy") == pytest.approx(sk.accuracy_score(truth, confidence.argmax(axis=1)))
     assert found.figure("mean_average_precision") == pytest.approx(
         np.mean([sk.average_precision_score(has[:, j], confidence[:, j]) for j in np.flatnonzero(here)])
@@ -52,7 +53,8 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
 @given(single_label_cases())
 def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None:
     truth, confidence = case
-    found = evaluate(*tables(truth, confidence)).confusion_matrix
+    scores = make_scores(*tables(truth, confidence))
+    found = confusion_matrix(scores, np.zeros(confidence.shape[1]))
     expected = sk.confusion_matrix(truth, confidence.argmax(axis=1), labels=range(confidence.shape[1]))
     assert found.counts.tolist() == expected.T.tolist()
     columns, rows = found.values("truth").sum(axis=0), found.values("prediction").sum(axis=1)
@@ -186,10 +188,12 @@ def test_bootstrap_equals_drawing_the_images_one_by_one() -> None:
     scores = make_scores(*random_tables(60, ["a", "b", "c"], seed=3))
     thresholds = np.full(3, 0.4)
     intervals = bootstrap_intervals(scores, thresholds, resamples=4000)
-    accepted, rng, drawn = scores.accepted(thresholds), np.random.default_rng(1), []
+    rng, drawn = np.random.default_rng(1), []
     for _ in range(2000):
         pick = rng.integers(0, 60, 60)
-        drawn.append(sk.f1_score(scores.truth[pick], accepted[pick], average="macro", zero_division=0.0))
+        truth, accepted = scores.truth[pick], scores.accepted(thresholds)[pick]
+        f1 = 2 * (truth & accepted).sum(axis=0) / (truth.sum(axis=0) + accepted.sum(axis=0))
+        drawn.append(f1.mean())
     assert intervals["f1"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.012)
 
 

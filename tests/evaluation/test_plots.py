@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
@@ -76,7 +77,7 @@ def test_hostile_names_are_plain_text(plot: str) -> None:
     ax = PLOTS[plot](evaluate(*random_tables(60, labels)))
     figure = drawn(ax)
     for text in figure.findobj(plt.Text):
-        _, is_formula = text._preprocess_math(text.get_text())  # type: ignore[attr-defined]
+        _, is_formula = text._preprocess_math(text.get_text())
         assert is_formula in (False, "TeX")
         assert "\n" not in text.get_text()
 
@@ -124,7 +125,7 @@ def test_of_many_labels_the_weakest_are_named() -> None:
     legend = plot_curves(found).get_legend()
     assert legend is not None
     texts = [text.get_text() for text in legend.get_texts()]
-    assert texts[0] == "12 more, with a higher F1"
+    assert texts[0] == "stronger labels: 12"
     assert set(texts[1:]) == set(found.per_label.sort_values("f1", kind="stable")["label"][:8])
 
 
@@ -142,7 +143,7 @@ def test_matrix_text_is_legible_on_its_cell() -> None:
     for text in ax.texts:
         x, y = text.get_position()
         ground = cells[round(y), round(x), :3]
-        ink = np.array(plt.matplotlib.colors.to_rgb(text.get_color()))  # type: ignore[attr-defined]
+        ink = np.array(to_rgb(text.get_color()))
         assert contrast(ground, ink) > 4
 
 

@@ -1,0 +1,143 @@
+"""The command ``customlabels-nb``: quickstart, lab, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from customlabels_nb import __version__
+from customlabels_nb.errors import CustomLabelsError, InputError
+
+_EXAMPLES = """examples:
+  customlabels-nb quickstart                     train, evaluate and detect on a drawn example
+  customlabels-nb quickstart --images photos     the same on your photos: photos/apple/*.jpg, photos/banana/*.jpg, …
+  customlabels-nb lab                            open JupyterLab on the notebooks
+  customlabels-nb doctor                         say what is installed and which device will be used
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 failed, 2 something has to be given differently."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except CustomLabelsError as error:
+        from customlabels_nb.quickstart import NotebookFailed
+
+        print(f"customlabels-nb: {error}", file=sys.stderr)
+        return 1 if isinstance(error, NotebookFailed) else 2
+    except KeyboardInterrupt:
+        print("customlabels-nb: stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="customlabels-nb",
+        description="Label, train, evaluate and run custom image models inside a Jupyter notebook.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"customlabels-nb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    quickstart = commands.add_parser(
+        "quickstart",
+        help="from a folder of photos to an evaluated model that detects",
+        description="Execute the quickstart notebook and say what came out.",
+        epilog="example: customlabels-nb quickstart --images photos --out first-model",
+    )
+    quickstart.add_argument("--images", metavar="DIR", help="your photos, one folder per label (default: drawn ones)")
+    quickstart.add_argument("--out", metavar="DIR", help="where results go (default: a new folder here)")
+    quickstart.set_defaults(run=_quickstart)
+    lab = commands.add_parser(
+        "lab",
+        help="open JupyterLab on the notebooks",
+        description="Copy the notebooks to a folder, unless they are there already, and open JupyterLab on it.",
+        epilog="example: customlabels-nb lab --dir lessons -- --no-browser --port 9000",
+    )
+    lab.add_argument("--dir", default="customlabels-notebooks", metavar="DIR", help="the folder (default: %(default)s)")
+    lab.add_argument("options", nargs="*", help="what follows -- goes to JupyterLab")
+    lab.set_defaults(run=_lab)
+    doctor = commands.add_parser("doctor", help="say what is installed and which device will be used")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    from customlabels_nb.quickstart import check_photos, run_quickstart
+
+    if options.images is not None:
+        check_photos(options.images)
+    out = _new_folder(options.out)
+    print(f"Running the quickstart notebook in {out} …", flush=True)
+    images = None if options.images is None else Path(options.images)
+    outcome = run_quickstart(out, images, lambda line: print(f"  • {line}", flush=True))
+    for text in outcome.shown.values():
+        print(f"\n{text}")
+    print(f"\nDone in {outcome.seconds:.0f} s.")
+    print(f"Executed notebook: {outcome.notebook}")
+    print(f"Project: {_project_in(out)}")
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from customlabels_nb.quickstart import notebooks_folder
+
+    target = Path(options.dir)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"--dir {options.dir!r} is a file; name a folder.")
+    target.mkdir(parents=True, exist_ok=True)
+    for notebook in sorted(notebooks_folder().glob("*.ipynb")):
+        if not (target / notebook.name).exists():
+            shutil.copyfile(notebook, target / notebook.name)
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "jupyterlab", str(target), *options.options]
+    if os.name == "posix":
+        os.execv(sys.executable, command)
+    import subprocess
+
+    return subprocess.call(command)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("customlabels-nb", "jupyterlab", "anywidget", "ipywidgets", "torch", "torchvision", "timm", "pandas"):
+        try:
+            print(f"{name:16} {version(name)}")
+        except PackageNotFoundError:
+            print(f"{name:16} missing: install customlabels-nb again")
+    from customlabels_nb.device import choose_device
+    from customlabels_nb.models.backbones import load_backbone
+    from customlabels_nb.settings import settings
+
+    print(f"{'device':16} {choose_device()}, {settings.threads} threads")
+    load_backbone()
+    print(f"{'weights':16} there, whole")
+    print(f"{'cache':16} {settings.cache_dir}")
+    return 0
+
+
+def _new_folder(name: str | None) -> Path:
+    if name is not None:
+        chosen = Path(name).absolute()
+        if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
+            raise InputError(f"--out {name!r} is there already and not empty; name a new folder.")
+        return chosen
+    stem = Path("customlabels-quickstart").absolute()
+    candidates = [stem, *(stem.with_name(f"{stem.name}-{i}") for i in range(2, 1000))]
+    return next(path for path in candidates if not path.exists())
+
+
+def _project_in(out: Path) -> str:
+    from customlabels_nb.project import list_projects
+
+    return ", ".join(list_projects(out)["path"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

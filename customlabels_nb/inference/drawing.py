@@ -1,0 +1,192 @@
+"""How an answer looks: as HTML, as a picture, as text."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image, ImageDraw, ImageFont
+
+from customlabels_nb.images import thumbnail
+
+_SIDE = 480  # px on the screen
+_DENSITY = 2  # image pixels for each of those
+_MOST_CHIPS = 12
+
+_TEXT = "var(--jp-ui-font-color1, CanvasText)"
+_GREY = "var(--jp-ui-font-color2, GrayText)"
+_FIGURE_STYLE = (
+    f"margin:0;max-width:100%;color:{_TEXT};line-height:1.5;"
+    "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:var(--jp-ui-font-size1, 13px)"
+)
+_CHIP_STYLE = (
+    "display:inline-flex;align-items:center;gap:5px;padding:0 8px;border:1px dashed {colour};border-radius:10px;"
+    "max-width:100%;overflow-wrap:anywhere"
+)
+_DOT_STYLE = "flex:none;width:8px;height:8px;border-radius:50%;background:{colour}"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One label with its confidence (0..1) and colour (#rrggbb)."""
+
+    label: str
+    confidence: float
+    colour: str
+
+    @property
+    def figure(self) -> str:
+        """The confidence as it is shown."""
+        return f"{self.confidence:.2f}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is shown of one image; ``sentence`` where there are no chips."""
+
+    image: Image.Image
+    name: str
+    chips: list[Chip]
+    sentence: str
+
+    @property
+    def short_name(self) -> str:
+        """The file's name without its folder."""
+        path = urlsplit(self.name).path if "://" in self.name else self.name
+        return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or self.name
+
+    @property
+    def hidden(self) -> int:
+        """How many labels are left out of pictures."""
+        return max(0, len(self.chips) - _MOST_CHIPS)
+
+
+def to_text(figure: Figure) -> str:
+    """One line: the image and its labels."""
+    labels = ", ".join(f"{chip.label} {chip.figure}" for chip in figure.chips)
+    return f"{figure.short_name}: {labels or figure.sentence}"
+
+
+def to_html(figure: Figure) -> str:
+    """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
+    width, height = _fitted(figure.image.size, _SIDE)
+    data = base64.b64encode(thumbnail(figure.image, _SIDE * _DENSITY)).decode()
+    shown = "".join(map(_chip_html, figure.chips[:_MOST_CHIPS]))
+    if figure.hidden:
+        shown += f'<span style="color:{_GREY}">and {figure.hidden} more</span>'
+    if not figure.chips:
+        shown = f'<span style="color:{_GREY};overflow-wrap:anywhere">{escape(figure.sentence)}</span>'
+    return (
+        f'<figure style="{_FIGURE_STYLE};width:{max(width, _SIDE // 2)}px">'
+        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(to_text(figure))}" width="{width}" height="{height}" '
+        'style="display:block;max-width:100%;height:auto;border-radius:4px">'
+        f'<figcaption style="margin-top:6px"><div style="display:flex;flex-wrap:wrap;gap:4px 6px">{shown}</div>'
+        f'<div style="color:{_GREY};margin-top:2px;overflow-wrap:anywhere" title="{escape(figure.name)}">'
+        f"<bdi>{escape(figure.short_name)}</bdi></div></figcaption></figure>"
+    )
+
+
+def to_jpeg(figure: Figure) -> bytes:
+    """For readers of a notebook that can't show HTML."""
+    buffer = io.BytesIO()
+    to_picture(figure, _SIDE).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def to_picture(figure: Figure, side: int) -> Image.Image:
+    """The photo, at most ``side`` pixels wide and high and never enlarged, with its labels on white beneath."""
+    photo = figure.image.resize(_fitted(figure.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    unit = max(side / _SIDE, 0.5)
+    width = max(photo.width, round(_SIDE / 2 * unit))
+    font = _font(round(13 * unit))
+    rows = list(_rows(figure, width, unit, font))
+    height = round(22 * unit)
+    gap = round(6 * unit)
+    page = Image.new("RGB", (width, photo.height + gap + len(rows) * (height + gap)), "white")
+    page.paste(photo, (0, 0))
+    pen = ImageDraw.Draw(page)
+    for i, row in enumerate(rows):
+        top = photo.height + gap + i * (height + gap)
+        for left, right, text, colour in row:
+            middle = top + height / 2
+            if colour is None:
+                pen.text((left, middle), text, fill="#5f6368", font=font, anchor="lm")
+                continue
+            pen.rounded_rectangle(
+                (left, top, right - 1, top + height - 1), height / 2, outline=colour, width=max(1, round(unit))
+            )
+            dot = 4 * unit
+            x = left + 12 * unit
+            pen.ellipse((x - dot, middle - dot, x + dot, middle + dot), fill=colour)
+            pen.text((left + 21 * unit, middle), text, fill="#1f2328", font=font, anchor="lm")
+    return page
+
+
+_Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a chip
+
+
+def _rows(figure: Figure, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
+    """Chips and words broken into rows that are no wider than ``width``."""
+    pieces: list[tuple[str, str | None]] = [
+        (f"{chip.label}  {chip.figure}", chip.colour) for chip in figure.chips[:_MOST_CHIPS]
+    ]
+    if figure.hidden:
+        pieces.append((f"and {figure.hidden} more", None))
+    if not figure.chips:
+        pieces = [(word, None) for word in figure.sentence.split()]
+    row: list[_Piece] = []
+    left = 0.0
+    for text, colour in pieces:
+        extra = 30 * unit if colour else 0.0
+        text = _shortened(text, width - extra, font)
+        right = left + extra + font.getlength(text)
+        if row and right > width:
+            yield row
+            row, right, left = [], right - left, 0.0
+        row.append((left, right, text, colour))
+        left = right + (6 * unit if colour else font.getlength(" "))
+    if row:
+        yield row
+
+
+def _shortened(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+    text = " ".join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    label, _, figure = text.rpartition(" ")
+    while label and font.getlength(f"{label}… {figure}") > width:
+        label = label[:-1]
+    return f"{label}… {figure}"
+
+
+def _chip_html(chip: Chip) -> str:
+    colour = escape(chip.colour)
+    return (
+        f'<span style="{_CHIP_STYLE.format(colour=colour)}"><span style="{_DOT_STYLE.format(colour=colour)}"></span>'
+        f'<bdi>{escape(chip.label)}</bdi> <span style="font-variant-numeric:tabular-nums">{chip.figure}</span></span>'
+    )
+
+
+def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib brings it, which knows far more letters than Pillow's own; without importing that."""
+    found = importlib.util.find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
+    default = ImageFont.load_default(size)
+    assert isinstance(default, ImageFont.FreeTypeFont)
+    return default

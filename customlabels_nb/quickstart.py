@@ -1,0 +1,149 @@
+"""Running the quickstart notebook without a browser, and finding the notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
+from customlabels_nb.formats.folder import read_folder
+
+QUICKSTART = "01_quickstart.ipynb"
+#: Cells with these tags have outputs that the command line repeats.
+SHOWN_TAGS = ("report", "detections")
+PARAMETERS_TAG = "parameters"
+Say = Callable[[str], None]
+
+
+class NotebookFailed(CustomLabelsError):
+    """A cell of the notebook raised an error; the message says which and where the notebook was kept."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The executed notebook, what its marked cells printed, and how many seconds it took."""
+
+    notebook: Path
+    shown: dict[str, str]
+    seconds: float
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks are: in the installed package, else in the checkout beside it."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / QUICKSTART).is_file():
+            return folder
+    raise CustomLabelsError(f"The notebooks are missing beside {str(package)!r}; install customlabels-nb again.")
+
+
+def check_photos(folder: str) -> None:
+    """See that a folder can be trained on, before anything is started.
+
+    Raises
+    ------
+    InputError, NotEnoughDataError
+        A sentence that says what to do.
+    """
+    found = read_folder(folder, auto_label=True)
+    counts: dict[str, int] = {}
+    for label in found.labels:
+        if label is not None:
+            counts[label] = counts.get(label, 0) + 1
+    layout = "Put the photos of each label in a folder of its own, such as photos/apple and photos/banana."
+    if not found.images:
+        raise InputError(f"There are no photos in {folder!r}. {layout}")
+    if len(counts) < 2:
+        have = f"one label, {next(iter(counts))!r}" if counts else "no label"
+        raise NotEnoughDataError(f"The {len(found.images)} photos in {folder!r} have {have}; two are needed. {layout}")
+    if max(counts.values()) < 2:
+        raise NotEnoughDataError(f"Each label in {folder!r} has one photo only; add more, so that some can be tested on.")
+
+
+def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:
+    """Execute the quickstart notebook with this very Python as its kernel.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the executed notebook and the project; made here.
+    images : Path, optional
+        The user's photos in folders by label; drawn examples otherwise.
+    say : callable
+        Gets a line per step.
+
+    Raises
+    ------
+    NotebookFailed
+        If a cell raised an error.
+    """
+    import nbformat
+
+    notebook = nbformat.read(notebooks_folder() / QUICKSTART, as_version=4)
+    _set_parameters(notebook, out, images)
+    out.mkdir(parents=True, exist_ok=True)
+    target, started = out / QUICKSTART, time.perf_counter()
+    try:
+        _execute(notebook, out, say)
+    except Exception as error:
+        nbformat.write(notebook, target)
+        raise NotebookFailed(f"{_last_line(error)} The notebook with the error: {str(target)!r}.") from error
+    nbformat.write(notebook, target)
+    shown = {tag: _printed(notebook, tag) for tag in SHOWN_TAGS}
+    return Outcome(target, shown, time.perf_counter() - started)
+
+
+def _execute(notebook: Any, folder: Path, say: Say) -> None:
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
+    titles = _titles(notebook)
+
+    def announce(cell: Any, cell_index: int) -> None:
+        if cell_index in titles:
+            say(titles[cell_index])
+
+    # without folders to look in, "python3" is the kernel of the Python that runs this
+    specs = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
+    client = NotebookClient(
+        notebook, km=manager, timeout=3600, resources={"metadata": {"path": str(folder)}}, on_cell_start=announce
+    )
+    client.execute()
+
+
+def _set_parameters(notebook: Any, out: Path, images: Path | None) -> None:
+    for cell in notebook.cells:
+        if PARAMETERS_TAG in cell.metadata.get("tags", ()):
+            photos = None if images is None else str(images.absolute())
+            cell.source = f"photos = {photos!r}\nout = {str(out.absolute())!r}"
+            return
+    raise CustomLabelsError(f"The notebook {QUICKSTART} has no cell tagged {PARAMETERS_TAG!r}.")
+
+
+def _titles(notebook: Any) -> dict[int, str]:
+    """The heading above each code cell that follows one directly, by the cell's position."""
+    titles = {}
+    for index, (above, cell) in enumerate(zip(notebook.cells, notebook.cells[1:], strict=False), 1):
+        headings = [line for line in above.source.splitlines() if line.startswith("#")]
+        if above.cell_type == "markdown" and cell.cell_type == "code" and headings:
+            titles[index] = headings[0].lstrip("# ")
+    return titles
+
+
+def _printed(notebook: Any, tag: str) -> str:
+    parts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", ()):
+            for output in cell.outputs:
+                parts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    return "\n".join(part.rstrip() for part in parts if part)
+
+
+def _last_line(error: Exception) -> str:
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    return f"The notebook stopped with {name}: {value}"

@@ -1,0 +1,1 @@
+"""Widgets: one small Python class and one JavaScript file of the same name each."""

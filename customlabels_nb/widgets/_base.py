@@ -1,0 +1,49 @@
+"""What all widgets share: their JavaScript, joined from modules without a build step.
+
+The front end takes one module and can't resolve relative imports. So the modules that a widget's file imports
+are put before it, each once and after those that it imports itself; ``import`` lines between them and the
+``export`` words of all but the widget's own file are dropped. ``node --test`` runs the very same files as they
+are. Names at the top level of these files must differ.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+STATIC = Path(__file__).parent / "static"
+
+_IMPORT = re.compile(r'^import\s+(?:[^"\';]*?\s+from\s+)?["\'](?P<path>\.[^"\']*)["\'];?[ \t]*\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
+_TOP_LEVEL_NAME = re.compile(r"^(?:export\s+)?(?:async\s+)?(?:function|class|const|let)\s+([\w$]+)", re.MULTILINE)
+
+
+def join_modules(entry: Path) -> str:
+    """One JavaScript module with the code of ``entry`` and of all that it imports by relative paths.
+
+    Raises
+    ------
+    ValueError
+        If modules import each other in a circle, or two of them use one name at their top level.
+    """
+    parts: dict[Path, str] = {}
+    _collect(entry.resolve(), parts, ())
+    owners: dict[str, Path] = {}
+    for path, source in parts.items():
+        for name in _TOP_LEVEL_NAME.findall(source):
+            if name in owners:
+                raise ValueError(f"{name!r} stands at the top level of {owners[name].name} and of {path.name}.")
+            owners[name] = path
+    *shared, own = parts.values()
+    return "\n".join([*(_EXPORT.sub("", source) for source in shared), own])
+
+
+def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> None:
+    if path in above:
+        raise ValueError(f"{path.name} imports itself by way of {', '.join(p.name for p in above)}.")
+    if path in parts:
+        return
+    source = path.read_text("utf-8")
+    for match in _IMPORT.finditer(source):
+        _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
+    parts[path] = _IMPORT.sub("", source)

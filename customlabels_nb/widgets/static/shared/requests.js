@@ -1,0 +1,46 @@
+// Requests from the page to the kernel. Data and id travel in one message, and only the answer with that id
+// settles the request: traits may arrive after a later message, and a kernel that is gone is silent.
+
+export class KernelGone extends Error {}
+
+// Returns a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model.
+// A request that isn't answered within `patience` milliseconds is rejected with KernelGone.
+export function makeRequester(model, { patience = 10_000 } = {}) {
+  const open = new Map();
+  let last = 0;
+
+  const settle = (id) => {
+    const request = open.get(id);
+    open.delete(id);
+    if (request) clearTimeout(request.timer);
+    return request;
+  };
+
+  const onMessage = (message, buffers) => {
+    const request = settle(message?.answer);
+    if (!request) return;
+    if (message.error) request.reject(new Error(message.error));
+    else request.resolve([message.content, buffers ?? []]);
+  };
+  model.on("msg:custom", onMessage);
+
+  const request = (kind, content, buffers = []) =>
+    new Promise((resolve, reject) => {
+      const id = ++last;
+      const giveUp = () => settle(id)?.reject(new KernelGone(`no answer to ${kind} within ${patience} ms`));
+      open.set(id, { resolve, reject, timer: setTimeout(giveUp, patience) });
+      try {
+        model.send({ id, kind, content }, undefined, buffers);
+      } catch (error) {
+        settle(id);
+        reject(new KernelGone(String(error)));
+      }
+    });
+
+  // Ends listening; what is still open is rejected.
+  request.close = () => {
+    model.off("msg:custom", onMessage);
+    for (const id of [...open.keys()]) settle(id).reject(new KernelGone("the widget was closed"));
+  };
+  return request;
+}

@@ -1,0 +1,169 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from customlabels_nb.errors import ArtifactError, InputError
+from customlabels_nb.models.artifact import (
+    CONFIG,
+    WEIGHTS,
+    ModelConfig,
+    load_artifact,
+    load_config,
+    save_artifact,
+    update_config,
+)
+from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
+from customlabels_nb.models.classifier import ImageClassifier
+
+FACTS = BACKBONES[PACKAGED]
+CONFIGURED = ModelConfig(
+    kind="single-label",
+    labels=("äpfel", "<b>", "\u202eevil"),
+    colours=("#112233", "#445566", "#778899"),
+    backbone=PACKAGED,
+    input_size=224,
+    mean=FACTS.mean,
+    std=FACTS.std,
+    thresholds={"äpfel": 0.25},
+    training={"seed": 0, "nested": {"list": [1, 2.5, None]}},
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> ImageClassifier:
+    torch.manual_seed(0)
+    return ImageClassifier(load_backbone(), FACTS.features, 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: ImageClassifier) -> Path:
+    save_artifact(tmp_path / "model", network, CONFIGURED)
+    return tmp_path / "model"
+
+
+def test_what_was_saved_comes_back_equal(folder: Path, network: ImageClassifier) -> None:
+    loaded, config = load_artifact(folder)
+    assert config == CONFIGURED
+    assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
+    images = torch.rand(2, 3, 224, 224)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), network.eval()(images))
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_thresholds_can_be_written_later(folder: Path) -> None:
+    update_config(folder, replace(CONFIGURED, thresholds={"<b>": 0.75}))
+    assert load_config(folder).threshold_of("<b>") == 0.75
+    assert load_config(folder).threshold_of("äpfel") == 0.5
+    with pytest.raises(InputError, match="labels"):
+        update_config(folder, replace(CONFIGURED, labels=("other", "<b>", "c"), thresholds={}))
+    assert load_config(folder).labels == CONFIGURED.labels
+
+
+def test_a_missing_folder_or_file_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no model in .*nowhere"):
+        load_artifact(tmp_path / "nowhere")
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ArtifactError, match=rf"{WEIGHTS}.* is missing"):
+        load_artifact(folder)
+    (folder / CONFIG).unlink()
+    with pytest.raises(ArtifactError, match=CONFIG):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 1000, -1])
+def test_truncated_weights(folder: Path, kept: int) -> None:
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ArtifactError, match=f"{WEIGHTS}.* damaged"):
+        load_artifact(folder)
+
+
+def test_a_pickle_is_never_read_as_weights(folder: Path) -> None:
+    torch.save({"head.weight": torch.zeros(3, 1280)}, folder / WEIGHTS)
+    with pytest.raises(ArtifactError, match=f"{WEIGHTS}.* damaged"):
+        load_artifact(folder)
+
+
+def test_weights_of_another_network(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"layer.weight": torch.zeros(2)}, folder / WEIGHTS)
+    with pytest.raises(ArtifactError, match=r"lack backbone.* and \d+ more"):
+        load_artifact(folder)
+
+
+def test_weights_that_are_not_finite(folder: Path, network: ImageClassifier) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / WEIGHTS)
+    weights["head.bias"][1] = float("nan")
+    save_file(weights, folder / WEIGHTS)
+    with pytest.raises(ArtifactError, match=r"NaN or infinite, in 'head\.bias'"):
+        load_artifact(folder)
+    broken = ImageClassifier(network.backbone, FACTS.features, 3)
+    with torch.no_grad():
+        broken.head.weight[0, 0] = float("inf")
+    with pytest.raises(ArtifactError, match="NaN or infinite"):
+        save_artifact(folder.parent / "other", broken, CONFIGURED)
+    assert not (folder.parent / "other").exists()
+
+
+def change(folder: Path, **values: Any) -> None:
+    content = json.loads((folder / CONFIG).read_text()) | values
+    (folder / CONFIG).write_text(json.dumps({key: value for key, value in content.items() if value != "absent"}))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format_version": 2}, "newer release"),
+        ({"format_version": "1"}, "never was"),
+        ({"format_version": "absent"}, "no format_version"),
+        ({"extra": 1, "more": 2}, "unknown keys: 'extra', 'more'"),
+        ({"labels": "absent"}, "missing keys: 'labels'"),
+        ({"labels": ["a", "b"], "colours": ["#000000", "#ffffff"], "thresholds": {}}, r"wrong shapes: head"),
+        ({"labels": ["a", "a", "b"]}, "labels"),
+        ({"labels": "abc"}, "labels"),
+        ({"colours": ["red;background:url(x)", "#445566", "#778899"]}, "colours"),
+        ({"colours": ["#112233"]}, "colours"),
+        ({"kind": "boxes"}, "kind"),
+        ({"backbone": "../../evil"}, "backbone"),
+        ({"input_size": -1}, "input_size"),
+        ({"std": [1, 0, 1]}, "std"),
+        ({"mean": [0, 0]}, "mean"),
+        ({"thresholds": {"äpfel": 80}}, "thresholds"),
+        ({"thresholds": {"pear": 0.5}}, "pear"),
+        ({"training": []}, "training"),
+    ],
+)
+def test_a_foreign_or_damaged_config(folder: Path, values: dict[str, Any], message: str) -> None:
+    change(folder, **values)
+    with pytest.raises(ArtifactError, match=message):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_config_that_is_no_json_object(folder: Path, content: bytes) -> None:
+    (folder / CONFIG).write_bytes(content)
+    with pytest.raises(ArtifactError, match=CONFIG):
+        load_config(folder)
+
+
+def test_head_and_labels_must_agree(tmp_path: Path, network: ImageClassifier) -> None:
+    config = replace(CONFIGURED, labels=("a", "b"), colours=("#000000", "#ffffff"), thresholds={})
+    with pytest.raises(InputError, match="3 outputs, its config 2 labels"):
+        save_artifact(tmp_path, network, config)
+    assert not any(tmp_path.iterdir())
+
+
+def test_facts_that_json_cannot_hold_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="JSON"):
+        update_config(folder, replace(CONFIGURED, training={"loss": float("nan")}))
+    assert load_config(folder) == CONFIGURED
+    assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.models.backbones import BACKBONES, PACKAGED
+from customlabels_nb.models.classifier import ImageClassifier, probabilities
+from customlabels_nb.models.transforms import to_batch, to_pixels
+from tests.models.pictures import gradient
+
+
+def test_softmax_and_sigmoid() -> None:
+    logits = torch.tensor([[0.0, np.log(3.0)]])
+    assert probabilities(logits, "softmax") == pytest.approx(np.array([[0.25, 0.75]]))
+    assert probabilities(logits, "sigmoid") == pytest.approx(np.array([[0.5, 0.75]]))
+    assert probabilities(logits, "softmax").dtype == np.float64
+    with pytest.raises(InputError, match="'tanh'"):
+        probabilities(logits, "tanh")
+
+
+def test_large_logits_stay_finite() -> None:
+    found = probabilities(torch.tensor([[1e4, -1e4]]), "softmax")
+    assert found.tolist() == [[1.0, 0.0]]
+
+
+def test_the_head_is_applied_to_the_features() -> None:
+    network = ImageClassifier(torch.nn.Identity(), 3, 2)
+    network.set_head([[1, 0, 0], [0, 1, 1]], [0.5, 0])
+    assert network(torch.tensor([[1.0, 2.0, 3.0]])).tolist() == [[1.5, 5.0]]
+    with pytest.raises(InputError, match=r"\(3, 3\)"):
+        network.set_head(np.zeros((3, 3)), np.zeros(3))
+
+
+def test_pixels_are_the_whole_picture_squeezed() -> None:
+    image = gradient(300, 200)
+    pixels = to_pixels(image, 64)
+    assert pixels.shape == (3, 64, 64)
+    assert pixels.dtype == np.uint8
+    assert pixels[0, 30, 0] < 10 < 245 < pixels[0, 30, -1]  # red runs from edge to edge: nothing was cropped
+    assert pixels[1, 0, 30] < 10 < 245 < pixels[1, -1, 30]
+    assert (to_pixels(image.convert("L"), 64)[0] == to_pixels(image.convert("L"), 64)[2]).all()
+
+
+def test_a_batch_is_normalised_as_the_weights_expect() -> None:
+    facts = BACKBONES[PACKAGED]
+    black, white = np.zeros((3, 4, 4), np.uint8), np.full((3, 4, 4), 255, np.uint8)
+    batch = to_batch([black, white], facts.mean, facts.std)
+    assert batch.shape == (2, 3, 4, 4)
+    assert batch.dtype == torch.float32
+    assert batch[0].unique().tolist() == pytest.approx([-127 / 128])
+    assert batch[1].unique().tolist() == pytest.approx([1.0])

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from customlabels_nb.cache import ContentCache
+from customlabels_nb.embeddings import embed
+from customlabels_nb.errors import Cancelled, InputError
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.images import inspect
+from tests.models.pictures import save_blots
+
+
+@pytest.fixture(scope="module")
+def blots(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return save_blots(tmp_path_factory.mktemp("blots"), (200, 30, 30), 10)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ContentCache:
+    return ContentCache(tmp_path / "cache", 2**30)
+
+
+def keys_of(paths: list[str]) -> list[str]:
+    return [inspect(Path(path).read_bytes(), path).sha256 for path in paths]
+
+
+def watched() -> tuple[Events, list[Progress]]:
+    events, seen = Events(), []
+    events.subscribe(lambda event: seen.append(event) if isinstance(event, Progress) else None)
+    return events, seen
+
+
+def test_one_row_an_image_whatever_the_batches(blots: list[str]) -> None:
+    whole = embed(blots)
+    assert whole.features.shape == (10, 1280)
+    assert whole.features.dtype == np.float32
+    assert whole.readable.all()
+    assert not whole.issues
+    assert np.abs(embed(blots, batch_size=3).features - whole.features).max() < 1e-4
+    assert np.abs(embed(blots[4:5]).features - whole.features[4]).max() < 1e-4
+
+
+def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path: Path, cache: ContentCache) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "cut.jpg").write_bytes(Path(blots[0]).read_bytes()[:500])
+    images = [blots[0], "text.jpg", "gone.jpg", blots[1], "cut.jpg"]
+    for _ in range(2):
+        found = embed(images, root=tmp_path, keys=["k000", "k111", "k222", "k333", "k444"], cache=cache)
+        assert found.readable.tolist() == [True, False, False, True, False]
+        assert np.isnan(found.features[1]).all()
+        assert [(issue.where, issue.code) for issue in found.issues] == [
+            ("text.jpg", "IMAGE_NOT_AN_IMAGE"),
+            ("gone.jpg", "IMAGE_NOT_FOUND"),
+            ("cut.jpg", "IMAGE_TRUNCATED"),
+        ]
+
+
+def test_nothing_is_computed_twice(blots: list[str], cache: ContentCache) -> None:
+    first = embed(blots, keys=keys_of(blots), cache=cache)
+    events, seen = watched()
+    # The files are gone: only the cache can answer, whatever the images are called now.
+    again = embed(["gone"] * 10, keys=keys_of(blots), cache=cache, events=events)
+    assert (again.features == first.features).all()
+    assert seen == [Progress("features", 10, 10)]
+
+
+def test_cached_features_need_no_torch(blots: list[str], cache: ContentCache) -> None:
+    embed(blots, keys=keys_of(blots), cache=cache)
+    code = (
+        "import sys; from pathlib import Path; from customlabels_nb.cache import ContentCache\n"
+        "from customlabels_nb.embeddings import embed\n"
+        "found = embed(['gone'] * 10, keys=sys.argv[2:], cache=ContentCache(Path(sys.argv[1]), 2**30))\n"
+        "assert found.readable.all()\n"
+        "assert not {'torch', 'timm', 'sklearn', 'matplotlib'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(cache.folder), *keys_of(blots)], check=True)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    blots: list[str], cache: ContentCache, error: type[BaseException]
+) -> None:
+    events = Events()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.done >= 6:
+            if error is Cancelled:
+                events.cancel()
+            else:
+                raise error
+
+    events.subscribe(stop)
+    with pytest.raises(error):
+        embed(blots, keys=keys_of(blots), cache=cache, batch_size=2, events=events)
+    events, seen = watched()
+    found = embed(blots, keys=keys_of(blots), cache=cache, batch_size=2, events=events)
+    assert seen[0].done >= 6
+    assert seen[-1] == Progress("features", 10, 10)
+    assert np.abs(found.features - embed(blots).features).max() < 1e-4
+
+
+def test_a_damaged_entry_is_computed_again(blots: list[str], cache: ContentCache) -> None:
+    first = embed(blots[:2], keys=keys_of(blots[:2]), cache=cache)
+    entries = [path for path in cache.folder.rglob("*") if path.is_file()]
+    assert len(entries) == 2
+    entries[0].write_bytes(b"short")
+    entries[1].write_bytes(np.full(1280, np.nan, np.float32).tobytes())
+    again = embed(blots[:2], keys=keys_of(blots[:2]), cache=cache)
+    assert np.abs(again.features - first.features).max() < 1e-4
+
+
+def test_images_without_key_and_odd_keys(blots: list[str], cache: ContentCache) -> None:
+    embed(blots[:3], keys=[None, '"etag/…"-17', "\udcff"], cache=cache)
+    assert len([path for path in cache.folder.rglob("*") if path.is_file()]) == 2
+
+
+def test_bad_arguments_and_nothing(blots: list[str]) -> None:
+    assert embed([]).features.shape == (0, 1280)
+    with pytest.raises(InputError, match="keys has 1 entries for 10"):
+        embed(blots, keys=["a"])
+    with pytest.raises(InputError, match="batch_size=0"):
+        embed(blots, batch_size=0)
+    with pytest.raises(InputError, match="backbone='none'"):
+        embed(blots, backbone="none")

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from customlabels_nb.embeddings import embed
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.training.classification import CS, DEFAULT_C, FittedHead, fit_head, row_space
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, seed: int = 0) -> Arrays:
+    """Points around one random centre a label."""
+    rng = np.random.default_rng(seed)
+    targets = np.repeat(np.arange(n_labels), each)
+    centres = rng.normal(size=(n_labels, d))
+    return (centres[targets] + spread * rng.normal(size=(len(targets), d))).astype(np.float32), targets
+
+
+def softmax(head: FittedHead, features: np.ndarray) -> np.ndarray:
+    logits = features.astype(np.float64) @ head.weight.T.astype(np.float64) + head.bias
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("n_labels", [2, 3, 5])
+@pytest.mark.parametrize("each", [4, 60])  # fewer and more points than dimensions
+def test_the_head_is_the_plain_logistic_regression_of_all_features(n_labels: int, each: int) -> None:
+    features, targets = clusters(n_labels, each, spread=2.0)
+    others, _ = clusters(n_labels, 20, spread=2.0, seed=1)
+    for C in (0.03, 1.0):
+        head = fit_head(features, targets, n_labels, Cs=[C])
+        plain = LogisticRegression(C=C, tol=1e-9, max_iter=5000).fit(features.astype(np.float64), targets)
+        assert softmax(head, others) == pytest.approx(plain.predict_proba(others.astype(np.float64)), abs=2e-4)
+        assert head.weight.shape == (n_labels, 80)
+        assert head.weight.dtype == head.bias.dtype == np.float32
+
+
+def test_the_space_of_the_rows_keeps_products_and_lengths() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 40))
+    rows, basis = row_space(x)
+    assert basis is not None
+    assert rows.shape == (5, 5)
+    assert rows @ basis.T == pytest.approx(x)
+    assert rows @ rows.T == pytest.approx(x @ x.T)
+    assert basis.T @ basis == pytest.approx(np.eye(5))
+    assert row_space(x.T)[1] is None
+
+
+def test_hard_sets_get_more_regularisation_than_easy_ones() -> None:
+    easy = fit_head(*clusters(3, 10, spread=0.3), 3)
+    hard = fit_head(*clusters(3, 10, spread=8.0), 3)
+    assert max(CS) == easy.C
+    assert hard.C < 0.1
+    assert easy.accuracy == 1.0
+    assert easy.log_loss is not None
+    assert hard.log_loss is not None
+    assert easy.log_loss < 0.2 < 0.8 < hard.log_loss < 1.2  # no worse than knowing nothing: log 3 is 1.1
+
+
+def test_held_out_figures_are_those_of_the_probabilities() -> None:
+    features, targets = clusters(3, 7, spread=2.0)
+    head = fit_head(features, targets, 3)
+    assert head.out_of_fold is not None
+    assert head.out_of_fold.shape == (21, 3)
+    assert head.out_of_fold.sum(axis=1) == pytest.approx(1)
+    assert head.accuracy == pytest.approx((head.out_of_fold.argmax(axis=1) == targets).mean())
+    assert head.log_loss == pytest.approx(-np.log(head.out_of_fold[np.arange(21), targets]).mean())
+
+
+def test_held_out_rows_did_not_take_part_in_their_fit() -> None:
+    rng = np.random.default_rng(0)
+    noise, targets = rng.normal(size=(40, 200)), np.repeat([0, 1], 20)
+    head = fit_head(noise, targets, 2)
+    assert head.accuracy is not None
+    assert head.accuracy < 0.75  # it knows the rows by heart, which tells nothing of those it did not see
+    assert (softmax(head, noise).argmax(axis=1) == targets).all()
+
+
+def test_a_label_with_one_image_leaves_nothing_to_hold_out() -> None:
+    features, targets = clusters(3, 4)
+    head = fit_head(features[:9], targets[:9], 3)
+    assert head.C == DEFAULT_C
+    assert head.log_loss is None
+    assert head.accuracy is None
+    assert head.out_of_fold is None
+    assert (softmax(head, features).argmax(axis=1) == targets).all()
+
+
+def test_same_seed_same_head() -> None:
+    features, targets = clusters(3, 8, spread=3.0)
+    first, again, other = (fit_head(features, targets, 3, seed=seed) for seed in (1, 1, 2))
+    assert (first.weight == again.weight).all()
+    assert (first.out_of_fold == again.out_of_fold).all()
+    assert (first.out_of_fold != other.out_of_fold).any()
+
+
+def test_bad_input_is_refused() -> None:
+    features, targets = clusters(3, 4)
+    broken = features.copy()
+    broken[5, 3] = np.nan
+    with pytest.raises(InputError, match=r"features\[5\]"):
+        fit_head(broken, targets, 3)
+    with pytest.raises(InputError, match=r"\(12, 80\) and targets \(11,\)"):
+        fit_head(features, targets[:-1], 3)
+    with pytest.raises(InputError, match="targets"):
+        fit_head(features, targets, 2)
+    with pytest.raises(InputError, match="targets"):
+        fit_head(features, targets.astype(float), 3)
+    with pytest.raises(InputError, match="Cs"):
+        fit_head(features, targets, 3, Cs=[])
+    with pytest.raises(NotEnoughDataError, match=r"\[3\]"):
+        fit_head(features, targets, 4)
+    with pytest.raises(NotEnoughDataError, match="at least 2"):
+        fit_head(features, np.zeros(12, int), 1)
+
+
+@pytest.fixture(scope="module")
+def fruit(fruit_photos: Path) -> Arrays:
+    names = sorted(path.name for path in fruit_photos.iterdir())
+    images = [(str(path), i) for i, name in enumerate(names) for path in sorted((fruit_photos / name).iterdir())]
+    found = embed([path for path, _ in images])
+    assert not found.issues
+    return found.features, np.array([i for _, i in images])
+
+
+@pytest.mark.parametrize(("shots", "accuracy", "log_loss"), [(2, 0.98, 0.1), (5, 0.995, 0.03)])
+def test_a_few_photos_a_label_are_enough(fruit: Arrays, shots: int, accuracy: float, log_loss: float) -> None:
+    features, targets = fruit
+    right, losses = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        train = np.concatenate([rng.permutation(np.flatnonzero(targets == label))[:shots] for label in range(3)])
+        test = np.setdiff1d(np.arange(len(targets)), train)
+        found = softmax(fit_head(features[train], targets[train], 3, seed=seed), features[test])
+        right.append((found.argmax(axis=1) == targets[test]).mean())
+        losses.append(-np.log(found[np.arange(len(test)), targets[test]]).mean())
+    assert np.mean(right) >= accuracy
+    assert np.mean(losses) <= log_loss
+
+
+def test_new_photos_are_recognised_with_confidence(fruit: Arrays, fruit_test_photos: list[Path]) -> None:
+    features, targets = fruit
+    new = embed([str(path) for path in fruit_test_photos]).features
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        train = np.concatenate([rng.permutation(np.flatnonzero(targets == label))[:12] for label in range(3)])
+        found = softmax(fit_head(features[train], targets[train], 3, seed=seed), new)
+        assert found.argmax(axis=1).tolist() == [0, 1, 2]
+        assert found.max(axis=1).min() > 0.7
