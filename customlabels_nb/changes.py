@@ -35,6 +35,8 @@ def write_difference(
 
     A table ``image, label`` (and box columns) gives these images exactly these annotations.
     """
+    if not isinstance(value, Dataset | pd.DataFrame):
+        raise InputError(f"Give a Dataset or a DataFrame with image and label, not {type(value).__name__}.")
     dataset = value if isinstance(value, Dataset) else _edited(stored, value, action.who)
     images = t.settle_statuses(dataset.images, dataset.annotations)
     return store.update_images(stored.name, images, dataset.annotations, action, remove_missing=remove_missing)
@@ -65,8 +67,16 @@ def distribute(
         )
     moved = train.images.loc[chosen, "image"].tolist()
     store.move_images(moved, t.TRAIN, t.TEST, action)
-    rare = rare_labels(train.labels_of_images(), train.groups_by_content)
-    issues = issues_to_frame(Issue("LABEL_TOO_RARE_TO_SPLIT", where=label) for label in rare)
+    rare = rare_labels(train.labels_of_images(), train.groups_of_images(groups))
+    counts = train.label_counts
+    issues = issues_to_frame(
+        Issue(
+            "LABEL_TOO_RARE_TO_SPLIT",
+            "" if counts[label] == 1 else f"All its {counts[label]:,} images belong together: they stay in train.",
+            where=label,
+        )
+        for label in rare
+    )
     return Distribution(len(train) - len(moved), len(moved), issues)
 
 
@@ -79,5 +89,5 @@ def _edited(stored: Dataset, frame: pd.DataFrame, annotator: str) -> Dataset:
         raise InputError(f"{len(missing)} images are not in the {stored.name} set, such as {sorted(missing)[0]!r}.")
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
-    images = t.settle_statuses(images, annotations, changed=images["image"])
+    images = t.settle_statuses(images, annotations, changed=stored.annotations["image"])
     return Dataset(images, annotations, stored.labels, name=stored.name, root=stored.root)

@@ -9,7 +9,7 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,11 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.cache import project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError, InputError, LabelError, TableError
+from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.splitting import stratified_split
 
 _SHOWN_THUMBNAILS = 8
-Where = str | Sequence[bool] | pd.Series
+Where: TypeAlias = str | Sequence[bool] | pd.Series
 
 
 class Dataset:
@@ -94,7 +95,10 @@ class Dataset:
     @property
     def groups_by_content(self) -> list[str]:
         """What tells the image's content from others: its hash, or itself where that isn't known."""
-        return self._images["sha256"].where(self._images["sha256"].notna(), self._images["image"]).tolist()
+        content: list[str] = (
+            self._images["sha256"].where(self._images["sha256"].notna(), self._images["image"]).tolist()
+        )
+        return content
 
     def labels_of_images(self) -> list[list[str]]:
         """The labels of each image, in the order of the images table."""
@@ -123,9 +127,10 @@ class Dataset:
         """``n`` images, or a ``fraction`` of them, drawn at random; all if there are fewer. The order is kept."""
         if (n is None) == (fraction is None):
             raise InputError("Give either n or fraction.")
+        good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
+        if not good:
+            raise InputError(f"n={n!r}, fraction={fraction!r}: n is a whole number, fraction lies between 0 and 1.")
         count = n if n is not None else round(len(self) * float(fraction or 0))
-        if count < 0 or (count > len(self) and fraction is not None):
-            raise InputError(f"n={n!r}, fraction={fraction!r}: n is 0 or more and fraction between 0 and 1.")
         chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
         return self._take(self._images.iloc[np.sort(chosen)])
 
@@ -152,7 +157,7 @@ class Dataset:
         if not 0 < fraction < 1:
             raise InputError(f"fraction={fraction!r} does not lie between 0 and 1.")
         return stratified_split(
-            self.labels_of_images(), fraction, groups=self._groups(groups), random_state=random_state
+            self.labels_of_images(), fraction, groups=self.groups_of_images(groups), random_state=random_state
         )
 
     def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:
@@ -183,11 +188,15 @@ class Dataset:
             annotations = annotations[
                 ~(annotations["left"].isna() & annotations.duplicated(["image", "label", "left"]))
             ]
-        images = t.settle_statuses(self._images, annotations, changed=names)
+        images = t.settle_statuses(self._images, annotations, changed=self._annotations.loc[touched, "image"])
         return Dataset(images, annotations, self._labels, name=self.name, root=self.root)
 
     def concat(self, other: Dataset) -> Dataset:
-        """Both together; an image of ``other`` that is here already is left out with its annotations."""
+        """Both together; an image of ``other`` that is here already is left out with its annotations.
+
+        The relative images of another project become absolute.
+        """
+        other = other._seen_from(self.root)
         new = other._images[~other._images["image"].isin(self._images["image"])]
         added = other._annotations[other._annotations["image"].isin(new["image"])]
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
@@ -199,29 +208,8 @@ class Dataset:
             root=self.root,
         )
 
-    def _take(self, images: pd.DataFrame) -> Dataset:
-        chosen = self._annotations[self._annotations["image"].isin(images["image"])]
-        return Dataset(images, chosen, self._labels, name=self.name, root=self.root)
-
-    def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        if isinstance(where, str):
-            columns = ["image", "label", "confidence", "annotator", "job"]
-            wide = self._images.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
-            try:
-                found = wide.query(where)["image"]
-            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
-                raise InputError(
-                    f"filter {where!r} can't be evaluated: {error}. Columns: {list(wide.columns)}."
-                ) from error
-            return np.asarray(self._images["image"].isin(found), dtype=bool)
-        mask = np.asarray(where)
-        if mask.dtype != bool or mask.shape != (len(self),):
-            raise InputError(
-                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
-            )
-        return mask
-
-    def _groups(self, groups: str | Sequence[object] | None) -> list[object]:
+    def groups_of_images(self, groups: str | Sequence[object] | None = None) -> list[object]:
+        """The group of each image for :meth:`split`: those of ``groups`` and of equal content, joined."""
         content: list[object] = list(self.groups_by_content)
         if groups is None:
             return content
@@ -235,7 +223,51 @@ class Dataset:
             given = list(groups)
         if len(given) != len(self):
             raise InputError(f"groups has {len(given)} values for {len(self)} images.")
-        return _join_groups(given, content)
+        try:
+            set(given)
+        except TypeError as error:
+            raise InputError(f"groups holds a value that can't tell groups apart ({error}).") from error
+        alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
+        return _join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
+
+    def _seen_from(self, root: Path | None) -> Dataset:
+        """The same dataset in a place where relative images lie under ``root``."""
+        if self.root is None or self.root == root:
+            return self
+        names = {
+            image: image if is_remote(image) else to_uri(to_path(image, self.root)) for image in self._images["image"]
+        }
+        images = self._images.assign(image=self._images["image"].map(names))
+        annotations = self._annotations.assign(image=self._annotations["image"].map(names))
+        return Dataset(images, annotations, self._labels, name=self.name, root=root)
+
+    def _take(self, images: pd.DataFrame) -> Dataset:
+        chosen = self._annotations[self._annotations["image"].isin(images["image"])]
+        return Dataset(images, chosen, self._labels, name=self.name, root=self.root)
+
+    def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        if isinstance(where, str):
+            columns = ["image", "label", "confidence", "annotator", "job"]
+            own = self._images.drop(columns=columns[1:], errors="ignore")
+            wide = own.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
+            try:
+                holds = wide.eval(where, engine="python")
+                if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
+                    raise TypeError("it is neither true nor false")
+                found = wide.loc[holds.fillna(False).astype(bool), "image"]
+            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
+                raise InputError(
+                    f"filter {where!r} can't be evaluated: {error}. Columns: {list(wide.columns)}."
+                ) from error
+            return np.asarray(self._images["image"].isin(found), dtype=bool)
+        if isinstance(where, pd.Series) and where.dtype == "boolean":  # a comparison of sizes that aren't all known
+            where = where.fillna(False).astype(bool)
+        mask = np.asarray(where)
+        if mask.dtype != bool or mask.shape != (len(self),):
+            raise InputError(
+                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
+            )
+        return mask
 
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -249,10 +281,11 @@ class Dataset:
         return f"{parts[0]} ({', '.join(parts[1:])})" if len(parts) > 1 else parts[0]
 
     def _repr_html_(self) -> str:
+        counts = self.label_counts
         chips = "".join(
             f'<span style="white-space:nowrap"><span style="color:{html.escape(colour)}">●</span> '
             f'{html.escape(name)} <span style="color:var(--jp-ui-font-color2,#666);font-variant-numeric:tabular-nums">'
-            f"{self.label_counts[name]:,}</span></span>"
+            f"{counts[name]:,}</span></span>"
             for name, colour in zip(self._labels["label"][:40], self._labels["colour"][:40], strict=True)
         )
         more = f"<span>and {len(self._labels) - 40} more labels</span>" if len(self._labels) > 40 else ""

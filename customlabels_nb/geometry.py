@@ -73,4 +73,5 @@ def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
     area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
     area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
     union = area_a[:, None] + area_b[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    result: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return result

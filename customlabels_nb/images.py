@@ -30,6 +30,7 @@ from customlabels_nb.errors import (
     TruncatedImageError,
 )
 from customlabels_nb.limits import LOCAL
+from customlabels_nb.settings import settings
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -99,6 +100,8 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
     else:
         try:
             data = _read_file(to_path(uri, root), uri, max_bytes)
+        except ImageError:
+            raise
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
@@ -108,15 +111,16 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
 
 
 def _read_file(path: Path, uri: str, max_bytes: int | None) -> bytes:
-    # opening a pipe waits for its writer unless told not to, and reading a device may never end
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+    # opening a pipe waits for its writer, and reading a device may never end
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+    with path.open("rb") as file:
         return file.read(-1 if max_bytes is None else max_bytes + 1)
 
 
 def _read_remote(uri: str, max_bytes: int | None) -> bytes:
+    if not settings.network:
+        raise ImageNotFoundError(uri, "is not fetched: settings.network is off.")
     try:
         import fsspec
 
@@ -246,7 +250,7 @@ def _png_is_whole(data: bytes) -> bool:
         end = position + 8 + int.from_bytes(view[position : position + 4], "big")
         if end + 4 > len(data) or zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             return False
-        if view[position + 4 : position + 8] == b"IEND":
+        if bytes(view[position + 4 : position + 8]) == b"IEND":
             return True
         position = end + 4
     return False
@@ -280,9 +284,13 @@ def _decode(image: Image.Image, name: str) -> None:
 def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
     method = _UPRIGHT.get(_orientation(image))
     try:
-        return _to_rgb(image if method is None else image.transpose(method))
+        result = _to_rgb(image if method is None else image.transpose(method))
     except (OSError, ValueError) as error:
         raise ImageError(name, f"its colours can't be converted to RGB ({error}).") from error
+    # without the EXIF block nobody turns it again; a profile of other colours than RGB means nothing any more
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    result.info = {"icc_profile": profile} if profile else {}
+    return result
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

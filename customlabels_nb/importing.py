@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.formats.archive import unpack_zip
-from customlabels_nb.formats.folder import FoundFiles, read_folder
-from customlabels_nb.images import ImageFacts, inspect, is_remote, read_bytes, to_path, to_uri
+from customlabels_nb.images import ImageFacts, inspect, is_remote, read_bytes, to_path
 from customlabels_nb.issues import Issue, issues_to_frame
 from customlabels_nb.settings import settings
+from customlabels_nb.sources import Found, Source, find_images
 from customlabels_nb.store import Action, Store
 from customlabels_nb.work import map_bounded
-
-#: What images can be taken from: a name of a folder, zip file, image or URL, several names, or a table.
-Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
-
-
-@dataclass
-class Found:
-    """What a source names, before any file was opened.
-
-    ``images`` has ``image`` and any column of the user's; ``annotations`` are normalised; ``stats`` are size in
-    bytes and time of change (ns) of each image where they came for free.
-    """
-
-    images: pd.DataFrame
-    annotations: pd.DataFrame
-    description: dict[str, Any]
-    stats: list[tuple[int, int] | None] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
-    ignored: int = 0
 
 
 @dataclass
@@ -103,6 +84,13 @@ def import_images(
 
     See :meth:`customlabels_nb.project.Project.add_images` for the arguments.
     """
+    for argument, value, allowed in (
+        ("split", split, t.SPLITS),
+        ("on_leak", on_leak, ("report", "keep")),
+        ("duplicates", duplicates, ("skip", "keep")),
+    ):
+        if value not in allowed:
+            raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
     found = find_images(source, auto_label=auto_label, label=label, project_folder=root, annotator=settings.user)
     intake = take_in(
         found,
@@ -129,31 +117,6 @@ def import_images(
     return ImportReport(split, len(intake.images), intake.known, found.ignored, intake.issues)
 
 
-def find_images(
-    source: Source, *, auto_label: bool, label: str | None, project_folder: Path, annotator: str | None = None
-) -> Found:
-    """The images that ``source`` names: a folder, a zip file, one file or URL, a list of them, or a DataFrame.
-
-    Raises
-    ------
-    InputError
-        If there is nothing of that name, or no image in it.
-    """
-    if label is not None and auto_label:
-        raise InputError("Give either label= or auto_label=True, not both.")
-    label = None if label is None else t.check_label(label)
-    if isinstance(source, pd.DataFrame):
-        found = _from_frame(source, label, annotator)
-    elif isinstance(source, str | os.PathLike):
-        found = _from_name(os.fspath(source), auto_label, label, project_folder, annotator)
-    else:
-        found = _from_list([os.fspath(item) for item in source], label, annotator)
-    if found.images.empty and not found.issues:
-        ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
-        raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
-    return found
-
-
 def take_in(
     found: Found,
     *,
@@ -178,30 +141,33 @@ def take_in(
     duplicates : {"skip", "keep"}
         What to do with an image whose content is in this dataset under another name.
     """
-    for name, value, allowed in (
-        ("on_leak", on_leak, ("report", "keep")),
-        ("duplicates", duplicates, ("skip", "keep")),
-    ):
-        if value not in allowed:
-            raise InputError(f"{name}={value!r} is not known; use one of {allowed!r}.")
     issues = list(found.issues)
-    stored = dict(
-        zip(known["image"], known[["split", "sha256", "bytes", "mtime_ns"]].itertuples(index=False), strict=True)
-    )
-    stats: list[tuple[int, int] | None] = found.stats or [None] * len(found.images)
+    mine = known["split"] == split
+    stored = {row.image: row for row in known[mine].itertuples(index=False)}
+    others = frozenset(known.loc[~mine, "image"])
+    names = found.images["image"].tolist()
+    stats: list[tuple[int, int] | None] = found.stats or [None] * len(names)
     todo, changed_todo, already = [], [], 0
-    for index, (image, stat) in enumerate(zip(found.images["image"], stats, strict=True)):
-        row = stored.get(image)
-        if row is None or (row.split != split and on_leak == "keep"):
+    for index, (image, stat) in enumerate(zip(names, stats, strict=True)):
+        if image in stored:
+            already += 1
+            if stat is not None and not _same(stored[image], stat):
+                changed_todo.append(index)
+        elif image in others and on_leak == "report":
+            issues.append(_leak(image, image, False, found))
+        else:
             todo.append(index)
-            continue
-        already += 1
-        if row.split == split and stat is not None and not _same(row, stat):
-            changed_todo.append(index)
     facts = _read_all(found, [*todo, *changed_todo], root, issues, events)
-    changed = _changed(found, changed_todo, facts, stored, issues)
     content = _Content(known, split)
-    kept = [i for i in todo if i in facts and content.accept(found, i, facts[i], issues, on_leak, duplicates)]
+    changed = _changed(found, changed_todo, facts, stored, content, issues)
+    kept = []
+    for index in todo:
+        if index not in facts:
+            continue
+        if copy and _copied_name(names[index], facts[index].sha256) in stored:
+            already += 1
+        elif content.accept(found, index, facts[index], issues, on_leak, duplicates):
+            kept.append(index)
     images = found.images.iloc[kept].reset_index(drop=True)
     images = images.assign(
         split=split,
@@ -219,9 +185,9 @@ def take_in(
     )
     annotations = found.annotations[found.annotations["image"].isin(images["image"])]
     if copy:
-        names = {image: _copy(image, sha, root) for image, sha in zip(images["image"], images["sha256"], strict=True)}
-        images, files = images.assign(image=images["image"].map(names)), files.assign(image=files["image"].map(names))
-        annotations = annotations.assign(image=annotations["image"].map(names))
+        copies = {image: _copy(image, sha, root) for image, sha in zip(images["image"], images["sha256"], strict=True)}
+        images, files = images.assign(image=images["image"].map(copies)), files.assign(image=files["image"].map(copies))
+        annotations = annotations.assign(image=annotations["image"].map(copies))
     images = t.settle_statuses(t.normalise_images(images), annotations)
     return Intake(images, annotations, files, changed, issues, already)
 
@@ -242,9 +208,7 @@ class _Content:
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
         source = found.description["name"]
         if other is not None:
-            message = f"The same picture is on the other side (train or test) as {other!r}; "
-            kept = "it was kept." if on_leak == "keep" else "it was left out."
-            issues.append(Issue("LEAK_BETWEEN_SPLITS", message + kept, image, source))
+            issues.append(_leak(image, other, on_leak == "keep", found))
             if on_leak == "report":
                 return False
         if twin is not None:
@@ -257,92 +221,10 @@ class _Content:
         return True
 
 
-def _from_name(name: str, auto_label: bool, label: str | None, project_folder: Path, annotator: str | None) -> Found:
-    if is_remote(name):
-        return _from_list([name], label, annotator)
-    if os.path.isdir(name):
-        return _from_folder(name, name, auto_label, label, annotator, "folder")
-    if not os.path.exists(name):
-        raise InputError(f"{name!r} does not exist; give a folder, a zip file, an image, or a list of images.")
-    if name.lower().endswith(".zip"):
-        # the name of the archive's folder comes from the user's path; the members' names are checked in unpack_zip
-        target = project_folder / "images" / (Path(name).stem.strip(" .") or "archive")
-        root, issues = unpack_zip(name, target)
-        found = (
-            _from_folder(os.fspath(root), name, auto_label, label, annotator, "zip")
-            if root.is_dir()
-            else Found(pd.DataFrame({"image": []}), t.empty(t.ANNOTATION_COLUMNS), {"kind": "zip", "name": name})
-        )
-        found.images = found.images.assign(image=[_relative(image, project_folder) for image in found.images["image"]])
-        found.annotations = found.annotations.assign(
-            image=[_relative(image, project_folder) for image in found.annotations["image"]]
-        )
-        found.issues[:0] = issues
-        return found
-    return _from_list([name], label, annotator)
-
-
-def _from_folder(
-    folder: str, name: str, auto_label: bool, label: str | None, annotator: str | None, kind: str
-) -> Found:
-    files: FoundFiles = read_folder(folder, auto_label=auto_label)
-    labels = [label] * len(files.images) if label is not None else files.labels
-    description = {"kind": kind, "name": to_uri(name), "auto_label": auto_label}
-    images = pd.DataFrame({"image": files.images}, dtype="str")
-    return Found(
-        images,
-        _label_rows(files.images, labels, annotator),
-        description,
-        list(files.stats),
-        files.issues,
-        files.ignored,
-    )
-
-
-def _from_list(names: list[str], label: str | None, annotator: str | None) -> Found:
-    uris = list(
-        dict.fromkeys(name if is_remote(name) or name.startswith("file://") else to_uri(name) for name in names)
-    )
-    description = {"kind": "files", "name": uris[0] if len(uris) == 1 else f"{len(uris)} files"}
-    rows = _label_rows(uris, [label] * len(uris), annotator)
-    return Found(pd.DataFrame({"image": uris}, dtype="str"), rows, description, [_stat(uri) for uri in uris])
-
-
-def _from_frame(frame: pd.DataFrame, label: str | None, annotator: str | None) -> Found:
-    if "image" not in frame.columns:
-        raise InputError(f"The DataFrame needs a column 'image'; it has {list(frame.columns)}.")
-    uris = [name if not isinstance(name, str) or is_remote(name) else to_uri(name) for name in frame["image"]]
-    rows = frame.assign(image=uris)
-    if label is not None:
-        rows = rows.assign(label=label)
-    about_labels = {*t.ANNOTATION_COLUMNS, "xmin", "ymin", "xmax", "ymax", "split", "revision"} - {"image"}
-    boxes = {"left", "xmin"} & set(rows.columns)
-    own = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
-    images = rows[own].drop_duplicates("image").reset_index(drop=True)
-    annotations = (
-        t.normalise_annotations(
-            rows if boxes else rows.drop(columns=["width", "height"], errors="ignore"), annotator=annotator
-        )
-        if "label" in rows.columns
-        else t.empty(t.ANNOTATION_COLUMNS)
-    )
-    stats = [_stat(uri) for uri in images["image"]]
-    return Found(images, annotations, {"kind": "table", "name": f"a table of {len(images)} images"}, stats)
-
-
-def _label_rows(images: Sequence[str], labels: Sequence[str | None], annotator: str | None) -> pd.DataFrame:
-    rows = pd.DataFrame({"image": pd.Series(images, dtype="str"), "label": pd.Series(labels, dtype=object)})
-    return t.normalise_annotations(rows, annotator=annotator)
-
-
-def _stat(uri: str) -> tuple[int, int] | None:
-    if is_remote(uri):
-        return None
-    try:
-        status = to_path(uri).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
+def _leak(image: str, other: str, kept: bool, found: Found) -> Issue:
+    message = f"The same picture is on the other side (train or test) as {other!r}; "
+    what = "it was kept." if kept else "it was left out."
+    return Issue("LEAK_BETWEEN_SPLITS", message + what, image, found.description["name"])
 
 
 def _same(row: Any, stat: tuple[int, int]) -> bool:
@@ -374,7 +256,12 @@ def _read_all(
 
 
 def _changed(
-    found: Found, indexes: Sequence[int], facts: dict[int, ImageFacts], stored: dict[str, Any], issues: list[Issue]
+    found: Found,
+    indexes: Sequence[int],
+    facts: dict[int, ImageFacts],
+    stored: dict[str, Any],
+    content: _Content,
+    issues: list[Issue],
 ) -> pd.DataFrame:
     rows = []
     for index in indexes:
@@ -384,26 +271,38 @@ def _changed(
         rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
         if fact.sha256 != stored[image].sha256:
             issues.append(Issue("IMAGE_CHANGED", where=image, source=found.description["name"]))
+            if fact.sha256 in content.there:
+                issues.append(_leak(image, content.there[fact.sha256], True, found))
     columns = ["image", "width", "height", "sha256", "bytes", "mtime_ns"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64"))
 
 
-def _relative(uri: str, root: Path) -> str:
-    path, base = os.path.abspath(to_path(uri)), os.path.abspath(root)
-    return to_uri(path) if to_uri(path).startswith("file://") else os.path.relpath(path, base)
+def _copied_name(image: str, sha256: str) -> str:
+    """Where a copy lies, relative to the project: named by content and origin, so that nothing is overwritten."""
+    if not is_remote(image) and not to_path(image).is_absolute():
+        return image  # it lies in the project already
+    suffix = os.path.splitext(image)[1].lower()
+    if not (suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= 6):
+        suffix = ""
+    origin = hashlib.sha256(image.encode()).hexdigest()
+    return os.path.join("images", f"{sha256[:16]}-{origin[:8]}{suffix}")
 
 
 def _copy(image: str, sha256: str, root: Path) -> str:
-    """Copy one file to ``images/`` below ``root``, named by its content; returns its name relative to ``root``."""
-    suffix = os.path.splitext(image)[1].lower()
-    name = sha256[:16] + (suffix if suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= 6 else "")
-    target = root / "images" / name
-    if not target.exists():
+    """Copy one file to ``images/`` below ``root``; returns its name relative to ``root``."""
+    name = _copied_name(image, sha256)
+    target = root / name
+    if name == image or target.exists():
+        return name
+    temporary = target.with_name(f".{target.name}.part")
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{name}.part")
         if is_remote(image):
             temporary.write_bytes(read_bytes(image))
         else:
             shutil.copyfile(to_path(image, root), temporary)
         temporary.replace(target)
-    return os.path.join("images", name)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"copy=True: {image!r} can't be copied to {str(target)!r} ({error.strerror}).") from error
+    return name

@@ -28,8 +28,8 @@ def check_name(name: str) -> str:
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
     if not usable or len(name.encode()) > 255:  # bytes is what file systems count
         raise ProjectNameError(
-            f"{name!r} can't be a name: use 1 to 100 letters, digits, spaces, '.', '-' and '_', beginning with a letter "
-            "or digit. The folder is a second argument: create_project(name, folder)."
+            f"{name!r} can't be a name: use 1 to 100 letters, digits, spaces, '.', '-' and '_', beginning with a "
+            "letter or digit. The folder is a second argument: create_project(name, folder)."
         )
     return name
 
@@ -64,7 +64,8 @@ def _without_password(url: str) -> str:
         raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
     if parsed.get_backend_name() != "postgresql":
         raise InputError(
-            f"store={parsed.render_as_string()!r}: give a PostgreSQL URL, or nothing for a file in the project's folder."
+            f"store={parsed.render_as_string()!r} is no PostgreSQL URL; without one the database is a file in the "
+            "project's folder."
         )
     secret = [key for key in parsed.query if key.lower() in _SECRETS]
     # set(password=None) keeps it

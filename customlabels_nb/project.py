@@ -22,11 +22,12 @@ from customlabels_nb.errors import (
     ProjectExistsError,
 )
 from customlabels_nb.events import Events, progress_bars, say
-from customlabels_nb.importing import ImportReport, Source, import_images
+from customlabels_nb.importing import ImportReport, import_images
 from customlabels_nb.labels import Labels
 from customlabels_nb.locations import POINTER, check_name, create_project_store, is_project, open_project_store
 from customlabels_nb.model import Model, require_confirmation
 from customlabels_nb.settings import settings
+from customlabels_nb.sources import Source
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 from customlabels_nb.training.status import settle_orphans
 

@@ -100,6 +100,14 @@ def _execute(notebook: Any, folder: Path, say: Say) -> None:
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
+    from traitlets import default
+
+    class ThisPython(AsyncKernelManager):
+        """Starts the kernel of the Python that runs this, whatever kernels are installed for the user."""
+
+        @default("kernel_spec_manager")
+        def _native_only(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
 
     titles = _titles(notebook)
 
@@ -107,11 +115,14 @@ def _execute(notebook: Any, folder: Path, say: Say) -> None:
         if cell_index in titles:
             say(titles[cell_index])
 
-    # without folders to look in, "python3" is the kernel of the Python that runs this
-    specs = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     client = NotebookClient(
-        notebook, km=manager, timeout=3600, resources={"metadata": {"path": str(folder)}}, on_cell_start=announce
+        notebook,
+        kernel_name="python3",
+        kernel_manager_class=ThisPython,
+        extra_arguments=["--log-level=40"],
+        timeout=3600,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_start=announce,
     )
     client.execute()
 
@@ -130,7 +141,8 @@ def _titles(notebook: Any) -> dict[int, str]:
     titles = {}
     for index, (above, cell) in enumerate(zip(notebook.cells, notebook.cells[1:], strict=False), 1):
         headings = [line for line in above.source.splitlines() if line.startswith("#")]
-        if above.cell_type == "markdown" and cell.cell_type == "code" and headings:
+        is_step = PARAMETERS_TAG not in cell.metadata.get("tags", ())
+        if above.cell_type == "markdown" and cell.cell_type == "code" and headings and is_step:
             titles[index] = headings[0].lstrip("# ")
     return titles
 

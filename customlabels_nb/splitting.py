@@ -25,7 +25,8 @@ def stratified_split(
         The labels of each image; one without labels is never chosen.
     fraction : float
         Wanted share of chosen images of each label, between 0 and 1; at least one image of a label in two or more
-        groups is chosen and at least one is not.
+        groups is chosen and at least one is not, as far as the images' other labels allow; of a label in one group
+        none is.
     groups : sequence of n hashables, optional
         Images of one group stay together.
     random_state : int
@@ -43,7 +44,7 @@ def stratified_split(
     wanted = np.clip(np.round(total * fraction), 1, np.maximum(total - 1, 1)).astype(float)
     wanted[units_with < 2] = 0
     chosen = _iterate(counts, wanted, rng)
-    _give_each_side_one(counts, chosen, units_with)
+    _give_each_side_one(counts, chosen, units_with, rng)
     return np.asarray(chosen[unit_of] & (counts.sum(axis=1) > 0)[unit_of])
 
 
@@ -92,21 +93,36 @@ def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], r
     return chosen
 
 
-def _give_each_side_one(counts: npt.NDArray[np.float64], chosen: BoolArray, units_with: IntArray) -> None:
-    """Move single groups so that each label of two groups or more stands on both sides, where that is possible."""
-    for label in np.argsort(units_with, kind="stable"):
-        if units_with[label] < 2:
-            continue
-        own = counts[:, label] > 0
-        for side in (True, False):
-            if (chosen[own] == side).any():
-                continue
-            candidates = np.flatnonzero(own)
-            for unit in candidates[np.argsort(counts[candidates].sum(axis=1), kind="stable")]:
-                others = counts[unit] > 0
-                rest = chosen.copy()
-                rest[unit] = side
-                remains = (counts[rest != side] > 0).any(axis=0)
-                if remains[others & (units_with >= 2)].all():
-                    chosen[unit] = side
-                    break
+def _give_each_side_one(
+    counts: npt.NDArray[np.float64], chosen: BoolArray, units_with: IntArray, rng: np.random.Generator
+) -> None:
+    """Move single groups until each label of two groups or more stands on both sides, and no other one is chosen.
+
+    With several labels an image that can be impossible, and finding out takes too long: this walks at random towards
+    fewer labels that lack a side (Selman, Kautz, Cohen: Noise Strategies for Improving Local Search, 1994), a bounded
+    number of steps, and keeps the best that it met.
+    """
+    has = counts > 0
+    on = has[chosen].sum(axis=0)
+    best, fewest = chosen.copy(), len(_lacking(on, units_with))
+    for _ in range(200 + 20 * counts.shape[1]):
+        lacking = _lacking(on, units_with)
+        if len(lacking) < fewest:
+            best, fewest = chosen.copy(), len(lacking)
+        if not len(lacking):
+            break
+        units = np.flatnonzero(has[:, rng.choice(lacking)])
+        units = rng.permutation(units)[:100]
+        after = on + np.where(chosen[units], -1, 1)[:, None] * has[units]
+        still = np.array([len(_lacking(row, units_with)) for row in after])
+        unit = units[np.lexsort((counts[units].sum(axis=1), still))[0]]
+        if still.min() >= len(lacking) and rng.random() < 0.3:
+            unit = rng.choice(units)
+        on = on + (-1 if chosen[unit] else 1) * has[unit]
+        chosen[unit] = not chosen[unit]
+    chosen[:] = best
+
+
+def _lacking(on: IntArray, units_with: IntArray) -> IntArray:
+    """The labels that ``on`` chosen groups leave without a side, or choose although they can't be divided."""
+    return np.flatnonzero(np.where(units_with >= 2, (on == 0) | (on == units_with), on > 0))

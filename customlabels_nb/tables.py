@@ -211,7 +211,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
 
 def _check_names(images: pd.Series) -> None:
     text = "\n".join(map(str, images))
-    if "\0" in text or not text.isascii() and _lone_surrogate(text):
+    if "\0" in text or (not text.isascii() and _lone_surrogate(text)):
         raise TableError(
             "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
             "Give such files as a list of paths."

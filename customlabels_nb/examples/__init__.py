@@ -11,10 +11,14 @@ import zlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
 from customlabels_nb.work import map_bounded
+
+if TYPE_CHECKING:
+    from customlabels_nb.project import Project
 
 _EXAMPLES = {
     "rooms": "customlabels_nb.examples.rooms",
@@ -128,3 +132,36 @@ def write_photos(
 def _spread(total: int, labels: int) -> list[tuple[int, int]]:
     """Pairs (label, number within it) for ``total`` photos."""
     return sorted((k % labels, k // labels) for k in range(total))
+
+
+def create(
+    name: str,
+    folder: str | os.PathLike[str] = ".",
+    *,
+    seed: int = 0,
+    train: int = 60,
+    test: int = 56,
+    size: tuple[int, int] = (480, 360),
+) -> Project:
+    """Draw an example's photos into ``<folder>/<name>-photos`` and make the project ``<folder>/<name>`` of them.
+
+    The arguments are those of :func:`write_photos`. The photos in ``<name>-photos/detect`` are in neither dataset.
+
+    Raises
+    ------
+    InputError
+        If there is no such example, or the photos' folder isn't empty.
+    ProjectExistsError
+        If there is something of the project's name already.
+    """
+    from customlabels_nb.project import create_project
+
+    project = create_project(name, folder, task="single-label")
+    try:
+        photos = write_photos(name, Path(folder) / f"{name}-photos", seed=seed, train=train, test=test, size=size)
+    except BaseException:
+        project.delete(confirm=True)
+        raise
+    for split, place in (("train", photos.train), ("test", photos.test)):
+        project.add_images(place, split=split, auto_label=True, progress=False)
+    return project

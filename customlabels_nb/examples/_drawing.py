@@ -1,4 +1,4 @@
-"""A small painter of scenes in perspective: camera, light, shapes, and the finish that makes a drawing a photo.
+"""A small painter of scenes in perspective: camera, light, faces, shadows.
 
 The world is in metres: x to the right, y up, z away from the viewer. Everything is painted far to near on a
 canvas ``OVERSAMPLE`` times as wide and high as the picture and scaled down once, so edges come out smooth.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -22,7 +23,6 @@ _NEAR = 0.25  # metres before the eye at which shapes are cut off
 _T = np.linspace(0, 1, 5)
 _CURVE = np.stack([(1 - _T) ** 2, 2 * _T * (1 - _T), _T**2], axis=1)  # weights of a quadratic Bézier's three points
 _PLAIN = 1400  # pixels of the canvas below which a face gets one colour instead of a gradient
-_BRIGHTEST = 767  # before the film's curve
 _SOFT = 4  # shadows and glows are painted this much coarser than the canvas
 
 
@@ -57,7 +57,7 @@ def ink(colour: Colour, alpha: float = 1.0) -> tuple[int, int, int, int]:
     return (r, g, b, int(255 * alpha + 0.5))
 
 
-def rounded(points: Sequence[tuple[float, ...]], radius: float) -> list[tuple[float, ...]]:
+def rounded(points: Sequence[tuple[float, ...]], radius: float) -> list[Any]:
     """A polygon's points (2-D or 3-D) with each corner replaced by a curve that starts ``radius`` before it."""
     corners = np.array(points, dtype=float)
     curves = corners[:, None, :] * _CURVE[:, 1][:, None]
@@ -105,7 +105,7 @@ class Light:
     direction: Point = (0.3, 0.8, -0.5)
 
     def on(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        """Factors, shape (n, 3), for a colour at ``points`` (n, 3) on surfaces with unit ``normals``, (n, 3) or (3,)."""
+        """Factors, shape (n, 3), for a colour at ``points`` (n, 3) on surfaces of unit ``normals``, one or n."""
         if self.position is None:
             slant = normals @ (np.array(self.direction) / math.hypot(*self.direction))
             fade = np.ones(len(points))
@@ -238,7 +238,7 @@ class Scene:
             self.pen.polygon(outline, fill=ink(colour))
             return
         normal = self._normal(points)
-        if self.light.position is None and not gloss or _extent(outline) < _PLAIN:
+        if (self.light.position is None and not gloss) or _extent(outline) < _PLAIN:
             r, g, b = self.light.at(points[len(points) // 2], normal)
             self.pen.polygon(outline, fill=ink((colour[0] * r, colour[1] * g, colour[2] * b)))
             return
@@ -275,8 +275,8 @@ class Scene:
     ) -> None:
         """Paint a 2-D outline of a round thing near ``at``.
 
-        ``colours`` gets points (n, 3), all ``at``, and the unit normals (n, 3) of a surface that bulges towards the viewer across
-        the outline's width, and returns colours (n, 3).
+        ``colours`` gets points (n, 3), all ``at``, and the unit normals (n, 3) of a surface that bulges towards the
+        viewer across the outline's width, and returns colours (n, 3).
         """
         axes = self.camera.axes
 
@@ -387,50 +387,7 @@ class Scene:
         self._standing.clear()
 
     def glow(self, at: Sequence[float], radius: float, colour: Colour) -> None:
-        """A lamp's halo of ``radius`` metres, added to the photo by :func:`photograph`."""
+        """A lamp's halo of ``radius`` metres, added when the photo is developed."""
         outline = self.camera.project([at])
         if outline:
             self.glows.append((outline[0], radius * self.camera.scale(at), colour))
-
-
-def photograph(
-    scene: Scene,
-    size: tuple[int, int],
-    *,
-    tint: Colour = (1.0, 1.0, 1.0),
-    exposure: float = 1.0,
-    vignette: float = 0.25,
-    grain: float = 2.5,
-    bloom: float = 0.25,
-    soft: bool = False,
-) -> Image.Image:
-    """Scale the canvas down to ``size`` and give it a lens and a sensor: glow, vignette, colour cast, grain."""
-    rng = scene.rng
-    photo = scene.image.resize(size, Image.Resampling.BILINEAR) if soft else scene.image.reduce(OVERSAMPLE)
-    small = photo.resize((max(1, size[0] // 8), max(1, size[1] // 8)), Image.Resampling.BOX)
-    halo = np.clip(np.asarray(small, dtype=np.float32) - 190, 0, None) * (2.4 * bloom)
-    ys, xs = np.mgrid[0 : small.height, 0 : small.width]
-    for (x, y), radius, colour in scene.glows:
-        shrink = small.width / scene.size[0]
-        squared = ((xs + 0.5 - x * shrink) ** 2 + (ys + 0.5 - y * shrink) ** 2) / max(0.5, radius * shrink) ** 2
-        halo += np.exp(-squared)[..., None] * np.array(colour, dtype=np.float32)
-    light = Image.fromarray(np.clip(halo, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(small.width / 40))
-    centre_x, centre_y = rng.uniform(0.4, 0.6, 2)
-    dx, dy = xs / small.width - centre_x, ys / small.height - centre_y
-    lens = exposure * (1 - vignette * np.clip((dx**2 + dy**2) / 0.4, 0, 1.3) ** 1.3)
-    factor = Image.fromarray(np.clip(lens * 128, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
-    pixels = np.asarray(photo).astype(np.float32)
-    pixels += np.asarray(light.resize(size, Image.Resampling.BILINEAR))
-    pixels *= (np.asarray(factor).astype(np.float32) / 128)[..., None]
-    half = rng.standard_normal(((size[1] + 1) // 2, size[0]), dtype=np.float32) * np.float32(grain)
-    pixels += np.concatenate([half, half[::-1, ::-1]])[: size[1], :, None]
-    np.clip(pixels, 0, _BRIGHTEST, out=pixels)
-    levels = pixels.astype(np.uint16)
-    return Image.fromarray(np.stack([_film(share)[levels[..., k]] for k, share in enumerate(tint)], axis=2))
-
-
-def _film(gain: float) -> np.ndarray:
-    """What becomes of each brightness times ``gain``: highlights roll off towards white instead of breaking."""
-    values = np.arange(_BRIGHTEST + 1) * gain
-    over = np.maximum(values - 215, 0)
-    return (values - over + 40 * over / (over + 40)).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Frame:
     ) -> None:
         """A plane polygon; ``round`` is the radius of its corners."""
         shaped = rounded(points, round) if round else points
-        self.scene.face([self.at(*p) for p in shaped], colour, gloss=gloss, lit=lit)  # type: ignore[misc]
+        self.scene.face([self.at(*p) for p in shaped], colour, gloss=gloss, lit=lit)
 
     def panel(
         self,
@@ -168,7 +169,7 @@ class Frame:
         middle = self.at((u0 + u1) / 2, (v0 + v1) / 2, (w0 + w1) / 2)
         scale = self.scene.camera.scale(middle)
         pixels = radius * 1.1 * scale
-        self.scene.shape(rounded(outline, pixels), self._paint(dim(colour, 0.92)), middle)  # type: ignore[arg-type]
+        self.scene.shape(rounded(outline, pixels), self._paint(dim(colour, 0.92)), middle)
         inset = radius * 0.3
         for side in self._seen(u0, u1, v0, v1, w0, w1):
             shrunk = (u0 + inset, u1 - inset, v0 + inset, v1 - inset, w0 + inset, w1 - inset)
@@ -200,7 +201,7 @@ class Frame:
         rings = [self._ring(u, v, w, radius) for radius, v in profile]
         middle = self.at(u, profile[len(profile) // 2][1], w)
         paint = self._paint(colour, gloss)
-        for low, high in zip(rings, rings[1:], strict=False):
+        for low, high in pairwise(rings):
             if low and high:
                 self.scene.shape(hull(low + high), paint, middle)
         if rim is not None and rings[-1]:

@@ -66,9 +66,7 @@ def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> N
         )
 
 
-def _extract_all(
-    opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path, name: str
-) -> list[Issue]:
+def _extract_all(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path, name: str) -> list[Issue]:
     issues = []
     taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
     for member in members:

@@ -84,8 +84,8 @@ def read_annotations(connection: Connection, table: Table, split: str | None, mo
     columns = t.PREDICTION_COLUMNS if is_prediction else t.ANNOTATION_COLUMNS
     if not rows:
         return t.empty(columns)
-    image_of: dict[int, str] = dict(fetch(connection, images))  # type: ignore[arg-type]
-    label_of: dict[int, str] = dict(fetch(connection, select(names.id, names.label)))  # type: ignore[arg-type]
+    image_of: dict[int, str] = dict(fetch(connection, images))
+    label_of: dict[int, str] = dict(fetch(connection, select(names.id, names.label)))
     image_ids, label_ids, *values = zip(*rows, strict=True)
     data: dict[str, Any] = {
         "image": pd.Series([image_of[key] for key in image_ids], dtype="str"),

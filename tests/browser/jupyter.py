@@ -127,8 +127,6 @@ def serve(folder: Path) -> Iterator[Server]:
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folders['files']}", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.extension_manager=readonly"]
-    # a kernel that dies young would get new ports, and the page would go on waiting at the old ones
-    command += ["--KernelRestarter.random_ports_until_alive=False"]
     if "notebook" in FLAVOURS:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
 

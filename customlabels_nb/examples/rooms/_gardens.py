@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from customlabels_nb.examples._drawing import Colour, Point, Scene, dim, ink, mix, rgb, vary
-from customlabels_nb.examples._furnishings import DARK, WHITE, sky_colours
 from customlabels_nb.examples._shapes import Frame, Palette
+from customlabels_nb.examples.rooms._shell import DARK, WHITE, sky_colours
 
 
 def ground(scene: Scene, grass: Colour, *, stripes: bool) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from customlabels_nb.examples._drawing import Colour, Scene, dim, mix, rgb, vary
-from customlabels_nb.examples._furnishings import DARK, WHITE, door, paint_floor, plant, window
-from customlabels_nb.examples._gardens import (
+from customlabels_nb.examples._shapes import Frame, Palette
+from customlabels_nb.examples.rooms._furnishings import plant
+from customlabels_nb.examples.rooms._gardens import (
     barbecue,
     bush,
     fence,
@@ -28,8 +30,8 @@ from customlabels_nb.examples._gardens import (
     treeline,
     washing,
 )
-from customlabels_nb.examples._setting import develop, exterior, pick
-from customlabels_nb.examples._shapes import Frame, Palette
+from customlabels_nb.examples.rooms._setting import develop, exterior, pick
+from customlabels_nb.examples.rooms._shell import DARK, WHITE, door, paint_floor, window
 
 
 def backyard(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
@@ -48,7 +50,7 @@ def backyard(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         x = (-1, 1, 0)[k] * wide * 0.48 + float(rng.uniform(-0.6, 0.6))
         spot = Frame(scene, (x, 0, float(rng.uniform(0.5, 0.75)) * far), float(rng.uniform(-25, 25)))
         toy = toys[int(order[k])]
-        spot.put(lambda f, toy=toy: toy(f, kit), (-0.7, 0.7, -0.4, 0.4), 0.3)  # type: ignore[misc]
+        spot.put(partial(toy, kit=kit), (-0.7, 0.7, -0.4, 0.4), 0.3)
     if rng.random() < 0.3:
         seats(scene, kit, float(rng.uniform(-2, 2)), far * 0.4, int(rng.integers(1, 3)))
     _planting(scene, kit, far, wide, trees=int(rng.integers(1, 4)))
@@ -113,7 +115,7 @@ def patio(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             scene, (float(rng.choice([-1, 1])) * float(rng.uniform(1.4, 2.6)), 0, float(rng.uniform(0.5, 1.0)) * deep)
         )
         tall = float(rng.uniform(0.6, 1.4))
-        spot.put(lambda f, tall=tall: plant(f, kit, tall), (-0.2, 0.2, -0.2, 0.2))  # type: ignore[misc]
+        spot.put(partial(plant, kit=kit, height=tall), (-0.2, 0.2, -0.2, 0.2))
     if rng.random() < 0.5:
         string_lights(scene, deep, lit=mood in ("night", "golden"))
     _planting(scene, kit, far, 5, trees=0 if kind == 0 else int(rng.integers(0, 3)), beyond=deep)
@@ -131,9 +133,8 @@ def _planting(scene: Scene, kit: Palette, far: float, wide: float, *, trees: int
     for _ in range(trees):
         x = float(rng.choice([-1, 1])) * float(rng.uniform(0.35, 0.95)) * wide
         tall = float(rng.uniform(2.4, 4.2))
-        Frame(scene, (x, 0, float(rng.uniform(0.6, 0.95)) * far)).put(
-            lambda f, tall=tall: tree(f, kit, tall), (-0.7, 0.7, -0.5, 0.5), 0.35
-        )  # type: ignore[misc]
+        spot = Frame(scene, (x, 0, float(rng.uniform(0.6, 0.95)) * far))
+        spot.put(partial(tree, kit=kit, tall=tall), (-0.7, 0.7, -0.5, 0.5), 0.35)
     for _ in range(int(rng.integers(2, 6))):
         x, z = float(rng.uniform(-1, 1)) * wide, float(rng.uniform(max(0.7 * far, beyond), max(far, beyond + 0.2)))
         Frame(scene, (x, 0, z)).put(lambda f: bush(f, kit, float(rng.uniform(0.3, 0.6))), (-0.4, 0.4, -0.3, 0.3), 0.35)
@@ -239,8 +240,8 @@ def house(f: Frame, kit: Palette, mood: str) -> float:
         f.face([*eaves, (half - 0.5, high + peak, -deep / 2), (-half + 0.5, high + peak, -deep / 2)], roof)
         for k in range(1, 9):
             t = k / 9
-            a, v, w = half + 0.3 - 0.8 * t, high - 0.1 + (peak + 0.1) * t, 0.3 - (deep / 2 + 0.3) * t
-            f.line([(-a, v, w), (a, v, w)], 0.03, DARK, 0.18)
+            end, v, w = half + 0.3 - 0.8 * t, high - 0.1 + (peak + 0.1) * t, 0.3 - (deep / 2 + 0.3) * t
+            f.line([(-end, v, w), (end, v, w)], 0.03, DARK, 0.18)
         f.box(-half - 0.3, half + 0.3, high - 0.16, high - 0.06, 0.24, 0.34, kit.trim)
     else:
         f.face([(-half, high, 0.01), (half, high, 0.01), (0, high + peak - 0.1, 0.01)], dim(colour, 1.02))
@@ -263,8 +264,8 @@ def house(f: Frame, kit: Palette, mood: str) -> float:
     g = f.moved(way, 0.16, 0)
     door(g, 0, kit, vary((kit.accent, kit.second, kit.wood)[int(rng.integers(3))], rng), glass=bool(rng.random() < 0.4))
     if rng.random() < 0.6:
-        for a in (-0.8, 0.8):
-            f.box(way + a - 0.07, way + a + 0.07, 0.16, 2.5, 0.7, 0.84, kit.trim)
+        for u in (way - 0.8, way + 0.8):
+            f.box(u - 0.07, u + 0.07, 0.16, 2.5, 0.7, 0.84, kit.trim)
         f.box(way - 1.05, way + 1.05, 2.5, 2.66, 0, 0.95, kit.trim)
         f.face([(way - 1.1, 2.66, 0.96), (way + 1.1, 2.66, 0.96), (way, 3.15, 0.96)], kit.trim)
     if rng.random() < 0.4 and half - abs(way) > 1.5:

@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.examples._living import bedroom, living_space
-from customlabels_nb.examples._outdoors import backyard, front_yard, patio
-from customlabels_nb.examples._passing import closet, entry_way
-from customlabels_nb.examples._plans import floor_plan
-from customlabels_nb.examples._working import bathroom, kitchen
+from customlabels_nb.examples.rooms._bathroom import bathroom
+from customlabels_nb.examples.rooms._kitchen import kitchen
+from customlabels_nb.examples.rooms._living import bedroom, living_space
+from customlabels_nb.examples.rooms._outdoors import backyard, front_yard, patio
+from customlabels_nb.examples.rooms._passing import closet, entry_way
+from customlabels_nb.examples.rooms._plans import floor_plan
 
 _PAINTERS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Image.Image]] = {
     "backyard": backyard,

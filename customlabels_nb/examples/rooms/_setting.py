@@ -8,19 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from customlabels_nb.examples._drawing import OVERSAMPLE, Camera, Colour, Light, Scene, photograph, rgb
-from customlabels_nb.examples._furnishings import (
-    Room,
-    picture,
-    pictures,
-    plant,
-    room,
-    shelf,
-    sky_colours,
-    sunlight,
-    window,
-)
+from customlabels_nb.examples._drawing import OVERSAMPLE, Camera, Colour, Light, Scene, rgb
+from customlabels_nb.examples._photo import photograph
 from customlabels_nb.examples._shapes import Frame, Palette, palette
+from customlabels_nb.examples.rooms._furnishings import pictures, plant, shelf
+from customlabels_nb.examples.rooms._shell import Room, room, sky_colours, sunlight, window
 
 MOODS = ("day", "golden", "grey", "night")
 _INDOORS: dict[str, tuple[Colour, Colour]] = {
@@ -30,8 +22,8 @@ _INDOORS: dict[str, tuple[Colour, Colour]] = {
     "night": ((0.46, 0.46, 0.56), (0.80, 0.62, 0.42)),
 }
 _OUTDOORS: dict[str, tuple[Colour, Colour]] = {
-    "day": ((0.58, 0.61, 0.67), (0.55, 0.52, 0.45)),
-    "golden": ((0.52, 0.50, 0.56), (0.66, 0.47, 0.28)),
+    "day": ((0.64, 0.66, 0.70), (0.56, 0.53, 0.46)),
+    "golden": ((0.60, 0.57, 0.61), (0.64, 0.49, 0.32)),
     "grey": ((0.72, 0.74, 0.77), (0.16, 0.16, 0.16)),
     "night": ((0.46, 0.48, 0.66), (0.26, 0.23, 0.22)),
 }
@@ -105,10 +97,6 @@ class Setting:
         elif kind == 1:
             shelf(wall, u, v, float(self.rng.uniform(0.7, 1.1)), self.kit)
 
-    def small_picture(self, wall: Frame, u: float, v: float) -> None:
-        """A small framed picture."""
-        picture(wall, u, v, float(self.rng.uniform(0.3, 0.45)), float(self.rng.uniform(0.35, 0.55)), self.kit)
-
     def potted(self, x: float, z: float, height: float) -> None:
         """A plant on the floor, at a place in the room."""
         frame, kit = self.room.floor(x, z), self.kit
@@ -152,7 +140,7 @@ def interior(
     z = d * float(rng.uniform(0.55, 0.8))
     u = float(rng.uniform(-0.28, 0.28)) * w if wall is r.back else (z - d / 2 if wall is r.left else d / 2 - z)
     scene.light.position = (
-        (float(rng.uniform(-0.3, 0.3)) * w, 2.0, d * 0.6) if mood == "night" else wall.at(u, 1.75, 0.8)
+        (float(rng.uniform(-0.3, 0.3)) * w, 2.0, d * 0.6) if mood == "night" else wall.at(u, 1.75, 1.0)
     )
     scene.light.reach = float(rng.uniform(2.6, 3.8))
     return Setting(r, mood, wall, u)

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from customlabels_nb.examples._drawing import OVERSAMPLE, Camera, Colour, Light, Scene, ink, mix, rgb, vary
-from customlabels_nb.examples._furnishings import DARK, WHITE, plant
-from customlabels_nb.examples._setting import develop, pick
 from customlabels_nb.examples._shapes import Frame, Palette, palette
+from customlabels_nb.examples.rooms._furnishings import plant
+from customlabels_nb.examples.rooms._setting import develop, pick
+from customlabels_nb.examples.rooms._shell import DARK, WHITE
 
 Rect = tuple[float, float, float, float]  # u0, u1, w0, w1 in metres of the plan
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PIL import Image
 
 from customlabels_nb.examples._drawing import Colour, dim, mix, rgb, vary
-from customlabels_nb.examples._furnishings import (
-    DARK,
-    WHITE,
-    basket,
-    door,
-    mirror,
-    paint_shell,
-    pendant,
-    pictures,
-    plant,
-    rug,
-    shade_lamp,
-    vase,
-)
-from customlabels_nb.examples._setting import interior, pick
 from customlabels_nb.examples._shapes import Frame, Palette
+from customlabels_nb.examples.rooms._furnishings import basket, mirror, pendant, pictures, plant, rug, shade_lamp, vase
+from customlabels_nb.examples.rooms._setting import interior, pick
+from customlabels_nb.examples.rooms._shell import DARK, WHITE, door, paint_shell
 
 
 def closet(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
@@ -117,7 +107,7 @@ def entry_way(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     for _ in range(int(rng.integers(0, 3))):
         at = place.moved(float(rng.uniform(-0.9, 0.9)), 0, float(rng.uniform(0.25, 0.5)), float(rng.uniform(-30, 30)))
         tone = vary((kit.accent, DARK, kit.second, WHITE)[int(rng.integers(4))], rng)
-        at.put(lambda f, tone=tone: shoes(f, tone), (-0.1, 0.1, -0.1, 0.15), 0.3)  # type: ignore[misc]
+        at.put(partial(shoes, tone=tone), (-0.1, 0.1, -0.1, 0.15), 0.3)
     if rng.random() < 0.45:
         pendant(r, 0, r.depth * 0.55, 0.45, on=lit)
     return s.photo(size)
@@ -133,7 +123,8 @@ def _bays(f: Frame, kit: Palette, wood: Colour, long_: float) -> None:
     for k, plan in plans:
         if not f.moved(k * wide).in_view(0, wide, 0, 2.3, 0, deep):
             continue
-        f.moved(k * wide).put(lambda g, plan=plan: _bay(g, kit, wood, wide, deep, plan), (0, wide, 0, deep), 0.4)  # type: ignore[misc]
+        bay = partial(_bay, kit=kit, wood=wood, wide=wide, deep=deep, plan=plan)
+        f.moved(k * wide).put(bay, (0, wide, 0, deep), 0.4)
 
 
 def _bay(f: Frame, kit: Palette, wood: Colour, wide: float, deep: float, plan: int) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PIL import Image
 
 from customlabels_nb.examples._drawing import Colour, dim, mix, rgb, vary
-from customlabels_nb.examples._furnishings import (
-    DARK,
-    WHITE,
-    basket,
-    books,
-    cushion,
-    paint_shell,
-    pendant,
-    rug,
-    shade_lamp,
-    vase,
-)
-from customlabels_nb.examples._setting import Setting, interior, pick
 from customlabels_nb.examples._shapes import Frame, Palette
+from customlabels_nb.examples.rooms._furnishings import basket, books, cushion, pendant, rug, shade_lamp, vase
+from customlabels_nb.examples.rooms._setting import interior, pick
+from customlabels_nb.examples.rooms._shell import DARK, WHITE, paint_shell
 
 
 def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
@@ -76,18 +68,22 @@ def living_space(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image
     sitting.put(lambda f: sofa(f, kit, wide), (-wide / 2, wide / 2, 0, 0.92))
     if wall is not s.light_wall:
         s.adorn(sitting, 0.0, 1.7)
+    pieces = [
+        (bookcase, (-0.5, 0.5, 0, 0.32)),
+        (television, (-0.85, 0.85, 0, 0.42)),
+        (fireplace, (-0.75, 0.75, 0, 0.35)),
+    ]
+    order = rng.permutation(len(pieces)).tolist()
     for other in s.other_walls(wall):
+        if other is s.light_wall:
+            continue
         place = other.moved(
             float(rng.uniform(-0.2, 0.2)) * r.width if other is r.back else s.along(other, r.depth * 0.72)
         )
-        kind = pick(rng, 0.3, 0.3, 0.2, 0.2) if other is not s.light_wall else 3
-        if kind == 0:
-            place.put(lambda f: bookcase(f, kit), (-0.5, 0.5, 0, 0.32))
-        elif kind == 1:
-            place.put(lambda f: television(f, kit), (-0.85, 0.85, 0, 0.42))
-        elif kind == 2:
-            place.put(lambda f: fireplace(f, kit), (-0.75, 0.75, 0, 0.35))
-        elif other is not s.light_wall:
+        if rng.random() < 0.8:
+            piece, footprint = pieces[order.pop()]
+            place.put(partial(piece, kit=kit), footprint)
+        else:
             s.adorn(place, 0.0)
     if rng.random() < 0.75:
         middle.put(lambda f: coffee_table(f, kit), (-0.5, 0.5, -0.3, 0.3))

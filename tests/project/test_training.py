@@ -1,0 +1,280 @@
+"""Training a version: what it keeps, what it refuses, and what it says when it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from customlabels_nb.errors import Cancelled, ModelNotReadyError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.formats.ground_truth import read_manifest
+from customlabels_nb.project import Project, create_project, load_project
+from customlabels_nb.settings import settings
+from customlabels_nb.training.run import TrainingOptions, train_version
+from tests.project.conftest import HOSTILE, draw
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Project) -> None:
+    project.distribute(test_fraction=0.25)
+    model = project.train(seed=3, tags={"try": "first"}, progress=False)
+    assert model.status == "TRAINING_COMPLETED"
+    assert model.status_message == "The model is ready to run."
+    assert files(model.folder) >= {
+        "model.safetensors", "config.json", "environment.json", "metrics.json", "train.manifest", "test.manifest",
+        "hashes.json", "predictions.npz", f"evaluation/EvaluationResultSummary-{model.name}.json",
+    }  # fmt: skip
+    assert not any(name.endswith((".part", ".pkl", ".pt", ".pth")) for name in files(model.folder))
+    record = model.record
+    assert record.tags == {"try": "first"}
+    assert record.config["seed"] == 3
+    assert record.statistics["training_images"] == 18
+    assert record.metrics["f1"] == pytest.approx(model.evaluate().evaluation.figure("f1"))
+    environment = json.loads((model.folder / "environment.json").read_text())
+    assert environment["packages"]["torch"]
+    assert project.versions["f1"].tolist() == [record.metrics["f1"]]
+    kept = read_manifest(model.folder / "train.manifest")
+    pd.testing.assert_series_equal(kept.images["image"], project.train_set.images["image"])
+    assert kept.annotations["label"].tolist() == project.train_set.annotations["label"].tolist()
+    hashes = json.loads((model.folder / "hashes.json").read_text())
+    assert set(hashes["test"].values()) == set(project.test_set.images["sha256"])
+
+
+def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
+    project.distribute()
+    first, second = (project.train(name, seed=5, progress=False) for name in ("one", "two"))
+    weights = [load_file(model.folder / "model.safetensors") for model in (first, second)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_version_stays_as_it_was_when_the_dataset_changes(project: Project) -> None:
+    project.distribute()
+    model = project.train(progress=False)
+    before = model.evaluate().per_label
+    project.update("test", project.test_set.relabel("disc"))
+    project.labels.rename("disc", "circle")
+    pd.testing.assert_frame_equal(model.evaluate().per_label, before)
+
+
+def test_without_a_test_set_it_distributes_first_and_says_so(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.train(progress=False)
+    assert "no test set yet" in capsys.readouterr().out
+    assert len(project.test_set) == 6
+
+
+def test_reasons_come_before_any_training(tmp_path: Path, shapes: Path) -> None:
+    project = create_project("few", tmp_path)
+    with pytest.raises(NotEnoughDataError, match="at least 2 labels"):
+        project.train(progress=False)
+    project.add_images(shapes / "disc", label="disc", progress=False)
+    with pytest.raises(NotEnoughDataError, match="only 'disc'") as caught:
+        project.train(progress=False)
+    assert caught.value.code == "ERROR_MANIFEST_TOO_FEW_LABELS"
+    assert len(project.test_set) == 0
+    assert project.versions.empty
+    assert not (project.root / "versions").exists()
+
+
+def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) -> None:
+    project = create_project("ones", tmp_path)
+    for name in ("disc", "stripes"):
+        project.add_images([shapes / name / "0.png"], label=name, progress=False)
+    with pytest.raises(NotEnoughDataError) as caught:
+        project.train(progress=False)
+    assert caught.value.code == "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"
+    project.add_images([shapes / "disc" / "1.png", shapes / "disc" / "2.png"], split="test", label="disc", progress=False)
+    assert project.train(progress=False).status == "TRAINING_COMPLETED"
+
+
+def test_other_kinds_of_labels_are_refused_in_a_sentence(project: Project) -> None:
+    project.distribute()
+    image = project.train_set.images["image"].iloc[0]
+    two = pd.DataFrame({"image": [image, image], "label": ["disc", "stripes"]})
+    project.update("train", two)
+    with pytest.raises(NotAllowedError, match="more than one label"):
+        project.train(progress=False)
+    box = pd.DataFrame({"image": [image], "label": ["disc"], "left": [1], "top": [2], "width": [30], "height": [40]})
+    project.update("train", box)
+    with pytest.raises(NotAllowedError, match="1 boxes"):
+        project.train(progress=False)
+
+
+def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
+    for label, name in enumerate(HOSTILE):
+        for seed in range(4):
+            draw(tmp_path / "photos" / f"{label}-{seed}.png", label, seed)
+    project = create_project("hostile", tmp_path)
+    for label, name in enumerate(HOSTILE):
+        project.add_images(sorted((tmp_path / "photos").glob(f"{label}-*.png")), label=name, progress=False)
+    model = project.train(progress=False)
+    assert model.evaluate().per_label["label"].tolist() == HOSTILE
+    assert set(model.thresholds) == set(HOSTILE)
+    with model.started():
+        answer = model.detect(tmp_path / "photos" / "0-0.png", threshold=0).response["CustomLabels"]
+    assert {found["Name"] for found in answer} == set(HOSTILE)
+    markup = model.evaluate()._repr_html_() + project.train_set._repr_html_() + model.detect(
+        tmp_path / "photos" / "0-0.png", threshold=0
+    )._repr_html_()
+    assert "<img src=x" not in markup
+    model.stop()
+
+
+def test_events_tell_of_progress_and_can_stop_it(project: Project) -> None:
+    project.distribute()
+    events, seen = Events(), []
+
+    def listener(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, Progress) and event.done >= 4:
+            events.cancel()
+
+    events.subscribe(listener)
+    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions())
+    with pytest.raises(Cancelled):
+        train_version(*arguments, events)
+    assert any(isinstance(event, Message) for event in seen)
+    model = project.model("v1")
+    assert model.status == "TRAINING_FAILED"
+    assert model.status_message == "Stopped by you; resume() goes on."
+    with pytest.raises(ModelNotReadyError, match="TRAINING_FAILED"):
+        model.detect(project.train_set.images["image"].iloc[0])
+    model.resume(progress=False)
+    assert model.status == "TRAINING_COMPLETED"
+    assert 0 <= model.evaluate().evaluation.figure("f1") <= 1
+    with pytest.raises(NotAllowedError, match="Only a failed training"):
+        model.resume()
+
+
+def test_an_interrupt_is_passed_on_and_noted(project: Project) -> None:
+    project.distribute()
+    events = Events()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress):
+            raise KeyboardInterrupt
+
+    events.subscribe(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_version(
+            project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
+        )
+    assert project.model("v1").status_message == "Stopped by you; resume() goes on."
+
+
+def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:
+    project.distribute()
+    program = (
+        "import sys, time, customlabels_nb.embeddings as embeddings\n"
+        "real = embeddings._forward\n"
+        "def slow(*args):\n    print('working', flush=True); time.sleep(0.2); return real(*args)\n"
+        "embeddings._forward = slow\n"
+        "import customlabels_nb as cl\n"
+        "cl.load_project(sys.argv[1]).train('v1', progress=False)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(project.root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert any("working" in line for line in process.stdout)
+    assert load_project(project.root).model("v1").status == "TRAINING_IN_PROGRESS"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    again = load_project(project.root)
+    assert again.model("v1").status == "TRAINING_FAILED"
+    assert "resume()" in again.model("v1").status_message
+    assert again.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
+
+
+def test_the_process_that_trains_is_not_taken_for_gone(project: Project) -> None:
+    project.distribute()
+    events, statuses = Events(), []
+
+    def look(event: Event) -> None:
+        if isinstance(event, Progress):
+            statuses.append(load_project(project.root).model("v1").status)
+
+    events.subscribe(look)
+    train_version(project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
+    assert set(statuses) == {"TRAINING_IN_PROGRESS"}
+
+
+def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> None:
+    for label in (0, 1):
+        for seed in range(6):
+            draw(tmp_path / "photos" / str(label) / f"{seed}.png", label, seed)
+    project = create_project("vanishing", tmp_path)
+    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.distribute()
+    gone = project.train_set.images["image"].iloc[0]
+    os.unlink(gone)
+    events, texts = Events(), []
+    events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
+    train_version(project._store, project.root, "v", project.train_set, project.test_set, TrainingOptions(), events)
+    assert any(gone in text for text in texts)
+    assert project.model("v").status == "TRAINING_COMPLETED"
+
+
+def test_unlabelled_images_and_labels_without_images_are_said(project: Project) -> None:
+    project.labels.add("square")
+    path = project.root / "more.png"
+    Image.new("RGB", (64, 64), "white").save(path)
+    project.distribute()
+    project.add_images(path, progress=False)
+    events, texts = Events(), []
+    events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
+    train_version(project._store, project.root, "v", project.train_set, project.test_set, TrainingOptions(), events)
+    assert any("1 of 19 train images have no label" in text for text in texts)
+    assert any("'square'" in text for text in texts)
+    assert "square" not in project.model("v").thresholds
+
+
+@pytest.mark.slow
+def test_fruit_is_told_apart_for_ten_seeds(tmp_path: Path, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
+    scores, cache = [], None
+    for seed in range(10):
+        project = create_project(f"fruit{seed}", tmp_path)
+        if cache is not None:
+            (project.root / "cache").symlink_to(cache)
+        cache = cache or project.root / "cache"
+        project.add_images(fruit_photos, auto_label=True, progress=False)
+        project.distribute(test_fraction=0.2, random_state=seed)
+        model = project.train(seed=seed, progress=False)
+        scores.append(model.evaluate().evaluation.figure("f1"))
+        with model.started():
+            answers = [model.detect(photo).table["label"].tolist() for photo in fruit_test_photos]
+        assert answers == [["apple"], ["banana"], ["orange"]]
+        project.close()
+    assert np.mean(scores) >= 0.99
+
+
+def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.training.status.HEARTBEAT_SECONDS", 0.05)
+    project.distribute()
+    events, beats = Events(), set()
+
+    def look(event: Event) -> None:
+        if isinstance(event, Progress):
+            time.sleep(0.15)
+            beats.add(project.model("v1").record.heartbeat)
+
+    events.subscribe(look)
+    train_version(project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
+    assert len(beats) >= 2
+    assert project.model("v1").record.heartbeat is None
+    assert settings.user == project.history["who"].iloc[0]

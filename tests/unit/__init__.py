@@ -1,0 +1,1 @@
+"""The lower layers, tested by trying to break them."""

@@ -1,0 +1,92 @@
+"""Small pictures, folders of them, and what lies in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def picture(seed: int, size: tuple[int, int] = (48, 32)) -> Image.Image:
+    """A picture of large coloured fields, another one for each seed."""
+    fields = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(fields).resize(size, Image.Resampling.NEAREST)
+
+
+def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
+    """The picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def jpeg(seed: int, size: tuple[int, int] = (48, 32)) -> bytes:
+    return encoded(picture(seed, size), quality=90)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The start of a PNG file that claims a size, without a pixel behind it."""
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+
+
+def write_folder(root: Path, counts: dict[str, int], *, start: int = 0) -> list[Path]:
+    """Folders of JPEG files, each file another picture; "" stands for ``root`` itself."""
+    paths = []
+    for name, count in counts.items():
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            path = folder / f"{len(paths):03}.jpg"
+            path.write_bytes(jpeg(start + len(paths)))
+            paths.append(path)
+    return paths
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Everything below a folder: relative path → hash of the content, or what it is."""
+    result = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink():
+            result[str(path.relative_to(root))] = f"link to {os.readlink(path)}"
+        elif path.is_file():
+            result[str(path.relative_to(root))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            result[str(path.relative_to(root))] = "folder"
+    return result
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """Nobody may read ``path`` meanwhile; root, who always may, becomes somebody else."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("permissions are others on this system")
+    folders = [parent for parent in path.parents if parent != Path(parent.anchor)]
+    modes = {folder: folder.stat().st_mode for folder in [path, *folders]}
+    was_root = os.geteuid() == 0
+    path.chmod(0)
+    try:
+        if was_root:
+            for folder in folders:
+                folder.chmod(modes[folder] | 0o055)
+            os.seteuid(65534)
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+        for folder, mode in modes.items():
+            if folder == path or was_root:
+                folder.chmod(mode)

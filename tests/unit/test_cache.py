@@ -1,0 +1,123 @@
+"""The cache keeps what fits, never fails its caller, and holds whole entries only."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from customlabels_nb.cache import ContentCache, project_cache, thumbnail_of
+from customlabels_nb.errors import ImageNotFoundError
+from customlabels_nb.settings import settings
+from tests.unit.pictures import jpeg, tree, unreadable
+
+
+def aged(cache: ContentCache, key: str, seconds: int) -> None:
+    path = next(cache.folder.glob(f"*/{key}"))
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment))
+
+
+def test_what_was_put_is_got_by_another_process_too(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path / "cache", 1 << 20)
+    assert cache.get("abcd") is None
+    cache.put("abcd", b"one")
+    cache.put("abcd", b"two")
+    assert cache.get("abcd") == ContentCache(tmp_path / "cache", 1 << 20).get("abcd") == b"two"
+
+
+def test_nothing_is_made_before_something_is_kept(tmp_path: Path) -> None:
+    ContentCache(tmp_path / "cache", 100).get("abcd")
+    ContentCache(tmp_path / "cache", 100).trim()
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("key", ["", "abc", "../../etc/passwd", "/etc/passwd", "ab/cd", ".hidden", "ab\0cd", "a" * 201])
+def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+    cache = ContentCache(tmp_path / "cache", 100)
+    with pytest.raises(ValueError, match="Not a cache key"):
+        cache.put(key, b"x")
+    with pytest.raises(ValueError, match="Not a cache key"):
+        cache.get(key)
+
+
+def test_the_entries_longest_unused_go_first(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 3000)
+    for age, key in enumerate(["new-a", "old-b", "old-c", "old-d"]):
+        cache.put(key, bytes(1000))
+        aged(cache, key, 100 * age)
+    assert cache.get("old-d") is not None  # used again, so not the oldest any more
+    cache.trim()
+    assert [key for key in ("new-a", "old-b", "old-c", "old-d") if cache.get(key)] == ["new-a", "old-b", "old-d"]
+
+
+def test_the_cache_stays_near_its_limit_by_itself(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 16_000)
+    for number in range(100):
+        cache.put(f"key-{number}", bytes(1000))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("key-*")) <= 17_000 + 1000
+    assert cache.get("key-99") is not None
+
+
+def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    cache = ContentCache(tmp_path / "file" / "cache", 100)
+    cache.put("abcd", b"x")
+    assert cache.get("abcd") is None
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    with unreadable(folder):
+        ContentCache(folder, 100).put("abcd", b"x")
+        assert ContentCache(folder, 100).get("abcd") is None
+    assert tree(folder) == {}
+
+
+def test_readers_never_see_half_an_entry(tmp_path: Path) -> None:
+    cache, seen = ContentCache(tmp_path, 1 << 30), set()
+    contents = [bytes([number]) * 100_000 for number in range(4)]
+    cache.put("shared", contents[0])
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            cache.put("shared", content)
+
+    threads = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen.add(cache.get("shared"))
+    assert seen <= set(contents)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["shared"]
+
+
+def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path: Path) -> None:
+    settings.cache_gb = 0.001
+    cache = project_cache(tmp_path, "thumbnails")
+    assert cache.folder == tmp_path / "cache" / "thumbnails"
+    assert cache.limit_bytes == int(0.001 * 2**30)
+    assert project_cache(None, "thumbnails").folder == settings.cache_dir / "thumbnails"
+
+
+def test_a_thumbnail_is_made_once_for_a_content(tmp_path: Path) -> None:
+    path, cache = tmp_path / "a.jpg", ContentCache(tmp_path / "cache", 1 << 20)
+    path.write_bytes(jpeg(1, (400, 300)))
+    first = thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=100, cache=cache)
+    with Image.open(io.BytesIO(first)) as small:
+        assert small.size == (100, 75)
+    path.unlink()
+    assert thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=100, cache=cache) == first
+    with pytest.raises(ImageNotFoundError):
+        thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=50, cache=cache)
+
+
+@pytest.mark.parametrize("sha256", [None, "", "../../outside", "\"etag/1\"", "x"])
+def test_a_content_without_a_proper_hash_is_not_cached(tmp_path: Path, sha256: str | None) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    cache = ContentCache(tmp_path / "cache" / "deep", 1 << 20)
+    assert thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=40, cache=cache)
+    assert all("outside" not in name for name in tree(tmp_path))

@@ -1,0 +1,469 @@
+"""Images of every kind, whole and damaged, come out upright and RGB or as an error that names them."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from customlabels_nb.errors import (
+    ImageError,
+    ImageNotFoundError,
+    ImageTooLargeError,
+    NotAnImageError,
+    TruncatedImageError,
+)
+from customlabels_nb.images import inspect, is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
+from customlabels_nb.settings import settings
+from tests.unit.pictures import encoded, jpeg, picture, png_chunk, png_header, unreadable
+
+# what a camera stores for each orientation of EXIF, so that the picture is upright
+STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+LOSSLESS = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}
+
+
+def difference(first: Image.Image, second: Image.Image) -> float:
+    assert first.size == second.size
+    a, b = (np.asarray(image.convert("RGB"), dtype=float) for image in (first, second))
+    return float(np.abs(a - b).mean())
+
+
+# -- orientation ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_every_orientation_is_applied_once(format_: str, orientation: int) -> None:
+    upright = picture(1, (60, 40))
+    method = STORED_AS[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright if method is None else upright.transpose(method)
+    data = encoded(stored, format_, exif=exif, **LOSSLESS.get(format_, {}))
+    opened, facts = open_image(data), inspect(data, "photo")
+    assert (facts.width, facts.height) == opened.size == (60, 40)
+    assert difference(opened, upright) < 3
+    assert difference(open_image(opened), upright) < 3
+    with Image.open(io.BytesIO(data)) as as_pillow_has_it:
+        assert difference(open_image(as_pillow_has_it), upright) < 3
+
+
+def test_the_size_of_a_png_whose_orientation_stands_at_its_end_is_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain = encoded(picture(1, (60, 40)), "PNG")
+    end = plain.index(b"IEND") - 4
+    data = plain[:end] + png_chunk(b"eXIf", exif.tobytes()[6:]) + plain[end:]
+    assert (inspect(data, "photo").width, inspect(data, "photo").height) == open_image(data).size == (40, 60)
+
+
+@pytest.mark.parametrize("value", [0, 9, 4096])
+def test_an_impossible_orientation_is_none(value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    data = encoded(picture(1), exif=exif)
+    assert open_image(data).size == (inspect(data, "photo").width, inspect(data, "photo").height) == (48, 32)
+
+
+@pytest.mark.parametrize("block", [b"", b"\xff" * 40, b"II*\x00\xff\xff\xff\xff", b"MM\x00*\x00\x00\x00\x08\xff\xff"])
+def test_a_damaged_exif_block_is_no_reason_to_refuse_a_photo(block: bytes) -> None:
+    plain = jpeg(2)
+    payload = b"Exif\0\0" + block
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + plain[2:]
+    assert inspect(data, "photo").width == 48
+    assert difference(open_image(data), open_image(plain)) == 0
+
+
+# -- kinds of pictures ------------------------------------------------------------------------------
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM"])
+def test_every_format_is_read_in_a_fresh_process_order(format_: str) -> None:
+    data = encoded(picture(3), format_)
+    assert inspect(data, "a").width == 48
+    assert open_image(data).mode == "RGB"
+    assert difference(open_image(data), picture(3)) < 12
+
+
+def test_cmyk_becomes_rgb() -> None:
+    data = encoded(picture(3).convert("CMYK"), "JPEG", quality=98)
+    assert open_image(data).mode == "RGB"
+    assert difference(open_image(data), picture(3)) < 12
+
+
+def test_sixteen_bits_keep_their_brightness() -> None:
+    steps = np.tile(np.linspace(0, 65535, 48).astype(np.uint16), (32, 1))
+    opened = np.asarray(open_image(encoded(Image.fromarray(steps), "PNG")))
+    assert opened.shape == (32, 48, 3)
+    np.testing.assert_allclose(opened[:, :, 0], steps / 257, atol=1)
+
+
+def test_a_dark_picture_of_sixteen_bits_stays_dark() -> None:
+    dark = np.full((32, 48), 200, dtype=np.uint16)
+    assert np.asarray(open_image(encoded(Image.fromarray(dark), "PNG"))).max() <= 1
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0, 65535.0])
+def test_floats_are_stretched_to_what_they_seem_to_be(top: float) -> None:
+    values = np.tile(np.linspace(0, top, 48, dtype=np.float32), (32, 1))
+    values[0, 0] = np.nan
+    opened = np.asarray(open_image(encoded(Image.fromarray(values), "TIFF")))
+    assert opened[:, -1].min() == 255
+    assert opened[:, 0].max() == 0
+
+
+def test_transparency_is_white_in_every_mode() -> None:
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 255))
+    clear.paste((0, 0, 0, 0), (0, 0, 4, 8))
+    palette = clear.convert("RGB").quantize(4)
+    keyed = Image.new("RGB", (8, 8), (0, 0, 0))
+    keyed.paste((255, 0, 0), (4, 0, 8, 8))
+    key = palette.getpixel((0, 0))
+    for data in (
+        encoded(clear, "PNG"),
+        encoded(clear, "WEBP", lossless=True),
+        encoded(palette, "PNG", transparency=key),
+        encoded(palette, "GIF", transparency=key),
+        encoded(keyed, "PNG", transparency=(0, 0, 0)),
+    ):
+        opened = open_image(data)
+        assert opened.mode == "RGB"
+        assert opened.getpixel((0, 0)) == (255, 255, 255)
+        assert opened.getpixel((7, 7)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "I", "F", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV"])
+def test_every_mode_of_a_pillow_image_becomes_rgb(mode: str) -> None:
+    image = Image.new("RGB", (8, 6), "white")
+    try:
+        image = image.convert(mode)
+    except ValueError:
+        image = image.convert({"La": "LA", "RGBa": "RGBA", "PA": "P"}[mode]).convert(mode)
+    opened = open_image(image)
+    assert (opened.mode, opened.size) == ("RGB", (8, 6))
+    assert opened.getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_one_bit_and_grey_with_alpha_are_read() -> None:
+    bits = picture(4).convert("1")
+    assert difference(open_image(encoded(bits, "PNG")), bits) == 0
+    assert open_image(encoded(picture(4).convert("LA"), "PNG")).mode == "RGB"
+
+
+@pytest.mark.parametrize("format_", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_several_frames_the_first_counts(format_: str) -> None:
+    frames = [picture(seed) for seed in (5, 6, 7)]
+    data = encoded(frames[0], format_, save_all=True, append_images=frames[1:], **LOSSLESS.get(format_, {}))
+    assert difference(open_image(data), frames[0]) < 3
+    assert inspect(data, "film").height == 32
+
+
+def test_the_source_image_is_not_changed_and_not_shared() -> None:
+    image = picture(8)
+    open_image(image).paste("white", (0, 0, 48, 32))
+    assert difference(image, picture(8)) == 0
+
+
+# -- damage -----------------------------------------------------------------------------------------
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_cut_file_is_refused_by_both(format_: str, share: float) -> None:
+    data = encoded(noise(), format_, **LOSSLESS.get(format_, {}))
+    cut = data[: int(len(data) * share)]
+    for read in (lambda: inspect(cut, "cut.x"), lambda: open_image(cut, name="cut.x")):
+        with pytest.raises((TruncatedImageError, NotAnImageError)) as caught:
+            read()
+        assert "cut.x" in str(caught.value)
+        assert caught.value.image == "cut.x"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_cut_photo_is_called_truncated(share: float) -> None:
+    data = encoded(noise(), "JPEG", quality=90)
+    with pytest.raises(TruncatedImageError, match="ends too early or is damaged"):
+        inspect(data[: int(len(data) * share)], "cut.jpg")
+
+
+def test_bytes_behind_the_end_are_no_damage() -> None:
+    for garbage in (b"\0" * 10, b"\0" * 5000, b"<script>" * 40):
+        assert inspect(jpeg(9) + garbage, "a.jpg").width == 48
+        assert difference(open_image(jpeg(9) + garbage), open_image(jpeg(9))) == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"This is a text.", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM"])
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"notes\.jpg"):
+        inspect(data, "notes.jpg")
+    with pytest.raises(ImageError, match=r"notes\.jpg"):
+        open_image(data, name="notes.jpg")
+
+
+def test_an_empty_file_and_a_text_are_called_so() -> None:
+    with pytest.raises(NotAnImageError, match="empty"):
+        inspect(b"", "a.jpg")
+    with pytest.raises(NotAnImageError, match="not an image of a type that is read"):
+        inspect(b"This is a text.", "a.jpg")
+
+
+@pytest.mark.parametrize("where", [b"IHDR", b"IDAT"])
+def test_a_png_with_a_wrong_checksum_is_refused(where: bytes) -> None:
+    data = bytearray(encoded(noise(), "PNG"))
+    data[data.index(where) + 20] ^= 0x55
+    with pytest.raises(ImageError):
+        inspect(bytes(data), "a.png")
+    with pytest.raises(ImageError):
+        open_image(bytes(data))
+
+
+def test_a_png_with_broken_pixels_under_a_right_checksum_is_refused_when_opened() -> None:
+    data = png_header(32, 32) + png_chunk(b"IDAT", b"not zlib") + png_chunk(b"IEND", b"")
+    with pytest.raises(TruncatedImageError):
+        open_image(data, name="a.png")
+
+
+def test_a_png_without_pixels_is_refused() -> None:
+    with pytest.raises(ImageError):
+        inspect(png_header(32, 32), "a.png")
+    with pytest.raises(ImageError):
+        open_image(png_header(32, 32) + png_chunk(b"IEND", b""), name="a.png")
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
+def test_changed_bytes_give_a_picture_or_an_image_error(format_: str, data: st.DataObject) -> None:
+    damaged = bytearray(encoded(picture(1, (24, 16)), format_))
+    for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=6)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's about what it found odd
+        for read in (lambda: inspect(bytes(damaged), "x"), lambda: open_image(bytes(damaged), max_pixels=10**6)):
+            try:
+                read()
+            except ImageError as error:
+                assert str(error)
+
+
+# -- bombs ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "data",
+    [
+        png_header(30_000, 30_000) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b""),
+        b"GIF89a" + struct.pack("<HH", 30_000, 30_000) + b"\x80\0\0" + b"\0\0\0\xff\xff\xff"
+        b",\0\0\0\0" + struct.pack("<HH", 30_000, 30_000) + b"\0\x02\x02\x4c\x01\0;",
+        b"P6 30000 30000 255\n\0\0\0",
+    ],
+    ids=["png", "gif", "ppm"],
+)
+def test_a_header_that_claims_too_many_pixels_is_refused_undecoded(data: bytes) -> None:
+    for read in (lambda: inspect(data, "bomb"), lambda: open_image(data, name="bomb")):
+        with pytest.raises(ImageTooLargeError, match="pixels"):
+            read()
+
+
+def test_the_limit_of_pixels_is_the_callers() -> None:
+    data = encoded(picture(1, (100, 50)), "PNG")
+    assert inspect(data, "a", max_pixels=5000).width == 100
+    with pytest.raises(ImageTooLargeError, match="100 × 50 pixels are more than the limit of 4,999"):
+        inspect(data, "a", max_pixels=4999)
+
+
+def test_a_large_picture_within_the_limit_warns_nobody() -> None:
+    large = encoded(Image.new("1", (12_000, 8_000)), "PNG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert inspect(large, "large").width == 12_000
+
+
+def test_reading_on_many_threads_leaves_the_warnings_as_they_were() -> None:
+    before = list(warnings.filters)
+    data = encoded(picture(1), "PNG")
+    threads = [threading.Thread(target=lambda: [inspect(data, "a") for _ in range(200)]) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
+
+
+# -- files ------------------------------------------------------------------------------------------
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageNotFoundError, match="nothing here") as caught:
+        open_image(tmp_path / "nothing here.jpg")
+    assert "No such file" in str(caught.value)
+
+
+def test_a_folder_a_pipe_and_a_device_are_no_images_and_hang_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "folder.jpg", "zero.jpg"):
+        with pytest.raises(NotAnImageError, match=name):
+            open_image(tmp_path / name)
+
+
+def test_a_link_to_itself_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    with pytest.raises(ImageNotFoundError, match=r"loop\.jpg"):
+        open_image(tmp_path / "loop.jpg")
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "secret.jpg"
+    path.write_bytes(jpeg(1))
+    with unreadable(path), pytest.raises(ImageNotFoundError, match="Permission denied"):
+        open_image(path)
+    assert open_image(path).size == (48, 32)
+
+
+def test_a_huge_file_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as file:
+        file.write(jpeg(1))
+        file.truncate(1 << 40)  # sparse: it takes no room
+    with pytest.raises(ImageTooLargeError, match="more than 1,000 bytes"):
+        read_bytes(str(path), max_bytes=1000)
+
+
+def test_a_nul_in_a_name_is_a_typed_error() -> None:
+    with pytest.raises(ImageNotFoundError):
+        open_image("a\0.jpg")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"it's \"quoted\".jpg",
+        b"two\nlines.jpg",
+        b"<script>alert(1)</script>.jpg".replace(b"/", b"\xe2\x88\x95"),
+        b"100%41.jpg",
+        b"#hash?query=1.jpg",
+        b"  spaces  .jpg",
+        "naïve 梨.jpg".encode(),
+        b"latin-1 \xe4\xf6\xfc.jpg",
+        b"\xff\xfe\x01.jpg",
+    ],
+)
+def test_odd_names_are_read_again_from_what_the_tables_hold(tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(os.fsencode(tmp_path), name)
+    with open(path, "wb") as file:
+        file.write(jpeg(1))
+    uri = to_uri(os.fsdecode(path))
+    uri.encode()  # what stands in the tables can be stored
+    assert uri.startswith("file://") == (b"\xe4" in name or b"\xff" in name)
+    assert not is_remote(uri)
+    assert os.fsencode(to_path(uri)) == path
+    assert open_image(uri).size == (48, 32)
+    assert open_image(os.fsdecode(path)).size == (48, 32)
+
+
+def test_file_urls_in_other_spellings_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a b.jpg"
+    path.write_bytes(jpeg(1))
+    spelled = str(path).replace(" ", "%20")
+    for uri in (f"file://{spelled}", f"FILE://{spelled}", f"file://localhost{spelled}"):
+        assert open_image(uri).size == (48, 32)
+
+
+def test_relative_names_lie_under_the_root(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(jpeg(1))
+    assert open_image("images/a.jpg", root=tmp_path).size == (48, 32)
+    assert to_path("/else/a.jpg", tmp_path) == Path("/else/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("uri", "remote"),
+    [
+        ("s3://bucket/key.jpg", True),
+        ("https://host/a.jpg", True),
+        ("memory://a.jpg", True),
+        ("file:///a.jpg", False),
+        ("/home/a://b.jpg", False),
+        ("C:\\photos\\a.jpg", False),
+        ("a.jpg", False),
+        ("", False),
+    ],
+)
+def test_remote_is_what_has_a_protocol(uri: str, remote: bool) -> None:
+    assert is_remote(uri) is remote
+
+
+def test_urls_are_read_through_fsspec_unless_the_network_is_off() -> None:
+    with fsspec.open("memory://shop/a.jpg", "wb") as file:
+        file.write(jpeg(1))
+    assert open_image("memory://shop/a.jpg").size == (48, 32)
+    with pytest.raises(ImageNotFoundError, match=r"memory://shop/b\.jpg"):
+        open_image("memory://shop/b.jpg")
+    with pytest.raises(ImageTooLargeError):
+        read_bytes("memory://shop/a.jpg", max_bytes=10)
+    settings.network = False
+    with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
+        open_image("memory://shop/a.jpg")
+
+
+def test_an_unknown_protocol_is_a_typed_error() -> None:
+    with pytest.raises(ImageNotFoundError, match="nosuch"):
+        open_image("nosuch://a/b.jpg")
+
+
+# -- sizes ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [(1600, 1200), (1201, 1607)])
+def test_a_draft_is_the_same_picture_at_least_that_large(size: tuple[int, int]) -> None:
+    data = jpeg(3, size)
+    draft, full = open_image(data, at_least=224), open_image(data)
+    assert full.size == size
+    assert 224 <= min(draft.size) < min(size)
+    small = (draft.resize((64, 48)), full.resize((64, 48), reducing_gap=None))
+    assert difference(*small) < 4
+
+
+def test_a_draft_is_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    draft = open_image(encoded(picture(1, (1600, 800)), exif=exif), at_least=100)
+    assert draft.height == 2 * draft.width < 1600
+
+
+def test_thumbnails_fit_and_never_grow() -> None:
+    for size, expected in (((400, 200), (100, 50)), ((50, 80), (50, 80)), ((1, 3000), (1, 100))):
+        image = picture(1, size)
+        with Image.open(io.BytesIO(thumbnail(image, 100))) as small:
+            assert (small.format, small.size) == ("JPEG", expected)
+        assert image.size == size
+
+
+def test_facts_are_those_of_the_bytes() -> None:
+    data = jpeg(1)
+    facts = inspect(data, "a")
+    assert (facts.bytes, len(facts.sha256)) == (len(data), 64)
+    assert inspect(data + b"\0", "a").sha256 != facts.sha256
+
+
+def test_real_photos_open(fruit_photos: Path) -> None:
+    for path in sorted(fruit_photos.glob("*/*"))[::9]:
+        facts = inspect(read_bytes(str(path)), path.name)
+        assert open_image(path, at_least=64).mode == "RGB"
+        assert facts.width > 32
+        with pytest.raises(TruncatedImageError, match=path.name):
+            inspect(path.read_bytes()[: facts.bytes // 2], path.name)

@@ -1,0 +1,231 @@
+"""Tables come out with their columns and dtypes, or with an error that names what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import LabelError, TableError
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+# -- images -----------------------------------------------------------------------------------------
+def test_a_name_is_enough_for_an_image() -> None:
+    frame = t.normalise_images(pd.DataFrame({"image": ["a.jpg", "b.jpg"]}))
+    assert dtypes(frame) == t.IMAGE_COLUMNS
+    assert frame["split"].tolist() == ["train", "train"]
+    assert frame["status"].tolist() == ["unlabelled", "unlabelled"]
+    assert frame["tags"].tolist() == [[], []]
+    assert frame["width"].isna().all()
+
+
+def test_no_images_are_a_table_too() -> None:
+    for frame in (t.normalise_images(pd.DataFrame({"image": []})), t.empty(t.IMAGE_COLUMNS)):
+        assert len(frame) == 0
+        assert dtypes(frame) == t.IMAGE_COLUMNS
+
+
+def test_the_input_stays_as_it_was() -> None:
+    frame = pd.DataFrame({"site": ["x", "y"], "image": ["a", "b"], "width": [3, None]}, index=[7, 9])
+    before = frame.copy(deep=True)
+    t.normalise_images(frame, split="test")["status"] = "labelled"
+    assert_frame_equal(frame, before)
+
+
+def test_extra_columns_come_last_and_keep_their_values_whatever_their_names() -> None:
+    when = pd.Timestamp("2024-05-01")
+    frame = t.normalise_images(pd.DataFrame({"site": ["x"], 5: [7], "image": ["a"], "taken": [when]}))
+    assert list(frame.columns) == [*t.IMAGE_COLUMNS, "site", "5", "taken"]
+    assert frame.loc[0, ["site", "5", "taken"]].tolist() == ["x", 7, when]
+
+
+def test_paths_are_names(tmp_path: Path) -> None:
+    assert t.normalise_images(pd.DataFrame({"image": [tmp_path]}))["image"].tolist() == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [(["a", "b"], ["a", "b"]), (("a", 1), ["a", "1"]), ("one", ["one"]), (None, []), (float("nan"), [])],
+)
+def test_tags_are_lists_of_text(tags: object, expected: list[str]) -> None:
+    frame = pd.DataFrame({"image": ["a", "b"], "tags": pd.Series([tags, []], dtype=object)})
+    assert t.normalise_images(frame)["tags"].tolist() == [expected, []]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"file": ["a"]}, ["'image'", "'file'"]),
+        ({"image": ["a", None]}, ["'image'", "empty"]),
+        ({"image": ["a", float("nan")]}, ["'image'", "empty"]),
+        ({"image": ["a", ""]}, ["'image'", "empty"]),
+        ({"image": ["a", "b", "a"]}, ["'a'", "more than one row"]),
+        ({"image": ["a\0b"]}, ["'image'", "kept"]),
+        ({"image": ["a\udcffb"]}, ["'image'", "kept"]),
+        ({"image": ["a"], "split": ["valid"]}, ["split='valid'", "train, test"]),
+        ({"image": ["a"], "status": ["done"]}, ["status='done'", "needs_review"]),
+        ({"image": ["a"], "width": ["wide"]}, ["'width'", "Int64"]),
+        ({"image": ["a"], "width": [1.5]}, ["'width'", "Int64"]),
+        ({"image": ["a"], "height": [10**30]}, ["'height'", "Int64"]),
+        ({"image": ["a"], "revision": ["x"]}, ["'revision'", "int64"]),
+    ],
+)
+def test_impossible_images_are_refused_by_name(columns: dict[str, list[object]], words: list[str]) -> None:
+    with pytest.raises(TableError) as caught:
+        t.normalise_images(pd.DataFrame(columns))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(TableError, match="twice"):
+        t.normalise_images(pd.DataFrame([["a", "b"]], columns=["image", "image"]))
+    with pytest.raises(TableError, match="twice"):
+        t.normalise_annotations(pd.DataFrame([["a", "b", "c"]], columns=["image", "label", "label"]))
+
+
+# -- annotations ------------------------------------------------------------------------------------
+def test_image_and_label_are_enough_for_an_annotation() -> None:
+    frame = t.normalise_annotations(pd.DataFrame({"image": ["a"], "label": [" apple "]}), annotator="Ana")
+    assert dtypes(frame) == t.ANNOTATION_COLUMNS
+    row = frame.iloc[0]
+    assert (row["label"], row["confidence"], row["crowd"], row["annotator"]) == ("apple", 1.0, False, "Ana")
+    assert np.isnan(row["left"])
+    assert abs((row["created"] - pd.Timestamp.now(tz="UTC")).total_seconds()) < 60
+
+
+def test_no_annotations_are_a_table_too() -> None:
+    for frame in (
+        t.normalise_annotations(pd.DataFrame({"image": [], "label": []})),
+        t.normalise_annotations(pd.DataFrame({"image": ["a"], "label": [None]})),
+        t.empty(t.ANNOTATION_COLUMNS),
+    ):
+        assert len(frame) == 0
+        assert dtypes(frame) == t.ANNOTATION_COLUMNS
+
+
+def test_missing_cells_get_the_values_that_missing_columns_get() -> None:
+    frame = pd.DataFrame(
+        {
+            "image": ["a", "b"],
+            "label": ["x", "y"],
+            "confidence": [None, 0.5],
+            "crowd": [None, True],
+            "created": [None, datetime(2020, 1, 1, tzinfo=UTC)],
+            "polygon": [float("nan"), [[0, 0], [1, 1], [0, 1]]],
+        }
+    )
+    result = t.normalise_annotations(frame)
+    assert dtypes(result) == t.ANNOTATION_COLUMNS
+    assert result["confidence"].tolist() == [1.0, 0.5]
+    assert result["crowd"].tolist() == [False, True]
+    assert result["created"].notna().all()
+    assert result["created"][1] == pd.Timestamp("2020-01-01", tz="UTC")
+    assert result["polygon"].tolist() == [None, [[0, 0], [1, 1], [0, 1]]]
+
+
+def test_both_notations_of_boxes_are_read() -> None:
+    corners = pd.DataFrame({"image": ["a"], "label": ["x"], "xmin": [1], "ymin": ["2"], "xmax": [11], "ymax": [22]})
+    sides = pd.DataFrame({"image": ["a"], "label": ["x"], "left": [1], "top": [2], "width": [10], "height": [20]})
+    for frame in (corners, sides):
+        assert t.normalise_annotations(frame)[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[1, 2, 10, 20]]
+
+
+def test_boxes_and_labels_of_whole_images_stand_together() -> None:
+    corners = {"xmin": [1, None], "ymin": [2, None], "xmax": [3, None], "ymax": [4, None]}
+    frame = t.normalise_annotations(pd.DataFrame({"image": ["a", "a"], "label": ["x", "y"], **corners}))
+    assert frame["width"].tolist()[0] == 2
+    assert frame["left"].isna().tolist() == [False, True]
+
+
+BOX = {"left": [0], "top": [0], "width": [1], "height": [1]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"label": None}, ["'label'"]),
+        ({"image": [None]}, ["'image'", "empty"]),
+        ({**BOX, "left": [None]}, ["'a.jpg'", "lacks"]),
+        ({**BOX, "width": [-1]}, ["'a.jpg'", "negative"]),
+        ({**BOX, "top": [float("inf")]}, ["'a.jpg'", "not finite"]),
+        ({**BOX, "top": ["high"]}, ["'top'"]),
+        ({"xmin": [5], "ymin": [0], "xmax": [4], "ymax": [1]}, ["'a.jpg'", "negative"]),
+        ({"xmin": ["?"], "ymin": [0], "xmax": [4], "ymax": [1]}, ["'xmin'"]),
+        ({"confidence": [1.01]}, ["1.01", "'a.jpg'"]),
+        ({"confidence": [-0.5]}, ["-0.5"]),
+        ({"confidence": ["sure"]}, ["'confidence'"]),
+        ({"created": ["yesterday"]}, ["'created'"]),
+    ],
+)
+def test_impossible_annotations_are_refused_by_name(columns: dict[str, list[object]], words: list[str]) -> None:
+    given = {"image": ["a.jpg"], "label": ["x"], **columns}
+    frame = pd.DataFrame({name: values for name, values in given.items() if values is not None})
+    with pytest.raises(TableError) as caught:
+        t.normalise_annotations(frame)
+    assert all(word in str(caught.value) for word in words)
+
+
+# -- labels -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["apple", "<script>", "a/b", "'; DROP TABLE labels; --", "naïve 梨", "x" * 256, "🍎"])
+def test_any_text_is_a_label(name: str) -> None:
+    assert t.check_label(f"\t{name} \n") == name
+
+
+@pytest.mark.parametrize("name", ["", "  \n", "x" * 257, "a\0b", "\udcff", None, 5, float("nan"), b"apple", ["a"]])
+def test_what_can_not_be_stored_is_no_label(name: object) -> None:
+    with pytest.raises(LabelError):
+        t.check_label(name)
+
+
+def test_labels_keep_their_order_and_get_colours() -> None:
+    frame = t.normalise_labels(["pear", "apple"])
+    assert frame["label"].tolist() == ["pear", "apple"]
+    assert frame["colour"].tolist() == [t.label_colour(0), t.label_colour(1)]
+    given = t.normalise_labels(pd.DataFrame({"label": ["a", "b"], "colour": ["#000000", None]}))
+    assert given["colour"].tolist() == ["#000000", t.label_colour(1)]
+    assert len(t.normalise_labels([])) == 0
+    assert t.label_colour(len(t.PALETTE)) == t.label_colour(0)
+
+
+def test_a_label_twice_is_refused() -> None:
+    with pytest.raises(LabelError, match="twice"):
+        t.normalise_labels(["apple", " apple"])
+
+
+def test_known_labels_come_first_and_new_ones_by_name() -> None:
+    annotations = t.normalise_annotations(pd.DataFrame({"image": ["a", "b", "c"], "label": ["z", "b", "k"]}))
+    assert t.labels_in_order(annotations, ["k", "unused"]) == ["k", "unused", "b", "z"]
+
+
+# -- statuses ---------------------------------------------------------------------------------------
+def test_statuses_follow_the_annotations() -> None:
+    images = t.normalise_images(
+        pd.DataFrame(
+            {
+                "image": ["annotated", "skipped", "review", "nothing here", "emptied", "plain"],
+                "status": ["unlabelled", "skipped", "needs_review", "labelled", "labelled", "unlabelled"],
+            }
+        )
+    )
+    said = t.normalise_annotations(pd.DataFrame({"image": ["annotated", "skipped", "review"], "label": "x"}))
+    before = images.copy(deep=True)
+    settled = t.settle_statuses(images, said, changed=pd.Series(["emptied"]))
+    assert settled["status"].tolist() == [
+        "labelled",
+        "labelled",
+        "needs_review",
+        "labelled",
+        "unlabelled",
+        "unlabelled",
+    ]
+    assert_frame_equal(images, before)
+    assert t.settle_statuses(images, said)["status"].tolist()[4] == "labelled"
