@@ -182,7 +182,8 @@ class Dataset:
                 raise LabelError(
                     f"There is no label {sorted(unknown)[0]!r}; there are {list(self._labels['label'])!r}."
                 )
-            new = annotations["label"].map(lambda name: labels.get(name, name))
+            renamed = {old: None if new is None else t.check_label(new) for old, new in labels.items()}
+            new = annotations["label"].map(lambda name: renamed.get(name, name))
             annotations["label"] = annotations["label"].where(~touched, new)
             annotations = annotations[annotations["label"].notna()]
             annotations = annotations[

@@ -80,7 +80,7 @@ def find_images(
 
 
 def _text(item: object) -> str:
-    if not isinstance(item, str | os.PathLike):
+    if not isinstance(item, str | os.PathLike) or not os.fspath(item):
         raise InputError(f"{item!r} is no path and no URL.")
     path = os.fspath(item)
     return path if isinstance(path, str) else os.fsdecode(path)

@@ -44,7 +44,8 @@ def js_tests(root: Path) -> list[str]:
 def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
     """The checks, in the order they run: quick ones first."""
     python = [sys.executable, "-m"]
-    contracts = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or "lint-imports"
+    scripts_folder = Path(sys.executable).parent
+    contracts = shutil.which("lint-imports", path=str(scripts_folder)) or str(scripts_folder / "lint-imports")
     scripts = js_tests(ROOT)
     chosen = "" if browser else "not browser"
     return [

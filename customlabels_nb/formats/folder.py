@@ -41,16 +41,16 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
         If ``root`` isn't a folder, or may not be read.
     """
     top = os.path.abspath(os.fspath(root))
-    if not os.path.isdir(top):
-        what = "is a file, not a folder" if os.path.exists(top) else "does not exist"
+    if not os.fspath(root) or not os.path.isdir(top):
+        what = "is a file, not a folder" if os.path.isfile(top) else "does not exist"
         raise InputError(f"The folder {os.fspath(root)!r} {what}.")
     try:
-        entries = _entries(top)
+        entries, identity = _entries(top), _identity(top)
     except OSError as error:
         raise InputError(f"The folder {os.fspath(root)!r} may not be read ({error.strerror}).") from error
     found = FoundFiles()
     # folders are on a list of ours, not on Python's stack: they may lie deeper than that is high
-    open_folders = [_Folder(entries, None, frozenset({os.path.realpath(top)}))]
+    open_folders = [_Folder(entries, None, frozenset({identity}))]
     while open_folders:
         folder = open_folders[-1]
         entry = next(folder.entries, None)
@@ -69,11 +69,19 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
+_Identity = tuple[int, int]
+
+
 @dataclass
 class _Folder:
     entries: Iterator[os.DirEntry[str]]
     label: str | None
-    above: frozenset[str]  # the real paths of this folder and of those it lies in
+    above: frozenset[_Identity]  # this folder and those it lies in
+
+
+def _identity(path: str) -> _Identity:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -100,13 +108,13 @@ def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_
     return None
 
 
-def _open(path: str, label: str | None, above: frozenset[str], found: FoundFiles) -> _Folder | None:
-    real = os.path.realpath(path)
-    if real in above:
-        found.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
-        return None
+def _open(path: str, label: str | None, above: frozenset[_Identity], found: FoundFiles) -> _Folder | None:
     try:
-        return _Folder(_entries(path), label, above | {real})
+        identity = _identity(path)
+        if identity in above:
+            found.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
+            return None
+        return _Folder(_entries(path), label, above | {identity})
     except OSError as error:
         reason = f"The folder may not be read ({error.strerror})."
         found.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))

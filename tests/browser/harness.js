@@ -17,9 +17,6 @@
   const kernel = () => panel().sessionContext.session?.kernel;
 
   async function idle() {
-    await until("a kernel", () => kernel() && !kernel().status.endsWith("restarting"));
-    // a kernel that was restarted for a dead one counts as starting until it is asked something
-    if (kernel().status === "starting") await kernel().requestKernelInfo();
     await until("an idle kernel", () => kernel()?.status === "idle");
   }
 

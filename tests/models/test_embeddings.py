@@ -51,7 +51,6 @@ def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path
         found = embed(images, root=tmp_path, keys=["k000", "k111", "k222", "k333", "k444"], cache=cache)
         assert found.readable.tolist() == [True, False, False, True, False]
         assert np.isnan(found.features[1]).all()
-        print(found.issues)
         assert [(issue.where, issue.code) for issue in found.issues] == [
             ("text.jpg", "IMAGE_NOT_AN_IMAGE"),
             ("gone.jpg", "IMAGE_NOT_FOUND"),

@@ -37,7 +37,9 @@ def test_no_images_are_a_table_too() -> None:
 def test_the_input_stays_as_it_was() -> None:
     frame = pd.DataFrame({"site": ["x", "y"], "image": ["a", "b"], "width": [3, None]}, index=[7, 9])
     before = frame.copy(deep=True)
-    t.normalise_images(frame, split="test")["status"] = "labelled"
+    result = t.normalise_images(frame, split="test")
+    result["status"] = "labelled"
+    result.loc[0, "width"] = 99
     assert_frame_equal(frame, before)
 
 

@@ -1,0 +1,147 @@
+"""The command line: what it does, and the sentence it answers a mistake with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.cli import main
+from customlabels_nb.quickstart import QUICKSTART, notebooks_folder
+from tests.project.conftest import draw
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "customlabels_nb.cli", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def photos(folder: Path, **counts: int) -> Path:
+    for kind, (label, count) in enumerate(counts.items()):
+        for seed in range(count):
+            draw(folder / label / f"{seed}.png", kind, seed)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (None, "does not exist"),
+        ({}, "There are no photos"),
+        ({"apple": 3}, "one label, 'apple'"),
+        ({"apple": 1, "pear": 1}, "one photo only"),
+    ],
+)
+def test_a_folder_that_can_not_be_used_gets_a_sentence_and_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: dict[str, int] | None, said: str
+) -> None:
+    folder = tmp_path / "mine"
+    if layout is not None:
+        folder.mkdir()
+        photos(folder, **layout)
+    assert main(["quickstart", "--images", str(folder), "--out", str(tmp_path / "out")]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_show_no_traceback(tmp_path: Path) -> None:
+    done = run("quickstart", "--images", "no-such-folder", folder=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    assert main(["quickstart", "--out", str(tmp_path / "out")]) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_version_and_help_with_examples(tmp_path: Path) -> None:
+    assert run("--version", folder=tmp_path).stdout == f"customlabels-nb {cl.__version__}\n"
+    shown = run("--help", folder=tmp_path).stdout
+    assert "customlabels-nb quickstart --images photos" in shown
+    assert run(folder=tmp_path).returncode == 2
+
+
+def test_the_notebooks_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (notebooks_folder() / QUICKSTART).is_file()
+
+
+def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path) -> None:
+    (tmp_path / "lessons").mkdir()
+    (tmp_path / "lessons" / "mine.ipynb").write_text("{}")
+    done = run("lab", "--dir", "lessons", "--", "--version", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "lessons" / QUICKSTART).read_bytes() == (notebooks_folder() / QUICKSTART).read_bytes()
+    (tmp_path / "lessons" / QUICKSTART).write_text("changed")
+    run("lab", "--dir", "lessons", "--", "--version", folder=tmp_path)
+    assert (tmp_path / "lessons" / QUICKSTART).read_text() == "changed"
+
+
+@pytest.mark.slow
+def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+    done = run("doctor", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for word in ("torch", "device", "weights"):
+        assert word in done.stdout
+
+
+@pytest.mark.slow
+def test_quickstart_on_drawn_rooms_with_an_empty_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-m", "customlabels_nb.cli", "quickstart"],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("• Train", "precision", "living_space", "new_01.jpg", "new_02.jpg", "Executed notebook:", "Project:"):
+        assert word in done.stdout
+    out = work / "customlabels-quickstart"
+    notebook = nbformat.read(out / QUICKSTART, as_version=4)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not any(output.output_type == "error" for output in outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 6
+    project = cl.load_project(out / "rooms")
+    figures = project.model().evaluate().evaluation
+    assert 0.7 <= figures.figure("f1") <= 1
+    assert len(figures.labels) == 10
+
+
+@pytest.mark.slow
+def test_quickstart_on_photos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = photos(tmp_path / "it's \"mine\"", disc=6, stripes=6)
+    assert main(["quickstart", "--images", str(mine), "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "stripes" in shown
+    assert "2 test images" in shown
+    assert cl.list_projects(tmp_path / "out")["name"].tolist() == ["photos"]
+
+
+@pytest.mark.slow
+def test_a_failing_notebook_is_kept_and_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = photos(tmp_path / "mine", disc=3, stripes=3)
+    for path in mine.rglob("*.png"):
+        path.write_bytes(b"no longer a picture")
+    assert main(["quickstart", "--images", str(mine), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "NotEnoughDataError" in error
+    assert (tmp_path / "out" / QUICKSTART).is_file()

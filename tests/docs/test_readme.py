@@ -1,0 +1,82 @@
+"""What README and docstrings show is run as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+from tests.project.conftest import draw
+
+README = (ROOT / "README.md").read_text("utf-8")
+PACKAGE = ROOT / "customlabels_nb"
+
+
+def code_blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, labels in enumerate((["apple", "aple"], ["orange", "tangerine"])):
+        for label in labels:
+            for seed in range(5):
+                draw(tmp_path / "photos" / label / f"{seed}.png", kind, hash_free(label) + seed)
+    draw(tmp_path / "new.jpg", 0, 99)
+    for seed in range(3):
+        draw(tmp_path / "incoming" / f"{seed}.jpg", 1, 200 + seed)
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {
+        "truth": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"]}),
+        "predictions": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"], "confidence": [0.9, 0.8]}),
+    }
+    blocks = code_blocks("python")
+    assert len(blocks) >= 3
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102
+    project = namespace["project"]
+    assert sorted(project.labels) == ["aple", "apple", "orange"]  # type: ignore[attr-defined]
+    assert set(project.train_set.annotations["label"]) == {"apple", "orange"}  # type: ignore[attr-defined]
+    assert len(namespace["found"]) >= 3  # type: ignore[arg-type]
+
+
+def hash_free(label: str) -> int:
+    return sum(map(ord, label)) * 100
+
+
+def test_the_commands_of_the_readme_are_the_ones_that_are_tested() -> None:
+    commands = [line.split("#")[0].strip() for block in code_blocks("sh") for line in block.splitlines()]
+    assert "pip install uv && uv run customlabels-nb quickstart" in commands
+    assert "pip install uv && uv run --extra test --extra dev python -m tests" in commands
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert "uv run --extra test --extra dev python -m tests" in ci
+    from customlabels_nb.cli import _parser
+
+    for command in commands:
+        words = shlex.split(command.split("customlabels-nb ", 1)[1]) if "customlabels-nb " in command else []
+        if words:
+            _parser().parse_args(words)
+
+
+def test_pictures_and_files_that_the_readme_names_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if ">>>" in path.read_text("utf-8")
+    ],
+)
+def test_docstring_examples_are_true(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
+    assert result.attempted
+    assert not result.failed

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from customlabels_nb.embeddings import embed
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.artifact import ModelConfig, save_artifact
+from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
+from customlabels_nb.models.classifier import ImageClassifier
+from customlabels_nb.training.classification import fit_head
+from tests.models.pictures import save_blots
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 220)}
+
+
+@pytest.fixture(scope="session")
+def blots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Six pictures of a red, a green and a blue disc each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    return {name: save_blots(folder / name, colour, 6) for name, colour in COLOURS.items()}
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list[str]]) -> Path:
+    """A classifier trained to tell the discs' colours apart."""
+    facts = BACKBONES[PACKAGED]
+    features = embed([path for paths in blots.values() for path in paths]).features
+    head = fit_head(features, np.repeat([0, 1, 2], 6), 3)
+    network = ImageClassifier(load_backbone(), facts.features, 3)
+    network.set_head(head.weight, head.bias)
+    folder = tmp_path_factory.mktemp("model")
+    config = ModelConfig(
+        kind="single-label",
+        labels=tuple(COLOURS),
+        colours=("#c8553d", "#3a9a5b", "#2f7fc1"),
+        backbone=PACKAGED,
+        input_size=facts.input_size,
+        mean=facts.mean,
+        std=facts.std,
+        thresholds={"red": 0.4},
+    )
+    save_artifact(folder, network, config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(model_folder: Path) -> Predictor:
+    """Running on the CPU."""
+    started = Predictor(model_folder)
+    started.start("cpu")
+    return started

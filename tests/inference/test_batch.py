@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError, LabelError, ModelError
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.predictor import Predictor
+
+COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]
+
+
+@pytest.fixture(scope="module")
+def images(blots: dict[str, list[str]]) -> list[str]:
+    return [path for paths in blots.values() for path in paths]
+
+
+def test_one_table_for_many_images(predictor: Predictor, images: list[str]) -> None:
+    found = detect_many(predictor, images)
+    assert list(found.columns) == COLUMNS
+    assert found["image"].tolist() == images
+    assert found["label"].tolist() == ["red"] * 6 + ["green"] * 6 + ["blue"] * 6
+    assert found["confidence"].between(0.4, 1).all()
+    assert found[COLUMNS[3:]].isna().all(axis=None)
+    assert (found.dtypes[COLUMNS[2:]] == np.float64).all()
+    assert found.attrs == {"errors": []}
+
+
+def test_batches_change_nothing(predictor: Predictor, images: list[str]) -> None:
+    whole = detect_many(predictor, images, threshold=0)
+    assert len(whole) == 54
+    for size in (1, 5, 100):
+        pd.testing.assert_frame_equal(detect_many(predictor, images, threshold=0, batch_size=size), whole, atol=1e-5)
+
+
+def test_each_image_has_its_highest_first(predictor: Predictor, images: list[str]) -> None:
+    found = detect_many(predictor, images[:4], threshold=0, max_results=2)
+    assert found["image"].tolist() == [path for path in images[:4] for _ in range(2)]
+    assert found.groupby("image")["confidence"].apply(lambda column: column.is_monotonic_decreasing).all()
+    assert detect_many(predictor, images[:4], threshold={"red": 1.0}).empty
+
+
+def test_folders_patterns_and_tables(predictor: Predictor, images: list[str]) -> None:
+    folder = Path(images[0]).parent
+    for sources in (folder, f"{folder}/*.jpg", pd.DataFrame({"image": images[:6]})):
+        assert detect_many(predictor, sources)["label"].tolist() == ["red"] * 6
+    assert detect_many(predictor, "red/0.jpg", root=folder.parent)["image"].tolist() == ["red/0.jpg"]
+
+
+def test_unreadable_images_are_listed_and_skipped(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "cut.jpg").write_bytes(Path(images[1]).read_bytes()[:700])
+    (tmp_path / "empty.jpg").touch()
+    bad = [str(tmp_path / name) for name in ("text.jpg", "gone.jpg", "cut.jpg", "empty.jpg")]
+    found = detect_many(predictor, [bad[0], images[0], bad[1], bad[2], images[17], bad[3]], batch_size=2)
+    assert found["image"].tolist() == [images[0], images[17]]
+    assert [(error["image"], error["code"]) for error in found.attrs["errors"]] == [
+        (bad[0], "IMAGE_NOT_AN_IMAGE"),
+        (bad[1], "IMAGE_NOT_FOUND"),
+        (bad[2], "IMAGE_TRUNCATED"),
+        (bad[3], "IMAGE_NOT_AN_IMAGE"),
+    ]
+    assert all(error["message"] for error in found.attrs["errors"])
+    only_bad = detect_many(predictor, bad)
+    assert list(only_bad.columns) == COLUMNS
+    assert len(only_bad.attrs["errors"]) == 4
+
+
+def test_nothing_to_do_is_an_empty_table(predictor: Predictor) -> None:
+    found = detect_many(predictor, [])
+    assert found.empty
+    assert (found.dtypes[COLUMNS[2:]] == np.float64).all()
+
+
+@pytest.mark.parametrize("by_keyboard", [True, False])
+def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
+    predictor: Predictor, images: list[str], by_keyboard: bool
+) -> None:
+    events = Events()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.done >= 8:
+            if by_keyboard:
+                raise KeyboardInterrupt
+            events.cancel()
+
+    events.subscribe(stop)
+    part = detect_many(predictor, images, batch_size=4, events=events)
+    assert part.attrs["interrupted"] is True
+    assert 8 <= len(part) < 18
+    rest = detect_many(predictor, part.attrs["remaining"], batch_size=4)
+    assert "interrupted" not in rest.attrs
+    assert [*part["image"], *rest["image"]] == images
+
+
+def test_progress(predictor: Predictor, images: list[str]) -> None:
+    events, seen = Events(), []
+    events.subscribe(seen.append)
+    detect_many(predictor, images, batch_size=10, events=events)
+    assert seen == [Progress("detect", 10, 18), Progress("detect", 18, 18)]
+
+
+def test_bad_arguments_are_refused_before_any_work(predictor: Predictor, model_folder: Path, images: list[str]) -> None:
+    with pytest.raises(InputError, match="threshold=80"):
+        detect_many(predictor, images, threshold=80)
+    with pytest.raises(LabelError, match="pear"):
+        detect_many(predictor, images, threshold={"pear": 0.1})
+    with pytest.raises(InputError, match="max_results"):
+        detect_many(predictor, images, max_results=0)
+    with pytest.raises(InputError, match="batch_size"):
+        detect_many(predictor, images, batch_size=0)
+    with pytest.raises(InputError, match="has no images"):
+        detect_many(predictor, "nothing/*.jpg")
+    with pytest.raises(ModelError, match="start"):
+        detect_many(Predictor(model_folder), images)

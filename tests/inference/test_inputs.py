@@ -1,0 +1,193 @@
+import os
+import sys
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from customlabels_nb.errors import ImageNotFoundError, InputError, NotAnImageError, TruncatedImageError
+from customlabels_nb.inference.inputs import expand_sources, load_for_model, load_input
+from tests.models.pictures import gradient
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    gradient(30, 20).save(path)
+    return path
+
+
+def test_files_by_path_url_and_bytes(photo: Path) -> None:
+    for given in (photo, str(photo), photo.as_uri()):
+        image, name = load_input(given)
+        assert (image.size, image.mode, name) == ((30, 20), "RGB", str(given))
+    assert load_input("photo.png", root=photo.parent)[0].size == (30, 20)
+    for data in (photo.read_bytes(), bytearray(photo.read_bytes()), memoryview(photo.read_bytes())):
+        assert load_input(data)[0].tobytes() == load_input(photo)[0].tobytes()
+    with fsspec.open("memory://bucket/photo.png", "wb") as file:
+        file.write(photo.read_bytes())
+    assert load_input("memory://bucket/photo.png")[0].size == (30, 20)
+
+
+def test_pictures_and_arrays_and_tensors_hold_the_same(photo: Path) -> None:
+    image, _ = load_input(photo)
+    pixels = np.asarray(image)
+    opaque = np.dstack([pixels, np.full((20, 30), 255, np.uint8)])
+    channels_first = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+    for given in (
+        image,
+        pixels,
+        opaque,
+        pixels / 255,
+        (pixels / 255).astype(np.float32),
+        channels_first,
+        channels_first / 255,
+        (channels_first / 255).requires_grad_(),
+    ):
+        assert load_input(given)[0].tobytes() == image.tobytes()
+    grey = pixels[:, :, 0]
+    for given in (grey, grey / 255, torch.from_numpy(grey.copy())[None]):
+        assert (np.asarray(load_input(given)[0]) == np.dstack([grey] * 3)).all()
+
+
+def test_pictures_are_turned_upright() -> None:
+    image = gradient(30, 20)
+    image.getexif()[0x0112] = 6
+    assert load_input(image)[0].size == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((3, 20, 30), np.uint8), r"array of shape \(3, 20, 30\)"),
+        (np.zeros((20, 30, 2), np.uint8), r"\(20, 30, 2\)"),
+        (np.zeros((0, 30, 3), np.uint8), r"\(0, 30, 3\)"),
+        (np.zeros(5, np.uint8), r"\(5,\)"),
+        (np.full((2, 2), 255.0), "from 255 to 255; scale them"),
+        (np.full((2, 2), -0.5), "from -0.5"),
+        (np.full((2, 2), np.nan), "nan"),
+        (np.zeros((2, 2), np.int64), "dtype int64"),
+        (np.zeros((2, 2), bool), "dtype bool"),
+        (torch.zeros(20, 30, 3), r"tensor of shape \(20, 30, 3\)"),
+        (torch.zeros(1, 3, 2, 2), r"\(1, 3, 2, 2\)"),
+        (torch.zeros(3, 0, 2), r"\(0, 2, 3\)"),
+        (None, "type NoneType"),
+        (["a.jpg"], "type list.*detect_many"),
+        (7, "type int"),
+    ],
+)
+def test_anything_else_is_refused_by_name(given: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_input(given)
+
+
+def test_files_that_are_no_images_are_named(photo: Path) -> None:
+    with pytest.raises(ImageNotFoundError, match="gone.png"):
+        load_input(photo.parent / "gone.png")
+    with pytest.raises(NotAnImageError, match="empty"):
+        load_input(b"")
+    with pytest.raises(NotAnImageError, match="no pixels"):
+        load_input(Image.new("RGB", (0, 5)))
+    photo.write_bytes(photo.read_bytes()[:100])
+    with pytest.raises(TruncatedImageError, match="photo.png"):
+        load_input(str(photo))
+    with pytest.raises(ImageNotFoundError, match="nosuchbucket"):
+        load_input("memory://nosuchbucket/gone.jpg")
+
+
+def test_the_model_gets_a_reduced_picture_people_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    gradient(1200, 900).save(path)
+    for given in (path, path.read_bytes()):
+        shown, asked, _ = load_for_model(given, 224)
+        assert shown.size == (1200, 900)
+        assert 224 <= min(asked.size) < 448
+    shown, asked, _ = load_for_model(shown, 224)
+    assert asked.size == (1200, 900)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "b.PNG", "c.txt", "sub/d.jpeg", "sub/deep/e.jpg", ".hidden.jpg", ".ipynb_checkpoints/a.jpg"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "in"
+
+
+def names(found: list[str], folder: Path) -> list[str]:
+    return [os.path.relpath(path, folder).replace(os.sep, "/") for path in found]
+
+
+def test_folders_give_the_images_below_them(folder: Path) -> None:
+    expected = ["a.jpg", "b.PNG", "sub/d.jpeg", "sub/deep/e.jpg"]
+    assert names(expand_sources(folder), folder) == expected
+    assert names(expand_sources(str(folder) + "/"), folder) == expected
+    assert names([path.removeprefix("file://") for path in expand_sources(folder.as_uri())], folder) == expected
+    assert expand_sources("in", root=folder.parent) == [os.path.join("in", name) for name in expected]
+
+
+def test_patterns(folder: Path) -> None:
+    assert names(expand_sources(f"{folder}/*.jpg"), folder) == ["a.jpg"]
+    assert names(expand_sources(f"{folder}/?.*"), folder) == ["a.jpg", "b.PNG", "c.txt"]
+    assert names(expand_sources(folder / "**" / "*.jpg"), folder) == ["a.jpg", "sub/deep/e.jpg"]
+    assert names(expand_sources(f"{folder}/*"), folder) == ["a.jpg", "b.PNG", "c.txt"]  # no folders
+    assert expand_sources("in/*.jpg", root=folder.parent) == [os.path.join("in", "a.jpg")]
+    if sys.platform != "win32":
+        (folder / "what?.jpg").touch()
+        (folder / "whats.jpg").touch()
+        assert names(expand_sources(folder / "what?.jpg"), folder) == ["what?.jpg"]
+
+
+def test_patterns_of_a_bucket() -> None:
+    system = fsspec.filesystem("memory")
+    for name in ("2.jpg", "1.jpg", "note.txt"):
+        system.pipe(f"/patterns/{name}", b"")
+    assert expand_sources("memory://patterns/*.jpg") == ["memory:///patterns/1.jpg", "memory:///patterns/2.jpg"]
+    assert expand_sources("https://example.com/a.jpg?size=*") == ["https://example.com/a.jpg?size=*"]
+    with pytest.raises(InputError, match=r"patterns/\*\.tif.* has no images"):
+        expand_sources("memory://patterns/*.tif")
+    with pytest.raises(InputError, match="can't be listed"):
+        expand_sources("nosuchprotocol://bucket/*.jpg")
+
+
+def test_lists_and_tables(folder: Path) -> None:
+    given = [folder / "a.jpg", "s3://bucket/b.jpg", "relative.jpg"]
+    expected = [str(folder / "a.jpg"), "s3://bucket/b.jpg", "relative.jpg"]
+    assert expand_sources(given) == expected
+    assert expand_sources(iter(given)) == expected
+    assert expand_sources(pd.DataFrame({"image": expected, "label": "x"})) == expected
+    assert expand_sources("alone.jpg") == ["alone.jpg"]
+    assert expand_sources([]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8_become_urls(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    gradient(30, 20).save(os.fsdecode(path), "PNG")
+    found = expand_sources(tmp_path)
+    assert len(found) == 1
+    assert found[0].endswith("/caf%E9.png")
+    assert load_input(found[0])[0].size == (30, 20)
+    assert load_input(os.fsdecode(path))[1] == found[0]
+
+
+def test_nothing_there_and_wrong_types(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"\*\.tif"):
+        expand_sources(folder / "*.tif")
+    (folder / "empty").mkdir()
+    with pytest.raises(InputError, match="empty.* has no images"):
+        expand_sources(folder / "empty")
+    with pytest.raises(InputError, match="column 'image'"):
+        expand_sources(pd.DataFrame({"path": ["a.jpg"]}))
+    with pytest.raises(InputError, match=r"sources\[1\] is of type int"):
+        expand_sources(["a.jpg", 3])
+    with pytest.raises(InputError, match=r"sources\[0\] is of type float"):
+        expand_sources(pd.DataFrame({"image": [float("nan")]}))
+    for wrong in (5, b"a.jpg", None):
+        with pytest.raises(InputError, match="sources is of type"):
+            expand_sources(wrong)

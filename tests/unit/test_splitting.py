@@ -1,0 +1,131 @@
+"""Every label is on both sides where that can be, groups stay whole, and a seed decides."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb.splitting import rare_labels, stratified_split
+
+single = st.lists(st.sampled_from("abcde"), min_size=1, max_size=80)
+fraction = st.floats(0.05, 0.95)
+seed = st.integers(0, 2**32)
+
+
+def sides(labels: list[list[str]], chosen: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Label → how many of its images are not chosen, and chosen."""
+    names = sorted({name for own in labels for name in own})
+    return {
+        name: (
+            sum(name in own and not picked for own, picked in zip(labels, chosen, strict=True)),
+            sum(name in own and bool(picked) for own, picked in zip(labels, chosen, strict=True)),
+        )
+        for name in names
+    }
+
+
+@settings(max_examples=80, deadline=None)
+@given(single, fraction, seed)
+def test_each_label_has_its_share_within_one_image(names: list[str], share: float, random_state: int) -> None:
+    labels = [[name] for name in names]
+    chosen = stratified_split(labels, share, random_state=random_state)
+    for name, (stay, go) in sides(labels, chosen).items():
+        total = names.count(name)
+        if total < 2:
+            assert go == 0
+        else:
+            assert stay >= 1
+            assert go >= 1
+            assert abs(go - share * total) <= 1
+
+
+def lacking(incidence: np.ndarray, chosen: np.ndarray) -> int:
+    total, on = incidence.sum(axis=0), incidence[chosen].sum(axis=0)
+    return int(np.where(total >= 2, (on == 0) | (on == total), on > 0).sum())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), min_size=1, max_size=9), fraction, seed)
+def test_with_several_labels_an_image_both_sides_have_each_label_if_any_split_does_that(
+    labels: list[list[str]], share: float, random_state: int
+) -> None:
+    chosen = stratified_split(labels, share, random_state=random_state)
+    names = sorted({name for own in labels for name in own})
+    incidence = np.array([[name in own for name in names] for own in labels], dtype=bool).reshape(len(labels), -1)
+    possible = any(
+        not lacking(incidence, np.array(pick, dtype=bool)) for pick in product([0, 1], repeat=len(labels))
+    )
+    if possible:
+        assert not lacking(incidence, chosen)
+    assert not chosen[[not own for own in labels]].any()
+
+
+def test_many_labels_an_image_keep_their_shares() -> None:
+    rng = np.random.default_rng(5)
+    labels = [[f"l{i}" for i in set(rng.integers(0, 12, rng.integers(1, 5)))] for _ in range(600)]
+    found = sides(labels, stratified_split(labels, 0.25))
+    assert all(0.2 <= go / (stay + go) <= 0.3 for stay, go in found.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=40), fraction, seed)
+def test_groups_stay_whole(pairs: list[tuple[str, int]], share: float, random_state: int) -> None:
+    labels, groups = [[name] for name, _ in pairs], [group for _, group in pairs]
+    chosen = stratified_split(labels, share, groups=groups, random_state=random_state)
+    for group in set(groups):
+        assert len({bool(c) for c, g in zip(chosen, groups, strict=True) if g == group}) == 1
+    one_label_each = len(set(pairs)) == len(set(groups))
+    if one_label_each:
+        found, rare = sides(labels, chosen), rare_labels(labels, groups)
+        assert {name for name, (stay, go) in found.items() if not (stay and go)} == set(rare)
+        assert all(found[name][1] == 0 for name in rare)
+
+
+@settings(max_examples=20, deadline=None)
+@given(single, seed)
+def test_the_seed_decides(names: list[str], random_state: int) -> None:
+    labels = [[name] for name in names]
+    first = stratified_split(labels, 0.3, random_state=random_state)
+    assert (first == stratified_split(labels, 0.3, random_state=random_state)).all()
+
+
+def test_another_seed_chooses_others() -> None:
+    labels = [["a"]] * 50
+    assert (stratified_split(labels, 0.5, random_state=1) != stratified_split(labels, 0.5, random_state=2)).any()
+
+
+def test_large_groups_do_not_blow_up_the_share() -> None:
+    groups = [0] * 60 + list(range(1, 41))
+    chosen = stratified_split([["a"]] * 100, 0.2, groups=groups)
+    assert 15 <= chosen.sum() <= 25
+    assert not chosen[0]
+
+
+@pytest.mark.parametrize("labels", [[], [[]], [[], []], [["a"]], [["a"], ["b"]]])
+def test_what_can_not_be_divided_stays(labels: list[list[str]]) -> None:
+    chosen = stratified_split(labels, 0.5)
+    assert chosen.shape == (len(labels),)
+    assert chosen.dtype == bool
+    assert not chosen.any()
+
+
+def test_a_label_named_twice_on_an_image_counts_once() -> None:
+    assert stratified_split([["a", "a"], ["a"]], 0.5).sum() == 1
+
+
+def test_the_only_image_of_a_label_stays_even_if_its_other_label_is_common() -> None:
+    labels = [["common", "rare"], *[["common"]] * 3]
+    for random_state in range(20):
+        chosen = stratified_split(labels, 0.75, random_state=random_state)
+        assert not chosen[0]
+        assert chosen.any()
+
+
+def test_rare_labels_are_those_of_one_image_or_one_group() -> None:
+    labels = [["a", "x"], ["a"], ["b"], ["b"], []]
+    assert rare_labels(labels) == ["x"]
+    assert rare_labels(labels, ["g", "h", "i", "i", "j"]) == ["b", "x"]
