@@ -319,7 +319,7 @@ class Dataset:
         uri = base64.b64encode(data).decode("ascii")
         return (
             f'<img src="data:image/jpeg;base64,{uri}" alt="{name}" title="{name}" '
-            'style="width:120px;height:90px;object-fit:contain;border-radius:4px;'
+            'style="flex:1 1 84px;min-width:0;max-width:130px;height:90px;object-fit:contain;border-radius:4px;'
             'background:var(--jp-layout-color2,#f3f4f6)">'
         )
 

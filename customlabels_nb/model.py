@@ -175,7 +175,7 @@ class Model:
         images = predictions["image"].unique()
         result = evaluation.evaluate(truth[truth["image"].isin(images)], predictions, images=images, labels=labels)
         details = {"evaluated": record.created, "training_images": record.statistics["training_images"]}
-        return Report(result, name=self.name, details={"project_version_arn": self.name, **details})
+        return Report(result, name=self.name, details=details)
 
     # -- its life -----------------------------------------------------------------------------------
     def resume(self, *, progress: bool = True) -> Model:

@@ -29,8 +29,8 @@ class Report:
     name : str
         What was evaluated, for instance a version's name.
     details : dict, optional
-        Shown below the figures. ``project_version_arn`` (str), ``evaluated`` (datetime) and ``training_images``
-        (int) also go into the summary file.
+        Shown below the figures. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
+        ``training_images`` (int) also go into the summary file.
     """
 
     def __init__(self, evaluation: Evaluation, *, name: str = "", details: Mapping[str, Any] | None = None) -> None:
@@ -102,7 +102,7 @@ class Report:
         ended = self.details.get("evaluated")
         content = summary.evaluation_summary(
             self.evaluation,
-            project_version_arn=str(self.details.get("project_version_arn", "")),
+            project_version_arn=str(self.details.get("project_version_arn", self.name)),
             ended=ended,
             training_images=int(self.details.get("training_images", 0)),
         )

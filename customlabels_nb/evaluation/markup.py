@@ -7,6 +7,7 @@ from right to left doesn't turn its neighbours around.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from html import escape
 
 import numpy as np
@@ -69,7 +70,7 @@ _STYLE = """
 def evaluation_html(evaluation: Evaluation, *, name: str, details: Mapping[str, object]) -> str:
     """The whole report: head, table of labels, confusion matrix, notes."""
     body = per_label_html(evaluation) + confusion_html(evaluation.confusion_matrix)
-    notes = [*evaluation.notes, *(f"{key.replace('_', ' ')}: {value}" for key, value in details.items())]
+    notes = [*evaluation.notes, *(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in details.items())]
     return _page(head_html(evaluation, name=name), _body(body), _list(notes))
 
 
@@ -175,3 +176,8 @@ def _name(label: object) -> str:
 def _list(sentences: Iterable[str]) -> str:
     items = "".join(f"<li><bdi>{escape(sentence)}</bdi></li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
+
+
+def _shown(value: object) -> str:
+    """A detail as a reader wants it: moments to the minute."""
+    return f"{value:%Y-%m-%d %H:%M %Z}".strip() if isinstance(value, datetime) else str(value)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -59,7 +58,7 @@ class Figure:
     @property
     def short_name(self) -> str:
         """The file's name without its folder."""
-        path = urlsplit(self.name).path if "://" in self.name else self.name
+        path = self.name.partition("?")[0] if "://" in self.name else self.name
         return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or self.name
 
     @property

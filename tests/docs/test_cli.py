@@ -119,7 +119,9 @@ def test_quickstart_on_drawn_rooms_with_an_empty_home(tmp_path: Path) -> None:
     notebook = nbformat.read(out / QUICKSTART, as_version=4)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not any(output.output_type == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 6
+    kinds = [set(output.get("data", {})) for output in outputs]
+    assert sum("image/png" in kind for kind in kinds) == 3  # the plots
+    assert sum("image/jpeg" in kind for kind in kinds) == 3  # the photos with their labels
     project = cl.load_project(out / "rooms")
     figures = project.model().evaluate().evaluation
     assert 0.7 <= figures.figure("f1") <= 1

@@ -29,10 +29,11 @@ def test_one_table_for_many_images(predictor: Predictor, images: list[str]) -> N
 
 
 def test_batches_change_nothing(predictor: Predictor, images: list[str]) -> None:
-    whole = detect_many(predictor, images, threshold=0)
-    assert len(whole) == 54
+    some = images[3:10]
+    whole = detect_many(predictor, some, threshold=0)
+    assert len(whole) == 21
     for size in (1, 5, 100):
-        pd.testing.assert_frame_equal(detect_many(predictor, images, threshold=0, batch_size=size), whole, atol=1e-5)
+        pd.testing.assert_frame_equal(detect_many(predictor, some, threshold=0, batch_size=size), whole, atol=1e-5)
 
 
 def test_each_image_has_its_highest_first(predictor: Predictor, images: list[str]) -> None:

@@ -1,3 +1,4 @@
+import base64
 import io
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -170,12 +171,25 @@ def test_what_a_notebook_gets() -> None:
         assert picture.height > 200
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("photos/a.jpg", "a.jpg"),
+        ("C:\\photos\\a.jpg", "a.jpg"),
+        ("https://example.com/a.jpg?size=1/2", "a.jpg"),
+        ("what?.jpg", "what?.jpg"),
+        ("http://[broken", "[broken"),
+        ("/", "/"),
+    ],
+)
+def test_images_are_called_by_the_last_part_of_their_path(name: str, shown: str) -> None:
+    assert repr(detection([("a", 1.0)], name)) == f"{shown}: a 1.00"
+
+
 def test_a_large_photo_is_shown_small_and_crisp() -> None:
     shown = Detection(gradient(3000, 1500), "x.jpg", to_table([("a", 0.9)]), {"a": "#c8553d"})
     tags = Tags(shown._repr_html_())
     assert (tags.image["width"], tags.image["height"]) == ("480", "240")
-    import base64
-
     data = base64.b64decode(str(tags.image["src"]).partition(",")[2])
     with Image.open(io.BytesIO(data)) as photo:
         assert photo.size == (960, 480)

@@ -66,7 +66,7 @@ def test_thresholds_can_be_written_later(folder: Path) -> None:
 
 
 def test_a_missing_folder_or_file_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no model in .*nowhere"):
+    with pytest.raises(ArtifactError, match=r"no model in .*nowhere"):
         load_artifact(tmp_path / "nowhere")
     (folder / WEIGHTS).unlink()
     with pytest.raises(ArtifactError, match=rf"{WEIGHTS}.* is missing"):
