@@ -60,7 +60,9 @@ def check_photos(folder: str) -> None:
         have = f"one label, {next(iter(counts))!r}" if counts else "no label"
         raise NotEnoughDataError(f"The {len(found.images)} photos in {folder!r} have {have}; two are needed. {layout}")
     if max(counts.values()) < 2:
-        raise NotEnoughDataError(f"Each label in {folder!r} has one photo only; add more, so that some can be tested on.")
+        raise NotEnoughDataError(
+            f"Each label in {folder!r} has one photo only; add more, so that some can be tested on."
+        )
 
 
 def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:

@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def with_output(*markers: str) -> list[int]:
     """The positions of the cells whose source holds one of these texts."""
     cells = nbformat.read(notebooks_folder() / QUICKSTART, as_version=4).cells
-    found = [next(i for i, cell in enumerate(cells) if cell.cell_type == "code" and mark in cell.source) for mark in markers]
+    code = [(i, cell.source) for i, cell in enumerate(cells) if cell.cell_type == "code"]
+    found = [next(i for i, source in code if mark in source) for mark in markers]
     assert len(set(found)) == len(markers)
     return found
 
@@ -46,7 +47,8 @@ def test_the_quickstart_runs_and_reads_well_in_both_themes(lab: Lab) -> None:
     page = lab.open(notebooks_folder() / QUICKSTART, height=1100)
     page.run_all(seconds=300)
     train_set, report, matrix, bars, curves, detections = with_output(
-        "project.train_set", "report = model.evaluate()", "confusion_matrix.plot", "plot_per_label", "plot_curves", "model.detect(photo)"
+        "project.train_set", "report = model.evaluate()", "confusion_matrix.plot", "plot_per_label", "plot_curves",
+        "model.detect(photo)",
     )  # fmt: skip
 
     thumbnails = page.output(train_set).locator("img")

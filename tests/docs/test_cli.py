@@ -130,7 +130,7 @@ def test_quickstart_on_drawn_rooms_with_an_empty_home(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_quickstart_on_photos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mine = photos(tmp_path / "it's \"mine\"", disc=6, stripes=6)
+    mine = photos(tmp_path / 'it\'s "mine"', disc=6, stripes=6)
     assert main(["quickstart", "--images", str(mine), "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
     assert "stripes" in shown

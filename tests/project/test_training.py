@@ -99,7 +99,8 @@ def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) 
     with pytest.raises(NotEnoughDataError) as caught:
         project.train(progress=False)
     assert caught.value.code == "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"
-    project.add_images([shapes / "disc" / "1.png", shapes / "disc" / "2.png"], split="test", label="disc", progress=False)
+    more = [shapes / "disc" / "1.png", shapes / "disc" / "2.png"]
+    project.add_images(more, split="test", label="disc", progress=False)
     assert project.train(progress=False).status == "TRAINING_COMPLETED"
 
 
@@ -117,7 +118,7 @@ def test_other_kinds_of_labels_are_refused_in_a_sentence(project: Project) -> No
 
 
 def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
-    for label, name in enumerate(HOSTILE):
+    for label in range(len(HOSTILE)):
         for seed in range(4):
             draw(tmp_path / "photos" / f"{label}-{seed}.png", label, seed)
     project = create_project("hostile", tmp_path)
@@ -129,9 +130,11 @@ def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
     with model.started():
         answer = model.detect(tmp_path / "photos" / "0-0.png", threshold=0).response["CustomLabels"]
     assert {found["Name"] for found in answer} == set(HOSTILE)
-    markup = model.evaluate()._repr_html_() + project.train_set._repr_html_() + model.detect(
-        tmp_path / "photos" / "0-0.png", threshold=0
-    )._repr_html_()
+    markup = (
+        model.evaluate()._repr_html_()
+        + project.train_set._repr_html_()
+        + model.detect(tmp_path / "photos" / "0-0.png", threshold=0)._repr_html_()
+    )
     assert "<img src=x" not in markup
     model.stop()
 
