@@ -45,7 +45,7 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
         raise ArchiveError(f"The archive {name!r} is no file.")
     try:
         with zipfile.ZipFile(name) as opened:
-            members = [m for m in opened.infolist() if not m.is_dir() and is_image_name(PurePosixPath(m.filename).name)]
+            members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
             _refuse_bomb(name, members, limits)
             issues = _extract_all(opened, members, target, name)
     except ArchiveError:
@@ -78,8 +78,12 @@ def _extract_all(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target
     return issues
 
 
+def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(member.filename.replace("\\", "/")).parts
+
+
 def _refusal(member: zipfile.ZipInfo) -> str | None:
-    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    parts = _parts(member)
     on_drive = any(":" in part for part in parts) if os.name == "nt" else parts and _DRIVE.match(parts[0])
     if not parts or ".." in parts or parts[0].startswith("/") or on_drive or "\0" in member.filename:
         return "It would land outside the folder."
@@ -93,7 +97,7 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
 def _extract(
     opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, taken: set[tuple[int, int]], name: str
 ) -> str | None:
-    path = target.joinpath(*PurePosixPath(member.filename.replace("\\", "/")).parts)
+    path = target.joinpath(*_parts(member))
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
         if path.is_file():
@@ -106,6 +110,8 @@ def _extract(
         with opened.open(member) as source, temporary.open("wb") as file:
             # never more than the directory says: a member that lies about its size is cut off there
             shutil.copyfileobj(_Bounded(source, member.file_size), file)
+            if file.tell() != member.file_size:
+                return f"It has {file.tell():,} bytes instead of {member.file_size:,}."
         temporary.replace(path)
         taken.add(_identity(path))
     except OSError as error:

@@ -14,8 +14,8 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAnImageError
+from customlabels_nb.formats.folder import read_folder
 from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
-from customlabels_nb.limits import IMAGE_SUFFIXES
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 
@@ -134,7 +134,7 @@ def _expand_one(text: str, root: Path | None) -> list[str]:
         return _remote_matches(text) if wild else [text]
     path = to_path(text, root)
     if path.is_dir():
-        return _images_below(path, text)
+        return read_folder(path).images
     if any(sign in text for sign in "*?") and not path.exists():
         matches = sorted(glob.glob(text, root_dir=root, recursive=True))
         return [as_uri(match) for match in matches if not to_path(match, root).is_dir()]
@@ -149,18 +149,6 @@ def _remote_matches(pattern: str) -> list[str]:
         return [system.unstrip_protocol(match) for match in sorted(system.glob(path))]
     except Exception as error:  # each protocol has its own errors
         raise InputError(f"sources={pattern!r} can't be listed ({type(error).__name__}: {error}).") from error
-
-
-def _images_below(folder: Path, text: str) -> list[str]:
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = Path(parent).relative_to(folder)
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("."):
-                base = folder if text.startswith("file:") else Path(text)
-                found.append(as_uri(base / inside / name))
-    return found
 
 
 def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:
