@@ -311,9 +311,7 @@ class Project:
         return f"<div><b>{html.escape(self.name)}</b> · {len(self.labels)} labels</div><table>{rows}</table>"
 
     def _dataset(self, split: str) -> Dataset:
-        return Dataset(
-            self._store.images(split), self._store.annotations(split), self._store.labels(), name=split, root=self.root
-        )
+        return Dataset(*self._store.tables(split), name=split, root=self.root)
 
     def _distribute_for_training(self) -> Distribution:
         try:

@@ -90,7 +90,7 @@ def check_label(name: object, *, max_length: int = 256) -> str:
         If it isn't text, is empty, too long, or holds a NUL or half a surrogate pair.
     """
     if not isinstance(name, str):
-        raise LabelError(f"A label is text; got {name!r}.")
+        raise LabelError(f"A label is text; got {name!r}. Numbers become text with .astype(str).")
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
@@ -142,6 +142,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     """
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True).copy()
+    result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
     if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
         left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
         result = result.assign(left=left, top=top, width=right - left, height=bottom - top)
@@ -152,8 +153,6 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         elif name in ("crowd", "confidence", "created") and result[name].isna().any():
             result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
         result[name] = _cast(result[name], name, dtype)
-    unique = {name: check_label(name) for name in result["label"].unique()}
-    result["label"] = result["label"].map(unique).astype("str")
     _check_boxes(result)
     outside = ~result["confidence"].between(0, 1)
     if outside.any():

@@ -139,6 +139,10 @@ class Store(ABC):
         """The annotations table, image by image in the order of import."""
 
     @abstractmethod
+    def tables(self, split: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Images and annotations of the dataset, and all labels, as they were at one moment."""
+
+    @abstractmethod
     def files(self) -> pd.DataFrame:
         """What is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64)."""
 

@@ -67,6 +67,12 @@ def read_images(connection: Connection, split: str | None) -> pd.DataFrame:
     return result
 
 
+def read_labels(connection: Connection) -> pd.DataFrame:
+    """The labels table, in order."""
+    c = schema.labels.c
+    return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
+
+
 def read_annotations(connection: Connection, table: Table, split: str | None, model: str | None = None) -> pd.DataFrame:
     """Annotations or predictions; names come from the ids, so that equal ones are one object in memory."""
     c, i, names = table.c, schema.images.c, schema.labels.c

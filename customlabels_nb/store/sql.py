@@ -127,6 +127,14 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.annotations, split)
 
+    def tables(self, split: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        with self._database.read() as connection:
+            return (
+                frames.read_images(connection, split),
+                frames.read_annotations(connection, schema.annotations, split),
+                frames.read_labels(connection),
+            )
+
     def files(self) -> pd.DataFrame:
         columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
         c = schema.images.c
@@ -202,9 +210,8 @@ class SqlStore(Store):
             return _datasets.delete_dataset(connection, split, action)
 
     def labels(self) -> pd.DataFrame:
-        c = schema.labels.c
         with self._database.read() as connection:
-            return frames.frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
+            return frames.read_labels(connection)
 
     def add_label(self, label: str, colour: str | None, action: Action) -> None:
         with self._database.write() as connection:

@@ -37,23 +37,27 @@ def test_a_listener_may_unsubscribe_while_it_is_called() -> None:
 
 
 def test_cancelling_from_another_thread_stops_the_worker_at_its_next_event() -> None:
-    events, done = Events(), []
+    events, done = Events(), list[object]()
     started = threading.Event()
 
     def work() -> None:
-        with pytest.raises(Cancelled):
-            while True:
-                events.progress("working", len(done))
-                done.append(1)
-                started.set()
+        while True:
+            events.progress("working", len(done))
+            done.append(1)
+            started.set()
 
-    worker = threading.Thread(target=work)
+    def stopped() -> None:
+        with pytest.raises(Cancelled):
+            work()
+        done.append("stopped")
+
+    worker = threading.Thread(target=stopped)
     worker.start()
     assert started.wait(10)
     events.cancel()
     worker.join(10)
     assert not worker.is_alive()
-    assert done
+    assert done[-1] == "stopped"
 
 
 def test_bars_show_each_phase_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,9 +87,14 @@ def test_bars_can_be_left_out_and_are_silent_afterwards(capsys: pytest.CaptureFi
 
 def test_bars_end_with_the_work_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     events = Events()
-    with pytest.raises(RuntimeError, match="no"), progress_bars(events):
-        events.progress("reading", 1, 2)
-        raise RuntimeError("no")
+
+    def fail() -> None:
+        with progress_bars(events):
+            events.progress("reading", 1, 2)
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        fail()
     capsys.readouterr()
     events.progress("reading", 2, 2)
     assert capsys.readouterr().err == ""

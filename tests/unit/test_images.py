@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import struct
@@ -211,7 +212,9 @@ def test_bytes_behind_the_end_are_no_damage() -> None:
         assert difference(open_image(jpeg(9) + garbage), open_image(jpeg(9))) == 0
 
 
-@pytest.mark.parametrize("data", [b"", b"This is a text.", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM"])
+@pytest.mark.parametrize(
+    "data", [b"", b"This is a text.", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM"]
+)
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"notes\.jpg"):
         inspect(data, "notes.jpg")
@@ -258,10 +261,8 @@ def test_changed_bytes_give_a_picture_or_an_image_error(format_: str, data: st.D
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's about what it found odd
         for read in (lambda: inspect(bytes(damaged), "x"), lambda: open_image(bytes(damaged), max_pixels=10**6)):
-            try:
+            with contextlib.suppress(ImageError):
                 read()
-            except ImageError as error:
-                assert str(error)
 
 
 # -- bombs ------------------------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def test_a_nul_in_a_name_is_a_typed_error() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        b"it's \"quoted\".jpg",
+        b'it\'s "quoted".jpg',
         b"two\nlines.jpg",
         b"<script>alert(1)</script>.jpg".replace(b"/", b"\xe2\x88\x95"),
         b"100%41.jpg",

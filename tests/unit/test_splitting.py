@@ -56,9 +56,7 @@ def test_with_several_labels_an_image_both_sides_have_each_label_if_any_split_do
     chosen = stratified_split(labels, share, random_state=random_state)
     names = sorted({name for own in labels for name in own})
     incidence = np.array([[name in own for name in names] for own in labels], dtype=bool).reshape(len(labels), -1)
-    possible = any(
-        not lacking(incidence, np.array(pick, dtype=bool)) for pick in product([0, 1], repeat=len(labels))
-    )
+    possible = any(not lacking(incidence, np.array(pick, dtype=bool)) for pick in product([0, 1], repeat=len(labels)))
     if possible:
         assert not lacking(incidence, chosen)
     assert not chosen[[not own for own in labels]].any()

@@ -50,10 +50,9 @@ def test_an_error_is_raised_at_its_items_turn(workers: int) -> None:
             raise ValueError("seven")
         return item
 
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ValueError, match="seven"):
-        for result in map_bounded(refuse_seven, range(100), workers=workers):
-            seen.append(result)
+        seen.extend(map_bounded(refuse_seven, range(100), workers=workers))
     assert seen == list(range(7))
 
 
