@@ -1,6 +1,6 @@
 """How many photos a second ``project.add_images`` takes in, beside a bare loop that hashes and reads the headers.
 
-The photos are made here from real ones: each a JPEG of about 100 to 150 KB of its own in a temporary folder, 20 in each
+The photos are made here from real ones: each a JPEG of about 100 to 150 KB of its own in a temporary folder, 250 in each
 of its folders. The bare loop is one thread: ``hashlib.sha256`` of the file's bytes, and ``PIL.Image.open(…).size``.
 ``add_images`` also lists the folder, looks whether files are whole, turns sizes upright, compares with what is known
 and writes it all to a new project's database. Both have the files in memory, and take turns.
@@ -23,7 +23,7 @@ import customlabels_nb as cl
 from customlabels_nb.settings import settings
 
 COUNT = 10_000
-PER_FOLDER = 20
+PER_FOLDER = 250
 ROUNDS = 5
 SIDE = 768
 LEAST_SHARE = 0.8

@@ -11,8 +11,8 @@ import os
 import re
 import threading
 from pathlib import Path
-from uuid import uuid4
 
+from customlabels_nb.files import replacing
 from customlabels_nb.images import open_image, thumbnail
 from customlabels_nb.settings import settings
 
@@ -50,14 +50,11 @@ class ContentCache:
     def put(self, key: str, data: bytes) -> None:
         """Keep ``data`` under ``key``. A full disk or a read-only folder is no error: the cache just stays without."""
         path = self._path(key)
-        temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            with replacing(path, durable=False) as file:
+                file.write(data)
         except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             return
         with self._lock:
             self._written += len(data)

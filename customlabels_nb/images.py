@@ -112,10 +112,16 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
 
 def _read_file(path: Path, uri: str, max_bytes: int | None) -> bytes:
     # opening a pipe waits for its writer, and reading a device may never end
-    if not stat.S_ISREG(path.stat().st_mode):
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
         raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
-    with path.open("rb") as file:
-        return file.read(-1 if max_bytes is None else max_bytes + 1)
+    with open(path, "rb") as file:
+        if max_bytes is None:
+            return file.read()
+        # Python sets aside as much memory as is asked for, which takes longer than reading an ordinary photo
+        data = file.read(min(status.st_size, max_bytes) + 1)
+        # some file systems don't know the size, and a file may have grown
+        return data if len(data) <= status.st_size else data + file.read(max_bytes + 1 - len(data))
 
 
 def _read_remote(uri: str, max_bytes: int | None) -> bytes:

@@ -167,7 +167,7 @@ def take_in(
             continue
         if copy and _copied_name(names[index], facts[index].sha256) in stored:
             already += 1
-        elif content.accept(found, index, facts[index], issues, on_leak, duplicates):
+        elif content.accept(names[index], facts[index], found, issues, on_leak, duplicates):
             kept.append(index)
     images = found.images.iloc[kept].reset_index(drop=True)
     images = images.assign(
@@ -203,9 +203,8 @@ class _Content:
         self.there = dict(zip(has.loc[~mine, "sha256"], has.loc[~mine, "image"], strict=True))
 
     def accept(
-        self, found: Found, index: int, facts: ImageFacts, issues: list[Issue], on_leak: str, duplicates: str
+        self, image: str, facts: ImageFacts, found: Found, issues: list[Issue], on_leak: str, duplicates: str
     ) -> bool:
-        image = str(found.images["image"].iat[index])
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
         source = found.description["name"]
         if other is not None:

@@ -202,7 +202,7 @@ class Model:
         self._store.update_version(self.name, Action("tag version", settings.user), tags=merged)
 
     def delete(self, *, confirm: bool = False) -> None:
-        """Delete the version and its folder, for ever; asks unless ``confirm=True``. Refused while it trains or runs."""
+        """Delete the version and its folder; asks unless ``confirm=True``. Refused while it trains or runs."""
         record = self.record
         if record.status in _BUSY:
             raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")

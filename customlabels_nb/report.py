@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pandas as pd
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
 from customlabels_nb.evaluation import evaluate as _evaluate
+from customlabels_nb.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,11 +147,6 @@ def evaluate(
 
 
 def _write(path: Path, lines: Iterable[str]) -> Path:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
     return path

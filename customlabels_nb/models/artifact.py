@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from customlabels_nb.errors import ArtifactError, InputError
+from customlabels_nb.files import write_whole
 from customlabels_nb.models.backbones import BACKBONES, build_backbone, freeze, load_exactly
 
 if TYPE_CHECKING:
@@ -127,8 +126,8 @@ def save_artifact(folder: Path, model: ImageClassifier, config: ModelConfig) -> 
     _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
-        _write(folder / CONFIG, _to_json(config))
+        write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+        write_whole(folder / CONFIG, _to_json(config))
     except OSError as error:
         raise ArtifactError(f"The folder {str(folder)!r} can't be written: {error.strerror or error}.") from error
 
@@ -207,7 +206,7 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         if before != after:
             raise InputError(f"{name}={after!r} doesn't fit the trained weights, which have {before!r}.")
     try:
-        _write(folder / CONFIG, _to_json(config))
+        write_whole(folder / CONFIG, _to_json(config))
     except OSError as error:
         raise ArtifactError(f"{str(folder / CONFIG)!r} can't be written: {error.strerror or error}.") from error
 
@@ -236,18 +235,6 @@ def _to_json(config: ModelConfig) -> bytes:
         return (json.dumps(asdict(config), indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"config.training={config.training!r} can't be written as JSON: {error}.") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _require(condition: bool, name: str, value: object, words: str) -> None:

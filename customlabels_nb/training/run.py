@@ -31,11 +31,12 @@ from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.plan import ClassificationPlan, plan_classification
 from customlabels_nb.training.snapshots import (
     FloatArray,
+    has_snapshots,
     prediction_frame,
     read_snapshot,
     write_json,
     write_predictions,
-    write_snapshot,
+    write_snapshots,
 )
 from customlabels_nb.training.status import honest_status, this_process
 
@@ -89,21 +90,23 @@ def train_version(
     )
     store.add_version(record, Action("train", settings.user))
     with honest_status(store, name):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_snapshot(folder, "train", train)
-        write_snapshot(folder, "test", test)
+        write_snapshots(folder, train, test)
         _run(store, root, name, plan, options, device, events)
 
 
 def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
     """Go on with a run that was stopped, on the snapshots and options that it began with.
 
-    Features that were computed before are found by content and not computed again.
+    Where it was killed so early that there are no snapshots, it begins on the datasets as they are now. Features that
+    were computed before are found by content and not computed again.
     """
     folder = root / record.folder
-    train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
-    known = store.labels()
-    train = Dataset(train.images, train.annotations, known, name="train", root=root)
+    if has_snapshots(folder):
+        train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
+        train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
+    else:  # it was killed before it had written down what it works on
+        train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
+        write_snapshots(folder, train, test)
     plan = plan_classification(train, test)
     options = TrainingOptions(record.config["seed"], record.config["device"], record.config["backbone"])
     device = choose_device(options.device)

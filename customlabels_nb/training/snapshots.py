@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,39 +12,62 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import ArtifactError
+from customlabels_nb.files import write_whole
 from customlabels_nb.formats.ground_truth import manifest_lines, read_manifest
 
 FloatArray = npt.NDArray[np.float64]
 
+_HASHES = "hashes.json"
+_PREDICTIONS = "predictions.npz"
 
-def write_snapshot(folder: Path, split: str, dataset: Dataset) -> None:
-    """Keep a dataset as a manifest, and the content hashes of its images in ``hashes.json``."""
-    text = "".join(line + "\n" for line in manifest_lines(dataset.images, dataset.annotations))
-    write_text(folder / f"{split}.manifest", text)
-    path = folder / "hashes.json"
-    hashes = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    images = dataset.images
-    known = images[images["sha256"].notna()]
-    hashes[split] = dict(zip(known["image"], known["sha256"], strict=True))
-    write_json(path, hashes)
+
+def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
+    """Keep both datasets as manifests, and the content hashes of their images; the hashes last.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder can't be written.
+    """
+    hashes = {}
+    for dataset in (train, test):
+        lines = manifest_lines(dataset.images, dataset.annotations)
+        write_file(folder / f"{dataset.name}.manifest", "".join(line + "\n" for line in lines).encode())
+        known = dataset.images[dataset.images["sha256"].notna()]
+        hashes[dataset.name] = dict(zip(known["image"], known["sha256"], strict=True))
+    write_json(folder / _HASHES, hashes)
+
+
+def has_snapshots(folder: Path) -> bool:
+    """Whether :func:`write_snapshots` came to its end."""
+    return (folder / _HASHES).is_file()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file so that it is whole or not there."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    """Write a JSON file; see :func:`write_file`."""
+    write_file(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is whole or not there."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file of a version's folder, which is made if needed: whole or not at all.
+
+    Raises
+    ------
+    ArtifactError
+        If it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    except OSError as error:
+        raise ArtifactError(f"{str(path)!r} can't be written: {error.strerror or error}.") from error
 
 
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     """The dataset that a version was trained or tested on, as it was then."""
     manifest = read_manifest(folder / f"{split}.manifest")
-    hashes = json.loads((folder / "hashes.json").read_text("utf-8")).get(split, {})
+    hashes = json.loads((folder / _HASHES).read_text("utf-8")).get(split, {})
     images = manifest.images.assign(sha256=manifest.images["image"].map(hashes).astype("str"), split=split)
     return Dataset(images, manifest.annotations, name=split, root=root)
 
@@ -61,12 +85,12 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 
 def write_predictions(folder: Path, images: list[str], labels: list[str], confidences: FloatArray) -> None:
     """Keep the test predictions beside the version, so that evaluating it again runs no model."""
-    temporary = folder / ".predictions.npz"
-    np.savez_compressed(temporary, images=np.asarray(images), labels=np.asarray(labels), confidences=confidences)
-    temporary.replace(folder / "predictions.npz")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=np.asarray(images), labels=np.asarray(labels), confidences=confidences)
+    write_file(folder / _PREDICTIONS, buffer.getvalue())
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """The table written by :func:`write_predictions`."""
-    with np.load(folder / "predictions.npz", allow_pickle=False) as kept:
+    with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
         return prediction_frame(kept["images"].tolist(), kept["labels"].tolist(), kept["confidences"])

@@ -19,7 +19,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 
 HEARTBEAT_SECONDS = 15
-#: A run on another machine that was silent for so long is taken for dead.
+#: A training that was silent for so long is taken for dead, wherever it ran.
 SILENT = timedelta(minutes=5)
 
 
@@ -30,11 +30,7 @@ def settle_orphans(store: Store) -> list[str]:
         if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
             status = "TRAINING_FAILED"
             message = "The kernel that trained it is gone; resume() goes on, delete() removes it."
-        elif (
-            version.status in ("STARTING", "RUNNING", "STOPPING")
-            and version.host == socket.gethostname()
-            and _is_gone(version)
-        ):
+        elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
             status, message = "STOPPED", "The kernel that ran it is gone."
         else:
             continue
@@ -50,8 +46,10 @@ def this_process() -> dict[str, Any]:
 
 def _is_gone(version: VersionRecord) -> bool:
     heartbeat = version.heartbeat or version.updated
+    if version.status == "TRAINING_IN_PROGRESS" and datetime.now(UTC) - heartbeat > SILENT:
+        return True
     if version.host != socket.gethostname():
-        return datetime.now(UTC) - heartbeat > SILENT
+        return False
     try:
         born = psutil.Process(version.pid).create_time() if version.pid else None
     except psutil.Error:
@@ -92,9 +90,12 @@ def _note_failure(store: Store, name: str, error: BaseException) -> None:
         message = str(error)
     else:
         message = f"{type(error).__name__}: {error}"
-    store.update_version(
-        name, Action("train", settings.user), status="TRAINING_FAILED", status_message=message, host=None, pid=None
-    )
+    try:
+        store.update_version(
+            name, Action("train", settings.user), status="TRAINING_FAILED", status_message=message, host=None, pid=None
+        )
+    except CustomLabelsError as second:  # a full disk, say: the missing heartbeat will tell
+        error.add_note(f"The version's status could not be written: {second}")
 
 
 def remove_folder(folder: Path, root: Path) -> None:

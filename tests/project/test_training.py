@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from customlabels_nb.formats.ground_truth import read_manifest
 from customlabels_nb.project import Project, create_project, load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.training.run import TrainingOptions, train_version
+from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.project.conftest import HOSTILE, draw
 
 
@@ -281,3 +283,30 @@ def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: py
     assert len(beats) >= 2
     assert project.model("v1").record.heartbeat is None
     assert settings.user == project.history["who"].iloc[0]
+
+
+def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None:
+    project.distribute()
+    events = Events()
+    events.subscribe(lambda event: events.cancel())
+    with pytest.raises(Cancelled):
+        train_version(
+            project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
+        )
+    (project.root / "versions" / "v1" / "hashes.json").unlink()
+    (project.root / "versions" / "v1" / "test.manifest").unlink()
+    assert project.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
+
+
+def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
+    project.distribute()
+    project.train("v1", progress=False)
+    store = project._store
+    alive = {**this_process(), "status": "TRAINING_IN_PROGRESS"}
+    store.update_version("v1", **alive)
+    assert settle_orphans(store) == []
+    store.update_version("v1", **{**alive, "host": "elsewhere", "pid": 1})
+    assert settle_orphans(store) == []
+    store.update_version("v1", **{**alive, "heartbeat": datetime.now(UTC) - SILENT - timedelta(seconds=5)})
+    assert settle_orphans(store) == ["v1"]
+    assert project.model("v1").status == "TRAINING_FAILED"

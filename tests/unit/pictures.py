@@ -81,12 +81,13 @@ def unreadable(path: Path) -> Iterator[None]:
     try:
         if was_root:
             for folder in folders:
-                folder.chmod(modes[folder] | 0o055)
+                if not modes[folder] & 0o001:
+                    folder.chmod(modes[folder] | 0o055)
             os.seteuid(65534)
         yield
     finally:
         if was_root:
             os.seteuid(0)
         for folder, mode in modes.items():
-            if folder == path or was_root:
+            if folder == path or folder.stat().st_mode != mode:
                 folder.chmod(mode)

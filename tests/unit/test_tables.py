@@ -11,7 +11,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import LabelError, TableError
+from customlabels_nb.errors import InputError, LabelError, TableError
+from customlabels_nb.issues import CODES, Issue, issues_to_frame
+from customlabels_nb.limits import LOCAL, profile
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
@@ -231,3 +233,21 @@ def test_statuses_follow_the_annotations() -> None:
     ]
     assert_frame_equal(images, before)
     assert t.settle_statuses(images, said)["status"].tolist()[4] == "labelled"
+
+
+# -- findings and limits ----------------------------------------------------------------------------
+def test_findings_become_a_table_and_unknown_codes_are_refused() -> None:
+    frame = issues_to_frame([Issue("IMAGE_TRUNCATED", where="a.jpg"), Issue("FOLDER_LOOP", "Round it goes.", line=3)])
+    assert dtypes(frame) == t.ISSUE_COLUMNS
+    assert frame["message"].tolist() == [CODES["IMAGE_TRUNCATED"], "Round it goes."]
+    assert frame["line"].isna().tolist() == [True, False]
+    assert dtypes(issues_to_frame([])) == t.ISSUE_COLUMNS
+    with pytest.raises(ValueError, match="OOPS"):
+        Issue("OOPS")
+
+
+def test_profiles_have_names() -> None:
+    assert profile("local") is LOCAL
+    assert profile("rekognition").max_label_length == 256
+    with pytest.raises(InputError, match="'azure'"):
+        profile("azure")

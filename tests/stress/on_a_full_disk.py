@@ -1,0 +1,73 @@
+"""What a user does on a disk that becomes full. Run by ``test_disk_full.py`` in a small file system.
+
+Arguments: the small folder, a folder of photos, how many of them fit for sure.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import customlabels_nb as cl
+from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.project import Project
+
+
+def fill(disk: Path, leave: int) -> None:
+    """Fill the file system up to ``leave`` bytes."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    free = shutil.disk_usage(disk).free
+    with filler.open("wb") as file:
+        file.write(b"\0" * max(0, free - leave))
+
+
+def refused(call: object, *arguments: object, **options: object) -> str:
+    """The message of the typed error that a call ends in."""
+    try:
+        call(*arguments, **options)  # type: ignore[operator]
+    except CustomLabelsError as error:
+        return f"{type(error).__name__}: {error}"
+    raise AssertionError(f"{call} did not notice the full disk")
+
+
+def state(project: Project) -> tuple[object, ...]:
+    """All that must not change."""
+    train = project.train_set
+    annotations = train.annotations[["image", "label"]].to_numpy().tolist()
+    return len(train), annotations, list(project.labels), len(project.history), train.images["revision"].tolist()
+
+
+def main() -> None:
+    """See the module; prints what each refused action said."""
+    disk, photos = Path(sys.argv[1]), Path(sys.argv[2])
+    project = cl.create_project("p", disk)
+    files = sorted(photos.glob("*/*.png"))
+    project.add_images(files[::2], label="first", progress=False)
+    project.update("train", project.train_set.relabel("second", "image.str.contains('disc')"))
+    whole = state(project)
+
+    fill(disk, leave=0)
+    long = "x" * 200_000  # more than what is free in the database's own pages
+    print("edit:", refused(project.update, "train", project.train_set.relabel("third"), note=long))
+    assert state(project) == whole
+    print("import:", refused(project.add_images, files[1::2], label="y" * 250, copy=True, progress=False))
+    assert state(project) == whole
+    print("create:", refused(cl.create_project, "q", disk))
+    assert not (disk / "q").exists()
+    assert state(cl.load_project(disk / "p")) == whole
+
+    fill(disk, leave=3_000_000)  # enough for the database, not for the weights
+    print("train:", refused(project.train, "v1", progress=False))
+    model = project.model("v1")
+    print("version:", model.status, model.status_message)
+
+    (disk / "filler").unlink()
+    assert project.update("train", project.train_set.relabel("third", "image.str.contains('disc')")) > 0
+    assert project.add_images(files[1::2], label="fourth", copy=True, progress=False).added == len(files[1::2])
+    print("resumed:", model.resume(progress=False).status)
+
+
+if __name__ == "__main__":
+    main()

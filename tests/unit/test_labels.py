@@ -1,0 +1,86 @@
+"""The labels of a project: every change is an action, and what can't be is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
+from tests.unit.pictures import write_folder
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[cl.Project]:
+    created = cl.create_project("fruit", tmp_path / "projects")
+    write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
+    created.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    yield created
+    created.close()
+
+
+def test_labels_are_a_collection_in_order(project: cl.Project) -> None:
+    project.labels.add(" quince ", colour="#ABCDEF")
+    project.labels.reorder(["quince"])
+    assert list(project.labels) == ["quince", "apple", "pear"]
+    assert len(project.labels) == 3
+    assert "pear" in project.labels
+    assert "plum" not in project.labels
+    assert project.labels.to_frame()["colour"].tolist()[0] == "#abcdef"
+    assert repr(project.labels) == "Labels('quince', 'apple', 'pear')"
+
+
+def test_annotations_follow_their_label(project: cl.Project) -> None:
+    assert project.labels.rename("apple", "Apfel") == 2
+    assert project.labels.merge("pear", into="Apfel") == 1
+    assert project.train_set.label_counts.to_dict() == {"Apfel": 3}
+    assert project.labels.remove("Apfel", with_annotations=True) == 3
+    assert project.train_set.images["status"].unique().tolist() == ["unlabelled"]
+    assert project.history["what"].tolist()[:3] == ["remove label", "merge labels", "rename label"]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "error", "words"),
+    [
+        ("add", ["apple"], LabelError, "'apple' already"),
+        ("add", [""], LabelError, "1 to 256"),
+        ("add", [7], LabelError, "7"),
+        ("rename", ["apple", "pear"], LabelError, "merge"),
+        ("rename", ["plum", "x"], LabelError, "'plum'"),
+        ("remove", ["apple"], LabelError, "2"),
+        ("remove", ["plum"], LabelError, "'plum'"),
+        ("reorder", [["plum"]], LabelError, "'plum'"),
+        ("reorder", [["apple", "apple"]], LabelError, "twice"),
+        ("recolour", ["apple", "red"], InputError, "'red'"),
+        ("recolour", ["apple", '#fff"><b>'], InputError, "colour="),
+    ],
+)
+def test_impossible_changes_are_refused_and_leave_no_trace(
+    project: cl.Project, method: str, arguments: list[Any], error: type[CustomLabelsError], words: str
+) -> None:
+    before = project.labels.to_frame()
+    actions = len(project.history)
+    with pytest.raises(error, match=words):
+        getattr(project.labels, method)(*arguments)
+    assert project.labels.to_frame().equals(before)
+    assert len(project.history) == actions
+
+
+def test_hostile_names_are_only_text(project: cl.Project) -> None:
+    project.labels.rename("apple", HOSTILE)
+    for shown in (project.labels._repr_html_(), project.train_set._repr_html_(), project._repr_html_()):
+        assert "<img src=x" not in shown
+    assert "&lt;img src=x" in project.labels._repr_html_()
+    assert HOSTILE in project.labels
+
+
+def test_a_project_without_labels_says_what_to_do(tmp_path: Path) -> None:
+    empty = cl.create_project("empty", tmp_path)
+    assert "project.labels.add" in empty.labels._repr_html_()
+    assert list(empty.labels) == []
+    empty.close()
