@@ -169,6 +169,8 @@ class Dataset:
             Old label → new one, or None to take it away; or one label that these images get in place of the
             image-level labels they have.
         """
+        if not isinstance(labels, str | Mapping):
+            raise InputError(f"labels={labels!r} is neither a label nor a dict of old and new ones.")
         mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
         names = self._images.loc[mask, "image"]
         annotations = self._annotations.copy()
@@ -197,6 +199,8 @@ class Dataset:
 
         The relative images of another project become absolute.
         """
+        if not isinstance(other, Dataset):
+            raise InputError(f"concat takes another Dataset, not {type(other).__name__}.")
         other = other._seen_from(self.root)
         new = other._images[~other._images["image"].isin(self._images["image"])]
         added = other._annotations[other._annotations["image"].isin(new["image"])]
@@ -214,20 +218,15 @@ class Dataset:
         content: list[object] = list(self.groups_by_content)
         if groups is None:
             return content
-        if isinstance(groups, str):
-            if groups not in self._images.columns:
-                raise InputError(
-                    f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}."
-                )
-            given: list[object] = self._images[groups].tolist()
-        else:
-            given = list(groups)
-        if len(given) != len(self):
-            raise InputError(f"groups has {len(given)} values for {len(self)} images.")
+        if isinstance(groups, str) and groups not in self._images.columns:
+            raise InputError(f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}.")
         try:
+            given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
         except TypeError as error:
-            raise InputError(f"groups holds a value that can't tell groups apart ({error}).") from error
+            raise InputError(f"groups holds no values that tell groups apart ({error}).") from error
+        if len(given) != len(self):
+            raise InputError(f"groups has {len(given)} values for {len(self)} images.")
         alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
         return _join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
 

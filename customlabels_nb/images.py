@@ -99,7 +99,8 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
         data = _read_remote(uri, max_bytes)
     else:
         try:
-            data = _read_file(to_path(uri, root), uri, max_bytes)
+            # a Path would take a tenth of the time that reading a photo does
+            data = _read_file(uri if os.path.isabs(uri) else os.fspath(to_path(uri, root)), uri, max_bytes)
         except ImageError:
             raise
         except (OSError, ValueError) as error:
@@ -110,7 +111,7 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
     return data
 
 
-def _read_file(path: Path, uri: str, max_bytes: int | None) -> bytes:
+def _read_file(path: str, uri: str, max_bytes: int | None) -> bytes:
     # opening a pipe waits for its writer, and reading a device may never end
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):

@@ -408,6 +408,8 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
     """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
     rows: list[dict[str, Any]] = []
+    if not Path(folder).is_dir():
+        raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")
     for path in sorted(p for p in Path(folder).absolute().iterdir() if is_project(p)):
         try:
             store = open_project_store(path)

@@ -195,7 +195,12 @@ def test_a_share_lies_between_0_and_1(fraction: float) -> None:
 
 @pytest.mark.parametrize(
     ("groups", "words"),
-    [("nosuch", "'nosuch' is not a column"), (["x"], "1 values for 6 images"), ([["x"]] * 6, "groups")],
+    [
+        ("nosuch", "'nosuch' is not a column"),
+        (["x"], "1 values for 6 images"),
+        ([["x"]] * 6, "groups"),
+        (5, "groups"),
+    ],
 )
 def test_impossible_groups_are_refused(groups: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
@@ -286,6 +291,12 @@ def test_impossible_labels_are_refused(labels: Any) -> None:
         make().relabel(labels)
 
 
+@pytest.mark.parametrize("labels", [5, None, ["apple"]])
+def test_what_is_neither_a_label_nor_a_dict_is_refused(labels: Any) -> None:
+    with pytest.raises(InputError, match="neither"):
+        make().relabel(labels)
+
+
 # -- concat -----------------------------------------------------------------------------------------
 def test_concat_takes_what_is_new_with_its_columns() -> None:
     first = make(3, site=["x", "y", "z"])
@@ -300,6 +311,8 @@ def test_concat_takes_what_is_new_with_its_columns() -> None:
     assert both.images["camera"].tolist()[3] == "two"
     assert both.labels["label"].tolist()[:2] == ["pear", "apple"]
     assert both.images.dtypes["revision"] == "int64"
+    with pytest.raises(InputError, match="DataFrame"):
+        first.concat(second.images)  # type: ignore[arg-type]
 
 
 def test_concat_finds_the_images_of_another_project(tmp_path: Path) -> None:

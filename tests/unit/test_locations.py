@@ -111,6 +111,8 @@ def test_where_there_is_no_project_the_error_names_those_nearby(tmp_path: Path) 
 
 def test_projects_are_listed_and_a_broken_one_says_why(tmp_path: Path) -> None:
     assert cl.list_projects(tmp_path).empty
+    with pytest.raises(InputError, match="nowhere"):
+        cl.list_projects(tmp_path / "nowhere")
     for name in ("pear", "apple"):
         cl.create_project(name, tmp_path).close()
     (tmp_path / "broken").mkdir()
