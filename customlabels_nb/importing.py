@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from customlabels_nb.settings import settings
 from customlabels_nb.sources import Found, Source, find_images
 from customlabels_nb.store import Action, Store
 from customlabels_nb.work import map_bounded
+
+_READ_AT_ONCE = 8  # images that a thread takes in one go
 
 
 @dataclass
@@ -242,10 +245,12 @@ def _read_all(
         except ImageError as error:
             return error
 
+    # one by one they would spend as much time on being handed from thread to thread as on being read
+    at_once = max(1, min(_READ_AT_ONCE, len(indexes) // (4 * settings.threads)))
+    parts = [indexes[start : start + at_once] for start in range(0, len(indexes), at_once)]
+    results = map_bounded(lambda part: [read(index) for index in part], parts, workers=settings.threads)
     facts: dict[int, ImageFacts] = {}
-    for done, (index, result) in enumerate(
-        zip(indexes, map_bounded(read, indexes, workers=settings.threads, ahead=64), strict=True), 1
-    ):
+    for done, (index, result) in enumerate(zip(indexes, chain.from_iterable(results), strict=True), 1):
         if isinstance(result, ImageError):
             issues.append(Issue(result.code, result.reason, str(names[index]), found.description["name"]))
         else:

@@ -1,0 +1,30 @@
+"""A project to import into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.importing import ImportReport
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[cl.Project]:
+    """An empty project beside which there is room for photos."""
+    created = cl.create_project("fruit", tmp_path / "projects")
+    yield created
+    created.close()
+
+
+@pytest.fixture
+def add(project: cl.Project) -> Callable[..., ImportReport]:
+    """Imports into the project without progress bars."""
+
+    def add_quietly(source: Any, **options: Any) -> ImportReport:
+        return project.add_images(source, progress=False, **options)
+
+    return add_quietly
