@@ -19,7 +19,8 @@ The tree (all below :class:`CustomLabelsError`)::
     │   └── ProjectNotFoundError
     ├── StoreError                       the project's database can't do what was asked
     │   ├── SchemaTooNewError            written by a newer release
-    │   └── StaleEditError               somebody else changed these images meanwhile: holds theirs and yours
+    │   ├── StaleEditError               somebody else changed these images meanwhile: holds theirs and yours
+    │   └── OutdatedError                images came or went since they were looked at: look again
     ├── NotEnoughDataError               labels or images are missing: says how many of what (has a code)
     ├── NotAllowedError                  refused with a reason (running version, missing confirmation, …)
     ├── ModelError
@@ -153,6 +154,10 @@ class StaleEditError(StoreError):
         self.images = images
         self.theirs = theirs
         self.yours = yours
+
+
+class OutdatedError(StoreError):
+    """Images came, went or changed sides since it was asked which there are; nothing was written."""
 
 
 class NotEnoughDataError(CustomLabelsError):

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.images import ImageFacts, inspect, is_remote, read_bytes, to_path
 from customlabels_nb.issues import Issue, issues_to_frame
@@ -96,26 +96,35 @@ def import_images(
         if value not in allowed:
             raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
     found = find_images(source, auto_label=auto_label, label=label, project_folder=root, annotator=settings.user)
-    intake = take_in(
-        found,
-        split=split,
-        known=store.files(),
-        root=root,
-        copy=copy,
-        on_leak=on_leak,
-        duplicates=duplicates,
-        events=events,
-    )
     name = str(found.description["name"])
-    store.add_images(
-        split,
-        intake.images,
-        intake.annotations,
-        Action("import", settings.user, name),
-        files=intake.files,
-        issues=intake.issues,
-        source=found.description,
-    )
+    facts: dict[int, ImageFacts | ImageError] = {}
+    while True:
+        known, as_of = store.files()
+        intake = take_in(
+            found,
+            facts,
+            split=split,
+            known=known,
+            root=root,
+            copy=copy,
+            on_leak=on_leak,
+            duplicates=duplicates,
+            events=events,
+        )
+        try:
+            store.add_images(
+                split,
+                intake.images,
+                intake.annotations,
+                Action("import", settings.user, name),
+                files=intake.files,
+                issues=intake.issues,
+                source=found.description,
+                as_of=as_of,
+            )
+            break
+        except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
+            continue
     if len(intake.changed):
         store.refresh_files(split, intake.changed, Action("refresh files", settings.user, name))
     return ImportReport(split, len(intake.images), intake.known, found.ignored, intake.issues)
@@ -123,6 +132,7 @@ def import_images(
 
 def take_in(
     found: Found,
+    read: dict[int, ImageFacts | ImageError],
     *,
     split: str,
     known: pd.DataFrame,
@@ -136,6 +146,8 @@ def take_in(
 
     Parameters
     ----------
+    read : dict
+        What is known already of the images by their position, filled here: sorting out again reads no file twice.
     known : DataFrame
         The store's ``files()``: what the project has on both sides.
     root : Path
@@ -161,7 +173,14 @@ def take_in(
             issues.append(_leak(image, image, False, found))
         else:
             todo.append(index)
-    facts = _read_all(found, [*todo, *changed_todo], root, issues, events)
+    wanted = [*todo, *changed_todo]
+    _read_all(found, [index for index in wanted if index not in read], root, read, events)
+    facts = {index: fact for index in wanted if not isinstance(fact := read[index], ImageError)}
+    issues += [
+        Issue(error.code, error.reason, str(names[index]), found.description["name"])
+        for index in wanted
+        if isinstance(error := read[index], ImageError)
+    ]
     content = _Content(known, split)
     changed = _changed(found, changed_todo, facts, stored, content, issues)
     kept = []
@@ -235,8 +254,13 @@ def _same(row: Any, stat: tuple[int, int]) -> bool:
 
 
 def _read_all(
-    found: Found, indexes: Sequence[int], root: Path, issues: list[Issue], events: Events | None
-) -> dict[int, ImageFacts]:
+    found: Found,
+    indexes: Sequence[int],
+    root: Path,
+    results: dict[int, ImageFacts | ImageError],
+    events: Events | None,
+) -> None:
+    """Fill ``results`` with the facts of these images, or why they can't be used."""
     names = found.images["image"].to_numpy(dtype=object)
 
     def read(index: int) -> ImageFacts | ImageError:
@@ -248,16 +272,11 @@ def _read_all(
     # one by one they would spend as much time on being handed from thread to thread as on being read
     at_once = max(1, min(_READ_AT_ONCE, len(indexes) // (4 * settings.threads)))
     parts = [indexes[start : start + at_once] for start in range(0, len(indexes), at_once)]
-    results = map_bounded(lambda part: [read(index) for index in part], parts, workers=settings.threads)
-    facts: dict[int, ImageFacts] = {}
-    for done, (index, result) in enumerate(zip(indexes, chain.from_iterable(results), strict=True), 1):
-        if isinstance(result, ImageError):
-            issues.append(Issue(result.code, result.reason, str(names[index]), found.description["name"]))
-        else:
-            facts[index] = result
+    answers = map_bounded(lambda part: [read(index) for index in part], parts, workers=settings.threads)
+    for done, (index, result) in enumerate(zip(indexes, chain.from_iterable(answers), strict=True), 1):
+        results[index] = result
         if events is not None and (done % 64 == 0 or done == len(indexes)):
             events.progress("reading images", done, len(indexes))
-    return facts
 
 
 def _changed(

@@ -199,7 +199,7 @@ class Project:
         NotEnoughDataError
             If no label has two images.
         """
-        action = self._action("distribute", f"{test_fraction:g}")
+        action = self._action("distribute", str(test_fraction))
         return distribute(self._store, self.train_set, test_fraction, action, groups=groups, random_state=random_state)
 
     def delete_dataset(self, split: str, *, confirm: bool = False) -> int:

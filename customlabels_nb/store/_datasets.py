@@ -9,13 +9,13 @@ import pandas as pd
 from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import InputError, StaleEditError, TableError
+from customlabels_nb.errors import InputError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.issues import Issue
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._labels import ensure_labels
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.database import (
-    Rows,
+    counter,
     delete_rows,
     dump_json,
     fetch,
@@ -27,6 +27,7 @@ from customlabels_nb.store.database import (
     update_rows,
 )
 
+_IMAGE_CHANGES = "image changes"
 _EDITABLE = ("status", "width", "height", "source")
 
 
@@ -34,6 +35,21 @@ def check_split(split: str) -> None:
     """Refuse what is neither train nor test."""
     if split not in t.SPLITS:
         raise InputError(f"split={split!r} is not known; use 'train' or 'test'.")
+
+
+def image_changes(connection: Connection) -> int:
+    """A number that grows whenever images come, go, change sides or content."""
+    return counter(connection, _IMAGE_CHANGES)
+
+
+def check_as_of(connection: Connection, as_of: int | None) -> None:
+    """Refuse if images came, went, changed sides or content since ``as_of``."""
+    if as_of is not None and as_of != image_changes(connection):
+        raise OutdatedError("Images were added, removed or moved meanwhile; nothing was written. Look again.")
+
+
+def _note_image_change(connection: Connection) -> None:
+    take_ids(connection, _IMAGE_CHANGES, 1)
 
 
 def image_ids(connection: Connection, split: str | None = None) -> dict[str, int]:
@@ -93,6 +109,8 @@ def add_images(
     ids = take_ids(connection, schema.images, len(images)) if len(images) else range(0)
     rows = frames.image_rows(images.assign(split=split), ids, now, files)
     insert_rows(connection, schema.images, frames.IMAGE_INSERT, rows)
+    if rows:
+        _note_image_change(connection)
     insert_annotations(connection, annotations, dict(zip(images["image"], ids, strict=True)))
     _add_issues(connection, split, issues)
     if lines:
@@ -182,6 +200,8 @@ def update_images(
     delete_rows(connection, schema.annotations, "image_id", [ids[name] for name in relabelled])
     insert_annotations(connection, annotations[annotations["image"].isin(relabelled)], changed_ids)
     delete_rows(connection, schema.images, "id", [ids[name] for name in gone])
+    if gone:
+        _note_image_change(connection)
     ensure_dataset(connection, split)
     record(
         connection,
@@ -196,14 +216,17 @@ def update_images(
 
 def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.refresh_files`."""
-    ids = image_ids(connection, split)
-    names = ["width", "height", "sha256", "bytes", "mtime_ns"]
-    rows: Rows = [(*row[1:], ids[row[0]]) for row in frames.plain_rows(facts, ["image", *names]) if row[0] in ids]
-    update_rows(connection, schema.images, names, rows)
-    touched = [row[-1] for row in rows]
-    _bump(connection, touched)
-    record(connection, action, split=split, count=len(rows), after={"images": facts["image"].tolist()})
-    return len(rows)
+    c = schema.images.c
+    stored = {row[0]: row[1:] for row in fetch(connection, select(c.image, c.id, c.sha256).where(c.split == split))}
+    names = ["sha256", "width", "height", "bytes", "mtime_ns"]
+    given = [row for row in frames.plain_rows(facts, ["image", *names]) if row[0] in stored]
+    update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in given])
+    changed = [row[0] for row in given if row[1] != stored[row[0]][1]]
+    if changed:
+        _bump(connection, [stored[name][0] for name in changed])
+        _note_image_change(connection)
+        record(connection, action, split=split, count=len(changed), after={"images": changed})
+    return len(changed)
 
 
 def move_images(connection: Connection, names: Sequence[str], origin: str, target: str, action: Action) -> int:
@@ -219,6 +242,7 @@ def move_images(connection: Connection, names: Sequence[str], origin: str, targe
             raise TableError(f"The image {name!r} is in the {target} set already.")
     update_rows(connection, schema.images, ("split",), [(target, ids[name]) for name in names])
     _bump(connection, [ids[name] for name in names])
+    _note_image_change(connection)
     record(
         connection, action, split=origin, count=len(names), before={origin: list(names)}, after={target: list(names)}
     )
@@ -233,6 +257,7 @@ def delete_dataset(connection: Connection, split: str, action: Action) -> int:
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
     for table in (schema.images, schema.issues, schema.import_lines, schema.datasets):
         connection.execute(delete(table).where(table.c.split == split))
+    _note_image_change(connection)
     record(connection, action, split=split, count=len(stored), before=_states(list(statuses), statuses, annotations))
     return len(stored)
 

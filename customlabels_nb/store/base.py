@@ -143,8 +143,11 @@ class Store(ABC):
         """Images and annotations of the dataset, and all labels, as they were at one moment."""
 
     @abstractmethod
-    def files(self) -> pd.DataFrame:
-        """What is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64)."""
+    def files(self) -> tuple[pd.DataFrame, int]:
+        """What is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64); and as of when.
+
+        The number grows whenever images come, go, change sides or content.
+        """
 
     @abstractmethod
     def issues(self) -> pd.DataFrame:
@@ -171,6 +174,7 @@ class Store(ABC):
         issues: Iterable[Issue] = (),
         lines: Sequence[tuple[str, int, str]] = (),
         source: Mapping[str, Any] | None = None,
+        as_of: int | None = None,
     ) -> int:
         """Add images with their annotations; create the dataset and labels that aren't there yet.
 
@@ -182,6 +186,8 @@ class Store(ABC):
             image, bytes, mtime_ns of local files, so that a later import can skip what didn't change.
         issues, lines, source
             Findings, unread manifest lines and the origin, kept with the dataset even if no image is new.
+        as_of : int, optional
+            What :meth:`files` gave; refuse if that isn't the latest any more.
 
         Returns
         -------
@@ -192,6 +198,8 @@ class Store(ABC):
         ------
         TableError
             If an image is in the dataset already.
+        OutdatedError
+            If ``as_of`` is.
         """
 
     @abstractmethod
@@ -219,7 +227,10 @@ class Store(ABC):
 
     @abstractmethod
     def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> int:
-        """Write new facts of files whose content changed: image, width, height, sha256, bytes, mtime_ns."""
+        """Write new facts of files: image, width, height, sha256, bytes, mtime_ns; returns how many changed content.
+
+        A file that was only touched is no action, and its image keeps its revision.
+        """
 
     @abstractmethod
     def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> int:

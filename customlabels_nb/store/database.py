@@ -261,12 +261,17 @@ def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence
     )
 
 
-def take_ids(connection: Connection, table: Table, count: int) -> range:
-    """``count`` ids of the table that nobody had before or will have after."""
-    name = table.name
-    found = connection.scalar(select(tables.counters.c.next_id).where(tables.counters.c.name == name))
-    start = int(found or 1)
-    if found is None:
+def counter(connection: Connection, name: str) -> int:
+    """The next number of a counter; 1 if it was never used."""
+    return int(connection.scalar(select(tables.counters.c.next_id).where(tables.counters.c.name == name)) or 1)
+
+
+def take_ids(connection: Connection, table: Table | str, count: int) -> range:
+    """``count`` ids of the table, or numbers of the counter of that name, that nobody had before or will have after."""
+    name = table if isinstance(table, str) else table.name
+    start = counter(connection, name)
+    known = connection.scalar(select(tables.counters.c.name).where(tables.counters.c.name == name))
+    if known is None:
         insert_rows(connection, tables.counters, ("name", "next_id"), [(name, start + count)])
     else:
         connection.execute(update(tables.counters).where(tables.counters.c.name == name).values(next_id=start + count))

@@ -135,11 +135,12 @@ class SqlStore(Store):
                 frames.read_labels(connection),
             )
 
-    def files(self) -> pd.DataFrame:
+    def files(self) -> tuple[pd.DataFrame, int]:
         columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
         c = schema.images.c
         with self._database.read() as connection:
-            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+            rows = fetch(connection, select(*(c[name] for name in columns)).order_by(c.id))
+            return frames.frame(rows, columns), _datasets.image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
         columns = {"split": "str", **t.ISSUE_COLUMNS}
@@ -181,8 +182,10 @@ class SqlStore(Store):
         issues: Iterable[Issue] = (),
         lines: Sequence[tuple[str, int, str]] = (),
         source: Mapping[str, Any] | None = None,
+        as_of: int | None = None,
     ) -> int:
         with self._database.write() as connection:
+            _datasets.check_as_of(connection, as_of)
             return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
 
     def update_images(
@@ -258,7 +261,7 @@ class SqlStore(Store):
             return frames.read_annotations(connection, schema.predictions, split, model)
 
     def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> int:
-        known = set(self.files()["image"])
+        known = set(self.files()[0]["image"])
         unknown = predictions.loc[~predictions["image"].isin(known), "image"]
         if len(unknown):
             raise TableError(f"Predictions speak of {unknown.iloc[0]!r}, which is not in the project.")

@@ -15,6 +15,7 @@ from customlabels_nb.errors import (
     LabelError,
     ModelNotFoundError,
     NotAllowedError,
+    OutdatedError,
     StaleEditError,
     TableError,
 )
@@ -238,10 +239,10 @@ def test_files_are_known_by_size_time_and_content(store: Store) -> None:
         ACTION,
         files=files.astype({"bytes": "Int64", "mtime_ns": "Int64"}),
     )
-    assert store.files()["mtime_ns"].tolist() == [1_700_000_000_000_000_001, pd.NA]
+    assert store.files()[0]["mtime_ns"].tolist() == [1_700_000_000_000_000_001, pd.NA]
     facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["bb"], "bytes": [6], "mtime_ns": [2]})
     assert store.refresh_files("train", facts, ACTION) == 1
-    assert store.files().iloc[0].tolist() == ["a", "train", "bb", 6, 2]
+    assert store.files()[0].iloc[0].tolist() == ["a", "train", "bb", 6, 2]
     assert store.images().iloc[0][["width", "height", "revision"]].tolist() == [9, 8, 2]
 
 
@@ -368,3 +369,33 @@ def test_history_comes_newest_first_and_limited(store: Store) -> None:
     assert store.history()["what"].tolist() == ["add three", "add two", "add one"]
     assert store.history(limit=1)["what"].tolist() == ["add three"]
     assert store.history()["created"].is_monotonic_decreasing
+
+
+def test_a_touched_file_is_no_change(store: Store) -> None:
+    rows = images("a", sha256=["aa"])
+    store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["aa"], "bytes": [6], "mtime_ns": [2]})
+    _, as_of = store.files()
+    assert store.refresh_files("train", facts, ACTION) == 0
+    assert store.files()[1] == as_of
+    assert store.files()[0]["mtime_ns"].tolist() == [2]
+    assert store.images()["revision"].tolist() == [1]
+    assert len(store.history()) == 1
+
+
+def test_images_are_not_added_on_an_outdated_view(store: Store, reopen: Callable[[], Store]) -> None:
+    nothing = t.empty(t.ANNOTATION_COLUMNS)
+    fill(store)
+    outdating: list[Callable[[Store], object]] = [
+        lambda other: other.add_images("test", images("t"), nothing, ACTION),
+        lambda other: other.move_images(["a"], "train", "test", ACTION),
+        lambda other: other.delete_dataset("test", ACTION),
+    ]
+    for change in outdating:
+        _, as_of = store.files()
+        change(reopen())
+        with pytest.raises(OutdatedError):
+            store.add_images("train", images("new"), nothing, ACTION, as_of=as_of)
+    _, as_of = store.files()
+    reopen().update_images("train", store.images("train").assign(status="skipped"), store.annotations("train"), ACTION)
+    assert store.add_images("train", images("new"), nothing, ACTION, as_of=as_of) == 1

@@ -35,9 +35,7 @@ def test_every_action_says_it_and_leaves_the_old_state(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     program = [sys.executable, "-m", "tests.stress.on_a_full_disk", str(disk), str(tmp_path / "photos")]
-    done = subprocess.run(
-        small_disk_command(disk, 40, program), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(small_disk_command(disk, 40, program), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
     for action in ("edit", "import", "create", "train"):

@@ -157,3 +157,26 @@ def test_readers_see_whole_actions_while_somebody_writes(project: Project) -> No
     writer.join()
     assert failed == []
     assert len(seen) > 1
+
+
+def test_importing_the_same_photos_at_once_adds_each_once(project: Project) -> None:
+    folders = [project.root.parent / f"photos{writer}" for writer in range(WRITERS)]
+    failed: list[BaseException] = []
+    added: list[int] = []
+
+    def add(number: int) -> None:
+        try:
+            for folder in folders[number:] + folders[:number]:
+                added.append(project.add_images(folder, label="same", progress=False).added)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sum(added) == WRITERS * 5
+    assert len(project.train_set) == 1 + WRITERS * 5
+    assert project.train_set.images["sha256"].is_unique

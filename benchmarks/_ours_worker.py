@@ -1,0 +1,43 @@
+"""One run of ``project.train()`` for ``fastai_peer.py``: the same task file, the same answer as ``_fastai_worker.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import timm
+import torch
+
+import customlabels_nb as cl
+import customlabels_nb.project
+import customlabels_nb.training.run  # noqa: F401  imports don't count
+from customlabels_nb.training.snapshots import read_predictions
+
+
+def main() -> None:
+    """Train, predict, print."""
+    task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    torch.set_num_threads(task["threads"])
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        project = cl.create_project("peer", folder)
+        for split in ("train", "test"):
+            photos = pd.DataFrame(task[split], columns=["image", "label"])
+            project.add_images(photos, split=split, progress=False)
+        model = project.train(seed=task["seed"], device="cpu", progress=False)
+        model.evaluate()
+        took = time.perf_counter() - started
+        table = read_predictions(model.folder).pivot(index="image", columns="label", values="confidence")
+        project.close()
+    images = [image for image, _ in task["test"]]
+    probabilities = table.loc[images, task["labels"]].to_numpy().tolist()
+    version = f"customlabels_nb {cl.__version__}, torch {torch.__version__}, timm {timm.__version__}"
+    print(json.dumps({"seconds": took, "probabilities": probabilities, "what": version}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
