@@ -36,10 +36,10 @@ _HOMES = {
     "Model": "model",
     "Project": "project",
     "Report": "report",
-    "create_project": "project",
+    "create_project": "projects",
     "evaluate": "report",
-    "list_projects": "project",
-    "load_project": "project",
+    "list_projects": "projects",
+    "load_project": "projects",
 }
 _MODULES = frozenset({"errors", "examples"})
 
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events
     from customlabels_nb.model import Model
-    from customlabels_nb.project import Project, create_project, list_projects, load_project
+    from customlabels_nb.project import Project
+    from customlabels_nb.projects import create_project, list_projects, load_project
     from customlabels_nb.report import Report, evaluate
 
 

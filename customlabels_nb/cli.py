@@ -134,7 +134,7 @@ def _new_folder(name: str | None) -> Path:
 
 
 def _project_in(out: Path) -> str:
-    from customlabels_nb.project import list_projects
+    from customlabels_nb.projects import list_projects
 
     return ", ".join(list_projects(out)["path"])
 

@@ -9,11 +9,14 @@ from uuid import uuid4
 
 from customlabels_nb.errors import InputError, ProjectNameError, ProjectNotFoundError, StoreError
 from customlabels_nb.store import Store, create_store, open_store
+from customlabels_nb.tables import TASKS
 
 POINTER = "project.json"
 _DATABASE = "project.db"
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
+#: File systems count bytes, mostly up to 255; versions put a time behind the project's name.
+_MOST_BYTES = 200
 _SECRETS = ("password", "sslpassword", "passwd")
 
 
@@ -26,12 +29,19 @@ def check_name(name: str) -> str:
         If it can't: a name never leads out of the folder it is put in.
     """
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
-    if not usable or len(name.encode()) > 255:  # bytes is what file systems count
+    if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
             f"{name!r} can't be a name: use 1 to 100 letters, digits, spaces, '.', '-' and '_', beginning with a "
             "letter or digit. The folder is a second argument: create_project(name, folder)."
         )
     return name
+
+
+def check_task(task: str | None) -> str | None:
+    """``task``, if it is one that there is or None."""
+    if task is not None and task not in TASKS:
+        raise InputError(f"task={task!r} is not known; use one of {TASKS!r} or None.")
+    return task
 
 
 def is_project(path: Path) -> bool:

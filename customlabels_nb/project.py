@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -15,7 +13,6 @@ from customlabels_nb import tables as t
 from customlabels_nb.changes import Distribution, distribute, write_difference
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import (
-    InputError,
     ModelNotFoundError,
     NotAllowedError,
     NotEnoughDataError,
@@ -24,13 +21,13 @@ from customlabels_nb.errors import (
 from customlabels_nb.events import Events, progress_bars, say
 from customlabels_nb.importing import ImportReport, import_images
 from customlabels_nb.labels import Labels
-from customlabels_nb.locations import POINTER, check_name, create_project_store, is_project, open_project_store
+from customlabels_nb.locations import POINTER, check_name, check_task, open_project_store
 from customlabels_nb.model import Model, require_confirmation
 from customlabels_nb.settings import settings
 from customlabels_nb.sources import Source
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
-from customlabels_nb.training.status import settle_orphans
 
+_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "DELETING", "COPYING_IN_PROGRESS")
 
 
@@ -64,7 +61,7 @@ class Project:
 
     @task.setter
     def task(self, task: str | None) -> None:
-        self._store.set_project(self._action("set task"), task=_check_task(task))
+        self._store.set_project(self._action("set task"), task=check_task(task))
 
     @property
     def train_set(self) -> Dataset:
@@ -250,11 +247,10 @@ class Project:
     def model(self, name: str = "latest") -> Model:
         """A version by its name, by the name it was published under, or the latest whose training is complete."""
         versions = self._store.versions()
-        matches = [v.name for v in versions if name in (v.name, v.alias)]
+        matches = [version.name for version in versions if name in (version.name, version.alias)]
         if name == "latest" and not matches:
-            matches = [v.name for v in versions if not v.status.startswith(("TRAINING_IN", "TRAINING_F", "DELETING"))][
-                -1:
-            ]
+            usable = [version.name for version in versions if not version.status.startswith(_UNFINISHED)]
+            matches = usable[-1:]
         if not matches:
             known = [v.name for v in versions][-5:]
             raise ModelNotFoundError(f"There is no version {name!r}; there are {known!r}. project.train() makes one.")
@@ -338,91 +334,3 @@ class Project:
 
     def _action(self, what: str, note: str = "") -> Action:
         return Action(what, settings.user, note)
-
-
-def create_project(
-    name: str,
-    folder: str | os.PathLike[str] = ".",
-    *,
-    task: str | None = None,
-    store: str | None = None,
-    tags: dict[str, str] | None = None,
-) -> Project:
-    """Make a new project in the folder ``<folder>/<name>``.
-
-    Parameters
-    ----------
-    name : str
-        1 to 100 letters, digits, spaces, ``.``, ``-`` and ``_``, beginning with a letter or digit.
-    task : {"single-label", "multi-label", "boxes", "polygons"}, optional
-        What is labelled; the widgets ask if it isn't said.
-    store : str, optional
-        A PostgreSQL URL for a team (the password comes from the environment or ``.pgpass`` when the project is loaded
-        again); an SQLite file in the folder unless it is given.
-
-    Raises
-    ------
-    ProjectNameError
-        If the name can't be one.
-    ProjectExistsError
-        If there is something of that name; nothing is overwritten.
-    """
-    root = Path(folder).absolute() / check_name(name)
-    _check_task(task)
-    try:
-        root.mkdir(parents=True)
-    except FileExistsError as error:
-        raise ProjectExistsError(
-            f"There is something called {str(root)!r} already: open it with load_project, or choose another name."
-        ) from error
-    try:
-        opened = create_project_store(root, name, store, task)
-    except BaseException:
-        shutil.rmtree(root, ignore_errors=True)
-        raise
-    project = Project(root, opened)
-    if tags:
-        opened.set_project(Action("tag project", settings.user), tags=tags)
-    return project
-
-
-def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> Project:
-    """Open the project in the folder ``path``.
-
-    Parameters
-    ----------
-    store : str, optional
-        The database's URL, where it isn't the one that the project was created with (another host, a password).
-
-    Raises
-    ------
-    ProjectNotFoundError
-        If there is no project in that folder.
-    """
-    root = Path(path).absolute()
-    opened = open_project_store(root, store)
-    settle_orphans(opened)
-    return Project(root, opened)
-
-
-def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
-    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
-    rows: list[dict[str, Any]] = []
-    if not Path(folder).is_dir():
-        raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")
-    for path in sorted(p for p in Path(folder).absolute().iterdir() if is_project(p)):
-        try:
-            store = open_project_store(path)
-            record = store.project()
-            store.close()
-            rows.append({"name": record.name, "path": str(path), "status": record.status, "task": record.task,
-                         "created": record.created, "updated": record.updated})  # fmt: skip
-        except Exception as error:  # one broken project must not hide the others
-            rows.append({"name": path.name, "path": str(path), "status": str(error)})
-    return pd.DataFrame(rows, columns=["name", "path", "status", "task", "created", "updated"])
-
-
-def _check_task(task: str | None) -> str | None:
-    if task is not None and task not in t.TASKS:
-        raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r} or None.")
-    return task

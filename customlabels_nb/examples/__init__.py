@@ -154,7 +154,7 @@ def create(
     ProjectExistsError
         If there is something of the project's name already.
     """
-    from customlabels_nb.project import create_project
+    from customlabels_nb.projects import create_project
 
     project = create_project(name, folder, task="single-label")
     try:

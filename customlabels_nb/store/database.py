@@ -184,7 +184,8 @@ def _url(location: str) -> URL:
     try:
         url = make_url(location)
     except ArgumentError as error:
-        raise InputError(f"store={location!r} is not a database URL, such as 'postgresql://user@host/name'.") from error
+        # without the text itself, which may hold a password
+        raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
     if url.get_backend_name() == "sqlite":
         return url
     if url.get_backend_name() != "postgresql":

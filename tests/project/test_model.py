@@ -12,7 +12,8 @@ from PIL import Image
 
 from customlabels_nb.errors import ArtifactError, ModelNotFoundError, NotAllowedError, ProjectExistsError
 from customlabels_nb.model import Model
-from customlabels_nb.project import Project, create_project, load_project
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project, load_project
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from safetensors.numpy import load_file
 from customlabels_nb.errors import Cancelled, ModelNotReadyError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.formats.ground_truth import read_manifest
-from customlabels_nb.project import Project, create_project, load_project
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project, load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.training.run import TrainingOptions, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process

@@ -17,6 +17,7 @@ from customlabels_nb.errors import (
     CustomLabelsError,
     InputError,
     NotAllowedError,
+    ProjectError,
     ProjectExistsError,
     ProjectNameError,
     ProjectNotFoundError,
@@ -27,7 +28,8 @@ from tests.unit.pictures import tree, write_folder
 
 BAD_NAMES = [
     "", " ", ".", "..", "../x", "a/b", "/abs", "a\\b", "..\\x", "C:x", "~", ".hidden", "-rf", " a", "a ", "a.", "a...",
-    "a\nb", "a\n", "a\0b", "a\tb", "x" * 101, "x" * 300, "𠀀" * 100, "a*", "a?", 'a"b', "<b>", "a|b", "a:b", "\udcff",
+    "a\nb", "a\n", "a\0b", "a\tb", "x" * 101, "x" * 300, "𠀀" * 100, "漢" * 70,
+    "a*", "a?", 'a"b', "<b>", "a|b", "a:b", "\udcff",
     None, 5, b"name",
 ]  # fmt: skip
 
@@ -272,3 +274,11 @@ def test_a_server_that_is_not_there_is_a_typed_error_without_the_password(tmp_pa
         cl.create_project("fruit", tmp_path, store="postgresql://ana:hunter2@127.0.0.1:1/none")
     assert "hunter2" not in str(caught.value)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_place_where_no_folder_can_be_made_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProjectError, match="can't be made"):
+        cl.create_project("p", tmp_path / "file")
+    with pytest.raises(ProjectError, match="can't be made"):
+        cl.create_project("p", Path("/proc/nowhere"))

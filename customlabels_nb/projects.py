@@ -1,0 +1,101 @@
+"""Projects in a folder: make one, open one, list them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError
+from customlabels_nb.locations import check_name, check_task, create_project_store, is_project, open_project_store
+from customlabels_nb.project import Project
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+from customlabels_nb.training.status import settle_orphans
+
+
+def create_project(
+    name: str,
+    folder: str | os.PathLike[str] = ".",
+    *,
+    task: str | None = None,
+    store: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> Project:
+    """Make a new project in the folder ``<folder>/<name>``.
+
+    Parameters
+    ----------
+    name : str
+        1 to 100 letters, digits, spaces, ``.``, ``-`` and ``_``, beginning with a letter or digit.
+    task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+        What is labelled; the widgets ask if it isn't said.
+    store : str, optional
+        A PostgreSQL URL for a team (the password comes from the environment or ``.pgpass`` when the project is loaded
+        again); an SQLite file in the folder unless it is given.
+
+    Raises
+    ------
+    ProjectNameError
+        If the name can't be one.
+    ProjectExistsError
+        If there is something of that name; nothing is overwritten.
+    """
+    root = Path(folder).absolute() / check_name(name)
+    check_task(task)
+    try:
+        root.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ProjectExistsError(
+            f"There is something called {str(root)!r} already: open it with load_project, or choose another name."
+        ) from error
+    except OSError as error:
+        raise ProjectError(f"The folder {str(root)!r} can't be made: {error.strerror}.") from error
+    try:
+        opened = create_project_store(root, name, store, task)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    project = Project(root, opened)
+    if tags:
+        opened.set_project(Action("tag project", settings.user), tags=tags)
+    return project
+
+
+def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> Project:
+    """Open the project in the folder ``path``.
+
+    Parameters
+    ----------
+    store : str, optional
+        The database's URL, where it isn't the one that the project was created with (another host, a password).
+
+    Raises
+    ------
+    ProjectNotFoundError
+        If there is no project in that folder.
+    """
+    root = Path(path).absolute()
+    opened = open_project_store(root, store)
+    settle_orphans(opened)
+    return Project(root, opened)
+
+
+def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
+    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
+    rows: list[dict[str, Any]] = []
+    if not Path(folder).is_dir():
+        raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")
+    for path in sorted(p for p in Path(folder).absolute().iterdir() if is_project(p)):
+        try:
+            store = open_project_store(path)
+            record = store.project()
+            store.close()
+            rows.append({"name": record.name, "path": str(path), "status": record.status, "task": record.task,
+                         "created": record.created, "updated": record.updated})  # fmt: skip
+        except Exception as error:  # one broken project must not hide the others
+            rows.append({"name": path.name, "path": str(path), "status": str(error)})
+    return pd.DataFrame(rows, columns=["name", "path", "status", "task", "created", "updated"])
