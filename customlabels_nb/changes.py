@@ -13,6 +13,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataErr
 from customlabels_nb.issues import Issue, issues_to_frame
 from customlabels_nb.splitting import rare_labels
 from customlabels_nb.store import Action, Store
+from customlabels_nb.store.frames import annotation_keys, row_keys
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,45 @@ class Distribution:
         return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
 
 
-def write_difference(
-    store: Store, stored: Dataset, value: Dataset | pd.DataFrame, action: Action, *, remove_missing: bool = False
-) -> int:
+def write_difference(store: Store, stored: Dataset, value: Dataset | pd.DataFrame, action: Action) -> int:
     """Write what ``value`` changes of the dataset ``stored``; returns how many images changed.
 
-    A table ``image, label`` (and box columns) gives these images exactly these annotations.
+    A dataset that comes from a project knows what it was when it was read: only what differs from that is an edit. A
+    table ``image, label`` (and box columns) gives these images exactly these annotations.
     """
     if not isinstance(value, Dataset | pd.DataFrame):
         raise InputError(f"Give a Dataset or a DataFrame with image and label, not {type(value).__name__}.")
     dataset = value if isinstance(value, Dataset) else _edited(stored, value, action.who)
-    images = t.settle_statuses(dataset.images, dataset.annotations)
-    return store.update_images(stored.name, images, dataset.annotations, action, remove_missing=remove_missing)
+    images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
+    if dataset.origin is not None:
+        edited = _edits(dataset.origin, images, annotations)
+        images = images[images["image"].isin(edited)].reset_index(drop=True)
+        annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
+    return store.update_images(stored.name, images, annotations, action)
+
+
+def remove_images(store: Store, stored: Dataset, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
+    """Remove images from the dataset ``stored``; returns how many.
+
+    A dataset or a table with ``revision`` is refused where somebody changed an image since it was read.
+    """
+    if isinstance(value, Dataset):
+        value = value.images
+    if isinstance(value, str) or not isinstance(value, pd.DataFrame | Sequence | pd.Series):
+        raise InputError(f"Give a Dataset, a DataFrame or a list of images, not {value!r}.")
+    images = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
+    images = images[["image", *(["revision"] if "revision" in images else [])]].drop_duplicates("image")
+    if "revision" not in images:
+        known = stored.images.set_index("image")["revision"]
+        images = images.assign(revision=images["image"].map(known))
+    return store.remove_images(stored.name, images.reset_index(drop=True), action)
+
+
+def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
+    """The images whose row or annotations differ from what they were in ``origin``, and those it doesn't have."""
+    rows, old_rows = row_keys(images), row_keys(origin.images)
+    marks, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
+    return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}
 
 
 def distribute(

@@ -39,6 +39,9 @@ class Dataset:
         How it is shown; ``train`` or ``test`` for those of a project.
     root : Path, optional
         The folder under which relative images lie: the project's.
+    origin : Dataset, optional
+        The dataset, as it was read from a project, that this one comes from; its methods pass it on. It tells what
+        was edited from what somebody else changed meanwhile.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Dataset:
         *,
         name: str = "dataset",
         root: Path | None = None,
+        origin: Dataset | None = None,
     ) -> None:
         self._images = t.normalise_images(images)
         self._annotations = (
@@ -69,6 +73,7 @@ class Dataset:
         )
         self.name = name
         self.root = root
+        self.origin = origin
 
     # -- tables -------------------------------------------------------------------------------------
     @property
@@ -192,7 +197,14 @@ class Dataset:
                 ~(annotations["left"].isna() & annotations.duplicated(["image", "label", "left"]))
             ]
         images = t.settle_statuses(self._images, annotations, changed=self._annotations.loc[touched, "image"])
-        return Dataset(images, annotations, self._labels, name=self.name, root=self.root)
+        return Dataset(images, annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
+
+    def with_status(self, status: str, where: Where | None = None) -> Dataset:
+        """Give the images for which ``where`` holds (all, if it isn't given) a status, such as "needs_review"."""
+        mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
+        images = self._images.copy()
+        images.loc[mask, "status"] = status
+        return Dataset(images, self._annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def concat(self, other: Dataset) -> Dataset:
         """Both together; an image of ``other`` that is here already is left out with its annotations.
@@ -211,6 +223,7 @@ class Dataset:
             labels,
             name=self.name,
             root=self.root,
+            origin=self.origin,
         )
 
     def groups_of_images(self, groups: str | Sequence[object] | None = None) -> list[object]:
@@ -239,11 +252,11 @@ class Dataset:
         }
         images = self._images.assign(image=self._images["image"].map(names))
         annotations = self._annotations.assign(image=self._annotations["image"].map(names))
-        return Dataset(images, annotations, self._labels, name=self.name, root=root)
+        return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)
 
     def _take(self, images: pd.DataFrame) -> Dataset:
         chosen = self._annotations[self._annotations["image"].isin(images["image"])]
-        return Dataset(images, chosen, self._labels, name=self.name, root=self.root)
+        return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         if isinstance(where, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +13,20 @@ from customlabels_nb.store import Store, create_store, open_store
 from customlabels_nb.tables import TASKS
 
 POINTER = "project.json"
-_DATABASE = "project.db"
+DATABASE = "project.db"
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems count bytes, mostly up to 255; versions put a time behind the project's name.
 _MOST_BYTES = 200
 _SECRETS = ("password", "sslpassword", "passwd")
+
+
+@dataclass
+class Place:
+    """Where a project is now: its folder and its database. A project and its models share one, which moves with it."""
+
+    root: Path
+    store: Store
 
 
 def check_name(name: str) -> str:
@@ -44,15 +53,22 @@ def check_task(task: str | None) -> str | None:
     return task
 
 
+def check_tags(tags: object) -> dict[str, str]:
+    """``tags``, if they are a dict of texts."""
+    if not isinstance(tags, dict) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
+        raise InputError(f"tags={tags!r} must be a dict of texts, such as {{'stage': 'test'}}.")
+    return dict(tags)
+
+
 def is_project(path: Path) -> bool:
     """Whether a project lies in this folder."""
-    return path.is_dir() and ((path / _DATABASE).is_file() or (path / POINTER).is_file())
+    return path.is_dir() and ((path / DATABASE).is_file() or (path / POINTER).is_file())
 
 
 def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> Store:
     """The database of a new project: a file in its folder, or a schema of its own behind ``url``."""
     if url is None:
-        return create_store(str(root / _DATABASE), name, task=task)
+        return create_store(str(root / DATABASE), name, task=task)
     kept = _without_password(url)
     schema = f"customlabels_{uuid4().hex[:16]}"
     store = create_store(url, name, schema=schema, task=task)
@@ -94,11 +110,11 @@ def open_project_store(root: Path, url: str | None = None) -> Store:
     if (root / POINTER).is_file():
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)
-    if not (root / _DATABASE).is_file():
+    if not (root / DATABASE).is_file():
         near = sorted(path.name for path in root.iterdir() if is_project(path)) if root.is_dir() else []
         hint = f" Projects in it: {near!r}." if near else ""
         raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) makes one.")
-    return open_store(str(root / _DATABASE))
+    return open_store(str(root / DATABASE))
 
 
 def _read_pointer(path: Path) -> tuple[str, str]:

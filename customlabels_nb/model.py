@@ -6,35 +6,47 @@ import html
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from customlabels_nb.dataset import Dataset
-from customlabels_nb.errors import ArtifactError, ModelNotFoundError, ModelNotReadyError, NotAllowedError
+from customlabels_nb.errors import ArtifactError, ModelNotFoundError, ModelNotReadyError, NotAllowedError, StoreError
 from customlabels_nb.events import Events, progress_bars, say
+from customlabels_nb.locations import Place, check_name, check_tags
 from customlabels_nb.report import Report
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
-from customlabels_nb.training.status import remove_folder, this_process
+from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.detection import Detection
     from customlabels_nb.inference.predictor import Predictor
 
 _READY = ("TRAINING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
-_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING")
+_RUNNING = ("STARTING", "RUNNING", "STOPPING")
+_BUSY = ("TRAINING_IN_PROGRESS", *_RUNNING)
+_DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
+#: What runs in this process, by project folder and version, with its heartbeat.
+_PREDICTORS: dict[tuple[Path, str], tuple[Predictor, Heartbeat]] = {}
 
 
 class Model:
     """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
 
-    def __init__(self, store: Store, root: Path, name: str) -> None:
-        self._store = store
-        self._root = root
+    def __init__(self, place: Place, name: str) -> None:
+        self._place = place
         self.name = name
-        self._predictor: Predictor | None = None
+
+    @property
+    def _root(self) -> Path:
+        return self._place.root
+
+    @property
+    def _store(self) -> Store:
+        return self._place.store
 
     # -- what is known of it ------------------------------------------------------------------------
     @property
@@ -70,29 +82,47 @@ class Model:
 
     # -- running ------------------------------------------------------------------------------------
     def start(self, device: str | None = None) -> Model:
-        """Load the weights on a device (cuda → mps → cpu unless named) and warm up. Starting twice is no error."""
+        """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
+
+        Where it runs already nothing happens; on another device, it moves there.
+        """
+        from customlabels_nb.device import choose_device
         from customlabels_nb.inference.predictor import Predictor
 
         self._require_ready()
-        if self._predictor is not None and self._predictor.running:
+        chosen = None if device is None else choose_device(device)
+        running = self._predictor
+        if running is not None and chosen in (None, running.device):
             return self
         self._set("STARTING", "The model is starting.")
+        predictor = running or Predictor(self.folder)
         try:
-            predictor = Predictor(self.folder)
-            predictor.start(device)
+            predictor.start(chosen)
         except BaseException as error:
+            self._forget()
             self._set("FAILED", f"The model could not be started: {error}")
             raise
-        self._predictor = predictor
+        self._remember(predictor)
         self._set("RUNNING", f"The model is running on {predictor.device}.")
         return self
 
     def stop(self) -> None:
-        """Free the memory that the model takes. Stopping what doesn't run is no error."""
-        if self._predictor is not None and self._predictor.running:
-            self._predictor.stop()
-            self._set("STOPPED", "The model has stopped running.")
-        self._predictor = None
+        """Free the memory that the model takes. Stopping what doesn't run is no error.
+
+        Raises
+        ------
+        NotAllowedError
+            If it runs in another kernel: stop it there.
+        """
+        predictor, record = self._predictor, self.record
+        if predictor is not None:
+            predictor.stop()
+            self._forget()
+        elif record.status not in _RUNNING:
+            return
+        elif not is_settled(record):
+            raise NotAllowedError(f"{self.name!r} runs in another kernel ({record.host}, {record.pid}): stop it there.")
+        self._set("STOPPED", "The model has stopped running.")
 
     @contextmanager
     def started(self, device: str | None = None) -> Iterator[Model]:
@@ -136,6 +166,7 @@ class Model:
         *,
         batch_size: int | None = None,
         progress: bool = True,
+        events: Events | None = None,
     ) -> pd.DataFrame:
         """Find the labels of many images: paths, a glob, a folder, a dataset or a DataFrame with a column ``image``.
 
@@ -148,17 +179,19 @@ class Model:
         from customlabels_nb.inference.batch import detect_many
 
         sources = images.images if isinstance(images, Dataset) else images
-        root = images.root if isinstance(images, Dataset) else None
-        with progress_bars(Events(), show=progress) as events:
-            return detect_many(
+        with progress_bars(events or Events(), show=progress) as stream:
+            found = detect_many(
                 self._running(),
                 sources,
-                root=root,
+                root=images.root if isinstance(images, Dataset) else self._root,
                 threshold=threshold,
                 max_results=max_results,
                 batch_size=batch_size,
-                events=events,
+                events=stream,
             )
+        if found.attrs.get("interrupted"):
+            say(f"Stopped: {len(found.attrs['remaining']):,} images are left, see .attrs['remaining'].")
+        return found
 
     # -- judging ------------------------------------------------------------------------------------
     def evaluate(self) -> Report:
@@ -168,38 +201,41 @@ class Model:
         from customlabels_nb.training.snapshots import read_predictions, read_snapshot
 
         self._require_ready()
-        record, config = self.record, load_config(self.folder)
+        config, predictions = load_config(self.folder), read_predictions(self.folder)
         labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
-        predictions = read_predictions(self.folder)
         truth = read_snapshot(self.folder, "test", self._root).annotations
         images = predictions["image"].unique()
         result = evaluation.evaluate(truth[truth["image"].isin(images)], predictions, images=images, labels=labels)
-        details = {"evaluated": record.created, "training_images": record.statistics["training_images"]}
-        return Report(result, name=self.name, details=details)
+        facts = config.training
+        details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
+        if facts["left_out"]:
+            details["left out, as they could not be read"] = facts["left_out"]
+        return Report(result, name=self.name, project=self._store.project().name, details=details)
 
     # -- its life -----------------------------------------------------------------------------------
-    def resume(self, *, progress: bool = True) -> Model:
+    def resume(self, *, progress: bool = True, events: Events | None = None) -> Model:
         """Go on with a training that was stopped or killed, on the images and options that it began with."""
         from customlabels_nb.training.run import resume_version
 
         record = self.record
         if record.status != "TRAINING_FAILED":
             raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
-        with progress_bars(Events(), show=progress) as events:
-            resume_version(self._store, self._root, record, events)
+        with progress_bars(events or Events(), show=progress) as stream:
+            resume_version(self._store, self._root, record, stream)
+        self.evaluate().to(self.folder / "evaluation")
         return self
 
     def publish(self, alias: str) -> None:
         """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before."""
-        if any(version.name == alias for version in self._store.versions()):
-            raise NotAllowedError(f"alias={alias!r} is the name of a version; choose another.")
+        if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
+            raise NotAllowedError(f"alias={alias!r} is the name of a version or means the latest; choose another.")
         self._require_ready()
-        self._store.update_version(self.name, Action("publish version", settings.user), alias=alias)
+        self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
 
     def tag(self, **tags: str) -> None:
         """Set tags (key → value) beside those that are there."""
-        merged = {**self.record.tags, **tags}
-        self._store.update_version(self.name, Action("tag version", settings.user), tags=merged)
+        merged = {**self.record.tags, **check_tags(tags)}
+        self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the version and its folder; asks unless ``confirm=True``. Refused while it trains or runs."""
@@ -209,23 +245,50 @@ class Model:
         require_confirmation(f"Delete the version {self.name!r} for ever?", confirm)
         self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
-        self._store.delete_version(self.name, Action("delete version", settings.user))
+        self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
 
     def __repr__(self) -> str:
-        record = self.record
+        try:
+            record = self.record
+        except (StoreError, ModelNotFoundError) as error:
+            return f"Model({self.name!r}, gone: {error})"
         return f"Model({self.name!r}, {record.status}: {record.status_message})"
 
     def _repr_html_(self) -> str:
-        record = self.record
+        try:
+            record = self.record
+        except (StoreError, ModelNotFoundError):
+            return html.escape(repr(self))
         f1 = record.metrics.get("f1")
         score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
         return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}</div>"
 
+    @property
+    def _predictor(self) -> Predictor | None:
+        """What runs it in this process, whichever object started it."""
+        beating = _PREDICTORS.get(self._key)
+        return beating[0] if beating is not None and beating[0].running else None
+
+    @property
+    def _key(self) -> tuple[Path, str]:
+        return self._root.resolve(), self.name
+
+    def _remember(self, predictor: Predictor) -> None:
+        if self._key not in _PREDICTORS:
+            _PREDICTORS[self._key] = (predictor, Heartbeat(self._store, self.name))
+
+    def _forget(self) -> None:
+        beating = _PREDICTORS.pop(self._key, None)
+        if beating is not None:
+            beating[1].stop()
+
     def _running(self) -> Predictor:
-        if self._predictor is None or not self._predictor.running:
+        if self._predictor is None:
             self.start()
-            assert self._predictor is not None
-            say(f"{self.name} was not running: started on {self._predictor.device}. model.stop() frees its memory.")
+            predictor = self._predictor
+            assert predictor is not None
+            say(f"{self.name} was not running: started on {predictor.device}. model.stop() frees its memory.")
+            return predictor
         return self._predictor
 
     def _require_ready(self) -> None:
@@ -236,11 +299,12 @@ class Model:
             raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
 
     def _set(self, status: str, message: str) -> None:
+        if self._store.read_only:  # it may be looked at and run, but nothing can be noted
+            return
         nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
-        process = this_process() if status in ("STARTING", "RUNNING") else nobody
-        self._store.update_version(
-            self.name, Action("run version", settings.user), status=status, status_message=message, **process
-        )
+        process = this_process() if status in _RUNNING else nobody
+        action = None if status == "STARTING" else Action(_DONE[status], settings.user, self.name)
+        self._store.update_version(self.name, action, status=status, status_message=message, **process)
 
 
 def _lies_in(root: Path, image: Any) -> bool:

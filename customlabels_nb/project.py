@@ -10,25 +10,28 @@ from pathlib import Path
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.changes import Distribution, distribute, write_difference
+from customlabels_nb.changes import Distribution, distribute, remove_images, write_difference
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import (
+    Cancelled,
     ModelNotFoundError,
     NotAllowedError,
     NotEnoughDataError,
+    ProjectError,
     ProjectExistsError,
+    StoreError,
 )
 from customlabels_nb.events import Events, progress_bars, say
 from customlabels_nb.importing import ImportReport, import_images
 from customlabels_nb.labels import Labels
-from customlabels_nb.locations import POINTER, check_name, check_task, open_project_store
+from customlabels_nb.locations import POINTER, Place, check_name, check_tags, check_task, open_project_store
 from customlabels_nb.model import Model, require_confirmation
 from customlabels_nb.settings import settings
 from customlabels_nb.sources import Source
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
-_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "DELETING", "COPYING_IN_PROGRESS")
+_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 
 
 class Project:
@@ -38,10 +41,18 @@ class Project:
     ``history``.
     """
 
-    def __init__(self, root: Path, store: Store) -> None:
-        self.root = root
-        self._store = store
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._models: dict[str, Model] = {}
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._place.root
+
+    @property
+    def _store(self) -> Store:
+        return self._place.store
 
     # -- what is known of it ------------------------------------------------------------------------
     @property
@@ -84,6 +95,27 @@ class Project:
         return {split: self._store.statistics(split) for split in t.SPLITS}
 
     @property
+    def datasets(self) -> pd.DataFrame:
+        """One row a dataset that there is: split, status, message, times, counts, sources."""
+        rows = [
+            {**vars(record), **vars(self._store.statistics(split))}
+            for split in t.SPLITS
+            if (record := self._store.dataset(split)) is not None
+        ]
+        columns = ["split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries",
+                   "total_labels", "sources", "tags"]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Key → value; set it to change them."""
+        return self.record.tags
+
+    @tags.setter
+    def tags(self, tags: dict[str, str]) -> None:
+        self._store.set_project(self._action("tag project"), tags=check_tags(tags))
+
+    @property
     def issues(self) -> pd.DataFrame:
         """What imports left out or found strange: split, code, message, where, source, line."""
         return self._store.issues()
@@ -114,6 +146,7 @@ class Project:
         on_leak: str = "report",
         duplicates: str = "skip",
         progress: bool = True,
+        events: Events | None = None,
     ) -> ImportReport:
         """Add images: a folder, a zip file, a file or URL, a list of these, or a DataFrame.
 
@@ -140,7 +173,7 @@ class Project:
         ImportReport
             How many were added, and a table of those that could not be used.
         """
-        with progress_bars(Events(), show=progress) as events:
+        with progress_bars(events or Events(), show=progress) as stream:
             return import_images(
                 self._store,
                 self.root,
@@ -151,11 +184,11 @@ class Project:
                 copy=copy,
                 on_leak=on_leak,
                 duplicates=duplicates,
-                events=events,
+                events=stream,
             )
 
-    def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "", remove_missing: bool = False) -> int:
-        """Write what differs from the stored dataset as one action; returns how many images changed.
+    def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
+        """Write what was edited as one action; returns how many images changed. Other images are left alone.
 
         Parameters
         ----------
@@ -165,16 +198,26 @@ class Project:
             images then have exactly these annotations, a null label meaning none.
         note : str
             Kept in the history.
-        remove_missing : bool
-            Remove images that ``value`` doesn't have; they are left alone otherwise.
 
         Raises
         ------
         StaleEditError
-            If somebody else changed one of these images since ``value`` was read. Nothing was written.
+            If somebody else changed an image that you edited since the dataset was read. Nothing was written. (A plain
+            table says nothing about when it was read, unless it has a column ``revision``.)
         """
-        action = self._action("update", note)
-        return write_difference(self._store, self._dataset(split), value, action, remove_missing=remove_missing)
+        stored = self._dataset(t.check_split(split))
+        return write_difference(self._store, stored, value, self._action("update", note))
+
+    def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
+        """Remove images from a dataset with their annotations (never the files); returns how many.
+
+        Raises
+        ------
+        StaleEditError
+            If somebody else changed one of them since ``images`` was read. Nothing was removed.
+        """
+        stored = self._dataset(t.check_split(split))
+        return remove_images(self._store, stored, images, self._action("remove images", note))
 
     def distribute(
         self, test_fraction: float = 0.2, *, groups: str | list[object] | None = None, random_state: int = 0
@@ -213,6 +256,7 @@ class Project:
         device: str | None = None,
         tags: dict[str, str] | None = None,
         progress: bool = True,
+        events: Events | None = None,
     ) -> Model:
         """Train a version on the training set and test it on the test set; distributes first if there is none.
 
@@ -224,23 +268,35 @@ class Project:
             The same seed on the same images gives the same model on CPU.
         device : str, optional
             "cuda", "mps" or "cpu"; the first of these that is here unless it is given.
+        tags : dict, optional
+            Key → value, both text.
+        progress : bool
+            Show bars.
+        events : Events, optional
+            Gets the progress; ``events.cancel()`` from another thread stops the run.
 
         Raises
         ------
         NotEnoughDataError, NotAllowedError
             Before anything is trained, with the reason.
         """
-        from customlabels_nb.training.plan import plan_classification
+        from customlabels_nb.training.plan import check_task_can_be_trained, plan_classification
         from customlabels_nb.training.run import TrainingOptions, train_version
 
+        options, version = TrainingOptions(seed=seed, device=device), self._version_name(name)
+        check_task_can_be_trained(self.task)
+        tags = check_tags(tags or {})
         if not self._store.statistics(t.TEST).total_entries:
-            plan_classification(self.train_set, self.train_set)  # the reasons against training come before a split
-            say(f"There is no test set yet: {self._distribute_for_training()}")
-        version = self._version_name(name)
-        with progress_bars(Events(), show=progress) as events:
-            options = TrainingOptions(seed=seed, device=device)
-            train_version(self._store, self.root, version, self.train_set, self.test_set, options, events, tags=tags)
-        model = self.model(version)
+            plan_classification(*self._tried_split())
+            say(f"There is no test set yet: {self.distribute()}")
+        try:
+            with progress_bars(events or Events(), show=progress) as stream:
+                datasets = self.train_set, self.test_set
+                train_version(self._store, self.root, version, *datasets, options, stream, tags=tags)
+        except (KeyboardInterrupt, Cancelled):
+            say(f"Stopped: project.model({version!r}).resume() goes on.")
+            raise
+        model = self._models.setdefault(version, Model(self._place, version))
         model.evaluate().to(model.folder / "evaluation")
         return model
 
@@ -252,21 +308,29 @@ class Project:
             usable = [version.name for version in versions if not version.status.startswith(_UNFINISHED)]
             matches = usable[-1:]
         if not matches:
-            known = [v.name for v in versions][-5:]
-            raise ModelNotFoundError(f"There is no version {name!r}; there are {known!r}. project.train() makes one.")
-        return self._models.setdefault(matches[0], Model(self._store, self.root, matches[0]))
+            known = {version.name: version.status for version in versions[-5:]}
+            raise ModelNotFoundError(
+                f"There is no version {name!r} that is ready; there are {known!r}. project.train() makes one, "
+                "project.model(name).resume() goes on with one that was stopped."
+            )
+        return self._models.setdefault(matches[0], Model(self._place, matches[0]))
 
     # -- its life -----------------------------------------------------------------------------------
     def rename(self, name: str) -> None:
-        """Rename the project and its folder. Refused while a version trains or runs."""
+        """Rename the project and its folder; its models go along. Refused while a version trains or runs."""
         target = self.root.parent / check_name(name)
         self._refuse_if_busy("renamed")
         if target.exists():
             raise ProjectExistsError(f"There is something called {str(target)!r} already; nothing was renamed.")
-        self._store.set_project(self._action("rename project"), name=name)
         self._store.close()
-        self.root.rename(target)
-        self.root, self._store, self._models = target, open_project_store(target), {}
+        try:
+            self.root.rename(target)
+            self._place.root = target
+        except OSError as error:
+            raise ProjectError(f"The folder {str(self.root)!r} can't be renamed: {error.strerror}.") from error
+        finally:
+            self._place.store = open_project_store(self.root)
+        self._store.set_project(self._action("rename project"), name=name)
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the project with its datasets and versions, for ever; asks unless ``confirm=True``.
@@ -294,12 +358,24 @@ class Project:
         self._store.close()
 
     def __repr__(self) -> str:
+        try:
+            return self._described()
+        except StoreError as error:
+            return f"Project({str(self.root)!r}, gone: {error})"
+
+    def _described(self) -> str:
         sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in self.statistics.items())
         return (
             f"Project({self.name!r}: {sizes} images; {len(self.labels)} labels; {len(self._store.versions())} versions)"
         )
 
     def _repr_html_(self) -> str:
+        try:
+            return self._described_html()
+        except StoreError:
+            return html.escape(repr(self))
+
+    def _described_html(self) -> str:
         rows = "".join(
             f"<tr><td>{split}</td><td>{s.total_entries:,} images</td><td>{s.labelled_entries:,} labelled</td></tr>"
             for split, s in self.statistics.items()
@@ -307,18 +383,29 @@ class Project:
         return f"<div><b>{html.escape(self.name)}</b> · {len(self.labels)} labels</div><table>{rows}</table>"
 
     def _dataset(self, split: str) -> Dataset:
-        return Dataset(*self._store.tables(split), name=split, root=self.root)
+        read = Dataset(*self._store.tables(split), name=split, root=self.root)
+        read.origin = read
+        return read
 
-    def _distribute_for_training(self) -> Distribution:
-        try:
-            return self.distribute()
-        except NotEnoughDataError as error:
-            raise NotEnoughDataError(str(error), "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT") from error
+    def _tried_split(self) -> tuple[Dataset, Dataset]:
+        """What distributing would give, before anything is moved."""
+        train = self.train_set
+        rest, part = train.split(0.2)
+        if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
+            raise NotEnoughDataError(
+                "There is no test set, and no label has two images that could be told apart, so none can be set aside. "
+                "Label more images.",
+                "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT",
+            )
+        return rest, part
 
     def _version_name(self, name: str | None) -> str:
         taken = {version.name for version in self._store.versions()}
         if name is not None:
-            if check_name(name) in taken or (self.root / "versions" / name).exists():
+            if (
+                check_name(name) in taken | {version.alias for version in self._store.versions()}
+                or (self.root / "versions" / name).exists()
+            ):
                 raise NotAllowedError(f"There is a version {name!r} already; choose another name.")
             return name
         stem = f"{self.name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"

@@ -10,7 +10,16 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError
-from customlabels_nb.locations import check_name, check_task, create_project_store, is_project, open_project_store
+from customlabels_nb.locations import (
+    DATABASE,
+    Place,
+    check_name,
+    check_tags,
+    check_task,
+    create_project_store,
+    is_project,
+    open_project_store,
+)
 from customlabels_nb.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -44,8 +53,9 @@ def create_project(
     ProjectExistsError
         If there is something of that name; nothing is overwritten.
     """
-    root = Path(folder).absolute() / check_name(name)
+    root = Path(folder).expanduser().absolute() / check_name(name)
     check_task(task)
+    tags = check_tags(tags or {})
     try:
         root.mkdir(parents=True)
     except FileExistsError as error:
@@ -59,7 +69,7 @@ def create_project(
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
-    project = Project(root, opened)
+    project = Project(Place(root, opened))
     if tags:
         opened.set_project(Action("tag project", settings.user), tags=tags)
     return project
@@ -78,18 +88,20 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     ProjectNotFoundError
         If there is no project in that folder.
     """
-    root = Path(path).absolute()
+    root = Path(path).expanduser().absolute()
+    if root.name == DATABASE and root.is_file():
+        root = root.parent
     opened = open_project_store(root, store)
     settle_orphans(opened)
-    return Project(root, opened)
+    return Project(Place(root, opened))
 
 
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
     """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
     rows: list[dict[str, Any]] = []
-    if not Path(folder).is_dir():
+    if not Path(folder).expanduser().is_dir():
         raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")
-    for path in sorted(p for p in Path(folder).absolute().iterdir() if is_project(p)):
+    for path in sorted(p for p in Path(folder).expanduser().absolute().iterdir() if is_project(p)):
         try:
             store = open_project_store(path)
             record = store.project()

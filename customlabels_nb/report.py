@@ -28,13 +28,23 @@ class Report:
     evaluation : Evaluation
     name : str
         What was evaluated, for instance a version's name.
+    project : str
+        The project's name, for the names of files.
     details : dict, optional
         Shown below the figures. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
         ``training_images`` (int) also go into the summary file.
     """
 
-    def __init__(self, evaluation: Evaluation, *, name: str = "", details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        *,
+        name: str = "",
+        project: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.evaluation = evaluation
+        self.project = project
         self.name = name or "evaluation"
         self.details = dict(details or {})
         if not isinstance(self.details.get("evaluated"), datetime | None):
@@ -100,14 +110,15 @@ class Report:
         from customlabels_nb.evaluation import summary
 
         ended = self.details.get("evaluated")
+        stem = (self.project, self.name) if self.project else (self.name,)
         content = summary.evaluation_summary(
             self.evaluation,
             project_version_arn=str(self.details.get("project_version_arn", self.name)),
             ended=ended,
             training_images=int(self.details.get("training_images", 0)),
         )
-        yield summary.summary_file_name(self.name), [json.dumps(content, indent=2, allow_nan=False)]
-        yield summary.snapshot_file_name(self.name), summary.evaluation_snapshot(self.evaluation, created=ended)
+        yield summary.summary_file_name(*stem), [json.dumps(content, indent=2, allow_nan=False)]
+        yield summary.snapshot_file_name(*stem), summary.evaluation_snapshot(self.evaluation, created=ended)
         for name, table in (("summary", self.summary), ("per_label", self.per_label), ("per_image", self.per_image)):
             yield f"{name}.csv", [table.to_csv(index=False, lineterminator="\n").rstrip("\n")]
         yield "confusion_matrix.csv", [self.confusion_matrix.to_frame().to_csv(lineterminator="\n").rstrip("\n")]

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.errors import LabelError, TableError
+from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
@@ -74,6 +74,13 @@ PALETTE = (
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     """A table without rows that has these columns and dtypes."""
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
+
+
+def check_split(split: str) -> str:
+    """``split``, if it is "train" or "test"; InputError otherwise."""
+    if split not in SPLITS:
+        raise InputError(f"split={split!r} is not known; use 'train' or 'test'.")
+    return split
 
 
 def label_colour(position: int) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import InputError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.errors import OutdatedError, StaleEditError, TableError
 from customlabels_nb.issues import Issue
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._labels import ensure_labels
@@ -28,13 +28,6 @@ from customlabels_nb.store.database import (
 )
 
 _IMAGE_CHANGES = "image changes"
-_EDITABLE = ("status", "width", "height", "source")
-
-
-def check_split(split: str) -> None:
-    """Refuse what is neither train nor test."""
-    if split not in t.SPLITS:
-        raise InputError(f"split={split!r} is not known; use 'train' or 'test'.")
 
 
 def image_changes(connection: Connection) -> int:
@@ -61,7 +54,7 @@ def image_ids(connection: Connection, split: str | None = None) -> dict[str, int
 
 def ensure_dataset(connection: Connection, split: str, source: Mapping[str, Any] | None = None) -> None:
     """Create the dataset's row or note that it was changed, and remember where the images came from."""
-    check_split(split)
+    t.check_split(split)
     c = schema.datasets.c
     now = now_us()
     found = fetch(connection, select(c.sources).where(c.split == split))
@@ -112,7 +105,7 @@ def add_images(
     if rows:
         _note_image_change(connection)
     insert_annotations(connection, annotations, dict(zip(images["image"], ids, strict=True)))
-    _add_issues(connection, split, issues)
+    said = _add_issues(connection, split, issues)
     if lines:
         line_ids = take_ids(connection, schema.import_lines, len(lines))
         insert_rows(
@@ -121,7 +114,8 @@ def add_images(
             ("id", "split", "source", "line", "raw"),
             [(id_, split, *line) for id_, line in zip(line_ids, lines, strict=True)],
         )
-    record(connection, action, split=split, count=len(images), after={"images": images["image"].tolist()})
+    if rows or said or lines:  # importing the same again is no action
+        record(connection, action, split=split, count=len(images), after={"images": images["image"].tolist()})
     return len(images)
 
 
@@ -144,15 +138,72 @@ def insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: d
 
 
 def update_images(
-    connection: Connection,
-    split: str,
-    images: pd.DataFrame,
-    annotations: pd.DataFrame,
-    action: Action,
-    remove_missing: bool,
+    connection: Connection, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action
 ) -> int:
     """See :meth:`customlabels_nb.store.base.Store.update_images`."""
-    check_split(split)
+    ids, stored, stored_annotations = _read_named(connection, split, images)
+    before, after = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
+    given = images.set_index("image", drop=False)
+    same_fields = frames.row_keys(given), frames.row_keys(stored)
+    changed = [
+        name
+        for name in given.index
+        if before.get(name) != after.get(name) or same_fields[0][name] != same_fields[1][name]
+    ]
+    if not changed:
+        return 0
+    _refuse_stale(changed, given, stored, stored_annotations, annotations)
+    current = stored["revision"].to_dict()
+    edited = given.loc[changed].reset_index(drop=True)
+    extras = frames.extra_json(edited)
+    update_rows(
+        connection,
+        schema.images,
+        (*frames.EDITABLE, "tags", "extra", "revision"),
+        [
+            (*row[:-1], dump_json(row[-1]), extra, current[name] + 1, ids[name])
+            for name, row, extra in zip(
+                changed, frames.plain_rows(edited, [*frames.EDITABLE, "tags"]), extras, strict=True
+            )
+        ],
+    )
+    relabelled = [name for name in changed if before.get(name) != after.get(name)]
+    delete_rows(connection, schema.annotations, "image_id", [ids[name] for name in relabelled])
+    insert_annotations(
+        connection, annotations[annotations["image"].isin(relabelled)], {name: ids[name] for name in changed}
+    )
+    ensure_dataset(connection, split)
+    record(
+        connection,
+        action,
+        split=split,
+        count=len(changed),
+        before=_states(changed, stored["status"].to_dict(), before),
+        after=_states(changed, given["status"].to_dict(), after),
+    )
+    return len(changed)
+
+
+def remove_images(connection: Connection, split: str, images: pd.DataFrame, action: Action) -> int:
+    """See :meth:`customlabels_nb.store.base.Store.remove_images`."""
+    ids, stored, stored_annotations = _read_named(connection, split, images)
+    gone = images["image"].tolist()
+    if not gone:
+        return 0
+    _refuse_stale(gone, images.set_index("image", drop=False), stored, stored_annotations, stored_annotations.head(0))
+    delete_rows(connection, schema.images, "id", [ids[name] for name in gone])
+    _note_image_change(connection)
+    ensure_dataset(connection, split)
+    states = _states(gone, stored["status"].to_dict(), frames.annotation_keys(stored_annotations))
+    record(connection, action, split=split, count=len(gone), before=states)
+    return len(gone)
+
+
+def _read_named(
+    connection: Connection, split: str, images: pd.DataFrame
+) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
+    """Ids, images (by name) and annotations of a dataset as stored, in which all of ``images`` must be."""
+    t.check_split(split)
     ids = image_ids(connection, split)
     unknown = images.loc[~images["image"].isin(ids.keys()), "image"]
     if len(unknown):
@@ -161,19 +212,18 @@ def update_images(
             "add_images takes in new ones."
         )
     stored = frames.read_images(connection, split).set_index("image", drop=False)
-    stored_annotations = frames.read_annotations(connection, schema.annotations, split)
-    before, after = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
-    given = images.set_index("image", drop=False)
-    same_fields = _row_keys(given), _row_keys(stored)
-    changed = [
-        name
-        for name in given.index
-        if before.get(name) != after.get(name) or same_fields[0][name] != same_fields[1][name]
-    ]
-    gone = [name for name in stored.index if name not in given.index] if remove_missing else []
-    revisions = given["revision"].to_dict()
-    current = stored["revision"].to_dict()
-    stale = [name for name in changed if revisions[name] != current[name]]
+    return ids, stored, frames.read_annotations(connection, schema.annotations, split)
+
+
+def _refuse_stale(
+    names: Sequence[str],
+    given: pd.DataFrame,
+    stored: pd.DataFrame,
+    stored_annotations: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> None:
+    revisions, current = given["revision"].to_dict(), stored["revision"].to_dict()
+    stale = [name for name in names if revisions[name] != current[name]]
     if stale:
         raise StaleEditError(
             f"{len(stale)} of these images were changed by somebody else since you read them, such as {stale[0]!r}. "
@@ -182,36 +232,6 @@ def update_images(
             theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
             yours=annotations[annotations["image"].isin(stale)].reset_index(drop=True),
         )
-    if not changed and not gone:
-        return 0
-    changed_ids = {name: ids[name] for name in changed}
-    edited = given.loc[changed].reset_index(drop=True)
-    extras = frames.extra_json(edited)
-    update_rows(
-        connection,
-        schema.images,
-        (*_EDITABLE, "tags", "extra", "revision"),
-        [
-            (*row[:-1], dump_json(row[-1]), extra, current[name] + 1, ids[name])
-            for name, row, extra in zip(changed, frames.plain_rows(edited, [*_EDITABLE, "tags"]), extras, strict=True)
-        ],
-    )
-    relabelled = [name for name in changed if before.get(name) != after.get(name)]
-    delete_rows(connection, schema.annotations, "image_id", [ids[name] for name in relabelled])
-    insert_annotations(connection, annotations[annotations["image"].isin(relabelled)], changed_ids)
-    delete_rows(connection, schema.images, "id", [ids[name] for name in gone])
-    if gone:
-        _note_image_change(connection)
-    ensure_dataset(connection, split)
-    record(
-        connection,
-        action,
-        split=split,
-        count=len(changed) + len(gone),
-        before=_states([*changed, *gone], stored["status"].to_dict(), before),
-        after=_states(changed, given["status"].to_dict(), after),
-    )
-    return len(changed) + len(gone)
 
 
 def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, action: Action) -> int:
@@ -231,7 +251,7 @@ def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, actio
 
 def move_images(connection: Connection, names: Sequence[str], origin: str, target: str, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.move_images`."""
-    check_split(origin)
+    t.check_split(origin)
     ensure_dataset(connection, target)
     ids = image_ids(connection, origin)
     there = image_ids(connection, target)
@@ -251,7 +271,7 @@ def move_images(connection: Connection, names: Sequence[str], origin: str, targe
 
 def delete_dataset(connection: Connection, split: str, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.delete_dataset`."""
-    check_split(split)
+    t.check_split(split)
     stored = frames.read_images(connection, split)
     annotations = frames.annotation_keys(frames.read_annotations(connection, schema.annotations, split))
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
@@ -287,25 +307,25 @@ def _bump(connection: Connection, ids: Sequence[int]) -> None:
         )
 
 
-def _row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
-    rows = frames.plain_rows(images, ["image", *_EDITABLE, "tags"])
-    extras = frames.extra_json(images)
-    return {row[0]: (*row[1:-1], dump_json(row[-1]), extra) for row, extra in zip(rows, extras, strict=True)}
-
-
 def _states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {"status": statuses[name], "annotations": keys.get(name, [])} for name in names}
 
 
-def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> None:
-    found = list(issues)
-    if not found:
-        return
-    now = now_us()
-    ids = take_ids(connection, schema.issues, len(found))
-    insert_rows(
-        connection,
-        schema.issues,
-        ("id", "created", "split", "code", "message", "where", "source", "line"),
-        [(id_, now, split, i.code, i.message, i.where, i.source, i.line) for id_, i in zip(ids, found, strict=True)],
-    )
+def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
+    """Keep findings that aren't kept yet; returns how many."""
+    c = schema.issues.c
+    columns = (c.code, c.message, c.where, c.source, c.line)
+    known = set(fetch(connection, select(*columns).where(c.split == split)))
+    found = [row for i in issues if (row := (i.code, i.message, i.where, i.source, i.line)) not in known]
+    if found:
+        now = now_us()
+        insert_rows(
+            connection,
+            schema.issues,
+            ("id", "created", "split", *(column.name for column in columns)),
+            [
+                (id_, now, split, *row)
+                for id_, row in zip(take_ids(connection, schema.issues, len(found)), found, strict=True)
+            ],
+        )
+    return len(found)

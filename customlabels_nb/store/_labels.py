@@ -127,7 +127,8 @@ def reorder_labels(connection: Connection, labels: Sequence[str], action: Action
     for name in labels:
         if name not in old:
             raise LabelError(f"There is no label {name!r}; there are {old!r}.")
-    new = [*labels, *(name for name in old if name not in set(labels))]
+    named = set(labels)
+    new = [*labels, *(name for name in old if name not in named)]
     for position, name in enumerate(new):
         connection.execute(update(schema.labels).where(c.label == name).values(position=position))
     record(connection, action, before={"order": old}, after={"order": new})

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, delete, select, update
 
-from customlabels_nb.errors import ModelNotFoundError, NotAllowedError
+from customlabels_nb.errors import ModelNotFoundError, NotAllowedError, TableError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._datasets import image_ids
 from customlabels_nb.store._labels import ensure_labels
@@ -74,7 +74,11 @@ def replace_predictions(connection: Connection, model: str, predictions: pd.Data
     connection.execute(delete(schema.predictions).where(schema.predictions.c.model == model))
     if len(predictions):
         labels = ensure_labels(connection, predictions["label"].unique())
-        rows = frames.annotation_rows(predictions, image_ids(connection), labels)
+        known = image_ids(connection)
+        unknown = predictions.loc[~predictions["image"].isin(known.keys()), "image"]
+        if len(unknown):
+            raise TableError(f"Predictions speak of {unknown.iloc[0]!r}, which is not in the project.")
+        rows = frames.annotation_rows(predictions, known, labels)
         ids = take_ids(connection, schema.predictions, len(rows))
         insert_rows(
             connection,

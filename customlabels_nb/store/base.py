@@ -104,6 +104,11 @@ class Store(ABC):
     """The contract. Frames have the columns and dtypes of :mod:`customlabels_nb.tables`."""
 
     # -- life ---------------------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """Whether nothing can be written, because the folder or the file may not be."""
+
     @abstractmethod
     def close(self) -> None:
         """Give connections back. The store may not be used afterwards."""
@@ -203,24 +208,27 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def update_images(
-        self,
-        split: str,
-        images: pd.DataFrame,
-        annotations: pd.DataFrame,
-        action: Action,
-        *,
-        remove_missing: bool = False,
-    ) -> int:
+    def update_images(self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action) -> int:
         """Write what differs from the stored state of these images; returns how many images changed.
 
-        ``images.revision`` is the revision that the edit is based on. Images of the dataset that aren't in
-        ``images`` are left alone, or removed with ``remove_missing=True``.
+        ``images.revision`` is the revision that the edit is based on. Other images of the dataset are left alone.
 
         Raises
         ------
         StaleEditError
             If a changed image has another revision by now. Nothing was written.
+        TableError
+            If an image isn't in the dataset.
+        """
+
+    @abstractmethod
+    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> int:
+        """Remove images (image, revision) with their annotations, never files; returns how many.
+
+        Raises
+        ------
+        StaleEditError
+            If one of them has another revision by now. Nothing was removed.
         TableError
             If an image isn't in the dataset.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import weakref
 import zlib
@@ -10,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.schema import CreateSchema, DropSchema
@@ -22,6 +24,7 @@ from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS
 
 _BUSY_SECONDS = 60
+_READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
 Rows = list[tuple[Any, ...]]
 
 
@@ -65,7 +68,8 @@ class Database:
         self.location = location
         self.schema = schema
         self.url = _url(location)
-        self.engine = _engine(self.url, schema)
+        self.read_only = self.is_sqlite and _is_read_only(location)
+        self.engine = _engine(self.url, schema, read_only=self.read_only)
         self._finalizer = weakref.finalize(self, self.engine.dispose)
 
     @property
@@ -158,6 +162,8 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        if not self._finalizer.alive:
+            raise StoreError(f"The project's database {self.shown} was closed; open the project with load_project.")
         try:
             yield
         except DBAPIError as error:
@@ -193,7 +199,16 @@ def _url(location: str) -> URL:
     return url if "+" in url.drivername else url.set(drivername="postgresql+psycopg")
 
 
-def _engine(url: URL, schema: str | None) -> Engine:
+def _is_read_only(path: str) -> bool:
+    """Whether the file is there and it or its folder can't be written, so that SQLite must leave all as it is."""
+    there = os.path.exists(path)
+    return there and not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK))
+
+
+def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
+    if read_only:
+        # without a place for its log SQLite can only read, and only if told that nobody writes
+        url = URL.create("sqlite", database=f"file:{quote(str(url.database))}", query=_READ_ONLY)
     try:
         if url.get_backend_name() != "sqlite":
             options = f"-csearch_path={schema}" if schema else ""
@@ -208,7 +223,7 @@ def _engine(url: URL, schema: str | None) -> Engine:
     def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
         connection.execute("PRAGMA foreign_keys = ON")
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        if not read_only and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what was shown as saved survives a power cut, too
         connection.execute("PRAGMA cache_size = -65536")
@@ -298,8 +313,3 @@ def record(
           _pack(before), _pack(after))],
     )  # fmt: skip
     connection.execute(update(tables.project).values(updated=now))
-
-
-def scalar(connection: Connection, statement: Any, **values: Any) -> Any:
-    """The first column of the first row of SQL text or a statement."""
-    return connection.scalar(text(statement) if isinstance(statement, str) else statement, values)

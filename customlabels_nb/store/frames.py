@@ -15,6 +15,9 @@ from customlabels_nb import tables as t
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
+_TIME = "$time"
+#: Columns of images that people change, beside tags and their own.
+EDITABLE = ("status", "width", "height", "source")
 _ANNOTATION_FIELDS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
 
 
@@ -61,10 +64,22 @@ def read_images(connection: Connection, split: str | None) -> pd.DataFrame:
         }
     )
     if any(extras):
-        # read through a frame, so that each of the user's columns gets the dtype it would have had
-        own = pd.DataFrame([load_json(extra, {}) for extra in extras])
-        result = pd.concat([result, own.drop(columns=[n for n in own if n in result])], axis=1)
+        own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
+        for name in own:
+            if name not in result:
+                result[name] = _own_column(own[name])
     return result
+
+
+def _own_column(values: pd.Series) -> pd.Series:
+    """A column of the user's with the dtype it had: moments, and whole numbers and bools also with gaps."""
+    there = values[values.notna()]
+    if len(there) and all(isinstance(value, dict) and value.keys() == {_TIME} for value in there):
+        return pd.to_datetime(values.map(lambda value: value[_TIME], na_action="ignore"), format="ISO8601")
+    kinds = {type(value) for value in there}
+    if len(there) < len(values) and len(kinds) == 1 and kinds <= {int, bool}:
+        return values.astype("Int64" if kinds == {int} else "boolean")
+    return values.infer_objects()
 
 
 def read_labels(connection: Connection) -> pd.DataFrame:
@@ -149,9 +164,20 @@ def extra_json(images: pd.DataFrame) -> list[str | None]:
     if not names:
         return [None] * len(images)
     return [
-        dump_json({name: value for name, value in zip(names, row, strict=True) if value is not None})
+        dump_json({name: _plain(value) for name, value in zip(names, row, strict=True) if value is not None})
         for row in plain_rows(images, names)
     ]
+
+
+def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
+    """What an edit of an image could change of its row, by image; for comparing."""
+    rows = plain_rows(images, ["image", *EDITABLE, "tags"])
+    extras = extra_json(images)
+    return {row[0]: (*row[1:-1], dump_json(row[-1]), extra) for row, extra in zip(rows, extras, strict=True)}
+
+
+def _plain(value: Any) -> Any:
+    return {_TIME: value.isoformat()} if isinstance(value, datetime) else value
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:

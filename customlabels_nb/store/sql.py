@@ -10,7 +10,7 @@ import pandas as pd
 from sqlalchemy import select, update
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError, TableError
+from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.issues import Issue
 from customlabels_nb.store import _datasets, _labels, _versions, frames, schema
 from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, VersionRecord
@@ -74,6 +74,10 @@ class SqlStore(Store):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def read_only(self) -> bool:
+        return self._database.read_only
 
     def close(self) -> None:
         self._database.close()
@@ -188,17 +192,13 @@ class SqlStore(Store):
             _datasets.check_as_of(connection, as_of)
             return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
 
-    def update_images(
-        self,
-        split: str,
-        images: pd.DataFrame,
-        annotations: pd.DataFrame,
-        action: Action,
-        *,
-        remove_missing: bool = False,
-    ) -> int:
+    def update_images(self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action) -> int:
         with self._database.write() as connection:
-            return _datasets.update_images(connection, split, images, annotations, action, remove_missing)
+            return _datasets.update_images(connection, split, images, annotations, action)
+
+    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> int:
+        with self._database.write() as connection:
+            return _datasets.remove_images(connection, split, images, action)
 
     def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> int:
         with self._database.write() as connection:
@@ -261,9 +261,5 @@ class SqlStore(Store):
             return frames.read_annotations(connection, schema.predictions, split, model)
 
     def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> int:
-        known = set(self.files()[0]["image"])
-        unknown = predictions.loc[~predictions["image"].isin(known), "image"]
-        if len(unknown):
-            raise TableError(f"Predictions speak of {unknown.iloc[0]!r}, which is not in the project.")
         with self._database.write() as connection:
             return _versions.replace_predictions(connection, model, predictions, action)

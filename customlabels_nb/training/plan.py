@@ -11,6 +11,7 @@ import pandas as pd
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import NotAllowedError, NotEnoughDataError
 from customlabels_nb.limits import LOCAL, Limits
+from customlabels_nb.tables import TRAIN
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,19 @@ def plan_classification(train: Dataset, test: Dataset, *, limits: Limits = LOCAL
         raise NotEnoughDataError(
             f"Training needs at least {limits.min_training_images} labelled images; there are {len(rows)}."
         )
+    tested = test_rows["label"].nunique()
+    if not test_rows.empty and tested < limits.min_classification_labels:
+        raise NotEnoughDataError(
+            f"The test set has images of {tested} label only ({test_rows['label'].iloc[0]!r}); a classifier is tested "
+            f"on at least {limits.min_classification_labels}. Add test images of other labels"
+            + (", or more training images of them, so that some can be set aside." if test.name == TRAIN else "."),
+            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
+        )
+    if not test_rows.empty and not used & set(test_rows["label"]):
+        raise NotEnoughDataError(
+            "No label of the test set is a label of the training set, so nothing could be said about the model.",
+            "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
+        )
     if test_rows.empty:
         raise NotEnoughDataError(
             "The test set has no labelled image, so nothing could be said about the model. Add test images with "
@@ -71,6 +85,14 @@ def plan_classification(train: Dataset, test: Dataset, *, limits: Limits = LOCAL
     position = {name: i for i, name in enumerate(labels["label"])}
     targets = rows["label"].map(position).to_numpy(dtype=np.int64)
     return ClassificationPlan(labels, rows, test_rows, targets, _notes(train, test, rows, test_rows, labels))
+
+
+def check_task_can_be_trained(task: str | None) -> None:
+    """Refuse a project's declared task that this release doesn't train."""
+    if task not in (None, "single-label"):
+        raise NotAllowedError(
+            f"The project's task is {task!r}; this release trains 'single-label'. project.task = None leaves it open."
+        )
 
 
 def _refuse_other_kinds(dataset: Dataset) -> None:
@@ -105,7 +127,8 @@ def _notes(
         left_out = len(dataset) - len(usable)
         if left_out:
             notes.append(
-                f"{left_out:,} of {len(dataset):,} {dataset.name} images have no label (yet) and are left out."
+                f"{left_out:,} of {len(dataset):,} {dataset.name} images are not labelled (yet), skipped or to be "
+                "reviewed, and are left out."
             )
     never = [name for name in train.labels["label"] if name not in set(labels["label"])]
     if never:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -19,7 +20,7 @@ from customlabels_nb.cache import project_cache
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.device import choose_device
 from customlabels_nb.embeddings import embed
-from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import ModelConfig, save_artifact
 from customlabels_nb.models.backbones import PACKAGED, backbone_named, load_backbone
@@ -28,6 +29,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.tables import normalise_annotations
 from customlabels_nb.training.classification import FittedHead, fit_head
+from customlabels_nb.training.current import note_issues, with_current_hashes
 from customlabels_nb.training.plan import ClassificationPlan, plan_classification
 from customlabels_nb.training.snapshots import (
     FloatArray,
@@ -52,6 +54,13 @@ class TrainingOptions:
     device: str | None = None
     backbone: str = PACKAGED
 
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise InputError(f"seed={self.seed!r} is no seed; give a whole number from 0 to {2**32 - 1}.")
+        backbone_named(self.backbone)
+        if self.device is not None:
+            choose_device(self.device)
+
 
 def train_version(
     store: Store,
@@ -71,9 +80,9 @@ def train_version(
     NotEnoughDataError, NotAllowedError
         Before the version exists, if the datasets can't be trained on.
     """
+    train, test = (with_current_hashes(store, dataset, events) for dataset in (train, test))
     plan = plan_classification(train, test)
     device = choose_device(options.device)
-    folder = root / "versions" / name
     now = datetime.now(UTC)
     record = VersionRecord(
         name=name,
@@ -84,14 +93,14 @@ def train_version(
         updated=now,
         kind="single-label",
         tags=tags or {},
-        config={"seed": options.seed, "device": device, "backbone": options.backbone},
-        statistics=_statistics(plan),
+        config=asdict(options),
+        statistics=_statistics(plan.labels, plan.train, plan.test),
         **this_process(),
     )
-    store.add_version(record, Action("train", settings.user))
+    store.add_version(record, Action("begin training", settings.user, name))
     with honest_status(store, name):
-        write_snapshots(folder, train, test)
-        _run(store, root, name, plan, options, device, events)
+        write_snapshots(root / record.folder, train, test)
+        _Run(store, root, record, plan, options, device, events).go()
 
 
 def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
@@ -106,122 +115,147 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
     else:  # it was killed before it had written down what it works on
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
-        write_snapshots(folder, train, test)
+    train, test = (with_current_hashes(store, dataset, events) for dataset in (train, test))
     plan = plan_classification(train, test)
-    options = TrainingOptions(record.config["seed"], record.config["device"], record.config["backbone"])
+    options = TrainingOptions(**record.config)
     device = choose_device(options.device)
     store.update_version(
         record.name,
-        Action("resume training", settings.user),
+        Action("resume training", settings.user, record.name),
         status="TRAINING_IN_PROGRESS",
         status_message="The model is being trained.",
         **this_process(),
     )
     with honest_status(store, record.name):
-        _run(store, root, record.name, plan, options, device, events)
+        write_snapshots(folder, train, test)
+        _Run(store, root, record, plan, options, device, events).go()
 
 
-def _run(
-    store: Store, root: Path, name: str, plan: ClassificationPlan, options: TrainingOptions, device: str, events: Events
-) -> None:
-    started = time.perf_counter()
-    for note in plan.notes:
-        events.message(note)
-    images = [*plan.train["image"], *plan.test["image"]]
-    keys = [value if isinstance(value, str) else None for value in [*plan.train["sha256"], *plan.test["sha256"]]]
-    embedded = embed(
-        images,
-        root=root,
-        keys=keys,
-        backbone=options.backbone,
-        device=device,
-        cache=project_cache(root, "features"),
-        events=events,
-        phase="features",
-    )
-    readable = embedded.readable
-    for issue in embedded.issues:
-        events.message(f"Left out: {issue.where}: {issue.message}")
-    fits, tested = readable[: len(plan.train)], readable[len(plan.train) :]
-    features, test_features = embedded.features[: len(plan.train)][fits], embedded.features[len(plan.train) :][tested]
-    targets = plan.targets[fits]
-    if len(np.unique(targets)) < len(plan.labels) or not tested.any():
-        raise NotEnoughDataError(f"Too many images can't be read any more: {len(embedded.issues)} of {len(images)}.")
-    head = fit_head(features, targets, len(plan.labels), seed=options.seed)
-    seconds = time.perf_counter() - started
-    events.message(_head_message(head, len(targets), seconds))
-    logits = torch.from_numpy(test_features @ head.weight.T + head.bias)
-    confidences = probabilities(logits, "softmax")
-    predictions = plan.test[tested].reset_index(drop=True)
-    folder = root / "versions" / name
-    _finish(store, folder, name, plan, options, device, head, predictions, confidences, seconds)
+@dataclass(frozen=True)
+class _Run:
+    """One run and its steps: features, head, test, files."""
+
+    store: Store
+    root: Path
+    record: VersionRecord
+    plan: ClassificationPlan
+    options: TrainingOptions
+    device: str
+    events: Events
+
+    def go(self) -> None:
+        started = time.perf_counter()
+        for note in self.plan.notes:
+            self.events.message(note)
+        train, features = self._embed(self.plan.train, "train")
+        test, test_features = self._embed(self.plan.test, "test")
+        left_out = len(self.plan.train) + len(self.plan.test) - len(train) - len(test)
+        missing = set(self.plan.labels["label"]) - set(train["label"])
+        if missing or test.empty:
+            what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
+            raise NotEnoughDataError(
+                f"{left_out} images can't be read any more, and {what} is left; see project.issues."
+            )
+        position = {name: i for i, name in enumerate(self.plan.labels["label"])}
+        targets = train["label"].map(position).to_numpy(dtype=np.int64)
+        head = fit_head(features, targets, len(position), seed=self.options.seed)
+        seconds = time.perf_counter() - started
+        self.events.message(_head_message(head, len(targets), seconds))
+        logits = torch.from_numpy(test_features @ head.weight.T + head.bias)
+        confidences = probabilities(logits, "softmax")
+        facts = {
+            "seed": self.options.seed,
+            "device": self.device,
+            "C": head.C,
+            "training_images": len(train),
+            "test_images": len(test),
+            "left_out": left_out,
+            "ended": datetime.now(UTC).isoformat(),
+            "seconds": round(seconds, 3),
+            "cross_validated_log_loss": head.log_loss,
+            "cross_validated_accuracy": head.accuracy,
+        }
+        figures, thresholds = self._test(test, confidences)
+        self._write(head, thresholds, facts, test["image"].tolist(), confidences)
+        metrics = {**figures, "seconds": facts["seconds"], "cross_validated_log_loss": head.log_loss}
+        write_json(self.folder / "metrics.json", metrics)
+        self.store.update_version(
+            self.record.name,
+            Action("finish training", settings.user, self.record.name),
+            status="TRAINING_COMPLETED",
+            status_message=COMPLETED,
+            metrics=metrics,
+            statistics=_statistics(self.plan.labels, train, test),
+            host=None,
+            pid=None,
+            heartbeat=None,
+        )
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.record.folder
+
+    def _embed(self, rows: pd.DataFrame, split: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+        """The rows whose images can be read, and their features."""
+        found = embed(
+            rows["image"].tolist(),
+            root=self.root,
+            keys=[value if isinstance(value, str) else None for value in rows["sha256"]],
+            backbone=self.options.backbone,
+            device=self.device,
+            cache=project_cache(self.root, "features"),
+            events=self.events,
+            phase=f"features of {split}",
+        )
+        for issue in found.issues:
+            self.events.message(f"Left out: {issue.where}: {issue.message}")
+        note_issues(self.store, split, found.issues)
+        return rows[found.readable].reset_index(drop=True), found.features[found.readable]
+
+    def _test(self, test: pd.DataFrame, confidences: FloatArray) -> tuple[dict[str, float | None], dict[str, float]]:
+        """The figures on the test images, and each label's assumed threshold."""
+        names = self.plan.labels["label"].tolist()
+        truth = normalise_annotations(test[["image", "label"]])
+        table = prediction_frame(test["image"].tolist(), names, confidences)
+        result = evaluation.evaluate(truth, table, images=test["image"], labels=self.plan.labels)
+        thresholds = {row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in names}
+        figures = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
+        return figures, thresholds
+
+    def _write(
+        self,
+        head: FittedHead,
+        thresholds: dict[str, float],
+        facts: dict[str, Any],
+        tested: list[str],
+        confidences: FloatArray,
+    ) -> None:
+        """The version's folder, the model last: where that is, all of it is."""
+        names, backbone = self.plan.labels["label"].tolist(), backbone_named(self.options.backbone)
+        model = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
+        model.set_head(head.weight, head.bias)
+        config = ModelConfig(
+            kind="single-label",
+            labels=tuple(names),
+            colours=tuple(self.plan.labels["colour"]),
+            backbone=backbone.name,
+            input_size=backbone.input_size,
+            mean=backbone.mean,
+            std=backbone.std,
+            thresholds=thresholds,
+            training=facts,
+        )
+        write_predictions(self.folder, tested, names, confidences)
+        write_json(self.folder / "environment.json", _environment(self.device))
+        save_artifact(self.folder, model, config)
 
 
-def _finish(
-    store: Store,
-    folder: Path,
-    name: str,
-    plan: ClassificationPlan,
-    options: TrainingOptions,
-    device: str,
-    head: FittedHead,
-    tested: pd.DataFrame,
-    confidences: FloatArray,
-    seconds: float,
-) -> None:
-    names = plan.labels["label"].tolist()
-    truth = normalise_annotations(tested[["image", "label"]])
-    table = prediction_frame(tested["image"].tolist(), names, confidences)
-    result = evaluation.evaluate(truth, table, images=tested["image"], labels=plan.labels)
-    thresholds = {row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in names}
-    backbone = backbone_named(options.backbone)
-    model = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
-    model.set_head(head.weight, head.bias)
-    facts = {
-        "seed": options.seed,
-        "device": device,
-        "C": head.C,
-        "training_images": len(plan.train),
-        "test_images": len(tested),
-        "seconds": round(seconds, 3),
-        "cross_validated_log_loss": head.log_loss,
-        "cross_validated_accuracy": head.accuracy,
-    }
-    config = ModelConfig(
-        kind="single-label",
-        labels=tuple(names),
-        colours=tuple(plan.labels["colour"]),
-        backbone=backbone.name,
-        input_size=backbone.input_size,
-        mean=backbone.mean,
-        std=backbone.std,
-        thresholds=thresholds,
-        training=facts,
-    )
-    write_predictions(folder, tested["image"].tolist(), names, confidences)
-    write_json(folder / "environment.json", _environment(device))
-    figures = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
-    metrics = {**figures, "seconds": facts["seconds"], "cross_validated_log_loss": head.log_loss}
-    write_json(folder / "metrics.json", metrics)
-    save_artifact(folder, model, config)
-    store.update_version(
-        name,
-        Action("train", settings.user),
-        status="TRAINING_COMPLETED",
-        status_message=COMPLETED,
-        metrics=metrics,
-        host=None,
-        pid=None,
-        heartbeat=None,
-    )
-
-
-def _statistics(plan: ClassificationPlan) -> dict[str, Any]:
+def _statistics(labels: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
     return {
-        "labels": plan.labels["label"].tolist(),
-        "training_images": len(plan.train),
-        "test_images": len(plan.test),
-        "training_images_per_label": {str(k): int(v) for k, v in plan.train["label"].value_counts().items()},
+        "labels": labels["label"].tolist(),
+        "training_images": len(train),
+        "test_images": len(test),
+        "training_images_per_label": {str(k): int(v) for k, v in train["label"].value_counts().items()},
     }
 
 

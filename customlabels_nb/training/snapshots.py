@@ -18,30 +18,34 @@ from customlabels_nb.formats.ground_truth import manifest_lines, read_manifest
 
 FloatArray = npt.NDArray[np.float64]
 
-_HASHES = "hashes.json"
+_IMAGES = "images.json"
 _PREDICTIONS = "predictions.npz"
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
-    """Keep both datasets as manifests, and the content hashes of their images; the hashes last.
+    """Keep both datasets as manifests, and last the content hashes and statuses of their images.
 
     Raises
     ------
     ArtifactError
         If the folder can't be written.
     """
-    hashes = {}
+    facts: dict[str, dict[str, dict[str, str | None]]] = {}
     for dataset in (train, test):
-        lines = manifest_lines(dataset.images, dataset.annotations)
+        images = dataset.images
+        lines = manifest_lines(images, dataset.annotations)
         write_file(folder / f"{dataset.name}.manifest", "".join(line + "\n" for line in lines).encode())
-        known = dataset.images[dataset.images["sha256"].notna()]
-        hashes[dataset.name] = dict(zip(known["image"], known["sha256"], strict=True))
-    write_json(folder / _HASHES, hashes)
+        hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None)
+        facts[dataset.name] = {
+            image: {"sha256": sha256, "status": status}
+            for image, sha256, status in zip(images["image"], hashes, images["status"], strict=True)
+        }
+    write_json(folder / _IMAGES, facts)
 
 
 def has_snapshots(folder: Path) -> bool:
     """Whether :func:`write_snapshots` came to its end."""
-    return (folder / _HASHES).is_file()
+    return (folder / _IMAGES).is_file()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -67,8 +71,15 @@ def write_file(path: Path, data: bytes) -> None:
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     """The dataset that a version was trained or tested on, as it was then."""
     manifest = read_manifest(folder / f"{split}.manifest")
-    hashes = json.loads((folder / _HASHES).read_text("utf-8")).get(split, {})
-    images = manifest.images.assign(sha256=manifest.images["image"].map(hashes).astype("str"), split=split)
+    facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
+    images = manifest.images.assign(
+        split=split,
+        sha256=manifest.images["image"].map(lambda image: facts.get(image, {}).get("sha256")).astype("str"),
+        status=[
+            facts.get(image, {}).get("status", status)
+            for image, status in zip(manifest.images["image"], manifest.images["status"], strict=True)
+        ],
+    )
     return Dataset(images, manifest.annotations, name=split, root=root)
 
 

@@ -25,8 +25,8 @@ SILENT = timedelta(minutes=5)
 
 def settle_orphans(store: Store) -> list[str]:
     """Give versions whose process is gone the status that is true; returns their names."""
-    settled = []
-    for version in store.versions():
+    settled: list[str] = []
+    for version in [] if store.read_only else store.versions():
         if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
             status = "TRAINING_FAILED"
             message = "The kernel that trained it is gone; resume() goes on, delete() removes it."
@@ -34,7 +34,9 @@ def settle_orphans(store: Store) -> list[str]:
             status, message = "STOPPED", "The kernel that ran it is gone."
         else:
             continue
-        store.update_version(version.name, Action("settle", "customlabels_nb"), status=status, status_message=message)
+        store.update_version(
+            version.name, Action("settle", "customlabels_nb", version.name), status=status, status_message=message
+        )
         settled.append(version.name)
     return settled
 
@@ -44,43 +46,62 @@ def this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": datetime.now(UTC)}
 
 
+def is_settled(version: VersionRecord) -> bool:
+    """Whether the process that the record names is this one or gone."""
+    return (version.host, version.pid) == (socket.gethostname(), os.getpid()) or _is_gone(version)
+
+
 def _is_gone(version: VersionRecord) -> bool:
     heartbeat = version.heartbeat or version.updated
-    if version.status == "TRAINING_IN_PROGRESS" and datetime.now(UTC) - heartbeat > SILENT:
-        return True
+    silent = datetime.now(UTC) - heartbeat > SILENT
     if version.host != socket.gethostname():
-        return False
+        return silent
     try:
         born = psutil.Process(version.pid).create_time() if version.pid else None
     except psutil.Error:
         born = None
-    return born is None or born > heartbeat.timestamp() + 1  # a later process may have got the same number
+    if born is None or born > heartbeat.timestamp() + 1:  # a later process may have got the same number
+        return True
+    return silent and version.status == "TRAINING_IN_PROGRESS"  # it lives, but its end could not be noted
+
+
+class Heartbeat:
+    """Tells others, again and again, that this process works on a version."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="customlabels_nb heartbeat", daemon=True)
+        if not store.read_only:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Say no more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self._store.update_version(self._name, heartbeat=datetime.now(UTC))
+            except CustomLabelsError:  # deleted by somebody, or a moment's trouble: the work itself will tell
+                continue
 
 
 @contextmanager
 def honest_status(store: Store, name: str) -> Iterator[None]:
-    """Whatever ends the block, the version's status says so afterwards; a heartbeat tells others that it goes on."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(HEARTBEAT_SECONDS):
-            try:
-                store.update_version(name, heartbeat=datetime.now(UTC))
-            except CustomLabelsError:  # deleted by somebody, or a moment's trouble: the run itself will tell
-                continue
-
-    thread = threading.Thread(target=beat, name="customlabels_nb heartbeat", daemon=True)
-    thread.start()
+    """Whatever ends the block, the version's status says so afterwards; meanwhile its heart beats."""
+    heartbeat = Heartbeat(store, name)
     try:
         yield
     except BaseException as error:
-        stop.set()
-        thread.join()
+        heartbeat.stop()
         _note_failure(store, name, error)
         raise
     finally:
-        stop.set()
-        thread.join()
+        heartbeat.stop()
 
 
 def _note_failure(store: Store, name: str, error: BaseException) -> None:
@@ -92,7 +113,12 @@ def _note_failure(store: Store, name: str, error: BaseException) -> None:
         message = f"{type(error).__name__}: {error}"
     try:
         store.update_version(
-            name, Action("train", settings.user), status="TRAINING_FAILED", status_message=message, host=None, pid=None
+            name,
+            Action("training failed", settings.user, name),
+            status="TRAINING_FAILED",
+            status_message=message,
+            host=None,
+            pid=None,
         )
     except CustomLabelsError as second:  # a full disk, say: the missing heartbeat will tell
         error.add_note(f"The version's status could not be written: {second}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,39 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.errors import ArtifactError, ModelNotFoundError, NotAllowedError, ProjectExistsError
+from customlabels_nb.errors import (
+    ArtifactError,
+    CustomLabelsError,
+    DeviceError,
+    ModelNotFoundError,
+    NotAllowedError,
+    ProjectExistsError,
+    StoreError,
+)
 from customlabels_nb.model import Model
 from customlabels_nb.project import Project
 from customlabels_nb.projects import create_project, load_project
+
+RUN_AND_WAIT = """
+import sys, customlabels_nb as cl
+cl.load_project(sys.argv[1]).model("v1").start()
+print("started", flush=True)
+sys.stdin.read()
+"""
+
+LOOK_AND_RUN = """
+import sys, customlabels_nb as cl
+project = cl.load_project(sys.argv[1])
+model = project.model()
+print(len(project.train_set), model.evaluate().evaluation.figure("f1"))
+print(model.detect(sys.argv[2]).table["label"].iloc[0])
+model.stop()
+print(cl.list_projects(project.root.parent)["status"].tolist())
+try:
+    project.labels.add("new")
+except cl.CustomLabelsError as error:
+    print(error)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +193,98 @@ def test_a_running_version_of_a_dead_kernel_is_stopped_at_the_next_load(project:
 
     project._store.update_version("v1", **{**this_process(), "pid": 2**22 + 1})
     assert load_project(project.root).model("v1").status == "STOPPED"
+
+
+def test_two_objects_of_one_version_share_what_runs(project: Project, model: Model) -> None:
+    model.start()
+    second = load_project(project.root).model("v1")
+    assert second.status == "RUNNING"
+    assert second.detect(project.test_set.images["image"].iloc[0]).table["label"].notna().all()
+    second.stop()
+    assert model.status == "STOPPED"
+    model.delete(confirm=True)
+
+
+def test_what_another_kernel_runs_is_stopped_there(project: Project, model: Model) -> None:
+    command = [sys.executable, "-c", RUN_AND_WAIT, str(project.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any("started" in line for line in process.stdout)
+        assert model.status == "RUNNING"
+        with pytest.raises(NotAllowedError, match="another kernel"):
+            model.stop()
+        process.kill()
+        process.wait()
+    model.stop()
+    assert model.status == "STOPPED"
+
+
+def test_a_run_on_a_machine_that_fell_silent_is_settled(project: Project, model: Model) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    before = datetime.now(UTC) - timedelta(hours=1)
+    project._store.update_version("v1", status="RUNNING", host="elsewhere", pid=1, heartbeat=before)
+    assert load_project(project.root).model("v1").status == "STOPPED"
+
+
+@pytest.mark.parametrize("alias", ["", "latest", None, 3, "../x", "v1"])
+def test_a_name_to_publish_under_is_checked(model: Model, alias: object) -> None:
+    with pytest.raises(CustomLabelsError):
+        model.publish(alias)  # type: ignore[arg-type]
+
+
+def test_a_new_version_never_takes_a_published_name(project: Project, model: Model) -> None:
+    model.publish("best")
+    with pytest.raises(NotAllowedError, match="already"):
+        project.train("best", progress=False)
+
+
+def test_an_unknown_device_changes_nothing(model: Model) -> None:
+    with pytest.raises(DeviceError, match="gpu"):
+        model.start("gpu")
+    assert model.status == "TRAINING_COMPLETED"
+    model.start()
+    with pytest.raises(DeviceError, match="gpu"):
+        model.start("gpu")
+    assert model.status == "RUNNING"
+    model.stop()
+
+
+def test_what_was_renamed_goes_on_and_what_was_deleted_says_so(project: Project, model: Model) -> None:
+    project.rename("forms")
+    assert model.status == "TRAINING_COMPLETED"
+    assert model.folder.parent.parent.name == "forms"
+    (project.root / "mine.txt").write_text("mine")
+    project.delete(confirm=True)
+    assert "gone" in repr(project)
+    assert "gone" in repr(model)
+    assert "gone" in project._repr_html_() + model._repr_html_()
+    assert [path.name for path in project.root.iterdir()] == ["mine.txt"]
+    with pytest.raises(StoreError, match="closed"):
+        project.train_set  # noqa: B018
+
+
+def test_a_project_that_can_not_be_written_can_be_looked_at_and_run(project: Project, model: Model) -> None:
+    image = project.test_set.images["image"].iloc[0]
+    expected = model.evaluate().evaluation.figure("f1")
+    project.close()
+    command = [sys.executable, "-c", LOOK_AND_RUN, str(project.root), image]
+    mounted = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    if os.getuid() == 0 and shutil.which("unshare"):
+        command = ["unshare", "--mount", "sh", "-c", mounted, str(project.root), *command]
+        if subprocess.run([*command[:6], "true"], check=False, capture_output=True).returncode:
+            pytest.skip("this machine doesn't let the test mount a folder read-only")
+    else:
+        for path in [project.root, *project.root.rglob("*")]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for path in [project.root, *project.root.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"18 {expected}"
+    assert lines[-2] == "['CREATED']"
+    assert "can't be written" in lines[-1]
 
 
 def test_renaming_moves_everything(project: Project, tmp_path: Path) -> None:

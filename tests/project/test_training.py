@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from customlabels_nb.errors import Cancelled, ModelNotReadyError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.formats.ground_truth import read_manifest
 from customlabels_nb.project import Project
@@ -39,7 +40,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     assert model.status_message == "The model is ready to run."
     assert files(model.folder) >= {
         "model.safetensors", "config.json", "environment.json", "metrics.json", "train.manifest", "test.manifest",
-        "hashes.json", "predictions.npz", f"evaluation/EvaluationResultSummary-{model.name}.json",
+        "images.json", "predictions.npz", f"evaluation/EvaluationResultSummary-shapes-{model.name}.json",
     }  # fmt: skip
     assert not any(name.endswith((".part", ".pkl", ".pt", ".pth")) for name in files(model.folder))
     record = model.record
@@ -53,8 +54,8 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     kept = read_manifest(model.folder / "train.manifest")
     pd.testing.assert_series_equal(kept.images["image"], project.train_set.images["image"])
     assert kept.annotations["label"].tolist() == project.train_set.annotations["label"].tolist()
-    hashes = json.loads((model.folder / "hashes.json").read_text())
-    assert set(hashes["test"].values()) == set(project.test_set.images["sha256"])
+    kept_facts = json.loads((model.folder / "images.json").read_text())
+    assert {facts["sha256"] for facts in kept_facts["test"].values()} == set(project.test_set.images["sha256"])
 
 
 def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
@@ -102,8 +103,12 @@ def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) 
     with pytest.raises(NotEnoughDataError) as caught:
         project.train(progress=False)
     assert caught.value.code == "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"
-    more = [shapes / "disc" / "1.png", shapes / "disc" / "2.png"]
-    project.add_images(more, split="test", label="disc", progress=False)
+    assert len(project.test_set) == 0
+    project.add_images(shapes / "disc" / "1.png", split="test", label="disc", progress=False)
+    with pytest.raises(NotEnoughDataError, match="1 label only") as caught:
+        project.train(progress=False)
+    assert caught.value.code == "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"
+    project.add_images(shapes / "stripes" / "1.png", split="test", label="stripes", progress=False)
     assert project.train(progress=False).status == "TRAINING_COMPLETED"
 
 
@@ -245,7 +250,7 @@ def test_unlabelled_images_and_labels_without_images_are_said(project: Project) 
     events, texts = Events(), []
     events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
     train_version(project._store, project.root, "v", project.train_set, project.test_set, TrainingOptions(), events)
-    assert any("1 of 19 train images have no label" in text for text in texts)
+    assert any("1 of 19 train images are not labelled" in text for text in texts)
     assert any("'square'" in text for text in texts)
     assert "square" not in project.model("v").thresholds
 
@@ -294,7 +299,7 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None
         train_version(
             project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
         )
-    (project.root / "versions" / "v1" / "hashes.json").unlink()
+    (project.root / "versions" / "v1" / "images.json").unlink()
     (project.root / "versions" / "v1" / "test.manifest").unlink()
     assert project.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
 
@@ -311,3 +316,104 @@ def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
     store.update_version("v1", **{**alive, "heartbeat": datetime.now(UTC) - SILENT - timedelta(seconds=5)})
     assert settle_orphans(store) == ["v1"]
     assert project.model("v1").status == "TRAINING_FAILED"
+
+
+def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Path) -> None:
+    for label, name in enumerate(("disc", "stripes")):
+        for seed in range(8):
+            draw(tmp_path / "photos" / name / f"{seed}.png", label, seed)
+    project = create_project("changing", tmp_path)
+    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.distribute(test_fraction=0.25)
+    truth = project.train(progress=False).evaluate().evaluation.figure("f1")
+    for seed in range(8):  # all files swap their contents, and then swap them back
+        swap(tmp_path / "photos" / "disc" / f"{seed}.png", tmp_path / "photos" / "stripes" / f"{seed}.png")
+    events, texts = Events(), []
+    events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
+    swapped = project.train("swapped", progress=False, events=events)
+    assert any("12 train images changed since they were imported" in text for text in texts)
+    assert (project.issues["code"] == "IMAGE_CHANGED").sum() == 16
+    kept = json.loads((swapped.folder / "images.json").read_text())["train"]
+    image = project.train_set.images["image"].iloc[0]
+    assert kept[image]["sha256"] == hashlib.sha256(Path(image).read_bytes()).hexdigest()
+    with swapped.started():
+        assert swapped.detect(tmp_path / "photos" / "disc" / "0.png").table["label"].iloc[0] == "disc"
+    for seed in range(8):
+        swap(tmp_path / "photos" / "disc" / f"{seed}.png", tmp_path / "photos" / "stripes" / f"{seed}.png")
+    again = project.train(progress=False)
+    assert again.evaluate().evaluation.figure("f1") == truth
+    with again.started():
+        assert again.detect(tmp_path / "photos" / "disc" / "0.png").table["label"].iloc[0] == "disc"
+
+
+def swap(first: Path, second: Path) -> None:
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+
+
+def test_only_images_that_count_as_labelled_are_trained_on_also_after_a_resume(project: Project) -> None:
+    project.distribute()
+    train = project.train_set
+    doubtful = train.images.head(5).assign(status="needs_review")
+    project.update("train", train.filter(train.images["image"].isin(doubtful["image"])).with_status("needs_review"))
+    events = Events()
+    events.subscribe(lambda event: events.cancel() if isinstance(event, Progress) else None)
+    with pytest.raises(Cancelled):
+        project.train("v1", progress=False, events=events)
+    assert project.model("v1").record.statistics["training_images"] == 13
+    assert project.model("v1").resume(progress=False).record.statistics["training_images"] == 13
+    assert (project.model("v1").folder / "evaluation").is_dir()
+
+
+def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
+    for label, name in enumerate(("disc", "stripes")):
+        for seed in range(8):
+            draw(tmp_path / "photos" / name / f"{seed}.png", label, seed)
+    project = create_project("vanished", tmp_path)
+    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.distribute(test_fraction=0.5)
+    for dataset in (project.train_set, project.test_set):
+        os.unlink(dataset.images["image"].iloc[0])
+    model = project.train(progress=False)
+    assert model.record.statistics["training_images"] == 7
+    assert model.record.statistics["test_images"] == 7
+    assert sorted(project.issues["code"]) == ["IMAGE_NOT_FOUND", "IMAGE_NOT_FOUND"]
+    report = model.evaluate()
+    assert report.details["training_images"] == 7
+    assert "left out" in report._repr_html_()
+    assert report.details["evaluated"] > model.record.created
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seed": "a"}, {"seed": -1}, {"device": "gpu"}, {"tags": ["x"]}, {"tags": {"a": 1}}, {"name": "../x"}]
+)
+def test_typos_are_found_before_anything_happens(project: Project, wrong: dict[str, object]) -> None:
+    with pytest.raises(CustomLabelsError):
+        project.train(progress=False, **wrong)  # type: ignore[arg-type]
+    assert len(project.test_set) == 0
+    assert project.versions.empty
+
+
+def test_a_declared_task_that_is_not_trained_is_refused(project: Project) -> None:
+    project.task = "boxes"
+    with pytest.raises(NotAllowedError, match="'boxes'"):
+        project.train(progress=False)
+
+
+def test_labels_of_one_photo_do_not_make_a_test_set_of_one_label(tmp_path: Path, shapes: Path) -> None:
+    project = create_project("lopsided", tmp_path)
+    project.add_images(shapes / "disc", label="disc", progress=False)
+    project.add_images(shapes / "stripes" / "0.png", label="stripes", progress=False)
+    with pytest.raises(NotEnoughDataError, match="1 label only"):
+        project.train(progress=False)
+    assert len(project.test_set) == 0
+
+
+def test_test_labels_that_training_does_not_know_are_refused(project: Project, tmp_path: Path) -> None:
+    for label in (0, 1):
+        draw(tmp_path / "more" / f"{label}.png", label, 50)
+        project.add_images(tmp_path / "more" / f"{label}.png", split="test", label=f"new {label}", progress=False)
+    with pytest.raises(NotEnoughDataError) as caught:
+        project.train(progress=False)
+    assert caught.value.code == "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"

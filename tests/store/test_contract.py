@@ -152,11 +152,40 @@ def test_update_leaves_images_alone_that_it_does_not_name(store: Store) -> None:
     assert store.update_images("train", only_b, labels_of(b="banana"), ACTION) == 1
     assert store.images()["image"].tolist() == ["a", "b", "c"]
     assert store.images()["status"].tolist() == ["unlabelled", "skipped", "unlabelled"]
-    assert store.update_images(
-        "train", store.images().query("image == 'b'"), labels_of(b="banana"), ACTION, remove_missing=True
-    )
-    assert store.images()["image"].tolist() == ["b"]
-    assert store.annotations()["image"].tolist() == ["b"]
+
+
+def test_removing_images_keeps_what_they_were_and_refuses_stale_ones(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    read = store.images()
+    reopen().update_images("train", read.query("image == 'c'").assign(status="skipped"), labels_of(), ACTION)
+    with pytest.raises(StaleEditError) as caught:
+        store.remove_images("train", read, ACTION)
+    assert caught.value.images == ["c"]
+    assert len(store.images()) == 3
+    assert store.remove_images("train", read.query("image != 'c'"), ACTION) == 2
+    assert store.images()["image"].tolist() == ["c"]
+    assert store.annotations().empty
+    assert store.history().iloc[0]["before"]["a"]["annotations"][0][0] == "apple"
+    with pytest.raises(TableError, match="any more"):
+        store.remove_images("train", read, ACTION)
+
+
+def test_importing_the_same_again_is_no_action(store: Store) -> None:
+    nothing, found = t.empty(t.ANNOTATION_COLUMNS), [Issue("IMAGE_TRUNCATED", where="x.jpg", source="folder")]
+    for _ in range(3):
+        store.add_images("train", images(), nothing, ACTION, issues=found)
+    assert len(store.issues()) == len(store.history()) == 1
+
+
+def test_own_columns_keep_their_types(store: Store) -> None:
+    moments = pd.to_datetime(["2026-01-02T03:04:05.678", None, "2026-02-03"], format="ISO8601")
+    rows = images("a", "b", "c", taken=moments, stars=pd.array([1, None, 3], dtype="Int64"), zoom=[1.5, None, 2])
+    store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    found = store.images()
+    assert found["taken"].tolist()[::2] == moments.tolist()[::2]
+    assert pd.api.types.is_datetime64_any_dtype(found["taken"])
+    assert str(found["stars"].dtype) == "Int64"
+    assert found["zoom"].dtype == float
 
 
 def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[], Store]) -> None:

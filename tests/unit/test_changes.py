@@ -71,7 +71,8 @@ def test_a_part_of_a_dataset_leaves_the_rest_alone_unless_told_otherwise(project
     part = project.train_set.filter("label == 'pear'")
     assert project.update("train", part.relabel({"pear": "quince"})) == 2
     assert len(project.train_set) == 4
-    assert project.update("train", project.train_set.filter("label == 'quince'"), remove_missing=True) == 2
+    others = project.train_set.filter("label != 'quince'")
+    assert project.remove("train", others) == 2
     assert project.train_set.images["image"].tolist() == images[2:]
     assert all(Path(image).exists() for image in images)
 
@@ -247,3 +248,26 @@ def test_the_history_tells_of_it(project: cl.Project) -> None:
     project.distribute(0.4)
     newest = project.history.iloc[0]
     assert (newest["what"], newest["note"], newest["count"]) == ("distribute", "0.4", 2)
+
+
+def test_what_others_changed_meanwhile_is_no_edit_of_yours(project: cl.Project) -> None:
+    fill(project, {"quince": 2, "medlar": 2})
+    mine, theirs = project.train_set, project.train_set
+    first, last = mine.images["image"].iloc[0], mine.images["image"].iloc[-1]
+    project.update("train", theirs.relabel("theirs", theirs.images["image"] == last))
+    assert project.update("train", mine.relabel("mine", mine.images["image"] == first)) == 1
+    labels = project.train_set.annotations.set_index("image")["label"]
+    assert (labels[first], labels[last]) == ("mine", "theirs")
+    with pytest.raises(StaleEditError):
+        project.update("train", mine.relabel("mine", mine.images["image"] == last))
+
+
+def test_removing_is_refused_for_images_that_others_changed(project: cl.Project) -> None:
+    fill(project, {"quince": 2, "medlar": 2})
+    read = project.train_set
+    project.update("train", project.train_set.relabel("theirs", "label == 'medlar'"))
+    with pytest.raises(StaleEditError):
+        project.remove("train", read)
+    assert project.remove("train", read.filter("label == 'quince'")) == 2
+    assert project.remove("train", project.train_set.images["image"].tolist()) == 2
+    assert len(project.train_set) == 0
