@@ -30,6 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"customlabels-nb: {error}", file=sys.stderr)
         return 1 if isinstance(error, NotebookFailed) else 2
+    except OSError as error:
+        print(
+            f"customlabels-nb: {error.filename or 'a file'} can't be used: {error.strerror or error}.", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print("customlabels-nb: stopped.", file=sys.stderr)
         return 130
