@@ -13,9 +13,12 @@ import threading
 from pathlib import Path
 
 from customlabels_nb.files import replacing
-from customlabels_nb.images import open_image, thumbnail
+from customlabels_nb.images import content_hash, open_image, read_bytes, thumbnail
 from customlabels_nb.settings import settings
 
+#: Tells programs that walk over folders to leave one out (Cache Directory Tagging Specification, bford.info/cachedir).
+TAG_NAME = "CACHEDIR.TAG"
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of customlabels_nb.\n"
 _KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 
 
@@ -34,6 +37,7 @@ class ContentCache:
         self.folder = folder
         self.limit_bytes = limit_bytes
         self._written = 0
+        self._tagged = False
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
@@ -52,6 +56,7 @@ class ContentCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._tag()
             with replacing(path, durable=False) as file:
                 file.write(data)
         except OSError:
@@ -63,6 +68,12 @@ class ContentCache:
                 self._written = 0
         if due:
             self.trim()
+
+    def _tag(self) -> None:
+        if not self._tagged:
+            with contextlib.suppress(FileExistsError), (self.folder / TAG_NAME).open("xb") as file:
+                file.write(_TAG)
+            self._tagged = True
 
     def trim(self) -> None:
         """Delete the entries longest unused until the cache is within its limit."""
@@ -99,12 +110,12 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     ImageError
         If the image can't be read.
     """
-    key = f"{sha256}-{size}.jpg" if sha256 and cache is not None else None
-    if key and not _KEY.fullmatch(key):  # somebody's own name for the content
-        key = None
-    if key and cache is not None and (kept := cache.get(key)) is not None:
+    key = f"{sha256}-{size}.jpg" if sha256 and cache is not None else ""
+    usable = _KEY.fullmatch(key)  # the content may have somebody's own name
+    if usable and cache is not None and (kept := cache.get(key)) is not None:
         return kept
-    data = thumbnail(open_image(image, root=root, at_least=size), size)
-    if key and cache is not None:
-        cache.put(key, data)
-    return data
+    data = read_bytes(image, root)
+    small = thumbnail(open_image(data, name=image, at_least=size), size)
+    if usable and cache is not None and content_hash(data) == sha256:  # the file may have changed since that was known
+        cache.put(key, small)
+    return small

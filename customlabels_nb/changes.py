@@ -11,9 +11,11 @@ from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.sources import image_uri
 from customlabels_nb.splitting import rare_labels
 from customlabels_nb.store import Action, Store
 from customlabels_nb.store.frames import annotation_keys, row_keys
+from customlabels_nb.text import one_line
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Distribution:
     issues: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        notes = "".join(f"\n  {row.where}: {row.message}" for row in self.issues.itertuples())
+        notes = "".join(f"\n  {one_line(row.where)}: {one_line(row.message)}" for row in self.issues.itertuples())
         return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
 
 
@@ -110,6 +112,8 @@ def distribute(
 
 def _edited(stored: Dataset, frame: pd.DataFrame, annotator: str) -> Dataset:
     """The stored images that a table of annotations speaks of, with these annotations."""
+    if "image" in frame.columns and frame["image"].notna().all():
+        frame = frame.assign(image=_stored_names(frame["image"], set(stored.images["image"])))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images = stored.images[stored.images["image"].isin(frame["image"])]
     missing = set(frame["image"]) - set(images["image"])
@@ -119,3 +123,9 @@ def _edited(stored: Dataset, frame: pd.DataFrame, annotator: str) -> Dataset:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
     images = t.settle_statuses(images, annotations, changed=stored.annotations["image"])
     return Dataset(images, annotations, stored.labels, name=stored.name, root=stored.root)
+
+
+def _stored_names(images: pd.Series, stored: set[str]) -> list[str]:
+    """The names that the dataset has for these images: as given, or else as an import would write them."""
+    names = {name: name if name in stored else image_uri(name) for name in images.unique()}
+    return [names[name] if names[name] in stored else str(name) for name in images]

@@ -6,9 +6,11 @@ Every method that changes something returns a new dataset; the one it was called
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,9 +21,12 @@ from customlabels_nb.cache import project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError, InputError, LabelError, TableError
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.splitting import stratified_split
+from customlabels_nb.text import escaped, one_line
 
 _SHOWN_THUMBNAILS = 8
-Where: TypeAlias = str | Sequence[bool] | pd.Series
+_IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
+_ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
+Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
 
 
 class Dataset:
@@ -121,10 +126,11 @@ class Dataset:
 
         Parameters
         ----------
-        where : str or sequence of bool
-            A query such as ``"label == 'apple' and width > 800"`` over the columns of images and, of
+        where : str, sequence of bool, or callable
+            A query such as ``"label == 'apple' and width > @least"`` over the columns of images and, of
             annotations, ``label``, ``confidence``, ``annotator`` and ``job`` (an image stays if it holds for any of its
-            annotations); or one bool per image.
+            annotations), with ``@`` before names of your own variables; or one bool per image, a Series being matched
+            by its index as pandas does; or a function that gives those when it is called with the images table.
         """
         return self._take(self._images[self._mask(where)])
 
@@ -149,8 +155,8 @@ class Dataset:
         fraction : float
             The share, between 0 and 1.
         groups : str or sequence, optional
-            A column of images, or one value per image: images of one group stay together. Images with the same
-            content always do.
+            A column of images, or one value per image (a Series is matched by its index): images of one group stay
+            together. Images with the same content always do.
         """
         chosen = self.split_mask(fraction, groups=groups, random_state=random_state)
         return self._take(self._images[~chosen]), self._take(self._images[chosen])
@@ -192,10 +198,7 @@ class Dataset:
             renamed = {old: None if new is None else t.check_label(new) for old, new in labels.items()}
             new = annotations["label"].map(lambda name: renamed.get(name, name))
             annotations["label"] = annotations["label"].where(~touched, new)
-            annotations = annotations[annotations["label"].notna()]
-            annotations = annotations[
-                ~(annotations["left"].isna() & annotations.duplicated(["image", "label", "left"]))
-            ]
+            annotations = t.normalise_annotations(annotations)
         images = t.settle_statuses(self._images, annotations, changed=self._annotations.loc[touched, "image"])
         return Dataset(images, annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
@@ -233,6 +236,8 @@ class Dataset:
             return content
         if isinstance(groups, str) and groups not in self._images.columns:
             raise InputError(f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}.")
+        if isinstance(groups, pd.Series):
+            groups = self._aligned(groups, "groups")
         try:
             given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
@@ -259,22 +264,28 @@ class Dataset:
         return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        if callable(where):
+            where = np.asarray(found) if not isinstance(found := where(self.images), pd.Series) else found
         if isinstance(where, str):
             columns = ["image", "label", "confidence", "annotator", "job"]
             own = self._images.drop(columns=columns[1:], errors="ignore")
             wide = own.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
             try:
-                holds = wide.eval(where, engine="python")
+                caller = _caller()
+                holds = wide.eval(where, engine="python", local_dict=caller.f_locals, global_dict=caller.f_globals)
                 if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
                     raise TypeError("it is neither true nor false")
                 found = wide.loc[holds.fillna(False).astype(bool), "image"]
             except Exception as error:  # pandas raises whatever the parsed expression makes it raise
+                hint = " Equality is written ==." if _ASSIGNMENT.search(where) else ""
                 raise InputError(
-                    f"filter {where!r} can't be evaluated: {error}. Columns: {list(wide.columns)}."
+                    f"filter {where!r} can't be evaluated: {error}.{hint} Columns: {list(wide.columns)}."
                 ) from error
             return np.asarray(self._images["image"].isin(found), dtype=bool)
-        if isinstance(where, pd.Series) and where.dtype == "boolean":  # a comparison of sizes that aren't all known
-            where = where.fillna(False).astype(bool)
+        if isinstance(where, pd.Series):
+            where = self._aligned(where, "the mask")
+            if where.dtype == "boolean":  # a comparison of sizes that aren't all known
+                where = where.fillna(False).astype(bool)
         mask = np.asarray(where)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise InputError(
@@ -282,10 +293,24 @@ class Dataset:
             )
         return mask
 
+    def _aligned(self, values: pd.Series, what: str) -> pd.Series:
+        """The values in the order of images, matched by the index: that of the table, or the images' names."""
+        for index in (self._images.index, pd.Index(self._images["image"])):
+            if values.index.equals(index):
+                return values
+            if values.index.is_unique and index.isin(values.index).all():
+                return values.reindex(index)
+        raise InputError(
+            f"The index of {what} doesn't match that of images, which runs from 0 to {len(self) - 1}: it was made "
+            f"from another table. If its {len(values)} values stand in the order of images, give .to_numpy()."
+        )
+
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
-        counts = ", ".join(f"{name} {count}" for name, count in self.label_counts.items())
-        return f"Dataset {self.name!r}: {self._head()}{': ' + counts if counts else ''}"
+        found = self.label_counts
+        parts = [f"{one_line(name)} {count}" for name, count in found.head(_IN_TEXT).items()]
+        more = f" and {len(found) - _IN_TEXT:,} more" if len(found) > _IN_TEXT else ""
+        return f"Dataset {self.name!r}: {self._head()}{': ' + ', '.join(parts) + more if parts else ''}"
 
     def _head(self) -> str:
         statuses = self._images["status"].value_counts()
@@ -296,18 +321,20 @@ class Dataset:
     def _repr_html_(self) -> str:
         counts = self.label_counts
         chips = "".join(
-            f'<span style="white-space:nowrap"><span style="color:{html.escape(colour)}">●</span> '
-            f'{html.escape(name)} <span style="color:var(--jp-ui-font-color2,#666);font-variant-numeric:tabular-nums">'
-            f"{counts[name]:,}</span></span>"
-            for name, colour in zip(self._labels["label"][:40], self._labels["colour"][:40], strict=True)
+            f'<span style="white-space:nowrap"><span style="color:{escaped(colour)}">●</span> '
+            f'<bdi>{escaped(name)}</bdi> <span style="color:var(--jp-ui-font-color2,inherit);'
+            f'font-variant-numeric:tabular-nums">{counts[name]:,}</span></span>'
+            for name, colour in self._labels.head(_IN_HTML).itertuples(index=False)
         )
-        more = f"<span>and {len(self._labels) - 40} more labels</span>" if len(self._labels) > 40 else ""
+        more = len(self._labels) - _IN_HTML
+        if more > 0:
+            chips += f"<span>and {more:,} more labels</span>"
         pictures = "".join(self._picture(row) for row in self._spread().itertuples())
         return (
             '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-            'color:var(--jp-ui-font-color1,#222)">'
-            f"<div><b>{html.escape(self.name)}</b> · {self._head()}</div>"
-            f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}{more}</div>'
+            'color:var(--jp-ui-font-color1,inherit)">'
+            f"<div><b>{escaped(self.name)}</b> · {self._head()}</div>"
+            f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}</div>'
             f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div></div>'
         )
 
@@ -317,7 +344,7 @@ class Dataset:
         return self._images.iloc[np.unique(places)]
 
     def _picture(self, row: Any) -> str:
-        name = html.escape(row.image.rsplit("/", 1)[-1], quote=True)
+        name = escaped(row.image.rsplit("/", 1)[-1])
         try:
             data = thumbnail_of(
                 row.image,
@@ -327,13 +354,21 @@ class Dataset:
                 cache=project_cache(self.root, "thumbnails"),
             )
         except ImageError as error:
-            return f'<span style="color:var(--jp-error-color1,#b00)">{name}: {html.escape(error.reason)}</span>'
+            return f'<span style="color:var(--jp-error-color1,#b00)">{name}: {escaped(error.reason)}</span>'
         uri = base64.b64encode(data).decode("ascii")
         return (
             f'<img src="data:image/jpeg;base64,{uri}" alt="{name}" title="{name}" '
             'style="flex:1 1 84px;min-width:0;max-width:130px;height:90px;object-fit:contain;border-radius:4px;'
-            'background:var(--jp-layout-color2,#f3f4f6)">'
+            'background:var(--jp-layout-color2,#8881)">'
         )
+
+
+def _caller() -> FrameType:
+    """The frame of whoever called into this package: the variables that a query may name are its."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        frame = frame.f_back
+    return frame
 
 
 def _join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:

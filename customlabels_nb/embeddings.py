@@ -16,7 +16,7 @@ from customlabels_nb.cache import ContentCache
 from customlabels_nb.device import choose_device
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images import open_image
+from customlabels_nb.images import content_hash, open_image, read_bytes
 from customlabels_nb.issues import Issue
 from customlabels_nb.models.backbones import PACKAGED, Backbone, backbone_named, forward_batch, load_backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
@@ -39,10 +39,14 @@ class Embeddings:
         One row an image, in the order given; NaN where an image can't be read.
     issues : list of Issue
         Why not, one for each such image.
+    hashes : list of (str or None)
+        What each row was made of: the SHA-256 of the bytes that were read, the key of one that came from the cache,
+        None where an image can't be read.
     """
 
     features: Features
     issues: list[Issue]
+    hashes: list[str | None]
 
     @property
     def readable(self) -> npt.NDArray[np.bool_]:
@@ -65,8 +69,9 @@ def embed(
     """Pooled features of a pretrained backbone for each image.
 
     Images are decoded on threads while the network works; a few batches are in memory at once, however many
-    images there are. With ``cache`` and ``keys`` each finished batch is kept, so that a run that was interrupted
-    or cancelled goes on where it stopped; torch isn't even imported when all images are there.
+    images there are. With ``cache`` each finished batch is kept, under the hashes of the bytes that were read; so a
+    run with ``keys`` that was interrupted or cancelled goes on where it stopped. torch isn't even imported when all
+    images are there.
 
     Parameters
     ----------
@@ -75,7 +80,8 @@ def embed(
     root : Path, optional
         Folder under which relative paths lie.
     keys : sequence of (str or None), optional
-        What identifies each image's content (its sha256); an image without is not cached.
+        The SHA-256 of each image as far as it is known to be that of the file as it is now: what the cache has under
+        it is taken, and the file isn't read. A file without is read.
     backbone, device : str, optional
         See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb.device.choose_device`.
     cache : ContentCache, optional
@@ -97,9 +103,9 @@ def embed(
         raise InputError(f"keys has {len(keys)} entries for {len(images)} images; give one for each, or None.")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
-    names = [_cache_key(key, facts) for key in keys] if keys is not None and cache is not None else [None] * len(images)
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
-    missing = [index for index, name in enumerate(names) if not _from_cache(features[index], name, cache)]
+    hashes: list[str | None] = [None] * len(images) if keys is None else list(keys)
+    missing = [index for index, key in enumerate(hashes) if not _from_cache(features[index], key, facts, cache)]
     done = len(images) - len(missing)
     _tell(events, phase, done, len(images))
     issues: list[Issue] = []
@@ -107,39 +113,50 @@ def embed(
         chosen = choose_device(device)
         network = load_backbone(backbone).to(chosen)
 
-        def decode(index: int) -> tuple[int, Pixels | Issue]:
+        def decode(index: int) -> _Read:
             name = images[index]
             try:
-                return index, to_pixels(open_image(name, root=root, at_least=facts.input_size), facts.input_size)
+                data = read_bytes(name, root)
+                image = open_image(data, name=name, at_least=facts.input_size)
+                return _Read(index, to_pixels(image, facts.input_size), content_hash(data))
             except ImageError as error:
-                return index, Issue(error.code, error.reason, where=name)
+                return _Read(index, Issue(error.code, error.reason, where=name), None)
 
         with closing(map_bounded(decode, missing, workers=settings.threads)) as decoded:
             for batch in _batches(decoded, batch_size or forward_batch(chosen)):
-                issues += [found for _, found in batch if isinstance(found, Issue)]
-                pixels = {index: found for index, found in batch if not isinstance(found, Issue)}
-                if pixels:
-                    rows = _forward(network, list(pixels.values()), facts, chosen)
-                    for index, row in zip(pixels, rows, strict=True):
-                        features[index] = row
-                        name = names[index]
-                        if cache is not None and name is not None:
-                            cache.put(name, row.tobytes())
+                pixels = [read.found for read in batch if not isinstance(read.found, Issue)]
+                rows: Iterator[Features] = iter(_forward(network, pixels, facts, chosen) if pixels else ())
+                for read in batch:
+                    hashes[read.index] = read.hash
+                    if isinstance(read.found, Issue):
+                        issues.append(read.found)
+                        continue
+                    row = features[read.index] = next(rows)
+                    if cache is not None and read.hash is not None:
+                        # not under the key that was given: the file may have changed since that was known
+                        cache.put(_cache_key(read.hash, facts), row.tobytes())
                 done += len(batch)
                 _tell(events, phase, done, len(images))
-    return Embeddings(features, issues)
+    return Embeddings(features, issues, hashes)
 
 
-def _cache_key(key: str | None, facts: Backbone) -> str | None:
-    if key is None:
-        return None
+@dataclass(frozen=True)
+class _Read:
+    """An image of which the bytes, whose hash is ``hash``, were read and decoded; or why not."""
+
+    index: int
+    found: Pixels | Issue
+    hash: str | None
+
+
+def _cache_key(key: str, facts: Backbone) -> str:
     text = f"{key}\n{facts.name}\n{facts.input_size}\n{TRANSFORM_VERSION}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _from_cache(row: Features, name: str | None, cache: ContentCache | None) -> bool:
-    """Whether the cache knew ``name``; its features are then in ``row``."""
-    kept = cache.get(name) if cache is not None and name is not None else None
+def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
+    """Whether the cache knew ``key``; its features are then in ``row``."""
+    kept = cache.get(_cache_key(key, facts)) if cache is not None and key is not None else None
     if kept is None or len(kept) != row.nbytes:
         return False
     values = np.frombuffer(kept, dtype=np.float32)
@@ -149,8 +166,8 @@ def _from_cache(row: Features, name: str | None, cache: ContentCache | None) -> 
     return True
 
 
-def _batches(decoded: Iterator[tuple[int, Pixels | Issue]], size: int) -> Iterator[list[tuple[int, Pixels | Issue]]]:
-    batch: list[tuple[int, Pixels | Issue]] = []
+def _batches(decoded: Iterator[_Read], size: int) -> Iterator[list[_Read]]:
+    batch: list[_Read] = []
     for item in decoded:
         batch.append(item)
         if len(batch) == size:

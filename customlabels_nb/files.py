@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Paths as people type them, and files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+
+def expand_home(path: str) -> str:
+    """``path`` with the home folder for a leading ``~``, unless something of that very name is here."""
+    return os.path.expanduser(path) if path.startswith("~") and not os.path.lexists(path) else path
 
 
 @contextmanager

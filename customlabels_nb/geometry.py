@@ -30,16 +30,17 @@ def xyxy_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
     return result
 
 
-def ltwh_to_ratios(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
-    """Boxes as shares (0..1) of an image of ``size`` (width, height) pixels, as the service's API has them."""
-    width, height = size
-    return _as_boxes(boxes) / np.array([width, height, width, height], dtype=np.float64)
+def ltwh_to_ratios(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
+    """Boxes as shares (0..1) of an image of ``size`` (width, height) pixels, as the service's API has them.
+
+    ``size`` is one for all or, shape (n, 2), one for each box.
+    """
+    return _as_boxes(boxes) / np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
-def ratios_to_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
-    """Pixels of boxes given as shares (0..1) of an image of ``size`` (width, height) pixels."""
-    width, height = size
-    return _as_boxes(boxes) * np.array([width, height, width, height], dtype=np.float64)
+def ratios_to_ltwh(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
+    """Pixels of boxes given as shares (0..1) of an image of ``size``, or of a size for each; see ltwh_to_ratios."""
+    return _as_boxes(boxes) * np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
 def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:

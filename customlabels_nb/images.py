@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from PIL import Image, UnidentifiedImageError
@@ -29,8 +29,16 @@ from customlabels_nb.errors import (
     NotAnImageError,
     TruncatedImageError,
 )
-from customlabels_nb.limits import LOCAL
+from customlabels_nb.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.settings import settings
+
+try:
+    from PIL.AvifImagePlugin import SUPPORTED as _AVIF
+except ImportError:  # an older Pillow
+    _AVIF = False
+
+#: Endings of the images that are read here.
+READ_SUFFIXES = IMAGE_SUFFIXES | ({".avif"} if _AVIF else frozenset())
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -45,7 +53,8 @@ _UPRIGHT = {
 _TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where an orientation may stand
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM")  # MPO comes as JPEG
+_LATER_FORMATS = ("AVIF",) if _AVIF else ()
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO comes as JPEG
 _opening = threading.Lock()  # warnings.catch_warnings changes what all threads see
 
 
@@ -81,6 +90,14 @@ def to_path(uri: str, root: Path | None = None) -> Path:
         return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
     path = Path(uri)
     return path if root is None or path.is_absolute() else root / path
+
+
+def why_unread(name: str) -> str | None:
+    """What to do with a file that by its name is an image of a type that isn't read; None for all others."""
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
+        return None
+    return f"Images of the type {suffix[1:].upper()} are not read; convert it to JPEG or PNG."
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
@@ -140,8 +157,8 @@ def _read_remote(uri: str, max_bytes: int | None) -> bytes:
         raise ImageNotFoundError(uri, f"can't be read ({reason}); check the URL and the access to it.") from error
 
 
-def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> ImageFacts:
-    """Size and content hash of an encoded image, reading its header only where the rest is evidently whole.
+def measure(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> tuple[int, int]:
+    """Oriented width and height of an encoded image, reading its header only where the rest is evidently whole.
 
     JPEG and WebP that end as they should are trusted, so are PNG whose checksums are right; any other is decoded once.
 
@@ -156,7 +173,50 @@ def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> Im
         width, height = image.size
         if _orientation(image, data) in _TURNED:
             width, height = height, width
-    return ImageFacts(width, height, hashlib.sha256(data).hexdigest(), len(data))
+    return width, height
+
+
+def header_size(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.max_pixels) -> tuple[int, int]:
+    """Oriented width and height of an image of which, if it is a local file, no more than the header is read.
+
+    Whether the rest is whole isn't known; see :func:`measure`.
+
+    Raises
+    ------
+    ImageError
+        One of its subclasses, naming the image.
+    """
+    if is_remote(uri):
+        return measure(read_bytes(uri), uri, max_pixels=max_pixels)
+    try:
+        path = to_path(uri, root)
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe waits for its writer
+            raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+        with path.open("rb") as file, _opened(file, uri, max_pixels) as image:
+            # without its bytes Pillow would decode a PNG to find its EXIF
+            data = path.read_bytes() if image.format == "PNG" else None
+            width, height = image.size
+            return (height, width) if _orientation(image, data) in _TURNED else (width, height)
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
+
+
+def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> ImageFacts:
+    """Size and content hash of an encoded image; see :func:`measure` for what is read and raised."""
+    return hashed(data, measure(data, name, max_pixels=max_pixels))
+
+
+def hashed(data: bytes, size: tuple[int, int]) -> ImageFacts:
+    """What is known of an image whose ``size`` is."""
+    return ImageFacts(*size, content_hash(data), len(data))
+
+
+def content_hash(data: bytes) -> str:
+    """What tells the content of a file from others: its SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def open_image(
@@ -215,17 +275,19 @@ def thumbnail(image: Image.Image, size: int) -> bytes:
 
 
 @contextmanager
-def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(data: bytes | BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")
     try:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's bomb warning: the check below is ours
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            file = io.BytesIO(data) if isinstance(data, bytes) else data
+            image = Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError(name, f"too many pixels to decode safely ({error}).") from error
     except UnidentifiedImageError as error:
-        raise NotAnImageError(name, "this is not an image of a type that is read.") from error
+        reason = why_unread(name) or "This is not an image of a type that is read."
+        raise NotAnImageError(name, reason[0].lower() + reason[1:]) from error
     except Exception as error:  # Pillow's parsers raise whatever a damaged header makes them
         raise TruncatedImageError(name, f"its header is damaged ({error}).") from error
     with image:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import html
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +16,48 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
-from customlabels_nb.images import ImageFacts, inspect, is_remote, read_bytes, to_path
+from customlabels_nb.images import ImageFacts, hashed, is_remote, measure, read_bytes, to_path
 from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.known_images import LabelsByImage, kept_labels, label_known, labels_by_image, told
 from customlabels_nb.settings import settings
 from customlabels_nb.sources import Found, Source, find_images
 from customlabels_nb.store import Action, Store
+from customlabels_nb.text import escaped
 from customlabels_nb.work import map_bounded
 
-_READ_AT_ONCE = 8  # images that a thread takes in one go
+# what a thread takes in one go: several small images, or a large one
+_PART_IMAGES = 8
+_PART_BYTES = 4 * 2**20
 
 
 @dataclass
 class Intake:
-    """What will be written: new images with their files' facts, those whose content changed, and the findings."""
+    """What will be written: new images with their files' facts, those whose content changed, and the findings.
+
+    ``known`` has the images that were there already: the source's name for them → the project's.
+    """
 
     images: pd.DataFrame
     annotations: pd.DataFrame
     files: pd.DataFrame
     changed: pd.DataFrame
     issues: list[Issue]
-    known: int
+    known: dict[str, str]
 
 
 class ImportReport:
-    """What became of an import. ``issues`` is a table of what was left out or looks wrong, with the reason."""
+    """What became of an import. ``issues`` is a table of what was left out or looks wrong, with the reason.
 
-    def __init__(self, split: str, added: int, known: int, ignored: int, issues: Sequence[Issue]) -> None:
+    ``labelled`` counts those of the ``known`` images, which were there already, that had no label and got one.
+    """
+
+    def __init__(
+        self, split: str, added: int, known: int, ignored: int, issues: Sequence[Issue], labelled: int = 0
+    ) -> None:
         self.split = split
         self.added = added
         self.known = known
+        self.labelled = labelled
         self.ignored = ignored
         self.issues = issues_to_frame(issues)
 
@@ -54,6 +65,8 @@ class ImportReport:
         parts = [f"{self.added:,} images added to {self.split}"]
         if self.known:
             parts.append(f"{self.known:,} were there already")
+        if self.labelled:
+            parts.append(f"{self.labelled:,} that were there got their labels")
         if self.ignored:
             parts.append(f"{self.ignored:,} files are no images by their name")
         if len(self.issues):
@@ -62,13 +75,12 @@ class ImportReport:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{html.escape(row.code)}</td><td>{html.escape(str(row.where))}</td>"
-            f"<td>{html.escape(row.message)}</td></tr>"
+            f"<tr><td>{escaped(row.code)}</td><td>{escaped(row.where)}</td><td>{escaped(row.message)}</td></tr>"
             for row in self.issues.head(20).itertuples()
         )
         more = f"<p>and {len(self.issues) - 20:,} more in .issues</p>" if len(self.issues) > 20 else ""
         table = f"<table><tr><th>code</th><th>where</th><th>what</th></tr>{rows}</table>{more}" if rows else ""
-        return f"<div>{html.escape(repr(self))}</div>{table}"
+        return f"<div>{escaped(repr(self))}</div>{table}"
 
 
 def import_images(
@@ -95,30 +107,40 @@ def import_images(
     ):
         if value not in allowed:
             raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
-    found = find_images(source, auto_label=auto_label, label=label, project_folder=root, annotator=settings.user)
+    who = settings.user
+    found = find_images(source, auto_label=auto_label, label=label, project_folder=root, annotator=who, split=split)
     name = str(found.description["name"])
     facts: dict[int, ImageFacts | ImageError] = {}
     while True:
         known, as_of = store.files()
+        labels = labels_by_image(store.annotations(split)) if len(found.annotations) else {}
         intake = take_in(
             found,
             facts,
             split=split,
             known=known,
             root=root,
+            labels=labels,
             copy=copy,
             on_leak=on_leak,
             duplicates=duplicates,
             events=events,
         )
+        wanted = found.annotations[found.annotations["image"].isin(intake.known)]
+        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
+        pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
+        wanted = wanted[pd.array([label not in labels.get(image, ()) for image, label in pairs], dtype=bool)]
+        bare = wanted[~wanted["image"].isin(labels)]
+        statuses = store.images(split).set_index("image")["status"].to_dict() if len(bare) else {}
+        issues = [*intake.issues, *kept_labels(wanted, labels, statuses, name)]
         try:
             store.add_images(
                 split,
                 intake.images,
                 intake.annotations,
-                Action("import", settings.user, name),
+                Action("import", who, name),
                 files=intake.files,
-                issues=intake.issues,
+                issues=issues,
                 source=found.description,
                 as_of=as_of,
             )
@@ -126,8 +148,9 @@ def import_images(
         except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
             continue
     if len(intake.changed):
-        store.refresh_files(split, intake.changed, Action("refresh files", settings.user, name))
-    return ImportReport(split, len(intake.images), intake.known, found.ignored, intake.issues)
+        store.refresh_files(split, intake.changed, Action("refresh files", who, name))
+    labelled = label_known(store, split, bare, Action("label imported images", who, name))
+    return ImportReport(split, len(intake.images), len(intake.known), found.ignored, issues, labelled)
 
 
 def take_in(
@@ -137,6 +160,7 @@ def take_in(
     split: str,
     known: pd.DataFrame,
     root: Path,
+    labels: LabelsByImage | None = None,
     copy: bool = False,
     on_leak: str = "report",
     duplicates: str = "skip",
@@ -152,6 +176,8 @@ def take_in(
         The store's ``files()``: what the project has on both sides.
     root : Path
         The project's folder; with ``copy`` the files are copied below it.
+    labels : mapping, optional
+        The labels of this dataset's images, to tell where those of duplicates differ.
     on_leak : {"report", "keep"}
         What to do with an image whose content is on the other side (train or test): leave it out, or keep it.
     duplicates : {"skip", "keep"}
@@ -159,15 +185,15 @@ def take_in(
     """
     issues = list(found.issues)
     mine = known["split"] == split
-    stored = {row.image: row for row in known[mine].itertuples(index=False)}
+    stored = _stored(known[mine])
     others = frozenset(known.loc[~mine, "image"])
     names = found.images["image"].tolist()
     stats: list[tuple[int, int] | None] = found.stats or [None] * len(names)
-    todo, changed_todo, already = [], [], 0
+    todo, changed_todo, already = [], [], dict[str, str]()
     for index, (image, stat) in enumerate(zip(names, stats, strict=True)):
         if image in stored:
-            already += 1
-            if stat is not None and not _same(stored[image], stat):
+            already[image] = image
+            if stat is not None and stored[image][1:] != stat:
                 changed_todo.append(index)
         elif image in others and on_leak == "report":
             issues.append(_leak(image, image, False, found))
@@ -181,14 +207,15 @@ def take_in(
         for index in wanted
         if isinstance(error := read[index], ImageError)
     ]
-    content = _Content(known, split)
+    told_apart = {**labels_by_image(found.annotations), **(labels or {})} if facts else {}
+    content = _Content(known, split, told_apart)
     changed = _changed(found, changed_todo, facts, stored, content, issues)
     kept = []
     for index in todo:
         if index not in facts:
             continue
-        if copy and _copied_name(names[index], facts[index].sha256) in stored:
-            already += 1
+        if copy and (own_copy := _copied_name(names[index], facts[index].sha256)) in stored:
+            already[names[index]] = own_copy
         elif content.accept(names[index], facts[index], found, issues, on_leak, duplicates):
             kept.append(index)
     images = found.images.iloc[kept].reset_index(drop=True)
@@ -216,13 +243,15 @@ def take_in(
 
 
 class _Content:
-    """Which contents the project has, on which side and under which name."""
+    """Which contents the project has, on which side, under which name and with which labels."""
 
-    def __init__(self, known: pd.DataFrame, split: str) -> None:
+    def __init__(self, known: pd.DataFrame, split: str, labels: LabelsByImage) -> None:
+        self.labels = labels
         has = known[known["sha256"].notna()]
         mine = has["split"] == split
-        self.here = dict(zip(has.loc[mine, "sha256"], has.loc[mine, "image"], strict=True))
-        self.there = dict(zip(has.loc[~mine, "sha256"], has.loc[~mine, "image"], strict=True))
+        self.here, self.there = (
+            dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True)) for side in (has[mine], has[~mine])
+        )
 
     def accept(
         self, image: str, facts: ImageFacts, found: Found, issues: list[Issue], on_leak: str, duplicates: str
@@ -234,7 +263,9 @@ class _Content:
             if on_leak == "report":
                 return False
         if twin is not None:
-            message = f"The same picture is in the dataset as {twin!r}; "
+            there, here = told(self.labels, twin), told(self.labels, image)
+            differing = f", {there} there and {here.removeprefix('labelled ')} here" if there != here else ""
+            message = f"The same picture is in the dataset as {twin!r}{differing}; "
             kept = "it was kept." if duplicates == "keep" else "it was left out."
             issues.append(Issue("DUPLICATE_CONTENT", message + kept, image, source))
             if duplicates == "skip":
@@ -244,13 +275,16 @@ class _Content:
 
 
 def _leak(image: str, other: str, kept: bool, found: Found) -> Issue:
-    message = f"The same picture is on the other side (train or test) as {other!r}; "
+    known_as = "" if other == image else f" as {other!r}"
+    message = f"The same picture is on the other side (train or test){known_as}; "
     what = "it was kept." if kept else "it was left out."
     return Issue("LEAK_BETWEEN_SPLITS", message + what, image, found.description["name"])
 
 
-def _same(row: Any, stat: tuple[int, int]) -> bool:
-    return not pd.isna(row.bytes) and not pd.isna(row.mtime_ns) and (int(row.bytes), int(row.mtime_ns)) == stat
+def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
+    """By image its sha256, size in bytes and time of change, each None if it isn't known."""
+    columns = [known[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
+    return dict(zip(known["image"].tolist(), zip(*columns, strict=True), strict=True))
 
 
 def _read_all(
@@ -263,27 +297,53 @@ def _read_all(
     """Fill ``results`` with the facts of these images, or why they can't be used."""
     names = found.images["image"].to_numpy(dtype=object)
 
-    def read(index: int) -> ImageFacts | ImageError:
-        try:
-            return inspect(read_bytes(names[index], root), names[index])
-        except ImageError as error:
-            return error
+    def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
+        # one step for all before the next: headers need Python's lock, files and hashes don't, and threads that pass
+        # it to and fro for each image spend more time on that than they gain
+        answers: dict[int, ImageFacts | ImageError] = {}
+        data: dict[int, bytes] = {}
+        sizes: dict[int, tuple[int, int]] = {}
+        for index in part:
+            try:
+                data[index] = read_bytes(names[index], root)
+            except ImageError as error:
+                answers[index] = error
+        for index, content in data.items():
+            try:
+                sizes[index] = measure(content, names[index])
+            except ImageError as error:
+                answers[index] = error
+        return answers | {index: hashed(data[index], size) for index, size in sizes.items()}
 
-    # one by one they would spend as much time on being handed from thread to thread as on being read
-    at_once = max(1, min(_READ_AT_ONCE, len(indexes) // (4 * settings.threads)))
-    parts = [indexes[start : start + at_once] for start in range(0, len(indexes), at_once)]
-    answers = map_bounded(lambda part: [read(index) for index in part], parts, workers=settings.threads)
-    for done, (index, result) in enumerate(zip(indexes, chain.from_iterable(answers), strict=True), 1):
-        results[index] = result
-        if events is not None and (done % 64 == 0 or done == len(indexes)):
+    done = told = 0
+    for answers in map_bounded(read_part, _parts(indexes, found.stats), workers=settings.threads):
+        results.update(answers)
+        done += len(answers)
+        if events is not None and (done - told >= 64 or done == len(indexes)):
+            told = done
             events.progress("reading images", done, len(indexes))
+
+
+def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> Iterator[list[int]]:
+    """The images in parts; one whose size isn't known is a part of its own."""
+    part: list[int] = []
+    left = _PART_BYTES
+    for index in indexes:
+        stat = stats[index] if stats else None
+        left -= stat[0] if stat else _PART_BYTES
+        if part and (left < 0 or len(part) == _PART_IMAGES):
+            yield part
+            part, left = [], _PART_BYTES - (stat[0] if stat else _PART_BYTES)
+        part.append(index)
+    if part:
+        yield part
 
 
 def _changed(
     found: Found,
     indexes: Sequence[int],
     facts: dict[int, ImageFacts],
-    stored: dict[str, Any],
+    stored: dict[str, tuple[Any, ...]],
     content: _Content,
     issues: list[Issue],
 ) -> pd.DataFrame:
@@ -293,7 +353,7 @@ def _changed(
             continue
         image, stat, fact = str(found.images["image"].iat[index]), found.stats[index], facts[index]
         rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
-        if fact.sha256 != stored[image].sha256:
+        if fact.sha256 != stored[image][0]:
             issues.append(Issue("IMAGE_CHANGED", where=image, source=found.description["name"]))
             if fact.sha256 in content.there:
                 issues.append(_leak(image, content.there[fact.sha256], True, found))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
+from customlabels_nb.errors import LabelError
 from customlabels_nb.store import Action, Store
+from customlabels_nb.text import escaped
+
+_IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
 
 
 class Labels:
@@ -48,6 +51,8 @@ class Labels:
 
     def reorder(self, labels: Sequence[str]) -> None:
         """Put the labels in this order; those not named follow in their old order."""
+        if isinstance(labels, str | bytes):
+            raise LabelError(f"labels={labels!r} is one name; give a list of them.")
         self._store.reorder_labels(list(labels), self._action("reorder labels", ""))
 
     def recolour(self, label: str, colour: str) -> None:
@@ -55,11 +60,15 @@ class Labels:
         self._store.recolour_label(label, colour, self._action("recolour label", ""))
 
     def __repr__(self) -> str:
-        return f"Labels({', '.join(map(repr, self))})"
+        names = list(self)
+        more = [f"and {len(names) - _IN_TEXT:,} more"] if len(names) > _IN_TEXT else []
+        return f"Labels({', '.join([*map(repr, names[:_IN_TEXT]), *more])})"
 
     def _repr_html_(self) -> str:
+        table = self.to_frame()
         items = "".join(
-            f'<li><span style="color:{html.escape(row.colour)}">●</span> {html.escape(row.label)}</li>'
-            for row in self.to_frame().itertuples()
+            f'<li><span style="color:{escaped(row.colour)}">●</span> <bdi>{escaped(row.label)}</bdi></li>'
+            for row in table.head(_IN_HTML).itertuples()
         )
-        return f'<ol style="margin:0">{items}</ol>' if items else "<i>No labels yet: project.labels.add(…)</i>"
+        more = f"<div>and {len(table) - _IN_HTML:,} more labels</div>" if len(table) > _IN_HTML else ""
+        return f'<ol style="margin:0">{items}</ol>{more}' if items else "<i>No labels yet: project.labels.add(…)</i>"

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from customlabels_nb.errors import InputError
 
 #: Endings that are taken for images when a folder or an archive is read.
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom"}
-)
+IMAGE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm",
+})  # fmt: skip
+
+#: Endings of images of types that aren't read: said for each file, so that none is missed in silence.
+UNREAD_SUFFIXES = frozenset({
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".svg", ".svgz", ".eps", ".psd", ".psb",
+    ".xcf", ".tga", ".exr", ".ico", ".icns", ".dcm", ".dicom",
+    # what cameras call raw
+    ".raw", ".dng", ".arw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a source of images names, before any of them is opened: folders, zip files, lists, URLs, DataFrames."""
+"""What a source of images names, before any is opened: folders, zip files, patterns, lists, URLs, DataFrames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -16,8 +17,9 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ArchiveError, InputError, MissingDependencyError
+from customlabels_nb.files import expand_home
 from customlabels_nb.formats.archive import unpack_zip
-from customlabels_nb.formats.folder import read_folder
+from customlabels_nb.formats.folder import is_pattern, match_files, read_folder
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import LOCAL
@@ -51,22 +53,33 @@ class _Labelling:
 
 
 def find_images(
-    source: Source, *, auto_label: bool, label: str | None, project_folder: Path, annotator: str | None = None
+    source: Source,
+    *,
+    auto_label: bool,
+    label: str | None,
+    project_folder: Path,
+    annotator: str | None = None,
+    split: str | None = None,
 ) -> Found:
-    """The images that ``source`` names: a folder, a zip file, one file or URL, a list of these, or a DataFrame.
+    """The images that ``source`` names: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
     A zip is unpacked below ``project_folder``, in a folder named after it and its content.
+
+    Parameters
+    ----------
+    split : str, optional
+        The side for which images are wanted: a DataFrame whose column ``split`` says otherwise is refused.
 
     Raises
     ------
     InputError
-        If there is nothing of that name, or no image in it.
+        If there is nothing of that name, or no image in it; or labels are wanted from folders where there are none.
     """
     if label is not None and auto_label:
         raise InputError("Give either label= or auto_label=True, not both.")
     labelling = _Labelling(auto_label, None if label is None else t.check_label(label), annotator)
     if isinstance(source, pd.DataFrame):
-        found = _from_frame(source, labelling)
+        found = _from_frame(source, labelling, split)
     elif isinstance(source, str | os.PathLike):
         found = _from_name(_text(source), labelling, project_folder)
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
@@ -76,14 +89,25 @@ def find_images(
     if found.images.empty and not found.issues:
         ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
         raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
+    if auto_label and found.description["kind"] in ("files", "table"):
+        raise InputError(
+            "auto_label=True takes labels from the names of folders, but the source names "
+            f"{'a table' if found.description['kind'] == 'table' else 'files'}: give the folder, or label= for all, "
+            "or a DataFrame with a column 'label'."
+        )
     return found
+
+
+def image_uri(name: object) -> str:
+    """How the tables call an image that a person names: see :func:`customlabels_nb.images.to_uri`."""
+    return _uri(_text(name))
 
 
 def _text(item: object) -> str:
     if not isinstance(item, str | os.PathLike) or not os.fspath(item):
         raise InputError(f"{item!r} is no path and no URL.")
     path = os.fspath(item)
-    return path if isinstance(path, str) else os.fsdecode(path)
+    return expand_home(path if isinstance(path, str) else os.fsdecode(path))
 
 
 def _uri(name: str) -> str:
@@ -91,16 +115,27 @@ def _uri(name: str) -> str:
 
 
 def _from_name(name: str, labelling: _Labelling, project_folder: Path) -> Found:
+    if is_pattern(name):
+        found = _from_list(_matches(name), labelling, project_folder)
+        found.description["name"] = name
+        return found
     if not is_remote(name) and not os.path.exists(to_path(name)):
-        raise InputError(f"{name!r} does not exist; give a folder, a zip file, an image, or a list of images.")
+        raise InputError(f"{name!r} does not exist; give a folder, a zip file, an image, a pattern, or a list of them.")
     return _from_container(name, labelling, project_folder) or _from_files([name], labelling)
+
+
+def _matches(pattern: str) -> list[str]:
+    matches = match_files(pattern)
+    if not matches:
+        raise InputError(f"No file matches the pattern {pattern!r}.")
+    return matches
 
 
 def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) -> Found:
     """Folders and zip files are looked into; each image is taken once, where it is named first."""
     parts: list[Found] = []
     files: list[str] = []
-    for name in names:
+    for name in chain.from_iterable(_matches(name) if is_pattern(name) else [name] for name in names):
         container = _from_container(name, labelling, project_folder)
         if container is None:
             files.append(name)
@@ -183,10 +218,12 @@ def _from_files(names: list[str], labelling: _Labelling) -> Found:
     return found
 
 
-def _from_frame(frame: pd.DataFrame, labelling: _Labelling) -> Found:
+def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -> Found:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image', and none twice; it has {list(frame.columns)}.")
-    rows = frame.assign(image=[_uri(_text(name)) for name in frame["image"]])
+    if split is not None and "split" in frame.columns:
+        _check_side(frame["split"], split)
+    rows = frame.assign(image=[image_uri(name) for name in frame["image"]])
     if labelling.label is not None:
         rows = rows.assign(label=labelling.label)
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
@@ -202,6 +239,16 @@ def _from_frame(frame: pd.DataFrame, labelling: _Labelling) -> Found:
     )
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
     return Found(images, annotations, description, [_stat(uri) for uri in images["image"]])
+
+
+def _check_side(sides: pd.Series, split: str) -> None:
+    others = sides[sides.notna() & (sides != split)]
+    if len(others):
+        raise InputError(
+            f"The DataFrame's column 'split' says {others.iloc[0]!r} in {len(others):,} rows, but they were to be "
+            f"added with split={split!r}. Add each side with a call of its own: "
+            "add_images(frame[frame['split'] == 'test'], split='test'), and so for 'train'."
+        )
 
 
 def _join(parts: Sequence[Found]) -> Found:

@@ -138,7 +138,8 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     """An annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
 
     Boxes may come as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
-    image. Rows whose label is null are left out (an image without a label).
+    image. Rows whose label is null are left out (an image without a label), and so is a label of a whole image that it
+    has already.
 
     Raises
     ------
@@ -167,11 +168,15 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
             f"Confidences lie between 0 and 1; {float(result.loc[outside, 'confidence'].iloc[0])!r} "
             f"for image {str(result.loc[outside, 'image'].iloc[0])!r} does not."
         )
-    return result[list(ANNOTATION_COLUMNS)]
+    whole = result["left"].isna() & result["polygon"].isna()
+    repeated = whole & result.assign(whole=whole).duplicated(["image", "label", "whole"])
+    return result.loc[~repeated, list(ANNOTATION_COLUMNS)].reset_index(drop=True)
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     """A labels table from names, or from a frame with ``label`` and perhaps ``colour``."""
+    if isinstance(labels, str | bytes):
+        raise LabelError(f"labels={labels!r} is one name; give a list of them.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):

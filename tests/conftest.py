@@ -97,6 +97,12 @@ def _required(call: pytest.CallInfo[None]) -> bool:
     return bool(os.environ.get(REQUIRE_ALL_VARIABLE)) and not absent
 
 
+@pytest.fixture(scope="session")
+def outer_environment(pytestconfig: pytest.Config) -> dict[str, str]:
+    """The environment in which the tests were started: for tools that keep their downloads below the user's home."""
+    return dict(pytestconfig.stash[_environment])
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Every test has an empty cache, and changes the settings only for itself."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.scores import SINGLE_LABEL, FloatArray, IntArray, Scores
+from customlabels_nb.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,8 +88,6 @@ class ConfusionMatrix:
         return plot_confusion_matrix(self, ax=ax, normalize=normalize)
 
     def __repr__(self) -> str:
-        from customlabels_nb.evaluation.text import printable
-
         return printable(f"Confusion matrix (rows predicted, columns ground truth)\n{self.to_frame()}")
 
     def _repr_html_(self) -> str:

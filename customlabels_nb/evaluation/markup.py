@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ import pandas as pd
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.text import interval
+from customlabels_nb.text import escaped
 
 #: Matrices of more labels are shown as a list of their largest confusions.
 LARGEST_MATRIX = 20
@@ -87,7 +87,7 @@ def head_html(evaluation: Evaluation, *, name: str) -> str:
         f"{count} test image{'' if count == 1 else 's'} · F1 <b>{f1['value']:.3f}</b> {interval(f1)}"
         f" · precision {evaluation.figure('precision'):.3f} · recall {evaluation.figure('recall'):.3f}"
     )
-    return f'<div class="clnb-head"><b><bdi>{escape(name)}</bdi></b><span class="clnb-dim">{line}</span></div>'
+    return f'<div class="clnb-head"><b><bdi>{escaped(name)}</bdi></b><span class="clnb-dim">{line}</span></div>'
 
 
 def per_label_html(evaluation: Evaluation) -> str:
@@ -169,12 +169,12 @@ def _body(content: str) -> str:
 
 
 def _name(label: object) -> str:
-    text = escape(str(label))
+    text = escaped(str(label))
     return f'<bdi class="clnb-name" title="{text}">{text}</bdi>'
 
 
 def _list(sentences: Iterable[str]) -> str:
-    items = "".join(f"<li><bdi>{escape(sentence)}</bdi></li>" for sentence in sentences)
+    items = "".join(f"<li><bdi>{escaped(sentence)}</bdi></li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 

@@ -16,6 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.transforms import blended_transform_factory
 
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.fonts import drawable, with_further_fonts
 from customlabels_nb.evaluation.result import Evaluation
 
 INK = "#7f7f7f"
@@ -43,6 +44,7 @@ LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1,
 MOST_LINES = len(LINE_STYLES)
 
 
+@with_further_fonts
 def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """A bar for each label's F1, best first, and beside it F1, precision, recall, threshold and test images."""
     table = evaluation.per_label.sort_values("f1", ascending=False, kind="stable")
@@ -71,6 +73,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@with_further_fonts
 def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
     """Figures along the threshold, and the threshold in use.
 
@@ -103,6 +106,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     return ax
 
 
+@with_further_fonts
 def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, normalize: str | None = None) -> Axes:
     """The matrix as coloured cells, right ones blue, mistakes red; numbers where they fit.
 
@@ -143,9 +147,12 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
 
 
 def plain(name: str, longest: int) -> str:
-    """A label's name for a drawing: one line, at most ``longest`` characters, and its ``$`` start no formula."""
+    """A label's name for a drawing: one line of at most ``longest`` characters that there is a font for.
+
+    Its ``$`` start no formula.
+    """
     text = "".join(character if character.isprintable() else " " for character in name)
-    text = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    text = drawable(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
     text = text.replace("$", r"\$")
     return f"\u200b{text}" if text.startswith("_") else text  # matplotlib leaves such names out of legends
 

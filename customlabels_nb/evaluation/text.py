@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.text import printable
 
 
 def evaluation_text(evaluation: Evaluation, *, name: str) -> str:
@@ -24,8 +25,3 @@ def evaluation_text(evaluation: Evaluation, *, name: str) -> str:
 def interval(row: pd.Series) -> str:
     """``low`` and ``high`` of a figure in brackets."""
     return f"[{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def printable(text: str) -> str:
-    """``text`` without the control characters that names may hold (a terminal would obey them), but for line ends."""
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

@@ -1,16 +1,23 @@
-"""Folders of images, labels from the names of folders."""
+"""Folders of images, labels from the names of folders; and files that a pattern matches."""
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images import to_uri
+from customlabels_nb.files import expand_home
+from customlabels_nb.images import READ_SUFFIXES, is_remote, to_path, to_uri, why_unread
 from customlabels_nb.issues import Issue
-from customlabels_nb.limits import IMAGE_SUFFIXES
+from customlabels_nb.settings import settings
 from customlabels_nb.tables import check_label
+
+_PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
+_CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
 @dataclass
@@ -32,15 +39,16 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
     """All image files under a folder, however deep.
 
     The label of an image is the name of the folder directly below ``root`` in which it lies, however deep; images in
-    ``root`` itself have none. Hidden files and folders are passed over, links are followed, but never back into a
-    folder that is being read. A folder that may not be read is an issue, and so is one whose name can't be a label.
+    ``root`` itself have none. Hidden files and folders are passed over, and folders below ``root`` that are caches or
+    projects of this package; links are followed, but never back into a folder that is being read. A folder that may not
+    be read is an issue, and so is one whose name can't be a label, a project, and an image of a type that isn't read.
 
     Raises
     ------
     InputError
         If ``root`` isn't a folder, or may not be read.
     """
-    top = os.path.abspath(os.fspath(root))
+    top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
         what = "is a file, not a folder" if os.path.isfile(top) else "does not exist"
         raise InputError(f"The folder {os.fspath(root)!r} {what}.")
@@ -66,7 +74,65 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
 
 def is_image_name(name: str) -> bool:
     """Whether the file's ending is that of an image, and the file isn't hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in READ_SUFFIXES
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a path or URL is meant to match files, rather than to name one: it has ``*`` or, here, ``?``."""
+    if is_remote(name):
+        return "*" in name and not name.startswith(("http:", "https:"))
+    return ("*" in name or "?" in name) and not os.path.lexists(to_path(name))
+
+
+def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
+    """The files, no folders, that a pattern with ``*``, ``?`` or ``**`` matches, in the order of their names.
+
+    Hidden files are passed over, and what lies in caches and projects of this package, unless the pattern names the
+    folder.
+
+    Parameters
+    ----------
+    pattern : str
+        Of local files, or of a bucket (``s3://bucket/*.jpg``).
+    root : Path, optional
+        Folder under which a relative pattern looks, and to which its matches are relative.
+
+    Raises
+    ------
+    InputError
+        If the bucket can't be listed.
+    """
+    if is_remote(pattern):
+        return _remote_matches(pattern)
+    parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
+    fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
+    base = "".join(part + os.sep for part in parts[:fixed])  # its brackets are no pattern
+    found = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
+    top = "" if root is None else os.fspath(root)
+
+    @cache
+    def passed_over(folder: str) -> bool:
+        path = os.path.join(top, folder)
+        return len(folder) > len(base) and (
+            _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
+        )
+
+    return [
+        match for match in found
+        if not os.path.isdir(os.path.join(top, match)) and not passed_over(os.path.dirname(match))
+    ]  # fmt: skip
+
+
+def _remote_matches(pattern: str) -> list[str]:
+    if not settings.network:
+        raise InputError(f"{pattern!r} is not listed: settings.network is off.")
+    try:
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(pattern)
+        return [system.unstrip_protocol(match) for match in sorted(system.glob(path))]
+    except Exception as error:  # each protocol has its own errors
+        raise InputError(f"{pattern!r} can't be listed ({type(error).__name__}: {error}).") from error
 
 
 _Identity = tuple[int, int]
@@ -96,7 +162,10 @@ def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_
             label = _folder_label(entry, found) if label_below else folder.label
             return _open(entry.path, label, folder.above, found)
         if not is_image_name(entry.name):
-            found.ignored += 1
+            if reason := why_unread(entry.name):
+                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
+            else:
+                found.ignored += 1
             return None
         status = entry.stat()
     except OSError as error:
@@ -114,11 +183,38 @@ def _open(path: str, label: str | None, above: frozenset[_Identity], found: Foun
         if identity in above:
             found.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
             return None
+        if _is_cache(path):
+            return None
+        if _is_project(path):
+            reason = "A project lies in this folder, so it was passed over; name the folder to take its images in."
+            found.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
+            return None
         return _Folder(_entries(path), label, above | {identity})
     except OSError as error:
         reason = f"The folder may not be read ({error.strerror})."
         found.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
         return None
+
+
+def _is_cache(folder: str) -> bool:
+    return _begins(os.path.join(folder, _CACHE_TAG), _CACHE_MARK)
+
+
+def _is_project(folder: str) -> bool:
+    """Whether a project of this package lies in the folder; many a tool has a ``project.json``."""
+    pointer = os.path.join(folder, _PROJECT_POINTER)
+    return os.path.isfile(os.path.join(folder, _PROJECT_DATABASE)) or _begins(pointer, _POINTER_MARK, within=4096)
+
+
+def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
+    """Whether the file begins with ``mark``, or has it within so many bytes."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return mark in file.read(within or len(mark))
+    except OSError:
+        return False
 
 
 def _folder_label(entry: os.DirEntry[str], found: FoundFiles) -> str | None:

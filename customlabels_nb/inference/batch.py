@@ -20,8 +20,9 @@ from customlabels_nb.inference.detection import (
     resolve_thresholds,
     select,
 )
-from customlabels_nb.inference.inputs import expand_sources
+from customlabels_nb.inference.inputs import expand_sources, located
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.transforms import Pixels, to_pixels
@@ -61,7 +62,7 @@ def detect_many(
     pandas.DataFrame
         ``image``, ``label``, ``confidence`` (0..1), ``left``, ``top``, ``width``, ``height`` (pixels, NaN from a
         classifier); the images in their order, the highest confidence first. ``.attrs["errors"]``: a dict
-        ``image, code, message`` for each image that can't be read. After an interrupt or a request to stop,
+        ``image, code, message`` for each image or folder that can't be read. After an interrupt or a request to stop,
         ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that weren't looked at:
         give them as ``sources`` to go on.
 
@@ -77,12 +78,13 @@ def detect_many(
     check_max_results(max_results)
     if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
-    images = expand_sources(sources, root=root)
+    issues: list[Issue] = []
+    images = expand_sources(sources, root=root, issues=issues)
     size = batch_size or forward_batch(predictor.device or "cpu")
 
     def decode(name: str) -> Pixels | ImageError:
         try:
-            return to_pixels(open_image(name, root=root, at_least=config.input_size), config.input_size)
+            return to_pixels(open_image(located(name, root), name=name, at_least=config.input_size), config.input_size)
         except ImageError as error:
             return error
 
@@ -100,7 +102,10 @@ def detect_many(
     except (KeyboardInterrupt, Cancelled):
         interrupted = True
     table = _to_table([row for rows, _ in finished for row in rows])
-    table.attrs["errors"] = [error for _, errors in finished for error in errors]
+    table.attrs["errors"] = [
+        *({"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues),
+        *(error for _, errors in finished for error in errors),
+    ]
     if interrupted:
         table.attrs["interrupted"] = True
         table.attrs["remaining"] = images[len(finished) * size :]

@@ -20,6 +20,7 @@ from customlabels_nb.inference.inputs import load_for_model
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.tables import BOX_COLUMNS
+from customlabels_nb.text import one_line
 
 Threshold = float | Mapping[str, float] | None
 DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
@@ -85,10 +86,10 @@ class Detection:
 
     def _figure(self) -> drawing.Figure:
         chips = [
-            drawing.Chip(label, confidence, self.colours.get(label, "#888888"))
+            drawing.Chip(one_line(label), confidence, self.colours.get(label, "#888888"))
             for label, confidence in zip(self.table["label"], self.table["confidence"], strict=True)
         ]
-        return drawing.Figure(self.image, self.name, chips, self._sentence())
+        return drawing.Figure(self.image, one_line(self.name), chips, one_line(self._sentence()))
 
     def _sentence(self) -> str:
         if self.nearest is None or self.nearest[1] >= self.nearest[2]:
@@ -177,7 +178,7 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> npt.NDArray
     if isinstance(threshold, Mapping):
         unknown = [label for label in threshold if label not in own]
         if unknown:
-            raise LabelError(f"threshold names {unknown[0]!r}; the model's labels are {', '.join(config.labels)}.")
+            raise LabelError(f"threshold names {unknown[0]!r}; the model's labels are {list(config.labels)!r}.")
         own.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
     elif threshold is not None:
         own = dict.fromkeys(own, _checked(threshold, "threshold"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAnImageError
-from customlabels_nb.formats.folder import read_folder
+from customlabels_nb.files import expand_home
+from customlabels_nb.formats.folder import is_pattern, match_files, read_folder
 from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
+from customlabels_nb.issues import Issue
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 
@@ -25,11 +29,12 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
 
     Parameters
     ----------
-    image : str, Path, bytes, PIL image, array or tensor
-        Path or URL; an encoded file's bytes; an array (height, width), (height, width, 3) or (height, width, 4); a
-        torch tensor (1, 3 or 4, height, width). Arrays and tensors hold uint8, or floats from 0 to 1.
+    image : str, Path, bytes, open file, PIL image, array or tensor
+        Path or URL; an encoded file's bytes, or the file opened in binary mode; an array (height, width) or (height,
+        width, 1, 3 or 4); a torch tensor (1, 3 or 4, height, width). Arrays and tensors hold uint8, or floats from 0
+        to 1, and may be a batch of one: (1, height, width, channels), (1, channels, height, width).
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder under which relative paths lie that aren't here.
 
     Raises
     ------
@@ -40,9 +45,9 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
     """
     if isinstance(image, str | os.PathLike):
         name = as_uri(image)
-        return open_image(name, root=root), name
-    if isinstance(image, bytes | bytearray | memoryview):
-        return open_image(bytes(image), name="image"), "image"
+        return open_image(located(name, root), name=name), name
+    if (encoded := _encoded(image)) is not None:
+        return open_image(encoded[0], name=encoded[1]), encoded[1]
     if isinstance(image, Image.Image):
         name = str(getattr(image, "filename", "") or "image")
         if 0 in image.size:
@@ -54,7 +59,7 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
     if torch is not None and isinstance(image, torch.Tensor):
         return _from_array(_channels_last(image), "tensor"), "tensor"
     raise InputError(
-        f"image is of type {type(image).__name__}; give a path, URL, bytes, PIL image, array or tensor. "
+        f"image is of type {type(image).__name__}; give a path, URL, bytes, open file, PIL image, array or tensor. "
         "For several images use detect_many."
     )
 
@@ -72,9 +77,9 @@ def load_for_model(image: object, size: int, *, root: Path | None = None) -> tup
     """
     if isinstance(image, str | os.PathLike):
         name = as_uri(image)
-        data = read_bytes(name, root)
-    elif isinstance(image, bytes | bytearray | memoryview):
-        name, data = "image", bytes(image)
+        data = read_bytes(located(name, root))
+    elif (encoded := _encoded(image)) is not None:
+        data, name = encoded
     else:
         shown, name = load_input(image)
         return shown, shown, name
@@ -83,7 +88,7 @@ def load_for_model(image: object, size: int, *, root: Path | None = None) -> tup
 
 def as_uri(path: str | os.PathLike[str]) -> str:
     """The path or URL as given; a path that tables and screens can't hold (not UTF-8) as a ``file:`` URL."""
-    text = os.fsdecode(path)
+    text = expand_home(os.fsdecode(path))
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -91,8 +96,23 @@ def as_uri(path: str | os.PathLike[str]) -> str:
     return text
 
 
+def located(name: str, root: Path | None) -> str:
+    """Where the image called ``name`` is: a relative one below ``root`` only if it isn't below the current folder.
+
+    So what people type is found, and so are the names that a project's tables have.
+    """
+    path = to_path(name) if root is not None and not is_remote(name) else None
+    if path is None or root is None or path.is_absolute() or os.path.lexists(path):
+        return name
+    below = root / path
+    return os.fspath(below) if os.path.lexists(below) else name
+
+
 def expand_sources(
-    sources: str | os.PathLike[str] | pd.DataFrame | Iterable[str | os.PathLike[str]], *, root: Path | None = None
+    sources: str | os.PathLike[str] | pd.DataFrame | Iterable[str | os.PathLike[str]],
+    *,
+    root: Path | None = None,
+    issues: list[Issue] | None = None,
 ) -> list[str]:
     """The images that ``sources`` names, as paths or URLs.
 
@@ -100,72 +120,96 @@ def expand_sources(
     ----------
     sources : str, Path, DataFrame or iterable of these paths
         One image; a folder (its images and those of its subfolders, hidden ones left out); a pattern with ``*``,
-        ``?`` or ``**``, also of a bucket (``s3://bucket/*.jpg``); a table with a column ``image``; paths or URLs.
+        ``?`` or ``**``, also of a bucket (``s3://bucket/*.jpg``); a list of any of these; a table whose column
+        ``image`` names images.
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder under which relative paths lie that aren't here; see :func:`located`.
+    issues : list of Issue, optional
+        Gets what can't be read of folders.
 
     Raises
     ------
     InputError
-        If a folder or pattern has no images, or something else than a path or URL is named.
+        If there is nothing of a single name, a folder or pattern has no images, or something else than a path or URL
+        is named.
     """
+    issues = [] if issues is None else issues
     if isinstance(sources, pd.DataFrame):
         if "image" not in sources.columns:
             raise InputError(f"The table of sources needs a column 'image'; it has {list(sources.columns)}.")
-        return expand_sources(sources["image"].tolist(), root=root)
+        return _names(sources["image"])
     if isinstance(sources, str | os.PathLike):
-        found = _expand_one(as_uri(sources), root)
-        if not found:
-            raise InputError(f"sources={str(sources)!r} has no images; check the path or pattern.")
-        return found
+        name = as_uri(sources)
+        if not is_remote(name) and not is_pattern(name) and not os.path.lexists(to_path(located(name, root))):
+            raise InputError(f"sources={name!r} does not exist; check the path or pattern.")
+        return _expand(name, root, issues)
     if isinstance(sources, bytes | bytearray) or not isinstance(sources, Iterable):
         raise InputError(f"sources is of type {type(sources).__name__}; give paths, a pattern, a folder or a table.")
-    named = []
-    for position, source in enumerate(sources):
+    return list(chain.from_iterable(_expand(name, root, issues) for name in _names(sources)))
+
+
+def _names(given: Iterable[object]) -> list[str]:
+    names = []
+    for position, source in enumerate(given):
         if not isinstance(source, str | os.PathLike):
             raise InputError(f"sources[{position}] is of type {type(source).__name__}; give paths or URLs.")
-        named.append(as_uri(source))
-    return named
+        names.append(as_uri(source))
+    return names
 
 
-def _expand_one(text: str, root: Path | None) -> list[str]:
-    if is_remote(text):
-        wild = "*" in text and not text.startswith(("http:", "https:"))
-        return _remote_matches(text) if wild else [text]
-    path = to_path(text, root)
-    if path.is_dir():
-        return read_folder(path).images
-    if any(sign in text for sign in "*?") and not path.exists():
-        matches = sorted(glob.glob(text, root_dir=root, recursive=True))
-        return [as_uri(match) for match in matches if not to_path(match, root).is_dir()]
-    return [text]
+def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
+    """The images that one path, folder or pattern stands for."""
+    place = located(name, root)
+    if is_pattern(place):
+        found = match_files(name) or (match_files(name, root=root) if root is not None else [])
+    elif not is_remote(name) and os.path.isdir(to_path(place)):
+        files = read_folder(to_path(place))
+        issues += files.issues
+        found = files.images
+    else:
+        return [name]
+    if not found:
+        raise InputError(f"sources={name!r} has no images; check the path or pattern.")
+    return [as_uri(match) for match in found]
 
 
-def _remote_matches(pattern: str) -> list[str]:
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(pattern)
-        return [system.unstrip_protocol(match) for match in sorted(system.glob(path))]
-    except Exception as error:  # each protocol has its own errors
-        raise InputError(f"sources={pattern!r} can't be listed ({type(error).__name__}: {error}).") from error
+def _encoded(image: object) -> tuple[bytes, str] | None:
+    """Bytes of an encoded image and what to call it, if it came as bytes or as an open file."""
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image), "image"
+    read = getattr(image, "read", None)
+    if not callable(read) or isinstance(image, Image.Image):
+        return None
+    with contextlib.suppress(AttributeError, OSError):  # from its start, if there is a way back
+        image.seek(0)  # type: ignore[attr-defined]
+    data = b"" if isinstance(image, io.TextIOBase) else read()
+    name = getattr(image, "name", None)
+    if isinstance(image, io.TextIOBase) or not isinstance(data, bytes):
+        raise InputError("image is a file that was opened as text; open it in binary mode: open(path, 'rb').")
+    return data, as_uri(name) if isinstance(name, str) and name else "image"
 
 
 def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:
     array = tensor.detach().cpu()
     if array.is_floating_point():
         array = array.float()  # numpy has no bfloat16
+    if array.ndim == 4 and array.shape[0] == 1:
+        array = array[0]
     if array.ndim != 3 or array.shape[0] not in (1, 3, 4):
         raise InputError(f"image is a tensor of shape {tuple(array.shape)}; give (1, 3 or 4, height, width).")
-    moved = np.moveaxis(array.numpy(), 0, 2)
-    return moved[:, :, 0] if moved.shape[2] == 1 else moved
+    return np.moveaxis(array.numpy(), 0, 2)
 
 
 def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
+    given = array.shape
+    if array.ndim == 4 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise InputError(
-            f"image is {'an' if what == 'array' else 'a'} {what} of shape {array.shape}; "
-            "give (height, width), (height, width, 3) or (height, width, 4), none of them 0."
+            f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}; "
+            "give (height, width) or (height, width, 1, 3 or 4), none of them 0, or a batch of one such."
         )
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())

@@ -95,6 +95,8 @@ def fit_head(
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         # A head that stops a hair short of the optimum is as good.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Many labels of few images each are no sign of a regression; the targets were checked.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         rows, basis = row_space(x)
         folds = min(MAX_FOLDS, int(counts.min()))
         if folds < 2:

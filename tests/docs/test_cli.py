@@ -66,6 +66,15 @@ def test_an_out_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert "not empty" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [("quickstart", "--out"), ("lab", "--dir")])
+def test_a_place_that_can_not_be_written_gets_a_sentence_and_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([*arguments, str(tmp_path / "file" / "below")]) == 2
+    assert "can't be used" in capsys.readouterr().err
+
+
 def test_version_and_help_with_examples(tmp_path: Path) -> None:
     assert run("--version", folder=tmp_path).stdout == f"customlabels-nb {cl.__version__}\n"
     shown = run("--help", folder=tmp_path).stdout
@@ -99,18 +108,18 @@ def test_doctor_says_what_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_quickstart_on_drawn_rooms_with_an_empty_home(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+    check_quickstart([sys.executable, "-m", "customlabels_nb.cli"], tmp_path)
+
+
+def check_quickstart(command: list[str], folder: Path) -> None:
+    """Run ``command quickstart`` in an empty folder with an empty home, both made in ``folder``; check all of it."""
+    home = folder / "home"
     home.mkdir()
-    work = tmp_path / "work"
+    work = folder / "work"
     work.mkdir()
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-m", "customlabels_nb.cli", "quickstart"],
-        cwd=work,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [*command, "quickstart"], cwd=work, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for word in ("• Train", "precision", "living_space", "new_01.jpg", "new_02.jpg", "Executed notebook:", "Project:"):

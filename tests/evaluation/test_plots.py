@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation import Evaluation, evaluate, fonts
 from customlabels_nb.evaluation.plots import plain, plot_confusion_matrix, plot_curves, plot_per_label
 from tests.evaluation.cases import HOSTILE, random_tables
 
@@ -73,13 +73,27 @@ def test_no_ground_of_its_own_and_none_from_the_notebook(plot: str) -> None:
 
 @pytest.mark.parametrize("plot", PLOTS)
 def test_hostile_names_are_plain_text(plot: str) -> None:
-    labels = [name for name in HOSTILE if name.isascii()]
-    ax = PLOTS[plot](evaluate(*random_tables(60, labels)))
+    ax = PLOTS[plot](evaluate(*random_tables(60, [*HOSTILE, "\u68a8", "\U0001f34e"])))
     figure = drawn(ax)
     for text in figure.findobj(plt.Text):
         _, is_formula = text._preprocess_math(text.get_text())
         assert is_formula in (False, "TeX")
         assert "\n" not in text.get_text()
+
+
+def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "caf\u00e9 \u1d81"  # a letter that STIX has, and matplotlib's own font hasn't
+    monkeypatch.setattr(fonts, "FURTHER_FONTS", ())
+    fonts._families.cache_clear()
+    assert plain(name, 20) == "caf\u00e9 \u25a1"
+    monkeypatch.setattr(fonts, "FURTHER_FONTS", ("Nowhere Sans", "STIXGeneral"))
+    fonts._families.cache_clear()
+    assert plain(name, 20) == name
+    ax = plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
+    assert name in [text.get_text() for text in ax.get_yticklabels()]
+    assert "STIXGeneral" not in plt.rcParams["font.family"]
+    drawn(ax)
+    fonts._families.cache_clear()
 
 
 def test_names_are_shortened_and_stay_in_legends() -> None:

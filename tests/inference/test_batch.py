@@ -116,3 +116,22 @@ def test_bad_arguments_are_refused_before_any_work(predictor: Predictor, model_f
         detect_many(predictor, "nothing/*.jpg")
     with pytest.raises(ModelError, match="start"):
         detect_many(Predictor(model_folder), images)
+
+
+def test_names_of_here_and_of_the_project_are_both_found(
+    predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here.jpg").write_bytes(Path(images[0]).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    root = Path(images[0]).parent.parent
+    found = detect_many(predictor, pd.DataFrame({"image": ["here.jpg", "blue/0.jpg", "gone.jpg"]}), root=root)
+    assert found[["image", "label"]].to_numpy().tolist() == [["here.jpg", "red"], ["blue/0.jpg", "blue"]]
+    assert [error["image"] for error in found.attrs["errors"]] == ["gone.jpg"]
+
+
+def test_what_a_folder_has_that_is_not_read_is_listed(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(Path(images[0]).read_bytes())
+    (tmp_path / "b.heic").touch()
+    found = detect_many(predictor, tmp_path)
+    assert len(found) == 1
+    assert [(Path(e["image"]).name, e["code"]) for e in found.attrs["errors"]] == [("b.heic", "IMAGE_TYPE_UNSUPPORTED")]

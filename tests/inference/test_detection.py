@@ -65,7 +65,7 @@ def test_impossible_thresholds() -> None:
     for wrong in (-0.1, float("nan"), True, np.True_, "0.5", [0.5]):
         with pytest.raises(InputError, match="threshold="):
             chosen(wrong)
-    with pytest.raises(LabelError, match="'pear'; the model's labels are a, b, c, d"):
+    with pytest.raises(LabelError, match=r"'pear'; the model's labels are \['a', 'b', 'c', 'd'\]"):
         chosen({"pear": 0.5})
     with pytest.raises(InputError, match=r"shape \(2,\)"):
         select([0.1, 0.2], CONFIG)
@@ -222,3 +222,12 @@ def test_any_size_and_any_label_can_be_drawn(size: tuple[int, int], label: str) 
         assert picture.width <= 960
         assert picture.height > size[1] * min(1, 960 / max(size))
         shown._repr_mimebundle_()
+
+
+def test_no_control_character_reaches_a_screen() -> None:
+    label = '\x1b[2J"\nred\u202e'
+    for found, nearest in (([(label, 0.9)], None), ([], (label, 0.1, 0.5))):
+        shown = Detection(Image.new("RGB", (50, 50)), f"/photos/{label}.jpg", to_table(found), {}, nearest)
+        for text in (repr(shown), shown._repr_html_()):
+            assert text.isprintable()
+            assert "red" in text

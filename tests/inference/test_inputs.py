@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from customlabels_nb.errors import ImageNotFoundError, InputError, NotAnImageError, TruncatedImageError
-from customlabels_nb.inference.inputs import expand_sources, load_for_model, load_input
+from customlabels_nb.inference.inputs import expand_sources, load_for_model, load_input, located
 from tests.models.pictures import gradient
 
 
@@ -33,6 +34,20 @@ def test_files_by_path_url_and_bytes(photo: Path) -> None:
     assert load_input("memory://bucket/photo.png")[0].size == (30, 20)
 
 
+def test_open_files(photo: Path) -> None:
+    whole = load_input(photo)[0].tobytes()
+    buffer = io.BytesIO()
+    load_input(photo)[0].save(buffer, "PNG")  # and stands at its end
+    assert load_input(buffer)[0].tobytes() == whole
+    assert load_input(buffer)[1] == "image"
+    with photo.open("rb") as file:
+        image, name = load_input(file)
+        assert (image.tobytes(), name) == (whole, str(photo))
+        assert load_for_model(file, 8)[2] == str(photo)
+    with photo.open() as file, pytest.raises(InputError, match="binary mode"):
+        load_input(file)
+
+
 def test_pictures_and_arrays_and_tensors_hold_the_same(photo: Path) -> None:
     image, _ = load_input(photo)
     pixels = np.asarray(image)
@@ -47,10 +62,12 @@ def test_pictures_and_arrays_and_tensors_hold_the_same(photo: Path) -> None:
         channels_first,
         channels_first / 255,
         (channels_first / 255).requires_grad_(),
+        pixels[None],
+        channels_first[None],
     ):
         assert load_input(given)[0].tobytes() == image.tobytes()
     grey = pixels[:, :, 0]
-    for given in (grey, grey / 255, torch.from_numpy(grey.copy())[None]):
+    for given in (grey, grey[:, :, None], grey / 255, torch.from_numpy(grey.copy())[None]):
         assert (np.asarray(load_input(given)[0]) == np.dstack([grey] * 3)).all()
 
 
@@ -73,7 +90,10 @@ def test_pictures_are_turned_upright() -> None:
         (np.zeros((2, 2), np.int64), "dtype int64"),
         (np.zeros((2, 2), bool), "dtype bool"),
         (torch.zeros(20, 30, 3), r"tensor of shape \(20, 30, 3\)"),
-        (torch.zeros(1, 3, 2, 2), r"\(1, 3, 2, 2\)"),
+        (torch.zeros(2, 3, 2, 2), r"\(2, 3, 2, 2\)"),
+        (np.zeros((2, 20, 30, 3), np.uint8), r"\(2, 20, 30, 3\)"),
+        (np.zeros((1, 3, 20, 30), np.uint8), r"\(1, 3, 20, 30\)"),
+        (io.StringIO("text"), "opened as text; open it in binary mode"),
         (torch.zeros(3, 0, 2), r"\(0, 2, 3\)"),
         (None, "type NoneType"),
         (["a.jpg"], "type list.*detect_many"),
@@ -161,8 +181,44 @@ def test_lists_and_tables(folder: Path) -> None:
     assert expand_sources(given) == expected
     assert expand_sources(iter(given)) == expected
     assert expand_sources(pd.DataFrame({"image": expected, "label": "x"})) == expected
-    assert expand_sources("alone.jpg") == ["alone.jpg"]
     assert expand_sources([]) == []
+    assert names(expand_sources([folder / "*.jpg", folder / "sub"]), folder) == [
+        "a.jpg",
+        "sub/d.jpeg",
+        "sub/deep/e.jpg",
+    ]
+    assert expand_sources(pd.DataFrame({"image": ["wild*.jpg"]})) == ["wild*.jpg"]  # a table names images only
+    with pytest.raises(InputError, match=r"'\*\.tif' has no images"):
+        expand_sources([folder / "a.jpg", "*.tif"])
+
+
+def test_a_single_name_that_is_not_there_is_refused(folder: Path) -> None:
+    for name in ("alone.jpg", str(folder / "gone.jpg"), folder / "nope"):
+        with pytest.raises(InputError, match="does not exist"):
+            expand_sources(name)
+    assert expand_sources(["gone.jpg", folder / "a.jpg"]) == ["gone.jpg", str(folder / "a.jpg")]  # of many, an error
+    assert expand_sources("https://example.com/gone.jpg") == ["https://example.com/gone.jpg"]
+
+
+def test_relative_names_are_looked_for_here_and_then_below_the_root(
+    folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = folder / "sub"
+    gradient(9, 9).save(here / "both.png")
+    gradient(30, 20).save(folder / "both.png")
+    gradient(30, 20).save(folder / "there.png")
+    monkeypatch.chdir(here)
+    assert load_input("both.png", root=folder)[0].size == (9, 9)
+    assert load_input("there.png", root=folder)[0].size == (30, 20)
+    assert located("there.png", folder) == str(folder / "there.png")
+    assert located("gone.png", folder) == "gone.png"
+    assert expand_sources(["both.png", "there.png"], root=folder) == ["both.png", "there.png"]
+    assert expand_sources("*.jpeg", root=folder) == ["d.jpeg"]
+    assert expand_sources("t*.png", root=folder) == ["there.png"]
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("USERPROFILE", str(here))
+    assert load_input("~/both.png")[1] == str(here / "both.png")
+    assert expand_sources(["~/d.jpeg"]) == expand_sources("~/*.jpeg") == [str(here / "d.jpeg")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +151,11 @@ def test_new_photos_are_recognised_with_confidence(fruit: Arrays, fruit_test_pho
         found = softmax(fit_head(features[train], targets[train], 3, seed=seed), new)
         assert found.argmax(axis=1).tolist() == [0, 1, 2]
         assert found.max(axis=1).min() > 0.9
+
+
+def test_many_labels_of_two_images_each_are_no_warning() -> None:
+    features = np.random.default_rng(0).normal(size=(24, 20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for each in (1, 2):
+            fit_head(features, np.arange(24) // each, 24 // each)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from customlabels_nb.cache import ContentCache, project_cache, thumbnail_of
 from customlabels_nb.errors import ImageNotFoundError
+from customlabels_nb.images import content_hash
 from customlabels_nb.settings import settings
 from tests.unit.pictures import jpeg, tree, unreadable
 
@@ -92,7 +93,7 @@ def test_readers_never_see_half_an_entry(tmp_path: Path) -> None:
     while any(thread.is_alive() for thread in threads):
         seen.add(cache.get("shared"))
     assert seen <= set(contents)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["shared"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["CACHEDIR.TAG", "shared"]
 
 
 def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path: Path) -> None:
@@ -106,13 +107,37 @@ def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path:
 def test_a_thumbnail_is_made_once_for_a_content(tmp_path: Path) -> None:
     path, cache = tmp_path / "a.jpg", ContentCache(tmp_path / "cache", 1 << 20)
     path.write_bytes(jpeg(1, (400, 300)))
-    first = thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=100, cache=cache)
+    sha256 = content_hash(path.read_bytes())
+    first = thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=100, cache=cache)
     with Image.open(io.BytesIO(first)) as small:
         assert small.size == (100, 75)
     path.unlink()
-    assert thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=100, cache=cache) == first
+    assert thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=100, cache=cache) == first
     with pytest.raises(ImageNotFoundError):
-        thumbnail_of("a.jpg", root=tmp_path, sha256="f" * 64, size=50, cache=cache)
+        thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=50, cache=cache)
+
+
+def test_a_thumbnail_is_never_kept_for_another_content(tmp_path: Path) -> None:
+    old, new, cache = jpeg(1), jpeg(2), ContentCache(tmp_path / "cache", 1 << 20)
+    (tmp_path / "a.jpg").write_bytes(new)  # it was the old one when its hash was noted
+    (tmp_path / "b.jpg").write_bytes(old)
+    of_a, of_b = (
+        thumbnail_of(name, root=tmp_path, sha256=content_hash(old), size=40, cache=cache) for name in ("a.jpg", "b.jpg")
+    )
+    assert of_a == thumbnail_of("a.jpg", root=tmp_path, sha256=None, size=40, cache=None)
+    assert of_b == thumbnail_of("b.jpg", root=tmp_path, sha256=None, size=40, cache=None)
+    assert of_a != of_b
+
+
+def test_a_cache_is_marked_for_programs_that_walk_over_folders(tmp_path: Path) -> None:
+    ContentCache(tmp_path / "cache", 1 << 20).put("abcd", b"x")
+    tag = tmp_path / "cache" / "CACHEDIR.TAG"
+    assert tag.read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+    before = tag.stat().st_mtime_ns
+    cache = ContentCache(tmp_path / "cache", 1)
+    cache.put("efgh", b"y")
+    cache.trim()
+    assert tag.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("sha256", [None, "", "../../outside", '"etag/1"', "x"])

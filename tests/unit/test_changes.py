@@ -271,3 +271,21 @@ def test_removing_is_refused_for_images_that_others_changed(project: cl.Project)
     assert project.remove("train", read.filter("label == 'quince'")) == 2
     assert project.remove("train", project.train_set.images["image"].tolist()) == 2
     assert len(project.train_set) == 0
+
+
+def test_a_table_may_name_images_as_add_images_does(
+    project: cl.Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = fill(project, {"apple": 3})
+    folder = Path(images[0]).parent
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    frame = pd.DataFrame({"image": ["000.jpg", Path("001.jpg"), "~/002.jpg"], "label": ["a", "b", "c"]})
+    assert project.update("train", frame) == 3
+    assert labels(project.train_set) == dict(zip(images, [["a"], ["b"], ["c"]], strict=True))
+    with pytest.raises(InputError, match=r"1 images are not in the train set, such as 'gone\.jpg'"):
+        project.update("train", pd.DataFrame({"image": ["gone.jpg"], "label": ["a"]}))
+    project.add_images(folder, split="test", copy=True, on_leak="keep", progress=False)
+    copies = project.test_set.images["image"].tolist()
+    assert project.update("test", pd.DataFrame({"image": copies, "label": "d"})) == 3

@@ -146,6 +146,60 @@ def test_a_mask_is_one_bool_an_image() -> None:
     assert names_of(dataset.filter(np.zeros(6, dtype=bool))) == []
 
 
+def test_a_series_is_matched_by_its_index_as_pandas_does() -> None:
+    dataset = make()
+    wide = dataset.images["width"] > 300
+    shuffled = wide.sample(frac=1, random_state=1)
+    assert shuffled.index.tolist() != wide.index.tolist()
+    assert names_of(dataset.filter(shuffled)) == ["a4", "a5"]
+    assert names_of(dataset.filter(make(8).images["width"] > 300)) == ["a4", "a5"]  # what others have is no matter
+    assert names_of(dataset.filter(shuffled.set_axis(dataset.images["image"][shuffled.index]))) == ["a4", "a5"]
+    assert names_of(dataset.relabel("plum", shuffled).filter("label == 'plum'")) == ["a4", "a5"]
+    for other in (wide.set_axis(range(3, 9)), wide.set_axis([0] * 6), wide[:5], wide.set_axis(list("abcdef"))):
+        with pytest.raises(InputError, match=r"index of the mask doesn't match.*to_numpy"):
+            dataset.filter(other)
+    assert names_of(dataset.filter(wide.set_axis(range(3, 9)).fillna(False).to_numpy(bool))) == ["a4", "a5"]
+
+
+def test_groups_in_a_series_are_matched_by_its_index() -> None:
+    dataset = make(site=list("xxyyzz"))
+    shuffled = dataset.images["site"].sample(frac=1, random_state=1)
+    assert dataset.groups_of_images(shuffled) == dataset.groups_of_images("site")
+    with pytest.raises(InputError, match="index of groups doesn't match"):
+        dataset.groups_of_images(shuffled.set_axis(list("abcdef")))
+
+
+def test_a_function_makes_the_mask() -> None:
+    dataset = make()
+    assert names_of(dataset.filter(lambda images: images["width"] > 300)) == ["a4", "a5"]
+    assert names_of(dataset.filter(lambda images: [name.endswith("a1.jpg") for name in images["image"]])) == ["a1"]
+    with pytest.raises(InputError, match="one bool for each of the 6 images"):
+        dataset.filter(lambda images: "width > 300")
+
+
+MODULE_WIDE = 300
+
+
+def test_a_query_may_name_variables_of_the_caller() -> None:
+    dataset, least = make(), 200
+    names = ["apple"]
+    assert len(names) == 1
+    assert names_of(dataset.filter("label in @names and width > @least")) == ["a4"]
+    assert names_of(dataset.filter("width > @MODULE_WIDE")) == ["a4", "a5"]
+    assert names_of(dataset.relabel("plum", "width > @least").filter("label == 'plum'")) == ["a3", "a4", "a5"]
+    assert least == 200
+    with pytest.raises(InputError, match="most"):
+        dataset.filter("width > @most")
+
+
+def test_one_equals_sign_is_explained() -> None:
+    with pytest.raises(InputError, match="Equality is written =="):
+        make().filter("label='apple'")
+    with pytest.raises(InputError) as caught:
+        make().filter("nosuch == 'apple' and width >= 3")
+    assert "Equality" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "where",
     ["nosuch > 3", "label ==", "width", "width + 1", "x = 3", "", "image", [True], [1, 0, 1, 0, 1, 0], "3 > 2", "[0]"],
@@ -364,3 +418,24 @@ def test_html_of_many_images_stays_small(tmp_path: Path) -> None:
     assert shown.count("<img") == 8
     assert "and 50 more labels" in shown
     assert len(shown) < 100_000
+
+
+def test_labels_are_a_list_not_one_name() -> None:
+    with pytest.raises(LabelError, match="labels='apple' is one name"):
+        Dataset(pd.DataFrame({"image": ["a"]}), labels="apple")
+
+
+def test_of_many_labels_some_are_shown() -> None:
+    names = [f"label {number:03}" for number in range(300)]
+    dataset = Dataset(pd.DataFrame({"image": names}), pd.DataFrame({"image": names, "label": names}))
+    assert repr(dataset).endswith("label 018 1, label 019 1 and 280 more")
+    assert "label 039" in dataset._repr_html_()
+    assert "label 040" not in dataset._repr_html_()
+    assert "and 260 more labels" in dataset._repr_html_()
+    assert "more" not in repr(make()) + make()._repr_html_()
+
+
+def test_colours_of_text_are_the_notebooks() -> None:
+    shown = make()._repr_html_()
+    assert "color:var(--jp-ui-font-color1,inherit)" in shown
+    assert "#222" not in shown

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from customlabels_nb.cache import ContentCache
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats.folder import is_image_name, read_folder
+from customlabels_nb.formats.folder import is_image_name, match_files, read_folder
 from customlabels_nb.images import to_path
 from tests.unit.pictures import unreadable
 
@@ -171,5 +172,60 @@ def test_thousands_of_files(tmp_path: Path) -> None:
 
 
 def test_what_an_image_is_called() -> None:
-    assert all(map(is_image_name, ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.dcm", "e.f.tif"]))
-    assert not any(map(is_image_name, [".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
+    assert all(map(is_image_name, ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.ppm", "e.f.tif"]))
+    assert not any(
+        map(is_image_name, ["d.dcm", "h.heic", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""])
+    )
+
+
+def test_images_of_types_that_are_not_read_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.HEIC", "deep/c.svg", "d.NEF", ".e.heic", "notes.txt")
+    found = read_folder(tmp_path)
+    assert inside(tmp_path, found.images) == ["a.jpg"]
+    assert [(issue.code, Path(issue.where).name) for issue in found.issues] == [
+        ("IMAGE_TYPE_UNSUPPORTED", "b.HEIC"),
+        ("IMAGE_TYPE_UNSUPPORTED", "d.NEF"),
+        ("IMAGE_TYPE_UNSUPPORTED", "c.svg"),
+    ]
+    assert all("convert it to JPEG or PNG" in issue.message for issue in found.issues)
+    assert "HEIC" in found.issues[0].message
+    assert found.ignored == 1
+
+
+def test_caches_and_projects_in_a_folder_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a.jpg", "fruit/project.db", "fruit/images/b.jpg", "far/c.jpg", "other/d.jpg", "odd/e.jpg")
+    ContentCache(tmp_path / "kept", 1 << 20).put("abcd.jpg", b"x")
+    (tmp_path / "far" / "project.json").write_text('{"store": "postgresql://host/db", "schema": "customlabels_0a"}')
+    (tmp_path / "other" / "project.json").write_text('{"name": "of another tool"}')
+    (tmp_path / "odd" / "CACHEDIR.TAG").write_text("no such thing")
+    found = read_folder(tmp_path, auto_label=True)
+    assert inside(tmp_path, found.images) == ["odd/e.jpg", "other/d.jpg", "photos/a.jpg"]
+    assert [(issue.code, Path(issue.where).name) for issue in found.issues] == [
+        ("FOLDER_IS_PROJECT", "far"),
+        ("FOLDER_IS_PROJECT", "fruit"),
+    ]
+    # who names one means it
+    assert inside(tmp_path, read_folder(tmp_path / "fruit").images) == ["fruit/images/b.jpg"]
+    assert len(read_folder(tmp_path / "kept").images) == 1
+    assert inside(tmp_path, match_files(f"{tmp_path}/**/*.jpg")) == ["odd/e.jpg", "other/d.jpg", "photos/a.jpg"]
+    assert inside(tmp_path, match_files(f"{tmp_path}/fruit/*/*.jpg")) == ["fruit/images/b.jpg"]
+
+
+def test_the_fixed_part_of_a_pattern_is_taken_as_it_is(tmp_path: Path) -> None:
+    touch(tmp_path, "photos [2024]/a.jpg", "photos [2024]/deep/b.jpg", "photos 2/c.jpg", "photos [2024]/.d.jpg")
+    assert inside(tmp_path, match_files(f"{tmp_path}/photos [2024]/*.jpg")) == ["photos [2024]/a.jpg"]
+    assert inside(tmp_path, match_files(f"{tmp_path}/photos [2024]/**/?.jpg")) == [
+        "photos [2024]/a.jpg",
+        "photos [2024]/deep/b.jpg",
+    ]
+    assert match_files("**/c.jpg", root=tmp_path) == [os.path.join("photos 2", "c.jpg")]
+    assert match_files(f"{tmp_path}/photos*/nothing*") == []
+
+
+def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    touch(tmp_path, "photos/a.jpg", "here/~/b.jpg")
+    assert inside(tmp_path, read_folder("~/photos").images) == ["photos/a.jpg"]
+    monkeypatch.chdir(tmp_path / "here")
+    assert inside(tmp_path, read_folder("~").images) == ["here/~/b.jpg"]

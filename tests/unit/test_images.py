@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from customlabels_nb.errors import (
     ImageNotFoundError,
@@ -18,7 +18,7 @@ from customlabels_nb.errors import (
     NotAnImageError,
     TruncatedImageError,
 )
-from customlabels_nb.images import inspect, is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
+from customlabels_nb.images import READ_SUFFIXES, inspect, is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
 from customlabels_nb.settings import settings
 from tests.unit.pictures import encoded, jpeg, picture, png_chunk, unreadable
 
@@ -335,3 +335,24 @@ def test_real_photos_open(fruit_photos: Path) -> None:
         assert facts.width > 32
         with pytest.raises(TruncatedImageError, match=path.name):
             inspect(path.read_bytes()[: facts.bytes // 2], path.name)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_is_read_upright() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    data = encoded(picture(3, (64, 40)), "AVIF", quality=95, exif=turned)
+    assert ".avif" in READ_SUFFIXES
+    assert (inspect(data, "a.avif").width, inspect(data, "a.avif").height) == (40, 64)
+    image = open_image(data)
+    upright = np.asarray(picture(3, (64, 40)).transpose(Image.Transpose.ROTATE_270), dtype=float)
+    assert image.size == (40, 64)
+    assert np.abs(np.asarray(image, dtype=float) - upright).mean() < 20
+    with pytest.raises(TruncatedImageError):
+        inspect(data[: len(data) * 3 // 4], "cut.avif")
+
+
+def test_a_type_that_is_not_read_is_named() -> None:
+    for name, words in (("a.heic", "type HEIC are not read; convert it to JPEG"), ("a.jpg", "not an image of a type")):
+        with pytest.raises(NotAnImageError, match=words):
+            open_image(b"\0\0\0\x18ftypheic\0\0\0\0", name=name)

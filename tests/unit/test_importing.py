@@ -36,7 +36,7 @@ def test_a_second_import_opens_no_file(project: cl.Project, add: Add, tmp_path: 
         times = path.stat()
         path.write_bytes(b"x" * times.st_size)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    for source in (tmp_path / "photos", list(paths), pd.DataFrame({"image": paths, "label": "pear"})):
+    for source in (tmp_path / "photos", list(paths), pd.DataFrame({"image": paths, "label": "apple"})):
         report = add(source)
         assert (report.added, report.known, len(report.issues)) == (0, 3, 0)
         assert repr(report) == "0 images added to train, 3 were there already."

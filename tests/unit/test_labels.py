@@ -84,3 +84,20 @@ def test_a_project_without_labels_says_what_to_do(tmp_path: Path) -> None:
     assert "project.labels.add" in empty.labels._repr_html_()
     assert list(empty.labels) == []
     empty.close()
+
+
+def test_one_name_is_no_order(project: cl.Project) -> None:
+    with pytest.raises(LabelError, match="labels='apple' is one name"):
+        project.labels.reorder("apple")
+    assert list(project.labels) == ["apple", "pear"]
+
+
+def test_of_many_labels_some_are_shown(project: cl.Project) -> None:
+    for number in range(48):
+        project.labels.add(f"\x1b[31m{number}")
+    assert repr(project.labels).startswith("Labels('apple', 'pear', '\\x1b[31m0'")
+    assert repr(project.labels).endswith("and 30 more)")
+    shown = project.labels._repr_html_()
+    assert shown.count("<li>") == 40
+    assert "and 10 more labels" in shown
+    assert "\x1b" not in shown

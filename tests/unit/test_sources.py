@@ -271,3 +271,92 @@ def test_copying_where_nothing_can_be_written_imports_nothing(project: cl.Projec
     with pytest.raises(InputError, match="copy=True"):
         add(tmp_path / "photos", copy=True)
     assert len(project.train_set) == 0
+
+
+# -- patterns, homes and mistakes -------------------------------------------------------------------
+def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "photos [1]", {"apple": 2, "pear": 1})
+    make_zip(tmp_path / "up" / "one.zip", {"plum/1.jpg": jpeg(30)})
+    monkeypatch.chdir(tmp_path)
+    report = add("photos [1]/apple/*.jpg", label="apple")
+    assert (report.added, labels(project.train_set)) == (2, {"000.jpg": ["apple"], "001.jpg": ["apple"]})
+    assert project.train_set.images["source"].unique().tolist() == ["photos [1]/apple/*.jpg"]
+    assert add(["photos [1]/pear/*", tmp_path / "up" / "*.zip"]).added == 2
+    for source in ("photos [1]/*.jpg", ["photos [1]/pear/*", "*.jpg"]):
+        with pytest.raises(InputError, match=r"No file matches the pattern '.*\*\.jpg'"):
+            add(source)
+    with pytest.raises(InputError, match=r"takes labels from the names of folders"):
+        add("photos [1]/*/*.jpg", auto_label=True)
+    (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
+    (tmp_path / "wilder.jpg").write_bytes(jpeg(41))
+    assert add("wild*.jpg").added == 1  # the file of that very name
+
+
+def test_patterns_of_a_bucket(project: cl.Project, add: Add) -> None:
+    for number in (1, 2):
+        with fsspec.open(f"memory://shelf/{number}.jpg", "wb") as file:
+            file.write(jpeg(number))
+    assert add("memory://shelf/*.jpg").added == 2
+    with pytest.raises(InputError, match="No file matches"):
+        add("memory://shelf/*.tif")
+    settings.network = False
+    with pytest.raises(InputError, match="network"):
+        add("memory://shelf/*.jpg")
+
+
+def test_a_project_below_the_folder_is_not_taken_in(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2})
+    add(make_zip(tmp_path / "up.zip", {"pear/1.jpg": jpeg(30)}))
+    project.train_set._repr_html_()  # leaves thumbnails in the project's cache
+    assert list((project.root / "cache").rglob("*.jpg"))
+    report = add(tmp_path, auto_label=True)
+    assert (report.added, codes(report)) == (2, [("FOLDER_IS_PROJECT", "fruit")])
+    # what was unpacked in the project can be named
+    assert add(project.root / "images", split="test", on_leak="keep").added == 1
+    assert add(project.root, split="test", on_leak="keep").known == 1
+
+
+def test_the_home_folder_may_be_written_short(
+    project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    paths = write_folder(tmp_path / "photos", {"": 4})
+    add("~/photos/000.jpg")
+    add(Path("~/photos/001.jpg"))
+    add(["~/photos/002.jpg", "~/photos/00*.jpg"])
+    add(pd.DataFrame({"image": ["~/photos/003.jpg"]}))
+    assert project.train_set.images["image"].tolist() == [str(paths[i]) for i in (0, 1, 2, 3)]
+
+
+def test_a_table_of_both_sides_is_not_put_on_one(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"": 3})
+    frame = pd.DataFrame({"image": paths, "split": ["train", "test", None]})
+    for split, other in (("train", "test"), ("test", "train")):
+        with pytest.raises(InputError, match=rf"says '{other}' in 1 rows.*split='{split}'.*Add each side"):
+            add(frame, split=split)
+    assert len(project.history) == 0
+    assert add(frame[frame["split"] != "test"]).added == 2
+    assert add(frame[frame["split"] == "test"], split="test").added == 1
+
+
+@pytest.mark.parametrize(
+    "source", [lambda path: path, lambda path: [path], lambda path: pd.DataFrame({"image": [path]})]
+)
+def test_files_have_no_folder_to_be_labelled_by(
+    project: cl.Project, add: Add, tmp_path: Path, source: Callable[[Path], object]
+) -> None:
+    path = write_folder(tmp_path / "photos", {"apple": 1})[0]
+    with pytest.raises(InputError, match=r"auto_label=True takes labels from the names of folders.*label="):
+        add(source(path), auto_label=True)
+    assert len(project.history) == 0
+
+
+def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 1})
+    (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    report = add(tmp_path / "photos", auto_label=True)
+    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
+    alone = add(tmp_path / "photos" / "apple" / "phone.heic")
+    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
+    assert "HEIC are not read; convert it to JPEG or PNG" in alone.issues["message"][0]

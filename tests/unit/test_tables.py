@@ -251,3 +251,25 @@ def test_profiles_have_names() -> None:
     assert profile("rekognition").max_label_length == 256
     with pytest.raises(InputError, match="'azure'"):
         profile("azure")
+
+
+def test_an_image_has_a_label_once_but_any_number_of_boxes() -> None:
+    frame = pd.DataFrame(
+        {
+            "image": ["a", "a", "b", "a", "a", "a"],
+            "label": ["x", " x", "x", "y", "x", "x"],
+            "left": [None, None, None, None, 1, 1],
+            "top": [None, None, None, None, 2, 2],
+            "width": [None, None, None, None, 3, 3],
+            "height": [None, None, None, None, 4, 4],
+            "annotator": ["first", "second", None, None, None, None],
+        },
+        index=[7, 7, 8, 9, 10, 10],
+    )
+    found = t.normalise_annotations(frame)
+    assert found[["image", "label"]].to_numpy().tolist() == [["a", "x"], ["b", "x"], ["a", "y"], ["a", "x"], ["a", "x"]]
+    assert found["left"].notna().tolist() == [False, False, False, True, True]
+    assert found["annotator"][0] == "first"
+    assert found.index.tolist() == list(range(5))
+    polygons = pd.DataFrame({"image": ["a", "a"], "label": "x", "polygon": [[[0, 0], [1, 0], [1, 1]]] * 2})
+    assert len(t.normalise_annotations(polygons)) == 2

@@ -1,0 +1,40 @@
+"""Names from data reach a screen as text: no control characters, no markup, nothing lost that belongs to writing."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.changes import Distribution
+from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.text import escaped, one_line, printable
+
+HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "", "naïve 梨", "a\u00a0b", "10.30.12\u202fPM", "全角\u3000空白", "👩\u200d🌾", "می\u200cخواهم"]
+)
+def test_what_belongs_to_writing_stays(text: str) -> None:
+    assert printable(text) == one_line(text) == text
+
+
+def test_control_characters_go() -> None:
+    assert printable("a\x1b[2J\n\u202eb\ud800\r") == "a\ufffd[2J\n\ufffdb\ufffd\ufffd"
+    assert one_line("a\r\nb\nc\u2028d") == "a b c d"
+    assert one_line("\x9b31m\t") == "\ufffd31m\ufffd"
+    assert escaped("<b>\"\n'") == "&lt;b&gt;&quot; &#x27;"
+
+
+def test_no_terminal_gets_a_control_character() -> None:
+    images = pd.DataFrame({"image": [f"/{HOSTILE}.jpg"]})
+    dataset = cl.Dataset(images, pd.DataFrame({"image": images["image"], "label": [HOSTILE]}), name=HOSTILE)
+    notes = issues_to_frame([Issue("LABEL_TOO_RARE_TO_SPLIT", where=HOSTILE)])
+    shown = [repr(dataset), dataset._repr_html_(), repr(Distribution(1, 1, notes))]
+    for text in shown:
+        assert all(character.isprintable() or character == "\n" for character in text)
+    assert "red" in shown[0]
+    assert "\n" not in shown[0] + shown[1]
+    assert len(shown[2].splitlines()) == 2
+    assert "<b>" not in dataset._repr_html_().replace("<b>\ufffd", "", 1)
