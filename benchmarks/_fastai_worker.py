@@ -10,10 +10,7 @@ import json
 import os
 import sys
 import time
-import warnings
 from pathlib import Path
-
-warnings.filterwarnings("ignore")
 
 import fastai
 import torch

@@ -1,4 +1,4 @@
-"""One run of ``project.train()`` for ``fastai_peer.py``: the same task file, the same answer as ``_fastai_worker.py``."""
+"""One run of ``project.train()`` for ``fastai_peer.py``: task and answer as in ``_fastai_worker.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 import customlabels_nb as cl
 import customlabels_nb.project
-import customlabels_nb.training.run  # noqa: F401  imports don't count
+import customlabels_nb.training.run
 from customlabels_nb.training.snapshots import read_predictions
 
 

@@ -1,6 +1,6 @@
 """How long ``import customlabels_nb`` takes, beside ``import pandas``, each in fresh processes in turn.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 from __future__ import annotations

@@ -1,0 +1,135 @@
+"""The package as its users get it: the wheel is built, looked into, installed alone, and used from an empty folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import customlabels_nb as cl
+from tests.conftest import ROOT
+from tests.docs.test_cli import check_quickstart
+
+pytestmark = pytest.mark.slow
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "matplotlib",
+    "sqlalchemy",
+    "ipywidgets",
+    "anywidget",
+    "pandas",
+    "PIL",
+    "sklearn",
+)
+
+
+@pytest.fixture(scope="module")
+def uv(outer_environment: dict[str, str]) -> str:
+    """The path of uv; skips where it isn't."""
+    candidates = (
+        outer_environment.get("UV"),
+        shutil.which("uv", path=os.path.dirname(sys.executable)),
+        shutil.which("uv", path=outer_environment.get("PATH")),
+    )
+    found = next((path for path in candidates if path), None)
+    if found is None:
+        pytest.skip("uv, which builds and installs the wheel, isn't here: pip install uv")
+    return found
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(uv: str, outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run([uv, "build", "--wheel", "--out-dir", str(folder), str(ROOT)], folder, outer_environment)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(
+    uv: str, wheel: Path, outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The folder of commands of a new virtual environment that has the wheel and what it asks for, nothing else."""
+    folder = tmp_path_factory.mktemp("clean")
+    # the same versions as here: they lie in uv's cache, and what is tested is the wheel
+    here = run([uv, "pip", "freeze", "--exclude-editable", "--python", sys.executable], folder, outer_environment)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in here.splitlines() if "==" in line), "utf-8")
+    environment = folder / "environment"
+    run([uv, "venv", "--python", sys.executable, str(environment)], folder, outer_environment)
+    commands = environment / ("Scripts" if os.name == "nt" else "bin")
+    install = [uv, "pip", "install", "--python", str(commands / "python"), "--constraints", str(constraints)]
+    run([*install, str(wheel)], folder, outer_environment)
+    yield commands
+    shutil.rmtree(environment)
+
+
+def run_installed(commands: Path, arguments: list[str], folder: Path) -> str:
+    """Run in ``folder``, which is empty and the home, too, without anything of the checkout on the way."""
+    return run(
+        [str(commands / arguments[0]), *arguments[1:]], folder, {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    )
+
+
+def test_the_wheel_holds_the_package_the_notebooks_and_the_licence_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    about = {name for name in contents if PurePosixPath(name).parts[0].endswith(".dist-info")}
+    package = {name for name in contents if name.startswith("customlabels_nb/")}
+    assert package | about == contents.keys()
+    expected = {
+        path.relative_to(folder.parent).as_posix()
+        if folder.name == "customlabels_nb"
+        else f"customlabels_nb/{path.relative_to(folder.parent).as_posix()}": path.read_bytes()
+        for folder in (ROOT / "customlabels_nb", ROOT / "notebooks")
+        for path in folder.rglob("*")
+        if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
+    }
+    assert package == expected.keys()
+    assert all(contents[name] == data for name, data in expected.items())
+    for kind in ("py.typed", "widgets/static/package.json", "notebooks/01_quickstart.ipynb"):
+        assert f"customlabels_nb/{kind}" in package
+    assert any(name.startswith("customlabels_nb/widgets/static/") and name.endswith(".js") for name in package)
+    (licence,) = (name for name in about if PurePosixPath(name).name == "LICENSE")
+    assert contents[licence] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_importing_the_installed_package_loads_nothing_heavy(installed: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+import customlabels_nb
+print(customlabels_nb.__file__)
+print([name for name in {HEAVY!r} if name in sys.modules])
+from importlib.metadata import requires, version
+print(version("customlabels-nb"))
+"""
+    origin, loaded, version = run_installed(installed, ["python", "-c", program], tmp_path).splitlines()
+    assert Path(origin).resolve().is_relative_to(installed.parent.resolve())
+    assert loaded == "[]"
+    assert version == cl.__version__
+
+
+def test_the_command_of_the_wheel_says_its_version(installed: Path, tmp_path: Path) -> None:
+    shown = run_installed(installed, ["customlabels-nb", "--version"], tmp_path)
+    assert shown == f"customlabels-nb {cl.__version__}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quickstart_of_the_wheel_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    check_quickstart([str(installed / "customlabels-nb")], tmp_path)
