@@ -148,7 +148,10 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
-        """Add images: a folder, a zip file, a file or URL, a list of these, or a DataFrame.
+        """Add images: a folder, a pattern, a zip file, a file or URL, a list of these, or a DataFrame.
+
+        Images that are there already are recognised; those of them that have no label yet get the one they come with,
+        labels that exist are never touched.
 
         Parameters
         ----------
@@ -171,7 +174,7 @@ class Project:
         Returns
         -------
         ImportReport
-            How many were added, and a table of those that could not be used.
+            How many were added, were known or got labels, and a table of those that could not be used.
         """
         with progress_bars(events or Events(), show=progress) as stream:
             return import_images(
