@@ -9,13 +9,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager, ft2font
+from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 #: Fonts that come with systems or are often installed, for what matplotlib's own lacks. Of several that have the same
 #: characters the first is taken. Fonts of coloured emoji can't be drawn by matplotlib.
@@ -30,13 +31,19 @@ _OWN = "DejaVu Sans"  # of matplotlib
 MISSING = "\u25a1"  # an empty square, where no font has a character
 
 
-def with_further_fonts(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A function that draws so that its texts may take characters from :data:`FURTHER_FONTS`."""
+def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
+    """A function that draws so that its texts may take characters from :data:`FURTHER_FONTS`.
+
+    Set on the texts rather than by ``plt.rc_context``: with Jupyter's inline backend that loses figures made inside.
+    """
 
     @wraps(function)
-    def drawing(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with plt.rc_context({"font.family": list(_families(tuple(plt.rcParams["font.family"])))}):
-            return function(*args, **kwargs)
+    def drawing(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Axes:
+        axes = function(*args, **kwargs)
+        families = list(_families(tuple(plt.rcParams["font.family"])))
+        for text in axes.findobj(Text):
+            text.set_fontfamily(families)
+        return axes
 
     return drawing
 
