@@ -27,6 +27,7 @@ __all__ = [
     "examples",
     "list_projects",
     "load_project",
+    "read_dataset",
 ]
 
 _HOMES = {
@@ -40,12 +41,13 @@ _HOMES = {
     "evaluate": "report",
     "list_projects": "projects",
     "load_project": "projects",
+    "read_dataset": "dataset",
 }
 _MODULES = frozenset({"errors", "examples"})
 
 if TYPE_CHECKING:
     from customlabels_nb import errors, examples
-    from customlabels_nb.dataset import Dataset
+    from customlabels_nb.dataset import Dataset, read_dataset
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events
     from customlabels_nb.model import Model

@@ -5,7 +5,7 @@ Every method that changes something returns a new dataset; the one it was called
 
 from __future__ import annotations
 
-import base64
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.cache import project_cache, thumbnail_of
-from customlabels_nb.errors import ImageError, InputError, LabelError, TableError
+from customlabels_nb.dataset_markup import dataset_html, dataset_text
+from customlabels_nb.errors import InputError, LabelError, TableError
+from customlabels_nb.formats import Written, read, write
+from customlabels_nb.formats.base import Contents
 from customlabels_nb.images import is_remote, to_path, to_uri
-from customlabels_nb.splitting import stratified_split
-from customlabels_nb.text import escaped, one_line
+from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.splitting import join_groups, stratified_split
 
-_SHOWN_THUMBNAILS = 8
 _IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
 Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
@@ -47,6 +48,8 @@ class Dataset:
     origin : Dataset, optional
         The dataset, as it was read from a project, that this one comes from; its methods pass it on. It tells what
         was edited from what somebody else changed meanwhile.
+    issues : list of Issue, optional
+        What was found when it was read; ``.issues`` has it as a table.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Dataset:
         name: str = "dataset",
         root: Path | None = None,
         origin: Dataset | None = None,
+        issues: Sequence[Issue] = (),
     ) -> None:
         self._images = t.normalise_images(images)
         self._annotations = (
@@ -79,6 +83,7 @@ class Dataset:
         self.name = name
         self.root = root
         self.origin = origin
+        self.found = list(issues)
 
     # -- tables -------------------------------------------------------------------------------------
     @property
@@ -95,6 +100,11 @@ class Dataset:
     def labels(self) -> pd.DataFrame:
         """The labels table, in order."""
         return self._labels.copy(deep=False)
+
+    @property
+    def issues(self) -> pd.DataFrame:
+        """What was found when the dataset was read from files: code, message, where, source, line."""
+        return issues_to_frame(self.found)
 
     @property
     def label_counts(self) -> pd.Series:
@@ -246,7 +256,7 @@ class Dataset:
         if len(given) != len(self):
             raise InputError(f"groups has {len(given)} values for {len(self)} images.")
         alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
-        return _join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
+        return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
 
     def _seen_from(self, root: Path | None) -> Dataset:
         """The same dataset in a place where relative images lie under ``root``."""
@@ -258,6 +268,27 @@ class Dataset:
         images = self._images.assign(image=self._images["image"].map(names))
         annotations = self._annotations.assign(image=self._annotations["image"].map(names))
         return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)
+
+    # -- files --------------------------------------------------------------------------------------
+    def to(self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False) -> Written:
+        """Write the dataset in a format of files.
+
+        Parameters
+        ----------
+        format : str
+            "ground_truth", "coco", "voc", "yolo", "custom_vision", "csv" or "image_folder".
+        path : path
+            The file, or the folder for formats that are one.
+        copy_images : bool
+            Copy the images to ``images/`` beside the annotations, so that all of it can be moved.
+
+        Returns
+        -------
+        Written
+            ``.files``, and ``.issues``: what the format could not hold.
+        """
+        contents = Contents(self._images, self._annotations, self._labels["label"].tolist())
+        return write(contents, format, path, root=self.root, copy_images=copy_images)
 
     def _take(self, images: pd.DataFrame) -> Dataset:
         chosen = self._annotations[self._annotations["image"].isin(images["image"])]
@@ -307,60 +338,10 @@ class Dataset:
 
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
-        found = self.label_counts
-        parts = [f"{one_line(name)} {count}" for name, count in found.head(_IN_TEXT).items()]
-        more = f" and {len(found) - _IN_TEXT:,} more" if len(found) > _IN_TEXT else ""
-        return f"Dataset {self.name!r}: {self._head()}{': ' + ', '.join(parts) + more if parts else ''}"
-
-    def _head(self) -> str:
-        statuses = self._images["status"].value_counts()
-        parts = [f"{len(self):,} images"]
-        parts += [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
-        return f"{parts[0]} ({', '.join(parts[1:])})" if len(parts) > 1 else parts[0]
+        return dataset_text(self.name, self._images, self.label_counts)
 
     def _repr_html_(self) -> str:
-        counts = self.label_counts
-        chips = "".join(
-            f'<span style="white-space:nowrap"><span style="color:{escaped(colour)}">●</span> '
-            f'<bdi>{escaped(name)}</bdi> <span style="color:var(--jp-ui-font-color2,inherit);'
-            f'font-variant-numeric:tabular-nums">{counts[name]:,}</span></span>'
-            for name, colour in self._labels.head(_IN_HTML).itertuples(index=False)
-        )
-        more = len(self._labels) - _IN_HTML
-        if more > 0:
-            chips += f"<span>and {more:,} more labels</span>"
-        pictures = "".join(self._picture(row) for row in self._spread().itertuples())
-        return (
-            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-            'color:var(--jp-ui-font-color1,inherit)">'
-            f"<div><b>{escaped(self.name)}</b> · {self._head()}</div>"
-            f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}</div>'
-            f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div></div>'
-        )
-
-    def _spread(self) -> pd.DataFrame:
-        """A few images from all over the dataset."""
-        places = np.linspace(0, len(self) - 1, min(len(self), _SHOWN_THUMBNAILS)).round().astype(int)
-        return self._images.iloc[np.unique(places)]
-
-    def _picture(self, row: Any) -> str:
-        name = escaped(row.image.rsplit("/", 1)[-1])
-        try:
-            data = thumbnail_of(
-                row.image,
-                root=self.root,
-                sha256=row.sha256 if isinstance(row.sha256, str) else None,
-                size=240,
-                cache=project_cache(self.root, "thumbnails"),
-            )
-        except ImageError as error:
-            return f'<span style="color:var(--jp-error-color1,#b00)">{name}: {escaped(error.reason)}</span>'
-        uri = base64.b64encode(data).decode("ascii")
-        return (
-            f'<img src="data:image/jpeg;base64,{uri}" alt="{name}" title="{name}" '
-            'style="flex:1 1 84px;min-width:0;max-width:130px;height:90px;object-fit:contain;border-radius:4px;'
-            'background:var(--jp-layout-color2,#8881)">'
-        )
+        return dataset_html(self.name, self._images, self._labels, self.label_counts, self.root)
 
 
 def _caller() -> FrameType:
@@ -371,17 +352,41 @@ def _caller() -> FrameType:
     return frame
 
 
-def _join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
-    """Groups that keep together what either list does (union-find over both)."""
-    parent: dict[object, object] = {}
+def read_dataset(
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    relocate: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Read a dataset from files.
 
-    def find(item: object) -> object:
-        parent.setdefault(item, item)
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
+    Parameters
+    ----------
+    path : path
+        A file or folder of annotations.
+    format : str, optional
+        Recognised by content unless it is given; see :meth:`Dataset.to` for the names.
+    images : path, optional
+        A folder in which the images are found by their file names, wherever the annotations say they are.
+    relocate : dict, optional
+        Old prefix → new one, such as ``{"s3://bucket/": "photos/"}``.
 
-    for a, b in zip(first, second, strict=True):
-        parent[find(("given", a))] = find(("content", b))
-    return [find(("given", a)) for a in first]
+    Returns
+    -------
+    Dataset
+        ``.issues`` is a table of what could not be read, or was read otherwise than it stands there.
+
+    Raises
+    ------
+    ManifestError
+        If nothing can be read, or the format isn't known.
+    """
+    _, contents = read(path, format, images=images, relocate=relocate)
+    return Dataset(
+        contents.images,
+        contents.annotations,
+        contents.labels,
+        name=os.path.basename(os.fspath(path).rstrip("/")) or "dataset",
+        issues=contents.issues,
+    )

@@ -43,6 +43,20 @@ def ratios_to_ltwh(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
     return _as_boxes(boxes) * np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
+def ltwh_to_centred(boxes: npt.ArrayLike) -> FloatArray:
+    """Centre notation ``x, y, width, height`` (YOLO's) of ``left, top, width, height`` boxes, shape (n, 4)."""
+    result = _as_boxes(boxes).copy()
+    result[:, :2] += result[:, 2:] / 2
+    return result
+
+
+def centred_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
+    """``left, top, width, height`` of boxes in centre notation ``x, y, width, height``, shape (n, 4)."""
+    result = _as_boxes(boxes).copy()
+    result[:, :2] -= result[:, 2:] / 2
+    return result
+
+
 def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
     """Boxes cut off at the frame of an image of ``size`` (width, height); one wholly outside gets width or height 0."""
     width, height = size

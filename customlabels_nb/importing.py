@@ -86,7 +86,7 @@ class ImportReport:
 def import_images(
     store: Store,
     root: Path,
-    source: Source,
+    source: Source | Found,
     *,
     split: str,
     auto_label: bool = False,
@@ -108,7 +108,9 @@ def import_images(
         if value not in allowed:
             raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
     who = settings.user
-    found = find_images(source, auto_label=auto_label, label=label, project_folder=root, annotator=who, split=split)
+    found = source
+    if not isinstance(found, Found):
+        found = find_images(found, auto_label=auto_label, label=label, project_folder=root, annotator=who, split=split)
     name = str(found.description["name"])
     facts: dict[int, ImageFacts | ImageError] = {}
     while True:

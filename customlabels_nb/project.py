@@ -27,7 +27,7 @@ from customlabels_nb.labels import Labels
 from customlabels_nb.locations import POINTER, Place, check_name, check_tags, check_task, open_project_store
 from customlabels_nb.model import Model, require_confirmation
 from customlabels_nb.settings import settings
-from customlabels_nb.sources import Source
+from customlabels_nb.sources import Source, found_in_tables
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
@@ -184,6 +184,35 @@ class Project:
                 split=split,
                 auto_label=auto_label,
                 label=label,
+                copy=copy,
+                on_leak=on_leak,
+                duplicates=duplicates,
+                events=stream,
+            )
+
+    def import_dataset(
+        self,
+        dataset: Dataset,
+        *,
+        split: str = t.TRAIN,
+        copy: bool = False,
+        on_leak: str = "report",
+        duplicates: str = "skip",
+        progress: bool = True,
+    ) -> ImportReport:
+        """Add the images of a dataset with their annotations: from ``cl.read_dataset``, or of another project.
+
+        The other arguments and the report are those of :meth:`add_images`; what was found when the dataset was read is
+        in the report, too.
+        """
+        images, marks = dataset.images, dataset.annotations
+        found = found_in_tables(images, marks, dataset.name, root=dataset.root, issues=dataset.found)
+        with progress_bars(Events(), show=progress) as stream:
+            return import_images(
+                self._store,
+                self.root,
+                found,
+                split=split,
                 copy=copy,
                 on_leak=on_leak,
                 duplicates=duplicates,

@@ -52,6 +52,17 @@ class _Labelling:
     annotator: str | None
 
 
+def found_in_tables(
+    images: pd.DataFrame, annotations: pd.DataFrame, name: str, *, root: Path | None, issues: Sequence[Issue]
+) -> Found:
+    """The images and annotations of a dataset's tables; ``root`` is where its relative images lie."""
+    uris = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in images["image"]}
+    plain = images.drop(columns=["split", "revision", "sha256", "source", "width", "height"])
+    plain = plain.assign(image=plain["image"].map(uris))
+    marks = annotations.assign(image=annotations["image"].map(uris))
+    return Found(plain, marks, {"kind": "dataset", "name": name}, [_stat(uri) for uri in plain["image"]], list(issues))
+
+
 def find_images(
     source: Source,
     *,

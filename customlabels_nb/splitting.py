@@ -126,3 +126,19 @@ def _give_each_side_one(
 def _lacking(on: IntArray, units_with: IntArray) -> IntArray:
     """The labels that ``on`` chosen groups leave without a side, or choose although they can't be divided."""
     return np.flatnonzero(np.where(units_with >= 2, (on == 0) | (on == units_with), on > 0))
+
+
+def join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
+    """Groups that keep together what either list does (union-find over both)."""
+    parent: dict[object, object] = {}
+
+    def find(item: object) -> object:
+        parent.setdefault(item, item)
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in zip(first, second, strict=True):
+        parent[find(("given", a))] = find(("content", b))
+    return [find(("given", a)) for a in first]

@@ -8,6 +8,7 @@ was looked at and shows nothing is a line with a box attribute without boxes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -22,6 +23,8 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import LabelError, ManifestError
+from customlabels_nb.files import replacing
+from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.images import to_uri
 from customlabels_nb.issues import CODES, Issue
 
@@ -295,3 +298,42 @@ def _text(value: Any) -> str | None:
 
 def _date(moment: pd.Timestamp) -> str:
     return str(moment.tz_convert("UTC").tz_localize(None).isoformat())
+
+
+def _recognise(path: Path) -> bool:
+    """By the first line that isn't blank: an object with a ``source-ref``, under any extension."""
+    try:
+        with path.open("rb") as file:
+            for raw in itertools.islice(file, 100):
+                line = raw.removeprefix(b"\xef\xbb\xbf").strip()
+                if line:
+                    value = json.loads(line)
+                    return isinstance(value, dict) and _SOURCE in value
+    except (OSError, ValueError, RecursionError):
+        return False
+    return False
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    manifest = read_manifest(path)
+    places = {image: finder.relocated(image) for image in manifest.images["image"]}
+    images = manifest.images.assign(image=manifest.images["image"].map(places))
+    annotations = manifest.annotations.assign(image=manifest.annotations["image"].map(places))
+    labels = t.labels_in_order(annotations)
+    return Contents(images, annotations, labels, manifest.issues, manifest.unread)
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    with replacing(path) as file:
+        for line in manifest_lines(contents.images, contents.annotations):
+            file.write(f"{line}\n".encode())
+    return [path]
+
+
+FORMAT = Format(
+    "ground_truth",
+    _recognise,
+    _read,
+    _write,
+    frozenset({"image_labels", "boxes", "confidence", "job", "created", "empty", "unlabelled", "size"}),
+)

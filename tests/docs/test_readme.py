@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -18,6 +19,13 @@ README = (ROOT / "README.md").read_text("utf-8")
 PACKAGE = ROOT / "customlabels_nb"
 
 
+BOARDS = {
+    "images": [{"id": 1, "file_name": "elsewhere/board.jpg", "width": 128, "height": 96}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}],
+    "categories": [{"id": 1, "name": "board"}],
+}
+
+
 def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
@@ -28,6 +36,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
             for seed in range(5):
                 draw(tmp_path / "photos" / label / f"{seed}.png", kind, hash_free(label) + seed)
     draw(tmp_path / "new.jpg", 0, 99)
+    draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
     for seed in range(3):
         draw(tmp_path / "incoming" / f"{seed}.jpg", 1, 200 + seed)
     monkeypatch.chdir(tmp_path)
@@ -35,14 +44,17 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
         "truth": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"]}),
         "predictions": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"], "confidence": [0.9, 0.8]}),
     }
+    (tmp_path / "boards.json").write_text(json.dumps(BOARDS))
     blocks = code_blocks("python")
     assert len(blocks) >= 3
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102
     project = namespace["project"]
-    assert sorted(project.labels) == ["aple", "apple", "orange"]  # type: ignore[attr-defined]
+    assert sorted(project.labels) == ["aple", "apple", "board", "orange"]  # type: ignore[attr-defined]
     assert set(project.train_set.annotations["label"]) == {"apple", "orange"}  # type: ignore[attr-defined]
     assert len(namespace["found"]) >= 3  # type: ignore[arg-type]
+    assert len(namespace["boards"]) == 1  # type: ignore[arg-type]
+    assert "board" in project.labels  # type: ignore[attr-defined]
 
 
 def hash_free(label: str) -> int:

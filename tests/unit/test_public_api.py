@@ -32,6 +32,7 @@ def test_the_exported_names() -> None:
         "examples",
         "list_projects",
         "load_project",
+        "read_dataset",
     ]
     assert dir(cl) == sorted([*cl.__all__, "__version__"])
     for name in cl.__all__:

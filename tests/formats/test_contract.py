@@ -1,0 +1,174 @@
+"""What every format promises: read → write → read is equal in all that it holds, and it says what it doesn't."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import customlabels_nb as cl
+from customlabels_nb import formats
+from customlabels_nb import tables as t
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import InputError, ManifestError
+
+HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "source-ref"]
+
+
+def photos(folder: Path, count: int = 6) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for number in range(count):
+        path = folder / f"photo {number}.png"
+        Image.fromarray(np.full((60 + number, 100, 3), 20 * number, dtype=np.uint8)).save(path)
+        names.append(str(path))
+    return names
+
+
+def dataset(folder: Path, kind: str) -> Dataset:
+    """Photos below ``folder`` with annotations of one kind; the last but one shows nothing, the last is unlabelled."""
+    names = photos(folder / "photos")
+    rows: list[dict[str, object]] = []
+    for number, name in enumerate(names[:4]):
+        if kind == "image_labels":
+            rows.append({"image": name, "label": HOSTILE[number]})
+            continue
+        for k in range(number % 2 + 1):
+            row = {
+                "image": name,
+                "label": HOSTILE[(number + k) % 4],
+                "left": 3.5 + k,
+                "top": 4.25,
+                "width": 20,
+                "height": 30.125,
+            }
+            if kind == "polygons":
+                row |= {"polygon": [[3.5 + k, 4.25], [23.5 + k, 4.25], [23.5 + k, 34.375]]}
+            rows.append(row)
+    created = pd.Timestamp("2026-03-06T17:46:39.176000Z")
+    images = pd.DataFrame(
+        {
+            "image": names,
+            "width": pd.array([100] * len(names), dtype="Int64"),
+            "height": pd.array([60 + i for i in range(len(names))], dtype="Int64"),
+            "status": ["labelled"] * 5 + ["unlabelled"],
+        }
+    )
+    return Dataset(images, pd.DataFrame(rows).assign(created=created), HOSTILE[:4])
+
+
+def target(name: str, folder: Path) -> Path:
+    return folder / {
+        "ground_truth": "set.manifest",
+        "coco": "set.json",
+        "custom_vision": "set.json",
+        "csv": "set.csv",
+    }.get(name, "set")
+
+
+CASES = [
+    (name, kind)
+    for name, format_ in formats.FORMATS.items()
+    for kind in ("image_labels", "boxes", "polygons")
+    if kind in format_.holds and name != "image_folder"
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) -> None:
+    holds = formats.FORMATS[name].holds
+    before = dataset(tmp_path, kind)
+    if "empty" not in holds:
+        before = before.filter(before.images.index != 4)
+    path = target(name, tmp_path)
+    written = before.to(name, path)
+    assert all(file.is_relative_to(tmp_path) and file.exists() for file in written.files)
+    after = cl.read_dataset(path)
+    assert after.issues.empty, after.issues.to_dict("records")
+    kept = before.images if "unlabelled" in holds else before.images[before.images["status"] == "labelled"]
+    assert sorted(after.images["image"]) == sorted(kept["image"])
+    assert dict(zip(after.images["image"], after.images["status"], strict=True)) == dict(
+        zip(kept["image"], kept["status"], strict=True)
+    )
+    columns = ["image", "label", *t.BOX_COLUMNS]
+    expected, found = (frame.annotations.sort_values(columns).reset_index(drop=True) for frame in (before, after))
+    pd.testing.assert_frame_equal(found[columns], expected[columns], atol=1e-6, rtol=0)
+    if kind == "polygons":
+        for mine, theirs in zip(expected["polygon"], found["polygon"], strict=True):
+            np.testing.assert_allclose(theirs, mine, atol=1e-6)
+    if "created" in holds:
+        assert (found["created"] == expected["created"]).all()
+    if "label_order" in holds:
+        assert after.labels["label"].tolist() == HOSTILE[:4]
+
+
+@pytest.mark.parametrize("name", list(formats.FORMATS))
+def test_what_a_format_does_not_hold_is_said(tmp_path: Path, name: str) -> None:
+    kind = "polygons" if "boxes" in formats.FORMATS[name].holds else "image_labels"
+    before = dataset(tmp_path, kind)
+    before = before.filter("not label.str.contains('<', na=False)") if name == "image_folder" else before
+    said = {issue.where for issue in before.to(name, target(name, tmp_path / "out")).issues}
+    present = {"empty", "unlabelled"} | ({"boxes", "polygons"} if kind == "polygons" else {"image_labels"})
+    assert said == {what for what in present if what not in formats.FORMATS[name].holds}
+
+
+def test_folders_by_label_come_back_with_copies(tmp_path: Path) -> None:
+    names = photos(tmp_path / "photos", 4)
+    rows = pd.DataFrame({"image": names[:3], "label": ["apple", "pear", "apple"]})
+    before = Dataset(pd.DataFrame({"image": names}), rows)
+    before.to("image_folder", tmp_path / "out")
+    after = cl.read_dataset(tmp_path / "out", "image_folder")
+    assert after.label_counts.to_dict() == {"apple": 2, "pear": 1}
+    assert len(after) == 4
+    for hostile in ("..", "a/b", ".hidden", "x\0y"):
+        if "\0" in hostile:
+            continue
+        with pytest.raises(InputError, match="name of a folder"):
+            before.relabel({"apple": hostile}).to("image_folder", tmp_path / "bad")
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+def test_copied_images_go_along_and_can_be_moved(tmp_path: Path, name: str) -> None:
+    kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
+    before = dataset(tmp_path, kind).filter("label.notna()")
+    before.to(name, target(name, tmp_path / "out"), copy_images=True)
+    if name == "ground_truth":
+        after = cl.read_dataset(target(name, tmp_path / "out"))
+        assert all(Path(image).is_relative_to(tmp_path / "out" / "images") for image in after.images["image"])
+        return
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    for path in (tmp_path / "photos").iterdir():
+        path.unlink()
+    after = cl.read_dataset(target(name, tmp_path / "elsewhere"))
+    assert len(after) == len(before)
+    assert all(Path(image).is_file() for image in after.images["image"])
+    project = cl.create_project("moved", tmp_path)
+    report = project.import_dataset(after, split="test", progress=False)
+    assert report.added == len(before)
+    assert len(project.test_set.annotations) == len(before.annotations)
+    project.close()
+
+
+def test_images_are_found_where_they_lie_now(tmp_path: Path) -> None:
+    names = photos(tmp_path / "now" / "deep", 2)
+    lines = [{"source-ref": f"s3://bucket/{Path(name).name}"} for name in [*names, "gone.png"]]
+    (tmp_path / "set.manifest").write_text("\n".join(map(json.dumps, lines)))
+    moved = cl.read_dataset(tmp_path / "set.manifest", relocate={"s3://bucket/": f"{tmp_path}/now/deep/"})
+    assert moved.images["image"].tolist() == [*names, f"{tmp_path}/now/deep/gone.png"]
+    found = cl.read_dataset(tmp_path / "set.manifest", images=tmp_path / "now")
+    assert found.images["image"].tolist() == [*names, "s3://bucket/gone.png"]
+    assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
+
+
+def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    for path in (tmp_path / "nothing", tmp_path / "notes.txt"):
+        with pytest.raises((ManifestError, InputError), match=path.name):
+            cl.read_dataset(path)
+    with pytest.raises(InputError, match="'cocco'"):
+        cl.read_dataset(tmp_path, "cocco")
