@@ -23,6 +23,7 @@ from customlabels_nb.formats.coco_writing import CREATED, INFO, PIXELS, UNIT, wr
 from customlabels_nb.formats.json_file import (
     Findings,
     file_in,
+    find_image,
     label_or_none,
     load_object,
     measured,
@@ -152,12 +153,9 @@ def _read_images(
             continue
         names = [name for key in _NAMES if isinstance(name := entry.get(key), str) and name]
         try:
-            uri = finder.find(*names) if names else ""
-        except ValueError as error:  # refused, or no URL at all
+            uri = find_image(finder, *names)
+        except ValueError as error:
             findings.unreadable(where, str(error))
-            continue
-        if not uri or not storable(uri):
-            findings.unreadable(where, f"Its file_name {shown(entry.get('file_name'))} can't name an image.")
             continue
         if uri in order:
             findings.adjusted(where, f"The file {names[0]!r} is named twice; the two entries became one image.")

@@ -16,7 +16,8 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.files import replacing
-from customlabels_nb.formats.base import Contents, written_name
+from customlabels_nb.formats.base import Contents
+from customlabels_nb.formats.entries import listed_name
 from customlabels_nb.formats.json_file import write_array
 from customlabels_nb.formats.json_shapes import area
 from customlabels_nb.geometry import polygon_to_ltwh
@@ -90,7 +91,7 @@ def _images(
     columns = (images["image"], images["width"].astype(object), images["height"].astype(object))
     rows = zip(*(column.tolist() for column in columns), _licence_of(images), strict=True)
     for number, (uri, width, height, licence) in enumerate(rows):
-        entry: dict[str, Any] = {"id": number + 1, "file_name": written_name(uri, folder)}
+        entry: dict[str, Any] = {"id": number + 1, "file_name": listed_name(uri, folder)}
         if not (pd.isna(width) or pd.isna(height)):
             entry |= {"width": width, "height": height}
         if licence in licences:

@@ -19,17 +19,18 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.files import replacing
-from customlabels_nb.formats.base import Contents, Format, ImageFinder, written_name
+from customlabels_nb.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.formats.entries import listed_name
 from customlabels_nb.formats.json_file import (
     Findings,
     file_in,
+    find_image,
     label_or_none,
     load_object,
     measured,
     outer_keys,
     pixel_size,
     shown,
-    storable,
     unusable,
     write_array,
 )
@@ -109,7 +110,7 @@ class _Places:
         self._inner = inner if os.path.isdir(inner) else None
 
     def find(self, name: str) -> str:
-        uri = self._finder.find(name)
+        uri = find_image(self._finder, name)
         if self._inner is not None and uri.startswith(self._folder + os.sep) and not os.path.isfile(uri):
             inner = self._inner + uri[len(self._folder) :]
             if os.path.isfile(inner):
@@ -128,12 +129,12 @@ def _read_files(
     for number, entry in enumerate(entries):
         where = f"files[{number}]"
         name = entry.get("filename") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not storable(name):
+        if not isinstance(name, str):
             findings.unreadable(where, f"It has no filename that can name an image: {shown(entry)}.")
             continue
         try:
             uri = places.find(name)
-        except ValueError as error:  # refused, or no URL at all
+        except ValueError as error:
             findings.unreadable(where, str(error))
             continue
         if uri in numbers:
@@ -215,7 +216,7 @@ def _written(contents: Contents, sizes: dict[str, tuple[int, int]], folder: Path
             tag |= zip(t.BOX_COLUMNS, box, strict=True)
         tags.setdefault(image, []).append(tag)
     for uri in contents.images["image"].tolist():
-        entry: dict[str, Any] = {"filename": written_name(uri, folder)}
+        entry: dict[str, Any] = {"filename": listed_name(uri, folder)}
         if uri in sizes:
             entry["width"], entry["height"] = sizes[uri]
         yield entry | {"tags": tags.get(uri, [])}

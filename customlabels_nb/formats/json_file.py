@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
-from customlabels_nb.images import header_size
+from customlabels_nb.formats.base import ImageFinder
+from customlabels_nb.images import header_size, to_path, to_uri
 from customlabels_nb.issues import CODES, Issue
 from customlabels_nb.settings import settings
 from customlabels_nb.tables import check_label
@@ -168,6 +169,22 @@ def storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def find_image(finder: ImageFinder, *names: str) -> str:
+    """The URI of the image that a file calls by the first of these names.
+
+    Raises
+    ------
+    ValueError
+        If that leads elsewhere, or can't be the name of an image.
+    """
+    uri = finder.find(*names) if names else ""
+    if uri.startswith("file://"):  # in the tables a file of this machine is a path
+        uri = to_uri(to_path(uri))
+    if not uri or not storable(uri):
+        raise ValueError(f"{shown(names[0] if names else None)} can't be the name of an image.")
+    return uri
 
 
 def label_or_none(name: object, findings: Findings, where: str) -> str | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.formats.coco import FORMAT
-from tests.formats.json_cases import MOMENT, anything, assert_equal, assert_sound, contents, read
+from tests.formats.json_cases import AWKWARD_NAMES, MOMENT, anything, assert_equal, assert_sound, contents, read
 from tests.unit.pictures import jpeg
 
 
@@ -304,6 +304,16 @@ def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     assert_equal(read(FORMAT, file), found)
 
 
+def test_files_with_odd_names_and_elsewhere_come_back(file: Path) -> None:
+    paths = [str((file.parent / name).resolve()) for name in AWKWARD_NAMES]
+    images = [{"image": path} for path in paths]
+    written = contents(file.parent, images, [{"image": path, "label": "x"} for path in paths], ["x"])
+    FORMAT.write(written, file)
+    found = read(FORMAT, file)
+    assert found.issues == []
+    assert found.images["image"].tolist() == found.annotations["image"].tolist() == paths
+
+
 def test_nothing_but_images_and_nothing_at_all(file: Path) -> None:
     bare = contents(file.parent, [{"image": "a.jpg"}], [{"image": "a.jpg", "label": None}], ["x"])
     FORMAT.write(bare, file)
@@ -397,7 +407,7 @@ def test_other_files_are_not_recognised(file: Path, text: str) -> None:
     "categories": anything | st.just([{"id": 0, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]),
     "info": anything, "licenses": anything,
 }))  # fmt: skip
-@settings(deadline=None, max_examples=2500)
+@settings(deadline=None, max_examples=100)
 def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     found = read(FORMAT, file, data)
@@ -409,7 +419,7 @@ def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.T
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=2500)
+@settings(deadline=None, max_examples=100)
 def test_bytes_cut_and_changed_anywhere_never_crash_it(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.formats.custom_vision import FORMAT
-from tests.formats.json_cases import MOMENT, anything, assert_equal, assert_sound, contents, read
+from tests.formats.json_cases import AWKWARD_NAMES, MOMENT, anything, assert_equal, assert_sound, contents, read
 from tests.unit.pictures import encoded, jpeg, picture
 
 
@@ -163,6 +163,16 @@ def test_polygons_are_written_as_their_boxes(file: Path) -> None:
     assert read(FORMAT, file).annotations.loc[0, list(t.BOX_COLUMNS)].tolist() == [12, 8, 24, 16]
 
 
+def test_files_with_odd_names_and_elsewhere_come_back(file: Path) -> None:
+    paths = [str((file.parent / name).resolve()) for name in AWKWARD_NAMES]
+    images = [{"image": path} for path in paths]
+    written = contents(file.parent, images, [{"image": path, "label": "x"} for path in paths], ["x"])
+    FORMAT.write(written, file)
+    found = read(FORMAT, file)
+    assert found.issues == []
+    assert found.images["image"].tolist() == found.annotations["image"].tolist() == paths
+
+
 def test_nothing_at_all(file: Path) -> None:
     nothing = read(FORMAT, file, {"files": []})
     FORMAT.write(nothing, file)
@@ -189,7 +199,7 @@ def test_other_files_with_files_are_not_recognised(file: Path) -> None:
         optional={side: st.floats(-1, 2) | anything for side in t.BOX_COLUMNS},
     ))},
 ))}))  # fmt: skip
-@settings(deadline=None, max_examples=2500)
+@settings(deadline=None, max_examples=100)
 def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.jpg").write_bytes(jpeg(1))
