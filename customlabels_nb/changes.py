@@ -14,7 +14,6 @@ from customlabels_nb.issues import Issue, issues_to_frame
 from customlabels_nb.sources import image_uri
 from customlabels_nb.splitting import rare_labels
 from customlabels_nb.store import Action, Store
-from customlabels_nb.store.frames import annotation_keys, row_keys
 from customlabels_nb.text import one_line
 
 
@@ -67,6 +66,8 @@ def remove_images(store: Store, stored: Dataset, value: Dataset | pd.DataFrame |
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
     """The images whose row or annotations differ from what they were in ``origin``, and those it doesn't have."""
+    from customlabels_nb.store.frames import annotation_keys, row_keys
+
     rows, old_rows = row_keys(images), row_keys(origin.images)
     marks, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
     return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}

@@ -18,9 +18,15 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images import content_hash, open_image, read_bytes
 from customlabels_nb.issues import Issue
-from customlabels_nb.models.backbones import PACKAGED, Backbone, backbone_named, forward_batch, load_backbone
+from customlabels_nb.models.backbones import (
+    PACKAGED,
+    Backbone,
+    backbone_named,
+    decode_threads,
+    forward_batch,
+    load_backbone,
+)
 from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
-from customlabels_nb.settings import settings
 from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
@@ -122,7 +128,7 @@ def embed(
             except ImageError as error:
                 return _Read(index, Issue(error.code, error.reason, where=name), None)
 
-        with closing(map_bounded(decode, missing, workers=settings.threads)) as decoded:
+        with closing(map_bounded(decode, missing, workers=decode_threads(chosen))) as decoded:
             for batch in _batches(decoded, batch_size or forward_batch(chosen)):
                 pixels = [read.found for read in batch if not isinstance(read.found, Issue)]
                 rows: Iterator[Features] = iter(_forward(network, pixels, facts, chosen) if pixels else ())

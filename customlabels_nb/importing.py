@@ -115,7 +115,7 @@ def import_images(
     facts: dict[int, ImageFacts | ImageError] = {}
     while True:
         known, as_of = store.files()
-        labels = labels_by_image(store.annotations(split)) if len(found.annotations) else {}
+        labels = labels_by_image(store.labels_of_images(split)) if len(found.annotations) else {}
         intake = take_in(
             found,
             facts,

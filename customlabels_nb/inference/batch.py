@@ -24,9 +24,8 @@ from customlabels_nb.inference.inputs import expand_sources, located
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.models.backbones import forward_batch
+from customlabels_nb.models.backbones import decode_threads, forward_batch
 from customlabels_nb.models.transforms import Pixels, to_pixels
-from customlabels_nb.settings import settings
 from customlabels_nb.work import map_bounded
 
 __all__ = ["detect_many", "expand_sources"]
@@ -80,7 +79,8 @@ def detect_many(
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
-    size = batch_size or forward_batch(predictor.device or "cpu")
+    device = predictor.device or "cpu"
+    size, workers = batch_size or forward_batch(device), decode_threads(device)
 
     def decode(name: str) -> Pixels | ImageError:
         try:
@@ -91,9 +91,7 @@ def detect_many(
     finished: list[tuple[list[_Row], list[dict[str, str]]]] = []  # one entry a batch: an interrupt leaves it whole
     interrupted = False
     try:
-        with closing(
-            map_bounded(decode, images, workers=settings.threads, ahead=4 * settings.threads + size)
-        ) as decoded:
+        with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + size)) as decoded:
             for start in range(0, len(images), size):
                 batch = [(name, next(decoded)) for name in images[start : start + size]]
                 finished.append(_ask(predictor, batch, config, resolved, max_results))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from customlabels_nb.errors import InputError, ModelError
+from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
     import torch
@@ -205,3 +206,12 @@ def forward_batch(device: str) -> int:
     asks the system for its memory anew in each forward pass, which takes as long as the arithmetic.
     """
     return 4 if device == "cpu" else 64
+
+
+def decode_threads(device: str) -> int:
+    """How many threads decode images while the network works.
+
+    On a CPU torch's own threads spin while they wait: with as many decoders as cores beside them, one more busy
+    process makes all of it several times slower.
+    """
+    return max(1, settings.threads // 2) if device == "cpu" else settings.threads

@@ -148,6 +148,10 @@ class Store(ABC):
         """Images and annotations of the dataset, and all labels, as they were at one moment."""
 
     @abstractmethod
+    def labels_of_images(self, split: str) -> pd.DataFrame:
+        """The columns ``image`` and ``label`` of the dataset's annotations, each pair once."""
+
+    @abstractmethod
     def files(self) -> tuple[pd.DataFrame, int]:
         """What is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64); and as of when.
 

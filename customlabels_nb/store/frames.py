@@ -88,6 +88,16 @@ def read_labels(connection: Connection) -> pd.DataFrame:
     return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
 
 
+def read_labels_of_images(connection: Connection, split: str) -> pd.DataFrame:
+    """Image and label of each annotation of a dataset, each pair once, in the order of import."""
+    a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
+    joined = schema.annotations.join(schema.images, a.image_id == i.id)
+    pairs = select(i.image, a.label_id).select_from(joined).where(i.split == split).order_by(a.image_id, a.id)
+    label_of: dict[int, str] = dict(fetch(connection, select(names.id, names.label)))
+    rows = list(dict.fromkeys(fetch(connection, pairs)))
+    return frame([(image, label_of[key]) for image, key in rows], {"image": "str", "label": "str"})
+
+
 def read_annotations(connection: Connection, table: Table, split: str | None, model: str | None = None) -> pd.DataFrame:
     """Annotations or predictions; names come from the ids, so that equal ones are one object in memory."""
     c, i, names = table.c, schema.images.c, schema.labels.c

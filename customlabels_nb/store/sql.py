@@ -139,6 +139,10 @@ class SqlStore(Store):
                 frames.read_labels(connection),
             )
 
+    def labels_of_images(self, split: str) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return frames.read_labels_of_images(connection, split)
+
     def files(self) -> tuple[pd.DataFrame, int]:
         columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
         c = schema.images.c

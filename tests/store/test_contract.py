@@ -428,3 +428,13 @@ def test_images_are_not_added_on_an_outdated_view(store: Store, reopen: Callable
     _, as_of = store.files()
     reopen().update_images("train", store.images("train").assign(status="skipped"), store.annotations("train"), ACTION)
     assert store.add_images("train", images("new"), nothing, ACTION, as_of=as_of) == 1
+
+
+def test_labels_of_images_are_pairs_once_each(store: Store) -> None:
+    rows = pd.DataFrame(
+        {"image": ["b", "a", "a"], "label": ["x", "y", "y"], "left": [None, 1, 2], "top": 1, "width": 3, "height": 4}
+    )
+    rows.loc[0, ["top", "width", "height"]] = None
+    store.add_images("train", images("a", "b", "c"), t.normalise_annotations(rows), ACTION)
+    assert store.labels_of_images("train").to_numpy().tolist() == [["a", "y"], ["b", "x"]]
+    assert store.labels_of_images("test").empty
