@@ -135,6 +135,8 @@ def import_images(
         bare = wanted[~wanted["image"].isin(labels)]
         statuses = store.images(split).set_index("image")["status"].to_dict() if len(bare) else {}
         issues = [*intake.issues, *kept_labels(wanted, labels, statuses, name)]
+        if intake.images.empty and not issues and store.dataset(split) is not None:
+            break  # all of it is known and nothing is to be said: there is no action
         try:
             store.add_images(
                 split,

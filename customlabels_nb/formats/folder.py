@@ -74,7 +74,7 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
 
 def is_image_name(name: str) -> bool:
     """Whether the file's ending is that of an image, and the file isn't hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in READ_SUFFIXES
+    return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
 
 
 def is_pattern(name: str) -> bool:
