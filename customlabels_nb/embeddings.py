@@ -45,14 +45,10 @@ class Embeddings:
         One row an image, in the order given; NaN where an image can't be read.
     issues : list of Issue
         Why not, one for each such image.
-    hashes : list of (str or None)
-        What each row was made of: the SHA-256 of the bytes that were read, the key of one that came from the cache,
-        None where an image can't be read.
     """
 
     features: Features
     issues: list[Issue]
-    hashes: list[str | None]
 
     @property
     def readable(self) -> npt.NDArray[np.bool_]:
@@ -110,8 +106,8 @@ def embed(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
-    hashes: list[str | None] = [None] * len(images) if keys is None else list(keys)
-    missing = [index for index, key in enumerate(hashes) if not _from_cache(features[index], key, facts, cache)]
+    given: list[str | None] = [None] * len(images) if keys is None else list(keys)
+    missing = [index for index, key in enumerate(given) if not _from_cache(features[index], key, facts, cache)]
     done = len(images) - len(missing)
     _tell(events, phase, done, len(images))
     issues: list[Issue] = []
@@ -133,7 +129,6 @@ def embed(
                 pixels = [read.found for read in batch if not isinstance(read.found, Issue)]
                 rows: Iterator[Features] = iter(_forward(network, pixels, facts, chosen) if pixels else ())
                 for read in batch:
-                    hashes[read.index] = read.hash
                     if isinstance(read.found, Issue):
                         issues.append(read.found)
                         continue
@@ -143,7 +138,7 @@ def embed(
                         cache.put(_cache_key(read.hash, facts), row.tobytes())
                 done += len(batch)
                 _tell(events, phase, done, len(images))
-    return Embeddings(features, issues, hashes)
+    return Embeddings(features, issues)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from customlabels_nb.errors import InputError, ProjectNameError, ProjectNotFoundError, StoreError
+from customlabels_nb.errors import InputError, NotAllowedError, ProjectNameError, ProjectNotFoundError, StoreError
 from customlabels_nb.store import Store, create_store, open_store
 from customlabels_nb.tables import TASKS
 
@@ -51,6 +53,20 @@ def check_task(task: str | None) -> str | None:
     if task is not None and task not in TASKS:
         raise InputError(f"task={task!r} is not known; use one of {TASKS!r} or None.")
     return task
+
+
+def new_version_name(place: Place, name: str | None = None) -> str:
+    """``name`` if no version has it yet, also as its published name; ``<project>.<date>T<time>`` if it is None."""
+    versions = place.store.versions()
+    taken = {version.name for version in versions} | {version.alias for version in versions}
+    folder = place.root / "versions"
+    if name is not None:
+        if check_name(name) in taken or (folder / name).exists():
+            raise NotAllowedError(f"There is a version {name!r} already; choose another name.")
+        return name
+    stem = f"{place.store.project().name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
+    candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(c for c in candidates if c not in taken and not (folder / c).exists())
 
 
 def check_tags(tags: object) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import shutil
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,6 @@ from customlabels_nb.errors import (
     Cancelled,
     ModelNotFoundError,
     NotAllowedError,
-    NotEnoughDataError,
     ProjectError,
     ProjectExistsError,
     StoreError,
@@ -24,10 +22,18 @@ from customlabels_nb.errors import (
 from customlabels_nb.events import Events, progress_bars, say
 from customlabels_nb.importing import ImportReport, import_images
 from customlabels_nb.labels import Labels
-from customlabels_nb.locations import POINTER, Place, check_name, check_tags, check_task, open_project_store
+from customlabels_nb.locations import (
+    POINTER,
+    Place,
+    check_name,
+    check_tags,
+    check_task,
+    new_version_name,
+    open_project_store,
+)
 from customlabels_nb.model import Model, require_confirmation
 from customlabels_nb.settings import settings
-from customlabels_nb.sources import Source, found_in_tables
+from customlabels_nb.sources import Found, Source, found_in_tables
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
@@ -137,7 +143,7 @@ class Project:
     # -- images and labels --------------------------------------------------------------------------
     def add_images(
         self,
-        source: Source,
+        source: Source | Found,
         *,
         split: str = t.TRAIN,
         auto_label: bool = False,
@@ -207,17 +213,7 @@ class Project:
         """
         images, marks = dataset.images, dataset.annotations
         found = found_in_tables(images, marks, dataset.name, root=dataset.root, issues=dataset.found)
-        with progress_bars(Events(), show=progress) as stream:
-            return import_images(
-                self._store,
-                self.root,
-                found,
-                split=split,
-                copy=copy,
-                on_leak=on_leak,
-                duplicates=duplicates,
-                events=stream,
-            )
+        return self.add_images(found, split=split, copy=copy, on_leak=on_leak, duplicates=duplicates, progress=progress)
 
     def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
         """Write what was edited as one action; returns how many images changed. Other images are left alone.
@@ -312,14 +308,14 @@ class Project:
         NotEnoughDataError, NotAllowedError
             Before anything is trained, with the reason.
         """
-        from customlabels_nb.training.plan import check_task_can_be_trained, plan_classification
+        from customlabels_nb.training.plan import check_task_can_be_trained, plan_classification, set_aside
         from customlabels_nb.training.run import TrainingOptions, train_version
 
-        options, version = TrainingOptions(seed=seed, device=device), self._version_name(name)
+        options, version = TrainingOptions(seed=seed, device=device), new_version_name(self._place, name)
         check_task_can_be_trained(self.task)
         tags = check_tags(tags or {})
         if not self._store.statistics(t.TEST).total_entries:
-            plan_classification(*self._tried_split())
+            plan_classification(*set_aside(self.train_set))
             say(f"There is no test set yet: {self.distribute()}")
         try:
             with progress_bars(events or Events(), show=progress) as stream:
@@ -418,31 +414,6 @@ class Project:
         read = Dataset(*self._store.tables(split), name=split, root=self.root)
         read.origin = read
         return read
-
-    def _tried_split(self) -> tuple[Dataset, Dataset]:
-        """What distributing would give, before anything is moved."""
-        train = self.train_set
-        rest, part = train.split(0.2)
-        if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
-            raise NotEnoughDataError(
-                "There is no test set, and no label has two images that could be told apart, so none can be set aside. "
-                "Label more images.",
-                "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT",
-            )
-        return rest, part
-
-    def _version_name(self, name: str | None) -> str:
-        taken = {version.name for version in self._store.versions()}
-        if name is not None:
-            if (
-                check_name(name) in taken | {version.alias for version in self._store.versions()}
-                or (self.root / "versions" / name).exists()
-            ):
-                raise NotAllowedError(f"There is a version {name!r} already; choose another name.")
-            return name
-        stem = f"{self.name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
-        candidates = (stem if i == 1 else f"{stem}-{i}" for i in range(1, 10_000))
-        return next(c for c in candidates if c not in taken and not (self.root / "versions" / c).exists())
 
     def _refuse_if_busy(self, verb: str) -> None:
         busy = [version for version in self._store.versions() if version.status in _BUSY]

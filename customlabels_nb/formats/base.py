@@ -13,7 +13,7 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.images import is_remote, to_uri
+from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import IMAGE_SUFFIXES
 
@@ -121,8 +121,13 @@ class ImageFinder:
             return place
         if self._folder is not None and _ORDINARY.fullmatch(name):
             return self._folder + name
-        if is_remote(name) or name.startswith("file://"):
-            return name
+        try:
+            if is_remote(name):
+                return name
+            if name.startswith("file://"):
+                return to_uri(to_path(name))  # in the tables a file of this machine is a path
+        except ValueError as error:  # a URL that is none
+            raise InputError(f"The image name {name!r} can't be a URL ({error}).") from error
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in name[:3] or "\0" in name or not name:
             raise InputError(

@@ -111,23 +111,17 @@ class Places:
 
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, ...], str] = {}
 
     def find(self, name: str, *urls: str) -> str:
         """The image's URI; InputError if the name leads elsewhere or can't be kept."""
-        if name not in self._known:
-            try:
-                uri = self._finder.find(name, *urls)
-                # what a file calls file:///photos/1.jpg is called /photos/1.jpg in the tables
-                uri = to_uri(to_path(uri)) if uri.startswith("file://") else uri
-            except InputError:
-                raise
-            except ValueError as error:  # a URL that is none, or half a surrogate pair
-                raise InputError(f"The image name {shown(name)} can't be one ({error}).") from error
-            if not storable(uri):
+        known = self._known.get((name, *urls))
+        if known is None:
+            known = self._finder.find(name, *urls)
+            if not storable(known):
                 raise InputError(f"The image name {shown(name)} holds characters that can't be stored.")
-            self._known[name] = uri
-        return self._known[name]
+            self._known[(name, *urls)] = known
+        return known
 
     def not_missing(self, name: str) -> None:
         """Take back that an image is missing: it was found elsewhere than it was looked for."""

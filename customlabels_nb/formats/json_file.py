@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.formats.base import ImageFinder
-from customlabels_nb.images import header_size, to_path, to_uri
+from customlabels_nb.images import header_size
 from customlabels_nb.issues import CODES, Issue
 from customlabels_nb.settings import settings
 from customlabels_nb.tables import check_label
@@ -180,8 +180,6 @@ def find_image(finder: ImageFinder, *names: str) -> str:
         If that leads elsewhere, or can't be the name of an image.
     """
     uri = finder.find(*names) if names else ""
-    if uri.startswith("file://"):  # in the tables a file of this machine is a path
-        uri = to_uri(to_path(uri))
     if not uri or not storable(uri):
         raise ValueError(f"{shown(names[0] if names else None)} can't be the name of an image.")
     return uri

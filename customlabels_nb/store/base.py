@@ -18,11 +18,6 @@ import pandas as pd
 
 from customlabels_nb.issues import Issue
 
-#: Statuses of datasets, as the hosted service names them.
-DATASET_STATUSES = tuple(
-    f"{verb}_{state}" for verb in ("CREATE", "UPDATE") for state in ("IN_PROGRESS", "COMPLETE", "FAILED")
-)
-
 #: Statuses of versions, as the hosted service names them.
 VERSION_STATUSES = (
     "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset
@@ -15,13 +17,17 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
 
-def with_current_hashes(store: Store, dataset: Dataset, events: Events) -> Dataset:
-    """The dataset with the content hashes that its files have now.
+def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
+    """The datasets with the content hashes that their files have now.
 
     Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
     told of and kept as issues; their labels stay.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
+    return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
+
+
+def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)

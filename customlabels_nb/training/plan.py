@@ -87,6 +87,24 @@ def plan_classification(train: Dataset, test: Dataset, *, limits: Limits = LOCAL
     return ClassificationPlan(labels, rows, test_rows, targets, _notes(train, test, rows, test_rows, labels))
 
 
+def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
+    """What distributing would make of the training set: the rest, and the test set. Nothing is moved.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no label has two images that could stand on two sides.
+    """
+    rest, part = train.split(0.2)
+    if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
+        raise NotEnoughDataError(
+            "There is no test set, and no label has two images that could be told apart, so none can be set aside. "
+            "Label more images.",
+            "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT",
+        )
+    return rest, part
+
+
 def check_task_can_be_trained(task: str | None) -> None:
     """Refuse a project's declared task that this release doesn't train."""
     if task not in (None, "single-label"):

@@ -80,7 +80,7 @@ def train_version(
     NotEnoughDataError, NotAllowedError
         Before the version exists, if the datasets can't be trained on.
     """
-    train, test = (with_current_hashes(store, dataset, events) for dataset in (train, test))
+    train, test = with_current_hashes(store, (train, test), events)
     plan = plan_classification(train, test)
     device = choose_device(options.device)
     now = datetime.now(UTC)
@@ -115,7 +115,7 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
     else:  # it was killed before it had written down what it works on
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
-    train, test = (with_current_hashes(store, dataset, events) for dataset in (train, test))
+    train, test = with_current_hashes(store, (train, test), events)
     plan = plan_classification(train, test)
     options = TrainingOptions(**record.config)
     device = choose_device(options.device)

@@ -114,10 +114,9 @@ def test_a_damaged_entry_is_computed_again(blots: list[str], cache: ContentCache
 
 def test_images_without_key_and_odd_keys(blots: list[str], cache: ContentCache) -> None:
     odd = [None, '"etag/…"-17', "\udcff"]
-    for _ in range(2):
-        assert embed(blots[:3], keys=odd, cache=cache).hashes == keys_of(blots[:3])
-    first = embed(blots[:3], keys=keys_of(blots[:3]), cache=cache)
-    assert first.hashes == keys_of(blots[:3])
+    first = embed(blots[:3], keys=odd, cache=cache)
+    kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # under their content, whatever the keys were
+    assert np.abs(kept.features - first.features).max() < 1e-4
     assert len(list(cache.folder.glob("*/*"))) == 3
 
 
@@ -126,13 +125,12 @@ def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_pa
     changed.write_bytes(Path(blots[1]).read_bytes())
     old, new = keys_of(blots[:2])
     found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # it was the first when that was noted
-    assert found.hashes == [new, None]
+    assert found.readable.tolist() == [True, False]
     truth = embed(blots[:2])
     assert np.abs(found.features[0] - truth.features[1]).max() < 1e-4
     # so who has the old content gets the old content's features, and the new content needs no file
     again = embed([blots[0], "gone"], keys=[old, new], cache=cache)
     assert np.abs(again.features - truth.features).max() < 1e-4
-    assert again.hashes == [old, new]
 
 
 def test_bad_arguments_and_nothing(blots: list[str]) -> None:
