@@ -1,4 +1,4 @@
-"""What all widgets share: their JavaScript, joined from modules without a build step.
+"""What all widgets share: their JavaScript, joined from modules without a build step, and answers to the page.
 
 The front end takes one module and can't resolve relative imports. So the modules that a widget's file imports
 are put before it, each once and after those that it imports itself; ``import`` lines between them and the
@@ -8,8 +8,15 @@ are. Names at the top level of these files must differ.
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
+
+from customlabels_nb.errors import CustomLabelsError, InputError
+
+Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -47,3 +54,32 @@ def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> Non
     for match in _IMPORT.finditer(source):
         _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
     parts[path] = _IMPORT.sub("", source)
+
+
+class Answers:
+    """For widgets whose page asks: answers messages of ``{id, kind, content}`` with the same id.
+
+    A subclass fills ``handlers`` in its ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and
+    buffers and return content, or content and buffers. They may run in any thread.
+    """
+
+    handlers: dict[str, Handler]
+    send: Callable[..., None]
+
+    def answer(self, _widget: Any, message: Any, buffers: list[Any]) -> None:
+        """Answer one message of the page; an error becomes its answer, in words."""
+        if not isinstance(message, dict) or "id" not in message:
+            return
+        handler = self.handlers.get(str(message.get("kind")))
+        try:
+            if handler is None:
+                raise InputError(f"This widget knows no {message.get('kind')!r}: its page is of another release.")
+            found = handler(message.get("content") or {}, buffers or [])
+        except CustomLabelsError as error:
+            self.send({"answer": message["id"], "error": str(error)})
+        except Exception as error:
+            logging.getLogger("customlabels_nb").exception("A widget could not answer %r.", message.get("kind"))
+            self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
+        else:
+            content, sent = found if isinstance(found, tuple) else (found, [])
+            self.send({"answer": message["id"], "content": content}, list(sent))

@@ -1,0 +1,172 @@
+"""The files behind a labelling screen: pictures of images, and those that people drop on it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from customlabels_nb.cache import full_view_of, project_cache, thumbnail_of
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images import open_image, thumbnail, to_path
+from customlabels_nb.settings import settings
+from customlabels_nb.work import map_bounded
+
+if TYPE_CHECKING:
+    from customlabels_nb.dataset import Dataset
+    from customlabels_nb.importing import ImportReport
+    from customlabels_nb.views import View
+
+THUMBNAIL_SIZES = (160, 320, 640)
+_INSTRUCTION_PIXELS = 800
+_LARGEST_UPLOAD = 2**31
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
+
+
+@dataclass
+class _Batch:
+    folder: Path
+    names: dict[str, Path]
+    bytes: int = 0
+
+
+class SessionFiles:
+    """Pictures for a screen, and uploads.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder; uploads go to ``images/`` in it.
+    dataset : callable
+        ``dataset(split)`` gives the dataset as it is now.
+    add_images : callable
+        ``add_images(files, split, label)`` takes files in, and reports.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        dataset: Callable[[str], Dataset],
+        add_images: Callable[[list[str], str, str | None], ImportReport],
+    ) -> None:
+        self.root = root
+        self.dataset = dataset
+        self._add_images = add_images
+        self._thumbnails = project_cache(root, "thumbnails")
+        self._batches: dict[str, _Batch] = {}
+        self._lock = threading.Lock()
+
+    def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
+        """JPEG bytes that fit ``pixels`` × ``pixels``, or why there are none, for images given with their hashes."""
+        size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
+
+        def one(image: tuple[str, str | None]) -> bytes | ImageError:
+            name, content = image
+            try:
+                return thumbnail_of(name, root=self.root, sha256=content, size=size, cache=self._thumbnails)
+            except ImageError as error:
+                return error
+
+        return list(map_bounded(one, images, workers=settings.threads))
+
+    def full(self, image: str, content: str | None) -> View:
+        """The whole image as a browser shows it.
+
+        Raises
+        ------
+        ImageError
+            If it can't be read.
+        """
+        return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
+
+    def instruction_picture(self, path: str) -> bytes:
+        """A picture that instructions name, as JPEG of at most 800 pixels a side; relative to the project's folder."""
+        return thumbnail(open_image(path, root=self.root, at_least=_INSTRUCTION_PIXELS), _INSTRUCTION_PIXELS)
+
+    # -- uploads ------------------------------------------------------------------------------------
+    def begin_upload(self) -> str:
+        """A new batch of files; returns what it is called."""
+        inbox = self.root / "images"
+        inbox.mkdir(parents=True, exist_ok=True)
+        batch = uuid4().hex
+        with self._lock:
+            self._batches[batch] = _Batch(Path(tempfile.mkdtemp(prefix=".upload-", dir=inbox)), {})
+        return batch
+
+    def add_part(self, batch: str, name: str, data: bytes | memoryview, *, first: bool) -> None:
+        """Append bytes to a file of the batch; ``first`` begins it."""
+        held = self._batch(batch)
+        if first:
+            held.names[name] = held.folder / _free_name(name, {path.name.lower() for path in held.names.values()})
+        elif name not in held.names:
+            raise InputError(f"The upload of {name!r} has no beginning.")
+        held.bytes += len(data)
+        if held.bytes > _LARGEST_UPLOAD:
+            self.cancel_upload(batch)
+            raise InputError(f"More than {_LARGEST_UPLOAD >> 30} GB at once; use project.add_images for folders.")
+        with held.names[name].open("wb" if first else "ab") as file:
+            file.write(data)
+
+    def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
+        """Take the files of the batch in, with one label for all of them if wanted."""
+        held = self._batch(batch)
+        target = self.root / "images"
+        moved: list[Path] = []
+        try:
+            taken = {path.name.lower() for path in target.iterdir()}
+            for path in held.names.values():
+                place = target / _free_name(path.name, taken)
+                taken.add(place.name.lower())
+                moved.append(path.rename(place))
+            report = self._add_images([str(path) for path in moved], split, label)
+        finally:
+            self.cancel_upload(batch)
+        self._remove_unused(moved, split)
+        return report
+
+    def _remove_unused(self, files: Sequence[Path], split: str) -> None:
+        """Delete uploaded files that were not taken in: nothing refers to them."""
+        known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
+        for path in files:
+            if str(path) not in known and path.suffix.lower() != ".zip":
+                path.unlink(missing_ok=True)
+
+    def cancel_upload(self, batch: str) -> None:
+        """Forget a batch and delete what came of it."""
+        with self._lock:
+            held = self._batches.pop(batch, None)
+        if held is not None:
+            shutil.rmtree(held.folder, ignore_errors=True)
+
+    def _batch(self, batch: str) -> _Batch:
+        try:
+            return self._batches[batch]
+        except KeyError:
+            raise InputError("This upload was cancelled or belongs to another kernel; drop the files again.") from None
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The last part of a name, as a file may be called here, and none of ``taken`` (lower case)."""
+    base = _UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ") or "image"
+    stem, dot, suffix = base.rpartition(".")
+    if not dot:
+        stem, suffix = base, ""
+    stem = stem.encode()[:150].decode(errors="ignore") or "image"
+    suffix = f".{suffix[:16]}" if suffix else ""
+    free, number = f"{stem}{suffix}", 1
+    while free.lower() in taken:
+        number += 1
+        free = f"{stem}-{number}{suffix}"
+    return free
+
+
+def report_as_json(report: ImportReport) -> dict[str, Any]:
+    """What a page shows of an import."""
+    return {"text": repr(report), "issues": report.issues[["code", "where", "message"]].head(50).to_dict("records")}

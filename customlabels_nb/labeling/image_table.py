@@ -1,0 +1,130 @@
+"""One dataset as a labelling screen needs it: plain columns in memory, one place an image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb.store import Store
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label that a model is surest of for an image, and how sure (0..1)."""
+
+    label: str
+    confidence: float
+
+
+@dataclass
+class ImageTable:
+    """Columns by position, in the order of import. Positions are never reused; what was removed is ``gone``.
+
+    Attributes
+    ----------
+    labels : list of tuple of str
+        The labels of each whole image.
+    box_labels : list of tuple of str
+        The labels of its boxes and polygons, one entry a shape.
+    hashes : list
+        What tells the content from others, None where that isn't known.
+    by_status, by_label : Counter
+        How many images have each status, and each label, be it for the whole image or for a shape.
+    """
+
+    names: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    box_labels: list[tuple[str, ...]] = field(default_factory=list)
+    annotators: list[tuple[str, ...]] = field(default_factory=list)
+    revisions: list[int] = field(default_factory=list)
+    hashes: list[str | None] = field(default_factory=list)
+    sizes: list[tuple[int, int] | None] = field(default_factory=list)
+    gone: set[int] = field(default_factory=set)
+    by_status: Counter[str] = field(default_factory=Counter)
+    by_label: Counter[str] = field(default_factory=Counter)
+    position: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, store: Store, split: str) -> ImageTable:
+        """The dataset as the store has it."""
+        images, annotations, _ = store.tables(split)
+        table = cls()
+        table.put(images, annotations)
+        return table
+
+    def __len__(self) -> int:
+        return len(self.names) - len(self.gone)
+
+    def put(self, images: pd.DataFrame, annotations: pd.DataFrame) -> None:
+        """Take over rows of images with all their annotations: new ones come last."""
+        whole, shapes, people = _by_image(annotations)
+        columns = (images[name].tolist() for name in ("image", "status", "revision"))
+        hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None).tolist()
+        sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
+        for name, status, revision, sha256, (width, height) in zip(*columns, hashes, sizes, strict=True):
+            at = self.position.get(name)
+            size = None if pd.isna(width) or pd.isna(height) else (int(width), int(height))
+            facts = (name, status, whole.get(name, ()), shapes.get(name, ()), people.get(name, ()), revision, sha256)
+            if at is None:
+                at = self.position[name] = len(self.names)
+                for column, value in zip(self._columns(), (*facts, size), strict=True):
+                    column.append(value)
+            else:
+                if at not in self.gone:
+                    self._count(at, -1)
+                self.gone.discard(at)
+                for column, value in zip(self._columns(), (*facts, size), strict=True):
+                    column[at] = value
+            self._count(at, 1)
+
+    def _count(self, at: int, by: int) -> None:
+        self.by_status[self.statuses[at]] += by
+        own = self.labels[at]
+        for label in {*own, *self.box_labels[at]} if self.box_labels[at] or len(own) > 1 else own:
+            self.by_label[label] += by
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Note that these images are in the dataset no more."""
+        for name in names:
+            at = self.position.get(name)
+            if at is not None and at not in self.gone:
+                self._count(at, -1)
+                self.gone.add(at)
+
+    def _columns(self) -> tuple[list[Any], ...]:
+        return (self.names, self.statuses, self.labels, self.box_labels, self.annotators, self.revisions, self.hashes,
+                self.sizes)  # fmt: skip
+
+    def here(self) -> Iterable[int]:
+        """The positions of the images that are in the dataset."""
+        return (at for at in range(len(self.names)) if at not in self.gone) if self.gone else range(len(self.names))
+
+
+def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]], ...]:
+    """By image: labels of the whole, of its shapes, and who gave them."""
+    whole: dict[str, tuple[str, ...]] = {}
+    shapes: dict[str, tuple[str, ...]] = {}
+    people: dict[str, tuple[str, ...]] = {}
+    is_whole = (annotations["left"].isna() & annotations["polygon"].isna()).tolist()
+    who = annotations["annotator"].astype(object).where(annotations["annotator"].notna(), None).tolist()
+    images, labels = annotations["image"].tolist(), annotations["label"].tolist()
+    for image, label, person, alone in zip(images, labels, who, is_whole, strict=True):
+        side = whole if alone else shapes
+        side[image] = (*side[image], label) if image in side else (label,)
+        if person is not None and person not in people.get(image, ()):
+            people[image] = (*people.get(image, ()), person)
+    return whole, shapes, people
+
+
+def top_predictions(predictions: pd.DataFrame) -> dict[str, Prediction]:
+    """The surest prediction of each image."""
+    if predictions.empty:
+        return {}
+    best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
+    rows = zip(best["image"].tolist(), best["label"].tolist(), best["confidence"].tolist(), strict=True)
+    return {image: Prediction(label, float(confidence)) for image, label, confidence in rows}

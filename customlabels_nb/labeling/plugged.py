@@ -1,0 +1,81 @@
+"""Labellers of ipyannotations in place of our own screen: the session gives them one image after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.images import open_image
+from customlabels_nb.labeling.session import ONE_LABEL, LabellingSession
+from customlabels_nb.labeling.view import Query
+
+_NEEDED = ("display", "on_submit", "on_undo", "options")
+
+
+def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
+    """A labeller that labels what ``query`` shows, image by image, and stores each answer at once.
+
+    Parameters
+    ----------
+    labeller : class or widget
+        Such as ``ipyannotations.images.ClassLabeller`` or ``MulticlassLabeller``: what it submits is a label, a list of
+        labels, or None for an image that is skipped.
+
+    Returns
+    -------
+    widget
+        The labeller; ``labeller.session`` is the session behind it.
+
+    Raises
+    ------
+    InputError
+        If it lacks one of ``display``, ``on_submit``, ``on_undo`` and ``options``.
+    """
+    missing = next((name for name in _NEEDED if not hasattr(labeller, name)), None)
+    if missing is not None:
+        raise InputError(f"widget={labeller!r} has no {missing!r}; give a class such as ipyannotations' ClassLabeller.")
+    widget = labeller() if isinstance(labeller, type) else labeller
+    widget.options = session.labels()["label"].tolist()
+    widget.session = session
+    _Turns(session, widget, query)
+    return widget
+
+
+class _Turns:
+    """Which image is up, and what becomes of the answers."""
+
+    def __init__(self, session: LabellingSession, widget: Any, query: Query) -> None:
+        self._session, self._widget = session, widget
+        session.show(query)
+        self._at = 0
+        widget.on_submit(self._submitted)
+        widget.on_undo(self._undo)
+        self._display()
+
+    def _image(self) -> str | None:
+        return next(iter(self._session.images_at([(self._at, self._at)])), None)
+
+    def _display(self) -> None:
+        image = self._image()
+        if image is not None:
+            self._widget.display(open_image(image, root=self._session.root))
+
+    def _submitted(self, value: Any) -> None:
+        image = self._image()
+        if image is None:
+            return
+        labels = [value] if isinstance(value, str) else list(value or [])
+        if not labels:
+            self._session.set_status([image], "skipped")
+        elif self._session.task == ONE_LABEL or isinstance(value, str):
+            self._session.assign([image], str(labels[0]))
+        else:
+            self._session.set_labels([image], [str(label) for label in labels])
+        self._at += 1
+        self._display()
+
+    def _undo(self) -> None:
+        if self._session.can_undo and self._at:
+            self._session.undo()
+            self._at -= 1
+            self._display()

@@ -1,0 +1,79 @@
+"""What an edit makes of the rows of some images. Pure functions of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import pandas as pd
+
+from customlabels_nb import tables as t
+
+#: Takes the images and annotations tables of the images that are edited, and gives them as they shall be.
+Change: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+
+
+def add_label(label: str, *, annotator: str, alone: bool) -> Change:
+    """Give the images a label; in a task with one label per image (``alone``) it takes the place of the others."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        whole = _is_whole(annotations)
+        kept = annotations[~whole | (annotations["label"] == label)] if alone else annotations
+        has = set(kept.loc[_is_whole(kept) & (kept["label"] == label), "image"])
+        lacking = [name for name in images["image"] if name not in has]
+        new = t.normalise_annotations(pd.DataFrame({"image": lacking, "label": label}, dtype="str"), annotator=annotator)
+        return images.assign(status="labelled"), pd.concat([kept, new], ignore_index=True)
+
+    return change
+
+
+def remove_label(label: str) -> Change:
+    """Take a label away from the images; what has none left is unlabelled again."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        kept = annotations[~(_is_whole(annotations) & (annotations["label"] == label))]
+        return _unlabelled_if_bare(images, kept), kept.reset_index(drop=True)
+
+    return change
+
+
+def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
+    """Give the images exactly these labels; those that they have already keep who gave them, and when."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        annotations = annotations[~_is_whole(annotations) | annotations["label"].isin(labels)]
+        images = _unlabelled_if_bare(images, annotations)
+        for label in labels:
+            images, annotations = add_label(label, annotator=annotator, alone=False)(images, annotations)
+        return images, annotations.reset_index(drop=True)
+
+    return change
+
+
+def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Take away all labels of whole images."""
+    kept = annotations[~_is_whole(annotations)].reset_index(drop=True)
+    return _unlabelled_if_bare(images, kept), kept
+
+
+def set_status(status: str) -> Change:
+    """Give the images a status, whatever labels they have."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return images.assign(status=status), annotations
+
+    return change
+
+
+def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Those that are unlabelled become skipped."""
+    return images.assign(status=images["status"].where(images["status"] != "unlabelled", "skipped")), annotations
+
+
+def _is_whole(annotations: pd.DataFrame) -> pd.Series:
+    return annotations["left"].isna() & annotations["polygon"].isna()
+
+
+def _unlabelled_if_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
+    bare = ~images["image"].isin(annotations["image"])
+    return images.assign(status=images["status"].where(~bare, "unlabelled"))

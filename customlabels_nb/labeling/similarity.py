@@ -1,0 +1,92 @@
+"""Look-alikes as neighbours: features computed in the background, an order made of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from customlabels_nb.cache import project_cache
+from customlabels_nb.errors import NotReadyError
+from customlabels_nb.events import Event, Events, Progress
+
+__all__ = ["NotReadyError", "SimilarityOrder"]
+
+
+class SimilarityOrder:
+    """Puts images in an order in which look-alikes are neighbours.
+
+    The first call for images whose features aren't known yet begins to compute them on a thread of its own and raises
+    NotReadyError with how far it is, and so do the next until it is done.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder, in whose cache features are kept.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._order: tuple[tuple[str | None, ...], list[int]] | None = None
+        self._work: _Work | None = None
+
+    def __call__(self, images: Sequence[str], keys: Sequence[str | None]) -> list[int]:
+        """Positions in ``images``; those that can't be read come last.
+
+        Raises
+        ------
+        NotReadyError
+            While features are being computed.
+        """
+        wanted = tuple(key or name for name, key in zip(images, keys, strict=True))
+        with self._lock:
+            if self._order is not None and self._order[0] == wanted:
+                return self._order[1]
+            if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
+                work, self._work = self._work, None
+                self._order = (wanted, work.result())
+                return self._order[1]
+            if self._work is None or self._work.wanted != wanted:
+                if self._work is not None:
+                    self._work.events.cancel()
+                self._work = _Work(wanted, list(images), list(keys), self._root)
+                self._work.start()
+            raise NotReadyError(*self._work.progress)
+
+
+class _Work(threading.Thread):
+    """Computes the order of some images."""
+
+    def __init__(
+        self, wanted: tuple[str | None, ...], images: list[str], keys: list[str | None], root: Path
+    ) -> None:
+        super().__init__(name="customlabels_nb similarity", daemon=True)
+        self.wanted = wanted
+        self.progress = (0, len(images))
+        self.events = Events()
+        self.events.subscribe(self._watch)
+        self._images, self._keys, self._root = images, keys, root
+        self._order: list[int] = []
+        self._error: Exception | None = None
+
+    def _watch(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.progress = (event.done, event.total or len(self._images))
+
+    def run(self) -> None:
+        """Compute features, then the order."""
+        from customlabels_nb.embeddings import embed, similar_order
+
+        try:
+            cache = project_cache(self._root, "features")
+            found = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
+            self._order = [int(at) for at in similar_order(found.features)]
+        except Exception as error:  # told to whoever asks for the order
+            self._error = error
+
+    def result(self) -> list[int]:
+        """The order, once the thread has ended."""
+        if self._error is not None:
+            raise self._error
+        return self._order

@@ -1,0 +1,61 @@
+"""Labelling screens of a project: what connects sessions, files and widgets with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb.importing import ImportReport, import_images
+from customlabels_nb.labeling import LabellingSession, Query
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.similarity import SimilarityOrder
+
+if TYPE_CHECKING:
+    from customlabels_nb.dataset import Dataset
+    from customlabels_nb.locations import Place
+    from customlabels_nb.widgets.gallery import Gallery
+
+
+def open_session(place: Place, split: str) -> LabellingSession:
+    """A person labelling a dataset of the project, without a screen."""
+    return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+
+
+def open_gallery(
+    place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query, page_size: int, mode: str
+) -> Gallery:
+    """The gallery of a dataset of the project."""
+    from customlabels_nb.widgets.gallery import Gallery
+
+    return Gallery(
+        open_session(place, split),
+        session_files(place, dataset),
+        project=place.store.project().name,
+        key=project_key(place),
+        query=query,
+        page_size=page_size,
+        mode=mode,
+    )
+
+
+def plug_in(place: Place, split: str, labeller: Any, *, query: Query) -> Any:
+    """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
+    from customlabels_nb.labeling.plugged import plug_into
+
+    return plug_into(open_session(place, split), labeller, query)
+
+
+def session_files(place: Place, dataset: Callable[[str], Dataset]) -> SessionFiles:
+    """Pictures and uploads of the project."""
+
+    def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
+        return import_images(place.store, place.root, files, split=split, label=label)
+
+    return SessionFiles(place.root, dataset=dataset, add_images=add_images)
+
+
+def project_key(place: Place) -> str:
+    """Tells the project from others, also after the kernel was started again."""
+    text = f"{place.root}\n{place.store.project().created.isoformat()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,73 @@
+// The quiet band at the bottom: place, keys, progress, and whether everything is saved.
+
+import { element, keyHint, setText, show } from "../shared/dom.js";
+import { PAGE_SIZES, pageEnd, positionText } from "../shared/pages.js";
+
+const SAVED_WORDS = {
+  saved: "saved",
+  saving: "saving…",
+  lost: "not saved — the kernel doesn't answer; kept in this page",
+};
+
+export class Foot {
+  // `on` has page(by), jump(number), size(number), help().
+  constructor(on) {
+    const button = (text, label, action) => element("button", { type: "button", class: "turn", text, title: label, attributes: { "aria-label": label }, on: { click: action } });
+    this.position = element("span", { class: "position" });
+    this.back = button("‹", "previous page (Page Up)", () => on.page(-1));
+    this.next = button("›", "next page (Page Down)", () => on.page(1));
+    this.number = element("input", {
+      type: "number", class: "jump", min: 1, step: 1, title: "page", attributes: { "aria-label": "page number" },
+      on: { change: () => on.jump(Number(this.number.value) - 1), keydown: (event) => { event.stopPropagation(); if (event.key === "Escape") on.leave(); } },
+    });
+    this.pages = element("span", { class: "pages" });
+    this.size = element("select", { attributes: { "aria-label": "images a page" }, data: { menu: "size" }, on: { change: () => on.size(Number(this.size.value)) } },
+      ...PAGE_SIZES.map((value) => element("option", { value: String(value), text: `${value} a page` })));
+    this.hints = element("span", { class: "hints", attributes: { "aria-live": "polite" } });
+    this.bar = element("span", { class: "bar" }, element("span"));
+    this.progress = element("span", { class: "done" });
+    this.state = element("span", { class: "state", attributes: { role: "status" } });
+    this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: on.help } });
+    this.node = element(
+      "div", { class: "band foot" },
+      this.position, this.back, this.number, this.pages, this.next, element("label", { class: "menu" }, this.size),
+      this.hints, element("span", { class: "spring" }), this.progress, this.bar, this.state, this.help,
+    );
+  }
+
+  showPlace(start, size, total) {
+    setText(this.position, positionText(start, size, total));
+    this.back.disabled = start <= 0;
+    this.next.disabled = pageEnd(start, size, total) >= total;
+    const pages = Math.max(1, Math.ceil(total / size));
+    this.number.max = pages;
+    if (this.number !== this.number.ownerDocument.activeElement) this.number.value = Math.floor(start / size) + 1;
+    setText(this.pages, `/ ${pages.toLocaleString("en")}`);
+    this.size.value = String(size);
+  }
+
+  showSelection(count, { everything = false, labels = 0, single = false } = {}) {
+    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const words = count
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), keyHint(range), " label ", keyHint("0"), " skip ", keyHint("Ctrl A"), everything ? " page " : " all ", keyHint("Esc"), " none"]
+      : single
+        ? [keyHint(range), " label and go on ", keyHint("0"), " skip ", keyHint("←"), keyHint("→"), " turn ", keyHint("?"), " keys"]
+        : [keyHint(range), " label ", keyHint("Space"), " select ", keyHint("⇧"), "click range ", keyHint("⏎"), " submit ", keyHint("?"), " keys"];
+    this.hints.replaceChildren(...words);
+  }
+
+  showProgress(statuses) {
+    const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
+    const done = statuses.labelled ?? 0;
+    setText(this.progress, `${done.toLocaleString("en")} of ${total.toLocaleString("en")} labelled`);
+    const parts = Object.entries(statuses).filter(([name, count]) => name !== "labelled" && name !== "unlabelled" && count);
+    this.progress.title = parts.map(([name, count]) => `${count.toLocaleString("en")} ${name.replace("_", " ")}`).join(", ");
+    this.bar.firstChild.style.width = total ? `${(100 * done) / total}%` : "0";
+  }
+
+  showState(state, waiting) {
+    const text = state === "lost" ? `${SAVED_WORDS.lost} (${waiting})` : SAVED_WORDS[state];
+    this.state.className = `state ${state}`;
+    setText(this.state, text);
+  }
+}

@@ -1,0 +1,120 @@
+// The second band: labels with their key and count, and a field that finds or adds one by its name.
+
+import { element, keyHint, setText, show } from "../shared/dom.js";
+import { findLabels } from "../shared/rows.js";
+
+const LABELS_SHOWN = 40;
+const LABELS_SUGGESTED = 8;
+
+export class LabelBar {
+  // `on` has choose(label), add(label), leave(), task(name).
+  constructor(on) {
+    this.on = on;
+    this.labels = [];
+    this.list = element("div", { class: "labels", attributes: { role: "toolbar", "aria-label": "labels" } });
+    this.field = element("input", {
+      type: "text", class: "finder", maxLength: 256, placeholder: "+ label or type to find…",
+      attributes: { "aria-label": "find or add a label", role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" },
+      on: { input: () => this._suggest(), keydown: (event) => this._key(event), blur: () => this._close(), focus: () => this._suggest() },
+    });
+    this.suggestions = element("div", { class: "suggestions", hidden: true, attributes: { role: "listbox" } });
+    this.rule = element("span", { class: "rule" });
+    this.node = element(
+      "div", { class: "band labelbar" },
+      this.list,
+      element("span", { class: "finding-field" }, this.field, keyHint("/"), this.suggestions),
+      element("span", { class: "spring" }),
+      this.rule,
+    );
+  }
+
+  update({ labels, counts, task, readOnly }) {
+    this.labels = labels;
+    this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => {
+      const key = index < 9 ? element("span", { class: "key", text: String(index + 1) }) : element("span", { class: "key" });
+      return element("button", {
+        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour }, data: { label },
+        title: index < 9 ? `${label}: key ${index + 1}` : label, on: { click: () => this.on.choose(label) },
+      }, key, element("bdi", { text: label }), element("span", { class: "count", text: (counts[label] ?? 0).toLocaleString("en") }));
+    }));
+    if (labels.length > LABELS_SHOWN) this.list.append(element("span", { class: "more", text: `and ${labels.length - LABELS_SHOWN} more` }));
+    if (!labels.length) this.list.append(element("span", { class: "more", text: "No label yet: type the first one" }));
+    show(this.field.parentElement, !readOnly);
+    this._rule(task, readOnly);
+  }
+
+  _rule(task, readOnly) {
+    if (readOnly) return this.rule.replaceChildren("read-only");
+    const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes: labels here are of whole images", polygons: "polygons: labels here are of whole images" };
+    if (task) return this.rule.replaceChildren(words[task] ?? task);
+    const choice = (name, text) => element("button", { type: "button", class: "choice", text, on: { click: () => this.on.task(name) } });
+    return this.rule.replaceChildren("One image has ", choice("single-label", "one label"), choice("multi-label", "several labels"));
+  }
+
+  begin(text) {
+    this.field.value = text;
+    this.field.focus();
+    this.field.setSelectionRange(text.length, text.length);
+    this._suggest();
+  }
+
+  _suggest() {
+    const text = this.field.value;
+    const found = findLabels(this.labels, text).slice(0, LABELS_SUGGESTED);
+    const exact = found.some(({ label }) => label === text.trim());
+    this.choices = found.map(({ label, colour }) => ({ label, colour, isNew: false }));
+    if (text.trim() && !exact) this.choices.push({ label: text.trim(), colour: null, isNew: true });
+    this.at = 0;
+    this.suggestions.replaceChildren(...this.choices.map((choice, index) => element(
+      "div", {
+        class: "suggestion", attributes: { role: "option", "aria-selected": String(index === 0) },
+        style: { "--label-colour": choice.colour ?? "transparent" },
+        on: { pointerdown: (event) => { event.preventDefault(); this._choose(index); } },
+      },
+      element("i", { class: "dot" }), choice.isNew ? element("span", { text: "add " }) : null, element("bdi", { text: choice.label }),
+    )));
+    const open = this.choices.length > 0 && this.field === this.field.ownerDocument.activeElement;
+    show(this.suggestions, open);
+    this.field.setAttribute("aria-expanded", String(open));
+  }
+
+  _key(event) {
+    event.stopPropagation();
+    const moves = { ArrowDown: 1, ArrowUp: -1 };
+    if (event.key in moves && this.choices.length) {
+      event.preventDefault();
+      this.at = (this.at + moves[event.key] + this.choices.length) % this.choices.length;
+      [...this.suggestions.children].forEach((node, index) => node.setAttribute("aria-selected", String(index === this.at)));
+      this.suggestions.children[this.at].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && !event.isComposing) {
+      event.preventDefault();
+      this._choose(this.at);
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      this._leave();
+    }
+  }
+
+  _choose(index) {
+    const choice = this.choices[index];
+    if (!choice) return;
+    this._leave();
+    if (choice.isNew) this.on.add(choice.label);
+    else this.on.choose(choice.label);
+  }
+
+  _leave() {
+    this.field.value = "";
+    this._close();
+    this.on.leave();
+  }
+
+  _close() {
+    show(this.suggestions, false);
+    this.field.setAttribute("aria-expanded", "false");
+  }
+
+  say(text) {
+    setText(this.rule, text);
+  }
+}

@@ -1,0 +1,135 @@
+// What is listed, and the page that is shown of it: rows and pictures as far as they are known here.
+
+import { dataUri } from "../shared/dom.js";
+import { pageEnd, pageStart } from "../shared/pages.js";
+import { Pictures } from "./pictures.js";
+
+const PREFETCH_AFTER = 30;
+const FULLS_KEPT = 12;
+
+export class Listing {
+  // `pixels()` is the size of the thumbnails that are wanted.
+  constructor(request, pixels) {
+    this.request = request;
+    this.pixels = pixels;
+    this.rows = new Map(); // name → row
+    this.names = []; // by place in the list
+    this.pictures = new Pictures();
+    this.fulls = new Map(); // name → Promise of a full picture
+    this.view = null;
+    this.total = 0;
+    this.start = 0;
+    this.size = 24;
+  }
+
+  get end() {
+    return pageEnd(this.start, this.size, this.total);
+  }
+
+  get count() {
+    return this.end - this.start;
+  }
+
+  // Another list: of what was known only pictures are kept.
+  begin(view, page, buffers, size) {
+    this.view = view;
+    this.names = [];
+    this.rows.clear();
+    this.size = size;
+    this.take(page, buffers);
+    this.start = page.place;
+  }
+
+  take(page, buffers) {
+    this.total = page.total;
+    page.rows.forEach((row, index) => {
+      this.rows.set(row.name, row);
+      this.names[page.place + index] = row.name;
+    });
+    this.pictures.take(page.rows.map((row) => row.name), page.thumbs, buffers, (bytes) => dataUri(bytes));
+  }
+
+  rowAt(place) {
+    return this.rows.get(this.names[place]);
+  }
+
+  isOnPage(place) {
+    return place >= this.start && place < this.end;
+  }
+
+  namesOnPage() {
+    return this.names.slice(this.start, this.end);
+  }
+
+  rowsOnPage() {
+    return this.namesOnPage().map((name) => this.rows.get(name)).filter(Boolean);
+  }
+
+  // The rows of ranges of places, null if one of them isn't known.
+  rowsAt(ranges) {
+    const rows = [];
+    for (const [first, last] of ranges) {
+      for (let place = first; place <= last; place += 1) {
+        const row = this.rowAt(place);
+        if (!row) return null;
+        rows.push(row);
+      }
+    }
+    return rows;
+  }
+
+  async fetchRows(ranges) {
+    const [answer] = await this.request("rows", { view: this.view, ranges });
+    answer.rows.forEach((row, index) => {
+      this.rows.set(row.name, row);
+      this.names[answer.places[index]] = row.name;
+    });
+    return this.rowsAt(ranges);
+  }
+
+  // Newer rows of images that are known.
+  renew(rows) {
+    for (const row of rows) if (this.rows.has(row.name)) this.rows.set(row.name, row);
+  }
+
+  isKnown(start) {
+    const end = pageEnd(start, this.size, this.total);
+    for (let place = start; place < end; place += 1) {
+      const name = this.names[place];
+      if (name === undefined || !this.rows.has(name) || !this.pictures.has(name)) return false;
+    }
+    return true;
+  }
+
+  startOf(place) {
+    return pageStart(place, this.size, this.total);
+  }
+
+  async load(start) {
+    if (start < 0 || start >= this.total || this.isKnown(start)) return;
+    const { view } = this;
+    const [page, buffers] = await this.request("page", { view, place: start, size: this.size, pixels: this.pixels() });
+    if (view === this.view) this.take(page, buffers);
+  }
+
+  prefetch() {
+    clearTimeout(this.prefetching);
+    this.prefetching = setTimeout(() => this.load(this.start + this.size).catch(() => {}), PREFETCH_AFTER);
+  }
+
+  // Promise of { uri, width, height } of the whole picture.
+  full(row) {
+    if (!this.fulls.has(row.name)) {
+      const loading = this.request("full", { image: row.name })
+        .then(([{ mime, width, height }, [bytes]]) => ({ uri: dataUri(bytes, mime), width, height }));
+      loading.catch(() => this.fulls.delete(row.name));
+      this.fulls.set(row.name, loading);
+      if (this.fulls.size > FULLS_KEPT) this.fulls.delete(this.fulls.keys().next().value);
+    }
+    return this.fulls.get(row.name);
+  }
+
+  close() {
+    clearTimeout(this.prefetching);
+  }
+}

@@ -1,0 +1,42 @@
+// One image large, for `mode="single"`: the page below it is its filmstrip.
+
+import { chipsOf } from "../shared/chips.js";
+import { element, setText, show } from "../shared/dom.js";
+
+export class Stage {
+  // `load(row)` → Promise of { uri, width, height }.
+  constructor(load, onAccept) {
+    this.load = load;
+    this.onAccept = onAccept;
+    this.picture = element("img", { alt: "", draggable: false });
+    this.excuse = element("span", { class: "excuse", hidden: true });
+    this.caption = element("div", { class: "caption" });
+    this.node = element("div", { class: "stage", hidden: true }, element("div", { class: "frame" }, this.picture, this.excuse), this.caption);
+    this.name = null;
+  }
+
+  // `small` is shown until the full picture is here.
+  async show(row, labels, small) {
+    const chips = chipsOf(row, labels, () => this.onAccept(row));
+    const status = row.status === "unlabelled" ? null : element("span", { class: `status ${row.status}`, text: row.status.replace("_", " ") });
+    const findings = row.findings.map(([code, message]) => element("span", { class: "finding", text: code, title: message }));
+    this.caption.replaceChildren(element("span", { class: "name" }, element("bdi", { text: row.short })), ...chips, ...(chips.length ? [] : [status ?? ""]), ...findings);
+    if (this.name === row.name) return;
+    this.name = row.name;
+    this.picture.alt = row.short;
+    if (small) this.picture.src = small;
+    show(this.picture, Boolean(small));
+    show(this.excuse, false);
+    try {
+      const full = await this.load(row);
+      if (this.name !== row.name) return;
+      this.picture.src = full.uri;
+      show(this.picture, true);
+    } catch (error) {
+      if (this.name !== row.name) return;
+      show(this.picture, false);
+      show(this.excuse, true);
+      setText(this.excuse, error.message);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// One image of the page. The node is made once and shows one row after another.
+
+import { chipsOf, described } from "../shared/chips.js";
+import { element, setText, show } from "../shared/dom.js";
+
+const STATUS_WORDS = { skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
+
+export class Tile {
+  constructor({ id, onAccept }) {
+    this.onAccept = onAccept;
+    this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
+    this.excuse = element("span", { class: "excuse", hidden: true });
+    this.tick = element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } });
+    this.caption = element("div", { class: "caption" });
+    this.node = element(
+      "div",
+      { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } },
+      element("div", { class: "frame" }, this.picture, this.excuse, this.tick),
+      this.caption,
+    );
+    this.row = null;
+    this.uri = null;
+  }
+
+  // `uri` is null while the picture is on its way; `failure` says why there is none.
+  show(row, labels, { uri, failure = null, place }) {
+    this.node.dataset.place = place;
+    if (row !== this.row || labels !== this.labels) {
+      this.row = row;
+      this.labels = labels;
+      this._showRow(row, labels);
+    }
+    if (uri !== this.uri || failure !== this.failure) {
+      this.uri = uri;
+      this.failure = failure;
+      if (uri) this.picture.src = uri;
+      else this.picture.removeAttribute("src");
+      show(this.picture, Boolean(uri));
+      show(this.excuse, Boolean(failure));
+      setText(this.excuse, failure ?? "");
+    }
+    show(this.node, true);
+  }
+
+  _showRow(row, labels) {
+    const chips = chipsOf(row, labels, (event) => {
+      event.stopPropagation();
+      this.onAccept(row);
+    });
+    const parts = chips.length ? chips : [element("span", { class: "name" }, element("bdi", { text: row.short }))];
+    const word = chips.length ? (row.status === "needs_review" ? STATUS_WORDS.needs_review : null) : STATUS_WORDS[row.status];
+    if (word) parts.push(element("span", { class: `status ${row.status}`, text: word }));
+    for (const [code, message] of row.findings) {
+      parts.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
+    }
+    this.caption.replaceChildren(...parts);
+    this.node.title = row.name;
+    this.node.setAttribute("aria-label", described(row));
+  }
+
+  mark({ selected, focused }) {
+    this.node.classList.toggle("selected", selected);
+    this.node.classList.toggle("focused", focused);
+    this.node.setAttribute("aria-selected", String(selected));
+  }
+
+  hide() {
+    show(this.node, false);
+    this.node.classList.remove("selected", "focused");
+  }
+}

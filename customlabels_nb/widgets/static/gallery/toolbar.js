@@ -1,0 +1,123 @@
+// The upper band: which dataset, what is shown of it, in which order; what can be done with the page.
+
+import { element, setText, show } from "../shared/dom.js";
+
+const SHOWN = [
+  ["all", "all"],
+  ["unlabelled", "unlabelled"],
+  ["labelled", "labelled"],
+  ["skipped", "skipped"],
+  ["needs_review", "needs review"],
+  ["errors", "with errors"],
+];
+const SORTS = [
+  ["random", "random"],
+  ["name", "name"],
+  ["added", "added"],
+  ["uncertainty", "uncertainty"],
+  ["similarity", "similarity"],
+];
+
+function menu(caption, name, onChange) {
+  const select = element("select", { on: { change: onChange }, attributes: { "aria-label": caption }, data: { menu: name } });
+  return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
+}
+
+function option(value, text, { disabled = false, selected = false, title = undefined } = {}) {
+  return element("option", { value, text, disabled, selected, title });
+}
+
+export class Toolbar {
+  // `on` has split(name), query(change), upload(), instructions(), skip(), submit().
+  constructor(on) {
+    this.title = element("strong", { class: "project" });
+    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
+    [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
+    [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
+    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value }));
+    this.shuffle = element("button", {
+      type: "button", class: "plain", text: "⟳", title: "Shuffle anew", attributes: { "aria-label": "Shuffle anew" },
+      on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
+    });
+    this.search = element("input", {
+      type: "search", class: "search", placeholder: "⌕ name…", attributes: { "aria-label": "search by file name" },
+      on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
+    });
+    const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
+    this.upload = button("Upload", on.upload, "Add images: choose files, or drop them anywhere here");
+    this.instructions = button("Instructions", on.instructions, "How to label here");
+    this.skip = button("Skip", on.skip, "Mark the selected images, or all without a label on this page, as skipped (0)");
+    this.submit = element("button", {
+      type: "button", class: "primary", on: { click: on.submit }, title: "This page is done: on to the next (Enter)",
+    }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
+    this.on = on;
+    this.node = element(
+      "div", { class: "band toolbar" },
+      this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
+      element("span", { class: "spring" }), this.upload, this.instructions, this.skip, this.submit,
+    );
+  }
+
+  update({ project, splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly, isEmpty }) {
+    setText(this.title, project);
+    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
+      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
+      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
+      on: { click: () => this.on.split(name) },
+    })));
+    this.shown.replaceChildren(...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })));
+    const why = "No model has been run on these images yet";
+    this.sort.replaceChildren(...SORTS.map(([value, text]) => {
+      const disabled = (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
+      return option(value, text, { selected: value === query.sort, disabled, title: disabled ? why : undefined });
+    }));
+    show(this.shuffle, query.sort === "random");
+    this._fillWhose(query, labels, annotators, hasPredictions, why);
+    if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    show(this.submit, !readOnly);
+    show(this.skip, !readOnly);
+    show(this.upload, !readOnly);
+    this.submit.disabled = this.skip.disabled = isEmpty;
+    setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
+  }
+
+  _fillWhose(query, labels, annotators, hasPredictions, why) {
+    const group = (caption, kind, names, disabled = false) => element(
+      "optgroup", { label: caption, disabled, title: disabled ? why : undefined },
+      ...(names.length ? names : ["–"]).map((name) => option(JSON.stringify([kind, name]), name, {
+        selected: query[kind] === name, disabled: !names.length,
+      })),
+    );
+    const names = labels.map(({ label }) => label);
+    this.whose.replaceChildren(
+      option("", "any label", { selected: !query.label && !query.predicted && !query.annotator }),
+      group("label", "label", names),
+      group("predicted", "predicted", names, !hasPredictions),
+      group("labelled by", "annotator", annotators),
+    );
+  }
+
+  _whose() {
+    const change = { label: null, predicted: null, annotator: null };
+    if (this.whose.value) {
+      const [kind, name] = JSON.parse(this.whose.value);
+      change[kind] = name;
+    }
+    return change;
+  }
+
+  _searchSoon(on) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => on.query({ search: this.search.value }), 250);
+  }
+
+  _searchKey(event, on) {
+    event.stopPropagation();
+    if (event.key === "Enter") {
+      clearTimeout(this.timer);
+      on.query({ search: this.search.value });
+    } else if (event.key === "Escape") {
+      on.leave();
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// Files dropped on the gallery or chosen: sent in parts, all with one label if wanted, those that can't be used listed.
+
+import { element, setText, show } from "../shared/dom.js";
+
+const PART = 1 << 20;
+
+function isFileDrag(event) {
+  return [...(event.dataTransfer?.types ?? [])].includes("Files");
+}
+
+export class Upload {
+  // `request` talks to the kernel; `labels()` gives those there are; `done(report)` is told what came of it.
+  constructor({ root, panel, request, labels, done }) {
+    Object.assign(this, { panel, request, labels, done });
+    this.chooser = element("input", { type: "file", multiple: true, hidden: true, accept: "image/*,.dcm,.dicom,.tif,.tiff,.zip", on: { change: () => { this.ask([...this.chooser.files]); this.chooser.value = ""; } } });
+    this.hint = element("div", { class: "drop-hint", hidden: true, text: "Drop to add these images" });
+    root.append(this.chooser, this.hint);
+    let depth = 0;
+    root.addEventListener("dragenter", (event) => { if (isFileDrag(event)) { depth += 1; show(this.hint, true); } });
+    root.addEventListener("dragleave", (event) => { if (isFileDrag(event)) { depth -= 1; show(this.hint, depth > 0); } });
+    root.addEventListener("dragover", (event) => { if (isFileDrag(event)) event.preventDefault(); });
+    root.addEventListener("drop", (event) => {
+      if (!isFileDrag(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      depth = 0;
+      show(this.hint, false);
+      this.ask([...event.dataTransfer.files]);
+    });
+  }
+
+  choose() {
+    this.chooser.click();
+  }
+
+  ask(files) {
+    if (!files.length) return;
+    const names = this.labels().map(({ label }) => label);
+    const options = names.map((value) => element("option", { value }));
+    const listId = `clnb-labels-${Math.random().toString(36).slice(2)}`;
+    const field = element("input", { type: "text", maxLength: 256, placeholder: "no label", data: { first: "" }, attributes: { list: listId, "aria-label": "one label for all" } });
+    const count = files.length === 1 ? files[0].name : `${files.length.toLocaleString("en")} files`;
+    const bar = element("progress", { max: files.length, value: 0, hidden: true });
+    const words = element("p", { class: "faint" });
+    const begin = element("button", { type: "button", class: "primary", text: "Add" });
+    const run = async () => {
+      if (begin.disabled) return;
+      begin.disabled = field.disabled = true;
+      show(bar, true);
+      try {
+        const report = await this._send(files, field.value.trim() || null, (sent) => { bar.value = sent; setText(words, `${sent} of ${files.length} sent`); });
+        this.panel.close();
+        this.done(report);
+      } catch (error) {
+        setText(words, `Not added: ${error.message}`);
+        begin.disabled = field.disabled = false;
+      }
+    };
+    begin.addEventListener("click", run);
+    field.addEventListener("keydown", (event) => { if (event.key === "Enter") run(); });
+    this.panel.open(
+      `Add ${count}`,
+      element("p", {}, element("label", {}, "One label for all: ", field)), element("datalist", { id: listId }, ...options),
+      bar, words, element("div", { class: "choices" }, begin),
+    );
+  }
+
+  async _send(files, label, progress) {
+    const [{ batch }] = await this.request("upload begin", {});
+    for (const [index, file] of files.entries()) {
+      for (let at = 0; at === 0 || at < file.size; at += PART) {
+        const part = await file.slice(at, at + PART).arrayBuffer();
+        await this.request("upload part", { batch, name: file.name, first: at === 0 }, [part]);
+      }
+      progress(index + 1);
+    }
+    const [report] = await this.request("upload end", { batch, label });
+    return report;
+  }
+}

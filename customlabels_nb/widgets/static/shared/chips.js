@@ -1,0 +1,51 @@
+// Labels as people see them, the same everywhere: a colour, a name; solid if given, dashed if predicted.
+
+import { element } from "./dom.js";
+
+export function colourOf(label, labels) {
+  return labels.find((own) => own.label === label)?.colour ?? "#6b7280";
+}
+
+export function chip(label, colour, { confidence = null, count = 1, onAccept = null } = {}) {
+  const predicted = confidence !== null;
+  const node = element(
+    predicted ? "button" : "span",
+    {
+      class: `chip${predicted ? " predicted" : ""}`,
+      style: { "--label-colour": colour },
+      title: predicted ? `${label}: predicted, ${confidence.toFixed(2)}. Click to accept.` : label,
+      on: onAccept ? { click: onAccept } : undefined,
+      tabIndex: predicted ? -1 : undefined,
+      type: predicted ? "button" : undefined,
+    },
+    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
+    element("bdi", { text: label }),
+  );
+  if (predicted) node.append(element("span", { class: "number", text: confidence.toFixed(2) }));
+  if (count > 1) node.append(element("span", { class: "number", text: `×${count}` }));
+  return node;
+}
+
+// The chips of a row: labels, boxes by label with their count, and what is predicted while nothing is given.
+export function chipsOf(row, labels, onAccept = null) {
+  const chips = row.labels.map((label) => chip(label, colourOf(label, labels)));
+  const boxes = new Map();
+  for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
+  for (const [label, count] of boxes) chips.push(chip(label, colourOf(label, labels), { count }));
+  if (row.predicted && !row.labels.length) {
+    const [label, confidence] = row.predicted;
+    chips.push(chip(label, colourOf(label, labels), { confidence, onAccept }));
+  }
+  return chips;
+}
+
+// What a screen reader says of a row.
+export function described(row) {
+  const own = [...row.labels, ...new Set(row.boxes)];
+  const parts = [row.short];
+  if (own.length) parts.push(own.join(", "));
+  else if (row.predicted) parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
+  else parts.push(row.status === "labelled" ? "looked at, nothing on it" : row.status.replace("_", " "));
+  for (const [code] of row.findings) parts.push(code);
+  return parts.join("; ");
+}

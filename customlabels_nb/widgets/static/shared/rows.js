@@ -1,0 +1,36 @@
+// What an edit makes of the rows that are shown, before the kernel has answered. A row is
+// { name, labels, boxes, predicted, findings, status, revision }.
+
+export function allHave(rows, label) {
+  return rows.length > 0 && rows.every((row) => row.labels.includes(label));
+}
+
+// The row as the edit wants it: a new object, or the same where nothing changes.
+export function edited(row, edit, { alone = false } = {}) {
+  const { op, label } = edit;
+  if (op === "label") {
+    const has = row.labels.includes(label);
+    const labels = alone ? [label] : has ? row.labels : [...row.labels, label];
+    return { ...row, labels, status: "labelled" };
+  }
+  if (op === "unlabel" || op === "clear") {
+    const labels = op === "clear" ? [] : row.labels.filter((own) => own !== label);
+    const bare = !labels.length && !row.boxes.length;
+    return { ...row, labels, status: bare ? "unlabelled" : row.status };
+  }
+  if (op === "status") return { ...row, status: edit.status };
+  if (op === "submit") return row.status === "unlabelled" ? { ...row, status: "skipped" } : row;
+  if (op === "accept") {
+    if (!row.predicted || row.labels.length) return row;
+    return { ...row, labels: [row.predicted[0]], status: "labelled" };
+  }
+  return row;
+}
+
+// Labels whose name has the text in it, those that begin with it first.
+export function findLabels(labels, text) {
+  const wanted = text.trim().toLocaleLowerCase();
+  const fits = labels.filter(({ label }) => label.toLocaleLowerCase().includes(wanted));
+  const starts = ({ label }) => !label.toLocaleLowerCase().startsWith(wanted);
+  return fits.sort((a, b) => starts(a) - starts(b));
+}

@@ -1,0 +1,51 @@
+"""The still picture that a saved notebook shows in place of a widget."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+
+from customlabels_nb.text import escaped
+
+_TILE, _GAP, _COLUMNS = 112, 6, 8
+_QUALITIES = (70, 50, 30)
+_MOST_BYTES = 60_000
+
+
+def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
+    """HTML of a contact sheet with one sentence below it; less than 100 KB whatever the images.
+
+    Parameters
+    ----------
+    thumbnails : sequence of bytes
+        Encoded images; those that are errors stay grey.
+    captions : sequence of str
+        What the image's alternative text says of each.
+    """
+    columns = min(_COLUMNS, len(thumbnails)) or 1
+    rows = -(-len(thumbnails) // columns)
+    step = _TILE + _GAP
+    sheet = Image.new("RGB", (columns * step - _GAP, max(1, rows * step - _GAP)), "#f0f1f3")
+    for index, data in enumerate(thumbnails):
+        if isinstance(data, Exception):
+            continue
+        with Image.open(io.BytesIO(data)) as image:
+            small = image.convert("RGB")
+        small.thumbnail((_TILE, _TILE))
+        left, top = (index % columns) * step, (index // columns) * step
+        sheet.paste(small, (left + (_TILE - small.width) // 2, top + (_TILE - small.height) // 2))
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        sheet.save(buffer, "WEBP", quality=quality)
+        if buffer.tell() <= _MOST_BYTES:
+            break
+    source = base64.b64encode(buffer.getvalue()).decode()
+    shown = ", ".join(captions[:24])
+    picture = f'<img alt="{escaped(shown)}" src="data:image/webp;base64,{source}" style="max-width:100%">'
+    return (
+        '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
+        f"{picture if thumbnails else ''}<div>{escaped(words)}</div></div>"
+    )

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { allHave, edited, findLabels } from "../../customlabels_nb/widgets/static/shared/rows.js";
+
+const row = (change = {}) => ({ name: "a.jpg", labels: [], boxes: [], predicted: null, findings: [], status: "unlabelled", revision: 1, ...change });
+
+test("in a task with one label a new one takes the place of the old", () => {
+  const after = edited(row({ labels: ["apple"], status: "labelled" }), { op: "label", label: "pear" }, { alone: true });
+  assert.deepEqual(after.labels, ["pear"]);
+});
+
+test("in a task with several they add up, each once", () => {
+  const once = edited(row({ labels: ["apple"] }), { op: "label", label: "pear" });
+  assert.deepEqual(edited(once, { op: "label", label: "pear" }).labels, ["apple", "pear"]);
+  assert.equal(once.status, "labelled");
+});
+
+test("taking the last label away makes it unlabelled, unless there are boxes", () => {
+  const labelled = row({ labels: ["apple"], status: "labelled" });
+  assert.equal(edited(labelled, { op: "unlabel", label: "apple" }).status, "unlabelled");
+  assert.equal(edited({ ...labelled, boxes: ["cat"] }, { op: "clear" }).status, "labelled");
+});
+
+test("submitting skips what has no label and leaves the rest", () => {
+  assert.equal(edited(row(), { op: "submit" }).status, "skipped");
+  const review = row({ status: "needs_review" });
+  assert.equal(edited(review, { op: "submit" }), review);
+});
+
+test("a prediction is accepted where no label is", () => {
+  assert.deepEqual(edited(row({ predicted: ["pear", 0.8] }), { op: "accept" }).labels, ["pear"]);
+  const own = row({ predicted: ["pear", 0.8], labels: ["apple"] });
+  assert.equal(edited(own, { op: "accept" }), own);
+  const none = row();
+  assert.equal(edited(none, { op: "accept" }), none);
+});
+
+test("rows are never changed in place", () => {
+  const before = Object.freeze(row({ labels: Object.freeze(["apple"]) }));
+  for (const edit of [{ op: "label", label: "x" }, { op: "unlabel", label: "apple" }, { op: "clear" }, { op: "status", status: "skipped" }]) edited(before, edit);
+});
+
+test("all have it only if there are any", () => {
+  assert.equal(allHave([], "a"), false);
+  assert.equal(allHave([row({ labels: ["a"] }), row({ labels: ["a", "b"] })], "a"), true);
+  assert.equal(allHave([row({ labels: ["a"] }), row()], "a"), false);
+});
+
+test("labels are found by any part of the name, those that begin with it first", () => {
+  const labels = ["crab apple", "Apple", "pear"].map((label) => ({ label }));
+  assert.deepEqual(findLabels(labels, " app").map(({ label }) => label), ["Apple", "crab apple"]);
+  assert.equal(findLabels(labels, "").length, 3);
+});
