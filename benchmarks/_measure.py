@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -89,6 +90,25 @@ def ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
 def spread(values: Sequence[float], unit: str) -> str:
     """The median and the range."""
     return f"{statistics.median(values):.3g}{unit} ({min(values):.3g} to {max(values):.3g})"
+
+
+def own_environment(packages: Sequence[str], module: str) -> list[str]:
+    """The command that runs a Python file where these packages are, and ours aren't; made by uv.
+
+    Without uv, or where the packages can't be had, it ends here with a sentence and exit code 0.
+    """
+    uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if uv is None:
+        print(f"uv is not here, so there is no environment for {module}: pip install uv")
+        sys.exit(0)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    command = [uv, "run", "--no-project", "--python", version]
+    command += [word for name in packages for word in ("--with", name)]
+    tried = subprocess.run([*command, "python", "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        print(f"There is no environment for {module}:\n{tried.stderr[-2000:]}")
+        sys.exit(0)
+    return [*command, "python"]
 
 
 def in_fresh_process(code: str, *arguments: str) -> dict[str, Any]:

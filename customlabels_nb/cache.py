@@ -1,121 +1,73 @@
-"""A size-limited cache of bytes in files, found by content.
-
-Thumbnails, features and remote files go through it. Each entry is one file, written beside its place and
-renamed into it, so that a killed process leaves whole entries only.
-"""
+"""What is made of images and kept: thumbnails and views for browsers, in caches found by content."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import threading
+import hashlib
 from pathlib import Path
 
-from customlabels_nb.files import replacing
-from customlabels_nb.images import content_hash, open_image, read_bytes, thumbnail
-from customlabels_nb.settings import settings
+from customlabels_nb.content_cache import KEY, TAG_NAME, ContentCache, project_cache
+from customlabels_nb.images import open_image, read_content, thumbnail
+from customlabels_nb.remote_files import is_identity
+from customlabels_nb.views import LONGEST_CONVERTED, View, full_view, kept_view
 
-#: Tells programs that walk over folders to leave one out (Cache Directory Tagging Specification, bford.info/cachedir).
-TAG_NAME = "CACHEDIR.TAG"
-_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of customlabels_nb.\n"
-_KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
-
-
-class ContentCache:
-    """Bytes by key under ``folder``; past ``limit_bytes`` the entries longest unused go first.
-
-    Parameters
-    ----------
-    folder : Path
-        Made on the first write.
-    limit_bytes : int
-        Checked after each 16th of it was written; the cache may be that much larger for a while.
-    """
-
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
-        self.folder = folder
-        self.limit_bytes = limit_bytes
-        self._written = 0
-        self._tagged = False
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> bytes | None:
-        """The bytes of ``key``, or None if they aren't here (any more)."""
-        path = self._path(key)
-        try:
-            data = path.read_bytes()
-        except OSError:
-            return None
-        with contextlib.suppress(OSError):
-            os.utime(path)  # the least recently used go first
-        return data
-
-    def put(self, key: str, data: bytes) -> None:
-        """Keep ``data`` under ``key``. A full disk or a read-only folder is no error: the cache just stays without."""
-        path = self._path(key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._tag()
-            with replacing(path, durable=False) as file:
-                file.write(data)
-        except OSError:
-            return
-        with self._lock:
-            self._written += len(data)
-            due = self._written > self.limit_bytes // 16
-            if due:
-                self._written = 0
-        if due:
-            self.trim()
-
-    def _tag(self) -> None:
-        if not self._tagged:
-            with contextlib.suppress(FileExistsError), (self.folder / TAG_NAME).open("xb") as file:
-                file.write(_TAG)
-            self._tagged = True
-
-    def trim(self) -> None:
-        """Delete the entries longest unused until the cache is within its limit."""
-        entries = []
-        for path in self.folder.glob("*/*"):
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                entries.append((status.st_mtime_ns, status.st_size, path))
-        total = sum(size for _, size, _ in entries)
-        for _, size, path in sorted(entries):
-            if total <= self.limit_bytes:
-                break
-            with contextlib.suppress(OSError):
-                path.unlink()
-                total -= size
-
-    def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"Not a cache key: {key!r}.")
-        return self.folder / key[:2] / key
-
-
-def project_cache(root: Path | None, kind: str) -> ContentCache:
-    """The cache for ``kind`` ("thumbnails", "features") of the project at ``root``; the user's own without one."""
-    base = settings.cache_dir if root is None else root / "cache"
-    return ContentCache(base / kind, int(settings.cache_gb * 2**30))
+__all__ = ["TAG_NAME", "ContentCache", "full_view_of", "project_cache", "thumbnail_of"]
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
     """JPEG bytes of an image that fit ``size`` × ``size`` pixels, from the cache where its content is known.
+
+    Parameters
+    ----------
+    sha256 : str, optional
+        What the images table says of its content: the hash of a local file, the identity of a remote one.
 
     Raises
     ------
     ImageError
         If the image can't be read.
     """
-    key = f"{sha256}-{size}.jpg" if sha256 and cache is not None else ""
-    usable = _KEY.fullmatch(key)  # the content may have somebody's own name
-    if usable and cache is not None and (kept := cache.get(key)) is not None:
+    key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
+    if key is not None and cache is not None and (kept := cache.get(key)) is not None:
         return kept
-    data = read_bytes(image, root)
+    data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, at_least=size), size)
-    if usable and cache is not None and content_hash(data) == sha256:  # the file may have changed since that was known
+    if key is not None and cache is not None and content == sha256:  # the file may have changed since that was known
         cache.put(key, small)
     return small
+
+
+def full_view_of(
+    image: str,
+    *,
+    root: Path | None,
+    sha256: str | None,
+    cache: ContentCache | None,
+    longest: int = LONGEST_CONVERTED,
+) -> View:
+    """The whole image as a browser shows it, upright; see :func:`customlabels_nb.views.full_view`.
+
+    What had to be converted comes from the cache where the content is known.
+
+    Raises
+    ------
+    ImageError
+        If the image can't be read.
+    """
+    key = _key(sha256, f"-view-{longest}.jpg") if sha256 and cache is not None else None
+    if key is not None and cache is not None and (kept := cache.get(key)) is not None:
+        view = kept_view(kept)
+        if view is not None:
+            return view
+    data, content = read_content(image, root, known=sha256)
+    view = full_view(data, image, longest=longest)
+    if key is not None and cache is not None and content == sha256 and view.data is not data:
+        cache.put(key, view.data)
+    return view
+
+
+def _key(content: str, suffix: str) -> str | None:
+    """The key of what is made of this content; None for what is neither a hash nor an identity."""
+    if is_identity(content):  # it holds what a server said
+        content = hashlib.sha256(content.encode()).hexdigest()
+    key = content + suffix
+    return key if KEY.fullmatch(key) else None

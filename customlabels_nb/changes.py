@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.dataset import Dataset, Groups
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.issues import Issue, issues_to_frame
 from customlabels_nb.sources import image_uri
@@ -30,25 +30,25 @@ class Distribution:
         return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
 
 
-def write_difference(store: Store, stored: Dataset, value: Dataset | pd.DataFrame, action: Action) -> int:
-    """Write what ``value`` changes of the dataset ``stored``; returns how many images changed.
+def write_difference(store: Store, split: str, value: Dataset | pd.DataFrame, action: Action) -> int:
+    """Write what ``value`` changes of a project's dataset; returns how many images changed.
 
     A dataset that comes from a project knows what it was when it was read: only what differs from that is an edit. A
     table ``image, label`` (and box columns) gives these images exactly these annotations.
     """
     if not isinstance(value, Dataset | pd.DataFrame):
         raise InputError(f"Give a Dataset or a DataFrame with image and label, not {type(value).__name__}.")
-    dataset = value if isinstance(value, Dataset) else _edited(stored, value, action.who)
+    dataset = value if isinstance(value, Dataset) else _edited(store, split, value, action.who)
     images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
     if dataset.origin is not None:
         edited = _edits(dataset.origin, images, annotations)
         images = images[images["image"].isin(edited)].reset_index(drop=True)
         annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
-    return store.update_images(stored.name, images, annotations, action)
+    return store.update_images(split, images, annotations, action)
 
 
-def remove_images(store: Store, stored: Dataset, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
-    """Remove images from the dataset ``stored``; returns how many.
+def remove_images(store: Store, split: str, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
+    """Remove images from a project's dataset; returns how many.
 
     A dataset or a table with ``revision`` is refused where somebody changed an image since it was read.
     """
@@ -59,9 +59,9 @@ def remove_images(store: Store, stored: Dataset, value: Dataset | pd.DataFrame |
     images = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
     images = images[["image", *(["revision"] if "revision" in images else [])]].drop_duplicates("image")
     if "revision" not in images:
-        known = stored.images.set_index("image")["revision"]
+        known = store.tables(split, images["image"].tolist())[0].set_index("image")["revision"]
         images = images.assign(revision=images["image"].map(known))
-    return store.remove_images(stored.name, images.reset_index(drop=True), action)
+    return store.remove_images(split, images.reset_index(drop=True), action)
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
@@ -79,7 +79,7 @@ def distribute(
     test_fraction: float,
     action: Action,
     *,
-    groups: str | Sequence[object] | None = None,
+    groups: Groups | None = None,
     random_state: int = 0,
 ) -> Distribution:
     """Move a stratified share of the training images to the empty test set."""
@@ -111,22 +111,31 @@ def distribute(
     return Distribution(len(train) - len(moved), len(moved), issues)
 
 
-def _edited(stored: Dataset, frame: pd.DataFrame, annotator: str) -> Dataset:
+def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """The stored images that a table of annotations speaks of, with these annotations."""
     if "image" in frame.columns and frame["image"].notna().all():
-        frame = frame.assign(image=_stored_names(frame["image"], set(stored.images["image"])))
+        frame = frame.assign(image=_stored_names(store, split, frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
-    images = stored.images[stored.images["image"].isin(frame["image"])]
+    images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
     if missing:
-        raise InputError(f"{len(missing)} images are not in the {stored.name} set, such as {sorted(missing)[0]!r}.")
+        raise InputError(f"{len(missing)} images are not in the {split} set, such as {sorted(missing)[0]!r}.")
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
-    images = t.settle_statuses(images, annotations, changed=stored.annotations["image"])
-    return Dataset(images, annotations, stored.labels, name=stored.name, root=stored.root)
+    images = t.settle_statuses(images, annotations, changed=old["image"])
+    return Dataset(images, annotations, labels, name=split)
 
 
-def _stored_names(images: pd.Series, stored: set[str]) -> list[str]:
+def _stored_names(store: Store, split: str, images: pd.Series) -> list[str]:
     """The names that the dataset has for these images: as given, or else as an import would write them."""
-    names = {name: name if name in stored else image_uri(name) for name in images.unique()}
-    return [names[name] if names[name] in stored else str(name) for name in images]
+
+    def stored(names: Iterable[object]) -> set[str]:
+        wanted = [name for name in names if isinstance(name, str)]
+        return set(store.tables(split, wanted)[0]["image"])
+
+    given = images.unique().tolist()
+    as_given = stored(given)
+    names = {name: image_uri(name) for name in given if name not in as_given}
+    as_written = stored(names.values()) if names else set()
+    found = {name: uri if (uri := names.get(name, name)) in as_written else str(name) for name in given}
+    return [found[name] for name in images]

@@ -6,31 +6,35 @@ Every method that changes something returns a new dataset; the one it was called
 from __future__ import annotations
 
 import os
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.dataset_markup import dataset_html, dataset_text
-from customlabels_nb.errors import InputError, LabelError, TableError
-from customlabels_nb.formats import Written, read, write
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, TableError
+from customlabels_nb.exchange.methods import Exchange
+from customlabels_nb.formats import Written, write
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.images import is_remote, to_path, to_uri
+from customlabels_nb.import_reports import RefreshReport
 from customlabels_nb.issues import Issue, issues_to_frame
-from customlabels_nb.splitting import join_groups, stratified_split
+from customlabels_nb.limits import profile as limits_of
+from customlabels_nb.selecting import Where, aligned_with_images, mask_of_images
+from customlabels_nb.splitting import groups_of_pairs, join_groups, stratified_split
 
-_IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
-_ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
-Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
+if TYPE_CHECKING:
+    from customlabels_nb.validation.report import ValidationReport
+    from customlabels_nb.validation.subjects import DatasetTables
+
+UnreadLine: TypeAlias = tuple[str, int, str]
+Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
 
 
-class Dataset:
+class Dataset(Exchange):
     """Images with what people said about them.
 
     Parameters
@@ -50,6 +54,8 @@ class Dataset:
         was edited from what somebody else changed meanwhile.
     issues : list of Issue, optional
         What was found when it was read; ``.issues`` has it as a table.
+    unread : list of (str, int, str), optional
+        File, number and text of the lines that were not read; a project that takes the dataset in keeps them.
 
     Raises
     ------
@@ -67,9 +73,10 @@ class Dataset:
         root: Path | None = None,
         origin: Dataset | None = None,
         issues: Sequence[Issue] = (),
+        unread: Sequence[UnreadLine] = (),
     ) -> None:
         self._images = t.normalise_images(images)
-        self._annotations = (
+        self._marks: pd.DataFrame | Callable[[], pd.DataFrame] = (
             t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
         )
         stray = self._annotations.loc[~self._annotations["image"].isin(self._images["image"]), "image"]
@@ -82,8 +89,47 @@ class Dataset:
         )
         self.name = name
         self.root = root
-        self.origin = origin
+        self._origin = origin
+        self._is_origin = False  # no reference to itself, or it would stay in memory until the garbage is collected
         self.found = list(issues)
+        self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
+        self.refresher: Callable[[], RefreshReport] | None = None  # the project's, on the dataset it was read as
+
+    @classmethod
+    def as_stored(
+        cls,
+        images: pd.DataFrame,
+        annotations: Callable[[], pd.DataFrame],
+        labels: pd.DataFrame,
+        *,
+        name: str,
+        root: Path,
+        unread: Callable[[], list[UnreadLine]],
+    ) -> Dataset:
+        """A project's dataset: tables that were checked when they were stored; what is callable comes when needed."""
+        dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
+        dataset._unread = unread
+        dataset._images, dataset._marks, dataset._labels = images, annotations, labels
+        dataset._is_origin = True
+        return dataset
+
+    @property
+    def origin(self) -> Dataset | None:
+        """The dataset, as it was read from a project, that this one comes from; None if it comes from none."""
+        return self if self._is_origin else self._origin
+
+    @property
+    def _annotations(self) -> pd.DataFrame:
+        if callable(self._marks):
+            self._marks = self._marks()
+        return self._marks
+
+    @property
+    def unread(self) -> list[UnreadLine]:
+        """File, number and text of the lines that were not read whole when it was imported."""
+        if callable(self._unread):
+            self._unread = self._unread()
+        return self._unread
 
     # -- tables -------------------------------------------------------------------------------------
     @property
@@ -156,7 +202,7 @@ class Dataset:
         return self._take(self._images.iloc[np.sort(chosen)])
 
     def split(
-        self, fraction: float = 0.2, *, groups: str | Sequence[object] | None = None, random_state: int = 0
+        self, fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
     ) -> tuple[Dataset, Dataset]:
         """Two datasets: the rest, and a stratified share of the labelled images.
 
@@ -164,15 +210,16 @@ class Dataset:
         ----------
         fraction : float
             The share, between 0 and 1.
-        groups : str or sequence, optional
-            A column of images, or one value per image (a Series is matched by its index): images of one group stay
-            together. Images with the same content always do.
+        groups : str, sequence or DataFrame, optional
+            A column of images, or one value per image (a Series is matched by its index), or pairs (columns ``image``,
+            ``other``, as of ``project.near_duplicates()``): images of one group stay together. Images with the same
+            content always do.
         """
         chosen = self.split_mask(fraction, groups=groups, random_state=random_state)
         return self._take(self._images[~chosen]), self._take(self._images[chosen])
 
     def split_mask(
-        self, fraction: float, *, groups: str | Sequence[object] | None = None, random_state: int = 0
+        self, fraction: float, *, groups: Groups | None = None, random_state: int = 0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which images :meth:`split` chooses, as one bool per image."""
         if not 0 < fraction < 1:
@@ -239,15 +286,17 @@ class Dataset:
             origin=self.origin,
         )
 
-    def groups_of_images(self, groups: str | Sequence[object] | None = None) -> list[object]:
+    def groups_of_images(self, groups: Groups | None = None) -> list[object]:
         """The group of each image for :meth:`split`: those of ``groups`` and of equal content, joined."""
         content: list[object] = list(self.groups_by_content)
         if groups is None:
             return content
+        if isinstance(groups, pd.DataFrame):
+            return join_groups(groups_of_pairs(groups, self._images["image"].tolist()), content)
         if isinstance(groups, str) and groups not in self._images.columns:
             raise InputError(f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}.")
         if isinstance(groups, pd.Series):
-            groups = self._aligned(groups, "groups")
+            groups = aligned_with_images(groups, self._images, "groups")
         try:
             given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
@@ -269,6 +318,16 @@ class Dataset:
         annotations = self._annotations.assign(image=self._annotations["image"].map(names))
         return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a project's database doesn't go to other processes
+        return {**self.__dict__, "_marks": self._annotations, "_unread": self.unread, "refresher": None}
+
+    def refresh(self) -> RefreshReport:
+        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is."""
+        if self.origin is None or self.origin.refresher is None:
+            raise NotAllowedError(f"{self.name!r} is not a project's: project.refresh() looks at sources again.")
+        return self.origin.refresher()
+
     # -- files --------------------------------------------------------------------------------------
     def to(self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False) -> Written:
         """Write the dataset in a format of files.
@@ -287,54 +346,47 @@ class Dataset:
         Written
             ``.files``, and ``.issues``: what the format could not hold.
         """
-        contents = Contents(self._images, self._annotations, self._labels["label"].tolist())
-        return write(contents, format, path, root=self.root, copy_images=copy_images)
+        return write(self._contents(), format, path, root=self.root, copy_images=copy_images)
+
+    def validate(
+        self, profile: str = "local", *, test: Dataset | None = None, check_images: bool = True
+    ) -> ValidationReport[Dataset]:
+        """Check the dataset as the manifest that it would be; see :func:`customlabels_nb.validate_manifest`.
+
+        Parameters
+        ----------
+        profile : {"local", "rekognition"}
+            What can be used here, or the hosted service's rules; for those, images that don't lie on S3 are judged as
+            if they were uploaded.
+        test : Dataset, optional
+            The test set that belongs to it.
+        check_images : bool
+            Look at the images' headers.
+        """
+        from customlabels_nb.validation.report import validate_tables
+
+        limits = limits_of(profile)
+        tests = None if test is None else test._subject()
+        return validate_tables(self._subject(), tests, limits, check_images=check_images)
+
+    def _subject(self) -> DatasetTables[Dataset]:
+        from customlabels_nb.validation.subjects import DatasetTables
+
+        def build(contents: Contents) -> Dataset:
+            same: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
+            return Dataset(contents.images, contents.annotations, self._labels, issues=contents.issues, **same)
+
+        return DatasetTables(self._contents(), build, name=self.name, root=self.root, unread=self.unread)
+
+    def _contents(self) -> Contents:
+        return Contents(self._images, self._annotations, self._labels["label"].tolist())
 
     def _take(self, images: pd.DataFrame) -> Dataset:
         chosen = self._annotations[self._annotations["image"].isin(images["image"])]
         return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        if callable(where):
-            where = np.asarray(found) if not isinstance(found := where(self.images), pd.Series) else found
-        if isinstance(where, str):
-            columns = ["image", "label", "confidence", "annotator", "job"]
-            own = self._images.drop(columns=columns[1:], errors="ignore")
-            wide = own.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
-            try:
-                caller = _caller()
-                holds = wide.eval(where, engine="python", local_dict=caller.f_locals, global_dict=caller.f_globals)
-                if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
-                    raise TypeError("it is neither true nor false")
-                found = wide.loc[holds.fillna(False).astype(bool), "image"]
-            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
-                hint = " Equality is written ==." if _ASSIGNMENT.search(where) else ""
-                raise InputError(
-                    f"filter {where!r} can't be evaluated: {error}.{hint} Columns: {list(wide.columns)}."
-                ) from error
-            return np.asarray(self._images["image"].isin(found), dtype=bool)
-        if isinstance(where, pd.Series):
-            where = self._aligned(where, "the mask")
-            if where.dtype == "boolean":  # a comparison of sizes that aren't all known
-                where = where.fillna(False).astype(bool)
-        mask = np.asarray(where)
-        if mask.dtype != bool or mask.shape != (len(self),):
-            raise InputError(
-                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
-            )
-        return mask
-
-    def _aligned(self, values: pd.Series, what: str) -> pd.Series:
-        """The values in the order of images, matched by the index: that of the table, or the images' names."""
-        for index in (self._images.index, pd.Index(self._images["image"])):
-            if values.index.equals(index):
-                return values
-            if values.index.is_unique and index.isin(values.index).all():
-                return values.reindex(index)
-        raise InputError(
-            f"The index of {what} doesn't match that of images, which runs from 0 to {len(self) - 1}: it was made "
-            f"from another table. If its {len(values)} values stand in the order of images, give .to_numpy()."
-        )
+        return mask_of_images(where, self._images, self._annotations)
 
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -342,51 +394,3 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         return dataset_html(self.name, self._images, self._labels, self.label_counts, self.root)
-
-
-def _caller() -> FrameType:
-    """The frame of whoever called into this package: the variables that a query may name are its."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
-        frame = frame.f_back
-    return frame
-
-
-def read_dataset(
-    path: str | os.PathLike[str],
-    format: str | None = None,
-    *,
-    images: str | os.PathLike[str] | None = None,
-    relocate: Mapping[str, str] | None = None,
-) -> Dataset:
-    """Read a dataset from files.
-
-    Parameters
-    ----------
-    path : path
-        A file or folder of annotations.
-    format : str, optional
-        Recognised by content unless it is given; see :meth:`Dataset.to` for the names.
-    images : path, optional
-        A folder in which the images are found by their file names, wherever the annotations say they are.
-    relocate : dict, optional
-        Old prefix → new one, such as ``{"s3://bucket/": "photos/"}``.
-
-    Returns
-    -------
-    Dataset
-        ``.issues`` is a table of what could not be read, or was read otherwise than it stands there.
-
-    Raises
-    ------
-    ManifestError
-        If nothing can be read, or the format isn't known.
-    """
-    _, contents = read(path, format, images=images, relocate=relocate)
-    return Dataset(
-        contents.images,
-        contents.annotations,
-        contents.labels,
-        name=os.path.basename(os.fspath(path).rstrip("/")) or "dataset",
-        issues=contents.issues,
-    )

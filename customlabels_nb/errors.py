@@ -29,6 +29,7 @@ The tree (all below :class:`CustomLabelsError`)::
     │   └── ArtifactError                the version's folder is damaged or not ours
     ├── DeviceError                      the named device isn't here
     ├── MissingDependencyError           an optional package is needed: names the extra to install
+    ├── NotReadyError                    still being worked out: says how far it is; ask again
     └── Cancelled                        work that was asked to stop did so
 """
 
@@ -56,18 +57,19 @@ class ImageError(InputError):
     image : str
         The image as the user named it.
     reason : str
-        What is wrong with it and what to do, without the image's name.
+        What is wrong with it and what to do, without the image's name. Without it the first argument is the whole
+        message: PyTorch's DataLoader raises errors of its workers again like that.
     """
 
     code = "IMAGE_UNUSABLE"
 
-    def __init__(self, image: str, reason: str) -> None:
+    def __init__(self, image: str, reason: str = "") -> None:
         super().__init__(image, reason)
         self.image = image
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.image!r}: {self.reason}"
+        return f"{self.image!r}: {self.reason}" if self.reason else self.image
 
 
 class ImageNotFoundError(ImageError):
@@ -198,3 +200,12 @@ class MissingDependencyError(CustomLabelsError, ImportError):
 
 class Cancelled(CustomLabelsError):
     """Work that was asked to stop did so; what was finished is kept."""
+
+
+class NotReadyError(CustomLabelsError):
+    """Something is still being worked out: ``done`` of ``total`` images; ask again."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(f"{done:,} of {total:,} images are done; ask again.")
+        self.done = done
+        self.total = total

@@ -88,6 +88,8 @@ IMPORT_FINDINGS = {
     "IMAGE_TOO_LARGE": "The image has more pixels than the limit allows.",
     "IMAGE_UNUSABLE": "The image can't be used.",
     "IMAGE_CHANGED": "The file's content changed since it was imported; its labels were kept.",
+    "IMAGE_HAS_FRAMES": "The file has several pages or frames; the first one is used.",
+    "SOURCE_UNREACHABLE": "The source can't be looked at (any more).",
     "FOLDER_UNREADABLE": "The folder may not be read.",
     "FOLDER_IS_PROJECT": "The folder is a project's own; it was passed over.",
     "FOLDER_LOOP": "The link leads back into a folder that is being read.",
@@ -99,11 +101,48 @@ IMPORT_FINDINGS = {
     "NOT_HELD": "The format can't hold this.",
     "ENTRY_UNREADABLE": "This entry can't be read.",
     "ENTRY_ADJUSTED": "This entry was read otherwise than it stands there.",
+    "ENTRY_REPAIRED": "This entry was repaired.",
     "IMAGE_NOT_LISTED": "The image was not found where the file says.",
     "LABEL_TOO_RARE_TO_SPLIT": "The label has one image only: it stays in train.",
 }
 
-CODES: dict[str, str] = {**FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **IMPORT_FINDINGS}
+#: What a check before training finds; besides, it uses some of the findings of imports.
+CHECK_FINDINGS = {
+    "TOO_FEW_LABELS": "Training needs images of more labels.",
+    "TOO_FEW_IMAGES": "There are very few labelled images.",
+    "LABEL_HAS_FEW_IMAGES": "The label has few training images.",
+    "LABEL_HAS_FEW_TEST_IMAGES": "The label has few test images.",
+    "LABEL_NOT_IN_TRAIN": "The label stands in the test set only.",
+    "LABEL_NOT_IN_TEST": "The label has no test image.",
+    "LABEL_UNUSED": "The label has no labelled image.",
+    "LABELS_UNEVEN": "Some labels have many more images than others.",
+    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or letters that look the same.",
+    "LABELS_OF_TWO_KINDS": "There are labels of whole images as well as boxes.",
+    "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, the task allows one.",
+    "TEST_SET_MISSING": "There is no test set.",
+    "IMAGES_UNLABELLED": "Images have no label yet.",
+    "IMAGES_TO_REVIEW": "Images wait for a review.",
+    "IMAGES_SKIPPED": "Images were skipped.",
+    "IMAGES_NOT_LOOKED_AT": "Remote images were not fetched to look at them.",
+    "IMAGE_SIZE_CHANGED": "The image has another size than when it was imported; its boxes may not fit any more.",
+    "IMAGE_VERY_SMALL": "The image has very few pixels.",
+    "IMAGE_VERY_LONG": "The image is much longer in one direction than in the other.",
+    "IMAGE_NEARLY_BLANK": "The image shows nearly nothing but one colour.",
+    "IMAGE_VERY_DARK": "The image is very dark.",
+    "BOX_EMPTY": "The box has no width or no height.",
+    "BOX_OFF_FRAME": "The box reaches beyond the image.",
+    "BOX_TINY": "The box is tiny in what a detector sees of the image.",
+    "BOX_WHOLE_IMAGE": "The box covers nearly the whole image.",
+    "BOX_REPEATED": "The same box stands there more than once.",
+    "LABELS_DIFFER_ON_SAME_PICTURE": "The same or nearly the same picture has different labels.",
+    "NEAR_DUPLICATES_BETWEEN_SPLITS": "Nearly the same picture is on the other side (train or test).",
+    "NEAR_DUPLICATES": "Nearly the same picture stands in the dataset more than once.",
+    "NEAR_DUPLICATES_NOT_LOOKED_FOR": "Near-duplicates were not looked for.",
+}
+
+CODES: dict[str, str] = {
+    **FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **IMPORT_FINDINGS, **CHECK_FINDINGS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

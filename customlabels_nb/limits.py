@@ -14,13 +14,16 @@ from customlabels_nb.errors import InputError
 #: Endings that are taken for images when a folder or an archive is read.
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".dcm", ".dicom",
 })  # fmt: skip
+
+#: Endings of those images that only an optional package reads.
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 
 #: Endings of images of types that aren't read: said for each file, so that none is missed in silence.
 UNREAD_SUFFIXES = frozenset({
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".svg", ".svgz", ".eps", ".psd", ".psb",
-    ".xcf", ".tga", ".exr", ".ico", ".icns", ".dcm", ".dicom",
+    ".xcf", ".tga", ".exr", ".ico", ".icns",
     # what cameras call raw
     ".raw", ".dng", ".arw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
 })  # fmt: skip
@@ -31,6 +34,9 @@ class Limits:
     """Bounds of one profile; None means no bound. Sizes in bytes or pixels, as the name says."""
 
     name: str
+    #: Whether manifests must be all that the service asks for, beyond what numbers say: every key that it documents,
+    #: images in one S3 bucket, boxes inside of their images.
+    service: bool = False
     max_pixels: int = 178_956_970  # what Pillow calls a bomb: a quarter of a gigabyte of RGB, twice over
     max_image_bytes: int | None = 2**31  # an uncompressed image of that many pixels, and some
     min_side_pixels: int = 1
@@ -56,6 +62,7 @@ LOCAL = Limits("local")
 
 REKOGNITION = Limits(
     "rekognition",
+    service=True,
     max_image_bytes=15 * 10**6,
     min_side_pixels=64,
     max_side_pixels=4096,

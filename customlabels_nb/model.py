@@ -314,7 +314,7 @@ def _lies_in(root: Path, image: Any) -> bool:
     return not os.path.isabs(image) and (root / image).is_file()
 
 
-def require_confirmation(question: str, confirm: bool) -> None:
+def require_confirmation(question: str, confirm: bool, consequence: str = "This can't be undone.") -> None:
     """Ask the person at the notebook, unless ``confirm``; anything but yes is a refusal.
 
     Raises
@@ -325,7 +325,7 @@ def require_confirmation(question: str, confirm: bool) -> None:
     if confirm:
         return
     try:
-        answer = input(f"{question} This can't be undone. Type yes: ")
+        answer = input(f"{question} {consequence} Type yes: ")
     except (EOFError, OSError, RuntimeError) as error:  # ipykernel raises StdinNotImplementedError, a RuntimeError
         raise NotAllowedError(f"{question} Nobody can be asked here: say confirm=True.") from error
     if answer.strip().lower() not in ("y", "yes"):

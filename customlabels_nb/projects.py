@@ -20,6 +20,7 @@ from customlabels_nb.locations import (
     is_project,
     open_project_store,
 )
+from customlabels_nb.packing import unpack
 from customlabels_nb.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -94,6 +95,28 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     opened = open_project_store(root, store)
     settle_orphans(opened)
     return Project(Place(root, opened))
+
+
+def unpack_project(
+    path: str | os.PathLike[str], into: str | os.PathLike[str] = ".", *, name: str | None = None
+) -> Project:
+    """Unpack a zip file that ``project.pack`` wrote to a new folder ``<into>/<name>``, and open the project in it.
+
+    Parameters
+    ----------
+    path : path
+        The zip file.
+    name : str, optional
+        What the project is called here; what it was called unless it is given.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no packed project, or is damaged, or holds what doesn't belong there. Nothing of it is kept.
+    ProjectExistsError
+        If there is something of that name; nothing is overwritten.
+    """
+    return load_project(unpack(path, Path(into).expanduser().absolute(), name))
 
 
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -16,14 +16,15 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import ArchiveError, InputError, MissingDependencyError
+from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.files import expand_home
 from customlabels_nb.formats.archive import unpack_zip
-from customlabels_nb.formats.folder import is_pattern, match_files, read_folder
+from customlabels_nb.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
-from customlabels_nb.limits import LOCAL
-from customlabels_nb.settings import settings
+from customlabels_nb.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
+from customlabels_nb.remote import look_up_all
+from customlabels_nb.remote_files import RemoteFile, download, is_identity, is_web, list_files
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
@@ -34,7 +35,8 @@ class Found:
     """What a source names, before any file was opened.
 
     ``images`` has ``image`` and any column of the user's; ``annotations`` are normalised; ``stats`` are size in
-    bytes and time of change (ns) of each image where they came for free.
+    bytes and time of change (ns) of each image where they came for free, and ``contents`` what tells the content of
+    remote ones from others; ``lines`` are source, number and text of lines of a manifest that were not read.
     """
 
     images: pd.DataFrame
@@ -43,6 +45,8 @@ class Found:
     stats: list[tuple[int, int] | None] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     ignored: int = 0
+    lines: list[tuple[str, int, str]] = field(default_factory=list)
+    contents: list[str | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,29 @@ class _Labelling:
     auto: bool
     label: str | None
     annotator: str | None
+    listed: dict[str, RemoteFile] = field(default_factory=dict)  # what a listing said already
 
 
 def found_in_tables(
-    images: pd.DataFrame, annotations: pd.DataFrame, name: str, *, root: Path | None, issues: Sequence[Issue]
+    images: pd.DataFrame,
+    annotations: pd.DataFrame,
+    name: str,
+    *,
+    root: Path | None,
+    issues: Sequence[Issue] = (),
+    lines: Sequence[tuple[str, int, str]] = (),
 ) -> Found:
     """The images and annotations of a dataset's tables; ``root`` is where its relative images lie."""
-    uris = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in images["image"]}
-    plain = images.drop(columns=["split", "revision", "sha256", "source", "width", "height"])
-    plain = plain.assign(image=plain["image"].map(uris))
-    marks = annotations.assign(image=annotations["image"].map(uris))
-    return Found(plain, marks, {"kind": "dataset", "name": name}, [_stat(uri) for uri in plain["image"]], list(issues))
+    plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
+    names = images["image"].tolist()
+    here = {image: to_uri(to_path(image, root)) for image in names if not is_remote(image)}
+    if any(image != uri for image, uri in here.items()):
+        uris = {image: here.get(image, image) for image in names}
+        plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
+    stats = [_stat(here[image]) if image in here else None for image in names]
+    contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
+    description = {"kind": "dataset", "name": name}
+    return Found(plain, marks, description, stats, list(issues), lines=list(lines), contents=contents)
 
 
 def find_images(
@@ -109,6 +125,30 @@ def find_images(
     return found
 
 
+def find_again(description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None) -> Found | None:
+    """What a source names now of which a :class:`Found` was described; None if it is none that can be looked at again.
+
+    Raises
+    ------
+    CustomLabelsError
+        As :func:`find_images`; but a folder or pattern may be without images now.
+    """
+    kind, pattern = description.get("kind"), description.get("pattern")
+    name = str(pattern or description.get("name", ""))
+    one_file = kind == "files" and (is_remote(name) or to_path(name).is_absolute())
+    if kind not in ("folder", "zip") and not one_file:
+        return None
+    labelling = _Labelling(bool(description.get("auto_label")), description.get("label"), annotator)
+    if pattern:
+        found = _from_list(_matches(name, labelling, required=False), labelling, project_folder)
+    elif one_file and not is_remote(name) and not os.path.lexists(to_path(name)):
+        found = _found([], [], {}, labelling)
+    else:
+        found = _from_name(name, labelling, project_folder)
+    found.description = {key: value for key, value in description.items() if key != "copy"}
+    return found
+
+
 def image_uri(name: object) -> str:
     """How the tables call an image that a person names: see :func:`customlabels_nb.images.to_uri`."""
     return _uri(_text(name))
@@ -127,17 +167,22 @@ def _uri(name: str) -> str:
 
 def _from_name(name: str, labelling: _Labelling, project_folder: Path) -> Found:
     if is_pattern(name):
-        found = _from_list(_matches(name), labelling, project_folder)
-        found.description["name"] = name
+        found = _from_list(_matches(name, labelling), labelling, project_folder)
+        found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
         return found
     if not is_remote(name) and not os.path.exists(to_path(name)):
         raise InputError(f"{name!r} does not exist; give a folder, a zip file, an image, a pattern, or a list of them.")
     return _from_container(name, labelling, project_folder) or _from_files([name], labelling)
 
 
-def _matches(pattern: str) -> list[str]:
-    matches = match_files(pattern)
-    if not matches:
+def _matches(pattern: str, labelling: _Labelling, *, required: bool = True) -> list[str]:
+    if is_remote(pattern):
+        listed = {file.url: file for file in list_files(pattern)}
+        labelling.listed.update(listed)
+        matches = list(listed)
+    else:
+        matches = match_files(pattern)
+    if required and not matches:
         raise InputError(f"No file matches the pattern {pattern!r}.")
     return matches
 
@@ -146,7 +191,7 @@ def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) ->
     """Folders and zip files are looked into; each image is taken once, where it is named first."""
     parts: list[Found] = []
     files: list[str] = []
-    for name in chain.from_iterable(_matches(name) if is_pattern(name) else [name] for name in names):
+    for name in chain.from_iterable(_matches(name, labelling) if is_pattern(name) else [name] for name in names):
         container = _from_container(name, labelling, project_folder)
         if container is None:
             files.append(name)
@@ -163,8 +208,7 @@ def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) ->
 def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> Found | None:
     """What is in a folder or zip file; None if ``name`` is neither."""
     if is_remote(name):
-        location = urlsplit(name).path if "::" not in name else ""
-        return _from_zip_url(name, labelling, project_folder) if location.lower().endswith(".zip") else None
+        return _from_remote_container(name, labelling, project_folder)
     path = os.fspath(to_path(name))
     if os.path.isdir(path):
         return _from_folder(path, {"kind": "folder", "name": to_uri(path)}, labelling)
@@ -173,25 +217,33 @@ def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> F
     return None
 
 
-def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> Found:
-    if not settings.network:
-        raise ArchiveError(f"The archive {url!r} is not fetched: settings.network is off.")
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=project_folder) as folder:
-        path = os.path.join(folder, "download.zip")
-        try:
-            import fsspec
+def _from_remote_container(url: str, labelling: _Labelling, project_folder: Path) -> Found | None:
+    if "::" in url or url in labelling.listed:
+        return None
+    suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
+    if suffix == ".zip" and not url.endswith("/"):
+        return _from_zip_url(url, labelling, project_folder)
+    if is_web(url) or (suffix in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not url.endswith("/")):
+        return None
+    listing = list_files(url)
+    return _from_listing(url, listing, labelling) if listing or url.endswith("/") else None
 
-            with fsspec.open(url, "rb") as source, open(path, "wb") as target:
-                while target.tell() <= LOCAL.max_archive_bytes and (data := source.read(1 << 20)):
-                    target.write(data)
-                size = target.tell()
-        except ImportError as error:
-            raise MissingDependencyError(f"{url!r}: its protocol needs a package that isn't here ({error}).") from error
-        except Exception as error:  # each protocol raises what its client library does
-            raise ArchiveError(f"The archive {url!r} can't be read ({type(error).__name__}: {error}).") from error
-        if size > LOCAL.max_archive_bytes:
-            raise ArchiveError(f"The archive {url!r} has more than {LOCAL.max_archive_bytes:,} bytes.")
-        return _from_zip(path, url, labelling, project_folder)
+
+def _from_listing(url: str, listing: Sequence[RemoteFile], labelling: _Labelling) -> Found:
+    """The images in a remote folder. One listing tells all that is wanted of them; none is asked for, or read."""
+    return _from_found_files(
+        sort_out_listing(url, listing, auto_label=labelling.auto), {"kind": "folder", "name": url}, labelling
+    )
+
+
+def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> Found:
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=project_folder) as folder:
+        path = Path(folder, "download.zip")
+        try:
+            download(url, path, LOCAL.max_archive_bytes)
+        except InputError as error:
+            raise ArchiveError(f"The archive {error}") from error
+        return _from_zip(os.fspath(path), url, labelling, project_folder)
 
 
 def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path) -> Found:
@@ -214,18 +266,31 @@ def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path)
 
 
 def _from_folder(folder: str, description: dict[str, Any], labelling: _Labelling) -> Found:
-    files = read_folder(folder, auto_label=labelling.auto)
+    return _from_found_files(read_folder(folder, auto_label=labelling.auto), description, labelling)
+
+
+def _from_found_files(files: FoundFiles, description: dict[str, Any], labelling: _Labelling) -> Found:
     labels = files.labels if labelling.label is None else [labelling.label] * len(files.images)
     found = _found(files.images, labels, {**description, "auto_label": labelling.auto}, labelling)
     found.stats, found.issues, found.ignored = list(files.stats), files.issues, files.ignored
+    found.contents = files.contents
     return found
 
 
 def _from_files(names: list[str], labelling: _Labelling) -> Found:
     uris = list(dict.fromkeys(map(_uri, names)))
     description = {"kind": "files", "name": uris[0] if len(uris) == 1 else f"{len(uris)} files"}
-    found = _found(uris, [labelling.label] * len(uris), description, labelling)
-    found.stats = [_stat(uri) for uri in uris]
+    asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in labelling.listed)
+    known = labelling.listed | {uri: file for uri, file in asked.items() if isinstance(file, RemoteFile)}
+    there = [uri for uri in uris if not isinstance(asked.get(uri), ImageError)]
+    found = _found(there, [labelling.label] * len(there), description, labelling)
+    found.stats = [known[uri].stat if uri in known else _stat(uri) for uri in there]
+    found.contents = [known[uri].identity if uri in known else None for uri in there]
+    found.issues = [
+        Issue(error.code, error.reason, uri, str(description["name"]))
+        for uri, error in asked.items()
+        if isinstance(error, ImageError)
+    ]
     return found
 
 
@@ -271,6 +336,7 @@ def _join(parts: Sequence[Found]) -> Found:
     images = pd.concat([part.images for part in parts], ignore_index=True)
     first = ~images["image"].duplicated()
     stats = [stat for part in parts for stat in part.stats]
+    contents = [content for part in parts for content in part.contents or [None] * len(part.images)]
     seen: set[str] = set()
     annotations = []
     for part in parts:
@@ -283,6 +349,7 @@ def _join(parts: Sequence[Found]) -> Found:
         [stat for stat, new in zip(stats, first, strict=True) if new],
         [issue for part in parts for issue in part.issues],
         sum(part.ignored for part in parts),
+        contents=[content for content, new in zip(contents, first, strict=True) if new],
     )
 
 
@@ -290,6 +357,8 @@ def _found(
     images: Sequence[str], labels: Sequence[str | None], description: dict[str, Any], labelling: _Labelling
 ) -> Found:
     rows = pd.DataFrame({"image": pd.Series(images, dtype="str"), "label": pd.Series(labels, dtype=object)})
+    if labelling.label is not None:
+        description = {**description, "label": labelling.label}
     return Found(rows[["image"]], t.normalise_annotations(rows, annotator=labelling.annotator), description)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb.errors import InputError
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -129,7 +132,28 @@ def _lacking(on: IntArray, units_with: IntArray) -> IntArray:
 
 
 def join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
-    """Groups that keep together what either list does (union-find over both)."""
+    """Groups that keep together what either list does."""
+    joined = [(("given", a), ("content", b)) for a, b in zip(first, second, strict=True)]
+    find = _union(joined)
+    return [find(given) for given, _ in joined]
+
+
+def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
+    """The group of each image, if the two of each pair (columns ``image``, ``other``) belong together.
+
+    Raises
+    ------
+    InputError
+        If the table has no such columns.
+    """
+    if not {"image", "other"} <= set(pairs.columns):
+        raise InputError(f"groups as a table needs the columns 'image' and 'other'; it has {list(pairs.columns)}.")
+    find = _union(zip(pairs["image"].tolist(), pairs["other"].tolist(), strict=True))
+    return [find(image) for image in images]
+
+
+def _union(pairs: Iterable[tuple[object, object]]) -> Callable[[object], object]:
+    """What tells the group of an item, the same for all that are connected by pairs (union-find)."""
     parent: dict[object, object] = {}
 
     def find(item: object) -> object:
@@ -139,6 +163,6 @@ def join_groups(first: Sequence[object], second: Sequence[object]) -> list[objec
             item = parent[item]
         return item
 
-    for a, b in zip(first, second, strict=True):
-        parent[find(("given", a))] = find(("content", b))
-    return [find(("given", a)) for a in first]
+    for a, b in pairs:
+        parent[find(a)] = find(b)
+    return find

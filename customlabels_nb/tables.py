@@ -3,7 +3,8 @@
 ===================  =====================================================================================
 images               one row an image: ``image`` (str, the URI as given), ``split`` (str: train, test),
                      ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
-                     oriented image, null until known), ``sha256`` (str, null until known), ``source`` (str,
+                     oriented image, null until known), ``sha256`` (str, for a remote one the identity that its
+                     server gives it, :mod:`customlabels_nb.remote_files`; null until known), ``source`` (str,
                      where it was imported from), ``tags`` (object: list of str), ``revision`` (int64), then
                      any column the user brought
 annotations          one row a label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
@@ -116,11 +117,12 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     """
     _check_columns(frame, "images", ["image"])
     _check_names(frame["image"])
-    result = frame.reset_index(drop=True).copy()
+    result = frame.reset_index(drop=True)
     result.columns = result.columns.map(str)
-    if result["image"].duplicated().any():
-        repeated = result.loc[result["image"].duplicated(), "image"].iloc[0]
-        raise TableError(f"The image {str(repeated)!r} stands in more than one row; drop the repeated rows.")
+    repeated = result["image"].duplicated()
+    if repeated.any():
+        name = str(result.loc[repeated, "image"].iloc[0])
+        raise TableError(f"The image {name!r} stands in more than one row; drop the repeated rows.")
     if split is not None:
         result["split"] = split
     defaults: dict[str, object] = {"split": TRAIN, "status": "unlabelled", "revision": 0}
@@ -149,7 +151,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         If a label can't be one.
     """
     _check_columns(frame, "annotations", ["image", "label"])
-    result = frame[frame["label"].notna()].reset_index(drop=True).copy()
+    result = frame[frame["label"].notna()].reset_index(drop=True)
     result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
     if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
         left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
@@ -168,9 +170,10 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
             f"Confidences lie between 0 and 1; {float(result.loc[outside, 'confidence'].iloc[0])!r} "
             f"for image {str(result.loc[outside, 'image'].iloc[0])!r} does not."
         )
-    whole = result["left"].isna() & result["polygon"].isna()
-    repeated = whole & result.assign(whole=whole).duplicated(["image", "label", "whole"])
-    return result.loc[~repeated, list(ANNOTATION_COLUMNS)].reset_index(drop=True)
+    result = result[list(ANNOTATION_COLUMNS)]
+    whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
+    repeated = whole.index[whole.duplicated()]
+    return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
@@ -221,7 +224,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
 
 
 def _check_names(images: pd.Series) -> None:
-    text = "\n".join(map(str, images))
+    text = "\n".join(map(str, images.tolist()))
     if "\0" in text or (not text.isascii() and _lone_surrogate(text)):
         raise TableError(
             "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
@@ -240,11 +243,14 @@ def _lone_surrogate(text: str) -> bool:
 
 
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
+    if name != "tags" and dtype != "object" and column.dtype == dtype:
+        return column
     try:
         if dtype == CREATED_DTYPE:
             return pd.to_datetime(column, utc=True).astype(CREATED_DTYPE)
         if name == "tags":
-            return pd.Series([_tags(value) for value in column], index=column.index, dtype="object")
+            values = [[] if type(value) is list and not value else _tags(value) for value in column.tolist()]
+            return pd.Series(values, index=column.index, dtype="object")
         if dtype == "object":
             return column.astype("object").where(column.notna(), None)
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.files import replacing
 from customlabels_nb.formats import coco, csv_labels, custom_vision, ground_truth, image_folder, voc, yolo
 from customlabels_nb.formats.base import Contents, Format, ImageFinder, losses
-from customlabels_nb.images import is_remote, read_bytes, to_path, to_uri
+from customlabels_nb.formats.fetched import as_at, fetched
+from customlabels_nb.formats.staging import free_name, staged
+from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import CODES, Issue
 
 #: In the order in which they are tried to recognise a file or folder.
@@ -20,9 +21,6 @@ FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (ground_truth, coco, custom_vision, yolo, voc, csv_labels, image_folder)
 }
-
-#: Formats that are a folder of files rather than one.
-_FOLDERS = frozenset({"voc", "yolo", "image_folder"})
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,13 @@ def find_format(path: Path, name: str | None = None) -> Format:
     InputError
         If there is no such format.
     ManifestError
-        If nothing is there, or no format recognises it.
+        If no format recognises it.
     """
     if name is not None:
         if name not in FORMATS:
             raise InputError(f"format={name!r} is not known; use one of {list(FORMATS)!r}.")
         return FORMATS[name]
     code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
-    if not path.exists():
-        raise ManifestError(f"{str(path)!r} does not exist.", code)
     for format_ in FORMATS.values():
         if format_.recognise(path):
             return format_
@@ -65,14 +61,44 @@ def read(
     *,
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> tuple[Format, Contents]:
-    """What a file or folder of annotations says; see :func:`customlabels_nb.dataset.read_dataset`."""
+    """What a file or folder of annotations says; see :func:`customlabels_nb.reading.read_dataset`.
+
+    Raises
+    ------
+    InputError
+        If the format doesn't know one of the ``options``.
+    ManifestError
+        If nothing can be read, or the format isn't known.
+    """
+    if isinstance(path, str) and is_remote(path):
+        with fetched(path) as file:
+            chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+            return chosen, as_at(contents, file, path)
     place = Path(path).expanduser()
+    _check_place(place)
     chosen = find_format(place, format)
+    for name, value in options.items():
+        if name not in chosen.options:
+            known = f"it knows {', '.join(sorted(chosen.options))}" if chosen.options else "it has no options"
+            raise InputError(f"{name}={value!r} is no option of the format {chosen.name!r}: {known}.")
     finder = ImageFinder(place if place.is_dir() else place.parent, images=images, relocate=relocate)
-    contents = chosen.read(place, finder)
+    contents = chosen.read(place, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(place)) for name in finder.missing]
     return chosen, contents
+
+
+def _check_place(path: Path) -> None:
+    """Refuse what is neither a file nor a folder, before anybody waits for a pipe or a device."""
+    try:
+        path.stat()
+        why = "" if path.is_file() or path.is_dir() else "is neither a file nor a folder"
+    except (OSError, ValueError) as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        why = "does not exist" if absent else f"can't be read ({getattr(error, 'strerror', None) or error})"
+    if why:
+        raise ManifestError(f"{str(path)!r} {why}.", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT")
 
 
 def write(
@@ -83,10 +109,23 @@ def write(
     root: Path | None = None,
     copy_images: bool = False,
 ) -> Written:
-    """Write contents in a format; see :meth:`customlabels_nb.dataset.Dataset.to`."""
-    chosen, place = find_format(Path(), format), Path(path).expanduser()
-    one_file = chosen.name not in _FOLDERS or place.suffix == ".xml"
-    folder = place.parent if one_file else place
+    """Write contents in a format; see :meth:`customlabels_nb.dataset.Dataset.to`.
+
+    Raises
+    ------
+    InputError
+        If the format can't hold the labels or sizes as they are, or nothing can be written there (a full disk, say):
+        what was there before is then whole.
+    """
+    try:
+        return _write(contents, find_format(Path(), format), Path(path).expanduser(), root, copy_images)
+    except OSError as error:
+        where = f" ({error.filename!r})" if error.filename is not None else ""
+        raise InputError(f"path={str(path)!r} can't be written: {error.strerror or error}{where}.") from error
+
+
+def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> Written:
+    folder = chosen.folder(place)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
     copied: list[Path] = []
@@ -97,29 +136,16 @@ def write(
         images=contents.images.assign(image=contents.images["image"].map(names)),
         annotations=contents.annotations.assign(image=contents.annotations["image"].map(names)),
     )
-    return Written(format, [*chosen.write(placed, place), *copied], losses(placed, chosen))
+    return Written(chosen.name, [*chosen.write(placed, place), *copied], losses(placed, chosen))
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path]]:
     """Copy each image below ``folder/images``, under its own name where that is free and safe."""
     target, taken = folder / "images", set[str]()
-    target.mkdir(exist_ok=True)
     moved: dict[str, str] = {}
-    files = []
-    for image, uri in names.items():
-        stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
-        stem = "".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in stem)[:80].strip(". ") or "image"
-        name, number = f"{stem}{suffix}", 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{stem}-{number}{suffix}"
-        taken.add(name.lower())
-        with replacing(target / name, durable=False) as file:
-            if is_remote(uri):
-                file.write(read_bytes(uri))
-            else:
-                with to_path(uri).open("rb") as source:
-                    shutil.copyfileobj(source, file)
-        moved[image] = to_uri(target / name)
-        files.append(target / name)
-    return moved, files
+    with staged(folder) as files:
+        for image, uri in names.items():
+            place = target / free_name(uri, taken)
+            files.copy_image(uri, place)
+            moved[image] = to_uri(place)
+    return moved, files.files

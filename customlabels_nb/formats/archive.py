@@ -10,6 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
@@ -53,6 +54,43 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
     except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
         raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
     return _root(target), issues
+
+
+def unpack_whole(
+    archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool], limits: Limits = LOCAL
+) -> None:
+    """Unpack all of a zip file below ``target``, a folder that is there and empty; nothing of it may be left out.
+
+    Parameters
+    ----------
+    allowed : callable
+        Whether a member of that path may be in it.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no zip file, a member isn't allowed, would land elsewhere, is a link, encrypted, damaged or there
+        twice, the contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+    """
+    name = os.fspath(archive)
+    if not os.path.isfile(name):
+        raise ArchiveError(f"The archive {name!r} is no file.")
+    try:
+        with zipfile.ZipFile(name) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            _refuse_bomb(name, members, limits)
+            taken: set[tuple[int, int]] = set()
+            for member in members:
+                reason = _refusal(member)
+                if reason is None and not allowed(PurePosixPath(*_parts(member))):
+                    reason = "Nothing of that name belongs there."
+                reason = reason or _extract(opened, member, target, taken, name)
+                if reason is not None:
+                    raise ArchiveError(f"The archive {name!r} can't be unpacked: {member.filename!r}: {reason}")
+    except ArchiveError:
+        raise
+    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
+        raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
 
 
 def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> None:

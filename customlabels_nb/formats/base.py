@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
@@ -20,10 +21,19 @@ from customlabels_nb.limits import IMAGE_SUFFIXES
 #: What a format may be able to hold beside images and their labels.
 CAPABILITIES = frozenset(
     {
-        "image_labels", "boxes", "polygons", "crowd", "confidence", "job", "created", "empty", "unlabelled",
-        "label_order", "size",
+        "image_labels", "boxes", "polygons", "crowd", "confidence", "annotator", "job", "created", "empty",
+        "unlabelled", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes",
     }
 )  # fmt: skip
+_WORDS = {
+    "image_labels": "label of a whole image", "boxes": "box", "polygons": "polygon", "crowd": "crowd",
+    "annotator": "name of who labelled", "created": "date", "empty": "image that shows nothing",
+    "unlabelled": "image that isn't labelled", "status": "image that is skipped or needs review",
+    "split": "image of the test set", "size": "size of an image", "tags": "image with tags",
+    "labels": "label that no image has", "label_order": "place of a label among the others",
+    "columns": "column of the user's", "notes": "note on the whole dataset",
+}  # fmt: skip
+_EXAMPLES = 3
 
 
 #: Relative names that can't lead anywhere but down: nearly all, and looking at the parts of each takes its time.
@@ -52,6 +62,12 @@ class Contents:
     issues: list[Issue] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
 
+    def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
+        """The unread lines of the file ``path``, each with its URI, as text that any database can hold."""
+        source = to_uri(Path(path).expanduser())
+        plain = [raw.replace("\0", "\ufffd").encode("utf-8", "replace").decode() for _, raw in self.unread]
+        return [(source, number, raw) for (number, _), raw in zip(self.unread, plain, strict=True)]
+
 
 @dataclass(frozen=True)
 class Format:
@@ -64,18 +80,29 @@ class Format:
     recognise : callable
         Whether a file or folder is of this format, by its content; must not raise, nor read all of a large file.
     read : callable
-        Gives the contents of a file or folder; raises ManifestError or InputError if nothing can be read at all.
+        Gives the contents of a file or folder, from its path, an :class:`ImageFinder` and ``options``; raises
+        ManifestError or InputError if nothing can be read at all.
     write : callable
         Writes contents (each file whole or not at all) and returns the files; never outside ``path``.
     holds : frozenset of str
         Which of :data:`CAPABILITIES` survive writing and reading.
+    columns, notes : frozenset of str
+        Columns of images beside those that all have, and keys of their ``attrs``, that survive, too.
+    options : frozenset of str
+        Keyword arguments that ``read`` takes.
+    folder : callable
+        The folder in which the annotations lie that are written to a path.
     """
 
     name: str
     recognise: Callable[[Path], bool]
-    read: Callable[[Path, ImageFinder], Contents]
+    read: Callable[..., Contents]
     write: Callable[[Contents, Path], list[Path]]
     holds: frozenset[str]
+    columns: frozenset[str] = frozenset()
+    notes: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset()
+    folder: Callable[[Path], Path] = attrgetter("parent")
 
 
 class ImageFinder:
@@ -123,6 +150,7 @@ class ImageFinder:
             return self._folder + name
         try:
             if is_remote(name):
+                urlsplit(name)
                 return name
             if name.startswith("file://"):
                 return to_uri(to_path(name))  # in the tables a file of this machine is a path
@@ -168,24 +196,55 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:
-    """What of these contents the format can't hold, one issue for each kind of thing with how many there are."""
+    """What of these contents the format can't hold: one issue for each kind of thing, with how many and an example."""
     images, annotations = contents.images, contents.annotations
-    boxed = annotations["left"].notna()
-    counts = {
-        "image_labels": int((~boxed & annotations["polygon"].isna()).sum()),
-        "boxes": int(boxed.sum()),
-        "polygons": int(annotations["polygon"].notna().sum()),
-        "crowd": int(annotations["crowd"].sum()),
-        "confidence": int((annotations["confidence"] != 1).sum()),
-        "job": int(annotations["job"].notna().sum()),
-        "empty": int(((images["status"] == "labelled") & ~images["image"].isin(annotations["image"])).sum()),
-        "unlabelled": int((images["status"] != "labelled").sum()),
+    boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
+    annotated = images["image"].isin(annotations["image"])
+    used = set(annotations["label"].unique())
+    in_order = [label for label in t.labels_in_order(annotations, contents.labels) if label in used]
+    found: dict[str, list[str]] = {
+        **{
+            what: annotations.loc[there, "image"].tolist()
+            for what, there in {
+                "image_labels": ~boxed & ~outlined,
+                "boxes": boxed,
+                "polygons": outlined,
+                "crowd": annotations["crowd"],
+                "confidence": annotations["confidence"] != 1,
+                "annotator": annotations["annotator"].notna(),
+                "job": annotations["job"].notna(),
+                "created": annotations["created"].notna(),
+            }.items()
+        },
+        **{
+            what: images.loc[there, "image"].tolist()
+            for what, there in {
+                "empty": (images["status"] == "labelled") & ~annotated,
+                "unlabelled": (images["status"] != "labelled") & ~annotated,
+                "status": images["status"].isin(["skipped", "needs_review"]),
+                "split": images["split"] != t.TRAIN,
+                "size": images["width"].notna(),
+                "tags": images["tags"].map(bool).astype(bool),
+            }.items()
+        },
+        "labels": [label for label in contents.labels if label not in used],
+        "label_order": [label for label, place in zip(in_order, sorted(used), strict=True) if label != place],
+        "columns": [name for name in images.columns if name not in t.IMAGE_COLUMNS and name not in format_.columns],
+        "notes": [name for name in images.attrs if name not in format_.notes],
     }
     return [
-        Issue("NOT_HELD", f"{count:,} × {what.replace('_', ' ')} can't be held by {format_.name}.", where=what)
-        for what, count in counts.items()
-        if count and what not in format_.holds
+        Issue(
+            "NOT_HELD",
+            f"{len(examples):,} × {_WORDS.get(what, what)} can't be held by {format_.name}: {_first(examples)}.",
+            where=what,
+        )
+        for what, examples in found.items()
+        if examples and what not in format_.holds
     ]
+
+
+def _first(examples: list[str]) -> str:
+    return ", ".join(map(repr, examples[:_EXAMPLES])) + (" …" if len(examples) > _EXAMPLES else "")
 
 
 def written_name(uri: str, base: Path) -> str:

@@ -26,6 +26,10 @@ from customlabels_nb.geometry import polygon_to_ltwh
 UNIT, PIXELS = "bbox_unit", "pixel"
 #: Where a table of images keeps what ``info`` said, in its ``attrs``.
 INFO = "coco_info"
+#: And the supercategory of each label that has one.
+SUPERCATEGORIES = "coco_supercategories"
+#: Columns of images that a file has as their licence.
+LICENCE = ("license", "license_url")
 #: When an annotation was made, where that is not its image's ``date_captured``.
 CREATED = "created"
 
@@ -53,7 +57,7 @@ def write_coco(contents: Contents, path: Path) -> None:
     licences = _licences(contents.images)
     arrays: dict[str, Iterator[dict[str, Any]]] = {
         "licenses": ({"id": number, "name": name, "url": url} for (name, url), number in licences.items()),
-        "categories": ({"id": number, "name": label} for number, label in enumerate(labels, 1)),
+        "categories": _categories(labels, contents.images.attrs.get(SUPERCATEGORIES, {})),
         "images": _images(contents.images, path.parent, latest, licences),
         "annotations": _annotations(contents.annotations, labels, owners, created, latest),
     }
@@ -65,6 +69,11 @@ def write_coco(contents: Contents, path: Path) -> None:
             file.write(f',\n"{key}": '.encode())
             write_array(file, entries)
         file.write(b"}\n")
+
+
+def _categories(labels: list[str], above: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for number, label in enumerate(labels, 1):
+        yield {"id": number, "name": label} | ({"supercategory": above[label]} if label in above else {})
 
 
 def _licences(images: pd.DataFrame) -> dict[_Licence, int]:
@@ -79,7 +88,7 @@ def _licence_of(images: pd.DataFrame) -> Iterator[_Licence]:
     columns = [
         images[name].map(lambda value: value if isinstance(value, str) else "").tolist()
         if name in images.columns else [""] * len(images)
-        for name in ("license", "license_url")
+        for name in LICENCE
     ]  # fmt: skip
     return zip(*columns, strict=True)
 

@@ -5,29 +5,24 @@ With a header a row is an annotation, or an image without any. Known columns are
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
 ``tag``), a box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, the image's size as ``image_width,
 image_height`` (beside ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]``), ``crowd``, ``confidence``
-(``score``), ``job``, ``created``, ``split`` and ``status``. Other columns are not read. Cells may be separated by ``;``
-or tabs, too.
+(``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are not read. Cells may be
+separated by ``;`` or tabs, too.
 
 Written is a table with a header and with those columns in which something stands.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.files import replacing, write_whole
 from customlabels_nb.formats.base import CAPABILITIES, Contents, Format, ImageFinder
 from customlabels_nb.formats.csv_rows import (
     CORNERS,
@@ -39,14 +34,12 @@ from customlabels_nb.formats.csv_rows import (
     has_path,
     read_rows,
 )
+from customlabels_nb.formats.csv_writing import write_csv, write_duplicates
 from customlabels_nb.formats.entries import (
     Box,
     Collector,
     Places,
     finite,
-    known_size,
-    listed_name,
-    plain,
     size_of,
 )
 from customlabels_nb.formats.json_file import shown, unusable
@@ -58,7 +51,6 @@ OnDuplicate = Literal["error", "first", "merge"]
 _POLICIES = ("error", "first", "merge")
 _ENDINGS = (".csv", ".tsv", ".txt")
 _TRUE = ("true", "1", "yes")
-_PLACES = 9
 
 
 def _recognise(path: Path) -> bool:
@@ -80,8 +72,9 @@ def read_csv(
     Parameters
     ----------
     on_duplicate : str
-        What to do without a header, where a row repeats an image: "error", "first" (the others are left out) or "merge"
-        (the image gets the labels of all).
+        What to do without a header, where a row repeats an image: "error" (nothing is read; the rows are written to
+        ``<name>-duplicates.csv`` beside the file, all others to ``<name>-deduplicated.csv``), "first" (the others are
+        left out) or "merge" (the image gets the labels of all).
     prefix : str, optional
         A folder or URL that comes before names without a path.
 
@@ -98,7 +91,7 @@ def read_csv(
     collected = Collector(to_uri(path))
     located = Located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
     if columns is None:
-        _read_labels(path, located, collected, on_duplicate)
+        _read_labels(path, rows, located, collected, on_duplicate)
     else:
         _read_table(columns, located, collected)
     if not collected.images and collected.issues:
@@ -108,41 +101,12 @@ def read_csv(
     return collected.contents([])
 
 
-def write_duplicates(path: Path) -> list[Path]:
-    """Write the rows of a CSV file without a header that repeat an image to ``<name>-duplicates.csv`` beside it.
-
-    All others go to ``<name>-deduplicated.csv``. Returns the files; none is written if no row repeats an image.
-
-    Raises
-    ------
-    ManifestError
-        If the file can't be read or is empty.
-    """
-    rows, columns = read_rows(path)
-    if columns is not None:
-        return []  # there a row is an annotation, and many for an image are usual
-    seen: set[str] = set()
-    split: dict[bool, list[str]] = {True: [], False: []}
-    places = Places(ImageFinder(path.parent))
-    for row in rows:
-        name = row.cells[0].strip() if row.cells else ""
-        with contextlib.suppress(InputError):  # then it is told apart by what stands there
-            name = places.find(name)
-        split[bool(name) and name in seen].append(row.text)
-        seen.add(name)
-    if not split[True]:
-        return []
-    files = []
-    for repeated, ending in ((True, "duplicates"), (False, "deduplicated")):
-        files.append(path.with_name(f"{path.stem}-{ending}.csv"))
-        write_whole(files[-1], "".join(f"{text}\n" for text in split[repeated]).encode("utf-8", "surrogateescape"))
-    return files
-
-
 # -- without a header -------------------------------------------------------------------------------
 
 
-def _read_labels(path: Path, located: Located, collected: Collector, on_duplicate: OnDuplicate) -> None:
+def _read_labels(
+    path: Path, rows: list[Row], located: Located, collected: Collector, on_duplicate: OnDuplicate
+) -> None:
     lines: dict[str, int] = {}  # of images
     by_path: dict[bool, tuple[int, str]] = {}
     repeated: list[tuple[Row, str, str]] = []
@@ -168,9 +132,10 @@ def _read_labels(path: Path, located: Located, collected: Collector, on_duplicat
         )
     if repeated and on_duplicate == "error":
         row, name, uri = repeated[0]
+        written = write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
             f"{str(path)!r}: {len(repeated):,} rows repeat an image, the first on line {row.line}: {shown(name)} "
-            f"stands on line {lines[uri]} already. Choose on_duplicate='first' or 'merge'."
+            f"stands on line {lines[uri]} already. Choose on_duplicate='first' or 'merge'. {written}"
         )
     for row, name, uri in repeated:
         how = "its labels were added" if on_duplicate == "merge" else "it was not read"
@@ -201,6 +166,7 @@ def _read_table(columns: dict[str, int], located: Located, collected: Collector)
                     polygon=polygon,
                     crowd=cells["crowd"].lower() in _TRUE,
                     confidence=cells.confidence(),
+                    annotator=cells["annotator"] or None,
                     job=cells["job"] or None,
                     created=cells.created(),
                 )
@@ -290,85 +256,11 @@ class _Cells:
             return None
 
 
-# -- writing ----------------------------------------------------------------------------------------
-
-
-def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write one file.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is a folder.
-    """
-    if path.is_dir():
-        raise InputError(f"path={str(path)!r} is a folder; name the CSV file to write.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    own: dict[str, list[Any]] = {}
-    for row in contents.annotations.itertuples(index=False):
-        own.setdefault(row.image, []).append(row)
-    columns = _used_columns(contents, own)
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(columns)
-        for image in contents.images.itertuples(index=False):
-            facts = {"image": listed_name(image.image, path.parent), **_image_cells(image)}
-            for row in own.get(image.image, [None]):
-                cells = {**facts, **_annotation_cells(row)}
-                writer.writerow([cells.get(name, "") for name in columns])
-        text.detach()
-    return [path]
-
-
-def _used_columns(contents: Contents, own: dict[str, list[Any]]) -> list[str]:
-    images, annotations = contents.images, contents.annotations
-    derived = pd.Series(["labelled" if image in own else "unlabelled" for image in images["image"]], dtype="str")
-    boxes = annotations["left"].notna().any()
-    used = {
-        "image": True,
-        "label": True,
-        **dict.fromkeys(t.BOX_COLUMNS, boxes),
-        "polygon": annotations["polygon"].notna().any(),
-        "crowd": annotations["crowd"].any(),
-        "confidence": (annotations["confidence"] != 1).any(),
-        "job": annotations["job"].notna().any(),
-        "created": len(annotations) > 0,
-        "split": (images["split"] != t.TRAIN).any(),
-        "status": (images["status"].to_numpy() != derived.to_numpy()).any(),
-        **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
-    }
-    return [name for name, needed in used.items() if needed]
-
-
-def _image_cells(image: Any) -> dict[str, str]:
-    size = known_size(image) or ("", "")
-    return {
-        "split": image.split, "status": image.status, "image_width": str(size[0]), "image_height": str(size[1]),
-    }  # fmt: skip
-
-
-def _annotation_cells(row: Any) -> dict[str, str]:
-    if row is None:
-        return {}
-    cells = {
-        "label": row.label,
-        "crowd": "true" if row.crowd else "",
-        "confidence": repr(float(row.confidence)),
-        "job": row.job if isinstance(row.job, str) else "",
-        "created": row.created.isoformat(),
-    }
-    if not pd.isna(row.left):
-        cells |= {side: plain(getattr(row, side), _PLACES) for side in t.BOX_COLUMNS}
-    if row.polygon is not None:
-        cells["polygon"] = json.dumps([[float(x), float(y)] for x, y in row.polygon])
-    return cells
-
-
 FORMAT = Format(
     name="csv",
     recognise=_recognise,
     read=read_csv,
-    write=_write,
-    holds=CAPABILITIES - {"label_order"},
+    write=write_csv,
+    holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes"},
+    options=frozenset({"on_duplicate", "prefix"}),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from customlabels_nb import tables as t
@@ -20,6 +23,8 @@ from customlabels_nb.limits import IMAGE_SUFFIXES
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 HEAD_BYTES = 1 << 16
 MOST_CELLS = 1000
+_LONGEST_CELL = 2**24  # characters
+_LOOKED_AT = 1000  # rows, before a file without a header is taken for something else
 _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
@@ -28,39 +33,64 @@ _OTHER_NAMES = {
     "score": "confidence",
 }
 _KNOWN = {
-    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "job", "created", "split", "status",
-    "image_width", "image_height",
+    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
+    "split", "status", "image_width", "image_height",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of a row that begins on ``line``, as it stands there; or why it has none."""
+    """The cells of a row that begins on ``line``, as it stands there; or why it has none, such as too ``many``."""
 
     line: int
     cells: list[str]
     text: str
     error: str = ""
+    many: int = 0
 
 
 def read_rows(path: Path) -> tuple[list[Row], dict[str, int] | None]:
     """The rows that aren't blank, and the columns by name, if there is a header."""
     try:
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise unusable(path, str(error)) from error
-    rows = list(_rows(text, find_delimiter(text[:HEAD_BYTES]) or ","))
-    if not rows:
-        raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
-    first = rows[0].cells
-    columns = _columns(first)
-    if columns is not None:
-        return rows[1:], columns
-    if first and not _is_image(first[0]) and any(row.cells and _is_image(row.cells[0]) for row in rows[1:2]):
-        raise unusable(
-            path, f"its first row {shown(first)} is neither an image with its labels nor a header with 'image'"
-        )
-    return rows, None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise unusable(path, "it is UTF-16; save it as UTF-8, which spreadsheets call CSV UTF-8")
+    text = data.decode("utf-8-sig", "surrogateescape")
+    with _long_cells():
+        found = _rows(text, find_delimiter(text[:HEAD_BYTES]) or ",")
+        rows = list(islice(found, 1))
+        if rows and rows[0].many:
+            raise unusable(path, f"its first row has {rows[0].many:,} cells; at most {MOST_CELLS:,} are read")
+        rows += islice(found, _LOOKED_AT)
+        if not rows:
+            raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
+        columns = _columns(rows[0].cells)
+        if columns is None:
+            _check_images(path, rows)
+        rows += found
+    return (rows, None) if columns is None else (rows[1:], columns)
+
+
+def _check_images(path: Path, rows: list[Row]) -> None:
+    """Refuse a file that begins with rows of which none names an image, or with one that should be a header."""
+    named = [bool(row.cells) and (_is_image(row.cells[0]) or "://" in row.cells[0][:32]) for row in rows]
+    if not any(named):
+        raise unusable(path, f"it names no image: its first row is {shown(rows[0].text)}")
+    if rows[0].cells and not named[0] and named[1]:
+        first = shown(rows[0].cells)
+        raise unusable(path, f"its first row {first} is neither an image with its labels nor a header with 'image'")
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Outlines of many points are longer than what the library lets a cell be, and it has one limit for all."""
+    usual = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _rows(text: str, delimiter: str) -> Iterator[Row]:
@@ -83,10 +113,11 @@ def _rows(text: str, delimiter: str) -> Iterator[Row]:
             return
         except csv.Error as reason:
             error = f"The row can't be read ({reason})."
-        if len(cells) > MOST_CELLS:
-            error = f"The row has {len(cells):,} cells; at most {MOST_CELLS:,} are read."
+        many = len(cells) if len(cells) > MOST_CELLS else 0
+        if many:
+            error = f"The row has {many:,} cells; at most {MOST_CELLS:,} are read."
         if error or any(cell and not cell.isspace() for cell in cells):
-            yield Row(start, [] if error else cells, "".join(consumed).rstrip("\r\n"), error)
+            yield Row(start, [] if error else cells, "".join(consumed).rstrip("\r\n"), error, many)
 
 
 def find_delimiter(head: str) -> str | None:

@@ -96,8 +96,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         names = frame["image"].array.take(owners[keep])
         columns = pd.DataFrame(boxes, columns=list(t.BOX_COLUMNS))
         annotations = t.normalise_annotations(columns.assign(image=names, label=labels))
-    order = list(dict.fromkeys(annotations["label"].tolist()))
-    return Contents(t.settle_statuses(frame, annotations), annotations, order, findings.issues)
+    labels = t.labels_in_order(annotations)
+    return Contents(t.settle_statuses(frame, annotations), annotations, labels, findings.issues)
 
 
 class _Places:
@@ -228,4 +228,5 @@ FORMAT = Format(
     read=_read,
     write=_write,
     holds=frozenset({"image_labels", "boxes", "unlabelled", "size"}),
+    folder=lambda path: file_in(path, _FILE).parent,
 )

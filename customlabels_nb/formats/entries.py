@@ -18,9 +18,9 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.files import write_whole
 from customlabels_nb.formats.base import Contents, ImageFinder, written_name
 from customlabels_nb.formats.json_file import shown, storable
+from customlabels_nb.formats.staging import Staged
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
 
@@ -81,11 +81,12 @@ class Collector:
         polygon: list[list[float]] | None = None,
         crowd: bool = False,
         confidence: float = 1.0,
+        annotator: str | None = None,
         job: str | None = None,
         created: datetime | None = None,
     ) -> None:
         """Note an annotation; the label has been checked, box and confidence are what a table may hold."""
-        self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, job, created))
+        self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """All of it; ``labels`` come first, and so do the images of ``order``."""
@@ -95,7 +96,7 @@ class Collector:
             if order:
                 position = {uri: number for number, uri in enumerate(uris)}
                 self._rows.sort(key=lambda row: position[row[0]])
-            columns = ["image", "label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "job", "created"]
+            columns = list(t.ANNOTATION_COLUMNS)
             result.annotations = t.normalise_annotations(pd.DataFrame(self._rows, columns=columns))
         if uris:
             frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
@@ -200,18 +201,22 @@ def drawn(contents: Contents) -> Iterator[tuple[Any, list[Any], bool]]:
 
 @dataclass
 class Index:
-    """What :func:`write_index` wrote: labels in order, and names of images in order with their sizes."""
+    """What :func:`write_index` wrote: labels in order, and names of images in order with their sizes.
+
+    ``test`` has the names of images for testing of which nothing else tells that.
+    """
 
     labels: list[str] = field(default_factory=list)
     images: dict[str, Size | None] = field(default_factory=dict)
+    test: set[str] = field(default_factory=set)
 
 
-def write_index(folder: Path, index: Index) -> Path:
-    """Write the index of the annotations in ``folder``; returns the file."""
+def write_index(files: Staged, folder: Path, index: Index) -> None:
+    """Write the index of the annotations in ``folder``."""
     images = [[name, *(size or (None, None))] for name, size in index.images.items()]
-    text = json.dumps({_INDEX_MARK: 1, "labels": index.labels, "images": images}, ensure_ascii=False, indent=0)
-    write_whole(folder / INDEX_NAME, text.encode())
-    return folder / INDEX_NAME
+    content = {_INDEX_MARK: 1, "labels": index.labels, "images": images, "test": sorted(index.test)}
+    text = json.dumps(content, ensure_ascii=False, indent=0)
+    files.write(folder / INDEX_NAME, text.encode(), durable=True)
 
 
 def read_index(folder: Path, collected: Collector) -> Index:
@@ -228,7 +233,8 @@ def read_index(folder: Path, collected: Collector) -> Index:
         return result
     if not isinstance(found, dict) or _INDEX_MARK not in found:
         return result
-    labels, images = found.get("labels"), found.get("images")
+    labels, images, test = (found.get(key) for key in ("labels", "images", "test"))
+    result.test = {name for name in (test if isinstance(test, list) else []) if isinstance(name, str)}
     for number, label in enumerate(labels if isinstance(labels, list) else [], 1):
         try:
             result.labels.append(collected.label(label) if isinstance(label, str) else t.check_label(label))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.files import expand_home
 from customlabels_nb.images import READ_SUFFIXES, is_remote, to_path, to_uri, why_unread
 from customlabels_nb.issues import Issue
-from customlabels_nb.settings import settings
+from customlabels_nb.remote_files import RemoteFile, list_files
 from customlabels_nb.tables import check_label
 
 _PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
@@ -24,15 +24,17 @@ _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886
 class FoundFiles:
     """Image files in the order of their names.
 
-    ``labels`` has the label of each or None; ``stats`` size in bytes and time of change in nanoseconds; ``ignored``
-    counts files that don't look like images.
+    ``labels`` has the label of each or None; ``stats`` size in bytes and time of change in nanoseconds, where that is
+    known; ``contents`` what tells the content of remote ones from others; ``ignored`` counts files that don't look like
+    images.
     """
 
     images: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
-    stats: list[tuple[int, int]] = field(default_factory=list)
+    stats: list[tuple[int, int] | None] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     ignored: int = 0
+    contents: list[str | None] = field(default_factory=list)
 
 
 def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> FoundFiles:
@@ -72,6 +74,34 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
     return found
 
 
+def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool = False) -> FoundFiles:
+    """The image files among those listed below the folder ``url``, told by their names as :func:`read_folder` does.
+
+    Nothing is opened; whether a cache or a project lies there isn't known.
+    """
+    found = FoundFiles()
+    top = url.rstrip("/") + "/"
+    labels: dict[str, str | None] = {}
+    for file in files:
+        *folders, name = file.url[len(top) :].split("/")
+        if any(part.startswith(".") for part in (*folders, name)):
+            continue
+        if not is_image_name(name):
+            if reason := why_unread(name):
+                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
+            else:
+                found.ignored += 1
+            continue
+        label = folders[0] if folders and auto_label else ""
+        if label not in labels:
+            labels[label] = _usable_label(label, top + label, found) if label else None
+        found.images.append(file.url)
+        found.labels.append(labels[label])
+        found.stats.append(file.stat)
+        found.contents.append(file.identity)
+    return found
+
+
 def is_image_name(name: str) -> bool:
     """Whether the file's ending is that of an image, and the file isn't hidden."""
     return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
@@ -103,7 +133,7 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
         If the bucket can't be listed.
     """
     if is_remote(pattern):
-        return _remote_matches(pattern)
+        return [file.url for file in list_files(pattern)]
     parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
     base = "".join(part + os.sep for part in parts[:fixed])  # its brackets are no pattern
@@ -121,18 +151,6 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
         match for match in found
         if not os.path.isdir(os.path.join(top, match)) and not passed_over(os.path.dirname(match))
     ]  # fmt: skip
-
-
-def _remote_matches(pattern: str) -> list[str]:
-    if not settings.network:
-        raise InputError(f"{pattern!r} is not listed: settings.network is off.")
-    try:
-        import fsspec
-
-        system, path = fsspec.core.url_to_fs(pattern)
-        return [system.unstrip_protocol(match) for match in sorted(system.glob(path))]
-    except Exception as error:  # each protocol has its own errors
-        raise InputError(f"{pattern!r} can't be listed ({type(error).__name__}: {error}).") from error
 
 
 _Identity = tuple[int, int]
@@ -159,7 +177,7 @@ def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_
     """Note a file; give back a folder that is to be read."""
     try:
         if entry.is_dir():
-            label = _folder_label(entry, found) if label_below else folder.label
+            label = _usable_label(entry.name, to_uri(entry.path), found) if label_below else folder.label
             return _open(entry.path, label, folder.above, found)
         if not is_image_name(entry.name):
             if reason := why_unread(entry.name):
@@ -217,11 +235,11 @@ def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
         return False
 
 
-def _folder_label(entry: os.DirEntry[str], found: FoundFiles) -> str | None:
+def _usable_label(name: str, folder: str, found: FoundFiles) -> str | None:
     try:
-        return check_label(entry.name)
+        return check_label(name)
     except LabelError as error:
-        found.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", to_uri(entry.path)))
+        found.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
         return None
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.files import replacing
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.folder import read_folder
-from customlabels_nb.images import is_remote, read_bytes, to_path
+from customlabels_nb.formats.staging import free_name, staged
+from customlabels_nb.images import to_uri
+from customlabels_nb.issues import Issue
 
 
 def _recognise(path: Path) -> bool:
@@ -26,6 +26,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     rows = pd.DataFrame({"image": found.images, "label": pd.Series(found.labels, dtype=object)})
     annotations = t.normalise_annotations(rows)
     images = t.settle_statuses(t.normalise_images(rows[["image"]]), annotations)
+    if found.ignored:
+        message = f"{found.ignored:,} files are no images by their name, and were not read."
+        found.issues.append(Issue("ENTRY_UNREADABLE", message, source=to_uri(path)))
     return Contents(images, annotations, t.labels_in_order(annotations), found.issues)
 
 
@@ -37,24 +40,14 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         raise InputError(
             f"{len(several)} images have more than one label, such as {several[0]!r}; folders can't hold that."
         )
-    files, taken = [], set[Path]()
-    for image in contents.images["image"]:
-        folder = path / _folder_name(labels[image][0]) if image in labels else path
-        folder.mkdir(parents=True, exist_ok=True)
-        name = Path(image).name or "image"
-        target, number = folder / name, 1
-        while target in taken:
-            number += 1
-            target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
-        taken.add(target)
-        with replacing(target, durable=False) as file:
-            if is_remote(image):
-                file.write(read_bytes(image))
-            else:
-                with to_path(image).open("rb") as source:
-                    shutil.copyfileobj(source, file)
-        files.append(target)
-    return files
+    folders = {label: _folder_name(label) for names in labels.values() for label in names}
+    path.mkdir(parents=True, exist_ok=True)
+    taken: dict[Path, set[str]] = {}
+    with staged(path) as files:
+        for image in contents.images["image"]:
+            folder = path / folders[labels[image][0]] if image in labels else path
+            files.copy_image(image, folder / free_name(image, taken.setdefault(folder, set())))
+    return files.files
 
 
 def _folder_name(label: str) -> str:
@@ -71,4 +64,6 @@ def _folder_name(label: str) -> str:
     return label
 
 
-FORMAT = Format("image_folder", _recognise, _read, _write, frozenset({"image_labels", "unlabelled"}))
+FORMAT = Format(
+    "image_folder", _recognise, _read, _write, frozenset({"image_labels", "unlabelled"}), folder=lambda path: path
+)

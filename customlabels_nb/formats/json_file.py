@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
+
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.formats.base import ImageFinder
 from customlabels_nb.images import header_size
@@ -66,10 +68,12 @@ def load_object(path: Path) -> dict[str, Any]:
         If the file can't be read, is empty, or holds anything else.
     """
     try:
-        with _no_garbage_collection():
-            value = json.loads(path.read_bytes())
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
+        with no_garbage_collection():
+            value = _loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        if _is_blank(path):
+        if path.is_file() and _is_blank(path):
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
         raise unusable(path, str(error) or type(error).__name__) from error
     if not isinstance(value, dict):
@@ -77,8 +81,15 @@ def load_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # json reads more: NaN, halves of surrogate pairs, a byte order mark
+        return json.loads(data)
+
+
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Millions of new objects, none of them garbage, would be looked through time and again."""
     was_on = gc.isenabled()
     gc.disable()
@@ -112,6 +123,8 @@ def outer_keys(path: Path) -> tuple[dict[str, str], str]:
     Only the start of the file is read, and returned as text. There are no keys if that is no JSON object.
     """
     try:
+        if not path.is_file():
+            return {}, ""
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES).decode("utf-8-sig", "replace")
     except (OSError, ValueError):
@@ -210,7 +223,10 @@ def number_or_none(value: object) -> float | None:
 
 def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
     """``width`` and ``height`` of an entry in pixels, if they can be those of an image."""
-    sides = number_or_none(entry.get("width")), number_or_none(entry.get("height"))
+    width, height = entry.get("width"), entry.get("height")
+    if type(width) is type(height) is int:
+        return (width, height) if 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIZE else None
+    sides = number_or_none(width), number_or_none(height)
     if any(side is None or not 1 <= side <= _LARGEST_SIZE or side != int(side) for side in sides):
         return None
     return int(entry["width"]), int(entry["height"])

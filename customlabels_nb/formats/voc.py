@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -49,6 +49,7 @@ from customlabels_nb.formats.entries import (
     write_index,
 )
 from customlabels_nb.formats.json_file import shown, unusable
+from customlabels_nb.formats.staging import staged
 from customlabels_nb.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.images import to_uri
 from customlabels_nb.limits import IMAGE_SUFFIXES
@@ -71,12 +72,14 @@ def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
             return any(map(_begins_as_annotation, islice(_xml_files(path, depth=2), _LOOKED_AT)))
-        return path.is_file() and _begins_as_annotation(path)
+        return _begins_as_annotation(path)
     except (OSError, ValueError):
         return False
 
 
 def _begins_as_annotation(path: Path) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16
     head = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
@@ -134,7 +137,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
                 collected.unreadable(str(error), where=name)
                 continue
             if uris[name] not in collected.images:
-                collected.add_image(uris[name], size=size)
+                collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
     for mark, count in marks.items():
         if count:
             collected.adjusted(f"{count:,} × <{mark}> of objects is not kept.", where=mark)
@@ -151,6 +154,8 @@ def _parse(file: Path) -> Element:
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = _refuse_entity
     try:
+        if not file.is_file():
+            raise _Unreadable("It is no file.")
         if file.stat().st_size > _LARGEST_FILE:
             raise _Unreadable(f"The file has more than {_LARGEST_FILE:,} bytes.")
         parser.Parse(file.read_bytes(), True)
@@ -285,27 +290,27 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     if path.exists() and not path.is_dir():
         raise InputError(f"path={str(path)!r} is a file; Pascal VOC needs a folder.")
     target = path / _ANNOTATIONS
-    for folder in (target, path / _SETS):
-        folder.mkdir(parents=True, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     before = _splits(path) if (path / INDEX_NAME).is_file() else {}
     index, taken = Index(labels), set[str]()
     splits: dict[str, list[str]] = {split: [] for split in t.SPLITS}
-    files = []
-    for image, shapes, looked_at in drawn(contents):
-        name = listed_name(image.image, path)
-        index.images[name] = known_size(image)
-        if looked_at:
-            stem = _free(safe_stem(name), taken)
-            splits[image.split].append(stem)
-            files.append(target / f"{stem}.xml")
-            with replacing(files[-1], durable=False) as file:
-                file.write(_document(name, image, shapes))
-    _remove_old(target, before, set(files))
-    for split, stems in splits.items():
-        files.append(path / _SETS / f"{split}.txt")
-        with replacing(files[-1]) as file:
-            file.write("".join(f"{stem}\n" for stem in stems).encode())
-    return [*files, write_index(path, index)]
+    with staged(path) as files:
+        for image, shapes, looked_at in drawn(contents):
+            name = listed_name(image.image, path)
+            index.images[name] = known_size(image)
+            if looked_at:
+                stem = _free(safe_stem(name), taken)
+                splits[image.split].append(stem)
+                files.write(target / f"{stem}.xml", _document(name, image, shapes))
+            elif image.split == t.TEST:
+                index.test.add(name)
+        for split, stems in splits.items():
+            files.write(path / _SETS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems).encode(), durable=True)
+        write_index(files, path, index)
+        for stem in before:  # an earlier export wrote them here, for images that are no longer labelled
+            if (old := target / f"{stem}.xml").parent == target:
+                files.remove(old)
+    return files.files
 
 
 def _write_one(contents: Contents, path: Path) -> list[Path]:
@@ -325,14 +330,6 @@ def _free(stem: str, taken: set[str]) -> str:
         name = f"{stem}-{number}"
     taken.add(name.lower())
     return name
-
-
-def _remove_old(target: Path, before: Iterable[str], current: set[Path]) -> None:
-    """Remove what an earlier export wrote here for images that are no longer labelled."""
-    for stem in before:
-        old = target / f"{stem}.xml"
-        if old.parent == target and old not in current:
-            old.unlink(missing_ok=True)
 
 
 def _check_labels(labels: list[str]) -> None:
@@ -374,5 +371,18 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=frozenset({"boxes", "polygons", "confidence", "empty", "unlabelled", "label_order", "size"}),
+    holds=frozenset(
+        {
+            "boxes",
+            "polygons",
+            "confidence",
+            "empty",
+            "unlabelled",
+            "split",
+            "labels",
+            "label_order",
+            "size",
+        }
+    ),
+    folder=lambda path: path.parent if path.suffix.lower() == ".xml" else path,
 )

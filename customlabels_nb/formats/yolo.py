@@ -25,7 +25,6 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.files import replacing, write_whole
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.entries import (
     INDEX_NAME,
@@ -44,6 +43,7 @@ from customlabels_nb.formats.entries import (
     write_index,
 )
 from customlabels_nb.formats.json_file import measured, shown
+from customlabels_nb.formats.staging import staged
 from customlabels_nb.formats.yolo_layout import (
     Layout,
     Listed,
@@ -196,8 +196,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     InputError
         If the size of an image that has boxes is neither known nor to be had, or the folder is a file.
     """
-    named = path.suffix.lower() in (".yaml", ".yml")
-    base, described = (path.parent, path) if named else (path, path / _DESCRIPTION)
+    base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
     if base.exists() and not base.is_dir():
         raise InputError(f"path={str(path)!r} is a file; YOLO needs a folder.")
     base.mkdir(parents=True, exist_ok=True)
@@ -207,28 +206,28 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name})
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
-    files = []
-    for image, shapes, looked_at in drawn(contents):
-        name, file = namer.name(image.image)
-        size = sizes.get(image.image)
-        index.images[name] = size
-        lists[image.split].append(name if "://" in name[:32] else f"./{name}")
-        if not looked_at:
-            file.unlink(missing_ok=True)  # of an earlier export
-            continue
-        lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file, durable=False) as target:
-            target.write("".join(lines).encode())
-        files.append(file)
-    used = {"train": _TRAIN_LIST} | ({"val": _TEST_LIST} if lists[t.TEST] else {})
-    for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
-        if name in used.values():
-            write_whole(base / name, "".join(f"{line}\n" for line in lists[split]).encode())
-            files.append(base / name)
-    files.append(write_index(base, index))
-    write_whole(described, description(labels, used))
-    return [*files, described]
+    with staged(base) as files:
+        for image, shapes, looked_at in drawn(contents):
+            name, file = namer.name(image.image)
+            size = sizes.get(image.image)
+            index.images[name] = size
+            lists[image.split].append(name if "://" in name[:32] else f"./{name}")
+            if looked_at:
+                lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
+                files.write(file, "".join(lines).encode())
+            else:
+                files.remove(file)  # of an earlier export
+        used = {"train": _TRAIN_LIST} | ({"val": _TEST_LIST} if lists[t.TEST] else {})
+        for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
+            if name in used.values():
+                files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
+        write_index(files, base, index)
+        files.write(described, description(labels, used), durable=True)
+    return files.files
+
+
+def _is_description(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 class _Namer:
@@ -297,5 +296,18 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=frozenset({"boxes", "polygons", "confidence", "empty", "unlabelled", "label_order", "size"}),
+    holds=frozenset(
+        {
+            "boxes",
+            "polygons",
+            "confidence",
+            "empty",
+            "unlabelled",
+            "split",
+            "labels",
+            "label_order",
+            "size",
+        }
+    ),
+    folder=lambda path: path.parent if _is_description(path) else path,
 )

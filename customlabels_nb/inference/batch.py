@@ -26,6 +26,7 @@ from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import decode_threads, forward_batch
 from customlabels_nb.models.transforms import Pixels, to_pixels
+from customlabels_nb.remote import connections
 from customlabels_nb.work import map_bounded
 
 __all__ = ["detect_many", "expand_sources"]
@@ -80,7 +81,7 @@ def detect_many(
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     device = predictor.device or "cpu"
-    size, workers = batch_size or forward_batch(device), decode_threads(device)
+    size, workers = batch_size or forward_batch(device), connections(images, decode_threads(device))
 
     def decode(name: str) -> Pixels | ImageError:
         try:

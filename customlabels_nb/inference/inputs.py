@@ -17,9 +17,10 @@ from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAnImageError
 from customlabels_nb.files import expand_home
-from customlabels_nb.formats.folder import is_pattern, match_files, read_folder
+from customlabels_nb.formats.folder import is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.issues import Issue
+from customlabels_nb.remote_files import is_web, list_files
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 
@@ -164,6 +165,10 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
         found = match_files(name) or (match_files(name, root=root) if root is not None else [])
     elif not is_remote(name) and os.path.isdir(to_path(place)):
         files = read_folder(to_path(place))
+        issues += files.issues
+        found = files.images
+    elif is_remote(name) and name.endswith("/") and not is_web(name):
+        files = sort_out_listing(name, list_files(name))
         issues += files.issues
         found = files.images
     else:

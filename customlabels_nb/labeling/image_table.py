@@ -6,10 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 
 from customlabels_nb.store import Store
+
+
+def short_name(image: str) -> str:
+    """The last part of a path or URL, as people read it."""
+    last = image.rstrip("/").rsplit("/", 1)[-1]
+    return (unquote(last) if "%" in last else last) or image
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ def add_label(label: str, *, annotator: str, alone: bool) -> Change:
         kept = annotations[~whole | (annotations["label"] == label)] if alone else annotations
         has = set(kept.loc[_is_whole(kept) & (kept["label"] == label), "image"])
         lacking = [name for name in images["image"] if name not in has]
-        new = t.normalise_annotations(pd.DataFrame({"image": lacking, "label": label}, dtype="str"), annotator=annotator)
+        new = t.normalise_annotations(
+            pd.DataFrame({"image": lacking, "label": label}, dtype="str"), annotator=annotator
+        )
         return images.assign(status="labelled"), pd.concat([kept, new], ignore_index=True)
 
     return change

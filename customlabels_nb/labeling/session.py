@@ -1,31 +1,19 @@
-"""A person labelling one project: what is shown, edits that are stored at once, undo, what others did meanwhile."""
+"""A person labelling one project: edits that are stored at once, and how they are taken back."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError, StaleEditError
+from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.labeling import rules
-from customlabels_nb.labeling.image_table import ImageTable, Prediction, top_predictions
-from customlabels_nb.labeling.view import Query, View, order_of
-from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.labeling.listing import ONE_LABEL, Listing
 
-_VIEWS_KEPT = 4
 _UNDO_STEPS = 200
-_MOST_FOLLOWED = 100
-_LONGEST_INSTRUCTIONS = 20_000
-ONE_LABEL = "single-label"
-#: How actions begin that say nothing of images: what is shown of them stays.
-_ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
 
 
 @dataclass(frozen=True)
@@ -57,264 +45,18 @@ class _Step:
     revisions: dict[str, int] = field(default_factory=dict)
 
 
-class LabellingSession:
-    """What a labelling screen does. Safe to use from several threads: handlers may run in any.
+class LabellingSession(Listing):
+    """What a labelling screen does.
 
     Every edit is one transaction: when the method returns, it is stored. An edit of an image that somebody else changed
     meanwhile is not written, and comes back as a conflict; the other images of the same edit are.
-
-    Parameters
-    ----------
-    store : Store
-    root : Path
-        The project's folder.
-    split : {"train", "test"}
-    user : str, optional
-        Whose labels these are; ``settings.user`` unless it is given.
-    similar : callable, optional
-        ``similar(images, keys)`` gives the order in which look-alikes are neighbours, for the sort by similarity.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        root: Path,
-        split: str = t.TRAIN,
-        *,
-        user: str | None = None,
-        similar: Callable[[Sequence[str], Sequence[str | None]], Sequence[int]] | None = None,
-    ) -> None:
-        self.root = root
-        self._store = store
-        self._user = user
-        self._similar = similar
-        self._lock = threading.RLock()
-        self._tables: dict[str, ImageTable] = {}
-        self._predictions: dict[str, dict[str, Prediction]] = {}
-        self._broken: dict[str, dict[str, str]] = {split: {} for split in t.SPLITS}
-        self._findings: dict[str, dict[str, tuple[tuple[str, str], ...]]] | None = None
-        self._views: list[View] = []
-        self._view_count = 0
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._undo: list[_Step] = []
         self._redo: list[_Step] = []
-        self._seen = store.last_action()
-        self.open(split)
 
-    # -- what there is ------------------------------------------------------------------------------
-    def open(self, split: str) -> None:
-        """Turn to the train or the test set."""
-        with self._lock:
-            t.check_split(split)
-            if split not in self._tables:
-                self._tables[split] = ImageTable.read(self._store, split)
-                self._predictions[split] = top_predictions(self._store.predictions(split))
-            self.split = split
-            self._view: View | None = None
-
-    @property
-    def user(self) -> str:
-        """Whose labels these are."""
-        return self._user or settings.user
-
-    @property
-    def table(self) -> ImageTable:
-        """The images of the open dataset."""
-        return self._tables[self.split]
-
-    @property
-    def predictions(self) -> Mapping[str, Prediction]:
-        """What a model is surest of, by image; empty while no model was run on the dataset."""
-        return self._predictions[self.split]
-
-    @property
-    def task(self) -> str | None:
-        """The project's task, None while nobody said."""
-        return self._store.project().task
-
-    def set_task(self, task: str) -> None:
-        """Say what is labelled; see :data:`customlabels_nb.tables.TASKS`."""
-        if task not in t.TASKS:
-            raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r}.")
-        self._store.set_project(self._action("set task"), task=task)
-
-    @property
-    def instructions(self) -> str:
-        """What people who label are told: text with links, and lines such as ``![ripe](examples/ripe.jpg)``."""
-        return self._store.project().instructions
-
-    def set_instructions(self, text: str) -> None:
-        """Change the instructions."""
-        if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
-            raise InputError(f"Instructions are text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
-        self._store.set_project(self._action("set instructions"), instructions=text)
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be stored here."""
-        return self._store.read_only
-
-    def labels(self) -> pd.DataFrame:
-        """The labels table, in order."""
-        return self._store.labels()
-
-    def label_state(self) -> tuple[object, ...]:
-        """What changes whenever labels, task or instructions do."""
-        record = self._store.project()
-        labels = self._store.labels()
-        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
-
-    def add_label(self, label: str) -> str:
-        """Add a label at the end, unless there is one of that name; returns its name as it is kept."""
-        name = t.check_label(label)
-        if name not in set(self._store.labels()["label"]):
-            try:
-                self._store.add_label(name, None, self._action("add label"))
-            except LabelError:
-                if name not in set(self._store.labels()["label"]):  # else somebody else was quicker
-                    raise
-        return name
-
-    def totals(self) -> dict[str, int]:
-        """How many images each dataset has."""
-        return {split: self._store.statistics(split).total_entries for split in t.SPLITS}
-
-    def annotators(self) -> list[str]:
-        """Who labelled any image of the open dataset."""
-        with self._lock:
-            return sorted({person for at in self.table.here() for person in self.table.annotators[at]})
-
-    # -- findings -----------------------------------------------------------------------------------
-    def findings(self, image: str) -> tuple[tuple[str, str], ...]:
-        """Codes and messages of what is wrong with an image."""
-        with self._lock:
-            found = self._all_findings().get(image, ())
-            broken = self._broken[self.split].get(image)
-            return found if broken is None else (*found, ("IMAGE_UNUSABLE", broken))
-
-    def note_broken(self, image: str, reason: str) -> None:
-        """Remember that an image can't be shown."""
-        with self._lock:
-            self._broken[self.split][image] = reason
-
-    def _all_findings(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        if self._findings is None:
-            found: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {split: {} for split in t.SPLITS}
-            issues = self._store.issues()
-            rows = zip(*(issues[name].tolist() for name in ("split", "where", "code", "message")), strict=True)
-            for split, where, code, message in rows:
-                if isinstance(split, str) and where:
-                    own = found[split]
-                    own[where] = (*own.get(where, ()), (code, message))
-            self._findings = found
-        return self._findings[self.split]
-
-    # -- views --------------------------------------------------------------------------------------
-    def show(self, query: Query) -> View:
-        """Settle which images are shown, and in which order."""
-        with self._lock:
-            names = self.table.names
-            errors = {image for image in (*self._all_findings(), *self._broken[self.split])}
-            similar = self._similar
-
-            def by_similarity(at: Sequence[int]) -> Sequence[int]:
-                assert similar is not None
-                order = similar([names[i] for i in at], [self.table.hashes[i] for i in at])
-                return [at[i] for i in order]
-
-            if query.sort == "similarity" and similar is None:
-                raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
-            order = order_of(
-                self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=by_similarity
-            )
-            self._view_count += 1
-            self._view = View(self._view_count, self.split, query, order)
-            self._views = [*self._views[-_VIEWS_KEPT + 1 :], self._view]
-            return self._view
-
-    @property
-    def can_sort_by_similarity(self) -> bool:
-        """Whether something computes the features of images."""
-        return self._similar is not None
-
-    @property
-    def view(self) -> View:
-        """What is shown now."""
-        return self._view or self.show(Query())
-
-    def view_numbered(self, number: int) -> View:
-        """One of the latest views.
-
-        Raises
-        ------
-        OutdatedError
-            If it was too long ago: show again.
-        """
-        for view in self._views:
-            if view.number == number and view.split == self.split:
-                return view
-        raise OutdatedError("What is shown was settled anew; show it again.")
-
-    def page(self, place: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
-        """Where the page with this place begins (the last page if there are fewer images), and its images."""
-        with self._lock:
-            order = (view or self.view).order
-            start = min(max(place, 0), max(len(order) - 1, 0)) // size * size
-            return start, [self.table.names[at] for at in order[start : start + size].tolist()]
-
-    def row(self, image: str) -> dict[str, Any]:
-        """An image as a page shows it: name, short, labels, boxes, predicted, findings, status, revision."""
-        at = self.table.position[image]
-        predicted = self.predictions.get(image)
-        return {
-            "name": image,
-            "short": short_name(image),
-            "labels": list(self.table.labels[at]),
-            "boxes": list(self.table.box_labels[at]),
-            "predicted": None if predicted is None else [predicted.label, predicted.confidence],
-            "findings": [list(found) for found in self.findings(image)],
-            "status": self.table.statuses[at],
-            "revision": self.table.revisions[at],
-        }
-
-    def rows(self, images: Iterable[str]) -> list[dict[str, Any]]:
-        """:meth:`row` of each image that is in the dataset."""
-        with self._lock:
-            position, gone = self.table.position, self.table.gone
-            return [self.row(name) for name in images if name in position and position[name] not in gone]
-
-    def content_of(self, image: str) -> str | None:
-        """What tells the image's content from others, None if that isn't known."""
-        return self.table.hashes[self.table.position[image]]
-
-    def data_of(self, image: str) -> Any:
-        """An image's labels as ipyannotations has them: a name, or a list in a task of several; None without any."""
-        with self._lock:
-            labels = self.table.labels[self.table.position[image]]
-        if not labels:
-            return None
-        return labels[0] if self.task == ONE_LABEL else list(labels)
-
-    def place_of(self, image: str) -> int | None:
-        """Where an image stands in the view, counted from 0."""
-        with self._lock:
-            at = self.table.position.get(image)
-            found = (self.view.order == at).nonzero()[0] if at is not None else ()
-            return int(found[0]) if len(found) else None
-
-    def images_at(self, ranges: Iterable[Sequence[int]], view: View | None = None) -> list[str]:
-        """The images of ranges of places in the view, both ends included."""
-        with self._lock:
-            order, names = (view or self.view).order, self.table.names
-            return [names[at] for first, last in ranges for at in order[max(0, first) : last + 1].tolist()]
-
-    def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Rows of the images table, with a column ``label`` (of several: joined with ", ")."""
-        rows, _, _ = self._store.tables(self.split, images=list(images))
-        with self._lock:
-            labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
-        return rows.assign(label=pd.Series(labels, index=rows.index, dtype="str"))
-
-    # -- edits --------------------------------------------------------------------------------------
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> Outcome:
@@ -348,9 +90,7 @@ class LabellingSession:
         """Take all labels of whole images away."""
         return self._edit(images, rules.clear_labels, "clear labels", revisions)
 
-    def set_status(
-        self, images: Sequence[str], status: str, *, revisions: Mapping[str, int] | None = None
-    ) -> Outcome:
+    def set_status(self, images: Sequence[str], status: str, *, revisions: Mapping[str, int] | None = None) -> Outcome:
         """Give images a status: "skipped", "needs_review", "labelled" (looked at: nothing here) or "unlabelled"."""
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
@@ -360,9 +100,7 @@ class LabellingSession:
         """Say that images are done: those without a label become skipped."""
         return self._edit(images, rules.skip_bare, "submit", revisions)
 
-    def accept_predictions(
-        self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None
-    ) -> Outcome:
+    def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
         """Give each image that has no label the one that a model is surest of."""
         outcome = Outcome(what="accept predictions")
         wanted: dict[str, list[str]] = {}
@@ -401,7 +139,9 @@ class LabellingSession:
             if unknown is not None:
                 raise InputError(f"The image {unknown!r} is not in the {self.split} set.")
             wanted = list(dict.fromkeys(images))
-            based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(revisions or {})
+            based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(
+                revisions or {}
+            )
             conflicts: list[Conflict] = []
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
@@ -451,65 +191,16 @@ class LabellingSession:
                 self.table.put(rows, marks)
                 return Outcome((), tuple(_conflicts(set(error.images), marks, step.annotations)), what)
             others.append(self._step(step.what, rows, marks))
+            self._renumber(dict(zip(names, step.images["revision"].tolist(), strict=True)), others[-1].revisions)
             self.reread(names)
             return Outcome(tuple(names), (), what)
 
-    # -- what others do -----------------------------------------------------------------------------
-    def reread(self, images: Sequence[str]) -> None:
-        """Take over the state that the store has of these images."""
-        with self._lock:
-            names = list(images)
-            if not names:
-                return
-            rows, marks, _ = self._store.tables(self.split, images=names)
-            self.table.put(rows, marks)
-            if len(rows) < len(names):
-                self.table.drop(set(names) - set(rows["image"]))
-
-    def follow(self) -> set[str] | None:
-        """Take over what was done in other cells and by other people since the last call.
-
-        Returns
-        -------
-        set of str or None
-            The images of the open dataset that changed; None if anything may have.
-        """
-        with self._lock:
-            if self._store.last_action() == self._seen:
-                return set()
-            actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
-            self._findings = None  # imports bring findings, too
-            everything = len(actions) == _MOST_FOLLOWED
-            changed: set[str] = set()
-            for what, split, images in zip(actions["what"], actions["split"], actions["images"], strict=True):
-                if not images and not str(what).startswith(_ABOUT_NO_IMAGE):
-                    everything = True
-                elif split in (self.split, *t.SPLITS) and split != self.split:
-                    self._tables.pop(split, None)  # read again when it is opened
-                changed.update(images)
-            if everything:
-                self._seen = self._store.last_action()
-                self._reread_all()
-                return None
-            self._seen = int(actions["id"].max())
-            self.reread(sorted(changed))
-            return {name for name in changed if name in self.table.position}
-
-    def _reread_all(self) -> None:
-        """All of the open dataset as it is now, with the positions that its images had: views stay valid."""
-        self._tables = {self.split: self.table}
-        images, annotations, _ = self._store.tables(self.split)
-        self.table.drop(set(self.table.names) - set(images["image"]))
-        self.table.put(images, annotations)
-        self._predictions = {self.split: top_predictions(self._store.predictions(self.split))}
-
-    def _action(self, what: str) -> Action:
-        return Action(what, self.user)
-
-
-def short_name(image: str) -> str:
-    """The last part of a path or URL, as people read it."""
-    return unquote(image.rstrip("/").rsplit("/", 1)[-1]) or image
+    def _renumber(self, were: Mapping[str, int], are: Mapping[str, int]) -> None:
+        """Images are again as they were at these revisions: steps that were based on them now are on the new ones."""
+        for step in (*self._undo, *self._redo):
+            for name, revision in were.items():
+                if step.revisions.get(name) == revision:
+                    step.revisions[name] = are[name]
 
 
 def _conflicts(images: set[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> list[Conflict]:
@@ -518,4 +209,3 @@ def _conflicts(images: set[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> l
 
 def _labels_of(annotations: pd.DataFrame, image: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(annotations.loc[annotations["image"] == image, "label"]))
-

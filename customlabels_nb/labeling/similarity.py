@@ -58,9 +58,7 @@ class SimilarityOrder:
 class _Work(threading.Thread):
     """Computes the order of some images."""
 
-    def __init__(
-        self, wanted: tuple[str | None, ...], images: list[str], keys: list[str | None], root: Path
-    ) -> None:
+    def __init__(self, wanted: tuple[str | None, ...], images: list[str], keys: list[str | None], root: Path) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
         self.wanted = wanted
         self.progress = (0, len(images))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.image_table import ImageTable, Prediction
+from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,7 +34,7 @@ class Query:
     label, predicted, annotator : str, optional
         Images with this label, for which a model says this label, that this person labelled.
     search : str
-        Part of the file's name or folder; upper and lower case are the same.
+        Part of the file's name, or with a ``/`` of its whole path; upper and lower case are the same.
     images : frozenset of str, optional
         Only these.
     sort : str
@@ -120,7 +120,8 @@ def order_of(
         at = [i for i in at if query.annotator in table.annotators[i]]
     if query.search.strip():
         wanted = query.search.strip().casefold()
-        at = [i for i in at if wanted in table.names[i].casefold()]
+        said = str if "/" in wanted else short_name
+        at = [i for i in at if wanted in said(table.names[i]).casefold()]
     return np.asarray(_sorted(table, at, query, predictions, by_similarity), dtype=np.int64)
 
 

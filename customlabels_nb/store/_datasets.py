@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import OutdatedError, StaleEditError, TableError
 from customlabels_nb.issues import Issue
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._labels import ensure_labels
+from customlabels_nb.store._trace import MARKS, Trace
 from customlabels_nb.store.base import Action
+from customlabels_nb.store.columns import among, insert_columns
 from customlabels_nb.store.database import (
     counter,
     delete_rows,
@@ -41,26 +43,33 @@ def check_as_of(connection: Connection, as_of: int | None) -> None:
         raise OutdatedError("Images were added, removed or moved meanwhile; nothing was written. Look again.")
 
 
-def _note_image_change(connection: Connection) -> None:
+def note_image_change(connection: Connection) -> None:
+    """Make that number grow."""
     take_ids(connection, _IMAGE_CHANGES, 1)
 
 
-def image_ids(connection: Connection, split: str | None = None) -> dict[str, int]:
-    """Id by image."""
+def image_ids(connection: Connection, split: str | None = None, images: Sequence[str] | None = None) -> dict[str, int]:
+    """Id by image, of all or of these images."""
     c = schema.images.c
     statement = select(c.image, c.id)
-    return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
+    if split is not None:
+        statement = statement.where(c.split == split)
+    return dict(fetch(connection, statement if images is None else statement.where(among(connection, c.image, images))))
 
 
-def ensure_dataset(connection: Connection, split: str, source: Mapping[str, Any] | None = None) -> None:
+def ensure_dataset(
+    connection: Connection, split: str, source: Mapping[str, Any] | None = None, trace: Trace | None = None
+) -> None:
     """Create the dataset's row or note that it was changed, and remember where the images came from."""
     t.check_split(split)
     c = schema.datasets.c
     now = now_us()
     found = fetch(connection, select(c.sources).where(c.split == split))
-    sources = load_json(found[0][0], []) if found else []
-    if source and dict(source) not in sources:
-        sources.append(dict(source))
+    before = load_json(found[0][0], []) if found else []
+    sources = [*before, dict(source)] if source and dict(source) not in before else before
+    if trace is not None:
+        trace.note("datasets_made", [] if found else [split])
+        trace.note("sources", {split: [before, sources]} if sources != before else {})
     if not found:
         insert_rows(
             connection,
@@ -93,54 +102,77 @@ def add_images(
     source: Mapping[str, Any] | None,
 ) -> int:
     """See :meth:`customlabels_nb.store.base.Store.add_images`."""
-    ensure_dataset(connection, split, source)
-    known = image_ids(connection, split)
-    again = images.loc[images["image"].isin(known.keys()), "image"]
-    if len(again):
-        raise TableError(f"{len(again)} of these images are in the {split} set already, such as {again.iloc[0]!r}.")
-    now = now_us()
-    ids = take_ids(connection, schema.images, len(images)) if len(images) else range(0)
-    rows = frames.image_rows(images.assign(split=split), ids, now, files)
-    insert_rows(connection, schema.images, frames.IMAGE_INSERT, rows)
-    if rows:
-        _note_image_change(connection)
-    insert_annotations(connection, annotations, dict(zip(images["image"], ids, strict=True)))
-    said = _add_issues(connection, split, issues)
-    if lines:
-        line_ids = take_ids(connection, schema.import_lines, len(lines))
-        insert_rows(
-            connection,
-            schema.import_lines,
-            ("id", "split", "source", "line", "raw"),
-            [(id_, split, *line) for id_, line in zip(line_ids, lines, strict=True)],
-        )
-    if rows or said or lines:  # importing the same again is no action
-        record(connection, action, split=split, count=len(images), after={"images": images["image"].tolist()})
+    trace = Trace(connection)
+    said = insert_images(connection, split, images, annotations, files, issues, lines, source, trace)
+    if len(images) or said:  # importing the same again is no action
+        added = {"images": images["image"].tolist()}
+        record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
     return len(images)
 
 
-def insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: dict[str, int]) -> None:
+def insert_images(
+    connection: Connection,
+    split: str,
+    images: pd.DataFrame,
+    annotations: pd.DataFrame,
+    files: pd.DataFrame | None,
+    issues: Iterable[Issue],
+    lines: Sequence[tuple[str, int, str]],
+    source: Mapping[str, Any] | None,
+    trace: Trace,
+) -> int:
+    """Insert images with all that comes with them; returns how many findings and unread lines are new."""
+    ensure_dataset(connection, split, source, trace)
+    known = _known(connection, split, images)
+    if known:
+        raise TableError(f"{len(known)} of these images are in the {split} set already, such as {min(known)!r}.")
+    ids = range(0)
+    if len(images):
+        ids = take_ids(connection, schema.images, len(images))
+        columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
+        insert_columns(connection, schema.images, columns)
+        note_image_change(connection)
+    insert_annotations(connection, annotations, dict(zip(images["image"].tolist(), ids, strict=True)))
+    return _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
+
+
+def _known(connection: Connection, split: str, images: pd.DataFrame) -> dict[str, int]:
+    """Which of the images the dataset has already."""
+    c = schema.images.c
+    if images.empty or connection.scalar(select(c.id).where(c.split == split).limit(1)) is None:
+        return {}
+    return image_ids(connection, split, images["image"].tolist())
+
+
+def insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:
     """Insert annotations of images whose ids are known; labels that aren't there yet are added."""
     if annotations.empty:
         return
-    unknown = annotations.loc[~annotations["image"].isin(ids.keys()), "image"]
-    if len(unknown):
-        raise TableError(f"Annotations speak of {unknown.iloc[0]!r}, which is not among the images.")
     labels = ensure_labels(connection, annotations["label"].unique())
-    rows = frames.annotation_rows(annotations, ids, labels)
-    own = take_ids(connection, schema.annotations, len(rows))
-    insert_rows(
-        connection,
-        schema.annotations,
-        ("id", *frames.ANNOTATION_INSERT),
-        [(id_, *row) for id_, row in zip(own, rows, strict=True)],
-    )
+    try:
+        columns = frames.mark_columns(annotations, ids, labels)
+    except KeyError as error:
+        raise TableError(f"Annotations speak of {error.args[0]!r}, which is not among the images.") from error
+    own = take_ids(connection, schema.annotations, len(annotations))
+    insert_columns(connection, schema.annotations, {"id": own, **columns})
 
 
 def update_images(
     connection: Connection, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action
 ) -> int:
     """See :meth:`customlabels_nb.store.base.Store.update_images`."""
+    trace = Trace(connection)
+    before, after = change_images(connection, split, images, annotations, trace)
+    if before:
+        payload = trace.payload()
+        record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
+    return len(before)
+
+
+def change_images(
+    connection: Connection, split: str, images: pd.DataFrame, annotations: pd.DataFrame, trace: Trace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write what differs; returns what the images that changed were and are, for the history."""
     ids, stored, stored_annotations = _read_named(connection, split, images)
     before, after = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
     given = images.set_index("image", drop=False)
@@ -151,8 +183,13 @@ def update_images(
         if before.get(name) != after.get(name) or same_fields[0][name] != same_fields[1][name]
     ]
     if not changed:
-        return 0
+        return {}, {}
     _refuse_stale(changed, given, stored, stored_annotations, annotations)
+    trace.keep(
+        schema.images,
+        [ids[name] for name in changed],
+        ("image", *frames.EDITABLE, "tags", "extra", "revision"),
+    )
     current = stored["revision"].to_dict()
     edited = given.loc[changed].reset_index(drop=True)
     extras = frames.extra_json(edited)
@@ -168,20 +205,16 @@ def update_images(
         ],
     )
     relabelled = [name for name in changed if before.get(name) != after.get(name)]
+    trace.keep(schema.annotations, [ids[name] for name in relabelled], key="image_id", gone=True)
     delete_rows(connection, schema.annotations, "image_id", [ids[name] for name in relabelled])
     insert_annotations(
         connection, annotations[annotations["image"].isin(relabelled)], {name: ids[name] for name in changed}
     )
     ensure_dataset(connection, split)
-    record(
-        connection,
-        action,
-        split=split,
-        count=len(changed),
-        before=_states(changed, stored["status"].to_dict(), before),
-        after=_states(changed, given["status"].to_dict(), after),
+    return (
+        _states(changed, stored["status"].to_dict(), before),
+        _states(changed, given["status"].to_dict(), after),
     )
-    return len(changed)
 
 
 def remove_images(connection: Connection, split: str, images: pd.DataFrame, action: Action) -> int:
@@ -191,28 +224,36 @@ def remove_images(connection: Connection, split: str, images: pd.DataFrame, acti
     if not gone:
         return 0
     _refuse_stale(gone, images.set_index("image", drop=False), stored, stored_annotations, stored_annotations.head(0))
+    trace = Trace(connection)
+    keep_images(connection, trace, [ids[name] for name in gone])
     delete_rows(connection, schema.images, "id", [ids[name] for name in gone])
-    _note_image_change(connection)
+    note_image_change(connection)
     ensure_dataset(connection, split)
     states = _states(gone, stored["status"].to_dict(), frames.annotation_keys(stored_annotations))
-    record(connection, action, split=split, count=len(gone), before=states)
+    record(connection, action, split=split, count=len(gone), before=states, undo=trace.payload())
     return len(gone)
+
+
+def keep_images(connection: Connection, trace: Trace, ids: Sequence[int]) -> None:
+    """Keep images that will be deleted, with all that speaks of them."""
+    for table in MARKS:
+        trace.keep(table, ids, key="image_id", gone=True)
+    trace.keep(schema.images, ids, gone=True)
 
 
 def _read_named(
     connection: Connection, split: str, images: pd.DataFrame
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
-    """Ids, images (by name) and annotations of a dataset as stored, in which all of ``images`` must be."""
+    """Ids, rows (by name) and annotations of these images as stored; all of them must be in the dataset."""
     t.check_split(split)
-    ids = image_ids(connection, split)
-    unknown = images.loc[~images["image"].isin(ids.keys()), "image"]
+    ids, stored, annotations = frames.read_tables(connection, split, images["image"].tolist())
+    unknown = images.loc[~images["image"].isin(stored["image"]), "image"]
     if len(unknown):
         raise TableError(
             f"{len(unknown)} images are not in the {split} set (any more), such as {unknown.iloc[0]!r}; "
             "add_images takes in new ones."
         )
-    stored = frames.read_images(connection, split).set_index("image", drop=False)
-    return ids, stored, frames.read_annotations(connection, schema.annotations, split)
+    return ids, stored.set_index("image", drop=False), annotations
 
 
 def _refuse_stale(
@@ -237,14 +278,15 @@ def _refuse_stale(
 def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.refresh_files`."""
     c = schema.images.c
-    stored = {row[0]: row[1:] for row in fetch(connection, select(c.image, c.id, c.sha256).where(c.split == split))}
+    chosen = (c.split == split, among(connection, c.image, facts["image"].tolist()))
+    stored = {row[0]: row[1:] for row in fetch(connection, select(c.image, c.id, c.sha256).where(*chosen))}
     names = ["sha256", "width", "height", "bytes", "mtime_ns"]
     given = [row for row in frames.plain_rows(facts, ["image", *names]) if row[0] in stored]
     update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in given])
     changed = [row[0] for row in given if row[1] != stored[row[0]][1]]
     if changed:
         _bump(connection, [stored[name][0] for name in changed])
-        _note_image_change(connection)
+        note_image_change(connection)
         record(connection, action, split=split, count=len(changed), after={"images": changed})
     return len(changed)
 
@@ -252,19 +294,26 @@ def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, actio
 def move_images(connection: Connection, names: Sequence[str], origin: str, target: str, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.move_images`."""
     t.check_split(origin)
-    ensure_dataset(connection, target)
-    ids = image_ids(connection, origin)
-    there = image_ids(connection, target)
+    trace = Trace(connection)
+    ensure_dataset(connection, target, trace=trace)
+    ids, there = (image_ids(connection, split, names) for split in (origin, target))
     for name in names:
         if name not in ids:
             raise TableError(f"The image {name!r} is not in the {origin} set (any more).")
         if name in there:
             raise TableError(f"The image {name!r} is in the {target} set already.")
+    trace.keep(schema.images, [ids[name] for name in names], ("split", "image", "revision"))
     update_rows(connection, schema.images, ("split",), [(target, ids[name]) for name in names])
     _bump(connection, [ids[name] for name in names])
-    _note_image_change(connection)
+    note_image_change(connection)
     record(
-        connection, action, split=origin, count=len(names), before={origin: list(names)}, after={target: list(names)}
+        connection,
+        action,
+        split=origin,
+        count=len(names),
+        before={origin: list(names)},
+        after={target: list(names)},
+        undo=trace.payload(),
     )
     return len(names)
 
@@ -272,29 +321,28 @@ def move_images(connection: Connection, names: Sequence[str], origin: str, targe
 def delete_dataset(connection: Connection, split: str, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.delete_dataset`."""
     t.check_split(split)
-    stored = frames.read_images(connection, split)
-    annotations = frames.annotation_keys(frames.read_annotations(connection, schema.annotations, split))
+    ids, stored, marks = frames.read_tables(connection, split)
+    annotations = frames.annotation_keys(marks)
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
+    trace = Trace(connection)
+    keep_images(connection, trace, list(ids.values()))
+    for table in (schema.issues, schema.import_lines):
+        own = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
+        trace.keep(table, own, gone=True)
+    trace.note("datasets_gone", dataset_rows(connection, split))
     for table in (schema.images, schema.issues, schema.import_lines, schema.datasets):
         connection.execute(delete(table).where(table.c.split == split))
-    _note_image_change(connection)
-    record(connection, action, split=split, count=len(stored), before=_states(list(statuses), statuses, annotations))
+    note_image_change(connection)
+    states = _states(list(statuses), statuses, annotations)
+    record(connection, action, split=split, count=len(stored), before=states, undo=trace.payload())
     return len(stored)
 
 
-def statistics(connection: Connection, split: str) -> tuple[int, int, int]:
-    """Entries, labelled entries and labels in use of a dataset."""
-    i, a = schema.images.c, schema.annotations.c
-    total = connection.scalar(select(func.count()).select_from(schema.images).where(i.split == split))
-    labelled = connection.scalar(
-        select(func.count()).select_from(schema.images).where(i.split == split, i.status == "labelled")
-    )
-    used = connection.scalar(
-        select(func.count(func.distinct(a.label_id)))
-        .select_from(schema.annotations.join(schema.images, a.image_id == i.id))
-        .where(i.split == split)
-    )
-    return int(total or 0), int(labelled or 0), int(used or 0)
+def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
+    """The row of a dataset, if there is one."""
+    names = [column.name for column in schema.datasets.columns]
+    rows = fetch(connection, select(schema.datasets).where(schema.datasets.c.split == split))
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _bump(connection: Connection, ids: Sequence[int]) -> None:
@@ -311,12 +359,26 @@ def _states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str
     return {name: {"status": statuses[name], "annotations": keys.get(name, [])} for name in names}
 
 
+def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
+    """Keep lines that aren't kept yet; returns how many."""
+    if not lines:
+        return 0
+    c = schema.import_lines.c
+    known = set(fetch(connection, select(c.source, c.line, c.raw).where(c.split == split)))
+    found = [line for line in dict.fromkeys(lines) if line not in known]
+    ids = take_ids(connection, schema.import_lines, len(found)) if found else range(0)
+    rows = [(id_, split, *line) for id_, line in zip(ids, found, strict=True)]
+    insert_rows(connection, schema.import_lines, ("id", "split", "source", "line", "raw"), rows)
+    return len(found)
+
+
 def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
     """Keep findings that aren't kept yet; returns how many."""
     c = schema.issues.c
     columns = (c.code, c.message, c.where, c.source, c.line)
-    known = set(fetch(connection, select(*columns).where(c.split == split)))
-    found = [row for i in issues if (row := (i.code, i.message, i.where, i.source, i.line)) not in known]
+    given = [(i.code, i.message, i.where, i.source, i.line) for i in issues]
+    known = set(fetch(connection, select(*columns).where(c.split == split))) if given else set()
+    found = [row for row in given if row not in known]
     if found:
         now = now_us()
         insert_rows(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.store import schema
+from customlabels_nb.store._trace import Trace
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.database import fetch, insert_rows, record, take_ids
 from customlabels_nb.tables import check_label, label_colour
@@ -22,7 +23,7 @@ def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int
     c = schema.labels.c
     known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
     for name in sorted(set(names) - known.keys()):
-        known[name] = _insert(connection, name, None)
+        known[name] = insert_label(connection, name, None)
     return known
 
 
@@ -30,8 +31,10 @@ def add_label(connection: Connection, label: str, colour: str | None, action: Ac
     name = check_label(label)
     if _find(connection, name) is not None:
         raise LabelError(f"There is a label {name!r} already.")
-    _insert(connection, name, colour)
-    record(connection, action, after={"label": name})
+    trace = Trace(connection)
+    insert_label(connection, name, colour)
+    trace.note("explicit", True)
+    record(connection, action, after={"label": name}, undo=trace.payload())
 
 
 def rename_label(connection: Connection, label: str, new: str, action: Action) -> int:
@@ -41,10 +44,13 @@ def rename_label(connection: Connection, label: str, new: str, action: Action) -
         return 0
     if _find(connection, name) is not None:
         raise LabelError(f"There is a label {name!r} already; merge({label!r}, into={name!r}) makes the two one.")
+    trace = Trace(connection)
+    trace.keep(schema.labels, [id_], ("label",))
     connection.execute(update(schema.labels).where(schema.labels.c.id == id_).values(label=name))
     count = _count(connection, id_)
-    _bump_images_of(connection, id_)
-    record(connection, action, count=count, before={"label": label}, after={"label": name})
+    trace.note("bumped", bump_images_of(connection, id_))
+    after = {"label": name, "images": _images_of(connection, id_)}
+    record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
     return count
 
 
@@ -55,7 +61,9 @@ def merge_labels(connection: Connection, label: str, into: str, action: Action) 
     a = schema.annotations.c
     count = _count(connection, id_)
     before = _state(connection, label, id_)
-    _bump_images_of(connection, id_)
+    images = _images_of(connection, id_)
+    trace = _traced(connection, id_)
+    bump_images_of(connection, id_)
     for table in _USES:
         c = table.c
         twice = table.alias()
@@ -78,7 +86,8 @@ def merge_labels(connection: Connection, label: str, into: str, action: Action) 
     for table in _USES:
         connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
     connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
-    record(connection, action, count=count, before=before, after={"label": into, "annotations": kept})
+    after = {"label": into, "annotations": kept, "images": images}
+    record(connection, action, count=count, before=before, after=after, undo=trace.payload())
     return count
 
 
@@ -99,7 +108,9 @@ def remove_label(connection: Connection, label: str, action: Action, with_annota
             select(schema.annotations.c.image_id).where(schema.annotations.c.label_id == id_).distinct(),
         )
     ]
-    _bump_images_of(connection, id_)
+    before["images"] = _images_of(connection, id_)
+    trace = _traced(connection, id_)
+    bump_images_of(connection, id_)
     for table in _USES:
         connection.execute(delete(table).where(table.c.label_id == id_))
     connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
@@ -115,7 +126,7 @@ def remove_label(connection: Connection, label: str, action: Action, with_annota
         changes = [(int(row[0]),) for row in rows if int(row[0]) in lost]
         if changes:
             connection.exec_driver_sql(f"UPDATE images SET status = 'unlabelled' WHERE id = {mark}", changes)
-    record(connection, action, count=count, before=before)
+    record(connection, action, count=count, before=before, undo=trace.payload())
     return count
 
 
@@ -129,19 +140,30 @@ def reorder_labels(connection: Connection, labels: Sequence[str], action: Action
             raise LabelError(f"There is no label {name!r}; there are {old!r}.")
     named = set(labels)
     new = [*labels, *(name for name in old if name not in named)]
+    trace = Trace(connection)
+    trace.keep(schema.labels, [int(row[0]) for row in fetch(connection, select(c.id))], ("position",))
     for position, name in enumerate(new):
         connection.execute(update(schema.labels).where(c.label == name).values(position=position))
-    record(connection, action, before={"order": old}, after={"order": new})
+    record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
 
 def recolour_label(connection: Connection, label: str, colour: str, action: Action) -> None:
     id_ = _require(connection, label)
     old = connection.scalar(select(schema.labels.c.colour).where(schema.labels.c.id == id_))
+    trace = Trace(connection)
+    trace.keep(schema.labels, [id_], ("colour",))
     connection.execute(update(schema.labels).where(schema.labels.c.id == id_).values(colour=_check_colour(colour)))
-    record(connection, action, before={"label": label, "colour": old}, after={"label": label, "colour": colour})
+    record(
+        connection,
+        action,
+        before={"label": label, "colour": old},
+        after={"label": label, "colour": colour},
+        undo=trace.payload(),
+    )
 
 
-def _insert(connection: Connection, name: str, colour: str | None) -> int:
+def insert_label(connection: Connection, name: str, colour: str | None) -> int:
+    """Insert a label at the end; returns its id."""
     c = schema.labels.c
     last = connection.scalar(select(func.max(c.position)))
     position = 0 if last is None else int(last) + 1
@@ -185,10 +207,35 @@ def _state(connection: Connection, label: str, id_: int) -> dict[str, object]:
     return {"label": label, "colour": colour, "position": position, "annotations": [list(row) for row in rows]}
 
 
-def _bump_images_of(connection: Connection, id_: int) -> None:
+def _traced(connection: Connection, id_: int) -> Trace:
+    """A trace that has a label, whatever carries it, and its images."""
+    trace = Trace(connection)
+    trace.keep(schema.labels, [id_], gone=True)
+    for table in _USES:
+        own = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
+        trace.keep(table, [int(row[0]) for row in own], gone=True)
+    trace.keep(schema.images, _image_ids_of(connection, id_), ("image", "status", "revision"))
+    return trace
+
+
+def _image_ids_of(connection: Connection, id_: int) -> list[int]:
+    a = schema.annotations.c
+    return [int(row[0]) for row in fetch(connection, select(a.image_id).where(a.label_id == id_).distinct())]
+
+
+def _images_of(connection: Connection, id_: int) -> list[str]:
     a, i = schema.annotations.c, schema.images.c
+    own = select(i.image).where(i.id.in_(select(a.image_id).where(a.label_id == id_))).order_by(i.id)
+    return [str(row[0]) for row in fetch(connection, own)]
+
+
+def bump_images_of(connection: Connection, id_: int) -> list[int]:
+    """Make the revisions of all images that carry the label one higher; returns their ids."""
+    a, i = schema.annotations.c, schema.images.c
+    own = _image_ids_of(connection, id_)
     connection.execute(
         update(schema.images)
         .where(i.id.in_(select(a.image_id).where(a.label_id == id_)))
         .values(revision=i.revision + 1)
     )
+    return own

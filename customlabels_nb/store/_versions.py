@@ -11,7 +11,9 @@ from customlabels_nb.errors import ModelNotFoundError, NotAllowedError, TableErr
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._datasets import image_ids
 from customlabels_nb.store._labels import ensure_labels
+from customlabels_nb.store._trace import note_prediction_change
 from customlabels_nb.store.base import VERSION_STATUSES, Action, VersionRecord
+from customlabels_nb.store.columns import insert_columns
 from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, now_us, record, take_ids
 
 _FIELDS = (
@@ -66,26 +68,23 @@ def delete_version(connection: Connection, name: str, action: Action) -> None:
     if not _exists(connection, name):
         raise ModelNotFoundError(f"There is no version {name!r}.")
     connection.execute(delete(schema.predictions).where(schema.predictions.c.model == name))
+    note_prediction_change(connection, name)
     connection.execute(delete(schema.versions).where(schema.versions.c.name == name))
     record(connection, action, before={"version": name})
 
 
 def replace_predictions(connection: Connection, model: str, predictions: pd.DataFrame, action: Action) -> int:
     connection.execute(delete(schema.predictions).where(schema.predictions.c.model == model))
+    note_prediction_change(connection, model)
     if len(predictions):
         labels = ensure_labels(connection, predictions["label"].unique())
-        known = image_ids(connection)
-        unknown = predictions.loc[~predictions["image"].isin(known.keys()), "image"]
-        if len(unknown):
-            raise TableError(f"Predictions speak of {unknown.iloc[0]!r}, which is not in the project.")
-        rows = frames.annotation_rows(predictions, known, labels)
-        ids = take_ids(connection, schema.predictions, len(rows))
-        insert_rows(
-            connection,
-            schema.predictions,
-            ("id", "model", *frames.ANNOTATION_INSERT),
-            [(id_, model, *row) for id_, row in zip(ids, rows, strict=True)],
-        )
+        known = image_ids(connection, images=predictions["image"].unique().tolist())
+        try:
+            columns = frames.mark_columns(predictions, known, labels)
+        except KeyError as error:
+            raise TableError(f"Predictions speak of {error.args[0]!r}, which is not in the project.") from error
+        ids = take_ids(connection, schema.predictions, len(predictions))
+        insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
     record(connection, action, count=len(predictions), after={"model": model})
     return len(predictions)
 

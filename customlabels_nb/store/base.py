@@ -9,7 +9,7 @@ to write over a newer one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,7 +37,7 @@ class Action:
 
 @dataclass(frozen=True)
 class ProjectRecord:
-    """The project itself. Times are UTC."""
+    """The project itself. Times are UTC; ``instructions`` is what people who label are told."""
 
     name: str
     task: str | None
@@ -46,6 +46,7 @@ class ProjectRecord:
     created: datetime
     updated: datetime
     tags: dict[str, str] = field(default_factory=dict)
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,17 @@ class Store(ABC):
     def destroy(self) -> None:
         """Delete everything this store holds, for ever, and close it."""
 
+    @abstractmethod
+    def copy_to(self, path: str) -> None:
+        """Write all of it, as it is at one moment, to a new SQLite file that :func:`open_store` opens."""
+
+    @abstractmethod
+    def rename_images(self, names: Mapping[str, str]) -> int:
+        """Call images otherwise wherever the store speaks of them, history and snapshots included.
+
+        This is for a copy that moves to another place: no action, and revisions stay. Returns how many images.
+        """
+
     # -- project ------------------------------------------------------------------------------------
     @abstractmethod
     def project(self) -> ProjectRecord:
@@ -119,7 +131,7 @@ class Store(ABC):
 
     @abstractmethod
     def set_project(self, action: Action, **changes: Any) -> None:
-        """Change fields of the project's record: name, task, status, status_message, tags."""
+        """Change fields of the project's record: name, task, status, status_message, tags, instructions."""
 
     # -- datasets: read -----------------------------------------------------------------------------
     @abstractmethod
@@ -139,8 +151,21 @@ class Store(ABC):
         """The annotations table, image by image in the order of import."""
 
     @abstractmethod
-    def tables(self, split: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Images and annotations of the dataset, and all labels, as they were at one moment."""
+    def tables(
+        self, split: str, images: Sequence[str] | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Images and annotations of the dataset, and all labels, as they were at one moment.
+
+        With ``images`` only what the dataset has of these: the cost is theirs, however large the dataset is.
+        """
+
+    @abstractmethod
+    def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
+        """As :meth:`tables` without waiting for the annotations, which a call gives; all of them are of one moment."""
+
+    @abstractmethod
+    def label_counts(self, split: str) -> pd.DataFrame:
+        """How many images of the dataset have each label: label, images (int64), in the order of labels."""
 
     @abstractmethod
     def labels_of_images(self, split: str) -> pd.DataFrame:
@@ -163,7 +188,43 @@ class Store(ABC):
 
     @abstractmethod
     def history(self, limit: int | None = None) -> pd.DataFrame:
-        """Actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON)."""
+        """Actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON).
+
+        ``undoes`` is the action that this one took back, ``undone_by`` the one that took this one back, if that
+        stands, and ``undoable`` whether :meth:`undo` can still take it back, unless somebody changed the same since.
+        """
+
+    @abstractmethod
+    def last_action(self) -> int:
+        """The id of the newest action, 0 if there is none. It grows with every change: cheap enough to ask often."""
+
+    @abstractmethod
+    def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
+        """What was done after the action of that id, oldest first, at most ``limit`` actions.
+
+        The columns are id, created, who, what, note, split, count, and images, a list of those that the action touched.
+        """
+
+    @abstractmethod
+    def undo(self, action_id: int | None, action: Action) -> int:
+        """Take an action back; returns how many images changed.
+
+        That is an action itself and can be taken back like any other, which redoes what was undone. Changes of images,
+        annotations and labels can be taken back, in any order, as long as what stands was not done to the same images
+        or labels later.
+
+        Parameters
+        ----------
+        action_id : int, optional
+            Its id in the history; the latest of ``action.who`` that can be taken back and was not, unless it is given.
+
+        Raises
+        ------
+        StaleEditError
+            If one of its images was changed since. Nothing was written.
+        NotAllowedError
+            If it was taken back already, is of a kind that can't be, or its labels were changed since.
+        """
 
     # -- datasets: write ----------------------------------------------------------------------------
     @abstractmethod
@@ -221,6 +282,25 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def update_entries(
+        self,
+        split: str,
+        known: tuple[pd.DataFrame, pd.DataFrame],
+        new: tuple[pd.DataFrame, pd.DataFrame],
+        action: Action,
+        *,
+        files: pd.DataFrame | None = None,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        as_of: int | None = None,
+    ) -> tuple[int, int]:
+        """Change images and add others, as one action; returns how many changed and how many were added.
+
+        ``known`` are images and annotations as :meth:`update_images` takes them, ``new`` and the rest as
+        :meth:`add_images` does. It raises what these two do.
+        """
+
+    @abstractmethod
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> int:
         """Remove images (image, revision) with their annotations, never files; returns how many.
 
@@ -246,6 +326,35 @@ class Store(ABC):
     @abstractmethod
     def delete_dataset(self, split: str, action: Action) -> int:
         """Remove the dataset with its images and annotations (never files); returns how many images it had."""
+
+    # -- snapshots ----------------------------------------------------------------------------------
+    @abstractmethod
+    def take_snapshot(self, name: str, split: str | None, action: Action) -> int:
+        """Keep what a dataset, or with None what both are now, under a free name; returns how many images."""
+
+    @abstractmethod
+    def snapshots(self) -> pd.DataFrame:
+        """The snapshots, oldest first: name, created, who, split (null: both), images, annotations (counts)."""
+
+    @abstractmethod
+    def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
+        """What changed from one snapshot to another, or to now: image, split, change, before, after.
+
+        ``change`` is "added", "removed", "moved", "status", "relabelled", "redrawn" (the labels stayed) or "details"
+        (source, tags and own columns). An image that both moved and got another label stands in two rows.
+        """
+
+    @abstractmethod
+    def restore_snapshot(self, name: str, action: Action) -> int:
+        """Make the datasets what they were in the snapshot, as one action; returns how many images changed.
+
+        The sides of which the snapshot doesn't speak stay as they are, except that its images come back from there.
+        Labels that are gone come back where they are used; others stay. Sizes and content of files are never restored.
+        """
+
+    @abstractmethod
+    def delete_snapshot(self, name: str, action: Action) -> None:
+        """Forget a snapshot. InputError if there is none of that name."""
 
     # -- labels -------------------------------------------------------------------------------------
     @abstractmethod

@@ -24,6 +24,7 @@ from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS
 
 _BUSY_SECONDS = 60
+_LARGE_PAYLOAD = 2**20
 _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
 Rows = list[tuple[Any, ...]]
 
@@ -43,9 +44,13 @@ def load_json(value: str | None, empty: Any) -> Any:
     return json.loads(value) if value else empty
 
 
-def _pack(value: Any) -> bytes | None:
+def pack(value: Any) -> bytes | None:
+    """The payload of a value in the history; None for an empty one."""
     text_ = dump_json(value)
-    return None if text_ is None else zlib.compress(text_.encode("utf-8", "surrogatepass"))
+    if text_ is None:
+        return None
+    data = text_.encode("utf-8", "surrogatepass")
+    return zlib.compress(data, 6 if len(data) < _LARGE_PAYLOAD else 1)  # a quarter of the time, not twice the bytes
 
 
 def unpack(value: bytes | None) -> Any:
@@ -151,14 +156,30 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self, *, lock: bool = True) -> Iterator[Connection]:
-        """A connection in a transaction that waits its turn; committed at the end, or rolled back on any error."""
+    def write(self, *, lock: bool = True, check_keys: bool = True) -> Iterator[Connection]:
+        """A connection in a transaction that waits its turn; committed at the end, or rolled back on any error.
+
+        ``check_keys=False`` spares SQLite to look for the image and the label of each new row: for rows whose ids were
+        read or made in this very transaction. Nothing may be deleted in it.
+        """
         with self._translated(), self.engine.connect() as connection:
             connection.execution_options(customlabels_write=True)
-            with connection.begin():
+            with self._keys_unchecked(connection, not check_keys), connection.begin():
                 if lock and not self.is_sqlite:
                     connection.execute(select(tables.project.c.id).with_for_update())
                 yield connection
+
+    @contextmanager
+    def _keys_unchecked(self, connection: Connection, wanted: bool) -> Iterator[None]:
+        if not (wanted and self.is_sqlite):
+            yield
+            return
+        direct: Any = connection.connection.driver_connection  # SQLite takes this outside of transactions only
+        direct.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield
+        finally:
+            direct.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -302,14 +323,19 @@ def record(
     count: int = 0,
     before: Any = None,
     after: Any = None,
+    undo: Any = None,
+    undoes: int | None = None,
 ) -> None:
-    """Write the action's line of history and the project's time of change."""
+    """Write the action's line of history and the project's time of change.
+
+    ``undo`` is what taking it back needs (see :mod:`._trace`), ``undoes`` the action that this one takes back.
+    """
     now = now_us()
     insert_rows(
         connection,
         tables.history,
-        ("id", "created", "who", "what", "note", "split", "count", "before", "after"),
+        ("id", "created", "who", "what", "note", "split", "count", "before", "after", "undo", "undoes"),
         [(take_ids(connection, tables.history, 1)[0], now, action.who, action.what, action.note, split, count,
-          _pack(before), _pack(after))],
+          pack(before), pack(after), pack(undo), undoes)],
     )  # fmt: skip
     connection.execute(update(tables.project).values(updated=now))

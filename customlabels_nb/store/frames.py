@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from customlabels_nb import tables as t
 from customlabels_nb.store import schema
+from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
 _TIME = "$time"
 #: Columns of images that people change, beside tags and their own.
 EDITABLE = ("status", "width", "height", "source")
-_ANNOTATION_FIELDS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
+# how columns come from the database: see fetch_columns
+_IMAGE_KINDS = {"split": "s", "status": "s", "width": "f", "height": "f", "source": "s", "revision": "i"}
+_MARK_KINDS = {"float64": "f", "bool": "i", t.CREATED_DTYPE: "i", "object": "o"}
 
 
 def moment(microseconds: int) -> datetime:
@@ -31,7 +34,7 @@ def from_datetime(value: datetime | None) -> int | None:
     return None if value is None else round(value.timestamp() * 1e6)
 
 
-def times(values: Sequence[int]) -> pd.Series:
+def times(values: Sequence[int] | Array) -> pd.Series:
     """A column of stored times."""
     moments = np.asarray(values, dtype=np.int64).view("datetime64[us]")
     return pd.Series(moments).dt.tz_localize("UTC")
@@ -45,30 +48,75 @@ def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
     )
 
 
-def read_images(connection: Connection, split: str | None) -> pd.DataFrame:
-    """The images table with the user's extra columns at the end."""
+def read_images(connection: Connection, split: str | None, images: Sequence[str] | None = None) -> pd.DataFrame:
+    """The images table, or these rows of it, with the user's extra columns at the end."""
+    return read_images_and_ids(connection, split, images)[1]
+
+
+def read_files(connection: Connection) -> pd.DataFrame:
+    """What is known of all images' files: image, split, sha256, bytes, mtime_ns."""
+    columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
+    statement = select(*(schema.images.c[name] for name in columns)).order_by(schema.images.c.id)
+    values = fetch_columns(connection, statement, "osooo")
+    named = zip(columns, values, strict=True)
+    return pd.DataFrame({name: pd.array(column, dtype=columns[name]) for name, column in named})
+
+
+def read_tables(
+    connection: Connection, split: str, images: Sequence[str] | None = None
+) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
+    """Ids by image, images and annotations of a dataset, or of these images of it."""
+    ids, found = read_images_and_ids(connection, split, images)
+    names = found["image"].array
+    if images is None:
+        marks = read_marks_of(connection, split, ids, names)
+    else:
+        where = among(connection, schema.annotations.c.image_id, ids.tolist())
+        marks = _read_marks(connection, schema.annotations, [where], ids, names)
+    return dict(zip(names, ids.tolist(), strict=True)), found, marks
+
+
+def read_marks_of(
+    connection: Connection, split: str, ids: Array, names: Any, go_on: Callable[[], None] | None = None
+) -> pd.DataFrame:
+    """The annotations of a dataset of which ids and names of all images are known; ``go_on`` may raise to stop it."""
+    where = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
+    return _read_marks(connection, schema.annotations, [where], ids, names, go_on)
+
+
+def read_images_and_ids(
+    connection: Connection, split: str | None, images: Sequence[str] | None = None
+) -> tuple[Array, pd.DataFrame]:
+    """The ids, ascending, beside the images table or these rows of it."""
     c = schema.images.c
-    names = list(t.IMAGE_COLUMNS)
-    statement = select(*(c[name] for name in names), c.extra).order_by(c.id)
-    rows = fetch(connection, statement if split is None else statement.where(c.split == split))
-    if not rows:
-        return t.empty(t.IMAGE_COLUMNS)
-    *values, extras = zip(*rows, strict=True)
-    columns = dict(zip(names, values, strict=True))
+    statement = select(c.id, *(c[name] for name in t.IMAGE_COLUMNS), c.extra)
+    if images is not None:
+        statement = statement.where(among(connection, c.image, images), *([] if split is None else [c.split == split]))
+    elif split is not None:
+        # not the bare column: its index would lead through the table in the order of names, and then they are sorted
+        statement = statement.where(c.split.concat("") == split)
+    kinds = "i" + "".join(_IMAGE_KINDS.get(name, "o") for name in t.IMAGE_COLUMNS) + "o"
+    ids, *values, extras = fetch_columns(connection, statement.order_by(c.id), kinds)
+    if not len(ids):
+        return ids, t.empty(t.IMAGE_COLUMNS)
     result = pd.DataFrame(
-        {
-            name: pd.Series([load_json(v, []) for v in columns[name]], dtype=object)
-            if name == "tags"
-            else pd.Series(columns[name], dtype=dtype)
-            for name, dtype in t.IMAGE_COLUMNS.items()
-        }
+        {name: _image_column(name, column) for name, column in zip(t.IMAGE_COLUMNS, values, strict=True)}
     )
-    if any(extras):
+    if extras.any():
         own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
         for name in own:
             if name not in result:
                 result[name] = _own_column(own[name])
-    return result
+    return ids, result
+
+
+def _image_column(name: str, values: Array) -> Any:
+    if name == "tags":
+        return pd.Series([json.loads(value) if value else [] for value in values.tolist()], dtype=object)
+    if t.IMAGE_COLUMNS[name] == "Int64":
+        missing = np.isnan(values)
+        return pd.arrays.IntegerArray(np.where(missing, 1, values).astype(np.int64), missing)
+    return pd.array(values, dtype=t.IMAGE_COLUMNS[name])
 
 
 def _own_column(values: pd.Series) -> pd.Series:
@@ -88,84 +136,99 @@ def read_labels(connection: Connection) -> pd.DataFrame:
     return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
 
 
-def read_labels_of_images(connection: Connection, split: str) -> pd.DataFrame:
-    """Image and label of each annotation of a dataset, each pair once, in the order of import."""
-    a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-    joined = schema.annotations.join(schema.images, a.image_id == i.id)
-    pairs = select(i.image, a.label_id).select_from(joined).where(i.split == split).order_by(a.image_id, a.id)
-    label_of: dict[int, str] = dict(fetch(connection, select(names.id, names.label)))
-    rows = list(dict.fromkeys(fetch(connection, pairs)))
-    return frame([(image, label_of[key]) for image, key in rows], {"image": "str", "label": "str"})
-
-
 def read_annotations(connection: Connection, table: Table, split: str | None, model: str | None = None) -> pd.DataFrame:
-    """Annotations or predictions; names come from the ids, so that equal ones are one object in memory."""
-    c, i, names = table.c, schema.images.c, schema.labels.c
-    is_prediction = "model" in c
-    images = select(i.id, i.image)
-    statement = select(
-        c.image_id, c.label_id, *(c[name] for name in _ANNOTATION_FIELDS), *([c.model] if is_prediction else [])
-    )
+    """Annotations or predictions."""
+    c, i = table.c, schema.images.c
+    chosen = select(i.id, i.image).order_by(i.id)
+    where = [] if model is None else [c.model == model]
     if split is not None:
-        images = images.where(i.split == split)
-        statement = statement.where(c.image_id.in_(select(i.id).where(i.split == split)))
-    if model is not None:
-        statement = statement.where(c.model == model)
-    rows = fetch(connection, statement.order_by(c.image_id, c.id))
-    columns = t.PREDICTION_COLUMNS if is_prediction else t.ANNOTATION_COLUMNS
-    if not rows:
-        return t.empty(columns)
-    image_of: dict[int, str] = dict(fetch(connection, images))
-    label_of: dict[int, str] = dict(fetch(connection, select(names.id, names.label)))
-    image_ids, label_ids, *values = zip(*rows, strict=True)
-    data: dict[str, Any] = {
-        "image": pd.Series([image_of[key] for key in image_ids], dtype="str"),
-        "label": pd.Series([label_of[key] for key in label_ids], dtype="str"),
+        chosen = chosen.where(i.split == split)
+        where.append(c.image_id.in_(select(i.id).where(i.split == split)))
+    ids, images = fetch_columns(connection, chosen, "io")
+    return _read_marks(connection, table, where, ids, images)
+
+
+def _read_marks(
+    connection: Connection,
+    table: Table,
+    where: Sequence[ColumnElement[bool]],
+    ids: Array,
+    images: Any,
+    go_on: Callable[[], None] | None = None,
+) -> pd.DataFrame:
+    """Annotations or predictions of the images that have these ids, in ascending order, and names."""
+    c, names = table.c, schema.labels.c
+    columns = t.PREDICTION_COLUMNS if "model" in c else t.ANNOTATION_COLUMNS
+    fields = [name for name in columns if name not in ("image", "label")]
+    kinds = "ii" + "".join(_MARK_KINDS.get(columns[name], "s") for name in fields)
+    statement = select(c.image_id, c.label_id, *(c[name] for name in fields)).where(*where)
+    own, label_ids, *values = fetch_columns(connection, statement.order_by(c.image_id, c.id), kinds, go_on)
+    known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+    data = {"image": named(own, ids, images), "label": named(label_ids, known, labels)}
+    for name, column in zip(fields, values, strict=True):
+        data[name] = _mark_column(columns[name], column)
+    return pd.DataFrame(data)
+
+
+def _mark_column(dtype: str, values: Array) -> Any:
+    if dtype == t.CREATED_DTYPE:
+        return times(values)
+    if dtype == "object":
+        for index in np.flatnonzero(pd.notna(values)):
+            values[index] = json.loads(values[index])
+        return values
+    return values.astype(bool) if dtype == "bool" else values if dtype == "float64" else pd.array(values, dtype=dtype)
+
+
+def named(ids: Array, known: Array, names: Any) -> Any:
+    """The names that ids have, where the ascending ids ``known`` have ``names``; equal ones are one object."""
+    return pd.array(names, dtype="str").take(np.searchsorted(known, ids))
+
+
+def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFrame | None) -> dict[str, Column]:
+    """Columns to insert for new images; ``files`` may have their bytes and mtime_ns."""
+    extras = extra_json(images)
+    own = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
+    if files is not None:
+        facts = files.set_index("image")[["bytes", "mtime_ns"]].reindex(images["image"])
+        own |= {name: plain(facts[name]) for name in facts}
+    return {
+        "id": ids,
+        "split": images["split"].iloc[0],
+        **own,
+        "tags": _texts(images["tags"]),
+        "extra": extras if any(extras) else None,
+        "revision": 1,
+        "created": now,
     }
-    for name, column in zip((*_ANNOTATION_FIELDS, "model"), values, strict=False):
-        if name == "created":
-            data[name] = times(column)
-        elif name == "polygon":
-            data[name] = pd.Series([json.loads(v) if v else None for v in column], dtype=object)
-        elif name == "crowd":
-            data[name] = np.asarray(column, dtype=bool)
-        elif columns[name] == "float64":
-            data[name] = np.asarray(column, dtype=np.float64)
-        else:
-            data[name] = pd.Series(column, dtype=columns[name])
-    return pd.DataFrame(data)[list(columns)]
 
 
-def image_rows(images: pd.DataFrame, ids: Sequence[int], now: int, files: pd.DataFrame | None) -> Rows:
-    """Rows for the columns of :data:`IMAGE_INSERT`."""
-    known = {} if files is None else {r[0]: r[1:] for r in plain_rows(files, ["image", "bytes", "mtime_ns"])}
-    base = plain_rows(images, ["split", "image", "status", "width", "height", "sha256", "source", "tags"])
-    return [
-        (id_, split, image, status, width, height, sha256, *known.get(image, (None, None)), source, dump_json(tags),
-         extra, 1, now)
-        for id_, (split, image, status, width, height, sha256, source, tags), extra in zip(
-            ids, base, extra_json(images), strict=True
-        )
-    ]  # fmt: skip
+def mark_columns(
+    annotations: pd.DataFrame, image_ids: Mapping[str, int], label_ids: Mapping[str, int]
+) -> dict[str, Column]:
+    """Columns to insert for annotations or predictions, without their ids.
 
-
-IMAGE_INSERT = (
-    "id", "split", "image", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra",
-    "revision", "created",
-)  # fmt: skip
-
-ANNOTATION_INSERT = ("image_id", "label_id", *_ANNOTATION_FIELDS)
-
-
-def annotation_rows(annotations: pd.DataFrame, image_ids: dict[str, int], label_ids: dict[str, int]) -> Rows:
-    """Rows for the columns of :data:`ANNOTATION_INSERT`."""
+    Raises
+    ------
+    KeyError
+        With the image that isn't among ``image_ids``.
+    """
     created = annotations["created"].dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]").astype("int64")
-    values = plain_rows(annotations.assign(created=created), ["image", "label", *_ANNOTATION_FIELDS])
-    return [
-        (image_ids[image], label_ids[label], left, top, width, height, dump_json(polygon), int(crowd), confidence,
-         annotator, job, moment)
-        for image, label, left, top, width, height, polygon, crowd, confidence, annotator, job, moment in values
-    ]  # fmt: skip
+    return {
+        "image_id": [image_ids[image] for image in annotations["image"].tolist()],
+        "label_id": [label_ids[label] for label in annotations["label"].tolist()],
+        **{name: plain(annotations[name]) for name in (*t.BOX_COLUMNS, "annotator", "job")},
+        "polygon": _texts(annotations["polygon"]),
+        "crowd": shared(annotations["crowd"].to_numpy(dtype=np.int64)),
+        "confidence": shared(annotations["confidence"].to_numpy()),
+        "created": shared(created.to_numpy()),
+    }
+
+
+def _texts(values: pd.Series) -> list[str | None] | None:
+    """JSON of structured values; None if all are empty."""
+    texts = [dump_json(value) if value else None for value in values.tolist()]
+    return texts if any(texts) else None
 
 
 def extra_json(images: pd.DataFrame) -> list[str | None]:

@@ -21,9 +21,12 @@ from sqlalchemy import (
 )
 
 #: Grows with each released change; :mod:`customlabels_nb.store.migrations` leads from one to the next.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
+
+# SQLite keeps rows by their id itself only where the column is called INTEGER there; otherwise in an index more
+_Id = BigInteger().with_variant(Integer(), "sqlite")
 
 meta = Table(
     "meta",
@@ -50,6 +53,7 @@ project = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("tags", Text),
+    Column("instructions", Text),
 )
 
 datasets = Table(
@@ -76,7 +80,7 @@ labels = Table(
 images = Table(
     "images",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),
     Column("split", Text, ForeignKey("datasets.split"), nullable=False),
     Column("image", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -91,13 +95,12 @@ images = Table(
     Column("revision", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     UniqueConstraint("split", "image"),
-    Index("images_by_content", "sha256"),
 )
 
 
 def _annotation_columns() -> list[Column[object]]:
     return [
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("id", _Id, primary_key=True, autoincrement=False),
         Column("image_id", BigInteger, ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
         Column("label_id", Integer, ForeignKey("labels.id"), nullable=False),
         Column("left", Double),
@@ -118,7 +121,6 @@ annotations = Table(
     metadata,
     *_annotation_columns(),
     Index("annotations_by_image", "image_id"),
-    Index("annotations_by_label", "label_id"),
 )
 
 versions = Table(
@@ -148,14 +150,13 @@ predictions = Table(
     *_annotation_columns(),
     Column("model", Text, nullable=False),
     Index("predictions_by_image", "image_id"),
-    Index("predictions_by_label", "label_id"),
     Index("predictions_by_model", "model"),
 )
 
 history = Table(
     "history",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),
     Column("created", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
@@ -164,12 +165,28 @@ history = Table(
     Column("count", Integer, nullable=False),
     Column("before", LargeBinary),
     Column("after", LargeBinary),
+    Column("undo", LargeBinary),
+    Column("undoes", BigInteger),
+    Index("history_by_undone", "undoes"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("split", Text),
+    Column("images", BigInteger, nullable=False),
+    Column("annotations", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 issues = Table(
     "issues",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),
     Column("created", BigInteger, nullable=False),
     Column("split", Text),
     Column("code", Text, nullable=False),
@@ -182,7 +199,7 @@ issues = Table(
 import_lines = Table(
     "import_lines",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),
     Column("split", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("line", Integer, nullable=False),

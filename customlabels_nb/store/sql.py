@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 import pandas as pd
 from sqlalchemy import select, update
@@ -12,11 +14,21 @@ from sqlalchemy import select, update
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.issues import Issue
-from customlabels_nb.store import _datasets, _labels, _versions, frames, schema
+from customlabels_nb.store import (
+    _copying,
+    _counts,
+    _datasets,
+    _entries,
+    _history,
+    _labels,
+    _snapshots,
+    _versions,
+    frames,
+    schema,
+)
+from customlabels_nb.store._later import read_tables_later
 from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, VersionRecord
-from customlabels_nb.store.database import Database, dump_json, fetch, load_json, now_us, record, unpack
-
-_HISTORY_COLUMNS = ("id", "created", "who", "what", "note", "split", "count", "before", "after")
+from customlabels_nb.store.database import Database, dump_json, fetch, load_json, now_us, record
 
 
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> Store:
@@ -74,28 +86,43 @@ class SqlStore(Store):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._readers: WeakSet[Thread] = WeakSet()
 
     @property
     def read_only(self) -> bool:
         return self._database.read_only
 
     def close(self) -> None:
+        self._wait()
         self._database.close()
 
     def destroy(self) -> None:
+        self._wait()
         self._database.drop()
+
+    def _wait(self) -> None:
+        """Let those read on who wait for annotations: they were promised."""
+        for thread in list(self._readers):
+            thread.join()
+
+    def copy_to(self, path: str) -> None:
+        _copying.copy_to_sqlite(self._database, path)
+
+    def rename_images(self, names: Mapping[str, str]) -> int:
+        with self._database.write() as connection:
+            return _copying.rename_images(connection, names)
 
     def project(self) -> ProjectRecord:
         c = schema.project.c
+        columns = (c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags, c.instructions)
         with self._database.read() as connection:
-            row = fetch(connection, select(c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags))[0]
-        name, task, status, message, created, updated, tags = row
-        return ProjectRecord(
-            name, task, status, message, frames.moment(created), frames.moment(updated), load_json(tags, {})
-        )
+            row = fetch(connection, select(*columns))[0]
+        name, task, status, message, created, updated, tags, instructions = row
+        made, changed = frames.moment(created), frames.moment(updated)
+        return ProjectRecord(name, task, status, message, made, changed, load_json(tags, {}), instructions or "")
 
     def set_project(self, action: Action, **changes: Any) -> None:
-        unknown = changes.keys() - {"name", "task", "status", "status_message", "tags"}
+        unknown = changes.keys() - {"name", "task", "status", "status_message", "tags", "instructions"}
         if unknown:
             raise ValueError(f"A project has no {sorted(unknown)!r}.")
         values = {name: dump_json(value) if name == "tags" else value for name, value in changes.items()}
@@ -121,7 +148,7 @@ class SqlStore(Store):
 
     def statistics(self, split: str) -> Statistics:
         with self._database.read() as connection:
-            return Statistics(*_datasets.statistics(connection, split))
+            return Statistics(*_counts.statistics(connection, split))
 
     def images(self, split: str | None = None) -> pd.DataFrame:
         with self._database.read() as connection:
@@ -131,24 +158,30 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.annotations, split)
 
-    def tables(self, split: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    def tables(
+        self, split: str, images: Sequence[str] | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         with self._database.read() as connection:
-            return (
-                frames.read_images(connection, split),
-                frames.read_annotations(connection, schema.annotations, split),
-                frames.read_labels(connection),
-            )
+            _, found, annotations = frames.read_tables(connection, split, images)
+            return found, annotations, frames.read_labels(connection)
+
+    def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
+        *found, thread = read_tables_later(self._database, split)
+        if thread is not None:
+            self._readers.add(thread)
+        return found[0], found[1], found[2]
+
+    def label_counts(self, split: str) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _counts.label_counts(connection, split)
 
     def labels_of_images(self, split: str) -> pd.DataFrame:
         with self._database.read() as connection:
-            return frames.read_labels_of_images(connection, split)
+            return _counts.labels_of_images(connection, split)
 
     def files(self) -> tuple[pd.DataFrame, int]:
-        columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
-        c = schema.images.c
         with self._database.read() as connection:
-            rows = fetch(connection, select(*(c[name] for name in columns)).order_by(c.id))
-            return frames.frame(rows, columns), _datasets.image_changes(connection)
+            return frames.read_files(connection), _datasets.image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
         columns = {"split": "str", **t.ISSUE_COLUMNS}
@@ -163,21 +196,20 @@ class SqlStore(Store):
             return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
 
     def history(self, limit: int | None = None) -> pd.DataFrame:
-        c = schema.history.c
-        statement = select(*(c[name] for name in _HISTORY_COLUMNS)).order_by(c.id.desc()).limit(limit)
         with self._database.read() as connection:
-            rows = fetch(connection, statement)
-        values = list(zip(*rows, strict=True)) if rows else [()] * len(_HISTORY_COLUMNS)
-        data = dict(zip(_HISTORY_COLUMNS, values, strict=True))
-        return pd.DataFrame(
-            {
-                "id": pd.Series(data["id"], dtype="int64"),
-                "created": frames.times(data["created"]),
-                **{name: pd.Series(data[name], dtype="str") for name in ("who", "what", "note", "split")},
-                "count": pd.Series(data["count"], dtype="int64"),
-                **{name: pd.Series([unpack(v) for v in data[name]], dtype=object) for name in ("before", "after")},
-            }
-        )
+            return _history.read_history(connection, limit)
+
+    def last_action(self) -> int:
+        with self._database.read() as connection:
+            return _history.last_action(connection)
+
+    def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _history.actions_since(connection, history_id, limit)
+
+    def undo(self, action_id: int | None, action: Action) -> int:
+        with self._database.write() as connection:
+            return _history.undo(connection, action_id, action)
 
     def add_images(
         self,
@@ -192,13 +224,29 @@ class SqlStore(Store):
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
     ) -> int:
-        with self._database.write() as connection:
+        with self._database.write(check_keys=False) as connection:
             _datasets.check_as_of(connection, as_of)
             return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
 
     def update_images(self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action) -> int:
         with self._database.write() as connection:
             return _datasets.update_images(connection, split, images, annotations, action)
+
+    def update_entries(
+        self,
+        split: str,
+        known: tuple[pd.DataFrame, pd.DataFrame],
+        new: tuple[pd.DataFrame, pd.DataFrame],
+        action: Action,
+        *,
+        files: pd.DataFrame | None = None,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        as_of: int | None = None,
+    ) -> tuple[int, int]:
+        with self._database.write() as connection:
+            _datasets.check_as_of(connection, as_of)
+            return _entries.update_entries(connection, split, known, new, action, files, issues, lines)
 
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> int:
         with self._database.write() as connection:
@@ -215,6 +263,36 @@ class SqlStore(Store):
     def delete_dataset(self, split: str, action: Action) -> int:
         with self._database.write() as connection:
             return _datasets.delete_dataset(connection, split, action)
+
+    def take_snapshot(self, name: str, split: str | None, action: Action) -> int:
+        with self._database.read() as connection:
+            content = _snapshots.read_content(connection, split)
+        data = _snapshots.encode(content)
+        with self._database.write() as connection:
+            _snapshots.save(connection, name, content, data, action)
+        return len(content)
+
+    def snapshots(self) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _snapshots.listed(connection)
+
+    def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            kept = [_snapshots.load(connection, name) for name in (before, after) if name is not None]
+            now = _snapshots.read_content(connection, None) if after is None else None
+        contents = [_snapshots.decode(data) for data in kept]
+        return _snapshots.differences(contents[0], contents[1] if now is None else now)
+
+    def restore_snapshot(self, name: str, action: Action) -> int:
+        with self._database.read() as connection:
+            data = _snapshots.load(connection, name)
+        content = _snapshots.decode(data)
+        with self._database.write() as connection:
+            return _snapshots.restore(connection, name, content, action)
+
+    def delete_snapshot(self, name: str, action: Action) -> None:
+        with self._database.write() as connection:
+            _snapshots.remove(connection, name, action)
 
     def labels(self) -> pd.DataFrame:
         with self._database.read() as connection:

@@ -13,6 +13,8 @@ from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
 from customlabels_nb.images import inspect, is_remote, read_bytes, to_path
 from customlabels_nb.issues import Issue
+from customlabels_nb.remote import look_up_all
+from customlabels_nb.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
@@ -21,7 +23,8 @@ def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Event
     """The datasets with the content hashes that their files have now.
 
     Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
-    told of and kept as issues; their labels stay.
+    told of and kept as issues; their labels stay. Remote ones are taken for what the store knows of them; the server is
+    asked for the identity of those that were imported without.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
@@ -29,10 +32,15 @@ def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Event
 
 def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
+    unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
+    asked = look_up_all(unknown, events=events, phase=f"asking for {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)
         now = sha256
-        if row is None or row.sha256 != sha256 or not _is_untouched(image, dataset.root, row.bytes, row.mtime_ns):
+        if is_remote(image):
+            said = asked.get(image)
+            now = said.identity if isinstance(said, RemoteFile) else now
+        elif row is None or row.sha256 != sha256 or not _is_untouched(image, dataset.root, row.bytes, row.mtime_ns):
             now = _content(image, dataset.root) or sha256
         hashes.append(now)
         if isinstance(sha256, str) and now != sha256:
@@ -55,8 +63,6 @@ def note_issues(store: Store, split: str, issues: list[Issue]) -> None:
 
 
 def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object) -> bool:
-    if is_remote(image):
-        return True  # fetching all of it to compare would cost more than training
     try:
         status = os.stat(to_path(image, root))
     except (OSError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,11 @@ def has_snapshots(folder: Path) -> bool:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file; see :func:`write_file`."""
-    write_file(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+    write_file(path, _json_bytes(value))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -83,6 +88,25 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     return Dataset(images, manifest.annotations, name=split, root=root)
 
 
+def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
+    """What the version's files would hold if images were called otherwise: file name → content."""
+    found: dict[str, bytes] = {}
+    for name in ("train.manifest", "test.manifest"):
+        if (folder / name).is_file():
+            lines = [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
+            renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
+            found[name] = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
+    if (folder / _IMAGES).is_file():
+        facts = json.loads((folder / _IMAGES).read_text("utf-8"))
+        moved = {split: {names.get(image, image): fact for image, fact in own.items()} for split, own in facts.items()}
+        found[_IMAGES] = _json_bytes(moved)
+    if (folder / _PREDICTIONS).is_file():
+        with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
+            images = [names.get(image, image) for image in kept["images"].tolist()]
+            found[_PREDICTIONS] = _prediction_bytes(images, kept["labels"].tolist(), kept["confidences"])
+    return found
+
+
 def prediction_frame(images: list[str], labels: list[str], confidences: FloatArray) -> pd.DataFrame:
     """A table image, label, confidence from an array of shape (images, labels)."""
     return pd.DataFrame(
@@ -96,9 +120,13 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 
 def write_predictions(folder: Path, images: list[str], labels: list[str], confidences: FloatArray) -> None:
     """Keep the test predictions beside the version, so that evaluating it again runs no model."""
+    write_file(folder / _PREDICTIONS, _prediction_bytes(images, labels, confidences))
+
+
+def _prediction_bytes(images: list[str], labels: list[str], confidences: FloatArray) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=np.asarray(images), labels=np.asarray(labels), confidences=confidences)
-    write_file(folder / _PREDICTIONS, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import traitlets
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling import LabellingSession, NotReadyError, Outcome, Query, View
 from customlabels_nb.labeling.files import SessionFiles, report_as_json
-from customlabels_nb.labeling.session import short_name
+from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import STATIC, Answers, join_modules
 from customlabels_nb.widgets.still import still_picture
@@ -124,12 +124,16 @@ class Gallery(Answers, anywidget.AnyWidget):
             ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``; see
             :class:`customlabels_nb.labeling.Query`. Without any argument, everything is shown.
         """
-        images = None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
+        images = (
+            None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
+        )
         base = self.session.view.query if where is not None or change else Query(sort=self.session.view.query.sort)
         try:
             query = replace(base, **change) if where is None else replace(base, **change, images=images)
         except TypeError as error:
-            raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(gallery.set_filter).") from error
+            raise InputError(
+                f"{str(error).split()[-1]} is nothing to filter by; see help(gallery.set_filter)."
+            ) from error
         self._place = 0
         self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": _shown(query)}})
@@ -245,7 +249,12 @@ class Gallery(Answers, anywidget.AnyWidget):
             else:
                 thumbs.append(len(sent))
                 sent.append(picture)
-        return {"place": start, "total": len(view), "rows": [self.session.row(n) for n in names], "thumbs": thumbs}, sent
+        return {
+            "place": start,
+            "total": len(view),
+            "rows": [self.session.row(n) for n in names],
+            "thumbs": thumbs,
+        }, sent
 
     def _rows(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """Rows of places that no page has shown yet."""

@@ -21,19 +21,19 @@ def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
     Parameters
     ----------
     thumbnails : sequence of bytes
-        Encoded images; those that are errors stay grey.
+        Encoded images; those that are errors stay empty.
     captions : sequence of str
         What the image's alternative text says of each.
     """
     columns = min(_COLUMNS, len(thumbnails)) or 1
     rows = -(-len(thumbnails) // columns)
     step = _TILE + _GAP
-    sheet = Image.new("RGB", (columns * step - _GAP, max(1, rows * step - _GAP)), "#f0f1f3")
+    sheet = Image.new("RGBA", (columns * step - _GAP, max(1, rows * step - _GAP)))  # the theme's ground shows through
     for index, data in enumerate(thumbnails):
         if isinstance(data, Exception):
             continue
         with Image.open(io.BytesIO(data)) as image:
-            small = image.convert("RGB")
+            small = image.convert("RGBA")
         small.thumbnail((_TILE, _TILE))
         left, top = (index % columns) * step, (index // columns) * step
         sheet.paste(small, (left + (_TILE - small.width) // 2, top + (_TILE - small.height) // 2))

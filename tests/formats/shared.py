@@ -28,7 +28,8 @@ def contents(images: list[Row], rows: list[Row], labels: list[str] | None = None
 
 def read(format_: Format, path: Path, **options: Any) -> Contents:
     """What the format reads, with images sought as its users have it."""
-    return format_.read(path, ImageFinder(path if path.is_dir() else path.parent, **options))
+    own = {name: options.pop(name) for name in format_.options & options.keys()}
+    return format_.read(path, ImageFinder(path if path.is_dir() else path.parent, **options), **own)
 
 
 def boxes(found: Contents) -> list[tuple[Any, ...]]:

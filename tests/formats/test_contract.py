@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -106,14 +107,99 @@ def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) ->
         assert after.labels["label"].tolist() == HOSTILE[:4]
 
 
+def everything(folder: Path) -> Dataset:
+    """A dataset in which there is something of each kind that some format can't hold."""
+    names = photos(folder / "photos", 9)
+    box = {"left": 3.5, "top": 4.25, "width": 20.0, "height": 30.125}
+    outline = [[3.5, 4.25], [23.5, 4.25], [23.5, 34.375]]
+    first, second = map(pd.Timestamp, ("2026-03-06T17:46:39.176Z", "2025-01-02T03:04:05Z"))
+    rows = [
+        {"image": names[0], "label": "zebra", "confidence": 0.25, "annotator": "Ann", "created": first},
+        {"image": names[1], "label": "ape", **box, "job": "labeling-job/a", "created": second},
+        {"image": names[1], "label": "zebra", **box, "crowd": True, "job": "labeling-job/a", "created": second},
+        {"image": names[2], "label": "cat", **box, "polygon": outline, "created": first},
+        {"image": names[3], "label": "cat", **box, "confidence": 0.5, "annotator": "Bo", "created": first},
+    ]
+    images = pd.DataFrame({
+        "image": names,
+        "width": pd.array([100] * 9, dtype="Int64"),
+        "height": pd.array([60 + i for i in range(9)], dtype="Int64"),
+        "status": ["labelled"] * 3 + ["needs_review", "labelled", "skipped"] + ["unlabelled"] * 3,
+        "split": ["train", "test"] * 4 + ["train"],
+        "tags": [["good"], *[[]] * 8],
+        "site": pd.Categorical(["north", "south", None] * 3),
+        "license": ["CC BY 4.0", *[None] * 8],
+    })  # fmt: skip
+    images.attrs["about"] = "drawn"
+    return Dataset(images, pd.DataFrame(rows), ["zebra", "unused", "ape", "cat"])
+
+
+def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
+    """What is to be the same after writing to a format that ``holds`` so much, by capability."""
+    images, rows = dataset.images, dataset.annotations
+    whole = rows["left"].isna()
+    rows = rows[(whole & ("image_labels" in holds)) | (~whole & ("boxes" in holds))].sort_values(["image", "label"])
+    rows = rows.fillna({**dict.fromkeys(t.BOX_COLUMNS, -1.0), "job": "", "annotator": ""}).round(
+        dict.fromkeys(t.BOX_COLUMNS, 6)
+    )
+    status = dict(zip(images["image"].map(os.path.basename), images["status"], strict=True))
+    split = dict(zip(images["image"].map(os.path.basename), images["split"], strict=True))
+    sized = images[images["image"].isin(rows.loc[rows["left"] >= 0, "image"])].sort_values("image")
+
+    def of_rows(*columns: str) -> list[list[object]]:
+        return rows[["image", "label", *columns]].to_numpy().tolist()
+
+    return {
+        "image_labels": of_rows(),
+        "boxes": of_rows(*t.BOX_COLUMNS),
+        "polygons": [None if points is None else np.round(points, 6).tolist() for points in rows["polygon"]],
+        "confidence": of_rows("confidence"),
+        "annotator": of_rows("annotator"),
+        "job": [row for row in of_rows("job") if "labeling-job/a" in row],
+        "created": of_rows("created"),
+        "crowd": of_rows("crowd"),
+        "empty": status["photo 4.png"],
+        "unlabelled": [status[f"photo {number}.png"] for number in (6, 7, 8)],
+        "status": status,
+        "split": split,
+        "size": sized[["image", "width", "height"]].to_numpy().tolist(),
+        "labels": sorted(dataset.labels["label"]),
+        "label_order": dataset.labels["label"].tolist(),
+    }
+
+
 @pytest.mark.parametrize("name", list(formats.FORMATS))
-def test_what_a_format_does_not_hold_is_said(tmp_path: Path, name: str) -> None:
-    kind = "polygons" if "boxes" in formats.FORMATS[name].holds else "image_labels"
-    before = dataset(tmp_path, kind)
-    before = before.filter("not label.str.contains('<', na=False)") if name == "image_folder" else before
-    said = {issue.where for issue in before.to(name, target(name, tmp_path / "out")).issues}
-    present = {"empty", "unlabelled"} | ({"boxes", "polygons"} if kind == "polygons" else {"image_labels"})
-    assert said == {what for what in present if what not in formats.FORMATS[name].holds}
+def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> None:
+    format_ = formats.FORMATS[name]
+    before = everything(tmp_path)
+    if name == "image_folder":
+        before = before.filter(before.images.index != 1)  # it has two labels
+    path = target(name, tmp_path / "out")
+    written = before.to(name, path)
+    said = {issue.where: issue.message for issue in written.issues}
+    lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds}
+    assert said.keys() == lost - ({"crowd", "job"} if name == "image_folder" else set())
+    assert "'about'" in said["notes"]
+    assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × column of the user's")
+    if "confidence" in lost:
+        assert said["confidence"].startswith("2 × confidence can't be held by")
+        assert "photo 0.png" in said["confidence"]
+    if name == "image_folder":
+        return  # its images are others: test_folders_by_label_come_back_with_copies
+    after = cl.read_dataset(path)
+    assert after.issues.empty, after.issues.to_dict("records")
+    mine, theirs = comparable(before, format_.holds), comparable(after, format_.holds)
+    for capability in mine.keys() & format_.holds:
+        assert theirs[capability] == mine[capability], capability
+
+
+def test_nothing_is_said_of_what_is_not_there(tmp_path: Path) -> None:
+    names = photos(tmp_path / "photos", 2)
+    plain = Dataset(pd.DataFrame({"image": names}), pd.DataFrame({"image": names, "label": ["a", "b"]}))
+    for name, format_ in formats.FORMATS.items():
+        if "image_labels" in format_.holds:
+            issues = plain.to(name, target(name, tmp_path / name)).issues
+            assert {issue.where for issue in issues} == {"created"} - format_.holds, name
 
 
 def test_folders_by_label_come_back_with_copies(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
 from customlabels_nb.formats import voc
 from customlabels_nb.formats.base import ImageFinder
-from customlabels_nb.formats.csv_labels import FORMAT, read_csv, write_duplicates
+from customlabels_nb.formats.csv_labels import FORMAT, read_csv
 from tests.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
 
 
 def put(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
@@ -99,15 +103,44 @@ def test_nothing_is_read_until_it_is_said_what_to_do_with_duplicates(tmp_path: P
         read_csv(path, ImageFinder(tmp_path), on_duplicate="last")  # type: ignore[arg-type]
 
 
-def test_duplicates_are_written_on_request_only_if_there_are_any(tmp_path: Path) -> None:
+def test_duplicates_are_written_beside_the_file_until_it_is_said_what_to_do(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "\ufeffin/a.jpg,cat\n\nin/b.jpg,'\"é\r\nin//a.jpg,dog\nin/b.jpg".encode())
-    assert [file.name for file in write_duplicates(path)] == ["x-duplicates.csv", "x-deduplicated.csv"]
-    assert (tmp_path / "x-duplicates.csv").read_text() == "in//a.jpg,dog\nin/b.jpg\n"
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"These rows stand in 'x-duplicates.csv'; all others .*cated\.csv'\.$"):
+            read(FORMAT, path)
+        assert (tmp_path / "x-duplicates.csv").read_text() == "in//a.jpg,dog\nin/b.jpg\n"
     clean = tmp_path / "x-deduplicated.csv"
     assert clean.read_text() == "in/a.jpg,cat\nin/b.jpg,'\"é\n"
     assert labels(read(FORMAT, clean)) == [("a.jpg", "cat"), ("b.jpg", "'\"é")]
-    assert write_duplicates(clean) == []
+    clean.write_text("in/c.jpg,somebody's")
+    with pytest.raises(InputError, match=r"'x-deduplicated\.csv', where all others would stand, was there already"):
+        read(FORMAT, path)
+    assert clean.read_text() == "in/c.jpg,somebody's"
+    assert len(read(FORMAT, path, on_duplicate="first").images) == 2
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_no_file_is_written_without_duplicates_or_where_nothing_may_be(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "x.csv", "a.jpg,cat\nb.jpg,dog\n")
+    read(FORMAT, tmp_path / "a" / "x.csv", on_duplicate="error")
+    path = put(tmp_path / "b" / "x.csv", "a.jpg,cat\na.jpg,dog\n")
+    for ending in ("duplicates", "deduplicated"):
+        (tmp_path / "b" / f"x-{ending}.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(InputError, match=r"'x-duplicates\.csv', where these rows would stand, was there already"):
+        read(FORMAT, path)
+    assert files_outside(tmp_path, tmp_path / "b") == [tmp_path / "a" / "x.csv"]
+
+
+def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\na.jpg,dog\n")
+    merged = cl.read_dataset(path, on_duplicate="merge", prefix="s3://bucket/in/")
+    assert merged.labels_of_images() == [["cat", "dog"]]
+    assert list(merged.images["image"]) == ["s3://bucket/in/a.jpg"]
+    with pytest.raises(InputError, match=r"duplicates='merge' is no option of .*'csv': it knows on_duplicate, prefix"):
+        cl.read_dataset(path, duplicates="merge")
+    put(tmp_path / "x.json", '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": []}')
+    with pytest.raises(InputError, match="prefix='in' is no option of the format 'coco'"):
+        cl.read_dataset(tmp_path / "x.json", prefix="in")
 
 
 def test_rows_that_cannot_be_read_are_kept_as_they_stand(tmp_path: Path) -> None:
@@ -127,6 +160,33 @@ def test_a_row_of_a_million_cells_is_refused_and_the_rest_is_read(tmp_path: Path
     found = read(FORMAT, path)
     assert labels(found) == [("a.jpg", "cat"), ("c.jpg", "dog")]
     assert [(issue.line, "1,000,001 cells" in issue.message) for issue in found.issues] == [(2, True)]
+
+
+def test_a_million_columns_are_refused_at_once(tmp_path: Path) -> None:
+    header = "image,label," + ",".join(f"c{number}" for number in range(1_000_000)) + "\n"
+    for text in (header, "a.jpg" + ",x" * 1_000_000 + "\n"):
+        path = put(tmp_path / "wide.csv", text * 3)
+        with pytest.raises(ManifestError, match=r"wide\.csv.*its first row has 1,000,00\d cells; at most 1,000"):
+            cl.read_dataset(path, "csv")
+
+
+def test_an_outline_of_many_points_comes_back_and_the_limit_of_others_stays(tmp_path: Path) -> None:
+    usual = csv.field_size_limit()
+    points = [[float(number), number / 7] for number in range(20_000)]
+    image = str(tmp_path / "a.jpg")
+    before = contents([{"image": image}], [{"image": image, "label": "x", "polygon": points, "annotator": "Ann, B."}])
+    FORMAT.write(before, tmp_path / "x.csv")
+    after = read(FORMAT, tmp_path / "x.csv")
+    assert_same(after, before)
+    assert after.annotations["annotator"].tolist() == ["Ann, B."]
+    assert csv.field_size_limit() == usual
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    path = put(tmp_path / "x.csv", ("\ufeff" * (encoding != "utf-16") + "image,label\na.jpg,cat\n").encode(encoding))
+    with pytest.raises(ManifestError, match=r"x\.csv.*UTF-16"):
+        cl.read_dataset(path, "csv")
 
 
 def test_names_and_labels_that_are_not_utf8(tmp_path: Path) -> None:
@@ -235,21 +295,17 @@ def test_garbage_never_crashes_and_no_row_is_lost(tmp_path: Path, data: st.DataO
     )
     path = put(tmp_path / "x.csv", (header + body).encode("utf-8", "surrogatepass"))
     FORMAT.recognise(path)
-    write_duplicates_or_nothing(path)
+    for ending in ("duplicates", "deduplicated"):
+        path.with_name(f"x-{ending}.csv").unlink(missing_ok=True)
+    with contextlib.suppress(CustomLabelsError):
+        read_csv(path, ImageFinder(tmp_path))
+    assert len(list(tmp_path.iterdir())) in (1, 3)
     try:
         found = read_csv(path, ImageFinder(tmp_path), on_duplicate="merge")
     except CustomLabelsError:
         return
     assert len(found.unread) <= len(found.issues)
     assert set(found.annotations["image"]) <= set(found.images["image"])
-
-
-def write_duplicates_or_nothing(path: Path) -> None:
-    try:
-        files = write_duplicates(path)
-    except CustomLabelsError:
-        return
-    assert len(files) in (0, 2)
 
 
 # -- writing ----------------------------------------------------------------------------------------

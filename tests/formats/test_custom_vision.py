@@ -131,7 +131,7 @@ def test_what_holds_a_dataset_survives(file: Path) -> None:
         {"image": "absent.jpg", "label": "apple", **sides},
         {"image": "absent.jpg", "label": "pear"},
     ]  # fmt: skip
-    written = contents(file.parent, images, rows, ["apple", "pear", "<script>"])
+    written = contents(file.parent, images, rows, ["<script>", "apple", "pear"])
     assert FORMAT.write(written, file) == [file]
     assert FORMAT.recognise(file)
     found = read(FORMAT, file)

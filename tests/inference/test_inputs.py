@@ -167,7 +167,7 @@ def test_patterns_of_a_bucket() -> None:
     system = fsspec.filesystem("memory")
     for name in ("2.jpg", "1.jpg", "note.txt"):
         system.pipe(f"/patterns/{name}", b"")
-    assert expand_sources("memory://patterns/*.jpg") == ["memory:///patterns/1.jpg", "memory:///patterns/2.jpg"]
+    assert expand_sources("memory://patterns/*.jpg") == ["memory://patterns/1.jpg", "memory://patterns/2.jpg"]
     assert expand_sources("https://example.com/a.jpg?size=*") == ["https://example.com/a.jpg?size=*"]
     with pytest.raises(InputError, match=r"patterns/\*\.tif.* has no images"):
         expand_sources("memory://patterns/*.tif")

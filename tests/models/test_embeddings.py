@@ -1,12 +1,14 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from customlabels_nb.cache import ContentCache
-from customlabels_nb.embeddings import embed
+from customlabels_nb.embeddings import embed, embed_table, most_similar, similar_order
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images import inspect
@@ -141,3 +143,85 @@ def test_bad_arguments_and_nothing(blots: list[str]) -> None:
         embed(blots, batch_size=0)
     with pytest.raises(InputError, match="backbone='none'"):
         embed(blots, backbone="none")
+
+
+# -- which images look alike ----------------------------------------------------------------------
+def clusters(n: int, of: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features of ``n`` images in groups of ``of``, shuffled, and each one's group."""
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.arange(n) // of)
+    centres = rng.normal(size=(n // of + 1, 64))
+    return (centres[group] + 0.1 * rng.normal(size=(n, 64))).astype(np.float32), group
+
+
+def broken(group: np.ndarray, order: np.ndarray) -> int:
+    """How often neighbours are of two groups, beyond what can't be avoided."""
+    return int((np.diff(group[order]) != 0).sum()) - (len(np.unique(group)) - 1)
+
+
+def test_images_that_look_alike_stand_together() -> None:
+    features, group = clusters(600)
+    order = similar_order(features)
+    assert sorted(order) == list(range(600))
+    assert broken(group, order) == 0
+    assert (similar_order(features) == order).all()
+    assert broken(group, np.arange(600)) > 400
+
+
+def test_many_images_are_put_in_order_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.embeddings._BLOCK", 100)
+    features, group = clusters(2000)
+    order = similar_order(features)
+    assert sorted(order) == list(range(2000))
+    assert broken(group, order) < 200  # a block's edge may run through a group
+
+
+def test_ten_thousand_images_are_put_in_order_in_seconds() -> None:
+    features, group = clusters(10_000)
+    started = time.process_time()
+    order = similar_order(features)
+    assert time.process_time() - started < 20
+    assert sorted(order) == list(range(10_000))
+    assert broken(group, order) < 500
+
+
+def test_photos_of_a_fruit_stand_together(fruit_photos: Path) -> None:
+    photos = sorted(fruit_photos.glob("*/*.jpg"))
+    features = embed([str(path) for path in photos]).features
+    fruit = np.array([["apple", "banana", "orange"].index(path.parent.name) for path in photos])
+    shuffled = np.random.default_rng(0).permutation(len(photos))
+    assert broken(fruit[shuffled], similar_order(features[shuffled])) <= 1
+    for index in (0, 20, 40):
+        nearest, similarity = most_similar(features, index, 8)
+        assert (fruit[nearest] == fruit[index]).mean() >= 0.75
+        assert (np.diff(similarity) <= 0).all()
+        assert (similar_order(features, to=index)[:9] == [index, *nearest]).all()
+
+
+def test_images_without_features_come_last() -> None:
+    features, _ = clusters(20)
+    features[[3, 11]] = np.nan
+    assert similar_order(features)[-2:].tolist() == [3, 11]
+    assert similar_order(features, to=5).tolist()[0] == 5
+    assert similar_order(features, to=5)[-2:].tolist() == [3, 11]
+    nearest, similarity = most_similar(features, 5)
+    assert set(nearest) == set(range(20)) - {3, 5, 11}
+    assert not np.isnan(similarity).any()
+    assert similar_order(np.full((3, 4), np.nan)).tolist() == [0, 1, 2]
+    assert similar_order(np.empty((0, 4))).tolist() == []
+    assert similar_order(np.ones((1, 4))).tolist() == [0]
+    assert sorted(similar_order(np.zeros((5, 4)))) == [0, 1, 2, 3, 4]
+    for index in (3, 20, -1):
+        with pytest.raises(InputError, match=f"index={index}"):
+            most_similar(features, index)
+    with pytest.raises(InputError, match="shape"):
+        similar_order(np.zeros(5))
+
+
+def test_features_of_a_table_are_kept_with_its_project(blots: list[str], tmp_path: Path) -> None:
+    table = pd.DataFrame({"image": blots, "sha256": [None, *keys_of(blots)[1:]]})
+    first = embed_table(table, root=tmp_path)
+    assert (
+        embed_table(table.assign(image="gone", sha256=keys_of(blots)), root=tmp_path).features == first.features
+    ).all()
+    assert len(list((tmp_path / "cache" / "features").glob("*/*"))) == 10

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.issues import Issue
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, Store, VersionRecord, open_store
 
 ACTION = Action("import", "ann", "a note")
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE images; --', "‮evil​", "a" * 256, "naïve 🍎", "it's\n%s ? :x"]
@@ -438,3 +440,49 @@ def test_labels_of_images_are_pairs_once_each(store: Store) -> None:
     store.add_images("train", images("a", "b", "c"), t.normalise_annotations(rows), ACTION)
     assert store.labels_of_images("train").to_numpy().tolist() == [["a", "y"], ["b", "x"]]
     assert store.labels_of_images("test").empty
+
+
+def test_known_images_change_and_new_ones_come_in_one_action(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    _, as_of = store.files()
+    known = store.images("train").query("image != 'a'"), labels_of(b="pear", c="plum")
+    new = images("d", status="labelled"), labels_of(d="kiwi")
+    found = [Issue("IMAGE_TRUNCATED", where="x.jpg")]
+    both = store.update_entries("train", known, new, ACTION, issues=found, lines=[("m", 7, "{bad")], as_of=as_of)
+    assert both == (2, 1)
+    assert store.annotations()["label"].tolist() == ["apple", "pear", "plum", "kiwi"]
+    assert store.images()["revision"].tolist() == [1, 2, 2, 1]
+    assert len(store.history()) == 2
+    assert store.history(limit=1)["count"].tolist() == [3]
+    assert store.actions_since(1)["images"].tolist() == [["b", "c", "d"]]
+    with pytest.raises(OutdatedError):
+        store.update_entries("train", known, (images("e"), labels_of()), ACTION, as_of=as_of)
+    before = len(store.images())
+    with pytest.raises(StaleEditError):
+        stale = known[0], labels_of(b="late")
+        reopen().update_entries("train", stale, (images("e"), labels_of()), ACTION)
+    assert len(store.images()) == before  # nothing of the new one either
+    store.undo(None, ACTION)
+    assert store.annotations()["label"].tolist() == ["apple", "banana"]
+    assert store.issues().empty
+    assert store.import_lines().empty
+
+
+def test_a_copy_is_a_store_of_its_own(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    store.take_snapshot("kept", None, ACTION)
+    store.remove_images("train", store.images().query("image == 'b'"), ACTION)
+    store.copy_to(str(tmp_path / "copy.db"))
+    store.add_label("later", None, ACTION)
+    copy = open_store(str(tmp_path / "copy.db"))
+    assert copy.project() == replace(store.project(), updated=copy.project().updated)
+    assert copy.images()["image"].tolist() == ["a", "c"]
+    assert "later" not in copy.labels()["label"].tolist()
+    assert copy.last_action() == store.last_action() - 1
+    assert copy.rename_images({"a": "images/a", "b": "images/b", "x": "images/x"}) == 1
+    assert copy.images()["image"].tolist() == ["images/a", "c"]
+    assert copy.compare_snapshots("kept", None)[["image", "change"]].to_numpy().tolist() == [["images/b", "removed"]]
+    copy.undo(None, ACTION)
+    assert copy.images()["image"].tolist() == ["images/a", "images/b", "c"]
+    assert store.images()["image"].tolist() == ["a", "c"]
+    copy.close()

@@ -122,3 +122,38 @@ def test_every_released_schema_opens(tmp_path: Path, kept: Path) -> None:
     store.add_images("test", more, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
     assert len(store.images()) == 3
     store.close()
+
+
+@pytest.mark.parametrize("kept", RELEASED[1:], ids=lambda path: path.stem)
+def test_snapshots_and_undone_actions_of_a_release_are_still_read(tmp_path: Path, kept: Path) -> None:
+    path = tmp_path / "project.db"
+    shutil.copy(kept, path)
+    store = open_store(str(path))
+    assert store.compare_snapshots("kept", None).empty
+    undone = store.history().query("undone_by.notna()")
+    assert undone["what"].tolist() == ["import", "import"]
+    store.undo(int(undone["undone_by"].iloc[1]), Action("undo", "me"))
+    assert store.labels()["label"].tolist() == ["pomme", "banana"]
+    assert store.restore_snapshot("kept", Action("restore", "me")) == 1
+    assert store.annotations()["label"].tolist() == ["apple", "banana"]
+    store.close()
+
+
+def test_a_migrated_database_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "new.db"), "p").close()
+    shutil.copy(RELEASED[0], tmp_path / "old.db")
+    open_store(str(tmp_path / "old.db")).close()
+
+    def columns(path: Path) -> dict[str, set[str]]:
+        with sqlite3.connect(path) as direct:
+            names = [row[0] for row in direct.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: {row[1] for row in direct.execute(f"PRAGMA table_info({name})")} for name in names}
+
+    def indexes(path: Path) -> set[str]:
+        with sqlite3.connect(path) as direct:
+            return {
+                row[0] for row in direct.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql > ''")
+            }
+
+    assert columns(tmp_path / "old.db") == columns(tmp_path / "new.db")
+    assert indexes(tmp_path / "old.db") == indexes(tmp_path / "new.db")

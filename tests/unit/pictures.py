@@ -43,6 +43,39 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
 
 
+def tiff(
+    samples: np.ndarray[Any, Any], *, order: str = "<", photometric: int = 1, planar: int = 1, kind: int = 1
+) -> bytes:
+    """An uncompressed TIFF of samples that Pillow doesn't write: (height, width) or (height, width, channels).
+
+    ``kind`` is 1 for unsigned, 2 for signed whole numbers, 3 for floats (TIFF 6.0, SampleFormat).
+    """
+    height, width = samples.shape[:2]
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    strips = channels if planar == 2 else 1
+    stored = samples.astype(samples.dtype.newbyteorder(order))
+    pixels = np.ascontiguousarray(np.moveaxis(stored, 2, 0)).tobytes() if planar == 2 else stored.tobytes()
+    share = len(pixels) // strips
+    bits = 8 * samples.dtype.itemsize
+    fields: list[tuple[int, str, list[int]]] = [
+        (256, "I", [width]), (257, "I", [height]), (258, "H", [bits] * channels), (259, "H", [1]),
+        (262, "H", [photometric]), (273, "I", [0] * strips), (277, "H", [channels]), (278, "I", [height]),
+        (279, "I", [share] * strips), (284, "H", [planar]), (339, "H", [kind] * channels),
+    ]  # fmt: skip
+    sizes = {tag: struct.calcsize(f"<{len(values)}{code}") for tag, code, values in fields}
+    behind = 8 + 2 + 12 * len(fields) + 4
+    start = behind + sum(size for size in sizes.values() if size > 4)
+    directory, longer = struct.pack(f"{order}H", len(fields)), b""
+    for tag, code, values in fields:
+        given = [start + number * share for number in range(strips)] if tag == 273 else values
+        value = struct.pack(f"{order}{len(given)}{code}", *given)
+        if sizes[tag] > 4:
+            value, longer = struct.pack(f"{order}I", behind + len(longer)), longer + value
+        directory += struct.pack(f"{order}HHI", tag, {"H": 3, "I": 4}[code], len(given)) + value.ljust(4, b"\0")
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    return mark + struct.pack(f"{order}I", 8) + directory + bytes(4) + longer + pixels
+
+
 def write_folder(root: Path, counts: dict[str, int], *, start: int = 0) -> list[Path]:
     """Folders of JPEG files, each file another picture; "" stands for ``root`` itself."""
     paths = []

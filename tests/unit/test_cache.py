@@ -65,6 +65,21 @@ def test_the_cache_stays_near_its_limit_by_itself(tmp_path: Path) -> None:
     assert cache.get("key-99") is not None
 
 
+def test_what_is_more_than_the_cache_may_hold_empties_nothing(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 1000)
+    cache.put("small", bytes(900))
+    cache.put("large", bytes(1001))
+    assert cache.get("large") is None
+    assert cache.get("small") is not None
+
+
+def test_all_who_ask_for_a_projects_cache_write_to_one(tmp_path: Path) -> None:
+    settings.cache_gb = 16_000 / 2**30
+    for number in range(100):
+        project_cache(tmp_path, "thumbnails").put(f"key-{number}", bytes(1000))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("key-*")) <= 18_000
+
+
 def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     cache = ContentCache(tmp_path / "file" / "cache", 100)

@@ -16,7 +16,10 @@ from pandas.testing import assert_frame_equal
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.formats.ground_truth import attribute_names, manifest_lines, read_manifest
+from customlabels_nb.formats.manifest_files import ManifestFile
+from customlabels_nb.formats.manifest_tables import ManifestReader
 from customlabels_nb.issues import CODES
+from customlabels_nb.limits import LOCAL
 from tests.unit.pictures import unreadable
 
 # as the hosted service's documentation shows them (manifests.md, section 2)
@@ -159,7 +162,7 @@ BAD_LINES: list[tuple[Any, str]] = [
     (changed(LABEL_LINE, **{"sunrise-metadata.type": ...}), "ERROR_UNSUPPORTED_USE_CASE_TYPE"),
     (changed(LABEL_LINE, **{"sunrise-metadata.class-name": ""}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
     (changed(LABEL_LINE, **{"sunrise-metadata.class-name": "x" * 257}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
-    (changed(LABEL_LINE, **{"sunrise-metadata.class-name": 7}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
+    (changed(LABEL_LINE, **{"sunrise-metadata.class-name": 7}), "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
     (changed(LABEL_LINE, **{"sunrise-metadata.class-name": "a\ud800"}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
     (changed(BOX_LINE, **{"bounding-box": 1}), "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
     (changed(BOX_LINE, **{"bounding-box.annotations": {}}), "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
@@ -170,7 +173,6 @@ BAD_LINES: list[tuple[Any, str]] = [
     (changed(BOX_LINE, **{"bounding-box.annotations.0.top": float("nan")}), "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
     (changed(BOX_LINE, **{"bounding-box.annotations.0.top": float("inf")}), "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
     (changed(BOX_LINE, **{"bounding-box.annotations.0.top": 10**400}), "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
-    (changed(BOX_LINE, **{"bounding-box.annotations.0.width": -1}), "ERROR_INVALID_BOUNDING_BOX"),
     (changed(BOX_LINE, **{"bounding-box-metadata.objects": []}), "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"),
     (changed(BOX_LINE, **{"bounding-box-metadata.objects": 5}), "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
     (changed(BOX_LINE, **{"bounding-box-metadata.objects.1": 5}), "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
@@ -178,7 +180,8 @@ BAD_LINES: list[tuple[Any, str]] = [
     (changed(BOX_LINE, **{"bounding-box-metadata.class-map.0": ...}), "ERROR_MISSING_CLASS_MAP_ID"),
     (changed(BOX_LINE, **{"bounding-box.annotations.0.class_id": 7}), "ERROR_MISSING_CLASS_MAP_ID"),
     (changed(BOX_LINE, **{"bounding-box.annotations.0.class_id": []}), "ERROR_MISSING_CLASS_MAP_ID"),
-    (changed(BOX_LINE, **{"bounding-box-metadata.class-map.0": 7}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
+    (changed(BOX_LINE, **{"bounding-box-metadata.class-map.0": 7}), "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
+    (changed(BOX_LINE, **{"bounding-box-metadata.class-map.0": " "}), "ERROR_INVALID_LABEL_NAME_LENGTH"),
 ]
 
 
@@ -197,6 +200,20 @@ def test_the_message_names_the_attribute(tmp_path: Path) -> None:
     line = changed(BOX_LINE, **{"bounding-box.annotations.0.left": "5"})
     message = read_manifest(write(tmp_path / "m", {"source-ref": "a"}, line)).issues[0].message
     assert message == "The format of the label attribute bounding-box is invalid."
+
+
+def test_a_bad_box_among_good_ones_is_left_out_and_the_line_kept_as_it_was(tmp_path: Path) -> None:
+    line = changed(BOX_LINE, **{"bounding-box.annotations.0.width": -1})
+    found = read_manifest(write(tmp_path / "m", line))
+    assert found.annotations["label"].tolist() == ["Echo"]
+    assert [(issue.code, issue.where) for issue in found.issues] == [
+        ("ERROR_INVALID_BOUNDING_BOX", "bounding-box.annotations.0")
+    ]
+    assert found.unread == [(1, json.dumps(line))]
+    both_bad = changed(line, **{"bounding-box.annotations.1.height": -1})
+    found = read_manifest(write(tmp_path / "m", {"source-ref": "a"}, both_bad))
+    assert found.images["image"].tolist() == ["a"]
+    assert [issue.code for issue in found.issues] == ["ERROR_INVALID_BOUNDING_BOX"] * 2
 
 
 def test_a_source_that_occurs_again_is_reported(tmp_path: Path) -> None:
@@ -317,12 +334,17 @@ def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory,
     text = "\n".join(given_lines).encode("utf-8", "surrogatepass")
     path.write_bytes(text)
     filled = [raw for raw in text.removeprefix(b"\xef\xbb\xbf").split(b"\n") if raw.strip()]
+    reader = ManifestReader(ManifestFile(path), LOCAL)
+    reader.read()
+    assert reader.count("valid") + reader.count("invalid") == len(filled)
+    assert reader.count("ignored") == reader.total - len(filled)
     try:
         found = read_manifest(path)
     except ManifestError:  # no line of it can be read
+        assert reader.count("valid") == 0
         return
-    assert len(found.images) + len(found.issues) == len(filled)
-    assert [number for number, _ in found.unread] == [issue.line for issue in found.issues]
+    assert len(found.images) == reader.count("valid")
+    assert {number for number, _ in found.unread} == {issue.line for issue in found.issues}
     assert found.annotations["image"].isin(found.images["image"]).all()
     for name in ("image", "label", "job"):
         "".join(found.annotations[name].dropna()).encode()  # it can be stored

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import fsspec
@@ -19,8 +21,10 @@ from customlabels_nb.errors import (
     TruncatedImageError,
 )
 from customlabels_nb.images import READ_SUFFIXES, inspect, is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
+from customlabels_nb.importing import ImportReport
 from customlabels_nb.settings import settings
-from tests.unit.pictures import encoded, jpeg, picture, png_chunk, unreadable
+from tests.unit.pictures import encoded, jpeg, picture, png_chunk, tiff, unreadable
+from tests.unit.reading import codes
 
 # what a camera stores for each orientation of EXIF, so that the picture is upright
 STORED_AS = {
@@ -160,12 +164,117 @@ def test_one_bit_and_grey_with_alpha_are_read() -> None:
     assert open_image(encoded(picture(4).convert("LA"), "PNG")).mode == "RGB"
 
 
+# -- TIFF -------------------------------------------------------------------------------------------
+RAMP = np.tile(np.linspace(0, 65535, 48).astype(np.uint16), (32, 1))
+RAMPS = np.stack([RAMP, RAMP[:, ::-1], RAMP // 2], axis=2)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("depth", ["uint8", "uint16", "int32", "float32"])
+def test_grey_tiff_of_any_depth_and_byte_order(order: str, depth: str) -> None:
+    kind = {"i": 2, "f": 3}.get(np.dtype(depth).kind, 1)
+    values = {"uint8": RAMP >> 8, "float32": RAMP / 65535}.get(depth, RAMP).astype(depth)
+    data = tiff(values, order=order, kind=kind)
+    np.testing.assert_allclose(np.asarray(open_image(data))[:, :, 0], RAMP / 257, atol=1.1)
+    assert inspect(data, "a.tif").width == 48
+
+
+@pytest.mark.parametrize(("depth", "kind"), [("uint8", 1), ("uint16", 1), ("float32", 3)])
+def test_in_a_tiff_whose_white_is_zero_white_is_white(depth: str, kind: int) -> None:
+    values = {"uint8": RAMP >> 8, "float32": RAMP / 65535}.get(depth, RAMP).astype(depth)
+    opened = np.asarray(open_image(tiff(values, kind=kind, photometric=0)))
+    np.testing.assert_allclose(opened[:, :, 0], 255 - RAMP / 257, atol=1.1)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(("depth", "planar"), [("uint8", 1), ("uint8", 2), ("uint16", 1)])
+def test_rgb_tiff_of_8_and_16_bits(order: str, depth: str, planar: int) -> None:
+    values = (RAMPS >> 8 if depth == "uint8" else RAMPS).astype(depth)
+    opened = np.asarray(open_image(tiff(values, order=order, photometric=2, planar=planar)))
+    np.testing.assert_allclose(opened, RAMPS / 257, atol=1.1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff(RAMPS, photometric=2, planar=2),
+        tiff((RAMPS / 65535).astype(np.float32), photometric=2, kind=3),
+        tiff(RAMP / 65535, kind=3),
+    ],
+    ids=["16 bits in planes", "RGB of floats", "float64"],
+)
+def test_a_tiff_that_can_not_be_read_is_refused_and_never_garbled(data: bytes) -> None:
+    for read in (lambda: inspect(data, "a.tif"), lambda: open_image(data, name="a.tif")):
+        with pytest.raises(NotAnImageError, match=r"a\.tif.*a TIFF of a kind that isn't read; convert it"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("compression", "mode"),
+    [*product(["tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd"], ["RGB", "L", "CMYK", "RGBA"]), ("jpeg", "RGB")],
+)
+def test_compressed_tiff(compression: str, mode: str) -> None:
+    options = {"quality": 95} if compression == "jpeg" else {}
+    data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
+    plain = picture(3).convert(mode).convert("RGB")
+    assert difference(open_image(data), plain) < 12
+    assert inspect(data, "a.tif").height == 32
+
+
+def test_fax_and_palette_tiff() -> None:
+    bits = picture(4).convert("1")
+    assert difference(open_image(encoded(bits, "TIFF", compression="group4")), bits) == 0
+    colours = picture(4).quantize(16)
+    assert difference(open_image(encoded(colours, "TIFF", compression="tiff_lzw")), colours) == 0
+
+
+# -- several frames ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("format_", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_of_several_frames_the_first_counts(format_: str) -> None:
     frames = [picture(seed) for seed in (5, 6, 7)]
     data = encoded(frames[0], format_, save_all=True, append_images=frames[1:], **LOSSLESS.get(format_, {}))
     assert difference(open_image(data), frames[0]) < 3
-    assert inspect(data, "film").height == 32
+    facts = inspect(data, "film")
+    assert (facts.height, facts.frames) == (32, 3)
+    assert inspect(encoded(frames[0], format_), "picture").frames == 1
+
+
+def test_compressed_pages_are_counted() -> None:
+    pages = [picture(seed) for seed in (5, 6)]
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    assert inspect(data, "pages.tif").frames == 2
+    assert difference(open_image(data), pages[0]) == 0
+
+
+def test_pictures_behind_a_photo_count_if_they_are_as_large() -> None:
+    photo, preview = picture(5, (64, 48)), picture(6, (16, 12))
+    data = encoded(photo, "MPO", save_all=True, append_images=[picture(7, (64, 48)), preview], quality=95)
+    assert inspect(data, "a.mpo").frames == 2
+    assert inspect(encoded(photo, "MPO", save_all=True, append_images=[preview]), "a.jpg").frames == 1
+    assert difference(open_image(data), photo) < 12
+
+
+def test_an_import_says_which_files_have_several_pages(tmp_path: Path, add: Callable[..., ImportReport]) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    pages = [picture(seed) for seed in (5, 6, 7)]
+    (folder / "pages.tif").write_bytes(encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    (folder / "photo.jpg").write_bytes(jpeg(1))
+    report = add(folder)
+    assert report.added == 2
+    assert codes(report) == [("IMAGE_HAS_FRAMES", "pages.tif")]
+    assert "3 pages or frames; the first one is used" in report.issues["message"].item()
+    assert codes(add(folder)) == []
+
+
+def test_a_damaged_second_page_is_no_reason_to_refuse_the_first() -> None:
+    pages = [picture(seed) for seed in (5, 6)]
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    whole = encoded(pages[0], "TIFF")
+    cut = data[: len(whole) + 8]
+    facts = inspect(cut, "pages.tif")
+    assert (facts.width, facts.height) == (48, 32)
+    assert difference(open_image(cut), pages[0]) == 0
 
 
 def test_the_source_image_is_not_changed_and_not_shared() -> None:

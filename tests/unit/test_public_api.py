@@ -30,9 +30,14 @@ def test_the_exported_names() -> None:
         "errors",
         "evaluate",
         "examples",
+        "from_huggingface",
+        "from_ipyannotations",
+        "from_supervision",
         "list_projects",
         "load_project",
         "read_dataset",
+        "unpack_project",
+        "validate_manifest",
     ]
     assert dir(cl) == sorted([*cl.__all__, "__version__"])
     for name in cl.__all__:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from customlabels_nb.store.migrations import _1_to_2
+
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: dict[int, Migration] = {}
+MIGRATIONS: dict[int, Migration] = {1: _1_to_2.migrate}

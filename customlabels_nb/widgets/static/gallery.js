@@ -237,6 +237,7 @@ class Gallery {
   _layout() {
     const width = this.root.clientWidth;
     if (!width) return;
+    this.root.classList.toggle("medium", width < 980);
     this.root.classList.toggle("narrow", width < 700);
     this.columns = this.single ? 1 : columnsFor(this.listing.size, width - 24);
     this.grid.style.setProperty("--columns", String(this.columns));

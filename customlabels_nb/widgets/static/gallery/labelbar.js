@@ -29,18 +29,27 @@ export class LabelBar {
   }
 
   update({ labels, counts, task, readOnly }) {
+    const state = JSON.stringify([labels, readOnly]);
+    if (state !== this.state) this._build(labels, readOnly); // else the buttons stay, with the focus that one may have
+    this.state = state;
+    this.counts.forEach((node, label) => setText(node, (counts[label] ?? 0).toLocaleString("en")));
+    this._rule(task, readOnly);
+  }
+
+  _build(labels, readOnly) {
     this.labels = labels;
-    this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => {
-      const key = index < 9 ? element("span", { class: "key", text: String(index + 1) }) : element("span", { class: "key" });
-      return element("button", {
+    this.counts = new Map(labels.slice(0, LABELS_SHOWN).map(({ label }) => [label, element("span", { class: "count" })]));
+    this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => element(
+      "button", {
         type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour }, data: { label },
-        title: index < 9 ? `${label}: key ${index + 1}` : label, on: { click: () => this.on.choose(label) },
-      }, key, element("bdi", { text: label }), element("span", { class: "count", text: (counts[label] ?? 0).toLocaleString("en") }));
-    }));
+        title: index < 9 ? `${label}: key ${index + 1}` : label,
+        on: { click: () => { this.on.leave(); this.on.choose(label); } },
+      },
+      element("span", { class: "key", text: index < 9 ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
+    )));
     if (labels.length > LABELS_SHOWN) this.list.append(element("span", { class: "more", text: `and ${labels.length - LABELS_SHOWN} more` }));
     if (!labels.length) this.list.append(element("span", { class: "more", text: "No label yet: type the first one" }));
     show(this.field.parentElement, !readOnly);
-    this._rule(task, readOnly);
   }
 
   _rule(task, readOnly) {

@@ -18,6 +18,8 @@ const SORTS = [
   ["similarity", "similarity"],
 ];
 
+const NO_MODEL = "No model has been run on these images yet";
+
 function menu(caption, name, onChange) {
   const select = element("select", { on: { change: onChange }, attributes: { "aria-label": caption }, data: { menu: name } });
   return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
@@ -58,32 +60,42 @@ export class Toolbar {
     );
   }
 
-  update({ project, splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly, isEmpty }) {
-    setText(this.title, project);
-    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
-      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
-      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
-      on: { click: () => this.on.split(name) },
-    })));
-    this.shown.replaceChildren(...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })));
-    const why = "No model has been run on these images yet";
-    this.sort.replaceChildren(...SORTS.map(([value, text]) => {
-      const disabled = (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
-      return option(value, text, { selected: value === query.sort, disabled, title: disabled ? why : undefined });
-    }));
-    show(this.shuffle, query.sort === "random");
-    this._fillWhose(query, labels, annotators, hasPredictions, why);
-    if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
-    show(this.submit, !readOnly);
-    show(this.skip, !readOnly);
-    show(this.upload, !readOnly);
+  update(facts) {
+    const { splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly, isEmpty } = facts;
+    setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
+    if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    // menus are only filled anew where they differ: one of them may be open, or have the focus
+    const state = JSON.stringify([splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly]);
+    if (state === this.state) return;
+    this.state = state;
+    this._fillTabs(splits, split);
+    this.shown.replaceChildren(...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })));
+    this._fillSorts(query, hasPredictions, similarity);
+    this._fillWhose(query, labels, annotators, hasPredictions);
+    show(this.shuffle, query.sort === "random");
+    for (const button of [this.submit, this.skip, this.upload]) show(button, !readOnly);
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }
 
-  _fillWhose(query, labels, annotators, hasPredictions, why) {
+  _fillTabs(splits, split) {
+    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
+      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
+      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
+      on: { click: () => { this.on.leave(); this.on.split(name); } },
+    })));
+  }
+
+  _fillSorts(query, hasPredictions, similarity) {
+    this.sort.replaceChildren(...SORTS.map(([value, text]) => {
+      const disabled = (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
+      return option(value, text, { selected: value === query.sort, disabled, title: disabled ? NO_MODEL : undefined });
+    }));
+  }
+
+  _fillWhose(query, labels, annotators, hasPredictions) {
     const group = (caption, kind, names, disabled = false) => element(
-      "optgroup", { label: caption, disabled, title: disabled ? why : undefined },
+      "optgroup", { label: caption, disabled, title: disabled ? NO_MODEL : undefined },
       ...(names.length ? names : ["–"]).map((name) => option(JSON.stringify([kind, name]), name, {
         selected: query[kind] === name, disabled: !names.length,
       })),

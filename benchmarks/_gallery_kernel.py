@@ -1,0 +1,171 @@
+"""What the cells of ``gallery.py``'s notebook call: projects, screens to compare with, and a training-like loop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import anywidget
+import ipywidgets
+import pandas as pd
+
+import customlabels_nb as cl
+from customlabels_nb import tables as t
+from customlabels_nb.store import Action
+from customlabels_nb.widgets._base import join_modules
+from customlabels_nb.widgets.gallery import Gallery
+
+LABELS = ("apple", "pear", "plum")
+PAGE = 100
+PIXELS = 160
+
+
+def create(photos: Path) -> cl.Project:
+    """A project of all the photos, none labelled."""
+    project = cl.create_project("photos", task="single-label")
+    project.add_images(photos, progress=False)
+    for label in LABELS:
+        project.labels.add(label)
+    return project
+
+
+def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
+    """A project of so many images with the contents, and so the thumbnails, of the photos; without files of its own."""
+    project = cl.create_project(name, task="single-label")
+    contents = photos.train_set.images["sha256"].tolist()
+    rows = {
+        "image": [f"/photos/2026-11/IMG_{number:06}.jpg" for number in range(images)],
+        "sha256": [contents[number % len(contents)] for number in range(images)],
+        "width": 1024,
+        "height": 768,
+    }
+    store = project._place.store
+    store.add_images("train", t.normalise_images(pd.DataFrame(rows)), t.empty_annotations(), Action("import", "somebody"))
+    for label in LABELS:
+        project.labels.add(label)
+    cache = Path(project.root) / "cache"
+    cache.mkdir(exist_ok=True)
+    (cache / "thumbnails").symlink_to(Path(photos.root) / "cache" / "thumbnails")
+    return project
+
+
+def forget_thumbnails(project: cl.Project) -> None:
+    """Delete the thumbnails that are on disk."""
+    shutil.rmtree(Path(project.root) / "cache" / "thumbnails")
+
+
+def thumbnails(project: cl.Project) -> list[bytes]:
+    """The thumbnail of every photo, in the order of import."""
+    gallery = project.label("train")
+    session, files = gallery.session, gallery._files
+    found = files.thumbnails([(name, session.content_of(name)) for name in session.table.names], PIXELS)
+    gallery.close()
+    return [data for data in found if isinstance(data, bytes)]
+
+
+class Timed:
+    """Notes how long a gallery's handlers take.
+
+    Attributes
+    ----------
+    took : dict
+        Milliseconds by kind of request.
+    """
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.took: dict[str, list[float]] = {}
+        gallery.handlers = {kind: self._timed(kind, handler) for kind, handler in gallery.handlers.items()}
+
+    def _timed(self, kind: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(content: dict[str, Any], buffers: list[Any]) -> Any:
+            began = perf_counter()
+            try:
+                return handler(content, buffers)
+            finally:
+                self.took.setdefault(kind, []).append(1000 * (perf_counter() - began))
+
+        return timed
+
+    def read(self, kind: str) -> list[float]:
+        """What was noted of this kind since the last call; the rest is dropped."""
+        own = self.took.get(kind, [])
+        self.took.clear()
+        return own
+
+
+class Bare(anywidget.AnyWidget):
+    """Sends a page of bytes that it has in memory whenever it is asked, and that is all."""
+
+    _esm = join_modules(Path(__file__).with_name("_gallery_bare.js"))
+
+    def __init__(self, pictures: list[bytes]) -> None:
+        super().__init__()
+        pages = [pictures[begin : begin + PAGE] for begin in range(0, len(pictures), PAGE)]
+        self.on_msg(lambda _, message, __: self.send({"page": message["page"]}, pages[message["page"] % len(pages)]))
+
+
+class Grid(ipywidgets.VBox):
+    """What people build of ipywidgets: a ``GridBox`` of ``Image`` with buttons below each, and one for the next page."""
+
+    def __init__(self, pictures: list[bytes]) -> None:
+        self.pages = [pictures[begin : begin + PAGE] for begin in range(0, len(pictures), PAGE)]
+        self.page = 0
+        self.labels: list[tuple[str | None, ...]] = []
+        style = ipywidgets.ToggleButtonsStyle(button_width="30%")
+        self.shown = [ipywidgets.Image(value=data, format="jpeg") for data in self.pages[0]]
+        self.buttons = [ipywidgets.ToggleButtons(options=LABELS, value=None, style=style) for _ in self.shown]
+        cells = [ipywidgets.VBox(pair) for pair in zip(self.shown, self.buttons, strict=True)]
+        layout = ipywidgets.Layout(grid_template_columns="repeat(10, minmax(0, 1fr))")
+        turn = ipywidgets.Button(description="next page")
+        turn.on_click(self.turn)
+        super().__init__([turn, ipywidgets.GridBox(cells, layout=layout)])
+        self.add_class("grid-peer")
+
+    def turn(self, _: Any) -> None:
+        """Keep the labels and show the next page."""
+        self.labels.append(tuple(buttons.value for buttons in self.buttons))
+        self.page = (self.page + 1) % len(self.pages)
+        for image, buttons, data in zip(self.shown, self.buttons, self.pages[self.page], strict=True):
+            image.value = data
+            buttons.value = None
+
+
+def one_by_one(photos: Path) -> Any:
+    """ipyannotations' ``ClassLabeller`` that goes on to the next photo at each answer, which goes to a list."""
+    from ipyannotations.images import ClassLabeller
+
+    paths = iter(sorted(photos.glob("*.jpg")))
+    labeller = ClassLabeller(options=list(LABELS))
+    labeller.answers = []
+
+    def submitted(label: str) -> None:
+        labeller.answers.append(label)
+        labeller.display(next(paths))
+
+    labeller.on_submit(submitted)
+    labeller.add_class("one-by-one")
+    labeller.display(next(paths))
+    return labeller
+
+
+def train_until(stop: Path) -> int:
+    """Train a small network on all cores, in the main thread, until the file ``stop`` is there; returns the steps."""
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3, stride=2), nn.ReLU(), nn.Conv2d(32, 64, 3, stride=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 3),
+    )  # fmt: skip
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    images, classes = torch.rand(16, 3, 224, 224), torch.randint(0, 3, (16,))
+    steps = 0
+    while not stop.exists():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(images), classes).backward()
+        optimizer.step()
+        steps += 1
+    return steps

@@ -1,0 +1,163 @@
+"""What ``gallery.py`` shows in the browser, and how it presses keys there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _measure import cores
+from PIL import Image, ImageDraw
+
+SIZE = (1024, 768)
+BASES = 12
+PAGE = 100
+
+
+def draw_photos(folder: Path, count: int) -> None:
+    """Photos of 0.8 megapixels with noise and shapes; no two are alike. Those that are there already stay."""
+    rng = np.random.default_rng(0)
+    bases = [_base(rng) for _ in range(BASES)]
+    shifts = rng.integers(0, SIZE[1], (count, 2))
+    tints = rng.integers(-40, 40, (count, 1, 1, 3))
+
+    def one(number: int) -> None:
+        path = folder / f"{number:05}.jpg"
+        if path.exists():
+            return
+        pixels = np.roll(bases[number % BASES], tuple(shifts[number]), axis=(0, 1))
+        buffer = io.BytesIO()
+        Image.fromarray((pixels + tints[number]).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+        path.write_bytes(buffer.getvalue())
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(one, range(count)))
+
+
+def _base(rng: np.random.Generator) -> np.ndarray:
+    fields = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(fields)
+    for _ in range(12):
+        x, y, size = (int(value) for value in rng.integers(20, 700, 3))
+        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        shape = pen.ellipse if size % 2 else pen.rectangle
+        shape((x, y, x + size // 4, y + size // 5), fill=colour)
+    noise = rng.normal(0, 9, (SIZE[1], SIZE[0], 1))
+    return (np.asarray(fields, dtype=np.int16) + noise.astype(np.int16)).clip(0, 255)
+
+
+class Screen:
+    """An element of the page that is steered by keys and clicks, with a clock beside it.
+
+    Parameters
+    ----------
+    page : tests.browser.jupyter.LabPage
+    selector : str
+        CSS; tells the element from all others of the page.
+    """
+
+    def __init__(self, page: Any, selector: str) -> None:
+        self.page = page.page
+        self.selector = selector
+        self.root = self.page.locator(selector)
+
+    def arm(self, condition: str, **given: Any) -> None:
+        """Start the clock with the next key or click."""
+        self.page.evaluate("given => clock.arm(given)", {"selector": self.selector, "condition": condition, **given})
+
+    def read(self) -> float:
+        """Milliseconds until all was painted."""
+        return float(self.page.evaluate("clock.read()"))
+
+    def key(self, key: str, condition: str, **given: Any) -> float:
+        """Press a key; returns the milliseconds until what it asks for is painted."""
+        self.arm(condition, **given)
+        self.page.keyboard.press(key)
+        return self.read()
+
+    def click(self, selector: str, condition: str, **given: Any) -> float:
+        """Click an element; returns the milliseconds until what it asks for is painted."""
+        self.page.locator(selector).scroll_into_view_if_needed()
+        self.arm(condition, **given)
+        self.page.locator(selector).click()
+        return self.read()
+
+    def turn_to(self) -> None:
+        """Scroll it into sight, give it the keyboard, and wait until nothing is on its way any more."""
+        self.root.evaluate("node => { node.scrollIntoView({ block: 'start' }); node.focus({ preventScroll: true }); }")
+        self.quiet()
+
+    def quiet(self) -> None:
+        """Wait until no request is open, and the page that is fetched ahead has come."""
+        self.page.evaluate("clock.quiet(250)")
+
+
+class BareScreen(Screen):
+    """The widget that only paints."""
+
+    def __init__(self, page: Any, selector: str) -> None:
+        super().__init__(page, selector)
+        self.number = 0
+
+    def next(self) -> float:
+        """Turn the page."""
+        self.turn_to()
+        self.number += 1
+        return self.key("PageDown", "bare", page=self.number, pictures="img")
+
+
+class GalleryScreen(Screen):
+    """A gallery that shows ``total`` images, 100 a page."""
+
+    def __init__(self, page: Any, selector: str, total: int) -> None:
+        super().__init__(page, selector)
+        self.total = total
+
+    def ready(self) -> GalleryScreen:
+        """Wait for its first page."""
+        self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
+        self.turn_to()
+        return self
+
+    def _page(self, number: int) -> dict[str, Any]:
+        first, last = number * PAGE, min((number + 1) * PAGE, self.total)
+        position = f"{first + 1:,}–{last:,} of"
+        return {"position": position, "count": last - first, "pictures": ".tile:not([hidden]) img[src]"}
+
+    def turn(self, number: int, key: str = "PageDown") -> float:
+        """Turn to the next page, or the one before, which has this number."""
+        self.turn_to()
+        return self.key(key, "page", **self._page(number))
+
+    def jump(self, number: int) -> float:
+        """Go to any page by its number."""
+        self.turn_to()
+        field = self.root.locator(".jump")
+        field.focus()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.type(str(number + 1))
+        return self.key("Enter", "page", **self._page(number))
+
+    def choose(self, menu: str, value: str) -> None:
+        """Choose an entry of a menu, and wait."""
+        self.root.locator(f"[data-menu='{menu}']").select_option(value)
+        self.quiet()
+
+    def label(self, key: str, label: str, index: int) -> float:
+        """Give the image in focus a label; until its chip is there."""
+        return self.key(key, "chips", label=label, first=index, count=1)
+
+    def label_all(self, key: str, label: str) -> float:
+        """Label a page that is selected; until it is said to be saved."""
+        self.quiet()
+        return self.key(key, "saved", label=label, count=PAGE)
+
+
+def spaced(pages: int) -> Iterable[int]:
+    """All pages but the first, every other one, then those between: none of them was fetched ahead when its turn comes."""
+    yield from range(2, pages, 2)
+    yield from range(1, pages, 2)

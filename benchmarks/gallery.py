@@ -1,0 +1,298 @@
+"""The gallery in a real JupyterLab and browser: how long from a key until what it asks for is painted.
+
+A time runs from the browser's own time of the key until the pictures of the page are decoded and two frames have begun
+after that. The photos are drawn here: 1024 × 768 pixels, noise and shapes, no two alike. With cached thumbnails the
+gallery takes turns with a bare widget that has the same bytes in memory and does nothing but paint them.
+
+    python benchmarks/gallery.py [--quick] [--photos DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from _gallery_screens import PAGE, BareScreen, GalleryScreen, Screen, draw_photos, spaced
+from _measure import ROOT, bound, cores, figure, heading, start
+
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.jupyter import BROWSER_FLAGS, Lab, LabPage, notebook, serve
+
+PAGES, KEYS, BULKS, SIZES = 31, 60, 15, (250, 250_000)
+QUICK_PAGES, QUICK_KEYS, QUICK_BULKS, QUICK_SIZES = 13, 10, 4, (250, 10_000)
+LABELS = ("apple", "pear", "plum")
+CACHED, OVER_BARE, PREFETCHED, COLD, GROWTH = 200, 1.5, 60, 600, 1.2
+CHIP, SAVED, SAVED_WHILE_BUSY, NOTEBOOK = 50, 200, 1_000, 100_000
+
+SETUP = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {benchmarks!r})
+import _gallery_kernel as bench
+photos = Path({photos!r})
+project = bench.create(photos)
+"""
+CELLS = {
+    "setup": SETUP,
+    "gallery": "g = project.label('train', page_size=100)\ntimed = bench.Timed(g)\ng",
+    "bare": "pictures = bench.thumbnails(project)\nbench.Bare(pictures)",
+    "training": "bench.train_until(Path('stop'))",
+    "small": "small = bench.create_of_size('small', {small}, project).label('train', page_size=100)\nsmall",
+    "large": "large = bench.create_of_size('large', {large}, project).label('train', page_size=100)\nlarge",
+    "grid": "bench.Grid(pictures)",
+    "one by one": "bench.one_by_one(photos)",
+}
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """Such a share (0 to 100) of the values is at most this."""
+    return float(np.percentile(values, share))
+
+
+def show(name: str, values: Sequence[float]) -> None:
+    """Half of the values, and 95 % of them, are at most so many milliseconds."""
+    figure(name, f"p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms ({len(values)} times)")
+
+
+class Bench:
+    """The notebook in the browser.
+
+    Parameters
+    ----------
+    page : LabPage
+    pages : int
+        Pages of 100 photos.
+    """
+
+    def __init__(self, page: LabPage, pages: int) -> None:
+        self.page = page
+        self.pages = pages
+        page.page.evaluate(Path(__file__).with_name("_gallery_clock.js").read_text("utf-8"))
+        page.page.evaluate("clock.watch()")
+
+    def run(self, cell: str, *, wait: bool = True) -> str:
+        """Run a cell; returns the CSS of its output."""
+        index = list(CELLS).index(cell)
+        self.page.run_cell(index, wait=wait, seconds=600)
+        self.page.cell(index).evaluate("(node, index) => { node.dataset.bench = index; }", index)
+        return f"[data-bench='{index}'] .jp-Cell-outputArea"
+
+    def clear(self, cell: str) -> None:
+        """Empty a cell's output."""
+        script = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.clearExecution?.()"
+        self.page.page.evaluate(script, list(CELLS).index(cell))
+
+    def gallery(self, cell: str, total: int) -> GalleryScreen:
+        """Run a cell that shows a gallery of so many images."""
+        return GalleryScreen(self.page, f"{self.run(cell)} .clnb-gallery", total).ready()
+
+    def do(self, code: str) -> None:
+        """Run code in the kernel, beside the cells."""
+        reply = self.page.kernel_client().execute(code, reply=True, timeout=300)
+        assert reply["content"]["status"] == "ok", reply["content"]
+
+    def show_parts(self, kind: str) -> None:
+        """How long the kernel took for requests of a kind, and how long until the page had the answer."""
+        trips = self.page.page.evaluate("kind => clock.trips(kind)", kind)
+        taken = self.page.value(f"timed.read({kind!r})")
+        if trips and taken:
+            show("  of which until the answer was in the page", trips)
+            show("  of which in the kernel's handler", taken)
+
+
+def saved_notebook(bench: Bench) -> None:
+    """How much larger the saved notebook is with a gallery in it, which is left open."""
+    page = bench.page
+    page.save()
+    before = page.path.stat().st_size
+    bench.gallery("gallery", bench.pages * PAGE)
+    page.save()
+    heading("the saved notebook:")
+    bound("grows by", (page.path.stat().st_size - before) / 1000, " KB", at_most=NOTEBOOK / 1000)
+
+
+def turning(bench: Bench, gallery: GalleryScreen) -> None:
+    """Pages of thumbnails that are nowhere yet, on disk, and in the page."""
+    heading(f"a page of {PAGE} thumbnails painted, nothing cached:")
+    bench.show_parts("page")
+    cold: list[float] = []
+    bench.do("bench.forget_thumbnails(project)")
+    for number in spaced(bench.pages):
+        if number == 1:  # the pages between were fetched ahead, and are on disk
+            gallery.quiet()
+            bench.do("bench.forget_thumbnails(project)")
+        cold.append(gallery.jump(number))
+    gallery.quiet()
+    show("gallery", cold)
+    bench.show_parts("page")
+    bound("p95", percentile(cold, 95), " ms", at_most=COLD)
+
+    heading("the same, thumbnails cached on disk, in turn with the bare widget:")
+    bare = BareScreen(bench.page, f"{bench.run('bare')} .bare")
+    cached: list[float] = []
+    painted: list[float] = []
+    gallery.jump(0)
+    gallery.quiet()
+    bench.page.value("timed.read('page')")
+    bench.page.page.evaluate("clock.trips('page')")
+    for turn, number in enumerate(spaced(bench.pages)):
+        if turn % 2:
+            painted.append(bare.next())
+        cached.append(gallery.jump(number))
+        if not turn % 2:
+            painted.append(bare.next())
+    gallery.quiet()
+    show("gallery", cached)
+    bench.show_parts("page")
+    show("bare", painted)
+    bound("p95", percentile(cached, 95), " ms", at_most=CACHED)
+    bound("median of gallery over median of bare", percentile(cached, 50) / percentile(painted, 50), "×", at_most=OVER_BARE)
+    over = percentile(cached, 95) / percentile(painted, 95)
+    bound("p95 of gallery over p95 of bare", over, "×", at_most=OVER_BARE)
+
+    heading("the next page, fetched ahead:")
+    gallery.jump(0)
+    ahead = [gallery.turn(number) for number in range(1, bench.pages)]
+    show("gallery", ahead)
+    bound("p95", percentile(ahead, 95), " ms", at_most=PREFETCHED)
+
+
+@contextmanager
+def training(bench: Bench) -> Iterator[None]:
+    """A cell trains on all cores meanwhile."""
+    stop = bench.page.path.parent / "stop"
+    stop.unlink(missing_ok=True)
+    bench.run("training", wait=False)
+    bench.page.page.wait_for_timeout(8_000)  # until torch is imported, and the first steps are done
+    try:
+        yield
+    finally:
+        stop.touch()
+        bench.page.wait_for_kernel()
+
+
+def keys(bench: Bench, gallery: GalleryScreen, count: int, *, while_training: bool = False) -> None:
+    """One label a key, image by image."""
+    gallery.turn_to()
+    gallery.page.keyboard.press("Escape")
+    gallery.page.keyboard.press("Home")
+    times = []
+    for index in range(count):
+        times.append(gallery.label(str(index % 3 + 1), LABELS[index % 3], index))
+        gallery.page.keyboard.press("ArrowRight")
+        gallery.page.wait_for_timeout(30)
+    gallery.quiet()
+    heading("a key that labels, until its chip is painted" + (", while a cell trains:" if while_training else ":"))
+    show("gallery", times)
+    bench.show_parts("edit")
+    bound("p95", percentile(times, 95), " ms", at_most=CHIP)
+
+
+def bulk(bench: Bench, gallery: GalleryScreen, count: int, *, while_training: bool = False) -> None:
+    """A page of labels by one key, until they are said to be saved."""
+    gallery.turn_to()
+    gallery.key("Control+a", "selected", count=PAGE)
+    gallery.label_all("3", LABELS[2])
+    times = [gallery.label_all(str(number % 2 + 1), LABELS[number % 2]) for number in range(count)]
+    heading(f"{PAGE} labels by one key, until they are saved" + (", while a cell trains:" if while_training else ":"))
+    show("gallery", times)
+    bench.show_parts("edit")
+    bound("p95", percentile(times, 95), " ms", at_most=SAVED_WHILE_BUSY if while_training else SAVED)
+    gallery.page.keyboard.press("Escape")
+
+
+def busy(bench: Bench, gallery: GalleryScreen, count: int) -> None:
+    """The same while a cell trains."""
+    gallery.jump(0)
+    gallery.turn_to()
+    with training(bench):
+        keys(bench, gallery, count, while_training=True)
+        bulk(bench, gallery, count, while_training=True)
+        heading("the next page while a cell trains, not fetched ahead:")
+        times = [gallery.jump(number) for number in range(2, 2 * count, 2)]
+        show("gallery", times)
+        bench.show_parts("page")
+
+
+def growth(bench: Bench, sizes: tuple[int, int]) -> None:
+    """Turning pages back, so that none was fetched ahead, in a small and in a large project in turn."""
+    screens = [
+        bench.gallery(cell, total) for cell, total in zip(("small", "large"), sizes, strict=True)
+    ]
+    heading(f"turning the page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
+    times: list[list[float]] = [[], []]
+    for _ in range(bench.pages // 2):
+        for screen, kept in zip(screens, times, strict=True):
+            last = (screen.total - 1) // PAGE
+            start_at = last if screen.total <= 1000 else last // 2
+            screen.jump(start_at)
+            screen.choose("size", "48")  # and back: what was known of rows is forgotten
+            screen.choose("size", "100")
+            kept += [screen.turn(number, "PageUp") for number in (start_at - 1, start_at - 2)]
+    for total, own in zip(sizes, times, strict=True):
+        show(f"{total:,} images", own)
+    over = percentile(times[1], 50) / percentile(times[0], 50)
+    bound("p50, large over small", over, "×", at_most=GROWTH)
+
+
+def peers(bench: Bench, gallery: GalleryScreen, count: int) -> None:
+    """A page labelled in the gallery, in ipywidgets' and in ipyannotations': labels per minute that the screen takes."""
+    heading("side by side; the time that a script waits for the screen, with no time to think:")
+    minutes: dict[str, float] = {}
+    gallery.jump(0)
+    gallery.turn_to()
+    gallery.page.keyboard.press("Escape")
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few pages and keys: does it run?")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="where the photos are drawn, and kept for the next run")
+    options = parser.parse_args()
+    sys.argv = sys.argv[:1]
+    start(None, with_images=False)
+    from playwright.sync_api import sync_playwright
+
+    from tests import provision
+
+    program = provision.find_chromium()
+    if program is None:
+        print("There is no Chromium: `python -m tests` installs one.")
+        return
+    pages, count, bulks, sizes = (
+        (QUICK_PAGES, QUICK_KEYS, QUICK_BULKS, QUICK_SIZES) if options.quick else (PAGES, KEYS, BULKS, SIZES)
+    )
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        photos = (options.photos or Path(folder) / "photos").absolute() / str(pages)
+        draw_photos(photos, pages * PAGE)
+        names = {"benchmarks": str(Path(__file__).parent), "photos": str(photos), "small": sizes[0], "large": sizes[1]}
+        (Path(folder) / "jupyter").mkdir()
+        with serve(Path(folder) / "jupyter") as server:
+            chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+            lab = Lab(server, chromium, name="benchmark")
+            page = lab.open(notebook(*(cell.format(**names) for cell in CELLS.values())), width=1400, height=1750)
+            bench = Bench(page, pages)
+            bench.run("setup")
+            saved_notebook(bench)
+            gallery = GalleryScreen(page, "[data-bench='1'] .clnb-gallery", pages * PAGE)
+            turning(bench, gallery)
+            gallery.jump(0)
+            keys(bench, gallery, count)
+            bulk(bench, gallery, bulks)
+            busy(bench, gallery, bulks)
+            growth(bench, sizes)
+            lab.close()
+            chromium.close()
+
+
+if __name__ == "__main__":
+    main()

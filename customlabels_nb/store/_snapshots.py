@@ -1,0 +1,371 @@
+"""Snapshots: what a dataset was at a moment, compared with another moment and brought back.
+
+A snapshot is compressed JSON, column by column, that speaks of images and labels by name; images are found again by
+their names, on whichever side they are meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, delete, select
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.store import frames, schema
+from customlabels_nb.store._datasets import ensure_dataset, keep_images, note_image_change
+from customlabels_nb.store._labels import insert_label
+from customlabels_nb.store._trace import Trace, delete_with
+from customlabels_nb.store.base import Action
+from customlabels_nb.store.columns import fetch_columns, insert_columns, plain
+from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids, update_rows
+
+_FORMAT = 1
+_LEVEL = 3  # a third of the time of zlib's own choice for a tenth more bytes
+_IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
+#: What is brought back of an image that is there: its size and content are those of the file, whatever it was then.
+_RESTORED = ("split", "status", "source", "tags", "extra")
+_DETAILS = ("source", "tags", "extra")
+_MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
+_LISTED = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64", "annotations": "int64"}
+_NUMBERS = (*t.BOX_COLUMNS, "confidence")
+_WHOLE = ("image", "label", "crowd", "created")
+_KINDS = "".join("f" if name in _NUMBERS else "i" if name in _WHOLE else "s" for name in _MARKS)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, with its bits well mixed: 2**64 divided by the golden ratio
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass
+class Content:
+    """Images and annotations as columns of raw values.
+
+    ``image`` and ``label`` of annotations are positions in ``images`` and ``labels``. ``ids`` and ``revisions`` are
+    known of what was read from the tables of the database, ``split`` says if only one side is here.
+    """
+
+    split: str | None
+    images: dict[str, list[Any]]
+    annotations: dict[str, Array]
+    labels: list[list[str]]
+    ids: list[int]
+    revisions: list[int]
+
+    def __len__(self) -> int:
+        return len(self.images["image"])
+
+
+def read_content(connection: Connection, split: str | None) -> Content:
+    """What is in the database now, of one side or of both."""
+    i, a, names = schema.images.c, schema.annotations.c, schema.labels.c
+    images = select(i.id, i.revision, *(i[name] for name in _IMAGES)).order_by(i.id)
+    marks = select(a.image_id, a.label_id, *(a[name] for name in _MARKS)).order_by(a.image_id, a.id)
+    if split is not None:
+        images = images.where(i.split == split)
+        marks = marks.where(a.image_id.in_(select(i.id).where(i.split == split)))
+    ids, revisions, *columns = _columns(fetch(connection, images), len(_IMAGES) + 2)
+    image_ids, label_ids, *values = fetch_columns(connection, marks, "ii" + _KINDS)
+    labels = fetch(connection, select(names.id, names.label, names.colour).order_by(names.id))
+    annotations = {
+        "image": np.searchsorted(np.asarray(ids, dtype=np.int64), image_ids),
+        "label": np.searchsorted(np.asarray([row[0] for row in labels], dtype=np.int64), label_ids),
+        **dict(zip(_MARKS, values, strict=True)),
+    }
+    images_ = dict(zip(_IMAGES, columns, strict=True))
+    return Content(split, images_, annotations, [list(row[1:]) for row in labels], ids, revisions)
+
+
+def encode(content: Content) -> bytes:
+    """The content as it is kept."""
+    packer = zlib.compressobj(_LEVEL)
+    parts = (packer.compress(part.encode("utf-8", "surrogatepass")) for part in _json_parts(content))
+    return b"".join([*parts, packer.flush()])
+
+
+def _json_parts(content: Content) -> Iterator[str]:
+    """The JSON text a column at a time, of which only one is in memory besides what is packed already."""
+    head = {"format": _FORMAT, "split": content.split, "labels": content.labels}
+    yield json.dumps(head, ensure_ascii=False)[:-1]
+    tables: dict[str, Mapping[str, Any]] = {"images": content.images, "annotations": content.annotations}
+    for key, columns in tables.items():
+        for at, (name, column) in enumerate(columns.items()):
+            yield f"{',' if at else f', {json.dumps(key)}: {{'}{json.dumps(name)}:"
+            yield json.dumps(_listed_values(column), ensure_ascii=False, separators=(",", ":"))
+        yield "}"
+    yield "}"
+
+
+def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
+    """The values with None for what is missing; where all are one, just that and how many there are."""
+    if isinstance(column, list):
+        return column
+    values = np.asarray(column)
+    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
+        values = values.astype(object)
+        values[missing] = None
+    first = values[0] if len(values) else None
+    if len(values) and (values == first).all():
+        return {"count": len(values), "value": values[:1].tolist()[0]}
+    found: list[Any] = values.tolist()
+    return found
+
+
+def decode(data: bytes) -> Content:
+    """The content that was kept."""
+    try:
+        value = json.loads(zlib.decompress(bytes(data)).decode("utf-8", "surrogatepass"))
+        if value["format"] != _FORMAT:
+            raise StoreError("The snapshot was written by a newer release of customlabels_nb; upgrade it.")
+        annotations = {name: _array(name, column) for name, column in value["annotations"].items()}
+        return Content(value["split"], value["images"], annotations, value["labels"], [], [])
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"The snapshot is damaged ({error}).") from error
+
+
+def _array(name: str, column: list[Any] | dict[str, Any]) -> Array:
+    dtype = np.float64 if name in _NUMBERS else np.int64 if name in _WHOLE else object
+    if isinstance(column, dict):
+        return np.full(column["count"], column["value"], dtype=dtype)
+    values = np.empty(len(column), dtype=dtype)
+    values[:] = column
+    return values
+
+
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
+
+
+def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> None:
+    """Keep a snapshot under a name that is free."""
+    c = schema.snapshots.c
+    if connection.scalar(select(c.id).where(c.name == name)) is not None:
+        raise NotAllowedError(f"There is a snapshot {name!r} already; choose another name or delete that one.")
+    id_ = take_ids(connection, schema.snapshots, 1)[0]
+    marks = len(content.annotations["image"])
+    row = (id_, name, now_us(), action.who, content.split, len(content), marks, data)
+    insert_rows(connection, schema.snapshots, [column.name for column in schema.snapshots.columns], [row])
+    record(connection, action, split=content.split, count=len(content), after={"snapshot": name})
+
+
+def listed(connection: Connection) -> pd.DataFrame:
+    """The snapshots, oldest first."""
+    c = schema.snapshots.c
+    rows = fetch(connection, select(*(c[name] for name in _LISTED)).order_by(c.id))
+    found = frames.frame(rows, _LISTED)
+    return found.assign(created=frames.times(found["created"].to_numpy()))
+
+
+def load(connection: Connection, name: str) -> bytes:
+    """The kept bytes of a snapshot."""
+    c = schema.snapshots.c
+    found = fetch(connection, select(c.content).where(c.name == name))
+    if not found:
+        names = [row[0] for row in fetch(connection, select(c.name).order_by(c.id))]
+        raise InputError(f"There is no snapshot {name!r}; there are {names[-20:]!r}.")
+    return bytes(found[0][0])
+
+
+def remove(connection: Connection, name: str, action: Action) -> None:
+    """Delete a snapshot."""
+    load(connection, name)
+    connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
+    record(connection, action, before={"snapshot": name})
+
+
+def restore(connection: Connection, name: str, content: Content, action: Action) -> int:
+    """Make the datasets what they were, as one action; returns how many images changed."""
+    now = read_content(connection, None)
+    pairs = matched(now, content)
+    sums, sums_then = mark_sums(now), mark_sums(content)
+    gone = [i for i, j in pairs if i is not None and j is None]
+    new = [j for i, j in pairs if i is None and j is not None]
+    kept = [(i, j) for i, j in pairs if i is not None and j is not None]
+    redrawn = [(i, j) for i, j in kept if sums[i] != sums_then[j]]
+    differing = [(i, j) for i, j in kept if any(now.images[f][i] != content.images[f][j] for f in _RESTORED)]
+    changed = sorted({*redrawn, *differing})
+    if not gone and not new and not changed:
+        return 0
+    trace = Trace(connection)
+    made = []
+    for split in sorted({content.images["split"][j] for j in [*new, *(j for _, j in changed)]}):
+        made += [] if _has_dataset(connection, split) else [split]
+        ensure_dataset(connection, split)
+    keep_images(connection, trace, [now.ids[i] for i in gone])
+    delete_with(connection, schema.images, [now.ids[i] for i in gone])
+    trace.keep(schema.images, [now.ids[i] for i, _ in changed], ("image", *_RESTORED, "revision"))
+    update_rows(
+        connection,
+        schema.images,
+        (*_RESTORED, "revision"),
+        [(*(content.images[f][j] for f in _RESTORED), now.revisions[i] + 1, now.ids[i]) for i, j in changed],
+    )
+    trace.keep(schema.annotations, [now.ids[i] for i, _ in redrawn], key="image_id", gone=True)
+    delete_with(connection, schema.annotations, [now.ids[i] for i, _ in redrawn], key="image_id")
+    ids = {j: now.ids[i] for i, j in redrawn} | _insert_images(connection, content, new)
+    _insert_marks(connection, content, ids)
+    if gone or new or any(now.images["split"][i] != content.images["split"][j] for i, j in changed):
+        note_image_change(connection)
+    trace.note("datasets_made", made)
+    touched = [now.images["image"][i] for i in [*gone, *(i for i, _ in changed)]]
+    touched += [content.images["image"][j] for j in new]
+    after = {"snapshot": name, "images": touched}
+    record(connection, action, split=content.split, count=len(touched), after=after, undo=trace.payload())
+    return len(touched)
+
+
+def _has_dataset(connection: Connection, split: str) -> bool:
+    c = schema.datasets.c
+    return connection.scalar(select(c.split).where(c.split == t.check_split(split))) is not None
+
+
+def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:
+    """Insert images of the snapshot; returns their ids by position."""
+    ids = take_ids(connection, schema.images, len(positions)) if positions else range(0)
+    moment = now_us()
+    rows = [
+        (id_, *(content.images[name][j] for name in _IMAGES), 1, moment) for id_, j in zip(ids, positions, strict=True)
+    ]
+    insert_rows(connection, schema.images, ("id", *_IMAGES, "revision", "created"), rows)
+    return dict(zip(positions, ids, strict=True))
+
+
+def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, int]) -> None:
+    """Insert the snapshot's annotations of these images, given by position, with the labels that are missing."""
+    chosen = _positions(content, ids)
+    c = schema.labels.c
+    known: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
+    for number in np.unique(content.annotations["label"][chosen]).tolist():
+        label, colour = content.labels[number]
+        if label not in known:
+            known[label] = insert_label(connection, label, colour)
+    if not len(chosen):
+        return
+    labels = [known.get(label) for label, _ in content.labels]
+    columns: dict[str, Any] = {
+        "id": take_ids(connection, schema.annotations, len(chosen)),
+        "image_id": [ids[place] for place in content.annotations["image"][chosen].tolist()],
+        "label_id": [labels[number] for number in content.annotations["label"][chosen].tolist()],
+        **{name: plain(pd.Series(content.annotations[name][chosen])) for name in _MARKS},
+    }
+    insert_columns(connection, schema.annotations, columns)
+
+
+def _positions(content: Content, places: Iterable[int]) -> Array:
+    """Which annotations are of these images."""
+    wanted = np.zeros(len(content), dtype=bool)
+    wanted[list(places)] = True
+    return np.flatnonzero(wanted[content.annotations["image"]])
+
+
+def matched(before: Content, after: Content) -> list[tuple[int | None, int | None]]:
+    """Positions of the same image in both: of the same name and side, or else of the same name.
+
+    An image that has no counterpart is left out where the other content doesn't speak of its side.
+    """
+    keys = [list(zip(c.images["split"], c.images["image"], strict=True)) for c in (before, after)]
+    there = {key: j for j, key in enumerate(keys[1])}
+    pairs: dict[int, int] = {i: there[key] for i, key in enumerate(keys[0]) if key in there}
+    used = set(pairs.values())
+    moved = {name: j for j, (_, name) in enumerate(keys[1]) if j not in used}
+    for i, (_, name) in enumerate(keys[0]):
+        if i not in pairs and name in moved:
+            pairs[i] = moved.pop(name)
+    used = set(pairs.values())
+    result: list[tuple[int | None, int | None]] = [
+        (i, pairs.get(i)) for i, (split, _) in enumerate(keys[0]) if i in pairs or after.split in (None, split)
+    ]
+    result += [(None, j) for j, (split, _) in enumerate(keys[1]) if j not in used and before.split in (None, split)]
+    return result
+
+
+def mark_sums(content: Content) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """One number an image that is equal where its annotations are, in whatever order; 64 bits of hash tell them apart.
+
+    When an annotation was written doesn't count.
+    """
+    sums = np.zeros(len(content), dtype=np.uint64)
+    if len(content.annotations["image"]):
+        names = np.array([label for label, _ in content.labels], dtype=object)
+        hashes = _hashed(names)[content.annotations["label"]]
+        for name in _MARKS:
+            if name != "created":
+                hashes = (hashes ^ (hashes >> np.uint64(29))) * _FACTOR + _hashed(content.annotations[name])
+        np.add.at(sums, content.annotations["image"], hashes)
+    return sums
+
+
+def _hashed(values: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    if values.dtype != object:
+        values = values + 0  # one zero: -0.0 is 0.0
+        return np.asarray(pd.util.hash_array(values))
+    codes, known = pd.factorize(values)  # -1 for null, which is the same as an empty text
+    hashes = np.asarray(pd.util.hash_array(np.array(["", *known], dtype=object), categorize=False))
+    return np.asarray(hashes[np.where(codes >= 0, codes + 1, 0)])
+
+
+def differences(before: Content, after: Content) -> pd.DataFrame:
+    """What changed from one content to the other: image, split, change, before, after; a row for each change."""
+    pairs = matched(before, after)
+    sums = mark_sums(before), mark_sums(after)
+    differing = [(i, j) for i, j in pairs if i is None or j is None or sums[0][i] != sums[1][j]]
+    marks = (
+        _marks_of(before, {i for i, _ in differing if i is not None}),
+        _marks_of(after, {j for _, j in differing if j is not None}),
+    )
+    rows: list[tuple[str, str, str, Any, Any]] = []
+    for i, j in pairs:
+        if i is None or j is None:
+            content, side, at = (before, 0, i) if i is not None else (after, 1, j or 0)
+            labels = [label for label, *_ in marks[side].get(at, [])]
+            head = content.images["image"][at], content.images["split"][at]
+            rows.append((*head, "removed", labels, None) if side == 0 else (*head, "added", None, labels))
+            continue
+        head = after.images["image"][j], after.images["split"][j]
+        old, new = ({name: c.images[name][k] for name in _RESTORED} for c, k in ((before, i), (after, j)))
+        if old["split"] != new["split"]:
+            rows.append((*head, "moved", old["split"], new["split"]))
+        if old["status"] != new["status"]:
+            rows.append((*head, "status", old["status"], new["status"]))
+        if any(old[name] != new[name] for name in _DETAILS):
+            rows.append((*head, "details", _details(old), _details(new)))
+        if sums[0][i] != sums[1][j]:
+            was, is_ = marks[0].get(i, []), marks[1].get(j, [])
+            labels_was, labels_is = [label for label, *_ in was], [label for label, *_ in is_]
+            if labels_was != labels_is:
+                rows.append((*head, "relabelled", labels_was, labels_is))
+            else:
+                rows.append((*head, "redrawn", was, is_))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+    names = ("image", "split", "change")
+    found = {name: pd.Series(columns[at], dtype="str") for at, name in enumerate(names)}
+    return pd.DataFrame(
+        {**found, "before": pd.Series(columns[3], dtype=object), "after": pd.Series(columns[4], dtype=object)}
+    )
+
+
+def _details(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "source": fields["source"],
+        "tags": json.loads(fields["tags"] or "[]"),
+        **json.loads(fields["extra"] or "{}"),
+    }
+
+
+def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
+    """The annotations of these images as tuples (label, left, top, width, height, polygon, …), sorted."""
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    names = [name for name in _MARKS if name != "created"]
+    chosen = _positions(content, places)
+    columns = [plain(pd.Series(content.annotations[name][chosen])) for name in names]
+    values = [[None] * len(chosen) if column is None else column.tolist() for column in columns]
+    heads = (content.annotations[name][chosen].tolist() for name in ("image", "label"))
+    for place, number, *row in zip(*heads, *values, strict=True):
+        found.setdefault(place, []).append((content.labels[number][0], *row))
+    for rows in found.values():
+        rows.sort(key=lambda row: tuple((value is not None, value) for value in row))
+    return found

@@ -1,0 +1,179 @@
+"""What an action changes, row by row, kept with its line of history so that it can be taken back.
+
+A trace holds the rows that were changed or deleted as they were before, and the ids of those that were made. Ids are
+never used again, so a row that was deleted comes back as itself, in its old place among the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+
+from customlabels_nb.store import schema
+from customlabels_nb.store.database import Rows, counter, fetch, take_ids
+
+#: What can be put back, in the order in which rows may be inserted; deleted in the other.
+TABLES = (
+    schema.labels, schema.images, schema.annotations, schema.predictions, schema.issues, schema.import_lines
+)  # fmt: skip
+MARKS = (schema.annotations, schema.predictions)
+LABEL_FIELDS = ("id", "label", "colour", "position")
+_IN_ONE = 1000  # ids in one statement
+_RUN = 16  # so many ids in a row are asked for as a range
+
+
+class Trace:
+    """Gathers what the action that runs in this transaction changes; made before it changes anything.
+
+    Writers take turns, so whatever is numbered from now on is this action's.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._first = {table.name: counter(connection, table.name) for table in TABLES}
+        self._parts: dict[str, list[dict[str, Any]]] = {}
+        self._returned: dict[str, list[int]] = {}
+        self._more: dict[str, Any] = {}
+
+    def keep(
+        self,
+        table: Table,
+        ids: Iterable[int],
+        columns: Sequence[str] | None = None,
+        *,
+        key: str = "id",
+        gone: bool = False,
+    ) -> Rows:
+        """Keep rows as they are now, by id or by another ``key``; returns them, their id first.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Those that will be changed; all of them unless it is given.
+        gone : bool
+            Whether the rows will be deleted.
+        """
+        names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
+        rows = rows_with(self._connection, table, names, ids, key=key)
+        if rows:
+            self._parts.setdefault(table.name, []).append({"columns": names, "rows": rows, "gone": gone})
+        return rows
+
+    def returned(self, table: Table, ids: Iterable[int]) -> None:
+        """Note rows that come back under the ids that they had before."""
+        self._returned.setdefault(table.name, []).extend(ids)
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep something else with the trace."""
+        self._more[key] = value
+
+    def payload(self) -> dict[str, Any]:
+        """All of it as JSON can hold it; called when the action is done."""
+        made: dict[str, list[tuple[int, int]]] = {}
+        for table in TABLES:
+            first, last = self._first[table.name], counter(self._connection, table.name)
+            parts = [(first, last)] if last > first else []
+            parts += runs(self._returned.get(table.name, []))
+            if parts:
+                made[table.name] = parts
+        return {
+            "parts": self._parts,
+            "made": made,
+            "labels": self._labels_in_use(),
+            "labels_after": self._labels_after(made.get(schema.labels.name, [])),
+            "models": self._models(),
+            **self._more,
+        }
+
+    def _labels_after(self, made: Sequence[tuple[int, int]]) -> list[list[Any]]:
+        """Rows of the labels that the action changed or made, as it leaves them."""
+        ids = {row[0] for part in self._parts.get(schema.labels.name, []) for row in part["rows"]}
+        ids.update(chain.from_iterable(range(*part) for part in made))
+        return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, ids)]
+
+    def _labels_in_use(self) -> list[list[Any]]:
+        """Rows of the labels that kept annotations have, for a label may be gone by the time they come back."""
+        used = {row[at] for rows, at in self._columns(MARKS, "label_id") for row in rows}
+        c = schema.labels.c
+        there = fetch(self._connection, select(c.id, c.label, c.colour, c.position)) if used else []
+        return [list(row) for row in there if row[0] in used]
+
+    def _models(self) -> dict[str, int]:
+        """As of when the kept predictions of each model are."""
+        names = {row[at] for rows, at in self._columns([schema.predictions], "model") for row in rows}
+        return {name: prediction_changes(self._connection, name) for name in sorted(names)}
+
+    def _columns(self, tables: Iterable[Table], column: str) -> Iterable[tuple[Rows, int]]:
+        for part in chain.from_iterable(self._parts.get(table.name, []) for table in tables):
+            if column in part["columns"]:
+                yield part["rows"], part["columns"].index(column)
+
+
+def prediction_changes(connection: Connection, model: str) -> int:
+    """A number that grows whenever a model's predictions are replaced or deleted as a whole."""
+    return counter(connection, _counter_of(model))
+
+
+def note_prediction_change(connection: Connection, model: str) -> None:
+    """Make that number grow."""
+    take_ids(connection, _counter_of(model), 1)
+
+
+def _counter_of(model: str) -> str:
+    return f"predictions of {model}"
+
+
+def rows_with(
+    connection: Connection, table: Table, columns: Sequence[str], ids: Iterable[int], *, key: str = "id"
+) -> Rows:
+    """These columns of the rows whose ``key`` is one of ``ids``, by key and id; what isn't there is left out."""
+    quote = connection.dialect.identifier_preparer.quote
+    select_ = f"SELECT {', '.join(map(quote, columns))} FROM {quote(table.name)} WHERE "
+    order = f" ORDER BY {quote(key)}, id"
+    rows: Rows = []
+    for where in _conditions(quote(key), runs(ids)):
+        # the ids are whole numbers from the database: nothing in this text is anybody's
+        result = connection.exec_driver_sql(select_ + where + order)
+        rows += result.cursor.fetchall() if result.cursor is not None else []
+        result.close()
+    return rows
+
+
+def delete_with(connection: Connection, table: Table, ids: Iterable[int], *, key: str = "id") -> None:
+    """Delete the rows whose ``key`` is one of ``ids``."""
+    quote = connection.dialect.identifier_preparer.quote
+    for where in _conditions(quote(key), runs(ids)):
+        connection.exec_driver_sql(f"DELETE FROM {quote(table.name)} WHERE {where}")
+
+
+def _conditions(key: str, ranges: Sequence[tuple[int, int]]) -> Iterable[str]:
+    single: list[int] = []
+    for start, stop in ranges:
+        if stop - start >= _RUN:
+            yield f"{key} BETWEEN {start} AND {stop - 1}"
+        else:
+            single += range(start, stop)
+        while len(single) >= _IN_ONE:
+            yield f"{key} IN ({', '.join(map(str, single[:_IN_ONE]))})"
+            del single[:_IN_ONE]
+    if single:
+        yield f"{key} IN ({', '.join(map(str, single))})"
+
+
+def runs(ids: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted ranges (start, stop) that hold just these ids."""
+    result: list[tuple[int, int]] = []
+    for id_ in sorted({int(id_) for id_ in ids}):
+        if result and result[-1][1] == id_:
+            result[-1] = (result[-1][0], id_ + 1)
+        else:
+            result.append((id_, id_ + 1))
+    return result
+
+
+def made_ids(payload: Mapping[str, Any], table: Table) -> list[int]:
+    """The ids of the rows that an action made."""
+    return [id_ for start, stop in payload["made"].get(table.name, ()) for id_ in range(start, stop)]

@@ -1,0 +1,160 @@
+"""Whole columns in and out of the database, some thousand rows at a time.
+
+A million rows never lie in memory as tuples: they are made where the driver takes them, and become arrays where it
+gives them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+# rows at a time: they stay in the processor's cache between the driver and the arrays
+_CHUNK = 2_000
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+_Single: TypeAlias = str | int | float
+#: A value for each row, or one number or text for all of them.
+Column: TypeAlias = Array | Sequence[Any] | _Single | None
+
+
+def plain(values: pd.Series) -> Array | None:
+    """The values as an array whose ``tolist`` gives what a driver takes, missing ones as None; None if all are."""
+    missing = values.isna().to_numpy()
+    if missing.all():
+        return None
+    result: Array
+    if missing.any():
+        result = values.to_numpy(dtype=object, copy=True)
+        result[missing] = None
+    elif isinstance(values.dtype, np.dtype):
+        result = values.to_numpy()
+    else:
+        result = values.to_numpy(dtype="int64" if values.dtype.kind == "i" else object)
+    return result
+
+
+def shared(values: Array) -> Column:
+    """The number that all of these finite numbers are, or else the numbers."""
+    alike = len(values) and (values == values[0]).all()
+    return float(values[0]) if alike and values.dtype.kind == "f" else int(values[0]) if alike else values
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Column]) -> None:
+    """Insert rows given as columns; one that is None stays empty, one that is a single value has it in all rows.
+
+    Raises
+    ------
+    ValueError
+        If the columns have different lengths.
+    """
+    there = {name: column for name, column in columns.items() if column is not None}
+    lengths = {len(column) for column in there.values() if not isinstance(column, _Single)}
+    if len(lengths) != 1:
+        raise ValueError(f"Columns of different lengths {sorted(lengths)!r} make no rows.")
+    insert = _insert_sqlite if connection.dialect.name == "sqlite" else _copy_postgresql
+    insert(connection, table, there, lengths.pop())
+
+
+def _insert_sqlite(connection: Connection, table: Table, columns: Mapping[str, Column], count: int) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    # a number that all rows share is part of the statement: what isn't bound takes no time
+    fixed = {name: repr(value) for name, value in columns.items() if isinstance(value, int | float)}
+    bound = {name: column for name, column in columns.items() if name not in fixed}
+    names = ", ".join(map(quote, (*bound, *fixed)))
+    values = ", ".join((*("?" for _ in bound), *fixed.values()))
+    statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({values})"
+    for rows in _row_chunks(bound, count):
+        connection.exec_driver_sql(statement, list(rows))
+
+
+def _copy_postgresql(connection: Connection, table: Table, columns: Mapping[str, Column], count: int) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(map(quote, columns))
+    cursor: Any = connection.connection.cursor()
+    with cursor, cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as copy:
+        for rows in _row_chunks(columns, count):
+            for row in rows:
+                copy.write_row(row)
+
+
+def _row_chunks(columns: Mapping[str, Column], count: int) -> Iterator[Iterable[tuple[Any, ...]]]:
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        yield zip(*(_part(column, start, stop) for column in columns.values()), strict=True)
+
+
+def _part(column: Column, start: int, stop: int) -> Iterable[Any]:
+    if isinstance(column, np.ndarray):
+        part: list[Any] = column[start:stop].tolist()
+        return part
+    return repeat(column, stop - start) if column is None or isinstance(column, _Single) else column[start:stop]
+
+
+def fetch_columns(
+    connection: Connection, statement: Select[Any], kinds: str, go_on: Callable[[], None] | None = None
+) -> list[Array]:
+    """The result of a query as one array a column.
+
+    Parameters
+    ----------
+    kinds : str
+        A letter a column: ``i`` whole numbers without gaps (int64), ``f`` numbers (float64, nan for null), ``o``
+        values as the driver gives them, ``s`` the same, where few differ: equal ones are one object in memory.
+    go_on : callable, optional
+        Called every few thousand rows; what it raises ends the reading.
+    """
+    result = connection.execute(statement)
+    parts: list[list[Array]] = [[] for _ in kinds]
+    makers = [_maker(kind) for kind in kinds]
+    try:
+        cursor = result.cursor
+        while cursor is not None and (rows := cursor.fetchmany(_CHUNK)):
+            for part, make, column in zip(parts, makers, zip(*rows, strict=True), strict=True):
+                part.append(make(column))
+            if go_on is not None:
+                go_on()
+    finally:
+        result.close()
+    return [np.concatenate(part) if part else make(()) for part, make in zip(parts, makers, strict=True)]
+
+
+def _maker(kind: str) -> Callable[[Sequence[Any]], Array]:
+    if kind == "i":
+        return lambda values: np.array(values, dtype=np.int64)
+    if kind == "f":
+        return lambda values: np.array(values, dtype=np.float64)
+    seen: dict[Any, Any] = {}
+
+    def make(values: Sequence[Any]) -> Array:
+        result = np.empty(len(values), dtype=object)
+        if kind == "o":
+            result[:] = values
+        elif values and values.count(values[0]) == len(values):
+            result[:] = seen.setdefault(values[0], values[0])
+        else:
+            result[:] = [seen.setdefault(value, value) for value in values]
+        return result
+
+    return make
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column of text or of whole numbers has one of these values, however many they are."""
+    wanted = [value for value in values if not isinstance(value, str) or _can_be_stored(value)]
+    if connection.dialect.name == "sqlite":
+        # one parameter: their number is limited, and JSON is read faster than they are bound
+        each = func.json_each(bindparam(None, json.dumps(wanted, ensure_ascii=False), Text)).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column == any_(bindparam(None, wanted, ARRAY(column.type)))
+
+
+def _can_be_stored(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))

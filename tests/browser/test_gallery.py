@@ -1,0 +1,350 @@
+"""The gallery as people use it, by mouse and keyboard, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
+from tests.browser.jupyter import FLAVOURS, Lab, LabPage, notebook
+
+pytestmark = pytest.mark.browser
+
+
+def opened(lab: Lab, *, count: int = 30, size: int = 24, more: tuple[str, ...] = (), show: str = SHOW) -> GalleryPage:
+    """A gallery of so many pictures, in cell 1 of a new notebook."""
+    page = lab.open(notebook(SETUP + PROJECT.format(count=count), show.format(size=size), *more))
+    page.run_cell(0)
+    page.run_cell(1)
+    return GalleryPage(page, 1).ready()
+
+
+@pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
+def test_twelve_by_mouse_and_twelve_by_keyboard(lab: Lab) -> None:
+    gallery = opened(lab)
+    # by mouse: one by one, with Ctrl, and a range with Shift
+    gallery.tile(0).click()
+    gallery.label_button("apple").click()
+    gallery.tile(1).click()
+    for index in (2, 3):
+        gallery.tile(index).click(modifiers=["Control"])
+    gallery.label_button("pear").click()
+    gallery.tile(4).click()
+    gallery.tile(11).click(modifiers=["Shift"])
+    expect(gallery.root.locator(".hints strong")).to_have_text("8 selected")
+    gallery.label_button("plum").click()
+    expect(gallery.chips(11)).to_have_text("plum")
+    gallery.expect_saved()
+    # by keyboard
+    gallery.press("Escape", "ArrowRight", *["1", "ArrowRight"] * 4)
+    gallery.press("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "2", "Escape", "ArrowRight")
+    gallery.press("Space", "ArrowRight", "Space", "ArrowRight", "Space", "ArrowRight", "Space", "3")
+    expect(gallery.chips(23)).to_have_text("plum")
+    gallery.expect_saved()
+    expected = ["apple"] + ["pear"] * 3 + ["plum"] * 8 + ["apple"] * 4 + ["pear"] * 4 + ["plum"] * 4
+    assert gallery.labelled() == {f"{number:03}": label for number, label in enumerate(expected)}
+    # a label's count and the progress follow
+    expect(gallery.label_button("plum").locator(".count")).to_have_text("12")
+    expect(gallery.root.locator(".foot .done")).to_have_text("24 of 30 labelled")
+
+
+def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
+    gallery = opened(lab, size=9)
+    root = gallery.root
+    gallery.tile(5).click()
+    gallery.press("PageDown")
+    expect(root.locator(".position")).to_have_text("10–18 of 30")
+    gallery.tile(3).click(modifiers=["Shift"])
+    expect(root.locator(".hints strong")).to_have_text("8 selected")
+    gallery.press("1")
+    gallery.expect_saved()
+    eight = {f"{number:03}": "apple" for number in range(5, 13)}
+    assert gallery.labelled() == eight
+    gallery.press("Control+z")
+    expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
+    assert gallery.labelled() == {}
+    gallery.press("Control+Shift+Z")
+    expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
+    gallery.expect_saved()
+
+    gallery.choose("show", "labelled")
+    expect(root.locator(".position")).to_have_text("1–8 of 8")
+    assert gallery.names() == [f"{number:03}" for number in range(5, 13)]
+    gallery.choose("with", '["label","pear"]')
+    expect(root.locator(".empty p")).to_have_text("No image fits what is to be shown.")
+    root.locator(".empty button").click()
+    expect(root.locator(".position")).to_have_text("1–9 of 30")
+    root.locator(".search").fill("02")
+    expect(root.locator(".position")).to_have_text(re.compile("of 11$"))
+    root.locator(".search").fill("")
+    expect(root.locator(".position")).to_have_text("1–9 of 30")
+    gallery.choose("size", "24")
+    expect(root.locator(".position")).to_have_text("1–24 of 30")
+    assert gallery.labelled() == eight
+
+    # with what isn't labelled shown, labelling doesn't move anything under the hand; submitting asks once
+    gallery.choose("show", "unlabelled")
+    expect(root.locator(".position")).to_have_text("1–22 of 22")
+    root.focus()
+    gallery.press("2")
+    expect(gallery.chips(0)).to_have_text("pear")
+    expect(root.locator(".position")).to_have_text("1–22 of 22")
+    gallery.press("Enter")
+    expect(root.locator(".panel p")).to_have_text("21 images here have no label. Submitting marks them as skipped.")
+    gallery.press("Enter")
+    expect(root.locator(".notice")).to_contain_text("That was the last page.")
+    gallery.expect_saved()
+    statuses = gallery.page.value('project.train_set.images["status"].value_counts().to_dict()')
+    assert statuses == {"labelled": 9, "skipped": 21}
+    gallery.choose("show", "all")
+    expect(gallery.tile(1).locator(".status")).to_have_text("skipped")
+
+
+def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
+    gallery = opened(lab, more=("h = project.label('train', sort='name')\nh", "pass"))
+    gallery.page.run_cell(2)
+    other = GalleryPage(gallery.page, 2).ready()
+    gallery.tile(2).click()
+    gallery.press("1")
+    expect(other.chips(2)).to_have_text("apple", timeout=8_000)
+    other.tile(2).click()
+    other.press("2")
+    expect(gallery.chips(2)).to_have_text("pear", timeout=8_000)
+    # Python sees what is selected, and steers
+    gallery.tile(4).click()
+    gallery.tile(6).click(modifiers=["Shift"])
+    gallery.page.page.wait_for_timeout(400)
+    assert gallery.page.value("[name[-7:] for name in g.selection]") == ["004.png", "005.png", "006.png"]
+    assert gallery.page.value("len(g.selected)") == 3
+    seen = "seen = []; g.observe(lambda change: seen.append(len(change['new'])), 'selection')"
+    client = gallery.page.kernel_client()
+    client.execute(seen, reply=True)
+    gallery.press("Escape")
+    gallery.page.page.wait_for_timeout(400)
+    assert gallery.page.value("seen") == [1]
+    client.execute("g.set_filter(\"label == 'pear'\")", reply=True)
+    expect(gallery.root.locator(".position")).to_have_text("1–1 of 1")
+    client.execute("g.set_filter()", reply=True)
+    expect(gallery.root.locator(".position")).to_have_text("1–24 of 30")
+    # another process labels, renames and adds a label
+    client.execute(
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
+        "project = cl.load_project(\"things\")\n"
+        "project.labels.rename(\"pear\", \"quince\")\nproject.labels.add(\"fig\")'''], check=True)",
+        reply=True, timeout=60,
+    )  # fmt: skip
+    expect(gallery.chips(2)).to_have_text("quince", timeout=8_000)
+    expect(gallery.label_button("fig")).to_be_visible()
+
+
+def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
+    gallery = opened(lab, more=("import time\nfor _ in range(80):\n    time.sleep(0.1)\nbusy = 'over'",))
+    gallery.page.run_cell(2, wait=False)
+    expect(gallery.page.cell(2)).to_contain_text("[*]")
+    gallery.root.focus()
+    gallery.press("1")
+    expect(gallery.chips(0)).to_have_text("apple", timeout=500)
+    gallery.expect_saved(5)
+    expect(gallery.page.cell(2)).to_contain_text("[*]")  # it is still running
+    gallery.press("PageDown")
+    expect(gallery.root.locator(".position")).to_have_text("25–30 of 30")
+    assert gallery.labelled(40) == {"000": "apple"}
+
+
+@pytest.mark.parametrize("end", ["restart", "kill"])
+def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
+    gallery = opened(lab, count=9)
+    page: LabPage = gallery.page
+    gallery.tile(0).click()
+    gallery.press("1")
+    gallery.expect_saved()
+    if end == "restart":
+        page.restart_kernel()
+    else:
+        page.kill_kernel()
+        dialog = page.page.locator(".jp-Dialog button")
+        dialog.last.wait_for(timeout=30_000)
+        dialog.last.click()
+        page.wait_for_kernel()
+    gallery.tile(1).click()
+    gallery.press("2")
+    expect(gallery.chips(1)).to_have_text("pear")
+    expect(gallery.root.locator(".state")).to_contain_text("not saved", timeout=15_000)
+    page.screenshot(f"gallery-{end}")
+    # the cell runs again in the new kernel: what was saved is there, what wasn't is sent
+    client = page.kernel_client()
+    client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
+    page.run_cell(1)
+    again = GalleryPage(page, 1).ready()
+    expect(again.chips(0)).to_have_text("apple")
+    expect(again.chips(1)).to_have_text("pear")
+    again.expect_saved()
+    assert again.labelled() == {"000": "apple", "001": "pear"}
+    assert page.page_errors == []
+
+
+def test_run_again_reopened_and_saved(lab: Lab) -> None:
+    gallery = opened(lab, count=12, size=9)
+    page = gallery.page
+    gallery.press("PageDown")
+    gallery.press("3")
+    gallery.expect_saved()
+    page.run_cell(1)
+    gallery = GalleryPage(page, 1).ready()
+    expect(gallery.root.locator(".position")).to_have_text("1–9 of 12")
+    gallery.press("PageDown")
+    expect(gallery.chips(0)).to_have_text("plum")
+    saved = page.save()
+    assert len(nbformat.writes(saved)) < 100_000
+    page.show()  # the page is loaded anew, the kernel is the same
+    gallery = GalleryPage(page, 1).ready()
+    expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
+    expect(gallery.chips(0)).to_have_text("plum")
+    gallery.press("1")
+    gallery.expect_saved()
+    # without a kernel there is a still picture, not a blank
+    page.shut_kernel_down()
+    page.show()
+    still = page.output(1).locator(".clnb-still")
+    expect(still).to_be_visible()
+    expect(still).to_contain_text("things, train: 1 of 12 labelled")
+    assert still.locator("img").evaluate("image => image.naturalWidth") > 300
+    page.screenshot("gallery-still")
+
+
+def test_one_at_a_time(lab: Lab) -> None:
+    gallery = opened(lab, count=12, show='g = project.label("train", sort="name", mode="single")\ng')
+    gallery.press("1", "2", "0", "3")
+    expect(gallery.root.locator(".stage .name")).to_have_text("004.png")
+    expect(gallery.root.locator(".stage img")).to_be_visible()
+    gallery.expect_saved()
+    assert gallery.labelled() == {"000": "apple", "001": "pear", "003": "plum"}
+    gallery.press("ArrowLeft")
+    expect(gallery.root.locator(".stage .chip")).to_have_text("plum")
+    gallery.page.page.wait_for_timeout(400)
+    assert gallery.page.value("g.data") == "plum"
+    gallery.press("Control+z")
+    expect(gallery.root.locator(".stage .chip")).to_have_count(0)
+
+
+def test_finding_adding_and_uploading(lab: Lab) -> None:
+    gallery = opened(lab, count=6)
+    root = gallery.root
+    gallery.press("p", "l")
+    expect(root.locator(".suggestion")).to_have_text(["plum", "apple", "add pl"])
+    gallery.press("Enter")
+    expect(gallery.chips(0)).to_have_text("plum")
+    gallery.tile(1).click()
+    gallery.press("/")
+    gallery.page.page.keyboard.type("fig & <b>date</b>")
+    gallery.press("Enter")
+    expect(gallery.chips(1)).to_have_text("fig & <b>date</b>")
+    gallery.expect_saved()
+    assert gallery.labelled() == {"000": "plum", "001": "fig & <b>date</b>"}
+
+    files = [{"name": f"new {n}.png", "mimeType": "image/png", "buffer": picture(n)} for n in range(2)]
+    files.append({"name": "not.png", "mimeType": "image/png", "buffer": b"no image"})
+    root.locator("input[type=file]").set_input_files(files)
+    root.locator(".panel input").fill("pear")
+    root.locator(".panel button.primary").click()
+    expect(root.locator(".notice")).to_contain_text("2 images added to train")
+    expect(root.locator(".notice")).to_contain_text("not.png")
+    expect(root.locator(".position")).to_have_text("1–8 of 8")
+    assert sorted(gallery.labelled().values()) == ["fig & <b>date</b>", "pear", "pear", "plum"]
+
+
+def picture(seed: int) -> bytes:
+    """An encoded picture."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 30 * seed, 90)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+HOSTILE = """
+hostile = "<img src=x onerror=window.hacked=1>"
+names = [hostile, '"; DROP TABLE images; --', "\\u202egnp.exe", "zero\\u200bwidth", "n" * 240]
+draw(12)
+for number, name in enumerate(names):
+    Path(f"photos/{number:03}.png").rename(f"photos/{name}.png")
+project = cl.create_project("things", task="multi-label")
+project.add_images("photos", progress=False)
+Path("photos/007.png").unlink()
+Path("photos/008.png").write_bytes(b"no image")
+arabic = "\\u0627\\u0644\\u0639\\u0631\\u0628\\u064a\\u0629"
+labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "l" * 256]
+for label in [*labels, *(f"label {number}" for number in range(995))]:
+    project.labels.add(label)
+"""
+
+
+READABLE = (
+    ".project", ".rule", ".label bdi", ".label .count", ".chip bdi", ".excuse", ".finding", ".hints", ".done", ".state",
+    ".tab:not(.current)", ".tab.current", "button.primary", ".menu select",
+)  # fmt: skip
+
+
+def test_hostile_names_and_broken_images_look_right(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + HOSTILE, 'g = project.label("train", sort="name", page_size=24)\ng'), width=1400)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    gallery.press("Control+a", "1", "2", "5")
+    gallery.press("Escape")
+    gallery.expect_saved()
+    assert page.value("project.train_set.label_counts.head(6).tolist()") == [12, 12, 0, 0, 12, 0]
+    expect(gallery.root.locator(".excuse:visible")).to_have_count(2)
+    expect(gallery.root.locator(".finding")).to_have_count(2)
+    assert page.page.evaluate("window.hacked") is None
+    assert gallery.root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    gallery.choose("show", "errors")
+    expect(gallery.root.locator(".position")).to_have_text("1–2 of 2")
+    gallery.choose("show", "all")
+    page.page.wait_for_timeout(500)
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        page.page.wait_for_timeout(400)
+        page.screenshot(f"gallery-hostile-{theme}")
+        for selector in READABLE:
+            found = gallery.colours(selector)
+            assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
+    assert gallery.tile(0).get_attribute("role") == "option"
+    assert "<img src=x onerror" in str(gallery.tile(0).get_attribute("aria-label"))
+
+
+EMPTY = """
+empty = cl.create_project("empty")
+draw(4)
+bare = cl.create_project("bare")
+bare.add_images("photos", progress=False)
+draw(3, "others")
+done = cl.create_project("done", task="single-label")
+done.add_images("others", label="apple", progress=False)
+"""
+
+
+def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
+    shown = ("empty.label()", "bare.label()", "g = done.label()\ng.set_filter(show='unlabelled')\ng")
+    page = lab.open(notebook(SETUP + EMPTY, *shown), height=1300)
+    page.run_all()
+    expect(page.output(1).locator(".empty p")).to_have_text("There are no images here yet.")
+    expect(page.output(1).locator(".labels")).to_contain_text("No label yet")
+    expect(page.output(3).locator(".empty p")).to_have_text("All 3 images are done.")
+    bare = GalleryPage(page, 2).ready()
+    page.screenshot("gallery-empty")
+    bare.tile(0).click()
+    bare.press("/")
+    page.page.keyboard.type("first")
+    bare.press("Enter")
+    expect(bare.root.locator(".panel p")).to_contain_text("what a second label on an image does")
+    bare.press("Enter")
+    expect(bare.chips(0)).to_have_text("first")
+    bare.expect_saved()
+    assert page.value("bare.task") == "single-label"
+    page.output(3).locator(".empty button").click()
+    expect(page.output(3).locator(".position")).to_have_text("1–3 of 3")

@@ -1,0 +1,50 @@
+"""A small project to label: pictures on disk, a session and a second person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Thirty small pictures, each of its own."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(30):
+        pixels = np.random.default_rng(number).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 36), Image.Resampling.NEAREST).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, photos: Path) -> Project:
+    """These pictures in train, one label each."""
+    made = create_project("things", tmp_path, task="single-label")
+    made.add_images(photos, progress=False)
+    for label in ("apple", "pear"):
+        made.labels.add(label)
+    return made
+
+
+@pytest.fixture
+def session(project: Project) -> LabellingSession:
+    return another(project, "anna")
+
+
+def another(project: Project, user: str) -> LabellingSession:
+    """A session of somebody else on the same project."""
+    return LabellingSession(project._store, project.root, user=user)
+
+
+def named(session: LabellingSession, *numbers: int) -> list[str]:
+    """The images called ``<number>.png``."""
+    by_number = {int(Path(name).stem): name for name in session.table.names}
+    return [by_number[number] for number in numbers]

@@ -1,0 +1,93 @@
+"""Thumbnails and uploads of a labelling screen."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.project import Project
+from customlabels_nb.screens import session_files
+
+
+@pytest.fixture
+def files(project: Project) -> SessionFiles:
+    return session_files(project._place, project._dataset)
+
+
+def png(colour: str, size: tuple[int, int] = (30, 20)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(files: SessionFiles, label: str | None, **contents: bytes) -> object:
+    batch = files.begin_upload()
+    for name, data in contents.items():
+        files.add_part(batch, name, data[:10], first=True)
+        files.add_part(batch, name, data[10:], first=False)
+    return files.end_upload(batch, "train", label)
+
+
+def test_thumbnails_fit_and_what_cannot_be_shown_says_why(project: Project, files: SessionFiles, photos: Path) -> None:
+    images = project.train_set.images
+    (photos / "3.png").write_bytes(b"nothing")
+    pairs = [(name, None) for name in images["image"] if Path(name).stem in ("2", "3")]
+    good, bad = files.thumbnails(pairs, 150)
+    assert isinstance(bad, ImageError)
+    with Image.open(io.BytesIO(good)) as picture:
+        assert picture.size == (48, 36)  # never enlarged
+    assert files.thumbnails([(str(photos / "4.png"), None)], 100_000)
+
+
+def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: SessionFiles) -> None:
+    report = upload(files, "plum", **{"a.png": png("red"), "b.png": png("blue")})
+    assert report.added == 2
+    new = project.train_set.filter("label == 'plum'").images["image"].tolist()
+    assert sorted(Path(name).name for name in new) == ["a.png", "b.png"]
+    assert sorted(path.name for path in (project.root / "images").iterdir()) == ["a.png", "b.png"]
+
+
+def test_names_that_lead_elsewhere_stay_inside(project: Project, files: SessionFiles) -> None:
+    names = ["../../evil.png", "/etc/evil.png", "C:\\evil.png", "..", "a\0b.png", ".hidden.png", "x" * 400 + ".png"]
+    colours = ["red", "blue", "green", "white", "black", "pink", "gold"]
+    upload(files, None, **{name: png(colour) for name, colour in zip(names, colours, strict=True)})
+    inside = sorted(path.name for path in (project.root / "images").iterdir())
+    assert all(not name.startswith(".") for name in inside)
+    assert not list(project.root.parent.glob("*evil*"))
+    assert len(project.train_set) == 30 + len(inside)
+
+
+def test_equal_names_do_not_overwrite(project: Project, files: SessionFiles) -> None:
+    upload(files, None, **{"a.png": png("red"), "sub/a.png": png("blue")})
+    upload(files, None, **{"A.png": png("green")})
+    assert sorted(path.name for path in (project.root / "images").iterdir()) == ["A-3.png", "a-2.png", "a.png"]
+
+
+def test_what_is_no_image_or_known_already_is_reported_and_not_kept(project: Project, files: SessionFiles) -> None:
+    report = upload(files, None, **{"good.png": png("red"), "again.png": png("red"), "bad.jpg": b"text, not an image"})
+    assert report.added == 1
+    assert sorted(report.issues["code"]) == ["DUPLICATE_CONTENT", "IMAGE_NOT_AN_IMAGE"]
+    assert [path.name for path in (project.root / "images").iterdir()] == ["good.png"]
+
+
+def test_a_batch_that_is_not_known_or_has_no_beginning_is_refused(project: Project, files: SessionFiles) -> None:
+    with pytest.raises(InputError, match="another kernel"):
+        files.add_part("nonsense", "a.png", b"x", first=True)
+    batch = files.begin_upload()
+    with pytest.raises(InputError, match="no beginning"):
+        files.add_part(batch, "a.png", b"x", first=False)
+    files.cancel_upload(batch)
+    assert list((project.root / "images").iterdir()) == []
+
+
+def test_pictures_of_instructions_are_only_ever_images(project: Project, files: SessionFiles) -> None:
+    with pytest.raises(ImageError):
+        files.instruction_picture("project.db")
+    (project.root / "ripe.png").write_bytes(png("red", (2000, 1000)))
+    with Image.open(io.BytesIO(files.instruction_picture("ripe.png"))) as picture:
+        assert picture.size == (800, 400)

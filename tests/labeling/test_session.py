@@ -1,0 +1,293 @@
+"""What a labelling screen does: edits that are stored at once, undo, conflicts, what others do."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError
+from customlabels_nb.labeling import Conflict, LabellingSession, Query
+from customlabels_nb.project import Project
+from tests.labeling.conftest import another, named
+
+
+def each(images: list[str], *labels: str) -> dict[str, list[str]]:
+    """These labels for each image."""
+    return {image: list(labels) for image in images}
+
+
+def stored(project: Project) -> dict[str, list[str]]:
+    """Labels by image as the database has them."""
+    annotations = project.train_set.annotations
+    return annotations.groupby("image")["label"].apply(sorted).to_dict()
+
+
+def test_a_label_is_stored_when_the_method_returns(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1, 2, 3)
+    outcome = session.assign(images, "apple")
+    assert outcome.images == tuple(images)
+    assert outcome.conflicts == ()
+    assert stored(project) == each(images, "apple")
+    rows = session.rows(images)
+    assert [row["labels"] for row in rows] == [["apple"]] * 3
+    assert [row["status"] for row in rows] == ["labelled"] * 3
+    assert session.table.by_label == {"apple": 3}
+    assert session.table.by_status == {"labelled": 3, "unlabelled": 27}
+    newest = project.history.iloc[0]
+    assert (newest["what"], newest["who"], newest["count"]) == ("label apple", "anna", 3)
+    assert project.train_set.annotations["annotator"].unique().tolist() == ["anna"]
+
+
+def test_one_label_takes_the_place_of_the_other(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1)
+    session.assign(images, "apple")
+    session.assign(images, "pear")
+    assert stored(project) == {images[0]: ["pear"]}
+
+
+def test_several_labels_add_up_where_the_task_has_several(project: Project, session: LabellingSession) -> None:
+    session.set_task("multi-label")
+    images = named(session, 1)
+    session.assign(images, "apple")
+    session.assign(images, "pear")
+    assert stored(project) == {images[0]: ["apple", "pear"]}
+    session.set_labels(images, ["pear", "plum"])
+    assert stored(project) == {images[0]: ["pear", "plum"]}
+    assert "plum" in list(project.labels)
+    with pytest.raises(InputError, match="task='both'"):
+        session.set_task("both")
+
+
+def test_the_same_key_takes_the_label_away_only_if_all_have_it(project: Project, session: LabellingSession) -> None:
+    mixed = named(session, 1, 2)
+    session.assign(mixed[:1], "apple")
+    session.toggle(mixed, "apple")
+    assert stored(project) == each(mixed, "apple")
+    session.toggle(mixed, "apple")
+    assert stored(project) == {}
+    assert {row["status"] for row in session.rows(mixed)} == {"unlabelled"}
+
+
+def test_boxes_stay_when_labels_of_the_whole_image_change(project: Project, session: LabellingSession) -> None:
+    image = named(session, 4)[0]
+    box = pd.DataFrame({"image": [image], "label": ["pear"], "left": [1], "top": [2], "width": [9], "height": [8]})
+    project.update("train", box)
+    session.follow()
+    assert session.rows([image])[0]["boxes"] == ["pear"]
+    session.assign([image], "apple")
+    session.clear([image])
+    annotations = project.train_set.annotations
+    assert annotations[["image", "label", "left"]].values.tolist() == [[image, "pear", 1.0]]
+    assert session.rows([image])[0]["status"] == "labelled"
+
+
+def test_a_label_that_is_kept_keeps_who_gave_it_and_when(project: Project, session: LabellingSession) -> None:
+    image = named(session, 1)
+    session.assign(image, "apple")
+    before = project.train_set.annotations
+    assert another(project, "ben").assign(image, "apple").images == tuple(image)
+    pd.testing.assert_frame_equal(project.train_set.annotations, before)
+
+
+def test_submitting_skips_what_has_no_label(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1, 2, 3)
+    session.assign(images[:1], "apple")
+    session.set_status(images[1:2], "needs_review")
+    session.submit(images)
+    assert [row["status"] for row in session.rows(images)] == ["labelled", "needs_review", "skipped"]
+    session.assign(images[2:], "pear")
+    assert session.rows(images[2:])[0]["status"] == "labelled"
+
+
+def test_undo_and_redo_step_by_step(project: Project, session: LabellingSession) -> None:
+    one, two = named(session, 1), named(session, 1, 2)
+    session.assign(one, "apple")
+    session.assign(two, "pear")
+    session.set_status(named(session, 3), "skipped")
+    assert session.undo().what == "undo mark skipped"
+    assert session.undo().images == tuple(sorted(two, key=session.table.position.__getitem__))
+    assert stored(project) == {one[0]: ["apple"]}
+    session.undo()
+    assert stored(project) == {}
+    assert not session.can_undo
+    assert session.undo().images == ()
+    for _ in range(3):
+        session.redo()
+    assert stored(project) == each(two, "pear")
+    assert project.train_set.images["status"].value_counts().to_dict() == {
+        "unlabelled": 27,
+        "labelled": 2,
+        "skipped": 1,
+    }
+    assert not session.can_redo
+    session.undo()
+    session.assign(named(session, 5), "apple")
+    assert not session.can_redo  # another edit ends what could be done again
+    assert project.history["what"].str.startswith(("undo", "redo")).sum() == 7
+
+
+def test_undo_is_refused_where_somebody_else_went_on(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1, 2)
+    session.assign(images, "apple")
+    another(project, "ben").assign(images[:1], "pear")
+    outcome = session.undo()
+    assert outcome.images == ()
+    assert outcome.conflicts == (Conflict(images[0], ("pear",), ()),)
+    assert stored(project) == {images[0]: ["pear"], images[1]: ["apple"]}
+
+
+def test_an_edit_of_a_stale_image_comes_back_and_the_rest_is_stored(
+    project: Project, session: LabellingSession
+) -> None:
+    images = named(session, 1, 2, 3)
+    another(project, "ben").assign(images[1:2], "pear")
+    outcome = session.assign(images, "apple")
+    assert set(outcome.images) == {images[0], images[2]}
+    assert outcome.conflicts == (Conflict(images[1], ("pear",), ("apple",)),)
+    assert stored(project) == {images[0]: ["apple"], images[1]: ["pear"], images[2]: ["apple"]}
+    assert session.rows(images[1:2])[0]["labels"] == ["pear"]  # theirs is shown now
+    assert session.assign(images[1:2], "apple").conflicts == ()  # and can be changed knowingly
+
+
+def test_the_page_s_revision_counts_where_it_gives_one(project: Project, session: LabellingSession) -> None:
+    image = named(session, 1)
+    seen = {image[0]: session.rows(image)[0]["revision"]}
+    another(project, "ben").assign(image, "pear")
+    session.follow()  # the session has heard of it, the page hasn't
+    assert len(session.assign(image, "apple", revisions=seen).conflicts) == 1
+    # what is sent twice, because the answer was lost, is no conflict
+    assert session.assign(image, "pear", revisions=seen).conflicts == ()
+
+
+def test_others_are_followed_image_by_image(project: Project, session: LabellingSession) -> None:
+    ben = another(project, "ben")
+    image = named(session, 7)
+    assert session.follow() == set()
+    ben.assign(image, "pear")
+    assert session.follow() == set(image)
+    assert session.rows(image)[0]["labels"] == ["pear"]
+    assert session.annotators() == ["ben"]
+    assert session.follow() == set()
+    project.labels.rename("pear", "quince")
+    session.follow()
+    assert session.rows(image)[0]["labels"] == ["quince"]
+    project.remove("train", image)
+    session.follow()
+    assert session.rows(image) == []
+    assert len(session.table) == 29
+    assert session.table.by_status == {"unlabelled": 29, "labelled": 0}
+
+
+def test_images_that_come_are_there_after_following(project: Project, session: LabellingSession, tmp_path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "new.png")
+    view = session.show(Query())
+    project.add_images(tmp_path / "new.png", progress=False)
+    session.follow()
+    assert len(session.table) == 31
+    assert len(view) == 30  # a settled view stays
+    assert len(session.show(Query())) == 31
+
+
+def test_what_is_not_there_is_refused(project: Project, session: LabellingSession) -> None:
+    with pytest.raises(InputError, match=r"'elsewhere\.jpg' is not in the train set"):
+        session.assign(["elsewhere.jpg"], "apple")
+    with pytest.raises(LabelError):
+        session.assign(named(session, 1), "  ")
+    with pytest.raises(InputError, match="status='done'"):
+        session.set_status(named(session, 1), "done")
+    with pytest.raises(InputError, match="split='valid'"):
+        session.open("valid")
+    with pytest.raises(InputError, match="Instructions"):
+        session.set_instructions("x" * 30_000)
+
+
+def test_an_image_that_was_removed_meanwhile_is_left_out(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1, 2)
+    project.remove("train", images[:1])
+    assert session.assign(images, "apple").images == (images[1],)
+    assert [row["name"] for row in session.rows(images)] == images[1:]
+
+
+def test_undo_of_what_was_removed_is_refused_in_words(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1)
+    session.assign(images, "apple")
+    project.remove("train", images)
+    with pytest.raises(NotAllowedError, match="not in the dataset any more"):
+        session.undo()
+
+
+def test_predictions_are_shown_until_a_label_is_given_and_can_be_accepted(
+    project: Project, session: LabellingSession
+) -> None:
+    images = named(session, 1, 2, 3)
+    frame = pd.DataFrame({"image": [*images[:2], images[1]], "label": ["apple", "pear", "apple"]})
+    predictions = t.normalise_annotations(frame.assign(confidence=[0.9, 0.6, 0.3])).assign(model="m")
+    project._store.replace_predictions("m", predictions, session._action("predict"))
+    session.follow()
+    assert [row["predicted"] for row in session.rows(images)] == [["apple", 0.9], ["pear", 0.6], None]
+    session.assign(images[:1], "pear")
+    session.accept_predictions(images)
+    assert stored(project) == {images[0]: ["pear"], images[1]: ["pear"]}
+    order = session.show(Query(sort="uncertainty")).order
+    assert [session.table.names[at] for at in order[:2]] == [images[1], images[0]]
+    assert [session.table.names[at] for at in session.show(Query(predicted="pear")).order] == [images[1]]
+
+
+def test_threads_of_one_kernel_lose_nothing(project: Project, session: LabellingSession) -> None:
+    session.set_task("multi-label")
+    images = named(session, *range(20))
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(session.assign, [image], label) for image in images for label in ("apple", "pear")]
+        assert all(not job.result().conflicts for job in jobs)
+    assert stored(project) == each(images, "apple", "pear")
+
+
+def test_labels_instructions_and_their_state(project: Project, session: LabellingSession) -> None:
+    state = session.label_state()
+    assert session.add_label(" plum ") == "plum"
+    assert session.add_label("plum") == "plum"
+    assert list(project.labels) == ["apple", "pear", "plum"]
+    assert session.label_state() != state
+    session.set_instructions("Ripe only. See https://example.org")
+    assert project.instructions == session.instructions == "Ripe only. See https://example.org"
+    assert session.task == "single-label"
+
+
+def test_data_in_ipyannotations_words(session: LabellingSession) -> None:
+    image = named(session, 1)[0]
+    assert session.data_of(image) is None
+    session.assign([image], "apple")
+    assert session.data_of(image) == "apple"
+    session.set_task("multi-label")
+    assert session.data_of(image) == ["apple"]
+
+
+def test_findings_of_imports_and_of_pictures_that_cannot_be_shown(project: Project, session: LabellingSession) -> None:
+    image = named(session, 1)[0]
+    assert session.findings(image) == ()
+    session.note_broken(image, "it ends too early.")
+    assert session.rows([image])[0]["findings"] == [["IMAGE_UNUSABLE", "it ends too early."]]
+    assert [session.table.names[at] for at in session.show(Query(show="errors")).order] == [image]
+
+
+def test_selected_is_a_table(session: LabellingSession) -> None:
+    images = named(session, 3, 1)
+    session.assign(images[:1], "apple")
+    frame = session.selected(images)
+    assert set(frame["image"]) == set(images)
+    assert frame.set_index("image")["label"].to_dict()[images[0]] == "apple"
+    assert frame.set_index("image")["label"].isna()[images[1]]
+    assert session.selected([]).empty
+
+
+def test_an_old_view_is_refused_after_a_few_others(session: LabellingSession) -> None:
+    first = session.show(Query())
+    for seed in range(6):
+        session.show(Query(seed=seed))
+    with pytest.raises(OutdatedError):
+        session.view_numbered(first.number)

@@ -1,0 +1,99 @@
+"""Lines of a manifest written over the images of a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.formats.ground_truth import manifest_lines
+from customlabels_nb.project import Project
+from tests.project.conftest import draw
+from tests.project.test_history import tables
+
+LABELLED = {"type": "groundtruth/image-classification", "class-name": "hexagon", "confidence": 1, "job-name": "j",
+            "human-annotated": "yes", "creation-date": "2026-01-02T03:04:05"}  # fmt: skip
+
+
+def entry(image: str, label: str | None = "hexagon") -> dict[str, Any]:
+    labelled = {"shape": 1, "shape-metadata": {**LABELLED, "class-name": label}}
+    return {"source-ref": image, **(labelled if label else {})}
+
+
+def labels(project: Project) -> dict[str, list[str]]:
+    rows = project.train_set.annotations
+    return {image: own["label"].tolist() for image, own in rows.groupby("image")}
+
+
+@pytest.fixture
+def entries(project: Project, tmp_path: Path) -> list[dict[str, Any]]:
+    """Two that are there, one of which loses its label, and one that is new."""
+    names = project.train_set.images["image"].tolist()
+    draw(tmp_path / "new.png", 1, 99)
+    return [entry(names[0]), entry(names[1], None), entry(str(tmp_path / "new.png"), "star")]
+
+
+def test_annotations_are_replaced_and_unknown_images_added_as_one_action(
+    project: Project, entries: list[dict[str, Any]]
+) -> None:
+    before, known, lines = tables(project), labels(project), len(project.history)
+    report = project.update_entries("train", entries, note="from the tool", progress=False)
+    assert (report.updated, report.added, report.unchanged) == (2, 1, 0)
+    first, second, new = (line["source-ref"] for line in entries)
+    wanted = {**known, first: ["hexagon"], new: ["star"]}
+    del wanted[second]
+    assert labels(project) == wanted
+    images = project.train_set.images.set_index("image")
+    assert images.loc[[first, second, new], "status"].tolist() == ["labelled", "unlabelled", "labelled"]
+    assert images.loc[new, "width"] == 128
+    assert len(project.history) == lines + 1
+    assert project.history.iloc[0][["what", "note", "count"]].tolist() == ["update entries", "from the tool", 3]
+    again = project.update_entries("train", entries, progress=False)
+    assert (again.updated, again.added, again.unchanged) == (0, 0, 3)
+    project.undo()
+    assert tables(project) == before
+
+
+@pytest.mark.parametrize("form", ["text", "path", "lines", "bytes"])
+def test_entries_come_in_many_forms(project: Project, entries: list[dict[str, Any]], tmp_path: Path, form: str) -> None:
+    text = "\n".join(map(json.dumps, entries)) + "\n"
+    (tmp_path / "x.manifest").write_text(text)
+    forms: dict[str, Any] = {
+        "text": text,
+        "path": tmp_path / "x.manifest",
+        "lines": iter(text.split("\n")),
+        "bytes": [line.encode() for line in text.split("\n")],
+    }
+    assert project.update_entries("train", forms[form], progress=False).updated == 2
+
+
+def test_lines_that_can_not_be_read_are_reported_and_the_rest_is_done(
+    project: Project, entries: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "no.png").write_text("no picture")
+    bad = ["{broken", json.dumps({"no": "source"}), json.dumps(entry(str(tmp_path / "no.png")))]
+    report = project.update_entries("train", [*map(json.dumps, entries), *bad], progress=False)
+    assert (report.updated, report.added) == (2, 1)
+    assert {"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "IMAGE_NOT_AN_IMAGE"} <= set(report.issues["code"])
+    assert len(project.import_lines) >= 2
+    assert "see .issues" in repr(report)
+
+
+def test_what_a_project_writes_it_takes_back_unchanged(project: Project) -> None:
+    rows = project.train_set
+    assert project.update_entries("train", list(manifest_lines(rows.images, rows.annotations)), progress=False)
+    assert labels(project) == {image: own["label"].tolist() for image, own in rows.annotations.groupby("image")}
+
+
+@pytest.mark.parametrize("entries", ["", [], "  \n", None, 3, {"source-ref": "x"}, [{1, 2}], [object()]])
+def test_what_is_no_entry_is_refused(project: Project, entries: Any) -> None:
+    with pytest.raises(InputError, match=r"entr"):
+        project.update_entries("train", entries, progress=False)
+
+
+def test_a_file_that_is_not_there_is_named(project: Project) -> None:
+    with pytest.raises(ManifestError, match=r"nowhere\.manifest"):
+        project.update_entries("train", "nowhere.manifest", progress=False)

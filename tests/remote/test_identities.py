@@ -1,0 +1,71 @@
+"""What a server says of a file, as one text that can't be taken for a hash and holds the size."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customlabels_nb.remote_files import _file, is_identity, size_in, tells
+
+urls = st.sampled_from(["s3://b/a.jpg", "https://h/a.jpg", "gs://b/a.jpg", "az://c/a.jpg", "sftp://h/a.jpg"])
+etags = st.text(st.characters(), max_size=300) | st.binary(max_size=16).map(bytes.hex)
+
+
+@given(urls, etags, st.integers(0, 2**63 - 1))
+def test_every_etag_gives_an_identity(url: str, etag: str, size: int) -> None:
+    identity = _file(url, {"ETag": etag, "size": size, "LastModified": datetime.now(UTC)}).identity
+    assert identity is not None
+    assert is_identity(identity)
+    assert size_in(identity) == size
+    assert identity.isascii()
+    assert len(identity) < 200
+
+
+@given(st.binary() | st.text())
+def test_no_hash_is_an_identity(data: bytes | str) -> None:
+    content = hashlib.sha256(data if isinstance(data, bytes) else data.encode("utf-8", "replace")).hexdigest()
+    assert not is_identity(content)
+    assert not is_identity(None)
+    assert not is_identity(float("nan"))
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_a_checksum_tells_contents_apart(data: bytes, other: bytes) -> None:
+    digest = hashlib.md5(data, usedforsecurity=False)
+    facts = {"size": len(data)}
+    of_s3 = _file("s3://b/a", {**facts, "ETag": f'"{digest.hexdigest()}"'}).identity
+    of_google = _file("gs://b/a", {**facts, "md5Hash": base64.b64encode(digest.digest()).decode()}).identity
+    of_web = _file("https://h/a", {**facts, "ETag": digest.hexdigest()}).identity
+    assert of_s3 is not None
+    assert of_google is not None
+    assert of_web is not None
+    assert (tells(of_s3, data), tells(of_google, data), tells(of_web, data)) == (True, True, None)
+    if other != data:
+        assert not tells(of_s3, other)
+        assert tells(of_google, other) is False
+
+
+def test_equal_etags_say_something_of_two_names_only_where_they_are_checksums() -> None:
+    entry = {"size": 5, "ETag": "abc", "LastModified": datetime(2020, 1, 1, tzinfo=UTC)}
+    for scheme, same in (("s3", True), ("https", False), ("az", False), ("gs", False)):
+        first, second = (_file(f"{scheme}://x/{name}", entry).identity for name in "ab")
+        assert (first == second) is same
+    assert _file("https://h/a", {"size": 5}).identity is None
+    assert _file("https://h/a", {"size": None, "ETag": "abc"}).identity is None
+
+
+def test_times_of_every_spelling() -> None:
+    moment = datetime(2020, 3, 6, 17, 46, 39, tzinfo=UTC)
+    for value in (
+        moment,
+        moment.isoformat(),
+        "Fri, 06 Mar 2020 17:46:39 GMT",
+        moment.timestamp(),
+        "2020-03-06T17:46:39Z",
+    ):
+        assert _file("sftp://h/a", {"size": 1, "mtime": value}).mtime_ns == round(moment.timestamp()) * 10**9
+    assert _file("sftp://h/a", {"size": 1, "mtime": "yesterday"}).mtime_ns is None

@@ -1,0 +1,357 @@
+"""Taking actions back and following those of others, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import LabelError, NotAllowedError, StaleEditError
+from customlabels_nb.issues import Issue
+from customlabels_nb.store import Action, Store, create_store, open_store
+from tests.store.test_contract import images, labels_of, version
+
+ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
+NOTHING = t.empty(t.ANNOTATION_COLUMNS)
+
+
+def state(store: Store) -> dict[str, Any]:
+    """All that undoing must bring back: everything but revisions and times of change."""
+    frames = {
+        "images": store.images().drop(columns="revision"),
+        "annotations": store.annotations(),
+        "predictions": store.predictions(),
+        "labels": store.labels(),
+        "files": store.files()[0],
+        "issues": store.issues(),
+        "lines": store.import_lines(),
+    }
+    return {
+        **{name: frame.astype(object).where(frame.notna(), None).to_dict("records") for name, frame in frames.items()},
+        "datasets": [(d.split, d.sources, d.created) for s in t.SPLITS if (d := store.dataset(s)) is not None],
+    }
+
+
+def fill(store: Store) -> None:
+    """Two sides, boxes and polygons, own columns, tags, facts of files, predictions of one model."""
+    rows = images("a", "b", "c", width=[10, None, 30], height=[20, None, 40], tags=[["x", "é"], [], []],
+                  sha256=["aa", None, "cc"], camera=["left", None, 3],
+                  status=["labelled", "labelled", "skipped"])  # fmt: skip
+    files = pd.DataFrame({"image": ["a", "b", "c"], "bytes": [5, 6, 7], "mtime_ns": [1, 2, 3]})
+    box = {"image": "c", "label": "pear", "left": 1.5, "top": 0.1, "width": 3, "height": 5,
+           "polygon": [[0, 0], [1, 0], [1, 1.5]], "crowd": True, "confidence": 0.25, "job": "j"}  # fmt: skip
+    marks = pd.concat([labels_of(a="apple", b="aple"), t.normalise_annotations(pd.DataFrame([box]))])
+    store.add_images("train", rows, marks, ANN, files=files, source={"kind": "folder", "name": "photos"},
+                     issues=[Issue("IMAGE_TRUNCATED", where="x")], lines=[("m", 7, "{bad")])  # fmt: skip
+    store.add_images("test", images("t"), labels_of(t="apple"), ANN, source={"kind": "folder", "name": "tests"})
+    store.add_version(version("v1"), ANN)
+    store.replace_predictions("v1", labels_of(a="apple", b="aple", t="pear").assign(model="v1"), ANN)
+
+
+def relabelled(store: Store, split: str = "train", label: str = "plum") -> int:
+    marks = store.annotations(split)
+    return store.update_images(split, store.images(split), marks.assign(label=label), ANN)
+
+
+def both_labels(store: Store) -> None:
+    """The image a carries both labels that will be merged, in the predictions, too."""
+    marks = pd.concat([store.annotations("train"), labels_of(a="aple")])
+    store.update_images("train", store.images("train"), marks, ANN)
+    twice = pd.concat([labels_of(a="apple", b="aple"), labels_of(a="aple")]).assign(model="v1")
+    store.replace_predictions("v1", twice, ANN)
+
+
+ACTIONS: dict[str, Callable[[Store], object]] = {
+    "update": relabelled,
+    "status": lambda s: s.update_images("train", s.images("train").assign(status="needs_review", tags=[["n"]] * 3),
+                                        s.annotations("train"), ANN),
+    "own column": lambda s: s.update_images("train", s.images("train").assign(camera="new", more=1.5),
+                                            s.annotations("train"), ANN),
+    "unlabel": lambda s: s.update_images("train", s.images("train"), NOTHING, ANN),
+    "add": lambda s: s.add_images("train", images("d", "e"), labels_of(d="kiwi"), ANN, source={"name": "more"},
+                                  issues=[Issue("DUPLICATE_CONTENT", where="y")], lines=[("n", 1, "x")]),
+    "remove": lambda s: s.remove_images("train", s.images("train").query("image != 'a'"), ANN),
+    "remove all": lambda s: s.remove_images("train", s.images("train"), ANN),
+    "move": lambda s: s.move_images(["a", "c"], "train", "test", ANN),
+    "delete dataset": lambda s: s.delete_dataset("train", ANN),
+    "delete test set": lambda s: s.delete_dataset("test", ANN),
+    "add label": lambda s: s.add_label("new", "#abcdef", ANN),
+    "rename": lambda s: s.rename_label("apple", "pomme", ANN),
+    "merge": lambda s: s.merge_labels("aple", "apple", ANN),
+    "remove label": lambda s: s.remove_label("apple", ANN, with_annotations=True),
+    "reorder": lambda s: s.reorder_labels(["pear", "apple"], ANN),
+    "recolour": lambda s: s.recolour_label("apple", "#123456", ANN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_what_was_done_is_taken_back_redone_and_taken_back_again(
+    store: Store, reopen: Callable[[], Store], name: str
+) -> None:
+    fill(store)
+    if name == "merge":
+        both_labels(store)
+    before = state(store)
+    ACTIONS[name](store)
+    after = state(store)
+    done = int(store.history(limit=1)["id"].iloc[0])
+    assert after != before
+    store.undo(None, Action("undo", "ann", "oops"))
+    assert state(reopen()) == before
+    line = store.history(limit=1).iloc[0]
+    assert (line["who"], line["note"], line["undoes"]) == ("ann", "oops", done)
+    assert store.history().set_index("id").loc[done, "undone_by"] == line["id"]
+    with pytest.raises(NotAllowedError, match="already"):
+        store.undo(done, ANN)
+    store.undo(int(line["id"]), BOB)
+    assert state(reopen()) == after
+    assert store.history(limit=1)["what"].iloc[0].startswith("redo")
+    store.undo(done, BOB)
+    assert state(reopen()) == before
+
+
+def test_undo_goes_back_step_by_step_past_what_was_undone(store: Store) -> None:
+    fill(store)
+    states = []
+    steps = ["update", "move", "rename", "status", "remove", "merge", "reorder", "delete test set"]
+    for name in steps:
+        states.append(state(store))
+        if name == "status":
+            store.update_images("train", store.images("train").assign(status="skipped"), NOTHING, ANN)
+        elif name == "rename":
+            store.rename_label("plum", "pflaume", ANN)
+        elif name == "remove":
+            store.remove_images("train", store.images("train"), ANN)
+        elif name == "merge":
+            store.merge_labels("pflaume", "apple", ANN)
+        else:
+            ACTIONS[name](store)
+    for wanted in reversed(states):
+        store.undo(None, ANN)
+        assert state(store) == wanted
+    for wanted in states[1:]:
+        undone = store.history().query("undoable and undoes.notna() and what.str.startswith('undo')")
+        store.undo(int(undone["id"].iloc[0]), ANN)
+        assert state(store) == wanted
+
+
+def test_a_later_change_of_the_same_image_is_in_the_way_and_named(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    relabelled(store)
+    done = store.last_action()
+    other = reopen()
+    mine = other.images("train").query("image == 'b'")
+    other.update_images("train", mine, labels_of(b="theirs"), BOB)
+    now = state(store)
+    with pytest.raises(StaleEditError, match=r"'b', by bob with 'update' \(action \d+\)") as caught:
+        store.undo(done, ANN)
+    assert caught.value.images == ["b"]
+    assert caught.value.theirs["label"].tolist() == ["theirs"]
+    assert caught.value.yours["label"].tolist() == ["aple"]
+    assert state(store) == now
+    # once that is taken back the way is free
+    store.undo(None, BOB)
+    assert store.undo(done, ANN) == 3
+    assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
+
+
+def test_a_change_of_other_images_is_not_in_the_way(store: Store) -> None:
+    fill(store)
+    relabelled(store)
+    done = store.last_action()
+    relabelled(store, "test", "kiwi")
+    assert store.undo(done, BOB) == 3
+    assert store.annotations("test")["label"].tolist() == ["kiwi"]
+
+
+def test_an_edit_read_before_an_undo_is_stale(store: Store) -> None:
+    fill(store)
+    relabelled(store)
+    rows, marks = store.images("train"), store.annotations("train")
+    store.undo(None, ANN)
+    with pytest.raises(StaleEditError):
+        store.update_images("train", rows, marks.assign(label="late"), ANN)
+
+
+def test_a_removed_image_whose_name_is_taken_stays_removed(store: Store) -> None:
+    fill(store)
+    ACTIONS["remove"](store)
+    store.add_images("train", images("b"), NOTHING, BOB)
+    with pytest.raises(StaleEditError, match=r"'b', by bob"):
+        store.undo(None, ANN)
+    assert store.images("train")["image"].tolist() == ["a", "b"]
+
+
+def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import(store: Store) -> None:
+    fill(store)
+    ACTIONS["add"](store)
+    done = store.last_action()
+    store.update_images("train", store.images("train").query("image == 'e'"), labels_of(e="x"), BOB)
+    with pytest.raises(StaleEditError, match="'e'"):
+        store.undo(done, ANN)
+    store.undo(None, BOB)
+    assert store.undo(done, ANN) == 2
+    assert "kiwi" not in store.labels()["label"].tolist()
+
+
+def test_labels_changed_since_are_in_the_way(store: Store) -> None:
+    fill(store)
+    store.add_label("new", None, ANN)
+    added = store.last_action()
+    store.rename_label("new", "newer", BOB)
+    renamed = store.last_action()
+    with pytest.raises(NotAllowedError, match="changed since"):
+        store.undo(added, ANN)
+    store.add_label("new", None, BOB)
+    with pytest.raises(NotAllowedError, match="another label 'new'"):
+        store.undo(renamed, ANN)
+    store.undo(None, BOB)
+    store.undo(renamed, ANN)
+    store.update_images("test", store.images("test"), labels_of(t="new"), BOB)
+    with pytest.raises(NotAllowedError, match="used by 1 annotations"):
+        store.undo(added, ANN)
+    store.reorder_labels(["new"], ANN)
+    done = store.last_action()
+    store.reorder_labels(["apple"], BOB)
+    with pytest.raises(NotAllowedError, match="order"):
+        store.undo(done, ANN)
+
+
+def test_annotations_come_back_with_a_label_that_is_gone(store: Store) -> None:
+    fill(store)
+    ACTIONS["remove all"](store)
+    store.replace_predictions("v1", NOTHING.assign(model="v1"), ANN)
+    for label in ("aple", "pear"):
+        store.remove_label(label, BOB)
+    store.add_label("pear", "#010203", BOB)
+    done = store.history().query("what == 'update' and split == 'train'")["id"].iloc[0]
+    assert store.undo(int(done), ANN) == 3
+    assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
+    assert store.predictions("train").empty  # they were replaced since
+    assert store.labels()["label"].value_counts().max() == 1
+
+
+def test_what_can_not_be_taken_back_says_so(store: Store) -> None:
+    with pytest.raises(NotAllowedError, match="nothing yet"):
+        store.undo(None, ANN)
+    store.add_version(version("v1"), Action("train", "ann"))
+    with pytest.raises(NotAllowedError, match=r"'train' \(action 1\) can't be taken back"):
+        store.undo(1, ANN)
+    with pytest.raises(NotAllowedError, match="no action 77"):
+        store.undo(77, ANN)
+    assert store.history()["undoable"].tolist() == [False]
+    fill_other = images("a", sha256=["aa"])
+    store.add_images("train", fill_other, NOTHING, ANN)
+    facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["bb"], "bytes": [6], "mtime_ns": [2]})
+    store.refresh_files("train", facts, Action("refresh files", "bob"))
+    with pytest.raises(StaleEditError, match="by bob with 'refresh files'"):
+        store.undo(None, ANN)
+
+
+def test_somebody_elses_actions_are_not_taken_back_by_default(store: Store) -> None:
+    fill(store)
+    relabelled(store)
+    store.add_label("his", None, BOB)
+    store.undo(None, ANN)
+    assert "his" in store.labels()["label"].tolist()
+    assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
+
+
+def test_two_who_undo_at_once(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    relabelled(store)
+    done, before = store.last_action(), len(store.history())
+    stores, outcomes, start = [reopen() for _ in range(4)], [], threading.Barrier(4)
+
+    def take_back(number: int) -> None:
+        start.wait()
+        try:
+            outcomes.append(stores[number].undo(done, ANN))
+        except NotAllowedError as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=take_back, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count(3) == 1
+    assert sum("already" in str(outcome) for outcome in outcomes) == 3
+    assert len(store.history()) == before + 1
+
+
+def test_others_are_followed_by_their_actions(store: Store, reopen: Callable[[], Store]) -> None:
+    assert store.last_action() == 0
+    fill(store)
+    seen = store.last_action()
+    assert store.actions_since(seen).empty
+    other = reopen()
+    relabelled(other)
+    other.rename_label("plum", "pflaume", BOB)
+    other.move_images(["a"], "train", "test", BOB)
+    other.remove_images("train", other.images("train").query("image == 'b'"), BOB)
+    other.add_images("train", images("images"), NOTHING, BOB)
+    other.undo(None, BOB)
+    news = store.actions_since(seen)
+    assert news["images"].tolist() == [["a", "b", "c"]] * 2 + [["a"], ["b"], ["images"], ["images"]]
+    assert news["who"].tolist() == ["ann"] + ["bob"] * 5
+    assert news["id"].tolist() == list(range(seen + 1, seen + 7))
+    assert store.actions_since(seen, limit=2)["id"].tolist() == [seen + 1, seen + 2]
+    assert store.last_action() == seen + 6
+
+
+def test_actions_of_an_older_release_can_not_be_taken_back(tmp_path: Path) -> None:
+    kept = Path(__file__).parent / "released" / "schema-1.db"
+    (tmp_path / "p.db").write_bytes(kept.read_bytes())
+    store = open_store(str(tmp_path / "p.db"))
+    assert not store.history()["undoable"].any()
+    with pytest.raises(NotAllowedError, match="older release"):
+        store.undo(int(store.history()["id"].iloc[0]), ANN)
+    store.add_label("new", None, ANN)
+    store.undo(None, ANN)
+    store.close()
+
+
+STEPS = st.sampled_from(list(ACTIONS))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(STEPS, min_size=1, max_size=7), takes=st.lists(st.integers(0, 100), max_size=6))
+def test_any_actions_taken_back_leave_what_was(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], takes: list[int]
+) -> None:
+    store = create_store(str(tmp_path_factory.mktemp("any") / "p.db"), "p")
+    try:
+        fill(store)
+        states, done = {store.last_action(): state(store)}, []
+        for name in names:
+            before = store.last_action()
+            with contextlib.suppress(ValueError, NotAllowedError):  # an earlier one took away what this needs
+                ACTIONS[name](store)
+            if store.last_action() != before:
+                done.append(store.last_action())
+                states[done[-1]] = state(store)
+        # in any order: what is refused leaves all as it is
+        for take in takes:
+            now, chosen = state(store), done[take % len(done)] if done else 1
+            try:
+                store.undo(chosen, BOB)
+            except (NotAllowedError, StaleEditError, LabelError):
+                assert state(store) == now
+            else:
+                store.undo(store.last_action(), BOB)
+                assert state(store) == now
+        for id_ in reversed(done):
+            assert state(store) == states[id_]
+            store.undo(id_, ANN)
+        assert state(store) == states[min(states)]
+    finally:
+        store.destroy()

@@ -1,0 +1,161 @@
+"""Snapshots of datasets, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.store import Action, Store
+from customlabels_nb.store.schema import snapshots
+from tests.store.test_contract import HOSTILE, images, labels_of
+from tests.store.test_history import ACTIONS, ANN, BOB, fill, relabelled, state
+
+KEPT = ("images", "annotations", "datasets")
+
+
+def content(store: Store) -> dict[str, object]:
+    """What a snapshot brings back: in whatever order, and where images came from is the import's."""
+    found = state(store)
+    rows = {name: sorted(map(str, found[name])) for name in ("images", "annotations")}
+    return {**rows, "labels": {row["label"] for row in found["annotations"]}}
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIONS if "test" not in name])
+def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
+    store: Store, reopen: Callable[[], Store], name: str
+) -> None:
+    fill(store)
+    assert store.take_snapshot("before", None, ANN) == 4
+    before, exact = content(store), state(store)
+    ACTIONS[name](store)
+    after = state(store)
+    changed = not store.compare_snapshots("before", None).empty
+    assert changed == (content(store) != before)
+    count = store.restore_snapshot("before", BOB)
+    assert content(reopen()) == before
+    assert (count > 0) == changed
+    assert store.compare_snapshots("before", None).empty
+    if changed:
+        assert store.history(limit=1)["what"].tolist() == [BOB.what]
+        store.undo(store.last_action(), ANN)
+        assert state(reopen()) == after
+    else:
+        assert {k: exact[k] for k in KEPT} == {k: after[k] for k in KEPT}
+
+
+def test_what_changed_is_told_image_by_image(store: Store) -> None:
+    fill(store)
+    store.take_snapshot("one", None, ANN)
+    store.move_images(["a"], "train", "test", ANN)
+    store.remove_images("train", store.images("train").query("image == 'b'"), ANN)
+    store.add_images("test", images("new"), labels_of(new="kiwi"), ANN)
+    marks = store.annotations("train").assign(left=2.5)
+    rows = store.images("train").assign(status="labelled", tags=[["seen"]])
+    store.update_images("train", rows, marks, ANN)
+    relabelled(store, "test", "plum")
+    store.take_snapshot("two", None, ANN)
+    for told in (store.compare_snapshots("one", "two"), store.compare_snapshots("one", None)):
+        found = {(row.image, row.change): (row.split, row.before, row.after) for row in told.itertuples()}
+        assert set(found) == {
+            ("a", "moved"), ("a", "relabelled"), ("b", "removed"), ("c", "status"), ("c", "redrawn"), ("c", "details"),
+            ("t", "relabelled"), ("new", "added"),
+        }  # fmt: skip
+        assert found["a", "moved"] == ("test", "train", "test")
+        assert found["a", "relabelled"] == ("test", ["apple"], ["plum"])
+        assert found["b", "removed"] == ("train", ["aple"], None)
+        assert found["new", "added"] == ("test", None, ["plum"])
+        assert found["c", "status"] == ("train", "skipped", "labelled")
+        assert found["c", "redrawn"][1][0][:2] == ("pear", 1.5)
+        assert found["c", "details"][2]["tags"] == ["seen"]
+        assert found["c", "details"][1]["camera"] == 3
+    back = store.compare_snapshots("two", "one")
+    assert back.query("image == 'b'")["change"].tolist() == ["added"]
+    assert store.compare_snapshots("one", "one").empty
+    assert back.columns.tolist() == ["image", "split", "change", "before", "after"]
+
+
+def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: Store) -> None:
+    fill(store)
+    store.take_snapshot("train only", "train", ANN)
+    store.move_images(["a"], "train", "test", ANN)
+    store.update_images("test", store.images("test"), labels_of(a="x", t="y"), ANN)
+    store.add_images("test", images("later"), labels_of(later="z"), ANN)
+    told = store.compare_snapshots("train only", None)
+    assert told[["image", "change"]].to_numpy().tolist() == [["a", "moved"], ["a", "relabelled"]]
+    assert store.restore_snapshot("train only", ANN) == 1
+    assert store.images("train")["image"].tolist() == ["a", "b", "c"]
+    assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
+    assert store.annotations("test")["label"].tolist() == ["y", "z"]
+
+
+def test_labels_that_are_gone_come_back_with_their_colour(store: Store) -> None:
+    fill(store)
+    store.recolour_label("apple", "#123456", ANN)
+    store.take_snapshot("before", None, ANN)
+    store.remove_label("apple", ANN, with_annotations=True)
+    store.restore_snapshot("before", ANN)
+    assert store.labels().set_index("label")["colour"]["apple"] == "#123456"
+
+
+def test_the_same_image_on_both_sides_is_told_apart(store: Store) -> None:
+    store.add_images("train", images("a", "b"), labels_of(a="x"), ANN)
+    store.add_images("test", images("a"), labels_of(a="y"), ANN)
+    store.take_snapshot("before", None, ANN)
+    store.remove_images("train", store.images("train").query("image == 'a'"), ANN)
+    assert store.compare_snapshots("before", None)[["image", "split", "change"]].to_numpy().tolist() == [
+        ["a", "train", "removed"]
+    ]
+    store.restore_snapshot("before", ANN)
+    assert store.annotations("train")["label"].tolist() == ["x"]
+    assert store.annotations("test")["label"].tolist() == ["y"]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "C:\\x", "."])
+def test_names_are_only_text(store: Store, name: str) -> None:
+    fill(store)
+    store.take_snapshot(name, None, ANN)
+    with pytest.raises(NotAllowedError, match="already"):
+        store.take_snapshot(name, "train", ANN)
+    found = store.snapshots().iloc[0]
+    assert (found["name"], found["who"], found["images"], found["annotations"]) == (name, "ann", 4, 4)
+    assert pd.isna(found["split"])
+    store.delete_snapshot(name, ANN)
+    assert store.snapshots().empty
+    for use in (store.delete_snapshot, store.restore_snapshot):
+        with pytest.raises(InputError, match="no snapshot"):
+            use(name, ANN)
+
+
+def test_an_empty_project_can_be_kept_and_brought_back(store: Store) -> None:
+    assert store.take_snapshot("empty", None, ANN) == 0
+    assert store.restore_snapshot("empty", ANN) == 0
+    fill(store)
+    assert store.compare_snapshots("empty", None)["change"].tolist() == ["added"] * 4
+    assert store.restore_snapshot("empty", ANN) == 4
+    assert store.images().empty
+    store.undo(None, ANN)
+    assert len(store.images()) == 4
+
+
+def test_a_damaged_snapshot_is_a_typed_error(store: Store) -> None:
+    fill(store)
+    store.take_snapshot("one", None, ANN)
+    with store._database.write() as connection:  # type: ignore[attr-defined]
+        connection.execute(snapshots.update().values(content=b"not zlib"))
+    before = state(store)
+    with pytest.raises(StoreError, match="damaged"):
+        store.restore_snapshot("one", Action("restore", "ann"))
+    assert state(store) == before
+
+
+def test_annotations_without_polygons_or_boxes_compare_whatever_their_order(store: Store) -> None:
+    box = {"image": "a", "label": "x", "left": 0, "top": 0, "width": 2, "height": 2}
+    two = t.normalise_annotations(pd.DataFrame([box, {**box, "left": 5}, {"image": "a", "label": "x"}]))
+    store.add_images("train", images("a"), two, ANN)
+    store.take_snapshot("one", None, ANN)
+    store.update_images("train", store.images("train").assign(status="labelled"), two.iloc[::-1], ANN)
+    assert store.compare_snapshots("one", None)["change"].tolist() == ["status"]

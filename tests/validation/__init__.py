@@ -1,0 +1,1 @@
+"""Tests of the rules for manifests, of their report, files and repairs."""

@@ -1,0 +1,189 @@
+"""The gallery's kernel side: what it answers to its page, and what it is to other cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.labeling import Query
+from customlabels_nb.project import Project
+from customlabels_nb.widgets.gallery import Gallery
+from tests.labeling.conftest import photos, project  # noqa: F401
+
+
+class Page:
+    """Asks a gallery as its page would."""
+
+    def __init__(self, gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gallery = gallery
+        self.sent: list[tuple[Any, Any]] = []
+        monkeypatch.setattr(gallery, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
+
+    def ask(self, kind: str, **content: Any) -> Any:
+        self.gallery.answer(self.gallery, {"id": 7, "kind": kind, "content": content}, [])
+        answer, buffers = self.sent.pop()
+        assert answer["answer"] == 7
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["content"], buffers
+
+    def show(self, **change: Any) -> Any:
+        query = {"show": "all", "label": None, "predicted": None, "annotator": None, "search": "", "images": False,
+                 "sort": "name", "seed": 0}  # fmt: skip
+        wanted = {"split": "train", "query": query, "place": 0, "size": 9, "pixels": 160}
+        wanted["query"] |= change.pop("query", {})
+        return self.ask("show", **{**wanted, **change})
+
+
+@pytest.fixture
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:  # noqa: F811
+    return Page(project.label("train", sort="name"), monkeypatch)
+
+
+def test_hello_and_show_tell_all_a_page_needs(page: Page) -> None:
+    hello, _ = page.ask("hello")
+    assert (hello["project"], hello["split"], hello["task"]) == ("things", "train", "single-label")
+    assert hello["splits"] == {"train": 30, "test": 0}
+    assert [row["label"] for row in hello["labels"]] == ["apple", "pear"]
+    answer, buffers = page.show(place=9)
+    assert answer["page"]["place"] == 9
+    assert [row["short"] for row in answer["page"]["rows"]] == [f"{number}.png" for number in range(9, 18)]
+    assert answer["page"]["thumbs"] == list(range(9))
+    assert all(data.startswith(b"\xff\xd8") for data in buffers)
+
+
+def test_edits_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
+    shown, _ = page.show()
+    names = [row["name"] for row in shown["page"]["rows"]]
+    answer, _ = page.ask("edit", op="label", label="pear", split="train", images=names[:2], revisions={names[0]: 1})
+    assert [row["labels"] for row in answer["rows"]] == [["pear"]] * 2
+    assert answer["info"]["counts"] == {"pear": 2}
+    assert answer["conflicts"] == []
+    stale, _ = page.ask("edit", op="label", label="apple", split="train", images=names[:1], revisions={names[0]: 1})
+    assert stale["conflicts"] == [{"image": names[0], "short": "0.png", "theirs": ("pear",), "yours": ("apple",)}]
+    assert stale["edit"] == {"op": "label", "label": "apple"}
+    undone, _ = page.ask("undo")
+    assert undone["info"]["counts"].get("pear", 0) == 0
+
+
+def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -> None:
+    shown, _ = page.show()
+    view = shown["info"]["view"]
+    rows, _ = page.ask("rows", view=view, ranges=[[10, 11], [20, 20]])
+    assert rows["places"] == [10, 11, 20]
+    assert [row["short"] for row in rows["rows"]] == ["10.png", "11.png", "20.png"]
+    answer, _ = page.ask("edit", op="toggle", label="apple", split="train", view=view, ranges=[[0, 29]])
+    assert answer["reload"] is True
+    assert answer["info"]["statuses"]["labelled"] == 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("nonsense", {}, "knows no 'nonsense'"),
+        ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
+        ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "A label has 1 to 256"),
+        ("full", {"image": "/etc/passwd"}, "not in the train set"),
+        ("picture", {"path": "project.db"}, "not an image"),
+        ("page", {"view": 999, "place": 0, "pixels": 160}, "settled anew"),
+        ("task", {"task": "everything"}, "task='everything'"),
+        ("instructions", {"text": None}, "Instructions are text"),
+        ("show", {"split": "train"}, "KeyError"),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:
+    with pytest.raises(RuntimeError, match=words):
+        page.ask(kind, **content)
+
+
+def test_messages_that_ask_nothing_are_passed_over(page: Page) -> None:
+    for message in (None, [], {}, {"kind": "hello"}, "text"):
+        page.gallery.answer(page.gallery, message, [])
+    assert page.sent == []
+
+
+def test_a_query_of_the_page_is_never_evaluated(page: Page) -> None:
+    with pytest.raises(RuntimeError, match="show="):
+        page.show(query={"show": "__import__('os').system('true')"})
+    answer, _ = page.show(query={"search": "@__import__('os')"})
+    assert answer["page"]["total"] == 0
+
+
+def test_following_tells_what_changed_and_nothing_otherwise(page: Page, project: Project) -> None:  # noqa: F811
+    shown, _ = page.show()
+    names = [row["name"] for row in shown["page"]["rows"]]
+    page.ask("follow", images=names)
+    assert page.ask("follow", images=names)[0] == {}
+    project.labels.add("plum")
+    news, _ = page.ask("follow", images=names)
+    assert [row["label"] for row in news["info"]["labels"]] == ["apple", "pear", "plum"]
+    project.update("train", project.train_set.relabel("plum", lambda images: images["image"] == names[3]))
+    news, _ = page.ask("follow", images=names)
+    assert news["rows"][3]["labels"] == ["plum"]
+
+
+def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: F811
+    gallery = page.gallery
+    view = page.show()[0]["info"]["view"]
+    seen: list[Any] = []
+    gallery.observe(lambda change: seen.append(len(change["new"])), "selection")
+    page.ask("select", view=view, ranges=[[2, 4]], focus=4, place=0)
+    assert seen == [3]
+    assert [Path(name).stem for name in gallery.selected["image"]] == ["2", "3", "4"]
+    page.ask("select", view=view, ranges=[], focus=5, place=0)
+    assert [Path(name).stem for name in gallery.selected["image"]] == ["5"]
+    gallery.set_filter(show="labelled", sort="added")
+    assert page.sent.pop()[0]["push"] == "show"
+    assert (gallery.session.view.query.show, len(gallery.session.view)) == ("labelled", 0)
+    threshold = 40  # noqa: F841 - named in the query
+    gallery.set_filter("width > @threshold and image.str.endswith('7.png')")
+    assert len(gallery.session.view) == 0  # and still only what is labelled
+    gallery.set_filter()
+    gallery.set_filter("width > @threshold and image.str.endswith('7.png')", sort="name")
+    assert [Path(name).stem for name in gallery.session.page(0, 9)[1]] == ["7", "17", "27"]
+    with pytest.raises(InputError, match="colour"):
+        gallery.set_filter(colour="red")
+    with pytest.raises(InputError, match="can't be evaluated"):
+        gallery.set_filter("no_such_column > 3")
+
+
+def test_it_speaks_ipyannotations_language(page: Page, project: Project) -> None:  # noqa: F811
+    gallery = page.gallery
+    assert gallery.options == ["apple", "pear"]
+    names = gallery.session.page(0, 24)[1]
+    assert gallery.data == dict.fromkeys(names)
+    gallery.display(names[20])
+    assert page.sent.pop()[0] == {"push": "show", "change": {"place": 0, "keep": 20}}
+    submitted, undone = [], []
+    gallery.on_submit(submitted.append)
+    gallery.on_undo(lambda: undone.append(True))
+    page.ask("edit", op="label", label="pear", split="train", images=names[:1], revisions={})
+    page.ask("edit", op="submit", split="train", images=names[:2], revisions={})
+    assert submitted == [{names[0]: "pear", names[1]: None}]
+    page.ask("undo")
+    assert undone == [True]
+    with pytest.raises(InputError, match="not among those that are shown"):
+        gallery.display("elsewhere.png")
+
+
+def test_options_that_mean_nothing_are_refused(project: Project) -> None:  # noqa: F811
+    for wrong in ({"page_size": 10}, {"mode": "list"}, {"sort": "size"}, {"split": "valid"}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            project.label(**wrong)
+
+
+def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
+    from customlabels_nb.widgets.still import still_picture
+
+    gallery = project.label()
+    pictures = gallery._files.thumbnails([(name, None) for name in gallery.session.page(0, 24)[1]], 160)
+    html = still_picture([*pictures, ValueError("broken")], ["<script>alert(1)</script>"], "5 of <b>7</b>")
+    assert len(html) < 100_000
+    assert "<script>" not in html
+    assert "<b>" not in html
+    assert "data:image/webp;base64," in html
+    assert "<img" not in still_picture([], [], "nothing here")
+    assert gallery.session.view.query == Query()
