@@ -1,7 +1,8 @@
 """Reads one COCO file with datumaro for ``coco_peer.py``, in datumaro's own environment.
 
-Called with the path of the file and of a folder; prints the seconds of processor time after the imports as JSON, and writes the boxes as
-``boxes.npy``: number of the image, number of the category (both from 0), left, top, width, height.
+Called with the path of the file and of a folder; prints the seconds of processor time after the imports as JSON, and
+writes the boxes, in the order of their ids, as ``boxes.npy``: number of the image and of the category (both from 0),
+left, top, width, height.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ def main() -> None:
     dataset = dm.Dataset.import_from(sys.argv[1], "coco_instances")
     items = [(item, item.annotations) for item in dataset]
     seconds = time.process_time() - started
-    rows = [
-        (int(item.attributes["id"]) - 1, annotation.label, *annotation.get_bbox())
+    rows = sorted(
+        (annotation.id, int(item.attributes["id"]) - 1, annotation.label, *annotation.get_bbox())
         for item, annotations in items
         for annotation in annotations
-    ]
-    np.save(Path(sys.argv[2], "boxes.npy"), np.array(rows, dtype=np.float64))
+        if annotation.type == dm.AnnotationType.bbox  # an outline comes with its box
+    )
+    np.save(Path(sys.argv[2], "boxes.npy"), np.array(rows, dtype=np.float64)[:, 1:])
     print(json.dumps({"seconds": seconds, "what": f"datumaro {dm.__version__}", "images": len(items)}))
 
 

@@ -12,11 +12,13 @@
     page: (root, { position, count }) => () =>
       root.querySelector(".position").textContent.startsWith(position) && shown(root, ".tile img[src]").length === count,
     bare: (root, { page }) => () => root.dataset.page === String(page),
-    chips: (root, { label, first, count }) => () =>
-      [...root.querySelectorAll(".tile")].slice(first, first + count).every((tile) => tile.querySelector(".chip:not(.predicted) bdi")?.textContent === label),
+    chips: (root, { label, places }) => () => {
+      const tiles = root.querySelectorAll(".tile");
+      return places.every((place) => tiles[place].querySelector(".chip:not(.predicted) bdi")?.textContent === label);
+    },
     selected: (root, { count }) => () => root.querySelectorAll(".tile.selected").length === count,
-    saved: (root, { label, count }) => {
-      const labelled = conditions.chips(root, { label, first: 0, count });
+    saved: (root, given) => {
+      const labelled = conditions.chips(root, given);
       return () => labelled() && root.querySelector(".state").textContent === "saved";
     },
     otherPictures: (root, { selector, count }) => {
@@ -26,7 +28,8 @@
         return now.length === count && now.every((source) => source && !before.has(source));
       };
     },
-    pressed: (root, { selector }) => () => root.querySelector(selector)?.classList.contains("mod-active"),
+    pressed: (root, { place, button }) => () =>
+      root.querySelectorAll(".widget-toggle-buttons")[place].querySelectorAll("button")[button].classList.contains("mod-active"),
   };
 
   let running = null;

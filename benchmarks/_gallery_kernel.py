@@ -43,7 +43,7 @@ def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
         "height": 768,
     }
     store = project._place.store
-    store.add_images("train", t.normalise_images(pd.DataFrame(rows)), t.empty_annotations(), Action("import", "somebody"))
+    store.add_images("train", t.normalise_images(pd.DataFrame(rows)), t.empty(t.ANNOTATION_COLUMNS), Action("import", "somebody"))
     for label in LABELS:
         project.labels.add(label)
     cache = Path(project.root) / "cache"

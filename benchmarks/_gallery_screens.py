@@ -79,11 +79,11 @@ class Screen:
         self.page.keyboard.press(key)
         return self.read()
 
-    def click(self, selector: str, condition: str, **given: Any) -> float:
+    def click(self, element: Any, condition: str, **given: Any) -> float:
         """Click an element; returns the milliseconds until what it asks for is painted."""
-        self.page.locator(selector).scroll_into_view_if_needed()
+        element.scroll_into_view_if_needed()
         self.arm(condition, **given)
-        self.page.locator(selector).click()
+        element.click()
         return self.read()
 
     def turn_to(self) -> None:
@@ -147,14 +147,47 @@ class GalleryScreen(Screen):
         self.root.locator(f"[data-menu='{menu}']").select_option(value)
         self.quiet()
 
-    def label(self, key: str, label: str, index: int) -> float:
-        """Give the image in focus a label; until its chip is there."""
-        return self.key(key, "chips", label=label, first=index, count=1)
-
     def label_all(self, key: str, label: str) -> float:
         """Label a page that is selected; until it is said to be saved."""
         self.quiet()
-        return self.key(key, "saved", label=label, count=PAGE)
+        return self.key(key, "saved", label=label, places=list(range(PAGE)))
+
+    def clear(self) -> None:
+        """Take the labels of the page away, and have its first image in focus."""
+        self.turn_to()
+        for key in ("Escape", "Control+a", "Delete", "Escape", "Home"):
+            self.page.keyboard.press(key)
+        self.quiet()
+
+    def select(self, place: int, count: int) -> float:
+        """Select a tile beside those that are selected; until there are so many."""
+        tile = self.root.locator(".tile").nth(place)
+        self.arm("selected", count=count)
+        tile.click(modifiers=["Control"] if count > 1 else [])
+        return self.read()
+
+
+class GridScreen(Screen):
+    """``ipywidgets.Image`` in a ``GridBox``, with ``ToggleButtons`` below each."""
+
+    def label(self, place: int, button: int) -> float:
+        """Press one of an image's buttons."""
+        chosen = self.root.locator(".widget-toggle-buttons").nth(place).locator("button").nth(button)
+        return self.click(chosen, "pressed", place=place, button=button)
+
+    def next(self) -> float:
+        """Turn the page."""
+        button = self.root.locator("button").first
+        return self.click(button, "otherPictures", selector="img", count=PAGE, pictures="img")
+
+
+class OneByOneScreen(Screen):
+    """ipyannotations' ``ClassLabeller``."""
+
+    def label(self, label: str) -> float:
+        """Press the button of a label; until the next photo is painted."""
+        button = self.root.get_by_role("button", name=label)
+        return self.click(button, "otherPictures", selector="img", count=1, pictures="img")
 
 
 def spaced(pages: int) -> Iterable[int]:

@@ -113,6 +113,8 @@ print(json.dumps({{"read": read, "store": store, "write": write, "back": back, "
 _OPEN = """
 import json, sys, time
 import customlabels_nb as cl
+cl.load_project
+import customlabels_nb.changes, customlabels_nb.store.sql
 started = time.perf_counter()
 project = cl.load_project(sys.argv[1])
 table = project.train_set.images
@@ -121,7 +123,7 @@ opened = time.perf_counter() - started
 edits = []
 for number in range(7):
     chosen = table["image"].iloc[1000 * number:1000 * number + 100]
-    edit = first.iloc[:0].reindex(range(100))[["image"]].assign(image=chosen.to_numpy(), label=f"label {number:02d}")
+    edit = first.iloc[:0].reindex(range(100))[["image"]].assign(image=chosen.to_numpy(), label=f"{sys.argv[2]} {number}")
     started = time.perf_counter()
     changed = project.update("train", edit)
     edits.append(time.perf_counter() - started)
@@ -217,7 +219,7 @@ def main() -> None:
         for images in SIZES[:1] if quick else SIZES:
             ours, bare, project = compare(Path(folder), images, 1 if quick else ROUNDS)
             seconds[images] = show(images, ours, bare)
-        opened = [in_fresh_process(_OPEN, str(project)) for _ in range(1 if quick else ROUNDS)]
+        opened = [in_fresh_process(_OPEN, str(project), f"label {n}") for n in range(1 if quick else ROUNDS)]
     heading(f"a project of {images:,} images:")
     bound(
         "opened, until the first images.head()",

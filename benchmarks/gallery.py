@@ -10,17 +10,15 @@ gallery takes turns with a bare widget that has the same bytes in memory and doe
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
-from _gallery_screens import PAGE, BareScreen, GalleryScreen, Screen, draw_photos, spaced
-from _measure import ROOT, bound, cores, figure, heading, start
+from _gallery_screens import PAGE, BareScreen, GalleryScreen, draw_photos, spaced
+from _measure import ROOT, bound, figure, heading, start
 
 sys.path.insert(0, str(ROOT))
 
@@ -28,6 +26,7 @@ from tests.browser.jupyter import BROWSER_FLAGS, Lab, LabPage, notebook, serve
 
 PAGES, KEYS, BULKS, SIZES = 31, 60, 15, (250, 250_000)
 QUICK_PAGES, QUICK_KEYS, QUICK_BULKS, QUICK_SIZES = 13, 10, 4, (250, 10_000)
+PARTS = ("turning", "labelling", "growth", "peers")
 LABELS = ("apple", "pear", "plum")
 CACHED, OVER_BARE, PREFETCHED, COLD, GROWTH = 200, 1.5, 60, 600, 1.2
 CHIP, SAVED, SAVED_WHILE_BUSY, NOTEBOOK = 50, 200, 1_000, 100_000
@@ -85,11 +84,6 @@ class Bench:
         self.page.cell(index).evaluate("(node, index) => { node.dataset.bench = index; }", index)
         return f"[data-bench='{index}'] .jp-Cell-outputArea"
 
-    def clear(self, cell: str) -> None:
-        """Empty a cell's output."""
-        script = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.clearExecution?.()"
-        self.page.page.evaluate(script, list(CELLS).index(cell))
-
     def gallery(self, cell: str, total: int) -> GalleryScreen:
         """Run a cell that shows a gallery of so many images."""
         return GalleryScreen(self.page, f"{self.run(cell)} .clnb-gallery", total).ready()
@@ -99,9 +93,18 @@ class Bench:
         reply = self.page.kernel_client().execute(code, reply=True, timeout=300)
         assert reply["content"]["status"] == "ok", reply["content"]
 
-    def show_parts(self, kind: str) -> None:
-        """How long the kernel took for requests of a kind, and how long until the page had the answer."""
-        trips = self.page.page.evaluate("kind => clock.trips(kind)", kind)
+    def forget(self) -> None:
+        """Forget how long requests took so far."""
+        self.page.page.evaluate("clock.trips('')")
+        self.page.value("timed.read('')")
+
+    def trips(self, kind: str) -> list[float]:
+        """How long requests of a kind took until the page had the answer, since the last call."""
+        return list(self.page.page.evaluate("kind => clock.trips(kind)", kind))
+
+    def show_parts(self, kind: str, trips: Sequence[float] | None = None) -> None:
+        """How long requests of a kind took until the page had the answer, and how long of that in the kernel."""
+        trips = self.trips(kind) if trips is None else trips
         taken = self.page.value(f"timed.read({kind!r})")
         if trips and taken:
             show("  of which until the answer was in the page", trips)
@@ -122,7 +125,7 @@ def saved_notebook(bench: Bench) -> None:
 def turning(bench: Bench, gallery: GalleryScreen) -> None:
     """Pages of thumbnails that are nowhere yet, on disk, and in the page."""
     heading(f"a page of {PAGE} thumbnails painted, nothing cached:")
-    bench.show_parts("page")
+    bench.forget()
     cold: list[float] = []
     bench.do("bench.forget_thumbnails(project)")
     for number in spaced(bench.pages):
@@ -141,8 +144,7 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
     painted: list[float] = []
     gallery.jump(0)
     gallery.quiet()
-    bench.page.value("timed.read('page')")
-    bench.page.page.evaluate("clock.trips('page')")
+    bench.forget()
     for turn, number in enumerate(spaced(bench.pages)):
         if turn % 2:
             painted.append(bare.next())
@@ -179,47 +181,54 @@ def training(bench: Bench) -> Iterator[None]:
         bench.page.wait_for_kernel()
 
 
-def keys(bench: Bench, gallery: GalleryScreen, count: int, *, while_training: bool = False) -> None:
-    """One label a key, image by image."""
-    gallery.turn_to()
-    gallery.page.keyboard.press("Escape")
-    gallery.page.keyboard.press("Home")
+def keys(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float], list[float]]:
+    """One label a key, image by image: until the chip is painted, and until the kernel has answered."""
+    gallery.clear()
+    bench.trips("")
     times = []
     for index in range(count):
-        times.append(gallery.label(str(index % 3 + 1), LABELS[index % 3], index))
+        times.append(gallery.key(str(index % 3 + 1), "chips", label=LABELS[index % 3], places=[index]))
         gallery.page.keyboard.press("ArrowRight")
         gallery.page.wait_for_timeout(30)
     gallery.quiet()
-    heading("a key that labels, until its chip is painted" + (", while a cell trains:" if while_training else ":"))
-    show("gallery", times)
-    bench.show_parts("edit")
-    bound("p95", percentile(times, 95), " ms", at_most=CHIP)
+    return times, bench.trips("edit")
 
 
-def bulk(bench: Bench, gallery: GalleryScreen, count: int, *, while_training: bool = False) -> None:
-    """A page of labels by one key, until they are said to be saved."""
+def bulk(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float], list[float]]:
+    """A page of labels by one key: until they are said to be saved, and until the kernel has answered."""
     gallery.turn_to()
+    gallery.page.keyboard.press("Escape")
     gallery.key("Control+a", "selected", count=PAGE)
     gallery.label_all("3", LABELS[2])
+    gallery.quiet()
+    bench.trips("")
     times = [gallery.label_all(str(number % 2 + 1), LABELS[number % 2]) for number in range(count)]
-    heading(f"{PAGE} labels by one key, until they are saved" + (", while a cell trains:" if while_training else ":"))
-    show("gallery", times)
-    bench.show_parts("edit")
-    bound("p95", percentile(times, 95), " ms", at_most=SAVED_WHILE_BUSY if while_training else SAVED)
+    gallery.quiet()
     gallery.page.keyboard.press("Escape")
+    return times, bench.trips("edit")
 
 
-def busy(bench: Bench, gallery: GalleryScreen, count: int) -> None:
-    """The same while a cell trains."""
+def labelling(bench: Bench, gallery: GalleryScreen, key_count: int, bulk_count: int) -> None:
+    """Labels by key, while the kernel has nothing else to do and while a cell trains."""
     gallery.jump(0)
-    gallery.turn_to()
-    with training(bench):
-        keys(bench, gallery, count, while_training=True)
-        bulk(bench, gallery, count, while_training=True)
-        heading("the next page while a cell trains, not fetched ahead:")
-        times = [gallery.jump(number) for number in range(2, 2 * count, 2)]
-        show("gallery", times)
-        bench.show_parts("page")
+    for when, most in (("", SAVED), (", while a cell trains", SAVED_WHILE_BUSY)):
+        bench.forget()
+        with training(bench) if when else nullcontext():
+            single, trips = keys(bench, gallery, key_count)
+            many, many_trips = bulk(bench, gallery, bulk_count)
+            turned = [gallery.jump(number) for number in range(2, bench.pages, 2)] if when else []
+        taken = bench.page.value("timed.read('edit')")
+        heading(f"a key that labels, until its chip is painted{when}:")
+        show("gallery", single)
+        show("  until the kernel has answered", trips)
+        bound("p95", percentile(single, 95), " ms", at_most=CHIP)
+        heading(f"{PAGE} labels by one key, until they are saved{when}:")
+        show("gallery", many)
+        show("  of which until the answer was in the page", many_trips)
+        show("  of which in the kernel's handler", taken[-len(many) :])
+        bound("p95", percentile(many, 95), " ms", at_most=most)
+    heading("a page with thumbnails cached on disk, while a cell trains:")
+    show("gallery", turned)
 
 
 def growth(bench: Bench, sizes: tuple[int, int]) -> None:
@@ -243,19 +252,65 @@ def growth(bench: Bench, sizes: tuple[int, int]) -> None:
     bound("p50, large over small", over, "×", at_most=GROWTH)
 
 
-def peers(bench: Bench, gallery: GalleryScreen, count: int) -> None:
-    """A page labelled in the gallery, in ipywidgets' and in ipyannotations': labels per minute that the screen takes."""
-    heading("side by side; the time that a script waits for the screen, with no time to think:")
-    minutes: dict[str, float] = {}
+def label_each(gallery: GalleryScreen, count: int) -> list[float]:
+    """Select the images of each label by clicks, then press its key; what one waits for each click and key."""
+    times = []
+    for number, label in enumerate(LABELS):
+        places = list(range(number, count, len(LABELS)))
+        times += [gallery.select(place, selected) for selected, place in enumerate(places, 1)]
+        times.append(gallery.key(str(number + 1), "chips", label=label, places=places))
+    return times
+
+
+def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
+    """A page labelled here, in ipywidgets and in ipyannotations: labels per minute of what one waits for the screen."""
+    some, rounds = (12, 2) if quick else (PAGE, 5)
     gallery.jump(0)
-    gallery.turn_to()
-    gallery.page.keyboard.press("Escape")
+    gallery.clear()
+    each = sum(label_each(gallery, some)) / some * PAGE
+    turns, alike = [], []
+    for number in range(1, rounds + 1):
+        turns.append(gallery.turn(number))
+        gallery.turn_to()
+        alike.append(gallery.key("Control+a", "selected", count=PAGE))
+        alike[-1] += gallery.key("1", "chips", label=LABELS[0], places=list(range(PAGE)))
+        gallery.quiet()
+    turn = statistics.median(turns)
+
+    if "pictures" not in bench.page.value("dir()"):
+        bench.run("bare")
+    grid = GridScreen(bench.page, f"{bench.run('grid')} .grid-peer")
+    grid.root.locator("img").nth(PAGE - 1).wait_for(timeout=120_000)
+    grid.turn_to()
+    grid_each = sum(grid.label(place, place % 3) for place in range(some)) / some * PAGE
+    grid_turn = statistics.median(grid.next() for _ in range(rounds))
+
+    single = OneByOneScreen(bench.page, f"{bench.run('one by one')} .one-by-one")
+    single.root.locator("img").wait_for(timeout=60_000)
+    single.turn_to()
+    single_each = statistics.mean(single.label(LABELS[number % 3]) for number in range(some)) * PAGE
+
+    def per_minute(milliseconds: float) -> float:
+        return 60_000 * PAGE / milliseconds
+
+    heading("side by side, a script that doesn't think; what it waits for the screen:")
+    figure(f"the next {PAGE} images: gallery", f"{turn:.0f} ms")
+    figure("ipywidgets Image + GridBox", f"{grid_turn:.0f} ms, {grid_turn / turn:.1f} × as long")
+    ours, bulk = per_minute(each + turn), per_minute(statistics.median(alike) + turn)
+    figure("labels a minute, each image by itself: gallery", f"{ours:,.0f}")
+    figure("the same, a page of look-alikes by one key", f"{bulk:,.0f}")
+    for name, peer in (
+        ("ipywidgets Image + ToggleButtons + GridBox", per_minute(grid_each + grid_turn)),
+        ("ipyannotations ClassLabeller", per_minute(single_each)),
+    ):
+        figure(name, f"{peer:,.0f}; gallery {ours / peer:.2f} ×, by one key {bulk / peer:.0f} ×")
 
 
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few pages and keys: does it run?")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="where the photos are drawn, and kept for the next run")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
@@ -284,12 +339,15 @@ def main() -> None:
             bench.run("setup")
             saved_notebook(bench)
             gallery = GalleryScreen(page, "[data-bench='1'] .clnb-gallery", pages * PAGE)
-            turning(bench, gallery)
-            gallery.jump(0)
-            keys(bench, gallery, count)
-            bulk(bench, gallery, bulks)
-            busy(bench, gallery, bulks)
-            growth(bench, sizes)
+            parts = options.only or PARTS
+            if "turning" in parts:
+                turning(bench, gallery)
+            if "labelling" in parts:
+                labelling(bench, gallery, count, bulks)
+            if "growth" in parts:
+                growth(bench, sizes)
+            if "peers" in parts:
+                peers(bench, gallery, quick=options.quick)
             lab.close()
             chromium.close()
 

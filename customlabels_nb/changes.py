@@ -11,6 +11,7 @@ from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset, Groups
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.issues import Issue, issues_to_frame
+from customlabels_nb.reviewed import forget_where_changed
 from customlabels_nb.sources import image_uri
 from customlabels_nb.splitting import rare_labels
 from customlabels_nb.store import Action, Store
@@ -44,6 +45,7 @@ def write_difference(store: Store, split: str, value: Dataset | pd.DataFrame, ac
         edited = _edits(dataset.origin, images, annotations)
         images = images[images["image"].isin(edited)].reset_index(drop=True)
         annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
+        images = forget_where_changed(images, annotations, dataset.origin.images, dataset.origin.annotations)
     return store.update_images(split, images, annotations, action)
 
 
@@ -122,7 +124,8 @@ def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Da
         raise InputError(f"{len(missing)} images are not in the {split} set, such as {sorted(missing)[0]!r}.")
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
-    images = t.settle_statuses(images, annotations, changed=old["image"])
+    before, images = images, t.settle_statuses(images, annotations, changed=old["image"])
+    images = forget_where_changed(images, annotations, before, old)
     return Dataset(images, annotations, labels, name=split)
 
 

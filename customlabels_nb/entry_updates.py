@@ -20,6 +20,7 @@ from customlabels_nb.formats.manifest_tables import ManifestReader
 from customlabels_nb.intake import Facts, take_in
 from customlabels_nb.issues import issues_to_frame
 from customlabels_nb.limits import LOCAL
+from customlabels_nb.reviewed import forget_where_changed
 from customlabels_nb.sources import found_in_tables, image_uri
 from customlabels_nb.store import Action, Store
 
@@ -52,9 +53,10 @@ def update_entries(
     facts: dict[int, Facts | ImageError] = {}
     while True:
         known_files, as_of = store.files()
-        stored, _, _ = store.tables(split)
+        stored, old, _ = store.tables(split)
         names = _stored_names(manifest.images["image"].tolist(), set(stored["image"]))
-        known = _replaced(stored, manifest, names)
+        images, marks = _replaced(stored, manifest, names)
+        known = forget_where_changed(images, marks, stored, old), marks
         images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
         found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
         intake = take_in(found, facts, split=split, known=known_files, root=root, events=events)

@@ -74,6 +74,24 @@ class Project(ProjectData):
             self._place, t.check_split(split), dataset=self._dataset, query=query, page_size=page_size, mode=mode
         )
 
+    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0) -> Any:
+        """Draw boxes and polygons in the notebook; what is drawn is stored at once.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+        sort : {"added", "name", "random", "uncertainty", "similarity"}
+        seed : int
+            Of the random order.
+
+        Returns
+        -------
+        Annotator
+            A widget that other cells can read and steer: ``data``, ``selected``, ``display(image)``, ``set_filter(…)``.
+        """
+        query = Query(sort=sort, seed=seed)
+        return screens.open_annotator(self._place, t.check_split(split), dataset=self._dataset, query=query)
+
     @property
     def instructions(self) -> str:
         """What people who label are told; set it to change that, also from the gallery."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from customlabels_nb import screens
 from customlabels_nb import tables as t
 from customlabels_nb.changes import Distribution, distribute, remove_images, write_difference
 from customlabels_nb.checking import CheckReport, check_datasets, find_near_duplicates
@@ -17,6 +18,7 @@ from customlabels_nb.images import is_remote
 from customlabels_nb.import_reports import RefreshReport
 from customlabels_nb.importing import ImportReport, import_images
 from customlabels_nb.issues import issues_to_frame
+from customlabels_nb.labeling import news
 from customlabels_nb.labels import Labels
 from customlabels_nb.locations import (
     check_tags,
@@ -46,8 +48,9 @@ class ProjectData(ProjectFacts):
 
     @property
     def labels(self) -> Labels:
-        """The labels: add, rename, merge, remove, reorder, recolour."""
-        return Labels(self._store, self._action)
+        """The labels: add, rename, merge, remove, reorder, recolour; ``edit()`` does it all on a screen."""
+        changed, edit = partial(news.tell, self.root), partial(screens.open_label_manager, self._place)
+        return Labels(self._store, self._action, changed=changed, edit=edit)
 
     @property
     def tags(self) -> dict[str, str]:

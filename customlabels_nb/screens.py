@@ -7,14 +7,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.importing import ImportReport, import_images
+from customlabels_nb.label_sources import labels_in
 from customlabels_nb.labeling import LabellingSession, Query
+from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.similarity import SimilarityOrder
 
 if TYPE_CHECKING:
     from customlabels_nb.dataset import Dataset
     from customlabels_nb.locations import Place
+    from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.label_manager import LabelManager
 
 
 def open_session(place: Place, split: str) -> LabellingSession:
@@ -27,6 +32,7 @@ def open_gallery(
 ) -> Gallery:
     """The gallery of a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.label_manager import label_handlers
 
     return Gallery(
         open_session(place, split),
@@ -36,7 +42,24 @@ def open_gallery(
         query=query,
         page_size=page_size,
         mode=mode,
+        label_handlers=label_handlers(LabelEditing(place.store, place.root), labels_in),
     )
+
+
+def open_annotator(place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
+    """The annotator of a dataset of the project."""
+    from customlabels_nb.widgets.annotator import Annotator
+
+    session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+    name, key = place.store.project().name, project_key(place)
+    return Annotator(session, session_files(place, dataset), project=name, key=key, query=query)
+
+
+def open_label_manager(place: Place) -> LabelManager:
+    """The manager of the project's labels."""
+    from customlabels_nb.widgets.label_manager import LabelManager
+
+    return LabelManager(LabelEditing(place.store, place.root), labels_in)
 
 
 def plug_in(place: Place, split: str, labeller: Any, *, query: Query) -> Any:

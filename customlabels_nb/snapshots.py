@@ -18,12 +18,7 @@ _SHOWN = 20
 class Snapshots:
     """What the datasets were at moments that somebody gave a name, kept in the project's database.
 
-    >>> import customlabels_nb as cl
-    >>> project = cl.create_project("pears")
-    >>> project.snapshots.take("before cleaning")
-    0
-    >>> project.snapshots
-    Snapshots('before cleaning')
+    Taking one, cleaning up, ``diff`` and perhaps ``restore``: names are any text, and never become a path.
     """
 
     def __init__(self, store: Store, action: Callable[[str, str], Action]) -> None:
@@ -97,7 +92,8 @@ class Snapshots:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td><bdi>{escaped(row.name)}</bdi></td><td>{row.created:%Y-%m-%d %H:%M}</td>"
-            f"<td>{escaped(row.split if isinstance(row.split, str) else 'both')}</td><td>{row.images:,} images</td></tr>"
+            f"<td>{escaped(row.split if isinstance(row.split, str) else 'both')}</td>"
+            f"<td>{row.images:,} images</td></tr>"
             for row in self.list.tail(_SHOWN).itertuples(index=False)
         )
         return f"<table>{rows}</table>" if rows else "<i>No snapshots yet: project.snapshots.take(…)</i>"

@@ -19,6 +19,7 @@ from customlabels_nb import tables as t
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.files import expand_home
 from customlabels_nb.formats.archive import unpack_zip
+from customlabels_nb.formats.base import Notes
 from customlabels_nb.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
@@ -75,7 +76,8 @@ def found_in_tables(
         plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
     stats = [_stat(here[image]) if image in here else None for image in names]
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
-    description = {"kind": "dataset", "name": name}
+    notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
+    description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
     return Found(plain, marks, description, stats, list(issues), lines=list(lines), contents=contents)
 
 

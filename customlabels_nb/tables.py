@@ -247,7 +247,7 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
         return column
     try:
         if dtype == CREATED_DTYPE:
-            return pd.to_datetime(column, utc=True).astype(CREATED_DTYPE)
+            return _moments(column).astype(CREATED_DTYPE)
         if name == "tags":
             values = [[] if type(value) is list and not value else _tags(value) for value in column.tolist()]
             return pd.Series(values, index=column.index, dtype="object")
@@ -256,6 +256,13 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
     except (TypeError, ValueError, OverflowError) as error:
         raise TableError(f"The column {name!r} can't be read as {dtype}: {error}") from error
+
+
+def _moments(column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_datetime(column, utc=True)
+    except ValueError:  # texts of which some have a fraction of a second, and some don't
+        return pd.to_datetime(column, utc=True, format="ISO8601")
 
 
 def _tags(value: object) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
@@ -38,6 +39,13 @@ _EXAMPLES = 3
 
 #: Relative names that can't lead anywhere but down: nearly all, and looking at the parts of each takes its time.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
+
+
+class Notes(dict[str, Any]):
+    """What a file says beside its images. Tables carry it in their ``attrs``, of which pandas makes deep copies."""
+
+    def __deepcopy__(self, memo: object) -> Notes:
+        return self
 
 
 @dataclass
@@ -130,6 +138,7 @@ class ImageFinder:
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
         self._relocate = sorted((relocate or {}).items(), key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
+        self._moved = bool(self._relocate) or self._by_name is not None
         self.missing: list[str] = []
 
     def find(self, name: str, *urls: str) -> str:
@@ -143,7 +152,7 @@ class ImageFinder:
         InputError
             If the name is absolute or leads out of the folder of the annotations, and no ``relocate`` explains it.
         """
-        place = self._known_place(name, *urls)
+        place = self._known_place(name, *urls) if self._moved else None
         if place is not None:
             return place
         if self._folder is not None and _ORDINARY.fullmatch(name):

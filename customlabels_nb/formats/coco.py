@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.formats.coco_annotations import Images, moment_or_none, read_annotations
 from customlabels_nb.formats.coco_writing import INFO, LICENCE, PIXELS, SUPERCATEGORIES, UNIT, write_coco
 from customlabels_nb.formats.json_file import (
@@ -39,6 +39,7 @@ _FILE = "coco.json"
 _NAMES = ("file_name", "coco_url", "flickr_url")
 _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
+_AN_ID = (int, str, float)
 _MOST_NAMED = 100
 _AREA_APART = 0.05  # as a share: areas of masks differ a little from those of their outlines
 
@@ -68,12 +69,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     known_pixels = info.pop(UNIT, None) == PIXELS
     entries = _array(data, "annotations", findings)
     annotations = read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
-    frame = t.empty(t.IMAGE_COLUMNS)
-    if images.rows:
-        frame = t.normalise_images(pd.DataFrame(list(images.rows.values())))
-    frame = t.settle_statuses(frame, annotations)
+    frame = t.settle_statuses(_images_table(images), annotations)
     above = _supercategories(data, label_of)
-    frame.attrs |= {key: notes for key, notes in ((INFO, info), (SUPERCATEGORIES, above)) if notes}
+    frame.attrs |= {key: Notes(notes) for key, notes in ((INFO, info), (SUPERCATEGORIES, above)) if notes}
     return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), findings.issues)
 
 
@@ -109,7 +107,7 @@ def _array(data: dict[str, Any], key: str, findings: Findings) -> list[Any]:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, int | str | float)
+    return isinstance(value, _AN_ID)
 
 
 def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
@@ -138,36 +136,49 @@ def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
     return found
 
 
+def _images_table(images: Images) -> pd.DataFrame:
+    if not images.sizes:
+        return t.empty(t.IMAGE_COLUMNS)
+    sides = list(zip(*(size or (None, None) for size in images.sizes.values()), strict=True))
+    frame = pd.DataFrame({"image": list(images.sizes), "width": pd.array(sides[0], "Int64")})
+    frame["height"] = pd.array(sides[1], "Int64")
+    for name in LICENCE:
+        if any(name in licence for licence in images.licences.values()):
+            frame[name] = [images.licences.get(uri, {}).get(name) for uri in images.sizes]
+    return t.normalise_images(frame)
+
+
 def _read_images(
     entries: list[Any], finder: ImageFinder, licences: dict[Any, dict[str, str]], findings: Findings
 ) -> Images:
-    result = Images({}, {}, [])
+    result = Images({}, {}, {}, [])
     order: dict[str, int] = {}
     for number, entry in enumerate(entries):
-        where = f"images[{number}]"
         if not isinstance(entry, dict) or not _is_id(identity := entry.get("id")):
-            findings.unreadable(where, f"It has no id: {shown(entry)}.")
+            findings.unreadable(f"images[{number}]", f"It has no id: {shown(entry)}.")
             continue
         if identity in result.number_of:
-            findings.unreadable(where, f"The id {shown(identity)} is another image's already.")
+            findings.unreadable(f"images[{number}]", f"The id {shown(identity)} is another image's already.")
             continue
         names = [name for key in _NAMES if isinstance(name := entry.get(key), str) and name]
         try:
             uri = find_image(finder, *names)
         except ValueError as error:
-            findings.unreadable(where, str(error))
+            findings.unreadable(f"images[{number}]", str(error))
             continue
         if uri in order:
-            findings.adjusted(where, f"The file {names[0]!r} is named twice; the two entries became one image.")
+            findings.adjusted(
+                f"images[{number}]", f"The file {names[0]!r} is named twice; the two entries became one image."
+            )
             result.number_of[identity] = order[uri]
             continue
         size = pixel_size(entry)
         if size is None and (entry.get("width") or entry.get("height")):
             given = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
-            findings.adjusted(where, f"Its size {given} is none and was left open.")
-        width, height = size or (None, None)
-        licence = licences.get(entry.get("license"), {}) if _is_id(entry.get("license")) else {}
-        result.rows[uri] = {"image": uri, "width": width, "height": height, **licence}
+            findings.adjusted(f"images[{number}]", f"Its size {given} is none and was left open.")
+        if licences and _is_id(entry.get("license")) and entry["license"] in licences:
+            result.licences[uri] = licences[entry["license"]]
+        result.sizes[uri] = size
         result.number_of[identity] = order[uri] = len(order)
         result.moments.append(moment_or_none(entry.get("date_captured")))
     return result

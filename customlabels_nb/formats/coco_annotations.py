@@ -30,9 +30,10 @@ _Indices: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass
 class Images:
-    """The images in order, and the number of each in that order by its id in the file."""
+    """The images in order: URI → size and licence; id in the file → number in that order; and when each was taken."""
 
-    rows: dict[str, dict[str, Any]]
+    sizes: dict[str, tuple[int, int] | None]
+    licences: dict[str, dict[str, str]]
     number_of: dict[Any, int]
     moments: list[datetime | None]
 
@@ -84,7 +85,7 @@ def read_annotations(
     outlines = np.empty(len(entries), dtype=object)
     for number, polygon in polygons.items():
         outlines[number] = polygon
-    names = pd.Series(list(images.rows), dtype="str").array
+    names = pd.Series(list(images.sizes), dtype="str").array
     frame = pd.DataFrame({
         "image": names.take(owners[keep]),
         "label": pd.Series(labels, dtype="str").array.take(categories[keep]),
@@ -157,7 +158,7 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
 
 def _sizes(images: Images) -> _Floats:
     """Width and height of each image, NaN where they aren't known."""
-    sizes = [(row["width"] or np.nan, row["height"] or np.nan) for row in images.rows.values()]
+    sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 
@@ -182,13 +183,13 @@ def _pixels_of_ratios(
     usable = np.ones(len(boxes), dtype=bool)
     boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
     values = boxes[boxed]
-    rows, sizes = list(images.rows.values()), _sizes(images)
+    names, sizes = list(images.sizes), _sizes(images)
     unknown = [number for number in np.unique(owners[boxed]).tolist() if np.isnan(sizes[number, 0])]
-    for number, (uri, size) in zip(unknown, measured(rows[n]["image"] for n in unknown), strict=True):
+    for number, (uri, size) in zip(unknown, measured(names[n] for n in unknown), strict=True):
         if isinstance(size, str):
             findings.not_found(uri, f"Its boxes are ratios of its size, which isn't known, and were not read: {size}")
         else:
-            sizes[number] = rows[number]["width"], rows[number]["height"] = size
+            sizes[number] = images.sizes[uri] = size
     boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
     usable[boxed] = ~np.isnan(boxes[boxed, 0])
     for number in set(boxed.tolist()) & polygons.keys():
@@ -224,9 +225,9 @@ def moment_or_none(text: object) -> datetime | None:
 
 def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:
     """When each was made: its own date, else its image's, else now."""
-    now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
-    images = np.array([now if moment is None else moment for moment in of_images] or [now], dtype="datetime64[us]")
-    moments = images[owners]
+    now = datetime.now(UTC).replace(tzinfo=None)
+    images = pd.DatetimeIndex([now if moment is None else moment for moment in of_images] or [now])
+    moments = images.to_numpy(dtype="datetime64[us]")[owners]
     for number in [number for number, entry in enumerate(entries) if CREATED in entry]:
         if (moment := moment_or_none(entries[number][CREATED])) is not None:
             moments[number] = moment

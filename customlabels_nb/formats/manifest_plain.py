@@ -95,6 +95,7 @@ class Codes:
         self._moments: dict[str, int] = {}
         self._plans: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._lookups: dict[tuple[tuple[str, str], ...], dict[int, int]] = {}
+        self._classes: dict[tuple[str, str], tuple[int, int] | None] = {}
         self._plain_jobs: dict[str, int] = {}
         self._last_names: dict[str, str] | None = None
         self._last_lookup: dict[int, int] = {}
@@ -155,14 +156,20 @@ class Codes:
                 self._lookups.clear()
             if not all(type(name) is str for name in names.values()):
                 raise ValueError(names)
-            found = self._lookups[key] = {}
-            for number, name in names.items():
-                label = label_or_none(name, self.limits)
-                short = len(number) < _LONGEST_ID and number.isdecimal()
-                if label is not None and short and str(int(number)) == number:
-                    found[int(number)] = self.label(label)
+            found = self._lookups[key] = dict(filter(None, map(self._class, key)))
         self._last_names, self._last_lookup = names, found
         return found
+
+    def _class(self, pair: tuple[str, str]) -> tuple[int, int] | None:
+        """Class id and code of the label of one entry of a class map, None if it isn't plain."""
+        if pair not in self._classes:
+            if len(self._classes) > _MOST_CACHED:
+                self._classes.clear()
+            number, label = pair[0], label_or_none(pair[1], self.limits)
+            short = len(number) < _LONGEST_ID and number.isdecimal()
+            plain = label is not None and short and str(int(number)) == number
+            self._classes[pair] = (int(number), self.label(label)) if plain and label is not None else None
+        return self._classes[pair]
 
     def plan(self, value: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         """The label attributes of a line, each with the key of its metadata; ValueError if that isn't plain."""

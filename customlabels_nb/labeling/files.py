@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from PIL import Image
+
 from customlabels_nb.cache import full_view_of, project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images import open_image, thumbnail, to_path
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIZES = (160, 320, 640)
 _INSTRUCTION_PIXELS = 800
+_VIEW_SIZES = (1024, 2048, 4096)
+_LIGHT_BYTES = 2 * 2**20
+_WIDEST_REGION = 4096
 _LARGEST_UPLOAD = 2**31
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
 
@@ -61,6 +66,7 @@ class SessionFiles:
         self._add_images = add_images
         self._thumbnails = project_cache(root, "thumbnails")
         self._batches: dict[str, _Batch] = {}
+        self._large: tuple[str, Image.Image] | None = None
         self._lock = threading.Lock()
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
@@ -85,6 +91,31 @@ class SessionFiles:
             If it can't be read.
         """
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
+
+    def drawing_view(self, image: str, content: str | None, pixels: int) -> View:
+        """The whole image for drawing on it: as it is where a browser shows that, else so that ``pixels`` fit well."""
+        view = self.full(image, content)
+        if view.scale == 1 and len(view.data) <= _LIGHT_BYTES:
+            return view
+        longest = next((size for size in _VIEW_SIZES if size >= pixels), _VIEW_SIZES[-1])
+        return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
+
+    def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
+        """JPEG of a part (left, top, width, height in pixels) of the upright image, at most ``pixels`` wide.
+
+        The decoded image of the last call is kept: looking around in one large image decodes it once.
+        """
+        with self._lock:
+            if self._large is None or self._large[0] != image:
+                self._large = None
+                self._large = (image, open_image(image, root=self.root))
+            whole = self._large[1]
+        left, top, width, height = box
+        right, bottom = min(whole.width, left + width), min(whole.height, top + height)
+        if not (0 <= left < right and 0 <= top < bottom):
+            raise InputError(f"The region {box!r} doesn't lie in the image of {whole.width} × {whole.height} pixels.")
+        part = whole.crop((left, top, right, bottom))
+        return thumbnail(part, max(1, min(pixels, _WIDEST_REGION)))
 
     def instruction_picture(self, path: str) -> bytes:
         """A picture that instructions name, as JPEG of at most 800 pixels a side; relative to the project's folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 from urllib.parse import unquote
 
@@ -41,6 +42,8 @@ class ImageTable:
         What tells the content from others, None where that isn't known.
     by_status, by_label : Counter
         How many images have each status, and each label, be it for the whole image or for a shape.
+    by_annotator : Counter
+        How many images each person labelled.
     """
 
     names: list[str] = field(default_factory=list)
@@ -54,6 +57,7 @@ class ImageTable:
     gone: set[int] = field(default_factory=set)
     by_status: Counter[str] = field(default_factory=Counter)
     by_label: Counter[str] = field(default_factory=Counter)
+    by_annotator: Counter[str] = field(default_factory=Counter)
     position: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -73,27 +77,35 @@ class ImageTable:
         columns = (images[name].tolist() for name in ("image", "status", "revision"))
         hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None).tolist()
         sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
-        for name, status, revision, sha256, (width, height) in zip(*columns, hashes, sizes, strict=True):
+        more = self._more(images, annotations)
+        for name, status, revision, sha256, (width, height), others in zip(*columns, hashes, sizes, more, strict=True):
             at = self.position.get(name)
             size = None if pd.isna(width) or pd.isna(height) else (int(width), int(height))
-            facts = (name, status, whole.get(name, ()), shapes.get(name, ()), people.get(name, ()), revision, sha256)
+            own = (name, status, whole.get(name, ()), shapes.get(name, ()), people.get(name, ()), revision, sha256)
+            facts = (*own, size, *others)
             if at is None:
                 at = self.position[name] = len(self.names)
-                for column, value in zip(self._columns(), (*facts, size), strict=True):
+                for column, value in zip(self._columns(), facts, strict=True):
                     column.append(value)
             else:
                 if at not in self.gone:
                     self._count(at, -1)
                 self.gone.discard(at)
-                for column, value in zip(self._columns(), (*facts, size), strict=True):
+                for column, value in zip(self._columns(), facts, strict=True):
                     column[at] = value
             self._count(at, 1)
+
+    def _more(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+        """Values for the columns that a subclass adds to :meth:`_columns`, one tuple an image."""
+        return repeat((), len(images))
 
     def _count(self, at: int, by: int) -> None:
         self.by_status[self.statuses[at]] += by
         own = self.labels[at]
         for label in {*own, *self.box_labels[at]} if self.box_labels[at] or len(own) > 1 else own:
             self.by_label[label] += by
+        for person in self.annotators[at]:
+            self.by_annotator[person] += by
 
     def drop(self, names: Iterable[str]) -> None:
         """Note that these images are in the dataset no more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,13 +16,19 @@ from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 ONE_LABEL = "single-label"
 
 _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
 _LONGEST_INSTRUCTIONS = 20_000
+#: Actions that change no other images than those that they name, but what predictions are called.
+_OF_LABELS = ("rename label", "merge labels", "remove label")
 #: How actions begin that say nothing of images: what is shown of them stays.
-_ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
+ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
 
 
 class Listing:
@@ -41,6 +47,10 @@ class Listing:
     similar : callable, optional
         ``similar(images, keys)`` gives the order in which look-alikes are neighbours, for the sort by similarity.
     """
+
+    #: What is kept of each image, and what is shown unless something else is asked for.
+    table_type: type[ImageTable] = ImageTable
+    query_type: type[Query] = Query
 
     def __init__(
         self,
@@ -62,6 +72,7 @@ class Listing:
         self._findings: dict[str, dict[str, tuple[tuple[str, str], ...]]] | None = None
         self._views: list[View] = []
         self._view_count = 0
+        self._totals: dict[str, int] = {}
         self._seen = store.last_action()
         self.open(split)
 
@@ -71,7 +82,7 @@ class Listing:
         with self._lock:
             t.check_split(split)
             if split not in self._tables:
-                self._tables[split] = ImageTable.read(self._store, split)
+                self._tables[split] = self.table_type.read(self._store, split)
                 self._predictions[split] = top_predictions(self._store.predictions(split))
             self.split = split
             self._view: View | None = None
@@ -128,12 +139,20 @@ class Listing:
         labels = self._store.labels()
         return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
 
-    def add_label(self, label: str) -> str:
-        """Add a label at the end, unless there is one of that name; returns its name as it is kept."""
+    def check_known(self, label: str) -> None:
+        """Refuse a label that isn't there, which is so where somebody renamed, merged or removed it meanwhile."""
+        if label not in set(self._store.labels()["label"]):
+            raise LabelError(f"There is no label {label!r} any more: somebody renamed, merged or removed it.")
+
+    def add_label(self, label: str, *, review: bool = False) -> str:
+        """Add a label at the end, unless there is one of that name; returns its name as it is kept.
+
+        With ``review``, the images that are done already need review then.
+        """
         name = t.check_label(label)
         if name not in set(self._store.labels()["label"]):
             try:
-                self._store.add_label(name, None, self._action("add label"))
+                self._store.add_labels([(name, None)], self._action("add label"), review=review)
             except LabelError:
                 if name not in set(self._store.labels()["label"]):  # else somebody else was quicker
                     raise
@@ -141,12 +160,18 @@ class Listing:
 
     def totals(self) -> dict[str, int]:
         """How many images each dataset has."""
-        return {split: self._store.statistics(split).total_entries for split in t.SPLITS}
+        with self._lock:
+            for split in t.SPLITS:
+                if split in self._tables:
+                    self._totals[split] = len(self._tables[split])
+                elif split not in self._totals:
+                    self._totals[split] = self._store.statistics(split).total_entries
+            return {split: self._totals[split] for split in t.SPLITS}
 
     def annotators(self) -> list[str]:
         """Who labelled any image of the open dataset."""
         with self._lock:
-            return sorted({person for at in self.table.here() for person in self.table.annotators[at]})
+            return sorted(person for person, images in self.table.by_annotator.items() if images)
 
     # -- findings -----------------------------------------------------------------------------------
     def findings(self, image: str) -> tuple[tuple[str, str], ...]:
@@ -177,24 +202,27 @@ class Listing:
     def show(self, query: Query) -> View:
         """Settle which images are shown, and in which order."""
         with self._lock:
-            names = self.table.names
-            errors = {*self._all_findings(), *self._broken[self.split]}
-            similar = self._similar
-
-            def by_similarity(at: Sequence[int]) -> Sequence[int]:
-                assert similar is not None
-                order = similar([names[i] for i in at], [self.table.hashes[i] for i in at])
-                return [at[i] for i in order]
-
-            if query.sort == "similarity" and similar is None:
-                raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
-            order = order_of(
-                self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=by_similarity
-            )
+            order = self._order(query)
             self._view_count += 1
             self._view = View(self._view_count, self.split, query, order)
             self._views = [*self._views[-_VIEWS_KEPT + 1 :], self._view]
             return self._view
+
+    def _order(self, query: Query) -> npt.NDArray[np.int64]:
+        names = self.table.names
+        errors = {*self._all_findings(), *self._broken[self.split]}
+        similar = self._similar
+
+        def by_similarity(at: Sequence[int]) -> Sequence[int]:
+            assert similar is not None
+            order = similar([names[i] for i in at], [self.table.hashes[i] for i in at])
+            return [at[i] for i in order]
+
+        if query.sort == "similarity" and similar is None:
+            raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
+        return order_of(
+            self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=by_similarity
+        )
 
     @property
     def can_sort_by_similarity(self) -> bool:
@@ -204,7 +232,7 @@ class Listing:
     @property
     def view(self) -> View:
         """What is shown now."""
-        return self.show(Query()) if self._view is None else self._view
+        return self.show(self.query_type()) if self._view is None else self._view
 
     def view_numbered(self, number: int) -> View:
         """One of the latest views.
@@ -306,13 +334,18 @@ class Listing:
                 return set()
             actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
             self._findings = None  # imports bring findings, too
+            self._totals = {}
             everything = len(actions) == _MOST_FOLLOWED
             changed: set[str] = set()
             for what, split, images in zip(actions["what"], actions["split"], actions["images"], strict=True):
-                if not images and not str(what).startswith(_ABOUT_NO_IMAGE):
+                if split != self.split and (images or split in t.SPLITS):  # of both, where no dataset is named
+                    others = [split] if split in t.SPLITS else [name for name in t.SPLITS if name != self.split]
+                    for other in others:
+                        self._tables.pop(other, None)  # read again when it is opened
+                if what in _OF_LABELS:
+                    self._reread_predictions()
+                elif not images and not _without_verb(what).startswith(ABOUT_NO_IMAGE):
                     everything = True
-                elif split in (self.split, *t.SPLITS) and split != self.split:
-                    self._tables.pop(split, None)  # read again when it is opened
                 changed.update(images)
             if everything:
                 self._seen = self._store.last_action()
@@ -321,6 +354,11 @@ class Listing:
             self._seen = int(actions["id"].max())
             self.reread(sorted(changed))
             return {name for name in changed if name in self.table.position}
+
+    def _reread_predictions(self) -> None:
+        """Predictions as they are called now."""
+        if any(self._predictions.values()):
+            self._predictions = {split: top_predictions(self._store.predictions(split)) for split in self._predictions}
 
     def _reread_all(self) -> None:
         """All of the open dataset as it is now, with the positions that its images had: views stay valid."""
@@ -332,3 +370,7 @@ class Listing:
 
     def _action(self, what: str) -> Action:
         return Action(what, self.user)
+
+
+def _without_verb(what: object) -> str:
+    return str(what).removeprefix("undo ").removeprefix("redo ")

@@ -17,9 +17,9 @@ def add_label(label: str, *, annotator: str, alone: bool) -> Change:
     """Give the images a label; in a task with one label per image (``alone``) it takes the place of the others."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        whole = _is_whole(annotations)
+        whole = is_whole(annotations)
         kept = annotations[~whole | (annotations["label"] == label)] if alone else annotations
-        has = set(kept.loc[_is_whole(kept) & (kept["label"] == label), "image"])
+        has = set(kept.loc[is_whole(kept) & (kept["label"] == label), "image"])
         lacking = [name for name in images["image"] if name not in has]
         new = t.normalise_annotations(
             pd.DataFrame({"image": lacking, "label": label}, dtype="str"), annotator=annotator
@@ -33,7 +33,7 @@ def remove_label(label: str) -> Change:
     """Take a label away from the images; what has none left is unlabelled again."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        kept = annotations[~(_is_whole(annotations) & (annotations["label"] == label))]
+        kept = annotations[~(is_whole(annotations) & (annotations["label"] == label))]
         return _unlabelled_if_bare(images, kept), kept.reset_index(drop=True)
 
     return change
@@ -43,7 +43,7 @@ def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
     """Give the images exactly these labels; those that they have already keep who gave them, and when."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        annotations = annotations[~_is_whole(annotations) | annotations["label"].isin(labels)]
+        annotations = annotations[~is_whole(annotations) | annotations["label"].isin(labels)]
         images = _unlabelled_if_bare(images, annotations)
         for label in labels:
             images, annotations = add_label(label, annotator=annotator, alone=False)(images, annotations)
@@ -54,7 +54,7 @@ def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
 
 def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take away all labels of whole images."""
-    kept = annotations[~_is_whole(annotations)].reset_index(drop=True)
+    kept = annotations[~is_whole(annotations)].reset_index(drop=True)
     return _unlabelled_if_bare(images, kept), kept
 
 
@@ -72,7 +72,8 @@ def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataF
     return images.assign(status=images["status"].where(images["status"] != "unlabelled", "skipped")), annotations
 
 
-def _is_whole(annotations: pd.DataFrame) -> pd.Series:
+def is_whole(annotations: pd.DataFrame) -> pd.Series:
+    """Which annotations are labels of the whole image, not of a shape on it."""
     return annotations["left"].isna() & annotations["polygon"].isna()
 
 

@@ -12,6 +12,7 @@ from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.labeling import rules
 from customlabels_nb.labeling.listing import ONE_LABEL, Listing
+from customlabels_nb.reviewed import forget_where_changed
 
 _UNDO_STEPS = 200
 
@@ -132,7 +133,13 @@ class LabellingSession(Listing):
         return bool(self._redo)
 
     def _edit(
-        self, images: Sequence[str], change: rules.Change, what: str, revisions: Mapping[str, int] | None
+        self,
+        images: Sequence[str],
+        change: rules.Change,
+        what: str,
+        revisions: Mapping[str, int] | None,
+        *,
+        looked_through: bool = False,
     ) -> Outcome:
         with self._lock:
             unknown = next((name for name in images if name not in self.table.position), None)
@@ -147,6 +154,8 @@ class LabellingSession(Listing):
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # what was removed meanwhile is left out
                 after, after_marks = change(rows, marks)
+                if not looked_through:
+                    after = forget_where_changed(after, after_marks, rows, marks)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
                     changed = self._store.update_images(self.split, given, after_marks, self._action(what))

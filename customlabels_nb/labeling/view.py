@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -52,8 +52,11 @@ class Query:
     sort: str = "random"
     seed: int = 0
 
+    shown: ClassVar[tuple[str, ...]] = SHOWN
+    sorts: ClassVar[tuple[str, ...]] = SORTS
+
     def __post_init__(self) -> None:
-        for field, allowed in (("show", SHOWN), ("sort", SORTS)):
+        for field, allowed in (("show", self.shown), ("sort", self.sorts)):
             if getattr(self, field) not in allowed:
                 raise InputError(f"{field}={getattr(self, field)!r} is not known; use one of {allowed!r}.")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:

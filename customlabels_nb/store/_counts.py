@@ -44,3 +44,24 @@ def label_counts(connection: Connection, split: str) -> pd.DataFrame:
     joined = schema.labels.outerjoin(counts, names.id == counts.c.label_id)
     statement = select(names.label, func.coalesce(counts.c.images, 0)).select_from(joined).order_by(names.position)
     return frames.frame(fetch(connection, statement), {"label": "str", "images": "int64"})
+
+
+def label_uses(connection: Connection, label: str | None) -> pd.DataFrame:
+    """How many images of each dataset have each label, and in how many annotations it stands."""
+    a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
+    pairs = select(a.label_id, a.image_id, func.count().label("annotations")).group_by(a.label_id, a.image_id)
+    if label is not None:
+        pairs = pairs.where(a.label_id.in_(select(names.id).where(names.label == label)))
+    each = pairs.subquery()
+    counted = (
+        select(each.c.label_id, i.split, func.count().label("images"), func.sum(each.c.annotations).label("annotations"))
+        .join(schema.images, i.id == each.c.image_id)
+        .group_by(each.c.label_id, i.split)
+    )
+    found = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in fetch(connection, counted)}
+    chosen = select(names.id, names.label).order_by(names.position)
+    rows = []
+    for id_, name in fetch(connection, chosen if label is None else chosen.where(names.label == label)):
+        train, test = (found.get((id_, split), (0, 0)) for split in ("train", "test"))
+        rows.append((name, train[0], test[0], train[1] + test[1]))
+    return frames.frame(rows, {"label": "str", "train": "int64", "test": "int64", "annotations": "int64"})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 from customlabels_nb import tables as t
 from customlabels_nb.errors import OutdatedError, StaleEditError, TableError
 from customlabels_nb.issues import Issue
-from customlabels_nb.store import frames, schema
+from customlabels_nb.store import _own_columns, frames, schema
 from customlabels_nb.store._labels import ensure_labels
 from customlabels_nb.store._trace import MARKS, Trace
 from customlabels_nb.store.base import Action
@@ -24,6 +24,7 @@ from customlabels_nb.store.database import (
     insert_rows,
     load_json,
     now_us,
+    pack,
     record,
     take_ids,
     update_rows,
@@ -131,6 +132,7 @@ def insert_images(
         ids = take_ids(connection, schema.images, len(images))
         columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
         insert_columns(connection, schema.images, columns)
+        _own_columns.remember_dtypes(connection, images)
         note_image_change(connection)
     insert_annotations(connection, annotations, dict(zip(images["image"].tolist(), ids, strict=True)))
     return _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
@@ -193,6 +195,7 @@ def change_images(
     current = stored["revision"].to_dict()
     edited = given.loc[changed].reset_index(drop=True)
     extras = frames.extra_json(edited)
+    _own_columns.remember_dtypes(connection, images, new_only=True)
     update_rows(
         connection,
         schema.images,
@@ -321,11 +324,9 @@ def move_images(connection: Connection, names: Sequence[str], origin: str, targe
 def delete_dataset(connection: Connection, split: str, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.delete_dataset`."""
     t.check_split(split)
-    ids, stored, marks = frames.read_tables(connection, split)
-    annotations = frames.annotation_keys(marks)
-    statuses = dict(zip(stored["image"], stored["status"], strict=True))
+    ids, before = _packed_states(connection, split)
     trace = Trace(connection)
-    keep_images(connection, trace, list(ids.values()))
+    keep_images(connection, trace, ids)
     for table in (schema.issues, schema.import_lines):
         own = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
         trace.keep(table, own, gone=True)
@@ -333,9 +334,15 @@ def delete_dataset(connection: Connection, split: str, action: Action) -> int:
     for table in (schema.images, schema.issues, schema.import_lines, schema.datasets):
         connection.execute(delete(table).where(table.c.split == split))
     note_image_change(connection)
-    states = _states(list(statuses), statuses, annotations)
-    record(connection, action, split=split, count=len(stored), before=states, undo=trace.payload())
-    return len(stored)
+    record(connection, action, split=split, count=len(ids), before=before, undo=trace.payload())
+    return len(ids)
+
+
+def _packed_states(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
+    """Ids of all images of a dataset, and what they are for the history: packed, before anything else takes memory."""
+    ids, stored, marks = frames.read_tables(connection, split)
+    statuses = dict(zip(stored["image"], stored["status"], strict=True))
+    return list(ids.values()), pack(_states(list(statuses), statuses, frames.annotation_keys(marks)))
 
 
 def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:

@@ -107,11 +107,7 @@ def undone_by(connection: Connection) -> dict[int, int]:
 
 def undo(connection: Connection, action_id: int | None, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.undo`."""
-    undone = undone_by(connection)
-    done = _choose(connection, action_id, action.who, undone)
-    expected = _expected(connection, done, undone)
-    _refuse_changed_images(connection, done, expected)
-    _putting_back.refuse_changed_labels(connection, done.payload, f"{done.what!r} (action {done.id})")
+    done, expected = _checked(connection, action_id, action.who)
     trace = Trace(connection)
     images = _putting_back.put_back(connection, done.payload, trace, expected)
     verb = "redo" if done.what.startswith("undo ") else "undo"
@@ -125,6 +121,25 @@ def undo(connection: Connection, action_id: int | None, action: Action) -> int:
         undoes=done.id,
     )
     return len(images)
+
+
+def refusal(connection: Connection, action_id: int) -> str | None:
+    """See :meth:`customlabels_nb.store.overview.Overview.undo_refusal`."""
+    try:
+        _checked(connection, action_id, "")
+    except (NotAllowedError, StaleEditError) as error:
+        return str(error)
+    return None
+
+
+def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_Done, dict[int, int]]:
+    """The action that is to be taken back, if it can be, and the revision that each of its images has by now."""
+    undone = undone_by(connection)
+    done = _choose(connection, action_id, who, undone)
+    expected = _expected(connection, done, undone)
+    _refuse_changed_images(connection, done, expected)
+    _putting_back.refuse_changed_labels(connection, done.payload, f"{done.what!r} (action {done.id})")
+    return done, expected
 
 
 def _choose(connection: Connection, action_id: int | None, who: str, undone: Mapping[int, int]) -> _Done:

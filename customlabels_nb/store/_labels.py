@@ -27,14 +27,39 @@ def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int
     return known
 
 
-def add_label(connection: Connection, label: str, colour: str | None, action: Action) -> None:
-    name = check_label(label)
-    if _find(connection, name) is not None:
-        raise LabelError(f"There is a label {name!r} already.")
+def add_labels(
+    connection: Connection, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool
+) -> int:
+    """See :meth:`customlabels_nb.store.base.Store.add_labels`."""
+    names = [check_label(label) for label, _ in labels]
+    if len(set(names)) < len(names):
+        raise LabelError(f"A label stands twice in {names!r}.")
+    for name in names:
+        if _find(connection, name) is not None:
+            raise LabelError(f"There is a label {name!r} already.")
+    if not names:
+        return 0
     trace = Trace(connection)
-    insert_label(connection, name, colour)
+    for name, (_, colour) in zip(names, labels, strict=True):
+        insert_label(connection, name, colour)
     trace.note("explicit", True)
-    record(connection, action, after={"label": name}, undo=trace.payload())
+    after: dict[str, object] = {"label": names[0]} if len(names) == 1 else {"labels": names}
+    done = _send_to_review(connection, trace) if review else []
+    if done:
+        after["images"] = done
+    record(connection, action, count=len(done), after=after, undo=trace.payload())
+    return len(done)
+
+
+def _send_to_review(connection: Connection, trace: Trace) -> list[str]:
+    """Make all images that are done need review; returns their names."""
+    i = schema.images.c
+    ids = [int(row[0]) for row in fetch(connection, select(i.id).where(i.status == "labelled"))]
+    rows = trace.keep(schema.images, ids, ("image", "status", "revision"))
+    done = update(schema.images).where(i.status == "labelled")
+    connection.execute(done.values(status="needs_review", revision=i.revision + 1))
+    at = [column.name for column in schema.images.columns if column.name in ("image", "status", "revision")]
+    return [str(row[1 + at.index("image")]) for row in rows]
 
 
 def rename_label(connection: Connection, label: str, new: str, action: Action) -> int:

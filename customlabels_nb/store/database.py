@@ -45,7 +45,9 @@ def load_json(value: str | None, empty: Any) -> Any:
 
 
 def pack(value: Any) -> bytes | None:
-    """The payload of a value in the history; None for an empty one."""
+    """The payload of a value in the history; None for an empty one. What is one already stays as it is."""
+    if isinstance(value, bytes):
+        return value
     text_ = dump_json(value)
     if text_ is None:
         return None

@@ -12,11 +12,10 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from customlabels_nb import tables as t
-from customlabels_nb.store import schema
+from customlabels_nb.store import _own_columns, schema
 from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
-_TIME = "$time"
 #: Columns of images that people change, beside tags and their own.
 EDITABLE = ("status", "width", "height", "source")
 # how columns come from the database: see fetch_columns
@@ -104,9 +103,10 @@ def read_images_and_ids(
     )
     if extras.any():
         own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
+        dtypes = _own_columns.dtypes(connection)
         for name in own:
             if name not in result:
-                result[name] = _own_column(own[name])
+                result[name] = _own_columns.restored(own[name], dtypes.get(name))
     return ids, result
 
 
@@ -117,17 +117,6 @@ def _image_column(name: str, values: Array) -> Any:
         missing = np.isnan(values)
         return pd.arrays.IntegerArray(np.where(missing, 1, values).astype(np.int64), missing)
     return pd.array(values, dtype=t.IMAGE_COLUMNS[name])
-
-
-def _own_column(values: pd.Series) -> pd.Series:
-    """A column of the user's with the dtype it had: moments, and whole numbers and bools also with gaps."""
-    there = values[values.notna()]
-    if len(there) and all(isinstance(value, dict) and value.keys() == {_TIME} for value in there):
-        return pd.to_datetime(values.map(lambda value: value[_TIME], na_action="ignore"), format="ISO8601")
-    kinds = {type(value) for value in there}
-    if len(there) < len(values) and len(kinds) == 1 and kinds <= {int, bool}:
-        return values.astype("Int64" if kinds == {int} else "boolean")
-    return values.infer_objects()
 
 
 def read_labels(connection: Connection) -> pd.DataFrame:
@@ -250,7 +239,7 @@ def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    return {_TIME: value.isoformat()} if isinstance(value, datetime) else value
+    return {_own_columns.TIME: value.isoformat()} if isinstance(value, datetime) else value
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,6 +22,7 @@ from customlabels_nb.store import (
     _entries,
     _history,
     _labels,
+    _overview,
     _snapshots,
     _versions,
     frames,
@@ -211,6 +213,34 @@ class SqlStore(Store):
         with self._database.write() as connection:
             return _history.undo(connection, action_id, action)
 
+    def outline(self, images: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+        with self._database.read() as connection:
+            return _overview.outline(connection, images)
+
+    def image_count(self) -> int:
+        with self._database.read() as connection:
+            return _overview.image_count(connection)
+
+    def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _overview.image_names(connection, numbers)
+
+    def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _overview.actions(connection, before, who, limit)
+
+    def actors(self) -> dict[str, int]:
+        with self._database.read() as connection:
+            return _overview.actors(connection)
+
+    def changes_since(self, moment: datetime) -> tuple[int, datetime | None]:
+        with self._database.read() as connection:
+            return _overview.changes_since(connection, moment)
+
+    def undo_refusal(self, action_id: int) -> str | None:
+        with self._database.read() as connection:
+            return _history.refusal(connection, action_id)
+
     def add_images(
         self,
         split: str,
@@ -298,9 +328,19 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
+    def label_uses(self, label: str | None = None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _counts.label_uses(connection, label)
+
     def add_label(self, label: str, colour: str | None, action: Action) -> None:
         with self._database.write() as connection:
-            _labels.add_label(connection, label, colour, action)
+            _labels.add_labels(connection, [(label, colour)], action, review=False)
+
+    def add_labels(
+        self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
+    ) -> int:
+        with self._database.write() as connection:
+            return _labels.add_labels(connection, labels, action, review=review)
 
     def rename_label(self, label: str, new: str, action: Action) -> int:
         with self._database.write() as connection:

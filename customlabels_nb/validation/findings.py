@@ -68,10 +68,10 @@ class CheckedManifest:
     lines : list of CheckedLine
         Those with findings, by number.
     errors : list of Finding
-        What concerns the manifest as a whole (manifests.md §5.1 and §5.3).
+        What concerns the manifest as a whole: the file, and its contents.
     terminal : bool
-        Whether one of the errors is a terminal file error (§5.1): then the service writes no validation files, and at
-        training time shows only the error's message, not its code.
+        Whether one of the errors ends everything, as those of the file do: then the service writes no validation files,
+        and at training time shows only the error's message, not its code.
     labels, usable_labels : dict of str to int
         Label → number of images that have it in a valid line; the usable ones are those of the use case.
     buckets : set of str

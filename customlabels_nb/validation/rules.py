@@ -53,8 +53,8 @@ def check_manifests(
         Look at the images; otherwise the size that a line gives is believed. Images that can't be reached (no network,
         no credentials, no package for their protocol) are not judged, which is said among the issues of the contents.
     stage : {"training", "creation"}
-        What would be done with the manifests. At creation only terminal errors stop it: of the file (§5.1) and of too
-        many lines (§5.2); errors about the contents as a whole (§5.3) come up in training.
+        What would be done with the manifests. At creation only errors of the file stop it, and of too many lines
+        that name no image; errors about the contents as a whole come up in training.
     extra_lines : iterable of bytes
         Lines that belong to the training manifest, too, and follow it.
     autosplit : bool

@@ -11,7 +11,7 @@ from customlabels_nb.limits import Limits
 from customlabels_nb.validation.findings import Checked, CheckedManifest, UseCase
 from customlabels_nb.validation.image_checks import Judged
 
-#: With one of these a line isn't imported when a dataset is created (manifests.md §5.2).
+#: With one of these a line isn't imported when a dataset is created.
 _TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})
 _TOO_MANY_IN_ERROR = 0.5
 _FEWEST_TO_SPLIT = 2

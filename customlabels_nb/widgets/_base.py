@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from customlabels_nb.errors import CustomLabelsError, InputError
+from customlabels_nb.labeling import news
 
 Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
 
@@ -56,6 +57,15 @@ def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> Non
     parts[path] = _IMPORT.sub("", source)
 
 
+def join_styles(*names: str) -> str:
+    """The style sheets of these names in ``static/`` in one, the later ones more specific.
+
+    Every widget brings a copy of ``shared/base.css``, so a widget's own sheet must win by its selectors, not by its
+    place: it nests its rules in its root class.
+    """
+    return "\n".join((STATIC / name).read_text("utf-8") for name in names)
+
+
 class Answers:
     """For widgets whose page asks: answers messages of ``{id, kind, content}`` with the same id.
 
@@ -83,3 +93,26 @@ class Answers:
         else:
             content, sent = found if isinstance(found, tuple) else (found, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
+
+
+class Hears:
+    """For widgets whose page looks now and then for what others did: other screens of this kernel make it look at once.
+
+    A subclass calls :meth:`hear_of`; its page answers the push "follow". It stands before the widget's base.
+    """
+
+    send: Callable[..., None]
+    _stop_hearing: Callable[[], None] | None = None
+
+    def hear_of(self, root: Path) -> None:
+        """Hear of changes of the project in this folder."""
+        self._stop_hearing = news.listen(root, self._hear)
+
+    def _hear(self) -> None:
+        self.send({"push": "follow"})
+
+    def close(self) -> None:
+        """End the widget."""
+        if self._stop_hearing is not None:
+            self._stop_hearing()
+        super().close()  # type: ignore[misc]

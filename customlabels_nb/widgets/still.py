@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -49,3 +50,14 @@ def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
         '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
         f"{picture if thumbnails else ''}<div>{escaped(words)}</div></div>"
     )
+
+
+def display_with_still(widget: Any, markup: str) -> None:
+    """Display a still picture for the saved notebook, and the widget, which hides it."""
+    from IPython.display import HTML, display
+
+    display(HTML(markup))
+    bundle = widget._repr_mimebundle_()
+    if bundle is not None:
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        display(data, metadata=metadata, raw=True)

@@ -26,7 +26,7 @@ NAMES = list(formats.FORMATS)
 ANNOTATED = [name for name in NAMES if name != "image_folder"]  # that one has no file of annotations
 FILES = [name for name in ANNOTATED if formats.FORMATS[name].folder(Path("x", "y.json")) == Path("x")]
 
-_A_NUMBER = re.compile(r"(?<![\d:T.-])\d+\.\d+(?![\d.])")  # none of a date
+_A_NUMBER = re.compile(r"(?<!\d\d:)(?<![\d.T-])\d+\.\d+(?![\d.])")  # none of a date
 #: Names of images that lead out of the folder, or nowhere.
 LEADING_OUT = [
     "../secret.png", "a/../../secret.png", "..\\secret.png", "/etc/passwd", "\\\\server\\share\\x.png", "C:\\x.png",

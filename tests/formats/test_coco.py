@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+import customlabels_nb as cl
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.formats.coco import FORMAT
+from customlabels_nb.formats.json_shapes import area, as_polygon, plain_polygons
 from tests.formats.json_cases import AWKWARD_NAMES, MOMENT, anything, assert_equal, assert_sound, contents, read
 from tests.unit.pictures import jpeg
 
@@ -434,3 +437,92 @@ def test_bytes_cut_and_changed_anywhere_never_crash_it(
     except ManifestError:
         return
     assert_sound(found)
+
+
+# -- what else a file says --------------------------------------------------------------------------
+
+
+def full(folder: Path) -> Path:
+    path = folder / "full.json"
+    data = {
+        "info": {"description": "drawn", "year": 2024, "contributor": "<b>me</b>"},
+        "licenses": [{"id": 4, "name": "CC BY 4.0", "url": "https://example.org/by"}],
+        "categories": [{"id": 90, "name": "pear", "supercategory": "fruit"}, {"id": 2, "name": "cup"}],
+        "images": [
+            {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48, "license": 4, "coco_url": "http://x/a.jpg"},
+            {"id": 2, "file_name": "bare.jpg", "width": 64, "height": 48},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 90, "bbox": [1, 2, 3, 4], "area": 12.0, "segmentation": []},
+            {"id": 2, "image_id": 1, "category_id": 2, "bbox": [10, 10, 10, 20], "area": 100,
+             "segmentation": [[10, 10, 20, 10, 10, 30]]},
+        ],
+    }  # fmt: skip
+    path.write_text(json.dumps(data), "utf-8")
+    return path
+
+
+def test_what_a_file_says_beside_its_boxes_is_written_again(tmp_path: Path) -> None:
+    first = cl.read_dataset(full(tmp_path))
+    assert first.issues.empty
+    chosen = first.filter("image.notna()").relabel({"cup": "mug"})
+    written = chosen.to("coco", tmp_path / "again.json")
+    assert "notes" not in {issue.where for issue in written.issues}
+    data = json.loads((tmp_path / "again.json").read_bytes())
+    assert data["info"] == {"description": "drawn", "year": 2024, "contributor": "<b>me</b>", "bbox_unit": "pixel"}
+    assert data["licenses"] == [{"id": 1, "name": "CC BY 4.0", "url": "https://example.org/by"}]
+    by_name = {entry["name"]: entry.get("supercategory") for entry in data["categories"]}
+    assert by_name == {"pear": "fruit", "cup": None, "mug": None}
+    assert [image.get("license") for image in data["images"]] == [1, None]
+    assert [entry["area"] for entry in data["annotations"]] == [12, 100]
+    with_csv = first.to("csv", tmp_path / "x.csv").issues
+    assert {issue.where for issue in with_csv} >= {"notes", "columns"}
+
+
+def test_a_project_keeps_it_with_the_source(tmp_path: Path) -> None:
+    for name in ("a.jpg", "bare.jpg"):
+        Image.new("RGB", (64, 48), "red" if name == "a.jpg" else "blue").save(tmp_path / name)
+    project = cl.create_project("p", tmp_path)
+    project.import_dataset(cl.read_dataset(full(tmp_path)), progress=False)
+    (source,) = project.datasets["sources"].iloc[0]
+    assert source["notes"]["coco_info"]["year"] == 2024
+    assert source["notes"]["coco_supercategories"] == {"pear": "fruit"}
+    assert project.train_set.images["license"].tolist()[:1] == ["CC BY 4.0"]
+    project.close()
+
+
+def test_an_area_of_another_shape_is_said(file: Path) -> None:
+    def entry(number: int, **facts: Any) -> dict[str, Any]:
+        return {"id": number, "image_id": 1, "category_id": 1, "bbox": [10, 10, 10, 20], **facts}
+
+    triangle = [10, 10, 20, 10, 10, 30]
+    annotations = [
+        entry(1, area=200.5), entry(2), entry(3, area=None), entry(4, area="7"), entry(5, area=10**400),
+        entry(6, area=101.0, segmentation=[triangle]), entry(7, area=150.0),
+        entry(8, area=200, segmentation=[triangle]), entry(9, area=110, segmentation=[triangle, [1, 1, 2, 1, 1, 3]]),
+    ]  # fmt: skip
+    image = {"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}
+    data = {"images": [image], "categories": [{"id": 1, "name": "x"}], "annotations": annotations}
+    found = read(FORMAT, file, data)
+    assert len(found.annotations) == 9
+    messages = [issue.message for issue in found.issues]
+    assert messages[-1] == "3 of them have an area that is not that of their outline or box."
+    ratios = [{**entry(1), "bbox": [0.1, 0.1, 0.2, 0.2], "area": 120.0}]
+    found = read(FORMAT, file, {**data, "annotations": ratios})
+    assert [issue.message for issue in found.issues] == ["1 boxes are ratios of the image's size; they became pixels."]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> None:
+    number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])
+    odd = st.sampled_from([None, True, "1", [], 10**400, float("nan"), float("inf")])
+    part = st.lists(number, max_size=9) | st.lists(number | odd, max_size=9)
+    given_ = data.draw(st.lists(st.lists(part, max_size=2) | part, max_size=6))
+    shapes = {2 * place: shape for place, shape in enumerate(given_) if shape}
+    polygons, squares = plain_polygons(shapes)
+    assert len(polygons) == len(squares)
+    for (place, polygon), square in zip(polygons.items(), squares.tolist(), strict=True):
+        assert (polygon, 1) == as_polygon(shapes[place])
+        assert all(type(side) is float for point in polygon for side in point)
+        assert square == pytest.approx(area(polygon), rel=1e-9, abs=1e-9, nan_ok=True) or square > 1e290

@@ -29,7 +29,7 @@ def target(name: str, folder: Path) -> Path:
 def dataset(photos: Path | list[str], label: str, *, boxes: bool) -> Dataset:
     """All photos of a folder, or those of these names, each with this label."""
     names = photos if isinstance(photos, list) else [str(path) for path in sorted(photos.glob("*.png"))]
-    images = pd.DataFrame({"image": names, "width": 100, "height": 60})
+    images = pd.DataFrame({"image": names, "width": 100, "height": range(60, 60 + len(names))})
     rows = images[["image"]].assign(label=label)
     return Dataset(images, rows.assign(left=1.0, top=2.0, width=30.0, height=40.0) if boxes else rows)
 

@@ -38,6 +38,11 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
     "5 % off one corner": lambda image: encoded(cropped(image, 0.05, 0.05, 0, 0)),
     "5 % off, in the middle": lambda image: encoded(cropped(image, 0.025, 0.025, 0.025, 0.025)),
     "5 % off each edge": lambda image: encoded(cropped(image, 0.05, 0.05, 0.05, 0.05)),
+    # shares that lie between the steps of the search
+    "a bit off each edge": lambda image: encoded(cropped(image, 0.013, 0.037, 0.043, 0.006), 85),
+    "a bit off, and darker": lambda image: encoded(
+        cropped(ImageEnhance.Brightness(image).enhance(0.88), 0.031, 0.008, 0.018, 0.044), 85
+    ),
 }
 
 

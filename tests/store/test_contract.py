@@ -458,9 +458,9 @@ def test_known_images_change_and_new_ones_come_in_one_action(store: Store, reope
     with pytest.raises(OutdatedError):
         store.update_entries("train", known, (images("e"), labels_of()), ACTION, as_of=as_of)
     before = len(store.images())
+    stale, other = (known[0], labels_of(b="late")), reopen()
     with pytest.raises(StaleEditError):
-        stale = known[0], labels_of(b="late")
-        reopen().update_entries("train", stale, (images("e"), labels_of()), ACTION)
+        other.update_entries("train", stale, (images("e"), labels_of()), ACTION)
     assert len(store.images()) == before  # nothing of the new one either
     store.undo(None, ACTION)
     assert store.annotations()["label"].tolist() == ["apple", "banana"]

@@ -139,9 +139,10 @@ def test_snapshots_and_undone_actions_of_a_release_are_still_read(tmp_path: Path
     store.close()
 
 
-def test_a_migrated_database_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
+def test_a_migrated_database_has_the_tables_of_a_new_one(tmp_path: Path, kept: Path) -> None:
     create_store(str(tmp_path / "new.db"), "p").close()
-    shutil.copy(RELEASED[0], tmp_path / "old.db")
+    shutil.copy(kept, tmp_path / "old.db")
     open_store(str(tmp_path / "old.db")).close()
 
     def columns(path: Path) -> dict[str, set[str]]:

@@ -273,3 +273,12 @@ def test_an_image_has_a_label_once_but_any_number_of_boxes() -> None:
     assert found.index.tolist() == list(range(5))
     polygons = pd.DataFrame({"image": ["a", "a"], "label": "x", "polygon": [[[0, 0], [1, 0], [1, 1]]] * 2})
     assert len(t.normalise_annotations(polygons)) == 2
+
+
+def test_dates_are_read_in_every_iso_style_at_once() -> None:
+    texts = ["2026-03-06T17:46:39.176", "2026-03-06 17:46:39", "2026-03-06T18:46:39+01:00", "2026-03-06T17:46:39Z"]
+    found = t.normalise_annotations(pd.DataFrame({"image": list("abcd"), "label": "x", "created": texts}))
+    assert found["created"].dt.floor("s").nunique() == 1
+    assert found["created"].iloc[0].microsecond == 176_000
+    with pytest.raises(TableError, match="'created'"):
+        t.normalise_annotations(pd.DataFrame({"image": ["a"], "label": "x", "created": ["soon"]}))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import customlabels_nb as cl
-from tests.remote.conftest import Bucket, _s3, bucket
+from tests.remote.conftest import Bucket, _client, _s3, bucket
 from tests.unit.pictures import encoded, picture
 from tests.validation.manifests import Line, box_line, image_line, write_manifest
 
-__all__ = ["_s3", "bucket"]
+__all__ = ["_client", "_s3", "bucket"]
 
 PICTURE = encoded(picture(1, (640, 480)), "PNG")
 

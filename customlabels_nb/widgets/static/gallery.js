@@ -1,17 +1,14 @@
-// The gallery: a page of images, their labels, and keys that give them. What the kernel does stands in gallery.py; the
-// page never waits for it: an edit is shown at once, and "saved" once the kernel has said so.
+// The gallery: a page of images, their labels, and keys that give them. What the kernel does stands in gallery.py.
 
 import { dataUri, element, keepKeys } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
-import { columnsFor, neighbour, pageStart, thumbnailSize } from "./shared/pages.js";
+import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
-import { KernelGone, makeRequester } from "./shared/requests.js";
-import { Selection } from "./shared/selection.js";
-import { Editing } from "./gallery/editing.js";
+import { PicturePages } from "./shared/picture_pages.js";
 import { Foot } from "./gallery/foot.js";
 import { LabelBar } from "./gallery/labelbar.js";
-import { Listing } from "./gallery/listing.js";
+import { askWhatBecomesOfDone, openLabelManager } from "./gallery/labels.js";
 import { openHelp, openInstructions } from "./gallery/panels.js";
 import { Preview } from "./gallery/preview.js";
 import { Stage } from "./gallery/stage.js";
@@ -19,30 +16,7 @@ import { Tile } from "./gallery/tile.js";
 import { Toolbar } from "./gallery/toolbar.js";
 import { Upload } from "./gallery/upload.js";
 
-const FOLLOW_EVERY = 2_000;
-const SHOW_WAITING_AFTER = 150;
-const TELL_SELECTION_AFTER = 120;
-
-class Gallery {
-  constructor(model, el) {
-    this.model = model;
-    this.request = makeRequester(model);
-    this.listing = new Listing(this.request, () => this._pixels());
-    this.selection = new Selection();
-    this.focus = 0;
-    this.columns = 8;
-    this.info = null;
-    this.single = false;
-    this.closed = false;
-    this.turning = 0;
-    this.id = `clnb-${Math.random().toString(36).slice(2)}`;
-    this._build(el);
-    this._listen();
-    this.onPush = (message) => { if (message?.push) this._pushed(message); };
-    model.on("msg:custom", this.onPush);
-    this._hello();
-  }
-
+class Gallery extends PicturePages {
   _build(el) {
     this.root = keepKeys(element("div", { class: "clnb clnb-gallery loading", tabIndex: 0, attributes: { role: "application", "aria-label": "gallery of images to label" } }));
     const leave = () => this.root.focus({ preventScroll: true });
@@ -53,6 +27,7 @@ class Gallery {
       split: (split) => this.show({ split, place: 0 }),
       query: (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 }),
       upload: () => this.upload.choose(),
+      labels: () => this._editLabels(),
       instructions: () => this._instructions(),
       skip: () => this._skip(),
       submit: () => this._submit(),
@@ -84,168 +59,28 @@ class Gallery {
     el.append(this.root);
   }
 
-  _listen() {
-    this.root.addEventListener("keydown", (event) => this._key(event));
-    this.grid.addEventListener("click", (event) => this._click(event));
-    this.grid.addEventListener("dblclick", (event) => this._look(this._placeOf(event)));
-    this.grid.addEventListener("pointerover", (event) => {
-      const row = this.listing.rowAt(this._placeOf(event));
-      if (row && event.pointerType === "mouse" && !this.single) this.preview.rest(row, event.target.closest(".tile"));
-    });
-    this.grid.addEventListener("pointerout", () => this.preview.leave());
-    this.resizing = new ResizeObserver(() => this._layout());
-    this.resizing.observe(this.root);
-    this.follower = setInterval(() => this._follow(), FOLLOW_EVERY);
-  }
-
-  close() {
-    this.closed = true;
-    clearInterval(this.follower);
-    clearTimeout(this.telling);
-    this.resizing.disconnect();
-    this.preview.close();
-    this.listing.close();
-    this.editing?.close();
-    this.model.off("msg:custom", this.onPush);
-    this.request.close();
-    this.root.remove();
-  }
-
   // -- between page and kernel ------------------------------------------------------------------------
-  async _hello() {
-    try {
-      [this.info] = await this.request("hello", {});
-      if (this.closed) return;
-      this.single = this.info.mode === "single";
-      this.listing.size = this.info.size;
-      this.root.classList.toggle("single", this.single);
-      this.editing ??= new Editing({ request: this.request, listing: this.listing, screen: this, key: this.info.key });
-      await this.show({ place: this.info.place });
-    } catch (error) {
-      if (this.closed) return;
-      const gone = error instanceof KernelGone;
-      const text = gone ? "The kernel doesn't answer. Run the cell again to go on; nothing that was saved is lost." : error.message;
-      this._say(text, gone ? { label: "Try again", run: () => this._hello() } : null);
-    } finally {
-      this.root.classList.remove("loading");
-    }
+  greeted() {
+    this.single = this.info.mode === "single";
+    this.root.classList.toggle("single", this.single);
   }
 
-  // Settle what is shown: a split, a query, a place or a page size that differ from now.
-  async show({ keep = null, ...change }) {
-    if (!this.info) return;
-    const { listing } = this;
-    const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, pixels: this._pixels(), ...change };
-    await this._whileTurning(async (isLatest) => {
-      let [answer, buffers] = await this.request("show", wanted);
-      while (answer.wait) { // features for the sort by similarity are being computed
-        this._say(`Looking at all images once: ${answer.wait.done.toLocaleString("en")} of ${answer.wait.total.toLocaleString("en")}…`);
-        await new Promise((resolve) => { setTimeout(resolve, 500); });
-        if (!isLatest()) return;
-        [answer, buffers] = await this.request("show", wanted);
-      }
-      if (!isLatest()) return;
-      Object.assign(this.info, answer.info);
-      listing.begin(answer.info.view, answer.page, buffers, wanted.size);
-      this.selection.clear();
-      this.focus = keep !== null && listing.isOnPage(keep) ? keep : listing.start;
-      this._layout();
-      this.showBands();
-      this._arrived();
-    });
+  makeTile(id) {
+    return new Tile({ id, onAccept: (row) => this._accept(row) });
   }
 
-  async _go(place, { focus = null } = {}) {
-    const { listing } = this;
-    const start = listing.startOf(place);
-    await this._whileTurning(async (isLatest) => {
-      await listing.load(start);
-      if (!isLatest()) return;
-      listing.start = start;
-      this.focus = Math.min(Math.max(focus ?? start, start), listing.end - 1);
-      this._arrived();
-    });
-  }
-
-  async _whileTurning(work) {
-    const turn = (this.turning += 1);
-    const waiting = setTimeout(() => this.root.classList.add("waiting"), SHOW_WAITING_AFTER);
-    try {
-      await work(() => turn === this.turning && !this.closed);
-    } catch (error) {
-      const text = error instanceof KernelGone ? "The kernel doesn't answer; the page stays as it is." : error.message;
-      if (!this.closed) this.notices.say("show", text, { kind: "error" });
-    } finally {
-      clearTimeout(waiting);
-      if (turn === this.turning) this.root.classList.remove("waiting");
-    }
-  }
-
-  _arrived() {
-    this.notices.drop("show");
-    this._paint();
-    this.listing.prefetch();
-    this._tellSelection();
-  }
-
-  async _follow() {
-    if (!this.info || this.closed || document.hidden || this.following) return;
-    this.following = true;
-    try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
-      if (this.closed) return;
-      this.notices.drop("gone");
-      this.editing.tellState();
-      if (this.editing.queue.state === "lost") this.editing.queue.retryNow();
-      if (!news.info || this.editing.queue.size) return; // an edit on its way: its answer brings the news, too
-      Object.assign(this.info, news.info);
-      this.listing.renew(news.rows);
-      this.showBands();
-      this._paint();
-      if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
-    } catch (error) {
-      if (!this.closed && error instanceof KernelGone) this.showLost();
-    } finally {
-      this.following = false;
-    }
-  }
-
-  showLost() {
-    this.foot.showState("lost", this.editing?.queue.size ?? 0);
-    this.notices.say("gone", "The kernel doesn't answer. What you label is kept in this page and sent when this cell runs again.", { kind: "error" });
+  commandOf(event) {
+    return commandOf(event);
   }
 
   _pushed(message) {
-    if (message.push === "show") this.show(message.change);
-    else if (message.push === "select") this._selectNames(message.images);
-    else if (message.push === "submit") this._submit({ asked: true });
-  }
-
-  _tellSelection() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
-      const { view, start } = this.listing;
-      this.request("select", { view, ranges: this.selection.ranges(), focus: this.focus, place: start }).catch(() => {});
-    }, TELL_SELECTION_AFTER);
+    if (message.push === "submit") this._submit({ asked: true });
+    else super._pushed(message);
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  _pixels() {
-    return thumbnailSize(this.grid.clientWidth / Math.max(1, this.columns) || 160, globalThis.devicePixelRatio);
-  }
-
-  _layout() {
-    const width = this.root.clientWidth;
-    if (!width) return;
-    this.root.classList.toggle("medium", width < 980);
-    this.root.classList.toggle("narrow", width < 700);
-    this.columns = this.single ? 1 : columnsFor(this.listing.size, width - 24);
-    this.grid.style.setProperty("--columns", String(this.columns));
-    this.grid.dataset.size = String(this.listing.size);
-  }
-
   showBands() {
-    this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, single: this.single, isEmpty: !this.listing.total });
+    this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, managesLabels: this.info.manages_labels, single: this.single, isEmpty: !this.listing.total });
     this.showCounts();
   }
 
@@ -253,49 +88,6 @@ class Gallery {
     const { labels, counts, task, read_only: readOnly, statuses } = this.info;
     this.labelbar.update({ labels, counts, task, readOnly });
     this.foot.showProgress(statuses);
-  }
-
-  showState(state, waiting) {
-    this.foot.showState(state, waiting);
-  }
-
-  _paint() {
-    const { listing } = this;
-    while (this.tiles.length < listing.count) {
-      const tile = new Tile({ id: `${this.id}-${this.tiles.length}`, onAccept: (row) => this._accept(row) });
-      this.tiles.push(tile);
-      this.grid.append(tile.node);
-    }
-    this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
-    this._explainEmptiness();
-    this.foot.showPlace(listing.start, listing.size, listing.total);
-    this._mark();
-  }
-
-  _paintTile(tile, place) {
-    const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
-    const { pictures } = this.listing;
-    if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place });
-    else tile.hide();
-  }
-
-  repaint(names) {
-    this.tiles.forEach((tile, index) => {
-      const place = this.listing.start + index;
-      if (names.has(this.listing.names[place])) this._paintTile(tile, place);
-    });
-    if (this.single && names.has(this.listing.names[this.focus])) this._showStage();
-  }
-
-  _mark() {
-    const { start, count } = this.listing;
-    for (let index = 0; index < count; index += 1) {
-      this.tiles[index].mark({ selected: this.selection.has(start + index), focused: start + index === this.focus });
-    }
-    const focused = this.tiles[this.focus - start];
-    if (count > 0 && focused) this.grid.setAttribute("aria-activedescendant", focused.node.id);
-    this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
-    if (this.single) this._showStage(focused);
   }
 
   _showStage(tile) {
@@ -321,141 +113,20 @@ class Gallery {
     else this._say("No image fits what is to be shown.", showAll);
   }
 
-  _say(text, step = null) {
-    this.empty.hidden = false;
-    this.empty.replaceChildren(element("p", { text }), ...(step ? [element("button", { type: "button", text: step.label, on: { click: step.run } })] : []));
-  }
-
-  // -- pointer and keys -------------------------------------------------------------------------------
-  _placeOf(event) {
-    const tile = event.target.closest?.(".tile");
-    return tile ? Number(tile.dataset.place) : null;
-  }
-
-  _click(event) {
-    const place = this._placeOf(event);
-    if (place === null) return;
-    this.preview.rememberUse(event.target.closest(".tile"));
-    this.focus = place;
-    if (this.single) this.selection.clear();
-    else if (event.shiftKey) this.selection.extendTo(place, { added: event.ctrlKey || event.metaKey });
-    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(place);
-    else if (this.selection.size === 1 && this.selection.has(place)) this.selection.clear();
-    else this.selection.only(place);
-    this.root.focus({ preventScroll: true });
-    this._selected();
-  }
-
-  _key(event) {
-    if (!this.info || event.defaultPrevented || event.target.closest("input, select, textarea")) return;
-    if (event.target.closest("button, a") && (event.key === "Enter" || event.key === " ")) return;
-    const command = commandOf(event);
-    if (!command) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this._do(command);
-  }
-
-  _do(command) {
-    const { listing } = this;
-    const actions = {
-      move: () => this._move(command.direction, command.select),
-      edge: () => this._focusOn(command.at === "first" ? listing.start : listing.end - 1),
-      page: () => this._turn(command.by),
-      select: () => this._toggleFocused(),
-      all: () => this._selectAll(),
-      escape: () => this._escape(),
+  actions(command) {
+    return {
+      ...super.actions(command),
       label: () => { const own = this.info.labels[command.number - 1]; if (own) this._label(own.label); },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
       clear: () => this.editing.edit({ op: "clear" }),
       accept: () => this.editing.edit({ op: "accept" }),
       skip: () => this._skip(),
       submit: () => this._submit(),
-      undo: () => this.editing.takeBack("undo"),
-      redo: () => this.editing.takeBack("redo"),
-      look: () => this._look(this.focus),
       help: () => openHelp(this.panel),
     };
-    actions[command.do]();
-  }
-
-  _move(direction, select) {
-    const target = neighbour(this.focus, direction, this.columns, this.listing.total);
-    if (target === null) return;
-    if (select && !this.single) {
-      this.selection.anchor ??= this.focus;
-      this.selection.extendTo(target);
-    }
-    this._focusOn(target);
-    if (select) this._tellSelection();
-  }
-
-  _focusOn(place) {
-    this.preview.close();
-    if (this.listing.isOnPage(place)) {
-      this.focus = place;
-      this._mark();
-      this._tellSelection();
-    } else {
-      this._go(place, { focus: place });
-    }
-  }
-
-  _turn(by) {
-    const target = this.listing.start + by * this.listing.size;
-    if (target >= 0 && target < this.listing.total) this._go(target);
-  }
-
-  _toggleFocused() {
-    if (this.single || !this.listing.total) return;
-    this.selection.toggle(this.focus);
-    this._selected();
-  }
-
-  _selectAll() {
-    const { start, count, total } = this.listing;
-    if (this.single || !total) return;
-    if (this.selection.covers(start, count) && total > count && !this.selection.everything) this.selection.selectAll(total);
-    else {
-      this.selection.clear();
-      this.selection.addRange(start, count);
-    }
-    this._selected();
-  }
-
-  _selectNames(names) {
-    const wanted = new Set(names);
-    this.selection.clear();
-    this.listing.names.forEach((name, place) => { if (wanted.has(name)) this.selection.places.add(place); });
-    this._mark();
-  }
-
-  _escape() {
-    if (this.preview.isOpen) this.preview.close();
-    else {
-      this.selection.clear();
-      this._selected();
-    }
-  }
-
-  _selected() {
-    this._mark();
-    this._tellSelection();
-  }
-
-  _look(place) {
-    const row = this.listing.rowAt(place);
-    const tile = this.tiles[place - this.listing.start];
-    if (this.preview.isOpen) this.preview.close();
-    else if (row && tile && !this.single) this.preview.open(row, tile.node, { pinned: true });
   }
 
   // -- what is done with images -----------------------------------------------------------------------
-  // The places an edit is about: what is selected, else the one in focus.
-  target() {
-    if (this.selection.size) return this.selection.ranges();
-    return this.listing.total ? [[this.focus, this.focus]] : [];
-  }
 
   _label(label) {
     if (!this.info.task) {
@@ -474,34 +145,35 @@ class Gallery {
     if (task && await this._setTask(task)) this._label(label);
   }
 
+  _editLabels() {
+    this.labelPane = openLabelManager(this.panel, this.request, { changed: () => this._follow(), closed: () => { this.labelPane = null; } });
+  }
+
   async _setTask(task) {
     return this._ask("task", "task", { task });
   }
 
   async _addLabel(name) {
-    const answer = await this._ask("add label", "label", { label: name });
+    const fate = await this._fateOfDone(name);
+    if (!fate) return;
+    const answer = await this._ask("add label", "label", { label: name, review: fate === "review" });
     if (answer && (this.selection.size || this.single)) this._label(answer.label);
   }
 
-  // A request that brings news of the project; says what went wrong and gives null if it was refused.
-  async _ask(kind, notice, content) {
+  async _fateOfDone(name) {
+    if (!this.info.manages_labels || this.keepsDone) return "keep";
     try {
-      const [answer] = await this.request(kind, content);
-      Object.assign(this.info, answer.info);
-      this.showBands();
-      return answer;
+      const fate = await askWhatBecomesOfDone(this.panel, this.request, name);
+      this.keepsDone = fate === "always";
+      return fate;
     } catch (error) {
-      this.notices.say(notice, error.message, { kind: "error" });
+      this.notices.say("label", error.message, { kind: "error" });
       return null;
     }
   }
 
   _accept(row) {
     this.editing.edit({ op: "accept" }, { rows: [row] });
-  }
-
-  _advance() {
-    if (this.focus + 1 < this.listing.total) this._focusOn(this.focus + 1);
   }
 
   _skip() {
@@ -539,13 +211,6 @@ class Gallery {
     ]);
     this.sureOfSkipping = answer === "always";
     return Boolean(answer);
-  }
-
-  // Turn to the page on which the image is, if it is known and isn't this one.
-  bring(name) {
-    const place = this.listing.names.indexOf(name);
-    if (place >= 0 && !this.listing.isOnPage(place)) this._go(place, { focus: place });
-    else if (place >= 0) this._focusOn(place);
   }
 
   _instructions() {

@@ -114,7 +114,18 @@ export class Listing {
 
   prefetch() {
     clearTimeout(this.prefetching);
-    this.prefetching = setTimeout(() => this.load(this.start + this.size).catch(() => {}), PREFETCH_AFTER);
+    this.prefetching = setTimeout(() => this._prepareNext(), PREFETCH_AFTER);
+  }
+
+  async _prepareNext() {
+    const { view, start } = this;
+    const next = start + this.size;
+    try {
+      await this.load(next);
+      if (view === this.view && start === this.start) this.pictures.decodeAhead(this.names.slice(next, next + this.size));
+    } catch {
+      // it is asked for again when it is wanted
+    }
   }
 
   // Promise of { uri, width, height } of the whole picture.

@@ -6,6 +6,7 @@ export class Pictures {
   constructor() {
     this.uris = new Map();
     this.failures = new Map();
+    this.ahead = []; // held, so that the browser keeps what it decoded
   }
 
   get(name) {
@@ -42,7 +43,18 @@ export class Pictures {
     }
   }
 
+  // Have pictures decoded that will be wanted next.
+  decodeAhead(names) {
+    this.ahead = names.filter((name) => this.uris.has(name)).map((name) => {
+      const picture = new Image();
+      picture.src = this.uris.get(name);
+      picture.decode().catch(() => {}); // a tile shows what is wrong with it
+      return picture;
+    });
+  }
+
   forget() {
+    this.ahead = [];
     this.uris.clear();
     this.failures.clear();
   }

@@ -30,7 +30,7 @@ function option(value, text, { disabled = false, selected = false, title = undef
 }
 
 export class Toolbar {
-  // `on` has split(name), query(change), upload(), instructions(), skip(), submit().
+  // `on` has split(name), query(change), upload(), labels(), instructions(), skip(), submit().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
@@ -47,6 +47,7 @@ export class Toolbar {
     });
     const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
     this.upload = button("Upload", on.upload, "Add images: choose files, or drop them anywhere here");
+    this.labels = button("Labels…", on.labels, "Add, rename, recolour, reorder, merge and remove labels");
     this.instructions = button("Instructions", on.instructions, "How to label here");
     this.skip = button("Skip", on.skip, "Mark the selected images, or all without a label on this page, as skipped (0)");
     this.submit = element("button", {
@@ -56,7 +57,7 @@ export class Toolbar {
     this.node = element(
       "div", { class: "band toolbar" },
       this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
-      element("span", { class: "spring" }), this.upload, this.instructions, this.skip, this.submit,
+      element("span", { class: "spring" }), this.upload, this.labels, this.instructions, this.skip, this.submit,
     );
   }
 
@@ -75,6 +76,7 @@ export class Toolbar {
     this._fillWhose(query, labels, annotators, hasPredictions);
     show(this.shuffle, query.sort === "random");
     for (const button of [this.submit, this.skip, this.upload]) show(button, !readOnly);
+    show(this.labels, facts.managesLabels);
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }
 

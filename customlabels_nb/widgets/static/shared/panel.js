@@ -32,16 +32,21 @@ export class Panel {
     this.onClose();
   }
 
+  // Do something more when what is open now is closed.
+  onceClosed(action) {
+    const close = this.onClose;
+    this.onClose = () => {
+      this.onClose = close;
+      close();
+      action();
+    };
+  }
+
   // Buttons of a question; resolves with the value of the one chosen, null if the panel is closed otherwise.
   ask(title, text, choices) {
     return new Promise((resolve) => {
       let answer = null;
-      const close = this.onClose;
-      this.onClose = () => {
-        this.onClose = close;
-        close();
-        resolve(answer);
-      };
+      this.onceClosed(() => resolve(answer));
       const buttons = choices.map(({ value, label, primary }) => element("button", {
         type: "button", class: primary ? "primary" : "", text: label, data: primary ? { first: "" } : {},
         on: { click: () => { answer = value; this.close(); } },
@@ -56,7 +61,7 @@ export class Panel {
       event.preventDefault();
       this.close();
     } else if (event.key === "Tab") {
-      const stops = [...this.body.querySelectorAll("button, input, select, textarea, a")].filter((node) => !node.disabled);
+      const stops = [...this.body.querySelectorAll("button, input, select, textarea, a, [tabindex='0']")].filter((node) => !node.disabled);
       const edge = event.shiftKey ? stops[0] : stops.at(-1);
       if (stops.length && (event.target === edge || event.target === this.body)) {
         event.preventDefault();

@@ -24,11 +24,12 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   };
   model.on("msg:custom", onMessage);
 
-  const request = (kind, content, buffers = []) =>
+  // What takes long may have more patience than others.
+  const request = (kind, content, buffers = [], { patience: own = patience } = {}) =>
     new Promise((resolve, reject) => {
       const id = ++last;
-      const giveUp = () => settle(id)?.reject(new KernelGone(`no answer to ${kind} within ${patience} ms`));
-      open.set(id, { resolve, reject, timer: setTimeout(giveUp, patience) });
+      const giveUp = () => settle(id)?.reject(new KernelGone(`no answer to ${kind} within ${own} ms`));
+      open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
       try {
         model.send({ id, kind, content }, undefined, buffers);
       } catch (error) {

@@ -1,0 +1,110 @@
+"""What was done to a project, page by page, and taking it back."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.labeling import news
+from customlabels_nb.labeling.image_table import short_name
+from customlabels_nb.labeling.progress import microseconds
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, Store
+
+PAGE = 50
+
+_SHOWN_NAMES = 6
+
+
+class ActionList:
+    """The history of a project as a screen shows it.
+
+    Parameters
+    ----------
+    store : Store
+    root : Path
+        The project's folder.
+    user : str, optional
+        Who takes things back; ``settings.user`` unless it is given.
+    """
+
+    def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
+        self.root = root
+        self._store = store
+        self._user = user
+        self._lock = threading.RLock()
+
+    @property
+    def user(self) -> str:
+        """Who takes things back here."""
+        return self._user or settings.user
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+        return self._store.project().name
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be taken back, because nothing can be written."""
+        return self._store.read_only
+
+    def last_action(self) -> int:
+        """The id of the newest action."""
+        return self._store.last_action()
+
+    def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
+        """Actions, newest first; see :meth:`customlabels_nb.store.Store.actions`."""
+        return self._store.actions(before=before, who=who, limit=limit)
+
+    def people(self) -> dict[str, int]:
+        """Who did something, and how many actions."""
+        return self._store.actors()
+
+    def rows(self, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[dict[str, Any]]:
+        """:meth:`table` as a page takes it; times are microseconds since 1970."""
+        table = self.table(before=before, who=who, limit=limit)
+        plain = table.drop(columns="created").astype(object)
+        rows: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")
+        return [{**row, "created": at} for row, at in zip(rows, microseconds(table["created"]), strict=True)]
+
+    def details(self, action_id: int) -> dict[str, Any]:
+        """What is known of one action: images by dataset, names of a few, and why it can't be taken back, if so."""
+        found = self._store.actions_since(action_id - 1, 1)
+        images: list[str] = found["images"].iloc[0] if len(found) and found["id"].iloc[0] == action_id else []
+        return {
+            "id": action_id,
+            "names": [short_name(name) for name in images[:_SHOWN_NAMES]],
+            "images": {split: len(own) for split, own in self.images(action_id).items()},
+            "refusal": self._store.undo_refusal(action_id),
+        }
+
+    def images(self, action_id: int) -> dict[str, list[str]]:
+        """The images that an action touched and that are still there, by dataset."""
+        found = self._store.actions_since(action_id - 1, 1)
+        if not len(found) or found["id"].iloc[0] != action_id or not found["images"].iloc[0]:
+            return {}
+        numbers = self._store.outline(found["images"].iloc[0])[0]["number"].tolist()
+        names = self._store.image_names(numbers)
+        side = found["split"].iloc[0]
+        by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
+        # of a name that is on both sides the one is meant that the action was about
+        return {split: own for split, own in by_split.items() if own and (side == split or side not in t.SPLITS or
+                                                                         not by_split.get(str(side)))}  # fmt: skip
+
+    def undo(self, action_id: int) -> int:
+        """Take an action back as an action of the user; returns how many images changed.
+
+        Raises
+        ------
+        StaleEditError, NotAllowedError
+            As :meth:`customlabels_nb.store.Store.undo`.
+        """
+        with self._lock:
+            count = self._store.undo(action_id, Action("undo", self.user))
+        news.tell(self.root)
+        return count

@@ -1,0 +1,93 @@
+"""Work that takes longer than a page waits for an answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
+from customlabels_nb.events import Event, Events, Progress
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class JobState(Generic[T]):
+    """What is known of a job: "idle", "running", "done", "failed" or "stopped".
+
+    ``progress`` is what it told last; ``result`` is there when it is done, ``error`` a sentence if it failed.
+    """
+
+    name: str = "idle"
+    progress: Progress | None = None
+    result: T | None = None
+    error: str = ""
+
+
+class Job(Generic[T]):
+    """One piece of work in a thread of its own, which can be looked at, stopped and started again.
+
+    Parameters
+    ----------
+    told : callable, optional
+        Called without arguments, in that thread, when the work has ended.
+    """
+
+    def __init__(self, told: Callable[[], object] | None = None) -> None:
+        self._told = told
+        self._lock = threading.Lock()
+        self._state: JobState[T] = JobState()
+        self._events = Events()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def state(self) -> JobState[T]:
+        """How it is now."""
+        return self._state
+
+    def start(self, work: Callable[[Events], T]) -> None:
+        """Begin ``work(events)``.
+
+        Raises
+        ------
+        NotAllowedError
+            If it is running.
+        """
+        with self._lock:
+            if self._state.name == "running":
+                raise NotAllowedError("This is running already; wait for its end, or stop it.")
+            self._events = Events()
+            self._events.subscribe(self._listen)
+            self._state = JobState("running")
+            self._thread = threading.Thread(target=self._run, args=(work,), name="customlabels_nb job", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to stop at its next step."""
+        self._events.cancel()
+
+    def wait(self, seconds: float | None = None) -> JobState[T]:
+        """Wait for its end; returns its state."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._state
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._state = JobState("running", event)
+
+    def _run(self, work: Callable[[Events], Any]) -> None:
+        try:
+            self._state = JobState("done", result=work(self._events))
+        except Cancelled as error:
+            self._state = JobState("stopped", error=str(error))
+        except CustomLabelsError as error:
+            self._state = JobState("failed", error=str(error))
+        except Exception as error:
+            logging.getLogger("customlabels_nb").exception("A job of a widget failed.")
+            self._state = JobState("failed", error=f"{type(error).__name__}: {error}")
+        if self._told is not None:
+            self._told()

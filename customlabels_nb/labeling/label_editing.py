@@ -1,0 +1,248 @@
+"""What a label manager does, without a screen: labels are added, renamed, merged and so on, each as one action."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import LabelError
+from customlabels_nb.labeling import news
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, Store
+
+_UNDO_STEPS = 200
+_LOOKED_THROUGH = 200  # actions that are searched for what became of a label
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """An edit that was made: its id in the history, and what it did in words."""
+
+    action: int
+    said: str
+
+
+class LabelEditing:
+    """Edits of a project's labels; each is stored when the method returns, and can be taken back.
+
+    What somebody else renamed, merged or removed meanwhile is refused with what became of it. Safe to use from several
+    threads.
+
+    Parameters
+    ----------
+    store : Store
+    root : Path
+        The project's folder: screens of it in this process are told of every change.
+    user : str, optional
+        Who edits; ``settings.user`` unless it is given.
+    """
+
+    def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
+        self.root = root
+        self._store = store
+        self._user = user
+        self._lock = threading.RLock()
+        self._undo: list[Step] = []
+        self._redo: list[Step] = []
+
+    # -- what there is ------------------------------------------------------------------------------
+    @property
+    def user(self) -> str:
+        """Who edits."""
+        return self._user or settings.user
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+        return self._store.project().name
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be stored here."""
+        return self._store.read_only
+
+    def labels(self) -> pd.DataFrame:
+        """The labels table, in order: label, colour."""
+        return self._store.labels()
+
+    def uses(self, label: str | None = None) -> pd.DataFrame:
+        """How often each label, or this one, is used: label, train, test (images), annotations.
+
+        Raises
+        ------
+        LabelError
+            If ``label`` is gone: says what became of it.
+        """
+        found = self._store.label_uses(label)
+        if label is not None and found.empty:
+            raise LabelError(self._fate(label))
+        return found
+
+    def done_images(self) -> int:
+        """How many images of both datasets are done, which a new label could make need review."""
+        return sum(self._store.statistics(split).labelled_entries for split in t.SPLITS)
+
+    def last_action(self) -> int:
+        """Grows with every change of the project."""
+        return self._store.last_action()
+
+    # -- edits --------------------------------------------------------------------------------------
+    def add(self, label: str, colour: str | None = None, *, review: bool = False) -> int:
+        """Add a label at the end; with ``review`` all images that are done need review then. Returns how many do."""
+        return self.add_all([(label, colour)], review=review)
+
+    def add_all(self, labels: Sequence[tuple[str, str | None]], *, review: bool = False) -> int:
+        """Add several labels (name, colour) at the end as one action; see :meth:`add`."""
+        names = [t.check_label(label) for label, _ in labels]
+        wanted = [(name, colour) for name, (_, colour) in zip(names, labels, strict=True)]
+        said = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"
+        what = "add label" if len(names) == 1 else "add labels"
+        return self._change(what, said, lambda action: self._store.add_labels(wanted, action, review=review))
+
+    def rename(self, label: str, new: str) -> int:
+        """Rename a label; returns how many annotations follow."""
+        name = t.check_label(new)
+        said = f"“{label}” was renamed to “{name}”"
+        return self._change("rename label", said, lambda a: self._store.rename_label(label, name, a), label)
+
+    def recolour(self, label: str, colour: str) -> None:
+        """Give a label another colour, ``#rrggbb``."""
+        said = f"“{label}” got another colour"
+
+        def write(action: Action) -> int:
+            self._store.recolour_label(label, colour, action)
+            return 0
+
+        self._change("recolour label", said, write, label)
+
+    def move(self, label: str, before: str | None) -> None:
+        """Put a label before another one, or with None at the end. The first nine have the keys 1–9."""
+
+        def write(action: Action) -> int:
+            for attempt in range(1, _TRIES + 1):
+                order = self._store.labels()["label"].tolist()
+                for name in (label, before):
+                    if name is not None and name not in order:
+                        raise LabelError(self._fate(name))
+                rest = [name for name in order if name != label]
+                at = len(rest) if before is None else order.index(label) if before == label else rest.index(before)
+                wanted = [*rest[:at], label, *rest[at:]]
+                if wanted == order:
+                    return 0
+                try:
+                    self._store.reorder_labels(wanted, action)
+                except LabelError:  # one of them was renamed or removed meanwhile: put it among those there are now
+                    if attempt == _TRIES:
+                        raise
+                else:
+                    return 0
+            return 0
+
+        self._change("reorder labels", f"“{label}” was moved", write)
+
+    def merge(self, label: str, *, into: str) -> int:
+        """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
+        said = f"“{label}” was merged into “{into}”"
+        return self._change("merge labels", said, lambda a: self._store.merge_labels(label, into, a), label, into)
+
+    def remove(self, label: str, *, with_annotations: bool = False) -> int:
+        """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
+
+        def write(action: Action) -> int:
+            return self._store.remove_label(label, action, with_annotations=with_annotations)
+
+        return self._change("remove label", f"“{label}” was removed", write, label)
+
+    # -- taking back --------------------------------------------------------------------------------
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to do again."""
+        return bool(self._redo)
+
+    def undo(self) -> str | None:
+        """Take the last edit made here back; returns what that was, None if there is none.
+
+        Raises
+        ------
+        StaleEditError, NotAllowedError
+            If somebody changed the same since. The edit before it is next, then.
+        """
+        return self._take_back(self._undo, self._redo, "undo")
+
+    def redo(self) -> str | None:
+        """Do again what was taken back last; see :meth:`undo`."""
+        return self._take_back(self._redo, self._undo, "redo")
+
+    def _take_back(self, steps: list[Step], others: list[Step], verb: str) -> str | None:
+        with self._lock:
+            if not steps:
+                return None
+            step = steps.pop()
+            before = self._store.last_action()
+            self._store.undo(step.action, self._action(verb))
+            others.append(Step(self._own_action(before), step.said))
+        news.tell(self.root)
+        return step.said
+
+    def _change(self, what: str, said: str, write: Callable[[Action], int], *named: str) -> int:
+        """Make an edit, and remember how to take it back; ``named`` are the labels that must be there."""
+        with self._lock:
+            before = self._store.last_action()
+            try:
+                count = write(self._action(what))
+            except LabelError:
+                there = set(self._store.labels()["label"])
+                gone = [label for label in named if label not in there]
+                if gone:
+                    raise LabelError(self._fate(gone[0])) from None
+                raise
+            if self._store.last_action() == before:
+                return count
+            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(self._own_action(before, what), said)]
+            self._redo = []
+        news.tell(self.root)
+        return count
+
+    def _own_action(self, before: int, what: str | None = None) -> int:
+        """The id of the action that was just written here, after the one of id ``before``."""
+        last = self._store.last_action()
+        if last == before + 1:
+            return last
+        since = self._store.actions_since(before, None)  # somebody else was at work in the same moment
+        mine = since[(since["who"] == self.user) & ((since["what"] == what) | (what is None))]
+        return int(mine["id"].iloc[-1] if len(mine) else last)
+
+    def _fate(self, label: str) -> str:
+        """What became of a label that isn't there."""
+        history = self._store.history(_LOOKED_THROUGH)
+        rows = zip(*(history[name].tolist() for name in ("who", "what", "before", "after")), strict=True)
+        for who, what, before, after in rows:
+            if not isinstance(before, dict) or before.get("label") != label:
+                continue
+            became = after.get("label") if isinstance(after, dict) else None
+            verb = _FATES.get(what)
+            if verb is not None:
+                return f"The label {label!r} is gone: {who} {verb}{f' {became!r}' if became else ''} meanwhile."
+        return f"There is no label {label!r}; somebody may have renamed or removed it meanwhile."
+
+    def _action(self, what: str) -> Action:
+        return Action(what, self.user)
+
+
+_FATES: dict[Any, str] = {
+    "rename label": "renamed it to",
+    "merge labels": "merged it into",
+    "remove label": "removed it",
+}

@@ -1,0 +1,208 @@
+"""Figures of a project: how far labelling is, how labels are spread, who works how quickly, what waits.
+
+Pure functions of an :class:`~customlabels_nb.labeling.outline.Outline`; what a figure counts, :func:`numbers_of` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError
+from customlabels_nb.labeling.outline import Outline
+
+#: What work is counted by, and how many of these are shown.
+UNITS = {"hour": (timedelta(hours=1), 24), "day": (timedelta(days=1), 30)}
+#: A pause that is longer than this isn't work.
+PAUSE = timedelta(minutes=10)
+#: What the queue consists of.
+QUEUE = ("unlabelled", "predicted", "needs_review")
+
+Numbers = npt.NDArray[np.int64]
+
+
+def statuses(outline: Outline) -> pd.DataFrame:
+    """How many images have each status: split, status, images; a row for each of both, also where there are none."""
+    counts = outline.images.groupby(["split", "status"], observed=False).size()
+    return counts.rename("images").reset_index().astype({"split": "str", "status": "str", "images": "int64"})
+
+
+def label_distribution(outline: Outline, labels: pd.DataFrame) -> pd.DataFrame:
+    """How many images have each label, be it for the whole or for a shape: label, colour, train, test; in order.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        The labels table.
+    """
+    marks = outline.annotations
+    pairs = marks[~_repeated(marks["number"], marks["label"].cat.codes)]
+    counts = _by_split(pairs, "label")
+    found = labels[["label", "colour"]].reset_index(drop=True)
+    return found.assign(**{split: found["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS})
+
+
+def annotators(outline: Outline) -> pd.DataFrame:
+    """Who labelled how many images, and how quickly: annotator, train, test, images_per_hour; the busiest first.
+
+    Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly they
+    labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is unknown.
+    """
+    marks = outline.annotations
+    marks = marks[marks["annotator"].notna()]
+    pairs = marks[~_repeated(marks["number"], marks["annotator"].cat.codes)]
+    found = _by_split(pairs, "annotator").rename_axis("annotator").reset_index()
+    found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
+    paces = _paces(marks[marks["later"]])
+    found["images_per_hour"] = found["annotator"].map(paces).astype("float64")
+    order = (found[t.TRAIN] + found[t.TEST]).sort_values(ascending=False, kind="stable").index
+    return found.loc[order].reset_index(drop=True)
+
+
+def work(outline: Outline, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
+    """How many images were labelled in each hour or day: start (datetime, UTC), train, test; the latest last.
+
+    It ends with the last in which anything was labelled, and goes as far back as :data:`UNITS` says, without gaps, but
+    not beyond the first. An image counts in each in which it got a label that stands; labels that came with images don't.
+
+    Parameters
+    ----------
+    unit : {"hour", "day"}
+    offset : timedelta
+        Of the clock by which hours and days begin, from UTC.
+    """
+    length, most = _unit(unit)
+    marks = outline.annotations[outline.annotations["later"]]
+    if marks.empty:
+        return pd.DataFrame({"start": pd.Series(dtype=t.CREATED_DTYPE), t.TRAIN: 0, t.TEST: 0}).astype(
+            {t.TRAIN: "int64", t.TEST: "int64"}
+        )
+    slots = _slots(marks["created"], length, offset)
+    last = int(slots.max())
+    first = max(int(slots.min()), last - most + 1)
+    shown = slots >= first
+    marks, slots = marks[shown], slots[shown]
+    once = ~_repeated(marks["number"], slots - first)
+    splits = marks["split"].cat.codes.to_numpy()
+    counts = [np.bincount(slots[once & (splits == at)] - first, minlength=last - first + 1) for at in range(2)]
+    starts = np.arange(first, last + 1) * _us(length) - _us(offset)
+    moments = pd.Series(starts.view("datetime64[us]")).dt.tz_localize("UTC")
+    return pd.DataFrame({"start": moments, t.TRAIN: counts[0], t.TEST: counts[1]})
+
+
+def queue(outline: Outline) -> pd.DataFrame:
+    """What waits for a person: kind (one of :data:`QUEUE`), train, test.
+
+    "unlabelled" are images to label by hand, "predicted" those of which a model said something, "needs_review" those that
+    somebody is to look at again.
+    """
+    rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
+    return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype({split: "int64" for split in t.SPLITS})
+
+
+def usable(outline: Outline) -> dict[str, int]:
+    """How many images of each dataset training would use: labelled ones that have a label."""
+    images = outline.images
+    done = (images["status"] == "labelled") & images["number"].isin(outline.annotations["number"])
+    return {split: int((done & (images["split"] == split)).sum()) for split in t.SPLITS}
+
+
+def numbers_of(
+    outline: Outline,
+    split: str,
+    *,
+    queue: str | None = None,
+    work: tuple[datetime, str] | None = None,
+    since: datetime | None = None,
+) -> Numbers:
+    """The images of a dataset that a figure counts, by number.
+
+    Parameters
+    ----------
+    queue : str, optional
+        One of :data:`QUEUE`.
+    work : (datetime, str), optional
+        Those that :func:`work` counts for the hour or day that begins then.
+    since : datetime, optional
+        Those that got a label after this moment.
+    """
+    images, marks = outline.images, outline.annotations
+    chosen = images["split"] == t.check_split(split)
+    if queue is not None:
+        if queue not in QUEUE:
+            raise InputError(f"queue={queue!r} is not known; use one of {QUEUE!r}.")
+        chosen &= images["status"] == ("needs_review" if queue == "needs_review" else "unlabelled")
+        if queue != "needs_review":
+            chosen &= images["predicted"] == (queue == "predicted")
+    if work is not None:
+        start, unit = work
+        length, _ = _unit(unit)
+        given = marks["later"] & (marks["created"] >= start) & (marks["created"] < start + length)
+        chosen &= images["number"].isin(marks.loc[given, "number"])
+    if since is not None:
+        chosen &= images["number"].isin(marks.loc[marks["created"] > since, "number"])
+    numbers: Numbers = images.loc[chosen, "number"].to_numpy(dtype=np.int64)
+    return numbers
+
+
+def _by_split(marks: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Rows by the values of a column, those of each dataset in a column of its own."""
+    counts = marks.groupby([column, "split"], observed=False).size().unstack("split")
+    counts.columns = [str(name) for name in counts.columns]
+    counts.index = counts.index.astype("str")
+    return counts.reindex(columns=list(t.SPLITS), fill_value=0).fillna(0).astype("int64")
+
+
+def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
+    """Whether the same image has the same code in a row before."""
+    codes = np.asarray(codes, dtype=np.int64)
+    keys = numbers.to_numpy() * (int(codes.max(initial=0)) + 1) + codes
+    repeated: npt.NDArray[np.bool_] = pd.Series(keys).duplicated().to_numpy()
+    return repeated
+
+
+def _paces(marks: pd.DataFrame) -> dict[str, float]:
+    """Images an hour by annotator: what came after another in one stretch of work, through how long that took."""
+    people, moments = marks["annotator"].cat.codes.to_numpy(), marks["created"].astype("int64").to_numpy()
+    order = np.lexsort((moments, people))
+    # of an image on which somebody drew several boxes the last one counts: then it was done
+    once = ~_repeated(marks["number"].iloc[order[::-1]], people[order[::-1]])[::-1]
+    people, moments = people[order][once], moments[order][once]
+    steps = np.diff(moments)
+    goes_on = (np.diff(people) == 0) & (steps <= _us(PAUSE))
+    names = marks["annotator"].cat.categories
+    images = np.bincount(people[1:][goes_on], minlength=len(names))
+    hours = np.bincount(people[1:][goes_on], weights=steps[goes_on], minlength=len(names)) / _us(timedelta(hours=1))
+    return {str(name): images[at] / hours[at] for at, name in enumerate(names) if hours[at] > 0}
+
+
+def _slots(moments: pd.Series, length: timedelta, offset: timedelta) -> Numbers:
+    found: Numbers = (moments.astype("int64").to_numpy() + _us(offset)) // _us(length)
+    return found
+
+
+def _unit(unit: str) -> tuple[timedelta, int]:
+    if unit not in UNITS:
+        raise InputError(f"unit={unit!r} is not known; use one of {tuple(UNITS)!r}.")
+    return UNITS[unit]
+
+
+def _us(length: timedelta) -> int:
+    return round(length / timedelta(microseconds=1))
+
+
+def moment(microseconds: int) -> datetime:
+    """A time as pages have it, in microseconds since 1970."""
+    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC)
+
+
+def microseconds(moments: pd.Series | Sequence[datetime]) -> list[int]:
+    """Times as pages have them."""
+    found: list[int] = pd.Series(moments).astype(t.CREATED_DTYPE).astype("int64").tolist()
+    return found

@@ -1,0 +1,58 @@
+"""Which images somebody has looked through after they were labelled: they have the tag :data:`REVIEWED`.
+
+The tag speaks of the annotations that the image has. Whoever changes them, or the status, without looking them through
+takes it away; names of labels may change. Who gave it, and when, is in the history: the action "approve", or
+"correct to …".
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from customlabels_nb.store.frames import annotation_keys
+
+REVIEWED = "reviewed"
+
+
+def is_reviewed(images: pd.DataFrame) -> pd.Series:
+    """For each row of an images table whether its annotations were looked through."""
+    tagged = pd.Series([REVIEWED in tags for tags in images["tags"]], index=images.index, dtype=bool)
+    return tagged & (images["status"] == "labelled")
+
+
+def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    """The images table with the tag on those of ``mask``."""
+    tags = [
+        [*own, REVIEWED] if chosen and REVIEWED not in own else own
+        for own, chosen in zip(images["tags"], mask, strict=True)
+    ]
+    return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
+
+
+def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    """The images table without the tag on those of ``mask``."""
+    tags = [
+        [tag for tag in own if tag != REVIEWED] if chosen and REVIEWED in own else own
+        for own, chosen in zip(images["tags"], mask, strict=True)
+    ]
+    return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
+
+
+def forget_where_changed(
+    images: pd.DataFrame, annotations: pd.DataFrame, old_images: pd.DataFrame, old_annotations: pd.DataFrame
+) -> pd.DataFrame:
+    """The edited images, without the tag where it spoke of annotations or a status that the edit changes.
+
+    An edit that gives the tag itself keeps it.
+    """
+    was = dict(zip(old_images["image"], old_images["status"].where(is_reviewed(old_images), None), strict=True))
+    told = images["image"].map(lambda name: was.get(name) is not None).astype(bool)
+    if not told.any():
+        return images
+    names = set(images.loc[told, "image"])
+    keys, old_keys = (annotation_keys(marks[marks["image"].isin(names)]) for marks in (annotations, old_annotations))
+    changed = [
+        name in names and (status != was[name] or keys.get(name) != old_keys.get(name))
+        for name, status in zip(images["image"], images["status"], strict=True)
+    ]
+    return without_review(images, pd.Series(changed, index=images.index, dtype=bool))

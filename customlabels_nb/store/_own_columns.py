@@ -1,0 +1,112 @@
+"""The columns that users brought with their images: values as JSON in each image's row, dtypes once for the project."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, select, update
+
+from customlabels_nb import tables as t
+from customlabels_nb.store import schema
+from customlabels_nb.store.database import fetch, insert_rows
+
+#: The key of a moment, as a value is written that JSON has no type for.
+TIME = "$time"
+_KEY = "dtypes of own columns"
+_OFFSET = re.compile(r"[+-]\d\d:\d\d$")
+_PLAIN = (str, int, float, bool)
+_INFERRED = "object"  # what isn't kept: the values tell it, or it is not the same in all imports
+
+
+def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: bool = False) -> None:
+    """Keep the dtypes of the user's columns; a column that comes with another dtype than before has none any more.
+
+    With ``new_only`` that is left as it is: those of an edit are what reading made of the column.
+    """
+    given = {name: _spec(images[name]) for name in images.columns if name not in t.IMAGE_COLUMNS}
+    if not given:
+        return
+    known = dtypes(connection)
+    merged = {**given, **known} if new_only else {**known, **{n: _merged(known.get(n), s) for n, s in given.items()}}
+    if merged == known:
+        return
+    text = json.dumps(merged, ensure_ascii=False)
+    if known:
+        connection.execute(update(schema.meta).where(schema.meta.c.key == _KEY).values(value=text))
+    else:
+        insert_rows(connection, schema.meta, ("key", "value"), [(_KEY, text)])
+
+
+def dtypes(connection: Connection) -> dict[str, Any]:
+    """What is known of the dtypes of the user's columns, by name; for :func:`restored`."""
+    rows = fetch(connection, select(schema.meta.c.value).where(schema.meta.c.key == _KEY))
+    found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
+    return found
+
+
+def _spec(column: pd.Series) -> Any:
+    """What can be written of a dtype: its name, or the categories."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = dtype.categories.tolist()
+        plain = all(type(value) in _PLAIN for value in categories)
+        return {"categories": categories, "ordered": bool(dtype.ordered)} if plain else _INFERRED
+    return str(dtype)
+
+
+def _merged(known: Any, given: Any) -> Any:
+    if known is None or known == given:
+        return given
+    if isinstance(known, dict) and isinstance(given, dict) and known["ordered"] == given["ordered"]:
+        added = [value for value in given["categories"] if value not in known["categories"]]
+        if not (added and known["ordered"]):  # nobody knows where these stand among the others
+            return {**known, "categories": [*known["categories"], *added]}
+    return _INFERRED
+
+
+def restored(values: pd.Series, spec: Any) -> pd.Series:
+    """A column of values from JSON with the dtype it had, where all values fit into it."""
+    plain = _inferred(values)
+    if spec is None or spec == _INFERRED:
+        return plain
+    dtype = pd.CategoricalDtype(spec["categories"], spec["ordered"]) if isinstance(spec, dict) else spec
+    if isinstance(spec, dict) and not plain.dropna().isin(spec["categories"]).all():
+        return plain
+    try:
+        result = plain.astype(dtype)
+        same = result.isna().equals(plain.isna()) and _back(result, plain.dtype).equals(plain.dropna())
+    except (TypeError, ValueError, OverflowError):
+        return plain
+    return result if same else plain
+
+
+def _back(column: pd.Series, dtype: Any) -> pd.Series:
+    there = column.dropna()
+    return there.dt.tz_convert(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else there.astype(dtype)
+
+
+def _inferred(values: pd.Series) -> pd.Series:
+    """Moments, and whole numbers and bools also with gaps, are told by the values."""
+    there = values[values.notna()]
+    if len(there) and all(isinstance(value, dict) and value.keys() == {TIME} for value in there):
+        return _moments(values)
+    kinds = {type(value) for value in there}
+    if len(there) < len(values) and len(kinds) == 1 and kinds <= {int, bool}:
+        return values.astype("Int64" if kinds == {int} else "boolean")
+    return values.infer_objects()
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    """The moments in one zone, in UTC if they have several offsets; as they stand there if they can't be read."""
+    texts = values.map(lambda value: value[TIME], na_action="ignore")
+    zoned = texts.dropna().map(lambda text: isinstance(text, str) and bool(_OFFSET.search(text)))
+    try:
+        if zoned.any() and not zoned.all():
+            return texts.map(pd.Timestamp, na_action="ignore").astype(object)
+        several = zoned.all() and texts.dropna().str[-6:].nunique() > 1
+        return pd.to_datetime(texts, format="ISO8601", utc=bool(several))
+    except (AttributeError, TypeError, ValueError):
+        return values

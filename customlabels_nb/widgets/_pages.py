@@ -1,0 +1,251 @@
+"""What the widgets share that show images page by page: their kernel side of pages, pictures and news."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.labeling import LabellingSession, NotReadyError, Query, View, news
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.view import PAGE_SIZES
+from customlabels_nb.widgets._base import Answers, Handler, Hears
+from customlabels_nb.widgets.still import display_with_still, still_picture
+
+_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
+
+
+class ImagePages(Answers, Hears, anywidget.AnyWidget):
+    """A widget that shows the images of a labelling session in pages; other cells can read and steer it.
+
+    A subclass adds what can be done with them to ``handlers``.
+
+    Parameters
+    ----------
+    project, key : str
+        The project's name, and what tells it from others for ever.
+    """
+
+    selection = traitlets.Tuple()
+
+    def __init__(
+        self,
+        session: LabellingSession,
+        files: SessionFiles,
+        *,
+        project: str,
+        key: str,
+        query: Query | None = None,
+        page_size: int = 24,
+    ) -> None:
+        check_page_size("page_size", page_size)
+        super().__init__()
+        self.session = session
+        self._files = files
+        self._project = project
+        self._key = key
+        self._size = page_size
+        self._place = 0
+        self._focus = 0
+        self._labels_seen = session.label_state()
+        self.handlers: dict[str, Handler] = {
+            "hello": self._hello,
+            "show": self._show,
+            "page": self._page,
+            "rows": self._rows,
+            "follow": self._follow,
+            "select": self._select,
+            "add label": self._add_label,
+            "task": self._set_task,
+            "instructions": self._set_instructions,
+            "full": self._full,
+            "picture": self._picture,
+        }
+        self.hear_of(session.root)
+        session.show(query or Query())
+        self.on_msg(self.answer)
+
+    # -- for other cells ----------------------------------------------------------------------------
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The selected images (else the one in focus): rows of the images table with their ``label``."""
+        return self.session.selected(self.selection)
+
+    def select(self, images: Sequence[str]) -> None:
+        """Select these images, as far as the page has seen them."""
+        self.selection = tuple(images)
+        self.send({"push": "select", "images": list(images)})
+
+    def set_filter(self, where: Any = None, **change: Any) -> None:
+        """Show other images.
+
+        Parameters
+        ----------
+        where : str, sequence of bool or callable, optional
+            As in :meth:`customlabels_nb.dataset.Dataset.filter`: ``"label == 'apple' and width > 100"``.
+        **change
+            ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``; see
+            :class:`customlabels_nb.labeling.Query`. Without any argument, everything is shown.
+        """
+        images = (
+            None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
+        )
+        base = self.session.view.query if where is not None or change else Query(sort=self.session.view.query.sort)
+        try:
+            query = replace(base, **change) if where is None else replace(base, **change, images=images)
+        except TypeError as error:
+            raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
+        self._place = 0
+        self.session.show(query)
+        self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
+
+    @property
+    def options(self) -> list[str]:
+        """The labels."""
+        return self.session.labels()["label"].tolist()
+
+    def display(self, image: str) -> None:
+        """Turn to an image."""
+        place = self.session.place_of(image)
+        if place is None:
+            raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")
+        self._focus, self._place = place, place // self._size * self._size
+        self.send({"push": "show", "change": {"place": self._place, "keep": place}})
+
+    # -- display ------------------------------------------------------------------------------------
+    def _ipython_display_(self) -> None:
+        """Display a still picture for the saved notebook, and the widget, which hides it."""
+        size = min(self._size, 24)
+        _, names = self.session.page(self._place, size)
+        pictures = self._files.thumbnails([(name, self.session.content_of(name)) for name in names], 160)
+        rows = self.session.rows(names)
+        captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
+        done, total = self.session.table.by_status["labelled"], len(self.session.table)
+        words = f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run this cell to label."
+        display_with_still(self, still_picture(pictures, captions, words))
+
+    # -- what the page asks for ---------------------------------------------------------------------
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {**self._info(), "key": self._key, "size": self._size, "place": self._place}
+
+    def _info(self) -> dict[str, Any]:
+        session = self.session
+        labels = session.labels()
+        return {
+            "project": self._project,
+            "split": session.split,
+            "splits": session.totals(),
+            "task": session.task,
+            "labels": [{"label": n, "colour": c} for n, c in zip(labels["label"], labels["colour"], strict=True)],
+            "counts": dict(session.table.by_label),
+            "statuses": dict(session.table.by_status),
+            "annotators": session.annotators(),
+            "has_predictions": bool(session.predictions),
+            "similarity": session.can_sort_by_similarity,
+            "instructions": session.instructions,
+            "read_only": session.read_only,
+            "query": shown(session.view.query),
+            "view": session.view.number,
+        }
+
+    def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Settle what is shown, and its page around a place."""
+        session, wanted = self.session, content["query"]
+        self._size = check_page_size("size", content["size"])
+        images = session.view.query.images if wanted.pop("images", False) else None
+        wanted["images"] = images
+        query = Query(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
+        if content["split"] != session.split:
+            session.open(content["split"])
+        try:
+            session.show(query)
+        except NotReadyError as error:
+            return {"wait": {"done": error.done, "total": error.total}}
+        page, sent = self._pages(session.view, int(content["place"]), int(content["pixels"]))
+        self._place = page["place"]
+        return {"info": self._info(), "page": page}, sent
+
+    def _page(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        view = self.session.view_numbered(int(content["view"]))
+        return self._pages(view, int(content["place"]), int(content["pixels"]))
+
+    def _pages(self, view: View, place: int, pixels: int) -> tuple[dict[str, Any], list[bytes]]:
+        start, names = self.session.page(place, self._size, view)
+        pictures = self._files.thumbnails([(name, self.session.content_of(name)) for name in names], pixels)
+        thumbs: list[int | str] = []
+        sent: list[bytes] = []
+        for name, picture in zip(names, pictures, strict=True):
+            if isinstance(picture, ImageError):
+                self.session.note_broken(name, picture.reason)
+                thumbs.append(picture.reason)
+            else:
+                thumbs.append(len(sent))
+                sent.append(picture)
+        return {
+            "place": start,
+            "total": len(view),
+            "rows": [self.session.row(n) for n in names],
+            "thumbs": thumbs,
+        }, sent
+
+    def _rows(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Rows of places that no page has shown yet."""
+        view = self.session.view_numbered(int(content["view"]))
+        places = [place for first, last in content["ranges"] for place in range(int(first), int(last) + 1)]
+        return {"places": places, "rows": self.session.rows(self.session.images_at(content["ranges"], view))}
+
+    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        before = len(self.session.table)
+        changed = self.session.follow()
+        if changed is not None and not changed and self._labels_seen == self.session.label_state():
+            return {}
+        self._labels_seen = self.session.label_state()
+        rows = self.session.rows(content.get("images") or [])
+        return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
+
+    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        view = self.session.view_numbered(int(content["view"]))
+        self._place, self._focus = int(content["place"]), int(content["focus"])
+        ranges = content["ranges"] or ([[self._focus, self._focus]] if len(view) else [])
+        self.selection = tuple(self.session.images_at(ranges, view))
+        return {}
+
+    def _add_label(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        label = self.session.add_label(content["label"], review=bool(content.get("review")))
+        news.tell(self.session.root)
+        return {"info": self._info(), "label": label}
+
+    def _set_task(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.session.set_task(content["task"])
+        return {"info": self._info()}
+
+    def _set_instructions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.session.set_instructions(content["text"])
+        return {"info": self._info()}
+
+    def _full(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        name = content["image"]
+        if name not in self.session.table.position:
+            raise InputError(f"The image {name!r} is not in the {self.session.split} set.")
+        view = self._files.full(name, self.session.content_of(name))
+        return {"mime": view.mime, "width": view.width, "height": view.height}, [view.data]
+
+    def _picture(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {"mime": "image/jpeg"}, [self._files.instruction_picture(str(content["path"]))]
+
+
+def shown(query: Query) -> dict[str, Any]:
+    """A query as the page has it: of a set of images only whether there is one."""
+    return {**asdict(replace(query, images=None)), "images": query.images is not None}
+
+
+def check_page_size(argument: str, size: Any) -> int:
+    """``size``, if pages may have it."""
+    if size not in PAGE_SIZES:
+        raise InputError(f"{argument}={size!r} is not known; use one of {PAGE_SIZES!r}.")
+    return int(size)

@@ -1,0 +1,99 @@
+"""The annotator widget: translates between the page and a :class:`~customlabels_nb.labeling.drawing.DrawingSession`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.labeling import Query, news
+from customlabels_nb.labeling.drawing import DrawingSession, Shape
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.image_table import short_name
+from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
+from customlabels_nb.widgets._pages import ImagePages
+
+
+class Annotator(ImagePages):
+    """Draw boxes and polygons; made by :meth:`customlabels_nb.project.Project.annotate`.
+
+    Drawing is wholly in the browser, and each change of an image is stored at once. Other cells can read and steer it:
+    ``selected``, ``set_filter``, ``observe``, ``display``; ``data`` has the shapes of the image in ipyannotations'
+    words.
+    """
+
+    _esm = join_modules(STATIC / "annotator.js")
+    _css = join_styles("shared/base.css", "annotator.css")
+
+    session: DrawingSession
+
+    def __init__(
+        self, session: DrawingSession, files: SessionFiles, *, project: str, key: str, query: Query | None = None
+    ) -> None:
+        super().__init__(session, files, project=project, key=key, query=query)
+        self.handlers |= {"image": self._image, "save": self._save, "region": self._region}
+
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        """The shapes of the image in focus as ipyannotations has them: ``xyxy`` of boxes, ``points`` of polygons."""
+        names = self.session.images_at([(self._focus, self._focus)])
+        shapes = self.session.shapes(names[0])["shapes"] if names else []
+        return [_in_other_words(shape) for shape in shapes]
+
+    def display(self, image: str) -> None:
+        """Turn to an image."""
+        place = self.session.place_of(image)
+        if place is None:
+            raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")
+        self._focus = place
+        self.send({"push": "go", "place": place})
+
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {**super()._hello(content, buffers), "place": self._focus}
+
+    def _image(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """An image with its shapes, and its picture."""
+        name = content["image"]
+        facts = self.session.shapes(name)
+        view = self._files.drawing_view(name, self.session.content_of(name), int(content["pixels"]))
+        width = facts["width"] or round(view.width / view.scale)
+        height = facts["height"] or round(view.height / view.scale)
+        shown = {"mime": view.mime, "view_width": view.width, "view_height": view.height}
+        return {**facts, **shown, "width": width, "height": height}, [view.data]
+
+    def _save(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Store an image's shapes, labels and status."""
+        session, name = self.session, content["image"]
+        if content["split"] != session.split:
+            session.open(content["split"])
+        shapes = [Shape.read(value) for value in content["shapes"]]
+        for label in {shape.label for shape in shapes}:
+            session.check_known(label)
+        outcome = session.set_shapes(
+            name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
+        )
+        rows = session.rows([name])
+        news.tell(session.root)
+        return {
+            "info": self._info(),
+            "image": name,
+            "short": short_name(name),
+            "rows": rows,
+            "revision": rows[0]["revision"] if rows else None,
+            "conflict": bool(outcome.conflicts),
+        }
+
+    def _region(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        name, region = content["image"], content["region"]
+        if name not in self.session.table.position:
+            raise InputError(f"The image {name!r} is not in the {self.session.split} set.")
+        left, top, width, height = (int(region[side]) for side in ("left", "top", "width", "height"))
+        return {"mime": "image/jpeg"}, [self._files.region(name, (left, top, width, height), int(content["pixels"]))]
+
+
+def _in_other_words(shape: dict[str, Any]) -> dict[str, Any]:
+    if shape["polygon"] is not None:
+        points = [(x, y) for x, y in shape["polygon"]]
+        return {"type": "polygon", "label": shape["label"], "points": [*points, points[0]]}
+    left, top = shape["left"], shape["top"]
+    corners = (left, top, left + shape["width"], top + shape["height"])
+    return {"type": "box", "label": shape["label"], "xyxy": corners}

@@ -1,0 +1,176 @@
+"""The label manager: translates between the page and :class:`~customlabels_nb.labeling.label_editing.LabelEditing`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import anywidget
+import traitlets
+
+from customlabels_nb.errors import CustomLabelsError, InputError
+from customlabels_nb.labeling.label_editing import LabelEditing
+from customlabels_nb.tables import PALETTE
+from customlabels_nb.text import escaped
+from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
+from customlabels_nb.widgets.still import display_with_still
+
+#: The labels (name, and colour if people chose it) of another project or of a file, by its path.
+LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
+
+_IN_STILL = 40
+_MOST_IMPORTED = 10_000
+
+_OPERATIONS: dict[str, Callable[[LabelEditing, dict[str, Any]], int | None]] = {
+    "add": lambda editing, edit: editing.add_all(
+        [(str(name), colour) for name, colour in edit["labels"]], review=bool(edit.get("review"))
+    ),
+    "rename": lambda editing, edit: editing.rename(edit["label"], edit["name"]),
+    "recolour": lambda editing, edit: editing.recolour(edit["label"], edit["colour"]),
+    "move": lambda editing, edit: editing.move(edit["label"], edit["before"]),
+    "merge": lambda editing, edit: editing.merge(edit["label"], into=edit["into"]),
+    "remove": lambda editing, edit: editing.remove(edit["label"], with_annotations=bool(edit.get("with_annotations"))),
+}
+
+
+def label_handlers(editing: LabelEditing, labels_in: LabelsIn) -> Mapping[str, Handler]:
+    """What answers a page that shows the label manager; also for widgets that have it in their panel."""
+    desk = _Desk(editing, labels_in)
+    return {
+        "labels": desk.labels,
+        "labels uses": desk.uses,
+        "labels change": desk.change,
+        "labels undo": desk.undo,
+        "labels redo": desk.redo,
+        "labels find": desk.find,
+    }
+
+
+class _Desk:
+    """Answers about one project's labels. Every answer that changes something has the labels as they are then."""
+
+    def __init__(self, editing: LabelEditing, labels_in: LabelsIn) -> None:
+        self._editing = editing
+        self._labels_in = labels_in
+        self._finding = threading.Lock()
+
+    def labels(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """The labels in order, unless nothing was done since the action that was seen."""
+        if content.get("seen") == self._editing.last_action():
+            return {}
+        return self._state()
+
+    def _state(self) -> dict[str, Any]:
+        editing = self._editing
+        seen = editing.last_action()  # first: what comes meanwhile is looked for again
+        table = editing.labels()
+        return {
+            "seen": seen,
+            "project": editing.project,
+            "labels": [
+                {"label": name, "colour": colour}
+                for name, colour in zip(table["label"].tolist(), table["colour"].tolist(), strict=True)
+            ],
+            "palette": list(PALETTE),
+            "done": editing.done_images(),
+            "read_only": editing.read_only,
+            "can_undo": editing.can_undo,
+            "can_redo": editing.can_redo,
+        }
+
+    def uses(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """How often each label is used, or one: [images in train, in test, annotations]."""
+        table = self._editing.uses(content.get("label"))
+        return {"uses": {name: counts for name, *counts in table.itertuples(index=False, name=None)}}
+
+    def change(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Make an edit."""
+        operation = _OPERATIONS.get(content["op"])
+        if operation is None:
+            raise InputError(f"op={content['op']!r} is not known; use one of {sorted(_OPERATIONS)!r}.")
+        count = operation(self._editing, content)
+        return {**self._state(), "count": count or 0}
+
+    def undo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Take the last edit back."""
+        said = self._editing.undo()
+        return {**self._state(), "said": said}
+
+    def redo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Do again what was taken back last."""
+        said = self._editing.redo()
+        return {**self._state(), "said": said}
+
+    def find(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """The labels that stand elsewhere, and which of them are new here."""
+        source = str(content["source"])
+        with self._finding:
+            try:
+                found = self._labels_in(source)
+            except (CustomLabelsError, ImportError):
+                raise
+            except (OSError, ValueError) as error:
+                raise InputError(f"{source!r} can't be read: {error}") from error
+        if len(found) > _MOST_IMPORTED:
+            raise InputError(f"{source!r} has {len(found):,} labels; at most {_MOST_IMPORTED:,} are taken in at once.")
+        known = set(self._editing.labels()["label"])
+        return {"total": len(found), "labels": [[name, colour] for name, colour in found if name not in known]}
+
+
+class LabelManager(Answers, Hears, anywidget.AnyWidget):
+    """Labels of a project in order: add, rename, recolour, reorder, merge, remove; made by ``project.labels.edit()``.
+
+    Every edit is stored at once, annotations follow, and open galleries show it at once.
+
+    Attributes
+    ----------
+    label : str
+        The label in focus; ``observe(handler, "label")`` follows it.
+    """
+
+    _esm = join_modules(STATIC / "label_manager.js")
+    _css = join_styles("shared/base.css", "label_manager.css")
+
+    label = traitlets.Unicode("")
+
+    def __init__(self, editing: LabelEditing, labels_in: LabelsIn) -> None:
+        super().__init__()
+        self.editing = editing
+        self.handlers = {**label_handlers(editing, labels_in), "label": self._focus}
+        self.on_msg(self.answer)
+        self.hear_of(editing.root)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in order."""
+        names: list[str] = self.editing.labels()["label"].tolist()
+        return names
+
+    def undo(self) -> None:
+        """Take the last edit made here back."""
+        self.editing.undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        self.editing.redo()
+
+    def _focus(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.label = str(content["label"] or "")
+        return {}
+
+    def _ipython_display_(self) -> None:
+        display_with_still(self, self._still())
+
+    def _still(self) -> str:
+        table = self.editing.labels()
+        chips = " &nbsp; ".join(
+            f'<span style="color:{escaped(row.colour)}">●</span> <bdi>{escaped(row.label)}</bdi>'
+            for row in table.head(_IN_STILL).itertuples()
+        )
+        more = f" and {len(table) - _IN_STILL:,} more" if len(table) > _IN_STILL else ""
+        words = f"{self.editing.project}: {len(table):,} labels. Run this cell to edit them."
+        return (
+            '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
+            f"<div>{chips}{more}</div><div>{escaped(words)}</div></div>"
+        )

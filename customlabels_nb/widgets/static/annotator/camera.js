@@ -1,0 +1,46 @@
+// How image pixels lie on the screen: screen = image × scale + offset, in CSS pixels. Immutable.
+
+const LARGEST_SCALE = 40;
+
+export class Camera {
+  constructor({ scale = 1, x = 0, y = 0 } = {}) {
+    Object.assign(this, { scale, x, y });
+    Object.freeze(this);
+  }
+
+  toScreen([px, py]) {
+    return [px * this.scale + this.x, py * this.scale + this.y];
+  }
+
+  toImage([sx, sy]) {
+    return [(sx - this.x) / this.scale, (sy - this.y) / this.scale];
+  }
+
+  // All of the image in the middle of a stage, with a margin, never enlarged beyond what is useful.
+  static fit(image, stage, margin = 16) {
+    const free = { width: Math.max(1, stage.width - 2 * margin), height: Math.max(1, stage.height - 2 * margin) };
+    const scale = Math.min(free.width / image.width, free.height / image.height, LARGEST_SCALE);
+    return Camera.centred(image, stage, scale);
+  }
+
+  static centred(image, stage, scale) {
+    return new Camera({ scale, x: (stage.width - image.width * scale) / 2, y: (stage.height - image.height * scale) / 2 });
+  }
+
+  // The point of the image under `point` stays there.
+  zoomed(point, factor, { smallest = 0.01 } = {}) {
+    const scale = Math.min(Math.max(this.scale * factor, smallest), LARGEST_SCALE);
+    const [px, py] = this.toImage(point);
+    return new Camera({ scale, x: point[0] - px * scale, y: point[1] - py * scale });
+  }
+
+  panned(dx, dy) {
+    return new Camera({ scale: this.scale, x: this.x + dx, y: this.y + dy });
+  }
+
+  // At least a bit of the image stays on the stage.
+  kept(image, stage, rest = 40) {
+    const keep = (offset, length, room) => Math.min(Math.max(offset, rest - length), room - rest);
+    return new Camera({ scale: this.scale, x: keep(this.x, image.width * this.scale, stage.width), y: keep(this.y, image.height * this.scale, stage.height) });
+  }
+}

@@ -1,0 +1,246 @@
+// The stage: the picture on a layer that the browser moves, shapes on a canvas above it, and what pointers do there.
+
+import { element } from "../shared/dom.js";
+import { Camera } from "./camera.js";
+import { cursorFor } from "./hits.js";
+import { Painter } from "./painter.js";
+
+const TOLERANCE = 7; // CSS pixels
+const DETAIL_AFTER = 180;
+
+export class Canvas {
+  // `drawing` is the machine of gestures; `scene()` what is painted beside it; `on` has changed(), selected(), zoomed(),
+  // press() and detail(region) → Promise of a picture of it (null where there is no more to see).
+  constructor({ drawing, scene, on }) {
+    Object.assign(this, { drawing, scene, on });
+    this.picture = element("img", { class: "photo", alt: "", draggable: false });
+    this.closeUp = element("img", { class: "photo", alt: "", draggable: false, hidden: true });
+    this.paper = element("canvas", { class: "paper" });
+    this.node = element("div", { class: "canvas", attributes: { "aria-hidden": "true" } }, this.picture, this.closeUp, this.paper);
+    this.painter = new Painter(this.paper);
+    this.camera = new Camera();
+    this.image = null;
+    this.size = { width: 1, height: 1 };
+    this.pointers = new Map();
+    this.guides = false;
+    this.spaceHeld = false;
+    this.node.addEventListener("pointerdown", (event) => this._down(event));
+    this.node.addEventListener("pointermove", (event) => this._move(event));
+    this.node.addEventListener("pointerup", (event) => this._up(event));
+    this.node.addEventListener("pointercancel", (event) => this._lost(event));
+    this.node.addEventListener("lostpointercapture", (event) => { if (this.pointers.has(event.pointerId)) this._lost(event); });
+    this.node.addEventListener("pointerleave", () => { this.at = null; this.paintSoon(); });
+    this.node.addEventListener("dblclick", () => { if (this.drawing.closePolygon()) this.on.changed(); this.paintSoon(); });
+    this.node.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
+    this.node.addEventListener("contextmenu", (event) => event.preventDefault());
+    this.watching = new ResizeObserver(() => this.measure());
+    this.watching.observe(this.node);
+  }
+
+  close() {
+    this.watching.disconnect();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.detailing);
+  }
+
+  measure() {
+    const { clientWidth: width, clientHeight: height } = this.node;
+    if (!width || !height) return;
+    const wasFit = this.isFit;
+    this.size = { width, height };
+    this.painter.resize(this.size, globalThis.devicePixelRatio || 1);
+    if (this.image && wasFit) this.fit();
+    this.paint();
+  }
+
+  // `view` is { uri, width, height } of what is shown; `image` the size of the upright original.
+  show(image, view) {
+    this.image = image;
+    this.picture.src = view.uri;
+    this.sharpness = view.width / image.width;
+    this._forgetDetail();
+    this.fit();
+  }
+
+  hide() {
+    this.image = null;
+    this.picture.removeAttribute("src");
+    this._forgetDetail();
+    this.paint();
+  }
+
+  // -- the camera -----------------------------------------------------------------------------------
+  fit() {
+    if (!this.image) return;
+    this._look(Camera.fit(this.image, this.size));
+    this.isFit = true;
+  }
+
+  oneToOne() {
+    if (!this.image) return;
+    const scale = 1 / (globalThis.devicePixelRatio || 1);
+    const middle = this.at ?? [this.size.width / 2, this.size.height / 2];
+    this._look(this.camera.zoomed(middle, scale / this.camera.scale));
+  }
+
+  zoom(factor, point = [this.size.width / 2, this.size.height / 2]) {
+    if (this.image) this._look(this.camera.zoomed(point, factor).kept(this.image, this.size));
+  }
+
+  _look(camera) {
+    this.camera = camera;
+    this.isFit = false;
+    const { width, height } = this.image;
+    this.picture.style.width = `${width}px`;
+    this.picture.style.height = `${height}px`;
+    this.picture.style.transform = `matrix(${camera.scale}, 0, 0, ${camera.scale}, ${camera.x}, ${camera.y})`;
+    this.picture.style.imageRendering = camera.scale >= 4 ? "pixelated" : "auto";
+    this._placeDetail();
+    this._wantDetail();
+    this.on.zoomed(camera.scale);
+    this.paintSoon();
+  }
+
+  // Of a picture that is shown smaller than it is, the part in sight is fetched sharp.
+  _wantDetail() {
+    clearTimeout(this.detailing);
+    if (!this.image || this.sharpness >= 0.999 || this.camera.scale * (globalThis.devicePixelRatio || 1) <= this.sharpness * 1.2) return;
+    this.detailing = setTimeout(async () => {
+      const [left, top] = this.camera.toImage([0, 0]).map((value) => Math.max(0, Math.floor(value)));
+      const [right, bottom] = this.camera.toImage([this.size.width, this.size.height]);
+      const region = { left, top, width: Math.ceil(Math.min(this.image.width, right) - left), height: Math.ceil(Math.min(this.image.height, bottom) - top) };
+      const { image } = this;
+      if (region.width <= 0 || region.height <= 0) return;
+      const uri = await this.on.detail(region, Math.ceil(this.size.width * (globalThis.devicePixelRatio || 1))).catch(() => null);
+      if (!uri || image !== this.image) return;
+      this.region = region;
+      this.closeUp.src = uri;
+      this.closeUp.hidden = false;
+      this._placeDetail();
+    }, DETAIL_AFTER);
+  }
+
+  _placeDetail() {
+    if (!this.region) return;
+    const [x, y] = this.camera.toScreen([this.region.left, this.region.top]);
+    this.closeUp.style.width = `${this.region.width}px`;
+    this.closeUp.style.height = `${this.region.height}px`;
+    this.closeUp.style.transform = `matrix(${this.camera.scale}, 0, 0, ${this.camera.scale}, ${x}, ${y})`;
+  }
+
+  _forgetDetail() {
+    clearTimeout(this.detailing);
+    this.region = null;
+    this.closeUp.hidden = true;
+    this.closeUp.removeAttribute("src");
+  }
+
+  setFilter({ brightness, contrast }) {
+    for (const layer of [this.picture, this.closeUp]) layer.style.filter = brightness === 1 && contrast === 1 ? "" : `brightness(${brightness}) contrast(${contrast})`;
+  }
+
+  // -- painting -------------------------------------------------------------------------------------
+  paintSoon() {
+    this.frame ??= requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    const { sheet } = this.drawing;
+    if (!this.image || !sheet) {
+      this.painter.paint(null);
+      return;
+    }
+    const guides = this.guides && this.at && !this.pan ? this.at : null;
+    this.painter.paint({ camera: this.camera, shapes: sheet.shapes, selected: sheet.selected, draft: this.drawing.draft, guides, ...this.scene() });
+  }
+
+  // -- pointers -------------------------------------------------------------------------------------
+  _place(event) {
+    const box = this.node.getBoundingClientRect();
+    return [event.clientX - box.left - this.node.clientLeft, event.clientY - box.top - this.node.clientTop];
+  }
+
+  get tolerance() {
+    return TOLERANCE / this.camera.scale;
+  }
+
+  _down(event) {
+    if (!this.image || event.button === 2) return;
+    event.preventDefault();
+    this.on.press();
+    const at = this._place(event);
+    this.node.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, at);
+    if (this.pointers.size === 2) { // two fingers: pinch
+      this.drawing.cancel();
+      this.pan = null;
+      this.pinch = this._fingers();
+      return;
+    }
+    if (event.button === 1 || this.spaceHeld) this.pan = at;
+    else this.drawing.press(this.camera.toImage(at), { tolerance: event.pointerType === "touch" ? 2 * this.tolerance : this.tolerance, fresh: event.ctrlKey || event.metaKey });
+    this.paintSoon();
+  }
+
+  _fingers() {
+    const [[ax, ay], [bx, by]] = [...this.pointers.values()];
+    return { middle: [(ax + bx) / 2, (ay + by) / 2], length: Math.max(1, Math.hypot(bx - ax, by - ay)) };
+  }
+
+  _move(event) {
+    const at = this._place(event);
+    this.at = at;
+    if (this.pointers.has(event.pointerId)) this.pointers.set(event.pointerId, at);
+    if (!this.image) return;
+    if (this.pinch && this.pointers.size === 2) {
+      const now = this._fingers();
+      this._look(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
+        .zoomed(now.middle, now.length / this.pinch.length).kept(this.image, this.size));
+      this.pinch = now;
+    } else if (this.pan) {
+      this._look(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
+      this.pan = at;
+    } else {
+      this.drawing.move(this.camera.toImage(at));
+      if (!this.drawing.gesture) this._showCursor(at, event.ctrlKey || event.metaKey);
+    }
+    if (this.drawing.isBusy || this.guides) this.paintSoon();
+  }
+
+  _showCursor(at, fresh) {
+    const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), this.tolerance);
+    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.sheet?.selected ?? null });
+    if (this.node.style.cursor !== style) this.node.style.cursor = style;
+  }
+
+  _up(event) {
+    const at = this._place(event);
+    const known = this.pointers.delete(event.pointerId);
+    if (this.pinch) {
+      if (!this.pointers.size) this.pinch = null;
+      return;
+    }
+    if (!known) return;
+    if (this.pan) this.pan = null;
+    else if (this.drawing.release(this.camera.toImage(at))) this.on.changed();
+    else this.on.selected();
+    this.paintSoon();
+  }
+
+  _lost(event) {
+    this.pointers.delete(event.pointerId);
+    this.pan = null;
+    this.pinch = null;
+    if (this.drawing.gesture) this.drawing.cancel();
+    this.paintSoon();
+  }
+
+  _wheel(event) {
+    if (!this.image) return;
+    event.preventDefault();
+    const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
+    this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0016)), this._place(event));
+  }
+}

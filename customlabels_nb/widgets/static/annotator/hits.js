@@ -1,0 +1,46 @@
+// What lies under the pointer. Points and tolerance are in image pixels.
+
+import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "../shared/geometry.js";
+
+// Of the selected shape handles and corners come first, then its edges; then the edges of others, then insides, the
+// smallest first. { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?, edge? } or null.
+export function hitTest(point, shapes, { selected = null, tolerance, usable = () => true }) {
+  const shape = shapes[selected];
+  if (shape && usable(shape, selected)) {
+    const own = hitParts(point, shape, tolerance);
+    if (own) return { index: selected, ...own };
+  }
+  const order = shapes.map((_, index) => index).filter((index) => usable(shapes[index], index));
+  order.sort((a, b) => areaOf(shapes[a]) - areaOf(shapes[b]) || b - a);
+  for (const index of order) {
+    const [edge, distance] = nearestEdge(point, outline(shapes[index]));
+    if (distance <= tolerance) return { index, part: "edge", edge };
+  }
+  if (shape && usable(shape, selected) && isInside(point, shape)) return { index: selected, part: "inside" };
+  const inside = order.find((index) => isInside(point, shapes[index]));
+  return inside === undefined ? null : { index: inside, part: "inside" };
+}
+
+function hitParts(point, shape, tolerance) {
+  const near = ([x, y]) => Math.abs(point[0] - x) <= tolerance && Math.abs(point[1] - y) <= tolerance;
+  if (shape.polygon) {
+    const corner = shape.polygon.findIndex(near);
+    if (corner >= 0) return { part: "corner", corner };
+  } else {
+    // corners before the middles of sides: on a small box they lie close together
+    const handle = [...HANDLES].sort((a, b) => b.length - a.length).find((name) => near(handlePoint(shape, name)));
+    if (handle) return { part: "handle", handle };
+  }
+  const [edge, distance] = nearestEdge(point, outline(shape));
+  return distance <= tolerance ? { part: "edge", edge } : null;
+}
+
+const CURSORS = { nw: "nwse-resize", se: "nwse-resize", ne: "nesw-resize", sw: "nesw-resize", n: "ns-resize", s: "ns-resize", e: "ew-resize", w: "ew-resize" };
+
+export function cursorFor(hit, { selected, draws }) {
+  if (!hit) return "crosshair";
+  if (hit.part === "handle") return CURSORS[hit.handle];
+  if (hit.part === "corner") return "move";
+  if (hit.index === selected && !draws) return "move";
+  return hit.part === "edge" ? "pointer" : "crosshair";
+}

@@ -1,0 +1,38 @@
+// The filmstrip: neighbours of the image, with a dot for what is done.
+
+import { described } from "../shared/chips.js";
+import { element, show } from "../shared/dom.js";
+
+export class Strip {
+  constructor(onChoose) {
+    this.onChoose = onChoose;
+    this.node = element("div", { class: "strip", attributes: { role: "listbox", "aria-label": "images" } });
+    this.frames = [];
+  }
+
+  // `frames`: [{ place, row, uri, failure }]
+  update(frames, current) {
+    while (this.frames.length < frames.length) this.frames.push(this._frame());
+    this.frames.forEach((frame, index) => {
+      const given = frames[index];
+      show(frame.node, Boolean(given));
+      if (!given) return;
+      frame.place = given.place;
+      if (given.uri) frame.picture.src = given.uri;
+      else frame.picture.removeAttribute("src");
+      frame.node.title = given.failure ?? given.row.name;
+      frame.node.setAttribute("aria-label", described(given.row));
+      frame.node.setAttribute("aria-selected", String(given.place === current));
+      frame.node.className = `film ${given.row.status}${given.place === current ? " current" : ""}`;
+      if (given.place === current) frame.node.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+  }
+
+  _frame() {
+    const picture = element("img", { alt: "", draggable: false });
+    const frame = { picture, place: 0 };
+    frame.node = element("button", { type: "button", class: "film", tabIndex: -1, attributes: { role: "option" }, on: { click: () => this.onChoose(frame.place) } }, picture, element("i", { class: "dot" }));
+    this.node.append(frame.node);
+    return frame;
+  }
+}

@@ -1,0 +1,96 @@
+// What the label manager asks before it does something: into which label to merge, what removing costs, which colour.
+
+import { element, setText } from "../shared/dom.js";
+import { counted, quoted, someOf, usesText } from "./logic.js";
+
+const FINDING_TAKES = 600_000; // a large dataset is read whole for its labels
+const NAMES_SHOWN = 12;
+const LISTED = 200; // names that a field suggests
+
+// → the label to merge into, or null.
+export async function askMerge(question, place, { label, labels, uses, into = null }) {
+  const others = labels.filter((own) => own.label !== label).map((own) => own.label);
+  const id = `clnb-into-${Math.random().toString(36).slice(2)}`;
+  const field = element("input", { type: "text", value: into ?? "", placeholder: "label…", maxLength: 256, data: { first: "" }, attributes: { list: id, "aria-label": "label to merge into" } });
+  const words = element("p", { class: "faint", text: `${usesText(uses)} One undo brings ${quoted(label)} back.` });
+  const known = new Set(others);
+  const check = () => {
+    const merge = question.node.querySelector("button.primary");
+    if (merge) merge.disabled = !known.has(field.value.trim());
+  };
+  field.addEventListener("input", check);
+  field.addEventListener("keydown", (event) => { if (event.key === "Enter" && known.has(field.value.trim())) question.close("merge"); });
+  const answer = question.ask(
+    place, label, `Merge ${quoted(label)} into`, [{ value: "merge", text: uses[2] ? `Merge ${counted(uses[2], "annotation")}` : "Merge", primary: true, disabled: into === null }],
+    element("datalist", { id }, ...others.slice(0, LISTED).map((value) => element("option", { value }))), field, words,
+  );
+  return (await answer) === null ? null : field.value.trim();
+}
+
+// → "remove" or null.
+export function askRemove(question, place, { label, uses }) {
+  const used = uses[2] > 0;
+  const title = used ? `${quoted(label)} is used: ${usesText(uses)} Remove it with them? Images that have no other label are unlabelled again.` : `Remove ${quoted(label)}? ${usesText(uses)}`;
+  return question.ask(place, label, title, [
+    { value: "remove", text: used ? `Remove it with its ${counted(uses[2], "annotation")}` : "Remove", primary: true },
+    { value: null, text: "Keep it" },
+  ]);
+}
+
+// → what becomes of images that are done: "keep", "review", "always keep", or null if nothing shall be added.
+export function askReview(question, place, { names, done, noAdding = false }) {
+  const what = names.length === 1 ? `${quoted(names[0])}` : counted(names.length, "label");
+  return question.ask(place, null, `${counted(done, "image")} ${done === 1 ? "is" : "are"} done already. What becomes of ${done === 1 ? "it" : "them"} when ${what} ${names.length === 1 ? "is" : "are"} added?`, [
+    { value: "keep", text: "Keep as done", primary: true },
+    { value: "review", text: "Send to needs review" },
+    ...(noAdding ? [] : [{ value: null, text: "Don't add" }]),
+  ]);
+}
+
+// → a colour #rrggbb or null.
+export function askColour(question, place, { label, colour, palette }) {
+  const own = element("input", { type: "color", class: "own-colour", value: colour, attributes: { "aria-label": "another colour" } });
+  own.addEventListener("change", () => question.close(own.value));
+  const swatches = palette.map((value) => element("button", {
+    type: "button", class: "swatch", title: value, style: { "--label-colour": value }, data: value === colour ? { first: "" } : {},
+    attributes: { "aria-label": value, "aria-pressed": String(value === colour) }, on: { click: () => question.close(value) },
+  }));
+  return question.ask(place, label, `Colour of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "other ", own)));
+}
+
+// → [[name, colour], …] of labels to add, or null. `request` talks to the kernel.
+export async function askImport(question, place, { request }) {
+  const field = element("input", { type: "text", class: "path", placeholder: "path of a project, manifest, COCO, CSV…", data: { first: "" }, attributes: { "aria-label": "where the labels stand", spellcheck: "false" } });
+  const words = element("p", { class: "faint", text: "A project's folder, or a file or folder in a known format. Only names are taken, no images." });
+  let found = null;
+  const look = async () => {
+    const source = field.value.trim();
+    if (!source || field.disabled) return;
+    field.disabled = true;
+    setText(words, "Looking…");
+    try {
+      const [answer] = await request("labels find", { source }, [], { patience: FINDING_TAKES });
+      found = answer.labels;
+      const names = found.map(([name]) => name);
+      setText(words, !answer.total ? "There are no labels in it." : names.length
+        ? `${counted(answer.total, "label")}, ${names.length.toLocaleString("en")} of them new: ${someOf(names, NAMES_SHOWN)}`
+        : `${counted(answer.total, "label")}, all of them here already.`);
+    } catch (error) {
+      found = null;
+      setText(words, error.message);
+    }
+    field.disabled = false;
+    const add = question.node.querySelector("button.primary");
+    if (add) {
+      add.disabled = !found?.length;
+      setText(add, found?.length ? `Add ${counted(found.length, "label")}` : "Add");
+      (found?.length ? add : field).focus();
+    }
+  };
+  field.addEventListener("keydown", (event) => { if (event.key === "Enter") look(); });
+  field.addEventListener("input", () => { const add = question.node.querySelector("button.primary"); if (add) add.disabled = true; });
+  const looking = element("button", { type: "button", text: "Look", on: { click: look } });
+  const answer = await question.ask(place, null, "Take label names from", [{ value: "add", text: "Add", primary: true, disabled: true }],
+    element("span", { class: "look-up" }, field, looking), words);
+  return answer === null ? null : found;
+}

@@ -1,0 +1,79 @@
+// One label of the list. The node is made once and shows one label after another.
+
+import { element, setText } from "../shared/dom.js";
+
+export class LabelRow {
+  // `on` has rename(label, name), leave().
+  constructor({ id, on }) {
+    this.on = on;
+    this.grip = element("span", { class: "grip", text: "⠿", title: "drag to another place (Alt ↑↓)", attributes: { "aria-hidden": "true" } });
+    this.key = element("span", { class: "key" });
+    this.swatch = element("button", { type: "button", class: "swatch", tabIndex: -1 });
+    this.name = element("bdi", { class: "name" });
+    this.train = element("span", { class: "uses" });
+    this.test = element("span", { class: "uses" });
+    this.node = element(
+      "div", { class: "label-row", id, attributes: { role: "option", "aria-selected": "false" } },
+      this.grip, this.key, this.swatch, element("span", { class: "name-place" }, this.name), this.train, this.test,
+    );
+  }
+
+  get isRenaming() {
+    return this.field !== undefined;
+  }
+
+  show({ label, colour }, place, uses) {
+    this.label = label;
+    this.node.dataset.label = label;
+    this.node.style.setProperty("--label-colour", colour);
+    setText(this.key, place < 9 ? String(place + 1) : "");
+    setText(this.name, label);
+    this.name.title = label;
+    this.swatch.title = `colour ${colour} (C)`;
+    this.swatch.setAttribute("aria-label", `colour of ${label}`);
+    this.showUses(uses);
+  }
+
+  showUses(uses) {
+    const [train, test] = uses ?? [null, null];
+    setText(this.train, train === null ? "" : train.toLocaleString("en"));
+    setText(this.test, test === null ? "" : test.toLocaleString("en"));
+    const words = uses ? `, ${train} in train, ${test} in test` : "";
+    this.node.setAttribute("aria-label", `${this.label}${words}`);
+  }
+
+  mark(focused) {
+    this.node.classList.toggle("focused", focused);
+    this.node.setAttribute("aria-selected", String(focused));
+  }
+
+  // The name becomes a field: Enter or leaving it renames, Esc doesn't.
+  rename() {
+    if (this.isRenaming) return;
+    const { label } = this;
+    const end = (keep) => {
+      if (this.field !== field) return;
+      this.field = undefined;
+      const name = field.value.trim();
+      field.replaceWith(this.name);
+      if (keep && name && name !== label) this.on.rename(label, name);
+    };
+    const field = element("input", {
+      type: "text", class: "renaming", value: label, maxLength: 256, attributes: { "aria-label": `new name of ${label}` },
+      on: {
+        blur: () => end(true),
+        keydown: (event) => {
+          event.stopPropagation();
+          if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+          event.preventDefault();
+          end(event.key === "Enter");
+          this.on.leave();
+        },
+      },
+    });
+    this.field = field;
+    this.name.replaceWith(field);
+    field.focus();
+    field.select();
+  }
+}

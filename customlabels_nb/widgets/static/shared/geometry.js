@@ -1,0 +1,145 @@
+// Boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …]. Pure functions that
+// give new values.
+
+export const SMALLEST = 2; // pixels a side: less is a slip of the hand
+
+export function boxFromCorners([x0, y0], [x1, y1]) {
+  return { left: Math.min(x0, x1), top: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) };
+}
+
+const between = (value, low, high) => Math.min(Math.max(value, low), high);
+
+export function clipPoint([x, y], { width, height }) {
+  return [between(x, 0, width), between(y, 0, height)];
+}
+
+export function clipBox(box, size) {
+  const [left, top] = clipPoint([box.left, box.top], size);
+  const [right, bottom] = clipPoint([box.left + box.width, box.top + box.height], size);
+  return { left, top, width: right - left, height: bottom - top };
+}
+
+export function isTooSmall({ width, height }) {
+  return width < SMALLEST || height < SMALLEST;
+}
+
+export function boundsOf(points) {
+  const xs = points.map(([x]) => x);
+  const ys = points.map(([, y]) => y);
+  return boxFromCorners([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
+}
+
+// The shift nearest to (dx, dy) that keeps the box in the image.
+export function shiftWithin(box, dx, dy, size) {
+  return [
+    between(dx, Math.min(0, -box.left), Math.max(0, size.width - box.left - box.width)),
+    between(dy, Math.min(0, -box.top), Math.max(0, size.height - box.top - box.height)),
+  ];
+}
+
+// A shape has label, left, top, width, height and polygon (null for a box).
+export function moved(shape, dx, dy, size) {
+  const [x, y] = shiftWithin(shape, dx, dy, size);
+  const polygon = shape.polygon?.map(([px, py]) => [px + x, py + y]) ?? null;
+  return { ...shape, left: shape.left + x, top: shape.top + y, polygon };
+}
+
+export function withPolygon(shape, points, size) {
+  const polygon = points.map((point) => clipPoint(point, size));
+  return { ...shape, ...boundsOf(polygon), polygon };
+}
+
+export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
+
+export function handlePoint({ left, top, width, height }, handle) {
+  const x = handle.includes("w") ? left : handle.includes("e") ? left + width : left + width / 2;
+  const y = handle.includes("n") ? top : handle.includes("s") ? top + height : top + height / 2;
+  return [x, y];
+}
+
+// The box with its handle drawn to a point; past the opposite side it turns over. Never smaller than SMALLEST.
+export function resized(box, handle, [x, y], size) {
+  const [px, py] = clipPoint([x, y], size);
+  const right = box.left + box.width;
+  const bottom = box.top + box.height;
+  const fixedX = handle.includes("w") ? right : box.left;
+  const fixedY = handle.includes("n") ? bottom : box.top;
+  const [left, width] = /[we]/.test(handle) ? span(fixedX, px, size.width) : [box.left, box.width];
+  const [top, height] = /[ns]/.test(handle) ? span(fixedY, py, size.height) : [box.top, box.height];
+  return { left, top, width, height };
+}
+
+// From a fixed end to a moving one, at least SMALLEST long and within 0…limit.
+function span(fixed, moving, limit) {
+  if (Math.abs(moving - fixed) >= SMALLEST) return [Math.min(fixed, moving), Math.abs(moving - fixed)];
+  const forward = moving >= fixed ? fixed + SMALLEST <= limit : fixed - SMALLEST < 0;
+  return [forward ? fixed : fixed - SMALLEST, SMALLEST];
+}
+
+// Another size of the same shape: a polygon is stretched with its box.
+export function fittedTo(shape, box) {
+  if (!shape.polygon) return { ...shape, ...box };
+  const sx = shape.width ? box.width / shape.width : 1;
+  const sy = shape.height ? box.height / shape.height : 1;
+  const polygon = shape.polygon.map(([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
+  return { ...shape, ...box, polygon };
+}
+
+export function isInPolygon([x, y], points) {
+  let inside = false;
+  for (let i = 0, j = points.length - 1; i < points.length; j = i, i += 1) {
+    const [xi, yi] = points[i];
+    const [xj, yj] = points[j];
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  }
+  return inside;
+}
+
+export function isInside(point, shape) {
+  const [x, y] = point;
+  const { left, top, width, height } = shape;
+  if (x < left || y < top || x > left + width || y > top + height) return false;
+  return !shape.polygon || isInPolygon(point, shape.polygon);
+}
+
+export function distanceToSegment([x, y], [ax, ay], [bx, by]) {
+  const dx = bx - ax;
+  const dy = by - ay;
+  const length = dx * dx + dy * dy;
+  const t = length ? between(((x - ax) * dx + (y - ay) * dy) / length, 0, 1) : 0;
+  return Math.hypot(x - ax - t * dx, y - ay - t * dy);
+}
+
+export function outline(shape) {
+  if (shape.polygon) return shape.polygon;
+  return ["nw", "ne", "se", "sw"].map((corner) => handlePoint(shape, corner));
+}
+
+// The edge nearest to a point: [index of its first corner, distance].
+export function nearestEdge(point, points) {
+  let best = [0, Infinity];
+  points.forEach((start, index) => {
+    const distance = distanceToSegment(point, start, points[(index + 1) % points.length]);
+    if (distance < best[1]) best = [index, distance];
+  });
+  return best;
+}
+
+export function areaOf(shape) {
+  if (!shape.polygon) return shape.width * shape.height;
+  let twice = 0;
+  shape.polygon.forEach(([x, y], index) => {
+    const [nx, ny] = shape.polygon[(index + 1) % shape.polygon.length];
+    twice += x * ny - nx * y;
+  });
+  return Math.abs(twice) / 2;
+}
+
+// A polygon with a corner more, after the edge that begins at `index`; with one less (never below three).
+export function withCorner(points, index, point) {
+  return [...points.slice(0, index + 1), point, ...points.slice(index + 1)];
+}
+
+export function withoutCorner(points, index) {
+  return points.length > 3 ? points.filter((_, at) => at !== index) : points;
+}

@@ -1,0 +1,310 @@
+"""What a review does: approve, correct, reject, and what of that is known later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.labeling.image_table import Prediction
+from customlabels_nb.labeling.review import NO_LABEL, ReviewQuery, ReviewSession
+from customlabels_nb.project import Project
+from customlabels_nb.reviewed import REVIEWED, is_reviewed
+from tests.labeling.conftest import another, named
+
+
+@pytest.fixture
+def labelled(project: Project) -> Project:
+    """Images 0–4 are apples by anna, 5–7 pears by ben, 8 needs review, 9 has nothing on it; the rest is unlabelled."""
+    anna, ben = another(project, "anna"), another(project, "ben")
+    anna.assign(named(anna, *range(5)), "apple")
+    ben.assign(named(ben, 5, 6, 7), "pear")
+    ben.assign(named(ben, 8), "pear")
+    ben.set_status(named(ben, 8), "needs_review")
+    ben.set_status(named(ben, 9), "labelled")
+    return project
+
+
+@pytest.fixture
+def review(labelled: Project) -> ReviewSession:
+    return reviewer(labelled)
+
+
+def reviewer(project: Project, user: str = "rita") -> ReviewSession:
+    return ReviewSession(project._store, project.root, user=user)
+
+
+def shown(review: ReviewSession, **query: Any) -> list[int]:
+    view = review.show(ReviewQuery(**{"sort": "name", **query}))
+    return [int(Path(review.table.names[at]).stem) for at in view.order]
+
+
+def predict(project: Project, predictions: dict[str, tuple[str, float]]) -> None:
+    frame = pd.DataFrame(
+        [(image, label, confidence) for image, (label, confidence) in predictions.items()],
+        columns=["image", "label", "confidence"],
+    )
+    table = t.normalise_annotations(frame).assign(model="m")
+    project._store.replace_predictions("m", table, project._action("predict"))
+
+
+def test_what_is_labelled_is_to_be_reviewed_by_label(review: ReviewSession) -> None:
+    assert shown(review) == list(range(10))
+    assert shown(review, label="pear") == [5, 6, 7, 8]
+    assert shown(review, label=NO_LABEL) == [9]
+    assert shown(review, show="needs_review") == [8]
+    assert shown(review, annotator="anna") == [0, 1, 2, 3, 4]
+    assert shown(review, show="reviewed") == []
+    assert review.progress() == {"left": 10, "done": 0, "by_label": {"apple": 5, "pear": 4, NO_LABEL: 1}}
+    row = review.rows(named(review, 5))[0]
+    assert (row["by"], row["reviewed"], row["agrees"]) == (["ben"], False, None)
+    assert pd.Timestamp(row["when"]).date() == pd.Timestamp.now("UTC").date()
+    assert review.rows(named(review, 20))[0]["when"] is None
+
+
+def test_approving_is_kept_and_told(labelled: Project, review: ReviewSession) -> None:
+    images = named(review, 5, 8)
+    before = labelled.train_set.annotations
+    outcome = review.approve(images)
+    assert (set(outcome.images), outcome.conflicts) == (set(images), ())
+    assert shown(review, label="pear") == [6, 7]
+    assert shown(review, show="reviewed") == [5, 8]
+    assert review.progress() == {"left": 8, "done": 2, "by_label": {"apple": 5, "pear": 2, NO_LABEL: 1}}
+    stored = labelled.train_set.images.set_index("image").loc[images]
+    assert stored["status"].tolist() == ["labelled"] * 2
+    assert stored["tags"].tolist() == [[REVIEWED]] * 2
+    newest = labelled.history.iloc[0]
+    assert (newest["what"], newest["who"], newest["count"]) == ("approve", "rita", 2)
+    assert set(newest["after"]) == set(images)
+    pd.testing.assert_frame_equal(labelled.train_set.annotations, before)  # who labelled it, and when, stays
+    assert reviewer(labelled).progress()["done"] == 2  # another session, later
+    # a second time is no action
+    review.approve(images)
+    assert labelled.history.iloc[0]["id"] == newest["id"]
+
+
+def test_unlabelled_images_are_not_approved(labelled: Project, review: ReviewSession) -> None:
+    images = named(review, 3, 20)
+    review.approve(images)
+    assert [row["reviewed"] for row in review.rows(images)] == [True, False]
+    assert [row["status"] for row in review.rows(images)] == ["labelled", "unlabelled"]
+
+
+def test_correcting_says_who_did_it(labelled: Project, review: ReviewSession) -> None:
+    image = named(review, 1)
+    review.correct(image, "pear")
+    row = review.rows(image)[0]
+    assert (row["labels"], row["by"], row["reviewed"], row["status"]) == (["pear"], ["rita"], True, "labelled")
+    assert labelled.history.iloc[0]["what"] == "correct to pear"
+    assert review.progress() == {"left": 9, "done": 1, "by_label": {"apple": 4, "pear": 4, NO_LABEL: 1}}
+    # what has the label already keeps who gave it
+    review.correct(named(review, 6), "pear")
+    assert review.rows(named(review, 6))[0]["by"] == ["ben"]
+    with pytest.raises(LabelError):
+        review.correct(image, " ")
+
+
+def test_rejected_images_are_in_the_queue_again_and_history_has_their_labels(
+    labelled: Project, review: ReviewSession
+) -> None:
+    images = named(review, 0, 1, 2, 3, 8)
+    review.approve(images[:1])
+    review.reject(images)
+    rows = review.rows(images)
+    assert [row["labels"] for row in rows] == [[]] * 5
+    assert {row["status"] for row in rows} == {"unlabelled"}
+    assert shown(review) == [4, 5, 6, 7, 9]
+    assert review.progress()["done"] == 0
+    queue = labelled.train_set.images.query("status == 'unlabelled'")
+    assert set(images) <= set(queue["image"])
+    assert not queue["tags"].map(bool).any()
+    newest = labelled.history.iloc[0]
+    assert (newest["what"], newest["who"], newest["count"]) == ("reject", "rita", 5)
+    assert "apple" in str(newest["before"][images[0]])
+    review.undo()
+    assert shown(review) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert review.rows(images[:1])[0]["reviewed"]
+    review.redo()
+    assert shown(review) == [4, 5, 6, 7, 9]
+
+
+def test_a_project_takes_a_review_back(labelled: Project, review: ReviewSession) -> None:
+    image = named(review, 2)
+    review.reject(image)
+    labelled.undo(int(labelled.history.iloc[0]["id"]))
+    review.follow()
+    assert review.rows(image)[0]["labels"] == ["apple"]
+
+
+def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, review: ReviewSession) -> None:
+    images = named(review, 0, 1, 2, 3, 4)
+    review.approve(images)
+    anna = another(labelled, "anna")
+    anna.assign(images[:1], "pear")
+    anna.set_status(images[1:2], "skipped")
+    labelled.update("train", pd.DataFrame({"image": images[2:3], "label": ["pear"]}))
+    labelled.update("train", labelled.train_set.relabel("pear", lambda table: table["image"] == images[3]))
+    labelled.labels.rename("apple", "crab")  # only a name: the fifth stays reviewed
+    review.follow()
+    assert [row["reviewed"] for row in review.rows(images)] == [False, False, False, False, True]
+    tags = labelled.train_set.images.set_index("image")["tags"]
+    assert [tags[name] for name in images] == [[], [], [], [], [REVIEWED]]
+    # and correcting what was reviewed keeps it so
+    review.correct(images[4:], "pear")
+    assert review.rows(images[4:])[0]["reviewed"]
+
+
+def test_entries_written_over_reviewed_images_have_to_be_reviewed_again(labelled: Project) -> None:
+    review = reviewer(labelled)
+    image = named(review, 0)
+    review.approve(image)
+    metadata = {
+        "confidence": 1,
+        "class-name": "pear",
+        "human-annotated": "yes",
+        "creation-date": "2024-01-01T00:00:00",
+        "type": "groundtruth/image-classification",
+    }
+    line = {"source-ref": image[0], "l": 1, "l-metadata": metadata}
+    labelled.update_entries("train", [line], progress=False)
+    assert not is_reviewed(labelled.train_set.images).any()
+
+
+def test_own_tags_survive(labelled: Project, review: ReviewSession) -> None:
+    image = named(review, 0)
+    data = labelled.train_set
+    tags = [
+        ["ripe"] if name == image[0] else own
+        for name, own in zip(data.images["image"], data.images["tags"], strict=True)
+    ]
+    labelled._store.update_images("train", data.images.assign(tags=tags), data.annotations, labelled._action("tag"))
+    review.follow()
+    review.approve(image)
+    review.reject(image)
+    assert labelled.train_set.images.set_index("image")["tags"][image[0]] == ["ripe"]
+
+
+def test_truth_beside_prediction(labelled: Project, review: ReviewSession) -> None:
+    by_number = named(review, *range(10))
+    said = {
+        0: ("apple", 0.9),
+        1: ("pear", 0.6),
+        2: ("pear", 0.95),
+        3: ("apple", 0.4),
+        5: ("pear", 0.7),
+        9: ("pear", 0.5),
+    }
+    predict(labelled, {by_number[number]: prediction for number, prediction in said.items()})
+    review.follow()
+    assert review.predictions[by_number[1]] == Prediction("pear", 0.6)
+    assert [row["agrees"] for row in review.rows(by_number[:5])] == [True, False, False, True, None]
+    assert shown(review, show="disagrees") == [1, 2, 9]
+    # surest against the label first, then least sure of it, then those of which no model said anything
+    order = shown(review, sort="doubt")
+    assert order[:6] == [2, 1, 9, 3, 5, 0]
+    assert set(order[6:]) == {4, 6, 7, 8}
+    review.approve(by_number[2:3])
+    assert shown(review, show="disagrees") == [1, 9]
+    assert shown(review, show="reviewed", sort="doubt") == [2]
+    assert shown(review, predicted="pear", label="apple") == [1]
+
+
+def test_the_latest_labelled_come_first(labelled: Project, review: ReviewSession) -> None:
+    another(labelled, "anna").assign(named(review, 3), "pear")
+    review.follow()
+    assert shown(review, sort="newest")[0] == 3
+
+
+def test_several_labels(labelled: Project, review: ReviewSession) -> None:
+    review.set_task("multi-label")
+    one, two = named(review, 0, 1)
+    review.correct_toggling([one], "pear")
+    assert review.rows([one])[0]["labels"] == ["apple", "pear"]
+    review.correct_toggling([one], "apple")
+    assert review.rows([one])[0]["labels"] == ["pear"]
+    assert labelled.history.iloc[0]["what"] == "correct: not apple"
+    review.correct_toggling([one], "pear")  # nothing left: nobody can have looked that through
+    assert (review.rows([one])[0]["status"], review.rows([one])[0]["reviewed"]) == ("unlabelled", False)
+    review.set_labels([two], ["apple", "pear"])
+    review.correct([two], "plum", instead_of="apple")
+    assert sorted(review.rows([two])[0]["labels"]) == ["pear", "plum"]
+
+
+def boxes(project: Project, image: str, *labels: str) -> None:
+    rows = [(image, label, 1.0 + at, 2.0, 9.0, 8.0) for at, label in enumerate(labels)]
+    project.update("train", pd.DataFrame(rows, columns=["image", "label", "left", "top", "width", "height"]))
+
+
+def test_boxes_keep_their_place_when_they_are_corrected(labelled: Project, review: ReviewSession) -> None:
+    review.set_task("boxes")
+    one, two = named(review, 20, 21)
+    boxes(labelled, one, "apple", "apple")
+    boxes(labelled, two, "apple", "pear")
+    review.follow()
+    review.correct([one], "pear")
+    own = labelled.train_set.annotations.query("image == @one")
+    assert own[["label", "left"]].values.tolist() == [["pear", 1.0], ["pear", 2.0]]
+    assert review.rows([one])[0]["reviewed"]
+    with pytest.raises(InputError, match="several labels"):
+        review.correct([one, two], "plum")
+    review.correct([two], "plum", instead_of="pear")
+    assert review.rows([two])[0]["boxes"] == ["apple", "plum"]
+    review.reject([one])
+    assert (review.rows([one])[0]["boxes"], review.rows([one])[0]["status"]) == ([], "unlabelled")
+
+
+def test_what_somebody_changed_meanwhile_is_not_approved_unseen(labelled: Project, review: ReviewSession) -> None:
+    image = named(review, 0)
+    seen = {image[0]: review.rows(image)[0]["revision"]}
+    another(labelled, "anna").assign(image, "pear")
+    outcome = review.approve(image, revisions=seen)
+    assert (outcome.images, outcome.conflicts[0].theirs) == ((), ("pear",))
+    assert (review.rows(image)[0]["labels"], review.rows(image)[0]["reviewed"]) == (["pear"], False)
+    assert review.approve(image).conflicts == ()  # and can be knowingly
+    # what a second reviewer sends of what the first has done already changes nothing
+    assert reviewer(labelled, "ruth").approve(image, revisions=seen).conflicts == ()
+
+
+@pytest.mark.parametrize("wrong", [{"show": "unlabelled"}, {"sort": "uncertainty"}, {"label": 3}, {"seed": -1}])
+def test_queries_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        ReviewQuery(**wrong)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["approve", "apple", "pear", "reject", "gallery", "undo", "redo", "skip"]),
+        st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_counts_are_those_of_a_session_that_begins_anew(labelled: Project, steps: list[tuple[str, list[int]]]) -> None:
+    review = reviewer(labelled)
+    for step, numbers in steps:
+        images = named(review, *numbers)
+        if step in ("undo", "redo"):
+            getattr(review, step)()
+        elif step in ("approve", "reject"):
+            getattr(review, step)(images)
+        elif step == "skip":
+            review.set_status(images, "skipped")
+        elif step == "gallery":
+            another(labelled, "anna").assign(images, "apple")
+            review.follow()
+        else:
+            review.correct(images, step)
+    fresh = reviewer(labelled)
+    assert review.progress() == fresh.progress()
+    assert [review.row(name) for name in review.table.names] == [fresh.row(name) for name in review.table.names]
+    told = is_reviewed(labelled.train_set.images)
+    assert int(told.sum()) == review.progress()["done"]
