@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ ANNOTATED = [name for name in NAMES if name != "image_folder"]  # that one has n
 FILES = [name for name in ANNOTATED if formats.FORMATS[name].folder(Path("x", "y.json")) == Path("x")]
 
 _A_NUMBER = re.compile(r"(?<!\d\d:)(?<![\d.T-])\d+\.\d+(?![\d.])")  # none of a date
+_FOLDERS: dict[str, Path] = {}
 #: Names of images that lead out of the folder, or nowhere.
 LEADING_OUT = [
     "../secret.png", "a/../../secret.png", "..\\secret.png", "/etc/passwd", "\\\\server\\share\\x.png", "C:\\x.png",
@@ -34,11 +37,25 @@ LEADING_OUT = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A small dataset in each format, which :func:`written` copies."""
+    for name, format_ in formats.FORMATS.items():
+        folder = tmp_path_factory.mktemp(name)
+        kind = "boxes" if "boxes" in format_.holds else "image_labels"
+        chosen = dataset(folder, kind).filter("label.notna()")
+        chosen.to(name, target(name, folder), copy_images=name != "image_folder")
+        _FOLDERS[name] = folder
+    yield
+    _FOLDERS.clear()
+
+
 def written(name: str, folder: Path) -> Path:
     """A small dataset in the format; ``photo 0.png`` is in each of its files that names images."""
-    kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
+    shutil.copytree(_FOLDERS[name], folder, dirs_exist_ok=True)
     path = target(name, folder)
-    dataset(folder, kind).filter("label.notna()").to(name, path, copy_images=name != "image_folder")
+    if name == "ground_truth":
+        path.write_text(path.read_text("utf-8").replace(str(_FOLDERS[name]), str(folder)), "utf-8")
     return path
 
 

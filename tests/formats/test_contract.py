@@ -258,3 +258,38 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
             cl.read_dataset(path)
     with pytest.raises(InputError, match="'cocco'"):
         cl.read_dataset(tmp_path, "cocco")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("yolo", "out/data.yaml"), ("yolo", "out"), ("coco", "out"), ("coco", "out/x.json"), ("custom_vision", "out"),
+        ("csv", "out/x.csv"), ("voc", "out"), ("voc", "out/x.xml"),
+    ],
+)  # fmt: skip
+def test_copies_lie_beside_the_annotations(tmp_path: Path, name: str, file: str) -> None:
+    before = dataset(tmp_path, "boxes").filter("label.notna()")
+    before = before.sample(1) if file.endswith(".xml") else before
+    written = before.to(name, tmp_path / file, copy_images=True)
+    copies = [path for path in written.files if path.suffix == ".png"]
+    assert {path.parent for path in copies} == {tmp_path / "out" / "images"}
+    assert all(path.is_file() for path in written.files)
+    assert sorted(cl.read_dataset(tmp_path / file, name).images["image"]) == sorted(map(str, copies))
+
+
+def test_a_dataset_goes_from_project_to_project_with_all_that_is_known(tmp_path: Path) -> None:
+    given = everything(tmp_path)
+    first, second = (cl.create_project(name, tmp_path) for name in ("first", "second"))
+    first.import_dataset(given.filter("split == 'train'"), copy=True, progress=False)
+    mine = first.train_set
+    assert not any(Path(image).is_absolute() for image in mine.images["image"])
+    second.import_dataset(mine, split="test", progress=False)
+    theirs = second.test_set
+    assert all(Path(image).is_file() for image in theirs.images["image"])
+    own = ["status", "width", "height", "tags", "site", "license"]
+    pd.testing.assert_frame_equal(theirs.images[own], mine.images[own])
+    assert isinstance(theirs.images["site"].dtype, pd.CategoricalDtype)
+    said = ["label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created"]
+    pd.testing.assert_frame_equal(theirs.annotations[said], mine.annotations[said])
+    for project in (first, second):
+        project.close()
