@@ -32,7 +32,7 @@ _STORES = _S3 | {"gs", "gcs", "az", "abfs", "abfss"}
 _HTTP = frozenset({"http", "https"})
 _PACKAGES = {
     **dict.fromkeys(_S3, "'customlabels-nb[s3]'"),
-    **dict.fromkeys(_HTTP, "'customlabels-nb[http]'"),
+    **dict.fromkeys(_HTTP, "aiohttp"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
     **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
     **dict.fromkeys(("sftp", "ssh"), "paramiko"),
