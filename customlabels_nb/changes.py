@@ -113,6 +113,21 @@ def distribute(
     return Distribution(len(train) - len(moved), len(moved), issues)
 
 
+def write_predictions(store: Store, frame: pd.DataFrame, model: str, action: Action) -> int:
+    """Keep a table of predictions for images of both sides in place of all that the model has; returns how many."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"Give a DataFrame with image, label and confidence, not {type(frame).__name__}.")
+    if not isinstance(model, str) or not model.strip():
+        raise InputError(f"model={model!r} is no name; give a version of the project, or a name for these predictions.")
+    if "image" in frame.columns and frame["image"].notna().all():
+        train = dict(zip(frame["image"], _stored_names(store, t.TRAIN, frame["image"]), strict=True))
+        names = pd.Series(list(train.values()), dtype=object)
+        test = dict(zip(names, _stored_names(store, t.TEST, names), strict=True))
+        frame = frame.assign(image=[test[train[name]] for name in frame["image"]])
+    predictions = t.normalise_annotations(frame).assign(model=model.strip())
+    return store.replace_predictions(model.strip(), predictions, action)
+
+
 def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """The stored images that a table of annotations speaks of, with these annotations."""
     if "image" in frame.columns and frame["image"].notna().all():

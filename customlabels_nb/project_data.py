@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb import screens
 from customlabels_nb import tables as t
-from customlabels_nb.changes import Distribution, distribute, remove_images, write_difference
+from customlabels_nb.changes import Distribution, distribute, remove_images, write_difference, write_predictions
 from customlabels_nb.checking import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.dataset import Dataset, Groups
 from customlabels_nb.entry_updates import Entries, EntriesReport, update_entries
@@ -217,6 +217,27 @@ class ProjectData(ProjectFacts):
         action = self._action("update entries", note)
         with progress_bars(events or Events(), show=progress) as stream:
             return update_entries(self._store, self.root, t.check_split(split), entries, action, events=stream)
+
+    def add_predictions(self, frame: pd.DataFrame, *, model: Any, note: str = "") -> int:
+        """Keep predictions beside the labels: gallery and annotator show them dashed, until they are accepted.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            image, label, confidence (0–1), and for boxes their four columns, as ``model.detect_many`` gives them. They
+            take the place of all that this model said before.
+        model : Model or str
+            Whose they are: a version, or any name.
+        note : str
+            Kept in the history.
+
+        Returns
+        -------
+        int
+            How many there are.
+        """
+        action = self._action("add predictions", note)
+        return write_predictions(self._store, frame, getattr(model, "name", model), action)
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
         """Remove images from a dataset with their annotations (never the files); returns how many.

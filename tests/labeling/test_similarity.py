@@ -1,0 +1,51 @@
+"""Sorting by similarity: features of the packaged network, computed meanwhile."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from customlabels_nb.errors import NotReadyError
+from customlabels_nb.labeling.similarity import SimilarityOrder
+
+
+def wait_for(order: SimilarityOrder, names: list[str], seconds: float = 120) -> list[int]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            return order(names, [None] * len(names))
+        except NotReadyError as error:
+            progress = (error.done, error.total)
+        assert 0 <= progress[0] <= progress[1] == len(names)
+        time.sleep(0.05)
+    raise AssertionError("it never became ready")
+
+
+def test_look_alikes_are_neighbours(tmp_path: Path) -> None:
+    names = []
+    for number in range(8):  # noise and plain colours take turns
+        rng = np.random.default_rng(number)
+        noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        plain = np.full((64, 64, 3), 40 + number, dtype=np.uint8)
+        Image.fromarray(noise if number % 2 else plain).save(tmp_path / f"{number}.png")
+        names.append(str(tmp_path / f"{number}.png"))
+    order = SimilarityOrder(tmp_path)
+    with pytest.raises(NotReadyError):
+        order(names, [None] * 8)
+    found = wait_for(order, names)
+    assert sorted(found) == list(range(8))
+    kinds = [at % 2 for at in found]
+    assert kinds in ([0] * 4 + [1] * 4, [1] * 4 + [0] * 4)
+    assert order(names, [None] * 8) == found
+
+
+def test_what_goes_wrong_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    order = SimilarityOrder(tmp_path)
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    names = [str(tmp_path / "a.png"), str(tmp_path / "gone.png")]
+    assert sorted(wait_for(order, names)) == [0, 1]  # what can't be read comes last

@@ -1,0 +1,47 @@
+"""Predictions that people bring stand beside the labels, never among them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError, TableError
+from customlabels_nb.project import Project
+
+
+def test_they_are_kept_beside_the_labels_and_replaced_as_a_whole(project: Project) -> None:
+    project.distribute(0.25)
+    train, test = project.train_set.images["image"], project.test_set.images["image"]
+    before = project.train_set.annotations
+    frame = pd.DataFrame({"image": [train[0], train[1], test[0]], "label": ["disc", "blob", "disc"], "confidence": 0.9})
+    assert project.add_predictions(frame, model="rules") == 3
+    assert project._store.predictions("test")["image"].tolist() == [test[0]]
+    assert project.add_predictions(frame.head(1), model="rules") == 1
+    assert project._store.predictions()[["image", "label", "model"]].values.tolist() == [[train[0], "disc", "rules"]]
+    pd.testing.assert_frame_equal(project.train_set.annotations, before)
+    gallery = project.label("train")
+    assert gallery.session.row(train[0])["predicted"] == ["disc", 0.9]
+    assert project.history["what"].iloc[0] == "add predictions"
+
+
+def test_boxes_too(project: Project) -> None:
+    image = project.train_set.images["image"][0]
+    box = pd.DataFrame(
+        {"image": [image], "label": "disc", "confidence": 0.5, "xmin": 1, "ymin": 2, "xmax": 11, "ymax": 9}
+    )
+    project.add_predictions(box, model="m")
+    drawn = project.annotate("train").session.shapes(image)
+    assert [(s["left"], s["width"], s["confidence"]) for s in drawn["predictions"]] == [(1.0, 10.0, 0.5)]
+
+
+def test_what_cannot_be_kept_is_refused(project: Project) -> None:
+    image = project.train_set.images["image"][0]
+    frame = pd.DataFrame({"image": [image], "label": ["disc"], "confidence": [0.5]})
+    with pytest.raises(TableError, match=r"elsewhere\.png"):
+        project.add_predictions(frame.assign(image="elsewhere.png"), model="m")
+    with pytest.raises(TableError, match="Confidences"):
+        project.add_predictions(frame.assign(confidence=50.0), model="m")
+    with pytest.raises(InputError, match="model=None"):
+        project.add_predictions(frame, model=None)
+    with pytest.raises(InputError, match="dict"):
+        project.add_predictions({}, model="m")  # type: ignore[arg-type]
