@@ -5,7 +5,7 @@
   const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
   const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
   const shown = (root, selector) => [...root.querySelectorAll(selector)].filter((node) => !node.closest("[hidden]"));
-  const sources = (root, selector) => [...root.querySelectorAll(selector)].map((picture) => picture.src);
+  const sources = (root) => [...root.querySelectorAll("img")].map((picture) => picture.src);
 
   // Each is made before the key is pressed, and gives a function that says whether the page is as it shall be.
   const conditions = {
@@ -21,10 +21,10 @@
       const labelled = conditions.chips(root, given);
       return () => labelled() && root.querySelector(".state").textContent === "saved";
     },
-    otherPictures: (root, { selector, count }) => {
-      const before = new Set(sources(root, selector));
+    otherPictures: (root, { count }) => {
+      const before = new Set(sources(root));
       return () => {
-        const now = sources(root, selector);
+        const now = sources(root);
         return now.length === count && now.every((source) => source && !before.has(source));
       };
     },
@@ -35,13 +35,13 @@
   let running = null;
 
   // From the next key or click on: until `condition` holds below `selector`, its pictures are decoded, and two frames.
-  function arm({ selector, condition, pictures = null, ...given }) {
+  function arm({ selector, condition, pictures = null, begins = BEGINNINGS, ...given }) {
     const root = document.querySelector(selector);
     const holds = conditions[condition](root, given);
     running = new Promise((resolve, reject) => {
       let began = null;
       const begin = (event) => { began ??= event.timeStamp; };
-      for (const type of BEGINNINGS) addEventListener(type, begin, true);
+      for (const type of begins) addEventListener(type, begin, true);
       const check = async () => {
         if (began === null || !holds()) return;
         end();
@@ -55,7 +55,7 @@
       const end = () => {
         clearTimeout(late);
         observer.disconnect();
-        for (const type of BEGINNINGS) removeEventListener(type, begin, true);
+        for (const type of begins) removeEventListener(type, begin, true);
       };
       observer.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
     });
@@ -82,6 +82,7 @@
   }
 
   window.clock = {
+    conditions,
     arm,
     watch,
     read: () => running,

@@ -42,8 +42,8 @@ def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
         "width": 1024,
         "height": 768,
     }
-    store = project._place.store
-    store.add_images("train", t.normalise_images(pd.DataFrame(rows)), t.empty(t.ANNOTATION_COLUMNS), Action("import", "somebody"))
+    images_table = t.normalise_images(pd.DataFrame(rows))
+    project._place.store.add_images("train", images_table, t.empty(t.ANNOTATION_COLUMNS), Action("import", "somebody"))
     for label in LABELS:
         project.labels.add(label)
     cache = Path(project.root) / "cache"
@@ -108,7 +108,7 @@ class Bare(anywidget.AnyWidget):
 
 
 class Grid(ipywidgets.VBox):
-    """What people build of ipywidgets: a ``GridBox`` of ``Image`` with buttons below each, and one for the next page."""
+    """What people build of ipywidgets: a ``GridBox`` of ``Image``, buttons below each, and one for the next page."""
 
     def __init__(self, pictures: list[bytes]) -> None:
         self.pages = [pictures[begin : begin + PAGE] for begin in range(0, len(pictures), PAGE)]

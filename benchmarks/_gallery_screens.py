@@ -178,7 +178,7 @@ class GridScreen(Screen):
     def next(self) -> float:
         """Turn the page."""
         button = self.root.locator("button").first
-        return self.click(button, "otherPictures", selector="img", count=PAGE, pictures="img")
+        return self.click(button, "otherPictures", count=PAGE, pictures="img")
 
 
 class OneByOneScreen(Screen):
@@ -187,10 +187,10 @@ class OneByOneScreen(Screen):
     def label(self, label: str) -> float:
         """Press the button of a label; until the next photo is painted."""
         button = self.root.get_by_role("button", name=label)
-        return self.click(button, "otherPictures", selector="img", count=1, pictures="img")
+        return self.click(button, "otherPictures", count=1, pictures="img")
 
 
 def spaced(pages: int) -> Iterable[int]:
-    """All pages but the first, every other one, then those between: none of them was fetched ahead when its turn comes."""
+    """All pages but the first, every other one, then those between: none was fetched ahead just before."""
     yield from range(2, pages, 2)
     yield from range(1, pages, 2)

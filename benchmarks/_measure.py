@@ -63,7 +63,8 @@ def bound(name: str, value: float, unit: str, *, at_most: float | None = None, a
     assert limit is not None
     holds = value <= limit if at_most is not None else value >= limit
     sign, verdict = "≤" if at_most is not None else "≥", "OK" if holds else "MISSED"
-    figure(name, f"{value:.3g}{unit} (bound {sign} {limit:g}{unit}, {value / limit:.2f} of it)  {verdict}")
+    shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+    figure(name, f"{shown}{unit} (bound {sign} {limit:g}{unit}, {value / limit:.2f} of it)  {verdict}")
 
 
 def seconds(work: Callable[[], object]) -> float:

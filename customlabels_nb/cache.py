@@ -10,7 +10,7 @@ from customlabels_nb.images import open_image, read_content, thumbnail
 from customlabels_nb.remote_files import is_identity
 from customlabels_nb.views import LONGEST_CONVERTED, View, full_view, kept_view
 
-__all__ = ["TAG_NAME", "ContentCache", "full_view_of", "project_cache", "thumbnail_of"]
+__all__ = ["TAG_NAME", "ContentCache", "full_view_of", "kept_thumbnail", "project_cache", "thumbnail_of"]
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
@@ -26,14 +26,20 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     ImageError
         If the image can't be read.
     """
-    key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
-    if key is not None and cache is not None and (kept := cache.get(key)) is not None:
+    if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
         return kept
     data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, at_least=size), size)
+    key = _key(sha256, f"-{size}.jpg") if sha256 else None
     if key is not None and cache is not None and content == sha256:  # the file may have changed since that was known
         cache.put(key, small)
     return small
+
+
+def kept_thumbnail(sha256: str | None, *, size: int, cache: ContentCache | None) -> bytes | None:
+    """What :func:`thumbnail_of` has in the cache; None where it has to be made."""
+    key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
+    return cache.get(key) if key is not None and cache is not None else None
 
 
 def full_view_of(

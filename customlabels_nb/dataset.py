@@ -339,7 +339,8 @@ class Dataset(Exchange):
         path : path
             The file, or the folder for formats that are one.
         copy_images : bool
-            Copy the images to ``images/`` beside the annotations, so that all of it can be moved.
+            Copy the images to ``images/`` beside the annotations (``image_folder`` always copies them, to its folders),
+            so that all of it can be moved. A manifest has their whole paths: read it with ``images=`` after a move.
 
         Returns
         -------

@@ -20,7 +20,8 @@ from PIL import Image
 from customlabels_nb.decoding import READ_SUFFIXES as READ_SUFFIXES
 from customlabels_nb.decoding import TURNED, count_frames, decode, is_whole, opened, orientation, upright_rgb
 from customlabels_nb.decoding import why_unread as why_unread
-from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, NotAnImageError
+from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, InputError, NotAnImageError
+from customlabels_nb.files import expand_home
 from customlabels_nb.limits import LOCAL
 from customlabels_nb.remote import fetch
 
@@ -71,6 +72,24 @@ def to_path(uri: str, root: Path | None = None) -> Path:
         return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
     path = Path(uri)
     return path if root is None or path.is_absolute() else root / path
+
+
+def local_path(path: str | os.PathLike[str], argument: str) -> Path:
+    """The file or folder of this machine that somebody means: a path, with ``~`` for home, or a ``file:`` URL.
+
+    Raises
+    ------
+    InputError
+        If it is another URL, empty, or no path at all; the message names the ``argument``.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{argument}={path!r} is no path.")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise InputError(f"{argument}={text!r} names nothing; give a path.")
+    if is_remote(text):
+        raise InputError(f"{argument}={text!r} is a URL; give a path on this machine.")
+    return to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:

@@ -102,7 +102,7 @@ IMPORT_FINDINGS = {
     "ENTRY_UNREADABLE": "This entry can't be read.",
     "ENTRY_ADJUSTED": "This entry was read otherwise than it stands there.",
     "ENTRY_REPAIRED": "This entry was repaired.",
-    "IMAGE_NOT_LISTED": "The image was not found where the file says.",
+    "IMAGE_NOT_LISTED": "The image was not found where the file says, or several files have its name.",
     "LABEL_TOO_RARE_TO_SPLIT": "The label has one image only: it stays in train.",
 }
 

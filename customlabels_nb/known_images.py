@@ -76,7 +76,7 @@ def label_known(store: Store, split: str, wanted: pd.DataFrame, action: Action) 
     Who labels one of them meanwhile is right: that image is left alone.
     """
     for _ in range(_ATTEMPTS if len(wanted) else 0):
-        images, annotations, _labels = store.tables(split)
+        images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())
         bare = (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])
         chosen = images[bare & images["image"].isin(wanted["image"])]
         if chosen.empty:

@@ -84,6 +84,12 @@ class Pairs:
     similarity: Floats
 
 
+def check_threshold(threshold: float) -> None:
+    """Refuse, with InputError, what can't be the least correlation of near-duplicates."""
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
+        raise InputError(f"threshold={threshold!r} does not lie above 0.8 and up to 1.")
+
+
 def near_duplicates(
     prints: Prints,
     sides: npt.ArrayLike | None = None,
@@ -116,8 +122,7 @@ def near_duplicates(
     InputError
         If ``threshold`` can't be, or ``sides`` are not as many as ``prints``.
     """
-    if not 0.8 < threshold <= 1:
-        raise InputError(f"threshold={threshold!r} does not lie above 0.8 and up to 1.")
+    check_threshold(threshold)
     where = np.zeros(len(prints), dtype=np.int64) if sides is None else np.unique(sides, return_inverse=True)[1]
     if where.shape != prints.shape:
         raise InputError(f"sides has {len(where)} entries for {len(prints)} fingerprints.")

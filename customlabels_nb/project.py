@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from customlabels_nb import screens
@@ -12,7 +11,8 @@ from customlabels_nb.errors import (
     Cancelled,
 )
 from customlabels_nb.events import Events, progress_bars, say
-from customlabels_nb.labeling import Query
+from customlabels_nb.images import local_path
+from customlabels_nb.labeling import Query, ReviewQuery
 from customlabels_nb.locations import (
     Place,
     check_tags,
@@ -91,6 +91,62 @@ class Project(ProjectData):
         """
         query = Query(sort=sort, seed=seed)
         return screens.open_annotator(self._place, t.check_split(split), dataset=self._dataset, query=query)
+
+    def dashboard(self) -> Any:
+        """How labelling is going: progress, labels, who works how quickly, what waits, what training would say, export.
+
+        It follows what is done in other cells and by other people. A click on a bar opens a gallery below with exactly
+        the images that it counts.
+
+        Returns
+        -------
+        Dashboard
+            A widget that other cells can read and steer: ``figures`` (tables), ``show_images("train", label="apple")``,
+            ``gallery``.
+        """
+        return screens.open_dashboard(
+            self._place, dataset=self._dataset, check=lambda events: self.check(progress=False, events=events)
+        )
+
+    def history_panel(self) -> Any:
+        """Who did what when, as a widget that takes actions back; ``project.history`` has it as a table."""
+        return screens.open_history_panel(self._place)
+
+    def review(
+        self,
+        split: str = t.TRAIN,
+        *,
+        label: str | None = None,
+        show: str = "to_review",
+        sort: str = "doubt",
+        page_size: int = 24,
+    ) -> Any:
+        """Look through what was labelled: approve (Enter), correct (1–9) or reject (Delete), each stored at once.
+
+        What is approved or corrected gets the tag "reviewed" and status "labelled"; whoever changes its labels later
+        takes the tag away. What is rejected loses its labels and is unlabelled again; the history has them.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+        label : str, optional
+            Only images with this label; "" for those that have none.
+        show : {"to_review", "disagrees", "needs_review", "reviewed", "all"}
+            "disagrees": what is to be reviewed and a model says another label for.
+        sort : {"doubt", "name", "newest", "added", "random"}
+            "doubt" puts first what a model is surest that it is labelled wrongly.
+        page_size : {4, 6, 9, 24, 48, 100}
+
+        Returns
+        -------
+        Review
+            A widget that other cells can read and steer: ``selected``, ``progress``, ``set_filter(…)``, ``observe``,
+            ``approve()``, ``correct(label)``, ``reject()``.
+        """
+        query = ReviewQuery(label=label, show=show, sort=sort)
+        return screens.open_review(
+            self._place, t.check_split(split), dataset=self._dataset, query=query, page_size=page_size
+        )
 
     @property
     def instructions(self) -> str:
@@ -181,7 +237,7 @@ class Project(ProjectData):
         images, versions : bool
             Take the pictures and the trained models along.
         """
-        target = Path(path).expanduser().absolute()
+        target = local_path(path, "path").absolute()
         with progress_bars(events or Events(), show=progress) as stream:
             return pack(self._place, target, images=images, versions=versions, events=stream)
 

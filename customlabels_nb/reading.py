@@ -10,6 +10,7 @@ from customlabels_nb.dataset import Dataset
 from customlabels_nb.formats import read
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.formats.json_file import no_garbage_collection
+from customlabels_nb.images import is_remote, local_path
 from customlabels_nb.limits import profile as limits_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def read_dataset(
     format : str, optional
         Recognised by content unless it is given; see :meth:`Dataset.to` for the names.
     images : path, optional
-        A folder in which the images are found by their file names, wherever the annotations say they are.
+        A folder in which the images are found by their file names, wherever the annotations say they are; where several
+        have a name, by the folders around them, too.
     relocate : dict, optional
         Old prefix → new one, such as ``{"s3://bucket/": "photos/"}``.
     **options
@@ -96,9 +98,13 @@ def validate_manifest(
     """
     from customlabels_nb.validation.report import validate_files
 
-    return validate_files(
-        train, test, limits_of(profile), _dataset, images=images, relocate=relocate, check_images=check_images
-    )
+    limits = limits_of(profile)
+    manifests = _manifest(train, "train"), None if test is None else _manifest(test, "test")
+    return validate_files(*manifests, limits, _dataset, images=images, relocate=relocate, check_images=check_images)
+
+
+def _manifest(path: str | os.PathLike[str], argument: str) -> str:
+    return path if isinstance(path, str) and is_remote(path) else os.fspath(local_path(path, argument))
 
 
 def from_supervision(dataset: Any) -> Dataset:

@@ -14,7 +14,7 @@ import pandas as pd
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
 from customlabels_nb.evaluation import evaluate as _evaluate
-from customlabels_nb.files import expand_home, replacing
+from customlabels_nb.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,9 @@ class Report:
         InputError
             If ``folder`` is a file.
         """
-        target = Path(expand_home(os.fspath(folder)))
+        from customlabels_nb.images import local_path
+
+        target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
         target.mkdir(parents=True, exist_ok=True)

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from customlabels_nb.store.frames import annotation_keys
-
 REVIEWED = "reviewed"
 
 
 def is_reviewed(images: pd.DataFrame) -> pd.Series:
     """For each row of an images table whether its annotations were looked through."""
-    tagged = pd.Series([REVIEWED in tags for tags in images["tags"]], index=images.index, dtype=bool)
-    return tagged & (images["status"] == "labelled")
+    return _has_tag(images) & (images["status"] == "labelled")
 
 
 def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
@@ -43,12 +40,15 @@ def forget_where_changed(
 ) -> pd.DataFrame:
     """The edited images, without the tag where it spoke of annotations or a status that the edit changes.
 
-    An edit that gives the tag itself keeps it.
+    What had no tag keeps that which the edit gives it.
     """
-    was = dict(zip(old_images["image"], old_images["status"].where(is_reviewed(old_images), None), strict=True))
-    told = images["image"].map(lambda name: was.get(name) is not None).astype(bool)
+    tagged = _has_tag(old_images)
+    was = dict(zip(old_images.loc[tagged, "image"], old_images.loc[tagged, "status"], strict=True))
+    told = images["image"].isin(was)
     if not told.any():
         return images
+    from customlabels_nb.store.frames import annotation_keys
+
     names = set(images.loc[told, "image"])
     keys, old_keys = (annotation_keys(marks[marks["image"].isin(names)]) for marks in (annotations, old_annotations))
     changed = [
@@ -56,3 +56,7 @@ def forget_where_changed(
         for name, status in zip(images["image"], images["status"], strict=True)
     ]
     return without_review(images, pd.Series(changed, index=images.index, dtype=bool))
+
+
+def _has_tag(images: pd.DataFrame) -> pd.Series:
+    return pd.Series([REVIEWED in tags for tags in images["tags"]], index=images.index, dtype=bool)

@@ -5,7 +5,8 @@ images               one row an image: ``image`` (str, the URI as given), ``spli
                      ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
                      oriented image, null until known), ``sha256`` (str, for a remote one the identity that its
                      server gives it, :mod:`customlabels_nb.remote_files`; null until known), ``source`` (str,
-                     where it was imported from), ``tags`` (object: list of str), ``revision`` (int64), then
+                     where it was imported from), ``tags`` (object: list of str, "reviewed" as in
+                     :mod:`customlabels_nb.reviewed`), ``revision`` (int64), then
                      any column the user brought
 annotations          one row a label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
                      ``width``, ``height`` (float64, pixels of the oriented image, null at image level),

@@ -19,7 +19,7 @@ from customlabels_nb.dataset import Dataset
 from customlabels_nb.events import Events
 from customlabels_nb.fingerprints import Fingerprints, fingerprints, kept_fingerprints
 from customlabels_nb.images import is_remote
-from customlabels_nb.near_duplicates import SAME
+from customlabels_nb.near_duplicates import SAME, check_threshold
 
 __all__ = ["CheckReport", "check_datasets", "find_near_duplicates"]
 
@@ -86,6 +86,7 @@ def find_near_duplicates(
     events: Events | None = None,
 ) -> pd.DataFrame:
     """The pairs of near-duplicates in and between datasets; see :class:`customlabels_nb.project.Project`."""
+    check_threshold(threshold)
     seen = [
         look_at_files(dataset, _of_split(files, dataset.name), events=events, phase=f"files of {dataset.name}")
         for dataset in datasets

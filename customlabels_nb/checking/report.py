@@ -64,6 +64,14 @@ class CheckReport:
         images: list[str] = table.loc[chosen, "image"].drop_duplicates().tolist()
         return images
 
+    def images_of(self, position: int, split: str | None = None) -> list[str]:
+        """The images that the finding in this row of :attr:`issues` concerns, of both datasets or of one."""
+        rows = self._findings[position].rows
+        if rows is None:
+            return []
+        images: list[str] = rows.loc[rows["split"].eq(split) | (split is None), "image"].drop_duplicates().tolist()
+        return images
+
     def __repr__(self) -> str:
         lines = [self._head()]
         for finding in self._findings:

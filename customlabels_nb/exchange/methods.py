@@ -128,7 +128,6 @@ class Exchange:
 
         return to_huggingface(contents_of(self), root=self.root, target=target)
 
-
     def to_ipyannotations(self: HasTables, *, target: str | None = None) -> dict[str, Any]:
         """What was said of each image, as the annotators of ipyannotations have it in ``data``.
 

@@ -13,7 +13,7 @@ from customlabels_nb.formats import coco, csv_labels, custom_vision, ground_trut
 from customlabels_nb.formats.base import Contents, Format, ImageFinder, losses
 from customlabels_nb.formats.fetched import as_at, fetched
 from customlabels_nb.formats.staging import free_name, staged
-from customlabels_nb.images import is_remote, to_path, to_uri
+from customlabels_nb.images import is_remote, local_path, to_path, to_uri
 from customlabels_nb.issues import CODES, Issue
 
 #: In the order in which they are tried to recognise a file or folder.
@@ -31,6 +31,11 @@ class Written:
     files: list[Path]
     issues: list[Issue]
 
+    def __repr__(self) -> str:
+        count, first = len(self.files), str(self.files[0]) if self.files else "none"
+        files = first if count == 1 else f"{count:,} files, such as {first}"
+        return "\n".join([f"Written as {self.format}: {files}.", *(issue.message for issue in self.issues)])
+
 
 def find_format(path: Path, name: str | None = None) -> Format:
     """The format of that name, or the one that the file or folder is of.
@@ -46,10 +51,13 @@ def find_format(path: Path, name: str | None = None) -> Format:
         if name not in FORMATS:
             raise InputError(f"format={name!r} is not known; use one of {list(FORMATS)!r}.")
         return FORMATS[name]
-    code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
     for format_ in FORMATS.values():
         if format_.recognise(path):
             return format_
+    if path.is_file() and not path.stat().st_size:
+        code = "ERROR_MANIFEST_IS_EMPTY"
+        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
+    code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
     raise ManifestError(
         f"{str(path)!r}: {CODES[code]} It is none of {', '.join(FORMATS)}; say format= if you know better.", code
     )
@@ -74,9 +82,12 @@ def read(
     """
     if isinstance(path, str) and is_remote(path):
         with fetched(path) as file:
-            chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+            try:
+                chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+            except ManifestError as error:
+                raise ManifestError(str(error).replace(str(file), path), error.code) from error
             return chosen, as_at(contents, file, path)
-    place = Path(path).expanduser()
+    place = local_path(path, "path")
     _check_place(place)
     chosen = find_format(place, format)
     for name, value in options.items():
@@ -117,8 +128,9 @@ def write(
         If the format can't hold the labels or sizes as they are, or nothing can be written there (a full disk, say):
         what was there before is then whole.
     """
+    place = local_path(path, "path")
     try:
-        return _write(contents, find_format(Path(), format), Path(path).expanduser(), root, copy_images)
+        return _write(contents, find_format(Path(), format), place, root, copy_images)
     except OSError as error:
         where = f" ({error.filename!r})" if error.filename is not None else ""
         raise InputError(f"path={str(path)!r} can't be written: {error.strerror or error}{where}.") from error
@@ -129,14 +141,14 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
     copied: list[Path] = []
-    if copy_images:
+    if copy_images and not chosen.copies:
         names, copied = _copy_images(names, folder)
     placed = replace(
         contents,
         images=contents.images.assign(image=contents.images["image"].map(names)),
         annotations=contents.annotations.assign(image=contents.annotations["image"].map(names)),
     )
-    return Written(chosen.name, [*chosen.write(placed, place), *copied], losses(placed, chosen))
+    return Written(chosen.name, [*chosen.write(placed, place), *copied], losses(contents, chosen))
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.images import is_remote, to_path, to_uri
+from customlabels_nb.images import is_remote, local_path, to_path, to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import IMAGE_SUFFIXES
 
@@ -100,6 +101,8 @@ class Format:
         Keyword arguments that ``read`` takes.
     folder : callable
         The folder in which the annotations lie that are written to a path.
+    copies : bool
+        Whether writing copies the images, because the place of one tells its label.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Format:
     notes: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
     folder: Callable[[Path], Path] = attrgetter("parent")
+    copies: bool = False
 
 
 class ImageFinder:
@@ -121,7 +125,8 @@ class ImageFinder:
     base : Path
         The folder of the annotations: names are relative to it.
     images : path, optional
-        A folder (searched below) in which images are found by their file name.
+        A folder (searched below) in which images are found by their file name; where several have it, by the names of
+        the folders around them, too.
     relocate : mapping, optional
         Old prefix → new one, for URLs and paths that begin with it; the longest prefix counts.
     """
@@ -136,6 +141,8 @@ class ImageFinder:
         self._base = base
         folder = os.path.join(os.path.abspath(base), "")
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
+        if relocate is not None and not isinstance(relocate, Mapping):
+            raise InputError(f"relocate={relocate!r} is no dict of old prefixes and new ones.")
         self._relocate = sorted((relocate or {}).items(), key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
         self._moved = bool(self._relocate) or self._by_name is not None
@@ -145,7 +152,7 @@ class ImageFinder:
         """The image's URI.
 
         ``name`` is as it stands in the file, ``urls`` are further places that the format gives for it. With ``images=``
-        what isn't found is listed in :attr:`missing`, and keeps its name.
+        what isn't found, or could be any of several files, is listed in :attr:`missing`, and keeps its name.
 
         Raises
         ------
@@ -184,24 +191,35 @@ class ImageFinder:
                     moved = new + candidate[len(old) :]
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
-            found = self._by_name.get(PurePosixPath(name.replace("\\", "/")).name)
+            parts = PurePosixPath(name.replace("\\", "/")).parts
+            found = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if found is not None:
                 return found
             self.missing.append(name)
         return None
 
 
-def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, str]:
-    top = Path(folder).expanduser()
+def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
+    top = local_path(folder, "images")
     if not top.is_dir():
         raise InputError(f"images={os.fspath(folder)!r} is not a folder.")
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for parent, folders, files in os.walk(top):
         folders.sort()
         for file in sorted(files):
             if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
-                found.setdefault(file, to_uri(os.path.join(parent, file)))
+                found.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
     return found
+
+
+def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
+    """That one of the files whose path ends most like ``parts``; None if there is none, or no telling which."""
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    pairs = (zip(reversed(to_path(file).parts), reversed(parts), strict=False) for file in candidates)
+    alike = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], own)) for own in pairs]
+    best = max(alike)
+    return candidates[alike.index(best)] if alike.count(best) == 1 else None
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:

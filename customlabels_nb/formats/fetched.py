@@ -24,8 +24,14 @@ def fetched(url: str) -> Iterator[Path]:
     Raises
     ------
     ManifestError
-        If it can't be read.
+        If it can't be read, or is a folder.
     """
+    if url.endswith("/"):
+        raise ManifestError(
+            f"{url!r} is a folder, and annotations behind a URL are a file; project.add_images takes images from "
+            "folders there, with auto_label=True their labels, too.",
+            "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
+        )
     with tempfile.TemporaryDirectory(prefix="customlabels-nb-") as folder:
         name = re.sub(r"[^\w.-]+", "_", url.partition("?")[0].rpartition("/")[2])[-80:].lstrip(".")
         path = Path(folder, name or "annotations")

@@ -82,6 +82,10 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> M
     if reader.predictions():
         message = f"{reader.predictions():,} attributes hold what a model said; they were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
+    undated = reader.bad_dates()
+    if undated:
+        message = f"{len(undated):,} lines give a creation-date that is none; the time of reading stands for it."
+        result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source, line=undated[0]))
     return result
 
 
@@ -103,12 +107,21 @@ def placed(manifest: Manifest, finder: ImageFinder) -> Contents:
     """The contents with the images where they lie now, and their boxes as they fit these."""
     images, annotations = manifest.images, manifest.annotations
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
+    repeated: list[Issue] = []
     if any(old != new for old, new in places.items()):
+        first = {place: image for image, place in reversed(places.items())}
+        for image in [image for image, place in places.items() if first[place] != image]:
+            message = f"It is left out: {places[image]!r} was found for {first[places[image]]!r} already."
+            repeated.append(Issue("ENTRY_UNREADABLE", message, where=image))
+            del places[image]
+        if repeated:
+            images = images[images["image"].isin(places)].reset_index(drop=True)
+            annotations = annotations[annotations["image"].isin(places)].reset_index(drop=True)
         images = images.assign(image=images["image"].map(places))
         annotations = annotations.assign(image=annotations["image"].map(places))
     labels = t.labels_in_order(annotations)
     images, annotations, said = fit_to_images(images, annotations)
-    return Contents(images, annotations, labels, manifest.issues + said, manifest.unread)
+    return Contents(images, annotations, labels, manifest.issues + repeated + said, manifest.unread)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:

@@ -65,5 +65,11 @@ def _folder_name(label: str) -> str:
 
 
 FORMAT = Format(
-    "image_folder", _recognise, _read, _write, frozenset({"image_labels", "unlabelled"}), folder=lambda path: path
+    "image_folder",
+    _recognise,
+    _read,
+    _write,
+    frozenset({"image_labels", "unlabelled"}),
+    folder=lambda path: path,
+    copies=True,
 )

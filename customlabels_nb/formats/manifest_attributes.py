@@ -94,6 +94,12 @@ class Attribute:
             return False
         return all(isinstance(name, str) for name in names.values())
 
+    @property
+    def has_bad_date(self) -> bool:
+        """Whether it gives a date that can't be read as one."""
+        date = self.facts.get("creation-date")
+        return bool(date) and moment(date) is None
+
     def pair(self) -> None:
         """A confidence for each box."""
         if self.kind != BOXES:

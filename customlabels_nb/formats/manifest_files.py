@@ -73,7 +73,7 @@ class ManifestFile:
                 return
             self.name = to_uri(to_path(self.path))
             if not os.path.isfile(to_path(self.path)):
-                raise OSError("there is no such file")
+                raise OSError("there is no such file" if not os.path.exists(to_path(self.path)) else "it is no file")
             with self._open():
                 self.size = os.path.getsize(to_path(self.path))
         except (OSError, ValueError) as error:

@@ -63,6 +63,7 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
         line.state = "invalid"
         return line
     line.looked_at = bool(attributes)
+    line.bad_dates = sum(attribute.has_bad_date for attribute in attributes)
     _judge(line, attributes, limits, image)
     return line
 

@@ -133,7 +133,7 @@ class Codes:
         return code
 
     def plain_moment(self, metadata: dict[str, Any]) -> int:
-        """The date of metadata; under the service's rules ValueError if there is none, or nobody who labelled."""
+        """The date of metadata; ValueError if it is none, for the service also without one or who labelled."""
         text = metadata.get("creation-date", "")
         found = self._moments.get(text)
         if found is None:
@@ -141,7 +141,9 @@ class Codes:
                 self._moments.clear()
             when = moment(text)
             found = self._moments[text] = NO_DATE if when is None else when
-        if self._service and (found == NO_DATE or metadata["human-annotated"] not in _YES_OR_NO):
+        if (found == NO_DATE and (text or self._service)) or (
+            self._service and metadata["human-annotated"] not in _YES_OR_NO
+        ):
             raise ValueError(text)
         return found
 

@@ -221,6 +221,12 @@ class ManifestReader:
         """How many attributes were passed over because they hold what a model said."""
         return sum(parsed.predictions for _, parsed in self._exact.values())
 
+    def bad_dates(self) -> list[int]:
+        """The numbers of the lines that are used and give a date that can't be read as one."""
+        return sorted(
+            number for number, (_, parsed) in self._exact.items() if parsed.bad_dates and parsed.state != "invalid"
+        )
+
     def buckets(self) -> set[str]:
         """The S3 buckets that images lie in."""
         found = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}

@@ -81,7 +81,10 @@ class Label:
 
 @dataclass(slots=True)
 class ParsedLine:
-    """What a line says. ``created`` of labels is in microseconds since 1970 (UTC), None if there is no such date."""
+    """What a line says. ``created`` of labels is in microseconds since 1970 (UTC), None if there is no such date.
+
+    ``predictions`` and ``bad_dates`` are how many attributes hold what a model said, and a date that is none.
+    """
 
     source_ref: str | None = None
     state: State = "valid"
@@ -90,6 +93,7 @@ class ParsedLine:
     size: tuple[int, int] | None = None
     looked_at: bool = False
     predictions: int = 0
+    bad_dates: int = 0
     repeated: bool = False
 
 

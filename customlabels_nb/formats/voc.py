@@ -71,7 +71,9 @@ class _Unreadable(Exception):
 def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
-            return any(map(_begins_as_annotation, islice(_xml_files(path, depth=2), _LOOKED_AT)))
+            if any(map(_begins_as_annotation, islice(_xml_files(path, depth=2), _LOOKED_AT))):
+                return True
+            return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # nothing was drawn on any image yet
         return _begins_as_annotation(path)
     except (OSError, ValueError):
         return False

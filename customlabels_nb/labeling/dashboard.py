@@ -13,14 +13,15 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset
-from customlabels_nb.errors import InputError, NotReadyError
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.exporting import Exported, export
 from customlabels_nb.labeling.jobs import Job
-from customlabels_nb.labeling.outline import FollowedOutline
+from customlabels_nb.labeling.outline import FollowedOutline, Outline
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.labeling.watching import Watch
 from customlabels_nb.store import Store
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
@@ -55,7 +56,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class Figures:
-    """All figures as of the action ``seen``; the tables are those of :mod:`customlabels_nb.labeling.progress`."""
+    """All figures as of the action ``seen``; the tables are those of :mod:`customlabels_nb.labeling.progress`.
+
+    While annotations are still being read, not ``complete``: only statuses and queue are right, and ``seen`` is 0.
+    """
 
     seen: int
     statuses: pd.DataFrame
@@ -65,6 +69,7 @@ class Figures:
     queue: pd.DataFrame
     usable: dict[str, int]
     version: LastVersion | None
+    complete: bool = True
 
 
 class DashboardSession:
@@ -103,41 +108,95 @@ class DashboardSession:
         self._dataset = dataset
         self._check, self._plan = check, plan
         self._lock = threading.RLock()
-        self._outline = FollowedOutline(store)
+        self._first = Outline.of(*store.outline(annotations=False))  # what is told while the rest is being read
+        self._followed: FollowedOutline | None = None
+        self._told: Callable[[], object] | None = None
+        self._was_read = threading.Event()
+        threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
 
     @property
-    def store(self) -> Store:
-        """The project's store."""
-        return self._store
+    def project(self) -> str:
+        """The project's name."""
+        return self._store.project().name
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be stored here."""
+        return self._store.read_only
+
+    def watch(self, changed: Callable[[], object]) -> Watch:
+        """Calls a function soon after each action of anybody, while somebody looks."""
+        return Watch(self._store, changed)
+
+    def last_action(self) -> int:
+        """The id of the newest action."""
+        return self._store.last_action()
 
     @property
     def task(self) -> str | None:
         """The project's task, None while nobody said."""
         return self._store.project().task
 
-    def figures(self, unit: str = "hour", *, offset: timedelta = timedelta()) -> Figures:
-        """The figures as they are now; ``unit`` and ``offset`` are those of :func:`.progress.work`."""
+    def _read(self) -> None:
+        try:
+            followed = FollowedOutline(self._store)
+            with self._lock:
+                self._followed, told = followed, self._told
+        except StoreError:
+            return  # whoever asks for figures hears of it
+        finally:
+            self._was_read.set()
+        if told is not None:
+            told()
+
+    def when_complete(self, told: Callable[[], object]) -> None:
+        """Call ``told()``, perhaps in another thread, when all was read; at once if it was."""
         with self._lock:
-            self._outline.follow()
-            outline = self._outline.outline
+            self._told, done = told, self._followed is not None
+        if done:
+            told()
+
+    def _current(self) -> FollowedOutline:
+        """All that was done until now; with the lock held by nobody else than the caller."""
+        if self._followed is None:
+            self._followed = FollowedOutline(self._store)
+        self._followed.follow()
+        return self._followed
+
+    def figures(self, unit: str = "hour", *, offset: timedelta = timedelta(), wait: float | None = None) -> Figures:
+        """The figures as they are now.
+
+        Parameters
+        ----------
+        unit, offset
+            Those of :func:`.progress.work`.
+        wait : float, optional
+            Wait at most so many seconds until annotations were read for the first time: then figures may not be
+            complete. Without, however long it takes.
+        """
+        self._was_read.wait(wait)
+        with self._lock:
+            complete = self._followed is not None or self._was_read.is_set()
+            followed = self._current() if complete else None
+            outline = self._first if followed is None else followed.outline
             return Figures(
-                self._outline.seen,
+                0 if followed is None else followed.seen,
                 progress.statuses(outline),
                 progress.label_distribution(outline, self._store.labels()),
                 progress.annotators(outline),
                 progress.work(outline, unit, offset=offset),
                 progress.queue(outline),
                 progress.usable(outline),
-                self._last_version(),
+                None if followed is None else self._last_version(outline),
+                complete,
             )
 
-    def _last_version(self) -> LastVersion | None:
+    def _last_version(self, outline: Outline) -> LastVersion | None:
         ready = [version for version in self._store.versions() if not version.status.startswith(_UNFINISHED)]
         if not ready:
             return None
         last = ready[-1]
         changes, first = self._store.changes_since(last.created)
-        outline = self._outline.outline
         since = {split: len(progress.numbers_of(outline, split, since=last.created)) for split in t.SPLITS}
         f1 = last.metrics.get("f1")
         return LastVersion(last.name, last.created, None if f1 is None else float(f1), changes, first, since)
@@ -150,15 +209,15 @@ class DashboardSession:
         ----------
         link : mapping
             One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
-            :data:`.progress.QUEUE`; ``work``, a start (microseconds since 1970) and a unit; ``since``, a time; ``finding``,
-            a code of the latest check; ``action``, an id of the history. Empty for all images.
+            :data:`.progress.QUEUE`; ``work``, a start (microseconds since 1970) and a unit; ``since``, a time;
+            ``finding``, the number of one of the latest check; ``action``, an id of the history. Empty for all images.
 
         Raises
         ------
         InputError
             If it is none of these.
-        NotReadyError
-            If nothing was checked yet.
+        NotAllowedError
+            If it is a finding and nothing was checked yet.
         """
         t.check_split(split)
         if not link:
@@ -174,27 +233,29 @@ class DashboardSession:
         return Query(images=frozenset(self._images(split, kind, value)))
 
     def _is_predicted(self, split: str) -> bool:
+        self._was_read.wait()
         with self._lock:
-            images = self._outline.outline.images
+            images = self._current().outline.images
             return bool((images["predicted"] & (images["split"] == split)).any())
 
     def _images(self, split: str, kind: str, value: Any) -> list[str]:
         if kind == "finding":
             checked = self.checking.state.result
             if checked is None:
-                raise NotReadyError("Nothing was checked yet.")
-            found: list[str] = checked.report.images_with(str(value), split)
+                raise NotAllowedError("Nothing was checked yet.")
+            found: list[str] = checked.report.images_of(int(value), split)
             return found
         if kind == "action":
             return self.actions.images(int(value)).get(split, [])
+        self._was_read.wait()
         with self._lock:
-            self._outline.follow()
+            outline = self._current().outline
             asked: dict[str, Any] = {kind: value}
             if kind == "work":
                 asked = {"work": (progress.moment(int(value[0])), str(value[1]))}
             elif kind == "since":
                 asked = {"since": progress.moment(int(value))}
-            numbers = progress.numbers_of(self._outline.outline, split, **asked)
+            numbers = progress.numbers_of(outline, split, **asked)
         names: list[str] = self._store.image_names(numbers.tolist())["image"].tolist()
         return names
 

@@ -11,13 +11,14 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.rules import Change
+from customlabels_nb.labeling.rules import Change, is_whole
 from customlabels_nb.labeling.session import LabellingSession, Outcome
 
 #: A side of a box in pixels below which it is a slip of the hand.
 SMALLEST = 2
 _MOST_SHAPES = 10_000
 _DIGITS = 3  # of a pixel's fraction that is kept
+_SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -33,37 +34,50 @@ class Shape:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Shape:
-        """A shape as a page sends it.
+        """A shape as a page sends it, of whatever size; :meth:`check` tells whether it may be drawn.
 
         Raises
         ------
         InputError
-            If it is none, or smaller than 2 × 2 pixels.
+            If it is none, or its numbers are not finite.
         """
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
             points = value.get("polygon")
             polygon = None if points is None else tuple((float(x), float(y)) for x, y in points)
-            label = t.check_label(value["label"])
+            name = value["label"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{value!r} is no shape: {error}.") from error
-        if polygon is not None:
-            if len(polygon) < 3:
-                raise InputError(f"A polygon has three corners at least; this one of {label!r} has {len(polygon)}.")
-            (left, top), (right, bottom) = np.min(polygon, axis=0), np.max(polygon, axis=0)
-            box = [float(left), float(top), float(right - left), float(bottom - top)]
+            raise InputError(f"{str(value)[:200]} is no shape: {error}.") from error
+        label = t.check_label(name)
+        if polygon:
             polygon = tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in polygon)
-        if not np.isfinite(box).all() or min(box[2:]) < SMALLEST - 1e-6:
-            raise InputError(f"A box of {label!r} is {box[2]:g} × {box[3]:g} pixels; 2 × 2 is the least.")
+            box = _around(polygon)
+        if not np.isfinite(box).all() or not np.isfinite(polygon or ()).all():
+            raise InputError(f"The numbers of a shape of {label!r} are finite; got {box!r}.")
         left, top, width, height = (round(side, _DIGITS) for side in box)
         return cls(label, left, top, width, height, polygon)
+
+    def check(self, size: tuple[int, int] | None) -> None:
+        """Refuse what is smaller than 2 × 2 pixels or leaves the image; a hair's breadth beyond counts as inside."""
+        if self.polygon is not None and len(self.polygon) < 3:
+            corners = len(self.polygon)
+            raise InputError(f"A polygon has three corners at least; this one of {self.label!r} has {corners}.")
+        if min(self.width, self.height) < SMALLEST - _SLACK:
+            raise InputError(
+                f"A shape of {self.label!r} is {self.width:g} × {self.height:g} pixels; 2 × 2 is the least."
+            )
+        if size is None:
+            return
+        (width, height), right, bottom = size, self.left + self.width, self.top + self.height
+        if min(self.left, self.top) < -_SLACK or right > width + _SLACK or bottom > height + _SLACK:
+            raise InputError(f"A shape of {self.label!r} leaves the image of {width} × {height} pixels.")
 
 
 class DrawingSession(LabellingSession):
     """What an annotator does: all shapes of an image are saved together, as one transaction."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._drawn_predictions: dict[str, dict[str, pd.DataFrame]] = {}
+        self._drawn_predictions: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
         super().__init__(*args, **options)
 
     def shapes(self, image: str) -> dict[str, Any]:
@@ -72,14 +86,14 @@ class DrawingSession(LabellingSession):
         Returns
         -------
         dict
-            name, width, height, status, revision, labels, shapes and predictions: lists of dicts with label, left, top,
-            width, height, polygon, crowd and confidence.
+            name, short, width, height, status, revision, labels, ``predicted`` (as in :meth:`row`), shapes and
+            predictions: lists of dicts with label, left, top, width, height, polygon, crowd and confidence.
         """
         if image not in self.table.position:
             raise InputError(f"The image {image!r} is not in the {self.split} set.")
         self.reread([image])
         _, marks, _ = self._store.tables(self.split, images=[image])
-        whole = marks["left"].isna() & marks["polygon"].isna()
+        whole = is_whole(marks)
         size = self.table.sizes[self.table.position[image]]
         row = self.row(image)
         predictions = self._predicted(image)
@@ -93,15 +107,18 @@ class DrawingSession(LabellingSession):
             "labels": marks.loc[whole, "label"].tolist(),
             "shapes": _shape_dicts(marks[~whole]),
             "predictions": _shape_dicts(predictions),
+            "predicted": row["predicted"],
         }
 
     def _predicted(self, image: str) -> pd.DataFrame:
         """Predicted shapes of an image."""
-        if self._drawn_predictions.get(self.split) is None:
+        known = self._drawn_predictions.get(self.split)
+        if known is None:
             predictions = self._store.predictions(self.split)
-            drawn = predictions[predictions["left"].notna()]
-            self._drawn_predictions[self.split] = dict(iter(drawn.groupby("image")))
-        return self._drawn_predictions[self.split].get(image, t.empty(t.PREDICTION_COLUMNS))
+            drawn = predictions[~is_whole(predictions)].reset_index(drop=True)
+            known = self._drawn_predictions[self.split] = (drawn, drawn.groupby("image").indices)
+        drawn, rows = known
+        return drawn.iloc[rows.get(image, [])]
 
     def set_shapes(
         self,
@@ -112,38 +129,37 @@ class DrawingSession(LabellingSession):
         status: str = "labelled",
         revision: int | None = None,
     ) -> Outcome:
-        """Give an image exactly these shapes, labels and this status; what is unchanged keeps who made it, and when."""
+        """Give an image exactly these shapes, labels and this status; what is unchanged keeps who made it, and when.
+
+        Raises
+        ------
+        InputError
+            If a shape that the image doesn't have yet is smaller than 2 × 2 pixels or leaves the image.
+        """
         if len(shapes) > _MOST_SHAPES:
             raise InputError(f"{len(shapes):,} shapes are more than the {_MOST_SHAPES:,} that one image may have.")
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
         names = [t.check_label(label) for label in labels]
         size = self.table.sizes[self.table.position[image]] if image in self.table.position else None
-        inside = [_checked(shape, size) for shape in shapes]
-        change = _set_shapes(inside, names, status, annotator=self.user)
+        change = _set_shapes(shapes, names, status, size=size, annotator=self.user)
         return self._edit([image], change, "draw", None if revision is None else {image: revision})
+
+    def _reread_predictions(self) -> None:
+        super()._reread_predictions()
+        self._drawn_predictions = {}
 
     def _reread_all(self) -> None:
         super()._reread_all()
         self._drawn_predictions = {}
 
 
-def _checked(shape: Shape, size: tuple[int, int] | None) -> Shape:
-    """The shape, if it lies in the image; a hair's breadth beyond counts as inside."""
-    if size is None:
-        return shape
-    width, height = size
-    slack = 0.01
-    right, bottom = shape.left + shape.width, shape.top + shape.height
-    if shape.left < -slack or shape.top < -slack or right > width + slack or bottom > height + slack:
-        raise InputError(f"A shape of {shape.label!r} leaves the image of {width} × {height} pixels.")
-    return shape
-
-
-def _set_shapes(shapes: Sequence[Shape], labels: Sequence[str], status: str, *, annotator: str) -> Change:
+def _set_shapes(
+    shapes: Sequence[Shape], labels: Sequence[str], status: str, *, size: tuple[int, int] | None, annotator: str
+) -> Change:
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         image = images["image"].iat[0]
-        whole = annotations["left"].isna() & annotations["polygon"].isna()
+        whole = is_whole(annotations)
         left: dict[Any, list[int]] = {}
         for at, row in zip(annotations.index, annotations.itertuples(index=False), strict=True):
             key = (row.label,) if whole[at] else _key(row)
@@ -155,6 +171,7 @@ def _set_shapes(shapes: Sequence[Shape], labels: Sequence[str], status: str, *, 
             if same:
                 kept.append(same.pop(0))
             else:
+                shape.check(size)  # what was imported as it is stays
                 points = None if shape.polygon is None else [list(point) for point in shape.polygon]
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
                 new.append({"image": image, "label": shape.label, **box, "polygon": points})
@@ -173,15 +190,24 @@ def _set_shapes(shapes: Sequence[Shape], labels: Sequence[str], status: str, *, 
 
 
 def _key(shape: Any) -> tuple[Any, ...]:
-    """What tells a shape from others, in a table or as a page sends it."""
-    box = tuple(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS)
-    points = shape.polygon
-    corners = None if points is None else tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in points)
-    return (shape.label, *box, corners)
+    """What tells a shape from others, in a table or as a page sends it: of a polygon its corners, else the box."""
+    if shape.polygon is not None:
+        return (shape.label, tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in shape.polygon))
+    return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
 
 
 def _shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     columns = ["label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence"]
-    return [
+    shapes = [
         dict(zip(columns, values, strict=True)) for values in zip(*(rows[c].tolist() for c in columns), strict=True)
     ]
+    for shape in shapes:
+        if np.isnan(shape["left"]):  # a polygon may come without its box
+            shape |= dict(zip(t.BOX_COLUMNS, _around(shape["polygon"]), strict=True))
+    return shapes
+
+
+def _around(points: Sequence[Sequence[float]]) -> list[float]:
+    """Left, top, width and height of the box around points."""
+    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+    return [float(left), float(top), float(right - left), float(bottom - top)]

@@ -19,6 +19,7 @@ from customlabels_nb.issues import issues_to_frame
 #: What may be included beside labelled images.
 MORE = ("unlabelled", "skipped", "needs_review")
 
+#: Formats that are one file, and how it ends; others are a folder.
 _ENDINGS = {"ground_truth": ".manifest", "coco": ".json", "csv": ".csv"}
 
 
@@ -103,10 +104,11 @@ def export(
         if events is not None:
             events.progress("writing", number, len(parts), "datasets")
         path = target if together else target / part.name
-        if FORMATS[format].folder(path) != path:  # a format that is one file
-            path = target / f"{'labels' if together else part.name}{_ENDINGS.get(format, '')}"
+        if format in _ENDINGS:
+            path = target / f"{'labels' if together else part.name}{_ENDINGS[format]}"
         written.append(part.to(format, path, copy_images=copy_images))
-    return Exported(target, {split: len(own) for split, own in chosen.items()}, written)
+    counts = pd.concat([part.images["split"] for part in parts]).value_counts()
+    return Exported(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
 
 
 def place_of(folder: str | os.PathLike[str], base: Path) -> Path:

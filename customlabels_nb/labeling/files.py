@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import tempfile
@@ -14,16 +15,16 @@ from uuid import uuid4
 
 from PIL import Image
 
-from customlabels_nb.cache import full_view_of, project_cache, thumbnail_of
+from customlabels_nb.cache import full_view_of, kept_thumbnail, project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images import open_image, thumbnail, to_path
 from customlabels_nb.settings import settings
+from customlabels_nb.views import View
 from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
     from customlabels_nb.dataset import Dataset
     from customlabels_nb.importing import ImportReport
-    from customlabels_nb.views import View
 
 THUMBNAIL_SIZES = (160, 320, 640)
 _INSTRUCTION_PIXELS = 800
@@ -80,7 +81,13 @@ class SessionFiles:
             except ImageError as error:
                 return error
 
-        return list(map_bounded(one, images, workers=settings.threads))
+        # what is kept is read here: threads would take longer to hand it over than reading takes
+        found: list[bytes | ImageError | None] = [
+            kept_thumbnail(content, size=size, cache=self._thumbnails) for _, content in images
+        ]
+        lacking = [image for image, data in zip(images, found, strict=True) if data is None]
+        made = map_bounded(one, lacking, workers=settings.threads)
+        return [next(made) if data is None else data for data in found]
 
     def full(self, image: str, content: str | None) -> View:
         """The whole image as a browser shows it.
@@ -93,12 +100,16 @@ class SessionFiles:
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> View:
-        """The whole image for drawing on it: as it is where a browser shows that, else so that ``pixels`` fit well."""
-        view = self.full(image, content)
-        if view.scale == 1 and len(view.data) <= _LIGHT_BYTES:
-            return view
+        """The whole image to draw on: as it is where a browser shows that quickly, else about ``pixels`` a side."""
         longest = next((size for size in _VIEW_SIZES if size >= pixels), _VIEW_SIZES[-1])
-        return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
+        view = full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
+        side = max(view.width, view.height)
+        if view.scale < 1 or side <= longest or (len(view.data) <= _LIGHT_BYTES and side <= _VIEW_SIZES[-1]):
+            return view
+        small = thumbnail_of(image, root=self.root, sha256=content, size=longest, cache=self._thumbnails)
+        with Image.open(io.BytesIO(small), formats=("JPEG",)) as picture:
+            width, height = picture.size
+        return View(small, "image/jpeg", width, height, width / view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
         """JPEG of a part (left, top, width, height in pixels) of the upright image, at most ``pixels`` wide.

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
@@ -34,10 +34,16 @@ class Job(Generic[T]):
     ----------
     told : callable, optional
         Called without arguments, in that thread, when the work has ended.
+
+    Attributes
+    ----------
+    changes : int
+        Grows with each change of its state.
     """
 
     def __init__(self, told: Callable[[], object] | None = None) -> None:
-        self._told = told
+        self.told = told
+        self.changes = 0
         self._lock = threading.Lock()
         self._state: JobState[T] = JobState()
         self._events = Events()
@@ -61,7 +67,7 @@ class Job(Generic[T]):
                 raise NotAllowedError("This is running already; wait for its end, or stop it.")
             self._events = Events()
             self._events.subscribe(self._listen)
-            self._state = JobState("running")
+            self._become(JobState("running"))
             self._thread = threading.Thread(target=self._run, args=(work,), name="customlabels_nb job", daemon=True)
             self._thread.start()
 
@@ -77,17 +83,21 @@ class Job(Generic[T]):
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self._state = JobState("running", event)
+            self._become(JobState("running", event))
 
-    def _run(self, work: Callable[[Events], Any]) -> None:
+    def _become(self, state: JobState[T]) -> None:
+        self._state = state
+        self.changes += 1
+
+    def _run(self, work: Callable[[Events], T]) -> None:
         try:
-            self._state = JobState("done", result=work(self._events))
+            self._become(JobState("done", result=work(self._events)))
         except Cancelled as error:
-            self._state = JobState("stopped", error=str(error))
+            self._become(JobState("stopped", error=str(error)))
         except CustomLabelsError as error:
-            self._state = JobState("failed", error=str(error))
+            self._become(JobState("failed", error=str(error)))
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A job of a widget failed.")
-            self._state = JobState("failed", error=f"{type(error).__name__}: {error}")
-        if self._told is not None:
-            self._told()
+            self._become(JobState("failed", error=f"{type(error).__name__}: {error}"))
+        if self.told is not None:
+            self.told()

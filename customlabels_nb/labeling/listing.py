@@ -352,7 +352,10 @@ class Listing:
                 self._reread_all()
                 return None
             self._seen = int(actions["id"].max())
+            gone = len(self.table.gone)
             self.reread(sorted(changed))
+            if len(self.table.gone) > gone:  # to another dataset, perhaps
+                self._tables = {self.split: self.table}
             return {name for name in changed if name in self.table.position}
 
     def _reread_predictions(self) -> None:

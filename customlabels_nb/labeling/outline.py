@@ -46,7 +46,7 @@ class Outline:
         """The same with these images, and all their annotations, in place of what they were."""
         kept = self.images[~self.images["number"].isin(images["number"])]
         marks = self.annotations[~self.annotations["number"].isin(images["number"])]
-        joined = pd.concat([kept, images], ignore_index=True).sort_values("number", ignore_index=True)
+        joined = pd.concat([kept, images], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
         columns = {
             name: union_categoricals([marks[name], annotations[name]])
             if isinstance(annotations[name].dtype, pd.CategoricalDtype)
@@ -61,9 +61,10 @@ class FollowedOutline:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read_all()
+        self.read_all()
 
-    def _read_all(self) -> None:
+    def read_all(self) -> None:
+        """Read all of it anew."""
         self.seen = self._store.last_action()  # before reading: what is done meanwhile is only read twice
         self.outline = Outline.of(*self._store.outline())
 
@@ -79,7 +80,7 @@ class FollowedOutline:
         ]
         touched = list(dict.fromkeys(name for images in actions["images"] for name in images))
         if silent or len(actions) == _MOST_ACTIONS or len(touched) > _MOST_READ_AGAIN or not self._renew(touched):
-            self._read_all()
+            self.read_all()
         else:
             self.seen = int(actions["id"].max())
         return True

@@ -51,8 +51,9 @@ def label_distribution(outline: Outline, labels: pd.DataFrame) -> pd.DataFrame:
 def annotators(outline: Outline) -> pd.DataFrame:
     """Who labelled how many images, and how quickly: annotator, train, test, images_per_hour; the busiest first.
 
-    Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly they
-    labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is unknown.
+    Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly
+    they labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is
+    unknown.
     """
     marks = outline.annotations
     marks = marks[marks["annotator"].notna()]
@@ -69,7 +70,8 @@ def work(outline: Outline, unit: str = "hour", *, offset: timedelta = timedelta(
     """How many images were labelled in each hour or day: start (datetime, UTC), train, test; the latest last.
 
     It ends with the last in which anything was labelled, and goes as far back as :data:`UNITS` says, without gaps, but
-    not beyond the first. An image counts in each in which it got a label that stands; labels that came with images don't.
+    not beyond the first. An image counts in each in which it got a label that stands; labels that came with images
+    don't.
 
     Parameters
     ----------
@@ -99,11 +101,11 @@ def work(outline: Outline, unit: str = "hour", *, offset: timedelta = timedelta(
 def queue(outline: Outline) -> pd.DataFrame:
     """What waits for a person: kind (one of :data:`QUEUE`), train, test.
 
-    "unlabelled" are images to label by hand, "predicted" those of which a model said something, "needs_review" those that
-    somebody is to look at again.
+    "unlabelled" are images to label by hand, "predicted" those of which a model said something, "needs_review" those
+    that somebody is to look at again.
     """
     rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
-    return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype({split: "int64" for split in t.SPLITS})
+    return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype(dict.fromkeys(t.SPLITS, "int64"))
 
 
 def usable(outline: Outline) -> dict[str, int]:

@@ -33,8 +33,6 @@ SORTS = ("doubt", "name", "newest", "added", "random")
 #: ``ReviewQuery.label`` for images that were looked at and have no label.
 NO_LABEL = ""
 
-_REVIEWABLE = ("labelled", "needs_review")
-
 
 @dataclass(frozen=True)
 class ReviewQuery(Query):
@@ -92,7 +90,7 @@ class ReviewTable(ImageTable):
 
     def _count(self, at: int, by: int) -> None:
         super()._count(at, by)
-        if self.statuses[at] not in _REVIEWABLE:
+        if self.statuses[at] not in review_rules.REVIEWABLE:
             return
         if self.reviewed[at]:
             self.done += by
@@ -160,7 +158,7 @@ class ReviewSession(LabellingSession):
 
     def _is_shown(self, at: int, query: Query) -> bool:
         table = self.table
-        if table.statuses[at] not in _REVIEWABLE or (query.label == NO_LABEL and table.all_labels(at)):
+        if table.statuses[at] not in review_rules.REVIEWABLE or (query.label == NO_LABEL and table.all_labels(at)):
             return False
         if query.show == "needs_review":
             return table.statuses[at] == "needs_review"

@@ -8,12 +8,13 @@ from customlabels_nb import tables as t
 from customlabels_nb.labeling import rules
 from customlabels_nb.reviewed import with_review, without_review
 
-_REVIEWABLE = ("labelled", "needs_review")
+#: The statuses of images that can be reviewed.
+REVIEWABLE = ("labelled", "needs_review")
 
 
 def approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labelled images were looked through; what is unlabelled or skipped stays so."""
-    chosen = images["status"].isin(_REVIEWABLE)
+    chosen = images["status"].isin(REVIEWABLE)
     images = images.assign(status=images["status"].where(~chosen, "labelled"))
     return with_review(images, chosen), annotations
 
@@ -59,7 +60,7 @@ def take_away(label: str) -> rules.Change:
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         images, annotations = rules.remove_label(label)(images, annotations)
-        left = images["status"].isin(_REVIEWABLE)
+        left = images["image"].isin(annotations["image"])
         images = images.assign(status=images["status"].where(~left, "labelled"))
         return with_review(without_review(images, ~left), left), annotations
 

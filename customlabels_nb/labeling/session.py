@@ -150,6 +150,7 @@ class LabellingSession(Listing):
                 revisions or {}
             )
             conflicts: list[Conflict] = []
+            changed = 0
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # what was removed meanwhile is left out
@@ -165,17 +166,16 @@ class LabellingSession(Listing):
                     self.table.put(rows, marks)
                     wanted = [name for name in wanted if name not in stale]
                     continue
-                if changed:
-                    self._undo = [*self._undo[-_UNDO_STEPS + 1 :], self._step(what, rows, marks)]
-                    self._redo = []
                 break
             self.reread(images)
+            if changed:
+                self._undo = [*self._undo[-_UNDO_STEPS + 1 :], self._step(what, rows, marks)]
+                self._redo = []
             return Outcome(tuple(wanted), tuple(conflicts), what)
 
     def _step(self, what: str, rows: pd.DataFrame, marks: pd.DataFrame) -> _Step:
-        """What takes an edit back: rows as they were, and the revisions that they have now."""
-        now, _, _ = self._store.tables(self.split, images=rows["image"].tolist())
-        revisions = dict(zip(now["image"].tolist(), now["revision"].tolist(), strict=True))
+        """What takes an edit back: rows as they were, and the revisions with which they were read again after it."""
+        revisions = {name: self.table.revisions[self.table.position[name]] for name in rows["image"].tolist()}
         moved = rows["image"].map(revisions) != rows["revision"]  # an image that the edit didn't change stays out
         rows = rows[moved].reset_index(drop=True)
         marks = marks[marks["image"].isin(rows["image"])].reset_index(drop=True)
@@ -199,9 +199,9 @@ class LabellingSession(Listing):
             except StaleEditError as error:
                 self.table.put(rows, marks)
                 return Outcome((), tuple(_conflicts(set(error.images), marks, step.annotations)), what)
+            self.reread(names)
             others.append(self._step(step.what, rows, marks))
             self._renumber(dict(zip(names, step.images["revision"].tolist(), strict=True)), others[-1].revisions)
-            self.reread(names)
             return Outcome(tuple(names), (), what)
 
     def _renumber(self, were: Mapping[str, int], are: Mapping[str, int]) -> None:

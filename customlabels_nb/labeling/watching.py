@@ -66,7 +66,8 @@ class Watch:
                 logging.getLogger("customlabels_nb").exception("What was done to a project could not be shown.")
             time.sleep(self._every)
         with self._lock:
-            self._thread = None
+            if self._thread is threading.current_thread():  # not one that began after this one had ended
+                self._thread = None
 
     def _goes_on(self) -> bool:
         with self._lock:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
+from customlabels_nb import tables as t
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store.columns import fetch_columns
 from customlabels_nb.store.database import fetch
@@ -49,19 +52,27 @@ def label_counts(connection: Connection, split: str) -> pd.DataFrame:
 def label_uses(connection: Connection, label: str | None) -> pd.DataFrame:
     """How many images of each dataset have each label, and in how many annotations it stands."""
     a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-    pairs = select(a.label_id, a.image_id, func.count().label("annotations")).group_by(a.label_id, a.image_id)
+    marks, chosen = select(a.image_id, a.label_id), select(names.id, names.label).order_by(names.position)
     if label is not None:
-        pairs = pairs.where(a.label_id.in_(select(names.id).where(names.label == label)))
-    each = pairs.subquery()
-    counted = (
-        select(each.c.label_id, i.split, func.count().label("images"), func.sum(each.c.annotations).label("annotations"))
-        .join(schema.images, i.id == each.c.image_id)
-        .group_by(each.c.label_id, i.split)
+        chosen = chosen.where(names.label == label)
+        marks = marks.where(a.label_id.in_(select(names.id).where(names.label == label)))
+    known, labels = fetch_columns(connection, chosen, "io")
+    images, own = fetch_columns(connection, marks, "ii")
+    at = np.searchsorted(np.sort(known), own)
+    place = np.argsort(known)[at] if len(own) else at  # of the label of each annotation
+    first = np.unique(images * max(len(known), 1) + place, return_index=True)[1] if len(own) else at
+    (tested,) = fetch_columns(connection, select(i.id).where(i.split == t.TEST), "i")
+    in_test = np.isin(images[first], tested)
+
+    def counted(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.bincount(places, minlength=len(known)).astype(np.int64)[: len(known)]
+
+    once = place[first]
+    return pd.DataFrame(
+        {
+            "label": pd.Series(labels, dtype="str"),
+            "train": counted(once[~in_test]),
+            "test": counted(once[in_test]),
+            "annotations": counted(place),
+        }
     )
-    found = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in fetch(connection, counted)}
-    chosen = select(names.id, names.label).order_by(names.position)
-    rows = []
-    for id_, name in fetch(connection, chosen if label is None else chosen.where(names.label == label)):
-        train, test = (found.get((id_, split), (0, 0)) for split in ("train", "test"))
-        rows.append((name, train[0], test[0], train[1] + test[1]))
-    return frames.frame(rows, {"label": "str", "train": "int64", "test": "int64", "annotations": "int64"})

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import NotAllowedError, StaleEditError
+from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.store import _putting_back, frames, schema
 from customlabels_nb.store._trace import Trace, made_ids, rows_with
 from customlabels_nb.store.base import Action
@@ -152,7 +153,11 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
                 f"{who!r} has done nothing yet that could be taken back. project.history has the actions of all; "
                 "undo(id) takes one of them back."
             )
-    found = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == int(action_id)))
+    try:
+        action_id = index(action_id)
+    except TypeError as error:
+        raise InputError(f"action_id={action_id!r} is no id of an action; project.history has them.") from error
+    found = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
     if not found:
         raise NotAllowedError(f"There is no action {action_id!r}; project.history has their ids.")
     id_, what, split, payload = found[0]
@@ -225,11 +230,14 @@ def _refuse_changed_images(connection: Connection, done: _Done, expected: Mappin
 def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequence[str], shown: str) -> None:
     who = _who_changed(connection, done.id, ids[0], shown)
     parts = done.payload["parts"].get(schema.annotations.name, ())
-    yours = [(part["columns"], row) for part in parts for row in part["rows"] if "image_id" in part["columns"]]
-    names_of, wanted = dict(zip(ids, names, strict=True)), set(ids)
     columns = [column.name for column in schema.annotations.columns]
+    yours = [found for part in parts if "image_id" in part["columns"] for found in _whole(connection, part, columns)]
+    names_of, wanted = dict(zip(ids, names, strict=True)), set(ids)
     theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
     labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
+    for part in done.payload["parts"].get(schema.labels.name, ()):
+        if "label" in part["columns"]:  # one that the action removed is nowhere else
+            labels |= {row[0]: row[part["columns"].index("label")] for row in part["rows"]}
     labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
     raise StaleEditError(
         f"{done.what!r} (action {done.id}) can't be taken back: {len(ids)} of its images were changed since, such as "
@@ -238,6 +246,18 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
         theirs=_annotations(theirs, names_of, labels),
         yours=_annotations([p for p in yours if p[1][p[0].index("image_id")] in wanted], names_of, labels),
     )
+
+
+def _whole(
+    connection: Connection, part: Mapping[str, Any], columns: Sequence[str]
+) -> Iterable[tuple[Sequence[str], Sequence[Any]]]:
+    """Rows of annotations with the names of their columns; where only labels were kept, the rest is as it is now."""
+    if "created" in part["columns"]:
+        return [(part["columns"], row) for row in part["rows"]]
+    at, to = part["columns"].index("label_id"), columns.index("label_id")
+    labels = {row[0]: row[at] for row in part["rows"]}
+    rows = rows_with(connection, schema.annotations, columns, labels)
+    return [(columns, (*row[:to], labels[row[0]], *row[to + 1 :])) for row in rows]
 
 
 def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:

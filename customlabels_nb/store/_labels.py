@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, func, literal, select, update
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.store import schema
-from customlabels_nb.store._trace import Trace
+from customlabels_nb.store._trace import LABEL_FIELDS, Trace, delete_with, update_with
 from customlabels_nb.store.base import Action
-from customlabels_nb.store.database import fetch, insert_rows, record, take_ids
+from customlabels_nb.store.database import Rows, fetch, insert_rows, record, take_ids
 from customlabels_nb.tables import check_label, label_colour
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -56,10 +56,8 @@ def _send_to_review(connection: Connection, trace: Trace) -> list[str]:
     i = schema.images.c
     ids = [int(row[0]) for row in fetch(connection, select(i.id).where(i.status == "labelled"))]
     rows = trace.keep(schema.images, ids, ("image", "status", "revision"))
-    done = update(schema.images).where(i.status == "labelled")
-    connection.execute(done.values(status="needs_review", revision=i.revision + 1))
-    at = [column.name for column in schema.images.columns if column.name in ("image", "status", "revision")]
-    return [str(row[1 + at.index("image")]) for row in rows]
+    update_with(connection, schema.images, "status = 'needs_review', revision = revision + 1", ids)
+    return [str(row[1]) for row in rows]
 
 
 def rename_label(connection: Connection, label: str, new: str, action: Action) -> int:
@@ -83,37 +81,43 @@ def merge_labels(connection: Connection, label: str, into: str, action: Action) 
     id_, target = _require(connection, label), _require(connection, into)
     if id_ == target:
         raise LabelError(f"The label {label!r} can't be merged into itself.")
-    a = schema.annotations.c
-    count = _count(connection, id_)
-    before = _state(connection, label, id_)
-    images = _images_of(connection, id_)
-    trace = _traced(connection, id_)
-    bump_images_of(connection, id_)
+    trace = Trace(connection)
+    before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
+    count, carriers = 0, set()
     for table in _USES:
-        c = table.c
-        twice = table.alias()
-        # an image that carries both at image level keeps one of them
-        connection.execute(
-            delete(table).where(
-                c.label_id == id_,
-                c["left"].is_(None),
-                select(twice.c.id)
-                .where(
-                    twice.c.image_id == c.image_id,
-                    twice.c.label_id == target,
-                    twice.c["left"].is_(None),
-                    *([twice.c.model == c.model] if "model" in c else []),
-                )
-                .exists(),
-            )
-        )
-    kept = [int(row[0]) for row in fetch(connection, select(a.id).where(a.label_id == id_))]
-    for table in _USES:
+        own = _marks_of(connection, table, id_)
+        if table is schema.annotations:
+            count, carriers = len(own), {row[1] for row in own}
+        doubled = _doubled(connection, table, own, target)
+        trace.keep(table, doubled, gone=True)
+        delete_with(connection, table, doubled)
+        # of what only changes its label, only that is kept
+        columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
+        rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in own if row[0] not in doubled]
+        trace.keep_known(table, columns, rows)
         connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
+    images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
+    update_with(connection, schema.images, "revision = revision + 1", carriers)
     connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
-    after = {"label": into, "annotations": kept, "images": images}
+    after = {"label": into, "images": images}
     record(connection, action, count=count, before=before, after=after, undo=trace.payload())
     return count
+
+
+def _marks_of(connection: Connection, table: Table, id_: int) -> Rows:
+    """Id, image, whether it is about the whole image, and model (if it has one) of all that carries a label."""
+    c = table.c
+    model = c.model if "model" in c else literal("")
+    return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == id_))
+
+
+def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> set[int]:
+    """Those of ``own`` that are about a whole image which has ``target`` already: it keeps one of them."""
+    whole = [row for row in own if row[2]]
+    if not whole:
+        return set()
+    there = {(row[1], row[3]) for row in _marks_of(connection, table, target) if row[2]}
+    return {row[0] for row in whole if (row[1], row[3]) in there}
 
 
 def remove_label(connection: Connection, label: str, action: Action, with_annotations: bool) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, false, func, select
 
 from customlabels_nb import tables as t
 from customlabels_nb.store import frames, schema
@@ -20,7 +20,9 @@ from customlabels_nb.store.database import fetch
 _ACTION_COLUMNS = ("id", "created", "who", "what", "note", "split", "count", "undoes")
 
 
-def outline(connection: Connection, images: Sequence[str] | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def outline(
+    connection: Connection, images: Sequence[str] | None, with_annotations: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """See :meth:`customlabels_nb.store.overview.Overview.outline`."""
     c, a, p = schema.images.c, schema.annotations.c, schema.predictions.c
     own = select(c.id, _place(c.split, t.SPLITS), _place(c.status, t.STATUSES), c.created).order_by(c.id)
@@ -37,13 +39,15 @@ def outline(connection: Connection, images: Sequence[str] | None) -> tuple[pd.Da
         "split": pd.Categorical.from_codes(splits, t.SPLITS),
         "status": pd.Categorical.from_codes(statuses, t.STATUSES),
         "added": frames.times(added),
-        "predicted": np.isin(numbers, *fetch_columns(connection, predicted, "i")),
+        "predicted": np.isin(numbers, fetch_columns(connection, predicted, "i")[0]),
     }
+    if not with_annotations:
+        marks = marks.where(false())
     of, label_ids, people, created = fetch_columns(connection, marks, "iisi")
     annotations = {
         "number": of,
         "label": _labels(connection, label_ids),
-        "annotator": pd.Categorical.from_codes(*pd.factorize(people)),
+        "annotator": _named(*pd.factorize(people)),
         "created": frames.times(created),
     }
     return pd.DataFrame(found), pd.DataFrame(annotations)
@@ -57,7 +61,11 @@ def _place(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[A
 def _labels(connection: Connection, ids: Array) -> pd.Categorical:
     c = schema.labels.c
     known, names = fetch_columns(connection, select(c.id, c.label).order_by(c.id), "io")
-    return pd.Categorical.from_codes(np.searchsorted(known, ids), names)
+    return _named(np.searchsorted(known, ids), names)
+
+
+def _named(codes: Array, names: Array) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
 
 
 def image_count(connection: Connection) -> int:
@@ -108,8 +116,6 @@ def actors(connection: Connection) -> dict[str, int]:
 def changes_since(connection: Connection, moment: datetime) -> tuple[int, datetime | None]:
     """See :meth:`customlabels_nb.store.overview.Overview.changes_since`."""
     c = schema.history.c
-    later = select(func.count(), func.min(c.created)).where(
-        c.created > frames.from_datetime(moment), c.undo.is_not(None)
-    )
-    count, first = fetch(connection, later)[0]
+    changes = select(c.created).where(c.created > frames.from_datetime(moment), c.undo.is_not(None)).subquery()
+    count, first = connection.execute(select(func.count(), func.min(changes.c.created)).select_from(changes)).one()
     return int(count), None if first is None else frames.moment(int(first))

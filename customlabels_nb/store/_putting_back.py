@@ -174,10 +174,14 @@ def _marks_back(connection: Connection, payload: Payload, trace: Trace, table: T
             rows = [
                 row for row in rows if current[row[model]] == payload["models"][row[model]] and row[image] in images
             ]
-        there = {row[0] for row in trace.keep(table, (row[0] for row in rows))}
-        delete_with(connection, table, there)
         if anew:
             rows = [(*row[:label], anew.get(row[label], row[label]), *row[label + 1 :]) for row in rows]
+        if "created" not in columns:  # only their label was changed
+            trace.keep(table, (row[0] for row in rows), columns)
+            update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
+            continue
+        there = {row[0] for row in trace.keep(table, (row[0] for row in rows))}
+        delete_with(connection, table, there)
         insert_rows(connection, table, columns, rows)
         trace.returned(table, (row[0] for row in rows if row[0] not in there))
 

@@ -58,9 +58,13 @@ class Trace:
         """
         names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
         rows = rows_with(self._connection, table, names, ids, key=key)
-        if rows:
-            self._parts.setdefault(table.name, []).append({"columns": names, "rows": rows, "gone": gone})
+        self.keep_known(table, names, rows, gone=gone)
         return rows
+
+    def keep_known(self, table: Table, columns: Sequence[str], rows: Rows, *, gone: bool = False) -> None:
+        """Keep rows that were read already: these columns of them, their id first."""
+        if rows:
+            self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
     def returned(self, table: Table, ids: Iterable[int]) -> None:
         """Note rows that come back under the ids that they had before."""
@@ -147,6 +151,13 @@ def delete_with(connection: Connection, table: Table, ids: Iterable[int], *, key
     quote = connection.dialect.identifier_preparer.quote
     for where in _conditions(quote(key), runs(ids)):
         connection.exec_driver_sql(f"DELETE FROM {quote(table.name)} WHERE {where}")
+
+
+def update_with(connection: Connection, table: Table, changes: str, ids: Iterable[int]) -> None:
+    """Change the rows of these ids; ``changes`` is SQL of our own, such as ``revision = revision + 1``."""
+    quote = connection.dialect.identifier_preparer.quote
+    for where in _conditions(quote("id"), runs(ids)):
+        connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {where}")
 
 
 def _conditions(key: str, ranges: Sequence[tuple[int, int]]) -> Iterable[str]:

@@ -310,9 +310,7 @@ class Store(Overview, ABC):
         """Add a label at the end. LabelError if it exists."""
 
     @abstractmethod
-    def add_labels(
-        self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
-    ) -> int:
+    def add_labels(self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False) -> int:
         """Add labels (name, colour) at the end as one action; with ``review``, images that are labelled need it then.
 
         Returns how many images need review because of that. LabelError if a label exists; then nothing is added.

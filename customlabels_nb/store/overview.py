@@ -13,13 +13,17 @@ class Overview(ABC):
     """A part of the contract; see :class:`customlabels_nb.store.base.Store`."""
 
     @abstractmethod
-    def outline(self, images: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def outline(
+        self, images: Sequence[str] | None = None, *, annotations: bool = True
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """All images and annotations of both datasets in numbers: what counting needs, without names and boxes.
 
         Parameters
         ----------
         images : sequence of str, optional
             Only these, on whatever side they are: the cost is theirs, however large the project is.
+        annotations : bool
+            Read annotations, too; without, that table is empty.
 
         Returns
         -------
@@ -36,7 +40,7 @@ class Overview(ABC):
 
     @abstractmethod
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
-        """The images that :meth:`outline` gave these numbers: number, split, image; those that are gone are left out."""
+        """The images that :meth:`outline` gave these numbers: number, split, image; those that are gone are not."""
 
     @abstractmethod
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
@@ -62,4 +66,4 @@ class Overview(ABC):
 
     @abstractmethod
     def undo_refusal(self, action_id: int) -> str | None:
-        """Why :meth:`customlabels_nb.store.base.Store.undo` would refuse now to take an action back, None if it wouldn't."""
+        """Why :meth:`customlabels_nb.store.base.Store.undo` would refuse to take an action back, None if not."""

@@ -213,9 +213,11 @@ class SqlStore(Store):
         with self._database.write() as connection:
             return _history.undo(connection, action_id, action)
 
-    def outline(self, images: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def outline(
+        self, images: Sequence[str] | None = None, *, annotations: bool = True
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         with self._database.read() as connection:
-            return _overview.outline(connection, images)
+            return _overview.outline(connection, images, annotations)
 
     def image_count(self) -> int:
         with self._database.read() as connection:
@@ -336,9 +338,7 @@ class SqlStore(Store):
         with self._database.write() as connection:
             _labels.add_labels(connection, [(label, colour)], action, review=False)
 
-    def add_labels(
-        self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
-    ) -> int:
+    def add_labels(self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False) -> int:
         with self._database.write() as connection:
             return _labels.add_labels(connection, labels, action, review=review)
 

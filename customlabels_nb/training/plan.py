@@ -105,6 +105,18 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
     return rest, part
 
 
+def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
+    """What training would use, in sentences, or the one that says why it would not begin. Nothing is changed."""
+    try:
+        check_task_can_be_trained(task)
+        aside = not len(test)
+        plan = plan_classification(*set_aside(train)) if aside else plan_classification(train, test)
+    except (NotAllowedError, NotEnoughDataError) as error:
+        return [str(error)]
+    used = f"{len(plan.labels)} labels from {len(plan.train):,} images, tested on {len(plan.test):,}"
+    return [f"project.train() would learn {used} {'set aside of them' if aside else 'others'}.", *plan.notes]
+
+
 def check_task_can_be_trained(task: str | None) -> None:
     """Refuse a project's declared task that this release doesn't train."""
     if task not in (None, "single-label"):

@@ -75,7 +75,9 @@ ADVICE: dict[str, Advice] = {
         'Name the image in "source-ref", or fix("drop_lines") leaves the line out.', ("drop_lines",)
     ),
     "ERROR_INVALID_SOURCE_REF_FORMAT": Advice(
-        'Name each image once, as s3://bucket/key, or fix("drop_lines") leaves the line out.', ("drop_lines",)
+        'Name each image once, and for the service as s3://bucket/key (images on this machine: profile="local", or '
+        'dataset.validate("rekognition") judges as if they were uploaded); fix("drop_lines") leaves the line out.',
+        ("drop_lines",),
     ),
     "ERROR_NO_LABEL_ATTRIBUTES": Advice(
         'Each attribute needs its "…-metadata", and the reverse: fix("drop_bad_attributes") leaves out those without.',

@@ -13,9 +13,9 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import say
-from customlabels_nb.files import expand_home
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.formats.manifest_values import Place
+from customlabels_nb.images import local_path
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import Limits
 from customlabels_nb.validation import outputs
@@ -138,7 +138,7 @@ class ValidationReport(Generic[Fixed]):
         InputError
             If ``folder`` is a file, or a manifest changed since it was validated.
         """
-        target = Path(expand_home(os.fspath(folder)))
+        target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={os.fspath(folder)!r} is a file; name a folder.")
         target.mkdir(parents=True, exist_ok=True)

@@ -104,4 +104,6 @@ def first_step(found: Sequence[Task]) -> str:
             split = "" if task.split == t.TRAIN else f', split="{task.split}"'
             lines = "1 line" if task.frees == 1 else f"{task.frees:,} lines"
             return f'First: report.fix("{mends[0]}"{split}) makes up to {lines} usable.'
+    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # which the lines are the reason for
+        found = sorted(found, key=lambda task: not task.frees)
     return f"First: {found[0].advice.text}" if found else ""

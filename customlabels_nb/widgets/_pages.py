@@ -67,7 +67,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             "picture": self._picture,
         }
         self.hear_of(session.root)
-        session.show(query or Query())
+        session.show(query or session.query_type())
         self.on_msg(self.answer)
 
     # -- for other cells ----------------------------------------------------------------------------
@@ -95,7 +95,9 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
         )
-        base = self.session.view.query if where is not None or change else Query(sort=self.session.view.query.sort)
+        base = self.session.view.query
+        if where is None and not change:
+            base = self.session.query_type(sort=base.sort)
         try:
             query = replace(base, **change) if where is None else replace(base, **change, images=images)
         except TypeError as error:
@@ -125,9 +127,12 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         pictures = self._files.thumbnails([(name, self.session.content_of(name)) for name in names], 160)
         rows = self.session.rows(names)
         captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
+        display_with_still(self, still_picture(pictures, captions, self._still_words()))
+
+    def _still_words(self) -> str:
+        """What the still picture says of the dataset."""
         done, total = self.session.table.by_status["labelled"], len(self.session.table)
-        words = f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run this cell to label."
-        display_with_still(self, still_picture(pictures, captions, words))
+        return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run this cell to label."
 
     # -- what the page asks for ---------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
@@ -159,7 +164,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         self._size = check_page_size("size", content["size"])
         images = session.view.query.images if wanted.pop("images", False) else None
         wanted["images"] = images
-        query = Query(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
+        query = session.query_type(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
         if content["split"] != session.split:
             session.open(content["split"])
         try:

@@ -80,9 +80,9 @@ class _Desk:
         }
 
     def uses(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """How often each label is used, or one: [images in train, in test, annotations]."""
+        """How often each label is used, or one: pairs of its name and [images in train, in test, annotations]."""
         table = self._editing.uses(content.get("label"))
-        return {"uses": {name: counts for name, *counts in table.itertuples(index=False, name=None)}}
+        return {"uses": [[name, counts] for name, *counts in table.itertuples(index=False, name=None)]}
 
     def change(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """Make an edit."""

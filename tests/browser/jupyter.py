@@ -160,8 +160,13 @@ class Lab:
         self.name = re.sub(r"[^\w.=-]+", "-", name).strip("-")
         self.pages: list[LabPage] = []
 
-    def open(self, notebook: nbformat.NotebookNode | Path, *, width: int = 1280, height: int = 900) -> LabPage:
-        """Copy a notebook to an empty folder of the server and show it, its kernel started and idle."""
+    def open(
+        self, notebook: nbformat.NotebookNode | Path, *, width: int = 1280, height: int = 900, **context_options: Any
+    ) -> LabPage:
+        """Copy a notebook to an empty folder of the server and show it, its kernel started and idle.
+
+        Options such as ``device_scale_factor`` and ``has_touch`` are those of Playwright's ``new_context``.
+        """
         self.server.write_settings()
         name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
@@ -171,7 +176,7 @@ class Lab:
         path.parent.mkdir()
         nbformat.write(node, path)
 
-        context = self.browser.new_context(viewport={"width": width, "height": height})
+        context = self.browser.new_context(viewport={"width": width, "height": height}, **context_options)
         context.add_init_script(path=Path(__file__).with_name("harness.js"))
         page = LabPage(self, context.new_page(), path)
         self.pages.append(page)

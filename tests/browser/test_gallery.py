@@ -191,6 +191,7 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     page = gallery.page
     gallery.press("PageDown")
     gallery.press("3")
+    expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     gallery.expect_saved()
     page.run_cell(1)
     gallery = GalleryPage(page, 1).ready()
@@ -240,6 +241,8 @@ def test_finding_adding_and_uploading(lab: Lab) -> None:
     gallery.tile(1).click()
     gallery.press("/")
     gallery.page.page.keyboard.type("fig & <b>date</b>")
+    gallery.press("Enter")
+    expect(root.locator(".panel p")).to_contain_text("1 image is done already.")
     gallery.press("Enter")
     expect(gallery.chips(1)).to_have_text("fig & <b>date</b>")
     gallery.expect_saved()

@@ -293,3 +293,95 @@ def test_a_dataset_goes_from_project_to_project_with_all_that_is_known(tmp_path:
     pd.testing.assert_frame_equal(theirs.annotations[said], mine.annotations[said])
     for project in (first, second):
         project.close()
+
+
+def test_folders_by_label_hold_each_image_once(tmp_path: Path) -> None:
+    names = photos(tmp_path / "photos", 3)
+    before = Dataset(pd.DataFrame({"image": names}), pd.DataFrame({"image": names, "label": ["apple", "pear", "pear"]}))
+    before.to("image_folder", tmp_path / "out", copy_images=True)
+    assert cl.read_dataset(tmp_path / "out").label_counts.to_dict() == {"apple": 1, "pear": 2}
+    both = pd.concat([before.annotations, pd.DataFrame({"image": names[:1], "label": ["pear"]})])
+    with pytest.raises(InputError, match="more than one label") as refused:
+        Dataset(before.images, both).to("image_folder", tmp_path / "refused", copy_images=True)
+    assert repr(names[0]) in str(refused.value)
+    assert not list((tmp_path / "refused").iterdir())
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_what_holds_no_annotation_yet_is_of_its_format(tmp_path: Path, name: str) -> None:
+    names = photos(tmp_path / "photos", 2)
+    before = Dataset(pd.DataFrame({"image": names}), labels=["apple"])
+    before.to(name, tmp_path / "out", copy_images=True)
+    after = cl.read_dataset(tmp_path / "out")
+    assert after.images["status"].tolist() == ["unlabelled"] * 2
+    assert after.labels["label"].tolist() == ["apple"]
+
+
+def test_what_was_written_shows_itself_in_a_few_lines(tmp_path: Path) -> None:
+    written = dataset(tmp_path, "polygons").to("voc", tmp_path / "out", copy_images=True)
+    text = repr(written).splitlines()
+    assert text[0] == f"Written as voc: {len(written.files)} files, such as {written.files[0]}."
+    assert text[1:] == [issue.message for issue in written.issues]
+    assert repr(dataset(tmp_path, "boxes").to("csv", tmp_path / "a.csv")).startswith(
+        f"Written as csv: {tmp_path / 'a.csv'}."
+    )
+
+
+def test_what_is_no_path_here_is_refused_by_the_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = dataset(tmp_path, "boxes")
+    for path, why in (("s3://bucket/set.json", "is a URL"), ("", "names nothing"), (None, "is no path")):
+        with pytest.raises(InputError, match=f"path=.*{why}"):
+            before.to("coco", path)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=f"folder=.*{why}"):
+            before.validate().to(path)  # type: ignore[arg-type]
+    for nothing in ("", None, 3):
+        with pytest.raises(InputError, match="path="):
+            cl.read_dataset(nothing)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="train="):
+            cl.validate_manifest(nothing)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="relocate='s3://'"):
+        cl.read_dataset(tmp_path / "photos", relocate="s3://")  # type: ignore[arg-type]
+    with pytest.raises(ManifestError, match="'s3://bucket/photos/' is a folder"):
+        cl.read_dataset("s3://bucket/photos/")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    assert len(cl.read_dataset((tmp_path / "photos").as_uri())) == len(before)
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "set.manifest").touch()
+    with pytest.raises(ManifestError, match=r"set\.manifest.* is empty") as refused:
+        cl.read_dataset(tmp_path / "set.manifest")
+    assert refused.value.code == "ERROR_MANIFEST_IS_EMPTY"
+
+
+def manifest_and_coco(folder: Path, refs: list[str]) -> list[Path]:
+    lines = "\n".join(json.dumps({"source-ref": ref}) for ref in refs)
+    images = [{"id": number, "file_name": ref} for number, ref in enumerate(refs)]
+    (folder / "set.manifest").write_text(lines)
+    (folder / "set.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    return [folder / "set.manifest", folder / "set.json"]
+
+
+def test_of_files_with_one_name_that_in_the_same_folders_is_meant(tmp_path: Path) -> None:
+    places = [photos(tmp_path / "now" / day / camera, 1)[0] for day in ("mon", "tue") for camera in ("left", "right")]
+    refs = [f"old/{day}/{camera}/photo 0.png" for day in ("mon", "tue") for camera in ("left", "right")]
+    for path in manifest_and_coco(tmp_path, refs):
+        found = cl.read_dataset(path, images=tmp_path / "now")
+        assert found.images["image"].tolist() == places
+        assert found.issues.empty
+    for path in manifest_and_coco(tmp_path, ["wed/left/photo 0.png"]):
+        found = cl.read_dataset(path, images=tmp_path / "now")
+        assert found.images["image"].tolist()[0] not in places, "mon or tue: there is no telling"
+        assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
+        assert "several files" in found.issues["message"].iloc[0]
+
+
+def test_two_names_that_lead_to_one_file_do_not_make_one_image_of_two_silently(tmp_path: Path) -> None:
+    place = photos(tmp_path / "now", 1)
+    for path in manifest_and_coco(tmp_path, ["s3://b/x/photo 0.png", "s3://b/y/photo 0.png"]):
+        found = cl.read_dataset(path, images=tmp_path / "now")
+        assert found.images["image"].tolist() == place
+        assert "s3://b/y/photo 0.png" in found.issues[["message", "where"]].to_string()
+    moved = {"s3://b/x/": f"{tmp_path}/now/", "s3://b/y/": f"{tmp_path}/now/"}
+    assert cl.read_dataset(tmp_path / "set.manifest", relocate=moved).images["image"].tolist() == place

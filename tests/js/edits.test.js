@@ -96,3 +96,29 @@ test("widgets of one project share a queue", () => {
   assert.equal(queueFor("one"), queueFor("one"));
   assert.notEqual(queueFor("one"), queueFor("two"));
 });
+
+test("when the screen that sends is closed, the one before it sends", async () => {
+  const queue = new EditQueue({ key: "p" });
+  const sent = [];
+  queue.connect(async () => { sent.push("first"); });
+  const end = queue.connect(async () => { sent.push("second"); });
+  queue.add({});
+  await settled();
+  end();
+  queue.add({});
+  await settled();
+  assert.deepEqual(sent, ["second", "first"]);
+  assert.equal(queue.state, "saved");
+});
+
+test("what is dropped is not sent", async () => {
+  const storage = memory();
+  const queue = new EditQueue({ key: "p", storage });
+  const [one, two] = [{ label: "a" }, { label: "b" }];
+  queue.add(one);
+  queue.add(two);
+  queue.drop([one]);
+  assert.deepEqual(JSON.parse(storage.kept.get(KEY)), [two]);
+  queue.drop([two]);
+  assert.equal(storage.kept.has(KEY), false);
+});

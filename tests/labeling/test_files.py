@@ -44,6 +44,21 @@ def test_thumbnails_fit_and_what_cannot_be_shown_says_why(project: Project, file
     assert files.thumbnails([(str(photos / "4.png"), None)], 100_000)
 
 
+def test_kept_thumbnails_and_those_to_be_made_come_in_order(project: Project, files: SessionFiles) -> None:
+    images = project.train_set.images
+    pairs = list(zip(images["image"].tolist(), images["sha256"].tolist(), strict=True))
+    files.thumbnails(pairs[::2], 160)
+    (kept, content), (lacking, _) = pairs[:2]
+    Path(kept).unlink()  # its thumbnail stays
+    Path(lacking).write_bytes(b"nothing")
+    found = files.thumbnails([*pairs, (kept, None)], 160)
+    assert isinstance(found[1], ImageError)
+    assert isinstance(found[-1], ImageError)
+    alone = [files.thumbnails([pair], 160)[0] for pair in pairs[2:]]
+    assert [found[0], *found[2:-1]] == [files.thumbnails([(kept, content)], 160)[0], *alone]
+    assert len(set(alone)) == len(alone)
+
+
 def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: SessionFiles) -> None:
     report = upload(files, "plum", **{"a.png": png("red"), "b.png": png("blue")})
     assert report.added == 2

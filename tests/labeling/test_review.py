@@ -160,6 +160,20 @@ def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, rev
     assert review.rows(images[4:])[0]["reviewed"]
 
 
+def test_what_needs_review_again_is_not_reviewed_by_marking_it_done(labelled: Project, review: ReviewSession) -> None:
+    image = named(review, 0)
+    review.approve(image)
+    images, annotations, _ = labelled._store.tables("train", images=image)
+    labelled._store.update_images(
+        "train", images.assign(status="needs_review"), annotations, labelled._action("new label")
+    )
+    review.follow()
+    assert not review.rows(image)[0]["reviewed"]
+    another(labelled, "anna").set_status(image, "labelled")
+    review.follow()
+    assert not review.rows(image)[0]["reviewed"]
+
+
 def test_entries_written_over_reviewed_images_have_to_be_reviewed_again(labelled: Project) -> None:
     review = reviewer(labelled)
     image = named(review, 0)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import LabelError, NotAllowedError, StaleEditError
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
 from customlabels_nb.issues import Issue
 from customlabels_nb.store import Action, Store, create_store, open_store
 from tests.store.test_contract import images, labels_of, version
@@ -89,6 +89,7 @@ ACTIONS: dict[str, Callable[[Store], object]] = {
     "delete dataset": lambda s: s.delete_dataset("train", ANN),
     "delete test set": lambda s: s.delete_dataset("test", ANN),
     "add label": lambda s: s.add_label("new", "#abcdef", ANN),
+    "add labels, review": lambda s: s.add_labels([("new", None), ("newer", "#abcdef")], ANN, review=True),
     "rename": lambda s: s.rename_label("apple", "pomme", ANN),
     "merge": lambda s: s.merge_labels("aple", "apple", ANN),
     "remove label": lambda s: s.remove_label("apple", ANN, with_annotations=True),
@@ -252,6 +253,8 @@ def test_what_can_not_be_taken_back_says_so(store: Store) -> None:
         store.undo(1, ANN)
     with pytest.raises(NotAllowedError, match="no action 77"):
         store.undo(77, ANN)
+    with pytest.raises(InputError, match="action_id='rename label'"):
+        store.undo("rename label", ANN)  # type: ignore[arg-type]
     assert store.history()["undoable"].tolist() == [False]
     fill_other = images("a", sha256=["aa"])
     store.add_images("train", fill_other, NOTHING, ANN)

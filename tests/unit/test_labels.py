@@ -101,3 +101,31 @@ def test_of_many_labels_some_are_shown(project: cl.Project) -> None:
     assert shown.count("<li>") == 40
     assert "and 10 more labels" in shown
     assert "\x1b" not in shown
+
+
+def test_labels_come_from_elsewhere_as_one_action(project: cl.Project, tmp_path: Path) -> None:
+    other = cl.create_project("other", tmp_path)
+    for name in ("pear", HOSTILE):
+        other.labels.add(name, colour="#010203")
+    assert project.labels.add_from(other.labels) == [HOSTILE]
+    assert project.labels.to_frame()["colour"].tolist()[-1] == "#010203"
+    assert project.labels.add_from(other.root) == []
+    (tmp_path / "more.csv").write_text("image,label\na.png,fig\nb.png,date\n")
+    actions = len(project.history)
+    assert sorted(project.labels.add_from(tmp_path / "more.csv", review=True)) == ["date", "fig"]
+    assert len(project.history) == actions + 1
+    assert project.train_set.images["status"].unique().tolist() == ["needs_review"]
+    assert project.labels.add_from(project.train_set) == []
+    with pytest.raises(InputError, match="nothing at"):
+        project.labels.add_from(tmp_path / "nowhere")
+    other.close()
+
+
+def test_a_label_added_midway_can_send_what_is_done_to_review(project: cl.Project) -> None:
+    project.labels.add("plum")
+    assert project.train_set.images["status"].unique().tolist() == ["labelled"]
+    project.labels.add("fig", review=True)
+    assert project.train_set.images["status"].unique().tolist() == ["needs_review"]
+    project.undo()
+    assert list(project.labels) == ["apple", "pear", "plum"]
+    assert project.train_set.images["status"].unique().tolist() == ["labelled"]

@@ -67,7 +67,7 @@ def test_what_stops_the_training_comes_first(tmp_path: Path) -> None:
         f"{path} can't be trained on (rekognition profile): The manifest file contains too many invalid rows. "
         "The manifest file contains images in multiple S3 buckets."
     )
-    assert head[1].startswith("First: Mend the lines below")
+    assert head[1].startswith("First: Write the line as one JSON object"), "which is why the rows are too many"
 
 
 def test_it_takes_ten_images_to_train(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import { cursorFor } from "./hits.js";
 import { Painter } from "./painter.js";
 
 const TOLERANCE = 7; // CSS pixels
+const TOUCH_TOLERANCE = 2 * TOLERANCE; // fingers are wider than pointers
 const DETAIL_AFTER = 180;
+const RESTS_AFTER = 200;
 
 export class Canvas {
-  // `drawing` is the machine of gestures; `scene()` what is painted beside it; `on` has changed(), selected(), zoomed(),
-  // press() and detail(region) → Promise of a picture of it (null where there is no more to see).
+  // `drawing` is the machine of gestures; `scene()` what is painted beside it; `on` has press(), changed(), selected(),
+  // zoomed(scale) and detail(region, pixels) → Promise of a picture of it.
   constructor({ drawing, scene, on }) {
     Object.assign(this, { drawing, scene, on });
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
@@ -30,7 +32,7 @@ export class Canvas {
     this.node.addEventListener("pointercancel", (event) => this._lost(event));
     this.node.addEventListener("lostpointercapture", (event) => { if (this.pointers.has(event.pointerId)) this._lost(event); });
     this.node.addEventListener("pointerleave", () => { this.at = null; this.paintSoon(); });
-    this.node.addEventListener("dblclick", () => { if (this.drawing.closePolygon()) this.on.changed(); this.paintSoon(); });
+    this.node.addEventListener("dblclick", () => this._settle(this.drawing.closePolygon()));
     this.node.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
     this.node.addEventListener("contextmenu", (event) => event.preventDefault());
     this.watching = new ResizeObserver(() => this.measure());
@@ -41,6 +43,7 @@ export class Canvas {
     this.watching.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.detailing);
+    clearTimeout(this.resting);
   }
 
   measure() {
@@ -48,18 +51,19 @@ export class Canvas {
     if (!width || !height) return;
     const wasFit = this.isFit;
     this.size = { width, height };
-    this.painter.resize(this.size, globalThis.devicePixelRatio || 1);
+    this.painter.resize(this.size, ratio());
     if (this.image && wasFit) this.fit();
     this.paint();
   }
 
   // `view` is { uri, width, height } of what is shown; `image` the size of the upright original.
-  show(image, view) {
+  show(image, view, { keepCamera = false } = {}) {
     this.image = image;
     this.picture.src = view.uri;
     this.sharpness = view.width / image.width;
     this._forgetDetail();
-    this.fit();
+    if (keepCamera && !this.isFit) this._look(this.camera);
+    else this.fit();
   }
 
   hide() {
@@ -78,13 +82,26 @@ export class Canvas {
 
   oneToOne() {
     if (!this.image) return;
-    const scale = 1 / (globalThis.devicePixelRatio || 1);
-    const middle = this.at ?? [this.size.width / 2, this.size.height / 2];
-    this._look(this.camera.zoomed(middle, scale / this.camera.scale));
+    this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
+  }
+
+  // The point of the image in the middle of the stage.
+  get middle() {
+    return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
   }
 
   zoom(factor, point = [this.size.width / 2, this.size.height / 2]) {
-    if (this.image) this._look(this.camera.zoomed(point, factor).kept(this.image, this.size));
+    if (this.image) this._glide(this.camera.zoomed(point, factor).kept(this.image, this.size));
+  }
+
+  // While it moves the picture is a layer that the browser only shifts and scales. Such a layer keeps all pixels of the
+  // image; at rest it is painted at the size that it is shown in, which is sharper, and quicker under what is drawn.
+  _glide(camera) {
+    const hint = (text) => { for (const layer of [this.picture, this.closeUp]) layer.style.willChange = text; };
+    hint("transform");
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => hint(""), RESTS_AFTER);
+    this._look(camera);
   }
 
   _look(camera) {
@@ -104,14 +121,14 @@ export class Canvas {
   // Of a picture that is shown smaller than it is, the part in sight is fetched sharp.
   _wantDetail() {
     clearTimeout(this.detailing);
-    if (!this.image || this.sharpness >= 0.999 || this.camera.scale * (globalThis.devicePixelRatio || 1) <= this.sharpness * 1.2) return;
+    if (!this.image || this.sharpness >= 0.999 || this.camera.scale * ratio() <= this.sharpness * 1.2) return;
     this.detailing = setTimeout(async () => {
       const [left, top] = this.camera.toImage([0, 0]).map((value) => Math.max(0, Math.floor(value)));
       const [right, bottom] = this.camera.toImage([this.size.width, this.size.height]);
       const region = { left, top, width: Math.ceil(Math.min(this.image.width, right) - left), height: Math.ceil(Math.min(this.image.height, bottom) - top) };
       const { image } = this;
       if (region.width <= 0 || region.height <= 0) return;
-      const uri = await this.on.detail(region, Math.ceil(this.size.width * (globalThis.devicePixelRatio || 1))).catch(() => null);
+      const uri = await this.on.detail(region, Math.ceil(Math.max(this.size.width, this.size.height) * ratio())).catch(() => null);
       if (!uri || image !== this.image) return;
       this.region = region;
       this.closeUp.src = uri;
@@ -153,7 +170,7 @@ export class Canvas {
       return;
     }
     const guides = this.guides && this.at && !this.pan ? this.at : null;
-    this.painter.paint({ camera: this.camera, shapes: sheet.shapes, selected: sheet.selected, draft: this.drawing.draft, guides, ...this.scene() });
+    this.painter.paint({ camera: this.camera, shapes: sheet.shapes, selected: sheet.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
   }
 
   // -- pointers -------------------------------------------------------------------------------------
@@ -162,25 +179,22 @@ export class Canvas {
     return [event.clientX - box.left - this.node.clientLeft, event.clientY - box.top - this.node.clientTop];
   }
 
-  get tolerance() {
-    return TOLERANCE / this.camera.scale;
-  }
-
   _down(event) {
-    if (!this.image || event.button === 2) return;
+    if (!this.image || (event.button !== 0 && event.button !== 1)) return;
     event.preventDefault();
     this.on.press();
     const at = this._place(event);
     this.node.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, at);
-    if (this.pointers.size === 2) { // two fingers: pinch
-      this.drawing.cancel();
+    if (this.pointers.size > 1) { // two fingers: pinch
+      this.drawing.stop();
       this.pan = null;
       this.pinch = this._fingers();
-      return;
+    } else if (event.button === 1 || this.spaceHeld) this.pan = at;
+    else {
+      const tolerance = (event.pointerType === "touch" ? TOUCH_TOLERANCE : TOLERANCE) / this.camera.scale;
+      if (this.drawing.press(this.camera.toImage(at), { tolerance, fresh: event.ctrlKey || event.metaKey, removes: event.altKey })) this.on.changed();
     }
-    if (event.button === 1 || this.spaceHeld) this.pan = at;
-    else this.drawing.press(this.camera.toImage(at), { tolerance: event.pointerType === "touch" ? 2 * this.tolerance : this.tolerance, fresh: event.ctrlKey || event.metaKey });
     this.paintSoon();
   }
 
@@ -192,15 +206,19 @@ export class Canvas {
   _move(event) {
     const at = this._place(event);
     this.at = at;
-    if (this.pointers.has(event.pointerId)) this.pointers.set(event.pointerId, at);
+    if (this.pointers.has(event.pointerId)) {
+      if (event.pointerType === "mouse" && !event.buttons) this._lost(event); // let go where nobody saw it
+      else this.pointers.set(event.pointerId, at);
+    }
     if (!this.image) return;
-    if (this.pinch && this.pointers.size === 2) {
+    if (this.pinch) {
+      if (this.pointers.size < 2) return;
       const now = this._fingers();
-      this._look(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
+      this._glide(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
         .zoomed(now.middle, now.length / this.pinch.length).kept(this.image, this.size));
       this.pinch = now;
     } else if (this.pan) {
-      this._look(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
+      this._glide(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
       this.pan = at;
     } else {
       this.drawing.move(this.camera.toImage(at));
@@ -209,8 +227,13 @@ export class Canvas {
     if (this.drawing.isBusy || this.guides) this.paintSoon();
   }
 
+  holdSpace(held) {
+    this.spaceHeld = held;
+    this.node.style.cursor = held ? "grab" : "";
+  }
+
   _showCursor(at, fresh) {
-    const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), this.tolerance);
+    const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
     const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.sheet?.selected ?? null });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
@@ -224,7 +247,11 @@ export class Canvas {
     }
     if (!known) return;
     if (this.pan) this.pan = null;
-    else if (this.drawing.release(this.camera.toImage(at))) this.on.changed();
+    else this._settle(this.drawing.release(this.camera.toImage(at)));
+  }
+
+  _settle(changed) {
+    if (changed) this.on.changed();
     else this.on.selected();
     this.paintSoon();
   }
@@ -232,15 +259,19 @@ export class Canvas {
   _lost(event) {
     this.pointers.delete(event.pointerId);
     this.pan = null;
-    this.pinch = null;
-    if (this.drawing.gesture) this.drawing.cancel();
+    if (!this.pointers.size) this.pinch = null;
+    this.drawing.stop();
     this.paintSoon();
   }
 
   _wheel(event) {
-    if (!this.image) return;
+    if (!this.image || !event.cancelable) return; // a page that is scrolling already goes on
     event.preventDefault();
     const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
     this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0016)), this._place(event));
   }
+}
+
+function ratio() {
+  return globalThis.devicePixelRatio || 1;
 }

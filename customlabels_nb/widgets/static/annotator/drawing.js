@@ -1,73 +1,90 @@
 // What pointer gestures do to a sheet, as a machine without DOM: points are in image pixels, `tolerance` too. A gesture
 // that ends in nothing leaves nothing.
 
-import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resized, withCorner, withPolygon } from "../shared/geometry.js";
+import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
 
 export const HINT_SMALL = "That was smaller than 2 × 2 pixels and was not kept.";
+export const HINT_LABEL = "Choose or add a label first.";
+const HINT_CORNERS = "A polygon has three corners at least.";
 
 export class Drawing {
-  // `label()` gives the label for new shapes, `usable(shape)` whether it may be touched, `hint(text)` tells people.
-  constructor({ label, usable = () => true, hint = () => {} }) {
-    Object.assign(this, { label, usable, hint });
+  // `label()` gives the label for new shapes, `usable(shape)` whether it may be touched, `mayDraw()` whether new ones
+  // may be; `hint(text)` tells people, `drawn(label)` hears of a new shape before it is there, `missed(point, tolerance)`
+  // of a click where no shape is.
+  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, missed = () => {} }) {
+    Object.assign(this, { label, usable, mayDraw, hint, drawn, missed });
     this.tool = "box";
     this.sheet = null;
     this.gesture = null;
     this.corners = null; // of the polygon that is being drawn
     this.cursor = null; // where its next corner would be
+    this.keyed = null; // a box that is drawn by keys
+    this._corner = null;
   }
 
+  // Another sheet. Corners of a polygon that is being drawn stay if it is of the same image.
   show(sheet) {
+    const { corners } = this;
+    const same = sheet && sheet.image.name === this.sheet?.image.name;
     this.cancel();
     this.sheet = sheet;
+    if (same) this.corners = corners;
   }
 
   get isBusy() {
-    return Boolean(this.gesture || this.corners);
+    return Boolean(this.gesture || this.corners || this.keyed);
+  }
+
+  // The corner of the selected polygon that was touched last, null if none was.
+  get corner() {
+    const held = this._corner;
+    return held && held.sheet === this.sheet && held.index === this.sheet.selected && this.sheet.shape?.polygon?.[held.corner] ? held.corner : null;
   }
 
   // The shape as it would be if the gesture ended now, with its index (null: a new one); for painting.
   get draft() {
-    if (this.corners) return { index: null, shape: { label: this.label(), polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])], open: true } };
+    const label = this.label();
+    if (this.corners) return { index: null, shape: { label, polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])], open: true } };
+    if (this.keyed) return { index: null, shape: { label, polygon: null, ...this.keyed } };
     const { gesture } = this;
     if (!gesture || !gesture.moved) return null;
-    return { index: gesture.index ?? null, shape: gesture.shape };
+    return { index: gesture.index, shape: gesture.shape };
   }
 
   hit(point, tolerance) {
     return this.sheet && hitTest(point, this.sheet.shapes, { selected: this.sheet.selected, tolerance, usable: this.usable });
   }
 
-  // `fresh` (a key is held) draws a new shape even inside the selected one.
-  press(point, { tolerance, fresh = false }) {
+  // `fresh` (a key is held) draws a new shape even inside the selected one; `removes` takes a corner away.
+  // True if the sheet changed.
+  press(point, { tolerance, fresh = false, removes = false }) {
     const { sheet } = this;
-    if (!sheet) return;
-    const start = clipPoint(point, sheet.image);
-    if (this.tool === "polygon" && (this.corners || fresh || !this._grabs(point, tolerance))) {
-      this._polygonPress(start, tolerance);
-      return;
-    }
+    if (!sheet) return false;
     const hit = fresh ? null : this.hit(point, tolerance);
     const mine = hit && (hit.index === sheet.selected || hit.part === "edge");
-    if (mine) this.gesture = { kind: hit.part === "handle" || hit.part === "corner" ? hit.part : "move", hit, index: hit.index, start: point, tolerance, shape: sheet.shapes[hit.index] };
-    else this.gesture = { kind: "box", hit, start, tolerance, index: null, shape: null };
-  }
-
-  _grabs(point, tolerance) {
-    const hit = this.hit(point, tolerance);
-    return hit && (hit.index === this.sheet.selected || hit.part === "edge");
+    this._corner = hit?.part === "corner" ? { sheet, index: hit.index, corner: hit.corner } : null;
+    if (removes && hit?.part === "corner" && !this.corners) return this.removeCorner();
+    if (this.tool === "polygon" && (this.corners || !mine)) return this._polygonPress(clipPoint(point, sheet.image), tolerance);
+    if (mine) {
+      const kind = hit.part === "handle" || hit.part === "corner" ? hit.part : "move";
+      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: sheet.shapes[hit.index] };
+    } else this.gesture = { kind: "box", hit, index: null, start: clipPoint(point, sheet.image), tolerance, shape: null };
+    return false;
   }
 
   move(point) {
     const { gesture, sheet } = this;
     if (this.corners) this.cursor = clipPoint(point, sheet.image);
     if (!gesture) return;
-    if (!gesture.moved && Math.hypot(point[0] - gesture.start[0], point[1] - gesture.start[1]) < gesture.tolerance / 2) return;
+    const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
+    if (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2) return;
     gesture.moved = true;
     const size = sheet.image;
     const before = sheet.shapes[gesture.index];
-    const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
-    if (gesture.kind === "box") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
+    if (gesture.kind === "point") {
+      if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
+    } else if (gesture.kind === "box") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
     else if (gesture.kind === "handle") gesture.shape = fittedTo(before, resized(before, gesture.hit.handle, point, size));
     else if (gesture.kind === "corner") gesture.shape = withPolygon(before, before.polygon.map((own, at) => (at === gesture.hit.corner ? point : own)), size);
     else gesture.shape = moved(before, dx, dy, size);
@@ -76,83 +93,138 @@ export class Drawing {
   // Ends the gesture; true if the sheet changed. A press without a move selects what lies there, or nothing.
   release(point) {
     const { gesture, sheet } = this;
-    this.gesture = null;
     if (!gesture) return false;
+    this.move(point); // the last of the way may have come without a move of its own
+    this.gesture = null;
+    if (gesture.kind === "point") return false;
     if (!gesture.moved) return this._click(gesture, point);
-    if (gesture.kind !== "box") {
-      sheet.replace(gesture.index, gesture.shape);
-      sheet.select(gesture.index);
-      return true;
-    }
-    if (!this.label()) {
-      this.hint("Choose or add a label first.");
-      return false;
-    }
+    if (gesture.kind === "box") return this._keep(gesture.shape);
     if (isTooSmall(gesture.shape)) {
       this.hint(HINT_SMALL);
       return false;
     }
-    sheet.add(gesture.shape);
+    sheet.replace(gesture.index, gesture.shape);
+    sheet.select(gesture.index);
     return true;
   }
 
-  _click(gesture, point) {
+  _click({ hit, tolerance }, point) {
     const { sheet } = this;
-    const { hit } = gesture;
-    const again = hit && hit.index === sheet.selected && hit.part === "edge";
-    if (again && sheet.shape.polygon) { // a click on the edge of the selected polygon puts a corner there
+    if (hit && hit.index === sheet.selected && hit.part === "edge" && sheet.shape.polygon) {
       sheet.replace(hit.index, withPolygon(sheet.shape, withCorner(sheet.shape.polygon, hit.edge, point), sheet.image));
+      this._corner = { sheet, index: hit.index, corner: hit.edge + 1 };
       return true;
     }
     sheet.select(hit ? hit.index : null);
+    if (!hit) this.missed(point, tolerance);
     return false;
   }
 
-  _polygonPress(point, tolerance) {
-    if (!this.label()) {
-      this.hint("Choose or add a label first.");
-      return;
+  // A new shape; true if it is one that can be kept.
+  _keep(shape, { select = false } = {}) {
+    const label = this.label();
+    if (!this.mayDraw()) return false;
+    if (!label) this.hint(HINT_LABEL);
+    else if (isTooSmall(shape)) this.hint(HINT_SMALL);
+    else {
+      this.drawn(label);
+      this.sheet.add({ ...shape, label }, { select });
+      return true;
     }
-    const first = this.corners?.[0];
-    const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
-    if (this.corners && this.corners.length >= 3 && near(first)) this.closePolygon();
-    else if (!near(this.corners?.at(-1))) this.corners = [...(this.corners ?? []), point];
-    this.sheet.select(null);
+    return false;
   }
 
-  // True if the polygon became a shape.
+  // A box that was drawn by keys.
+  keep(box) {
+    this.keyed = null;
+    return this._keep({ polygon: null, ...box }, { select: true });
+  }
+
+  _polygonPress(point, tolerance) {
+    if (!this.mayDraw()) return false;
+    if (!this.label()) {
+      this.hint(HINT_LABEL);
+      return false;
+    }
+    this.sheet.select(null);
+    const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
+    if (this.corners && this.corners.length >= 3 && near(this.corners[0])) return this.closePolygon();
+    const added = !near(this.corners?.at(-1));
+    if (added) this.corners = [...(this.corners ?? []), point];
+    this.gesture = { kind: "point", added, index: null, start: point, tolerance };
+    return false;
+  }
+
+  // True if the polygon became a shape. One with too few corners stays open.
   closePolygon() {
-    const { corners, sheet } = this;
+    const { corners } = this;
     if (!corners) return false;
+    if (corners.length < 3) {
+      this.hint(HINT_CORNERS);
+      return false;
+    }
+    this._letGo();
     this.corners = null;
     this.cursor = null;
-    if (corners.length < 3) {
-      this.hint("A polygon has three corners at least.");
-      return false;
-    }
-    const shape = withPolygon({ label: this.label() }, corners, sheet.image);
-    if (isTooSmall(shape)) {
-      this.hint(HINT_SMALL);
-      return false;
-    }
-    sheet.add(shape);
-    return true;
+    return this._keep(withPolygon({}, corners, this.sheet.image));
   }
 
-  // Takes the last corner of the polygon back.
+  // Takes the last corner of the polygon that is being drawn back.
   dropCorner() {
     if (!this.corners) return false;
+    this._letGo();
     this.corners = this.corners.length > 1 ? this.corners.slice(0, -1) : null;
     if (!this.corners) this.cursor = null;
     return true;
   }
 
-  // Esc, or the pointer was lost: as if nothing had begun.
+  // The corner that is being placed stays where it is.
+  _letGo() {
+    if (this.gesture?.kind === "point") this.gesture = null;
+  }
+
+  // Takes the corner that was touched last out of the selected polygon; true if the sheet changed.
+  removeCorner() {
+    const { sheet, corner } = this;
+    if (corner === null) return false;
+    const points = withoutCorner(sheet.shape.polygon, corner);
+    const shape = points === sheet.shape.polygon ? null : withPolygon(sheet.shape, points, sheet.image);
+    if (!shape || isTooSmall(shape)) {
+      this.hint(shape ? HINT_SMALL : HINT_CORNERS);
+      return false;
+    }
+    this._corner = null;
+    sheet.replace(sheet.selected, shape);
+    return true;
+  }
+
+  // Moves the selected shape, or only the corner of it that was touched last; true if the sheet changed.
+  nudge(dx, dy) {
+    const { sheet, corner } = this;
+    if (!sheet?.shape) return false;
+    const points = sheet.shape.polygon;
+    const shape = corner === null
+      ? moved(sheet.shape, dx, dy, sheet.image)
+      : withPolygon(sheet.shape, points.map(([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), sheet.image);
+    if (isTooSmall(shape)) return false;
+    sheet.replace(sheet.selected, shape, { merge: `nudge ${sheet.selected} ${corner}` });
+    return true;
+  }
+
+  // The pointer was lost: as if its gesture had not begun.
+  stop() {
+    if (this.gesture?.kind === "point" && this.gesture.added) this.dropCorner();
+    this.gesture = null;
+  }
+
+  // Esc: the same, and the polygon or the box by keys that is being drawn goes, too.
   cancel() {
-    const was = this.isBusy;
+    const was = this.isBusy || this.corner !== null;
     this.gesture = null;
     this.corners = null;
     this.cursor = null;
+    this.keyed = null;
+    this._corner = null;
     return was;
   }
 }

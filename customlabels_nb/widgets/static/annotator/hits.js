@@ -6,19 +6,27 @@ import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "..
 // smallest first. { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?, edge? } or null.
 export function hitTest(point, shapes, { selected = null, tolerance, usable = () => true }) {
   const shape = shapes[selected];
-  if (shape && usable(shape, selected)) {
+  const mine = shape && usable(shape, selected);
+  if (mine) {
     const own = hitParts(point, shape, tolerance);
     if (own) return { index: selected, ...own };
   }
-  const order = shapes.map((_, index) => index).filter((index) => usable(shapes[index], index));
-  order.sort((a, b) => areaOf(shapes[a]) - areaOf(shapes[b]) || b - a);
-  for (const index of order) {
+  const order = [];
+  shapes.forEach((other, index) => {
+    if (isNear(point, other, tolerance) && usable(other, index)) order.push([areaOf(other), index]);
+  });
+  order.sort(([a, i], [b, j]) => a - b || j - i); // of equal ones the upper
+  for (const [, index] of order) {
     const [edge, distance] = nearestEdge(point, outline(shapes[index]));
     if (distance <= tolerance) return { index, part: "edge", edge };
   }
-  if (shape && usable(shape, selected) && isInside(point, shape)) return { index: selected, part: "inside" };
-  const inside = order.find((index) => isInside(point, shapes[index]));
-  return inside === undefined ? null : { index: inside, part: "inside" };
+  if (mine && isInside(point, shape)) return { index: selected, part: "inside" };
+  const inside = order.find(([, index]) => isInside(point, shapes[index]));
+  return inside ? { index: inside[1], part: "inside" } : null;
+}
+
+function isNear([x, y], { left, top, width, height }, tolerance) {
+  return x >= left - tolerance && y >= top - tolerance && x <= left + width + tolerance && y <= top + height + tolerance;
 }
 
 function hitParts(point, shape, tolerance) {
@@ -28,19 +36,19 @@ function hitParts(point, shape, tolerance) {
     if (corner >= 0) return { part: "corner", corner };
   } else {
     // corners before the middles of sides: on a small box they lie close together
-    const handle = [...HANDLES].sort((a, b) => b.length - a.length).find((name) => near(handlePoint(shape, name)));
+    const handle = BY_RANK.find((name) => near(handlePoint(shape, name)));
     if (handle) return { part: "handle", handle };
   }
   const [edge, distance] = nearestEdge(point, outline(shape));
   return distance <= tolerance ? { part: "edge", edge } : null;
 }
 
+const BY_RANK = [...HANDLES].sort((a, b) => b.length - a.length);
 const CURSORS = { nw: "nwse-resize", se: "nwse-resize", ne: "nesw-resize", sw: "nesw-resize", n: "ns-resize", s: "ns-resize", e: "ew-resize", w: "ew-resize" };
 
-export function cursorFor(hit, { selected, draws }) {
+export function cursorFor(hit, { selected }) {
   if (!hit) return "crosshair";
   if (hit.part === "handle") return CURSORS[hit.handle];
-  if (hit.part === "corner") return "move";
-  if (hit.index === selected && !draws) return "move";
+  if (hit.part === "corner" || hit.index === selected) return "move";
   return hit.part === "edge" ? "pointer" : "crosshair";
 }

@@ -2,6 +2,8 @@
 
 import { boxFromCorners, clipPoint } from "../shared/geometry.js";
 
+const LEAST_LENGTH = 10;
+
 export class KeyboardBox {
   constructor() {
     this.cancel();
@@ -12,21 +14,25 @@ export class KeyboardBox {
   }
 
   begin(point, size) {
-    const corner = clipPoint(point.map(Math.round), size);
     this.size = size;
-    const length = Math.max(10, Math.round(Math.min(size.width, size.height) / 5));
-    this.length = length;
-    this.corners = [corner, clipPoint([corner[0] + length, corner[1] + length], size)];
     this.sizing = false;
+    this.length = Math.max(LEAST_LENGTH, Math.round(Math.min(size.width, size.height) / 5));
+    this._place(clipPoint(point.map(Math.round), size));
+  }
+
+  // The first corner stays far enough from the far edges for a box that can be seen.
+  _place([x, y]) {
+    const first = [x, y].map((value, axis) => {
+      const room = axis ? this.size.height : this.size.width;
+      return Math.max(0, Math.min(value, room - Math.min(this.length, room)));
+    });
+    this.corners = [first, clipPoint([first[0] + this.length, first[1] + this.length], this.size)];
   }
 
   move(dx, dy) {
-    const shift = ([x, y]) => clipPoint([x + dx, y + dy], this.size);
-    if (this.sizing) this.corners = [this.corners[0], shift(this.corners[1])];
-    else {
-      const first = shift(this.corners[0]);
-      this.corners = [first, clipPoint([first[0] + this.length, first[1] + this.length], this.size)];
-    }
+    const shifted = ([x, y]) => clipPoint([x + dx, y + dy], this.size);
+    if (this.sizing) this.corners = [this.corners[0], shifted(this.corners[1])];
+    else this._place(shifted(this.corners[0]));
   }
 
   get box() {

@@ -6,15 +6,16 @@ export const DRAWING_HELP = [
   ["drag", "draw a box; inside the selected one hold Ctrl"],
   ["B, P", "boxes, polygons (click corners; Enter, double click or the first corner closes)"],
   ["click", "select what is there; an edge always selects; on an edge of the selected polygon: a new corner"],
+  ["Alt click", "take a corner of the selected polygon away; so does Delete after a click on it"],
   ["K", "a box by keyboard: arrows place its corner, Enter, arrows size it, Enter"],
   ["Tab, Shift Tab", "next, previous shape; Esc, then Tab, leaves"],
-  ["arrows", "move the selected shape by 1 px, with Shift 10; without one: previous, next image"],
-  ["Delete", "remove the selected shape"],
+  ["arrows", "move the selected shape, or the corner clicked last, by 1 px, with Shift 10; without one: previous, next image"],
+  ["Delete", "remove the selected shape, or drop the dashed one"],
   ["Ctrl C, V, D", "copy, paste (also on another image), duplicate"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo on this image"],
   ["Enter", "accept the selected dashed shape; else the next image"],
   ["A", "accept all dashed shapes"],
-  ["N, R", "nothing here; needs review"],
+  ["N, R, 0", "nothing here; needs review; skip"],
   ["Page Up, Page Down", "previous, next image; both save"],
   ["wheel, + −", "zoom; F fits, O is one to one; Space and drag moves"],
   ["G, H, L", "guides; hide or lock the shapes of the chosen label"],
@@ -25,7 +26,7 @@ const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], A
 const NAMED_KEYS = {
   Escape: { do: "escape" }, Enter: { do: "enter" }, Delete: { do: "remove" }, Backspace: { do: "remove" },
   PageDown: { do: "turn", by: 1 }, PageUp: { do: "turn", by: -1 }, "+": { do: "zoom", by: 1.25 }, "=": { do: "zoom", by: 1.25 },
-  "-": { do: "zoom", by: 0.8 }, "?": { do: "help" }, "/": { do: "find" },
+  "-": { do: "zoom", by: 0.8 }, "?": { do: "help" }, "/": { do: "find" }, 0: { do: "status", status: "skipped" },
 };
 const LETTER_KEYS = {
   b: { do: "tool", tool: "box" }, p: { do: "tool", tool: "polygon" }, k: { do: "keyboard box" }, a: { do: "accept all" },

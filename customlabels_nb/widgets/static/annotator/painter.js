@@ -5,45 +5,75 @@ import { HANDLES, handlePoint, outline } from "../shared/geometry.js";
 const HANDLE = 8;
 const FONT = "600 12px system-ui, sans-serif";
 
-// Black or white, whichever is easier to read on a colour #rrggbb.
+// Black or white, whichever is easier to read on a colour #rrggbb: 4.5 to 1 at least.
 export function inkOn(colour) {
   const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.3 ? "#111" : "#fff";
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
+// A label as far as it fits on a tag; isolated, so that its direction turns nothing else round.
+function short(label) {
+  const signs = [...label];
+  return `\u2068${signs.length > 32 ? `${signs.slice(0, 31).join("")}…` : label}\u2069`;
 }
 
 export class Painter {
   constructor(canvas) {
     this.canvas = canvas;
+    this.still = canvas.ownerDocument.createElement("canvas");
     this.pen = canvas.getContext("2d");
     this.widths = new Map();
+    this.stillOf = [];
   }
 
   resize({ width, height }, ratio) {
     this.ratio = ratio;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
+    this.canvas.width = this.still.width = Math.round(width * ratio);
+    this.canvas.height = this.still.height = Math.round(height * ratio);
+    this.stillOf = [];
+    this.canvas.style.width = `${this.canvas.width / ratio}px`; // so that its pixels are the screen's
+    this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, image, shapes, predictions, selected, draft, colourOf, isHidden, guides }
+  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, colourOf, isHidden, guides }
   paint(scene) {
-    const { pen } = this;
-    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this._clear(this.pen);
     if (!scene) return;
-    pen.lineJoin = "round";
-    const { shapes, predictions, selected, draft } = scene;
-    predictions.forEach((shape, index) => this._shape(scene, shape, { dashed: true, strong: scene.selectedPrediction === index }));
-    shapes.forEach((shape, index) => {
-      if (index !== draft?.index && index !== selected) this._shape(scene, shape, {});
-    });
-    if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(scene, shapes[selected], { strong: true });
-    if (draft) this._shape(scene, draft.shape, { strong: true, drawn: true });
+    this._paintStill(scene);
+    this.pen.drawImage(this.still, 0, 0, this.canvas.width / this.ratio, this.canvas.height / this.ratio);
+    const { shapes, selected, draft } = scene;
+    if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(this.pen, scene, shapes[selected], { strong: true });
+    if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
     if (scene.guides) this._guides(scene.guides, scene);
   }
 
-  _shape(scene, shape, { strong = false, dashed = false, drawn = false }) {
+  _clear(pen) {
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.lineJoin = "round";
+  }
+
+  // All but the selected shape and the one that is drawn. While the pointer moves these stay as they are, and each frame
+  // takes them as a picture: it costs the same with one shape and with hundreds.
+  _paintStill(scene) {
+    const { camera, shapes, predictions, prediction, selected, draft } = scene;
+    const looks = new Map();
+    const look = (shape) => { if (!looks.has(shape.label)) looks.set(shape.label, `${scene.colourOf(shape.label)} ${scene.isHidden(shape)}`); };
+    predictions.forEach(look);
+    shapes.forEach(look);
+    const now = [camera, shapes, predictions, prediction, selected, draft?.index, [...looks.values()].join()];
+    if (now.every((value, index) => value === this.stillOf[index])) return;
+    this.stillOf = now;
+    const pen = this.still.getContext("2d");
+    this._clear(pen);
+    predictions.forEach((shape, index) => this._shape(pen, scene, shape, { dashed: true, strong: prediction === index }));
+    shapes.forEach((shape, index) => {
+      if (index !== draft?.index && index !== selected) this._shape(pen, scene, shape, {});
+    });
+  }
+
+  _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false }) {
     if (scene.isHidden(shape) && !strong) return;
-    const { pen } = this;
     const colour = scene.colourOf(shape.label);
     const points = (shape.polygon ?? outline(shape)).map((point) => scene.camera.toScreen(point));
     pen.beginPath();
@@ -63,29 +93,25 @@ export class Painter {
     pen.strokeStyle = colour;
     pen.stroke();
     pen.setLineDash([]);
-    if (strong) this._handles(shape, points, colour, scene.camera);
-    if (!shape.open && !drawn) this._tag(shape, points, colour);
+    if (strong && !dashed) this._handles(pen, shape, points, colour, scene);
+    if (!shape.open && !drawn) this._tag(pen, dashed ? `${short(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : short(shape.label), points, colour);
   }
 
-  _handles(shape, points, colour, camera) {
+  _handles(pen, shape, points, colour, { camera, corner }) {
     const places = shape.polygon ? points : HANDLES.map((name) => camera.toScreen(handlePoint(shape, name)));
-    const { pen } = this;
     pen.lineWidth = 1.5;
     pen.strokeStyle = colour;
-    pen.fillStyle = "#fff";
-    for (const [x, y] of places) {
+    places.forEach(([x, y], index) => {
+      pen.fillStyle = shape.polygon && index === corner ? colour : "#fff";
       pen.beginPath();
       if (shape.polygon) pen.arc(x, y, HANDLE / 2, 0, 2 * Math.PI);
       else pen.rect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
       pen.fill();
       pen.stroke();
-    }
+    });
   }
 
-  _tag(shape, points, colour) {
-    const { pen } = this;
-    const said = shape.confidence !== undefined && shape.predicted ? `${shape.label} ${shape.confidence.toFixed(2)}` : shape.label;
-    const text = said.length > 32 ? `${said.slice(0, 31)}…` : said;
+  _tag(pen, text, points, colour) {
     const left = Math.min(...points.map(([x]) => x));
     const top = Math.min(...points.map(([, y]) => y));
     pen.font = FONT;

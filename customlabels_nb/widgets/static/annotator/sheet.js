@@ -3,14 +3,16 @@
 const STEPS = 200;
 
 export class Sheet {
-  // `image` is { name, width, height }; shapes, labels (of the whole image) and status are as the kernel has them.
-  constructor(image, { shapes, labels = [], status, revision }) {
+  // `image` is { name, width, height }; shapes, labels (of the whole image), status and predictions are as the kernel
+  // has them. What is predicted is part of the state: accepting or dropping it can be taken back.
+  constructor(image, { shapes, labels = [], status, revision, predictions = [] }) {
     this.image = image;
     this.revision = revision;
-    this.state = Object.freeze({ shapes: Object.freeze([...shapes]), labels: Object.freeze([...labels]), status });
+    this.state = frozen({ shapes, labels, predictions, status, marked: false });
     this.selected = null;
     this.past = [];
     this.future = [];
+    this.merging = null;
   }
 
   get shapes() {
@@ -25,30 +27,45 @@ export class Sheet {
     return this.state.status;
   }
 
+  get predictions() {
+    return this.state.predictions;
+  }
+
   get shape() {
     return this.selected === null ? null : this.shapes[this.selected] ?? null;
   }
 
-  // One step that undo takes back. What has shapes or labels is labelled; what lost its last one is not looked at again.
-  change({ shapes = this.shapes, labels = this.labels, status = null, selected = this.selected }) {
-    const bare = !shapes.length && !labels.length;
-    const next = status ?? (bare ? (this.status === "labelled" && this._hasAny() ? "unlabelled" : this.status) : "labelled");
-    this.past = [...this.past.slice(1 - STEPS), { state: this.state, selected: this.selected }];
+  get isBare() {
+    return !this.shapes.length && !this.labels.length;
+  }
+
+  // One step that undo takes back; several with one name for `merge` in a row are one step.
+  change({ shapes = this.shapes, labels = this.labels, predictions = this.predictions, status = null, selected = this.selected, merge = null }) {
+    const next = { shapes, labels, predictions, ...this._marks({ shapes, labels, status }) };
+    if (merge === null || merge !== this.merging) this.past = [...this.past.slice(1 - STEPS), this._step()];
+    this.merging = merge;
     this.future = [];
-    this.state = Object.freeze({ shapes: Object.freeze([...shapes]), labels: Object.freeze([...labels]), status: next });
+    this.state = frozen(next);
     this.selected = selected !== null && selected < shapes.length ? selected : null;
   }
 
-  _hasAny() {
-    return this.shapes.length > 0 || this.labels.length > 0;
+  // What has shapes or labels is labelled; what lost its last one is not looked at again. "Needs review" that was said
+  // here outlasts what is drawn after it.
+  _marks({ shapes, labels, status }) {
+    const { marked } = this.state;
+    if (status !== null) return { status, marked: status === "needs_review" };
+    if (shapes === this.shapes && labels === this.labels) return { status: this.status, marked };
+    if (marked) return { status: "needs_review", marked };
+    if (shapes.length || labels.length) return { status: "labelled", marked };
+    return { status: this.status === "labelled" && !this.isBare ? "unlabelled" : this.status, marked };
   }
 
   add(shape, { select = false } = {}) {
     this.change({ shapes: [...this.shapes, shape], selected: select ? this.shapes.length : null });
   }
 
-  replace(index, shape) {
-    this.change({ shapes: this.shapes.map((own, at) => (at === index ? shape : own)) });
+  replace(index, shape, { merge = null } = {}) {
+    this.change({ shapes: this.shapes.map((own, at) => (at === index ? shape : own)), merge });
   }
 
   remove(index) {
@@ -56,33 +73,34 @@ export class Sheet {
   }
 
   select(index) {
+    if (index !== this.selected) this.merging = null;
     this.selected = index;
   }
 
-  // The next shape in order, from the selected one; null where there is none.
-  cycle(step, usable = () => true) {
-    const order = this.shapes.map((_, index) => index).filter((index) => usable(this.shapes[index], index));
-    if (!order.length) return null;
-    const at = order.indexOf(this.selected);
-    const next = at < 0 ? (step > 0 ? 0 : order.length - 1) : (at + step + order.length) % order.length;
-    this.selected = order[next];
-    return this.selected;
-  }
-
   undo() {
-    return this._step(this.past, this.future);
+    return this._go(this.past, this.future);
   }
 
   redo() {
-    return this._step(this.future, this.past);
+    return this._go(this.future, this.past);
   }
 
-  _step(from, to) {
+  _go(from, to) {
     const step = from.pop();
     if (!step) return false;
-    to.push({ state: this.state, selected: this.selected });
+    to.push(this._step());
     this.state = step.state;
     this.selected = step.selected;
+    this.merging = null;
     return true;
   }
+
+  _step() {
+    return { state: this.state, selected: this.selected };
+  }
+}
+
+function frozen(state) {
+  for (const name of ["shapes", "labels", "predictions"]) state[name] = Object.freeze([...state[name]]);
+  return Object.freeze(state);
 }

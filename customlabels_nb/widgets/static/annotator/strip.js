@@ -1,7 +1,7 @@
 // The filmstrip: neighbours of the image, with a dot for what is done.
 
 import { described } from "../shared/chips.js";
-import { element, show } from "../shared/dom.js";
+import { element, setText, show } from "../shared/dom.js";
 
 export class Strip {
   constructor(onChoose) {
@@ -24,14 +24,23 @@ export class Strip {
       frame.node.setAttribute("aria-label", described(given.row));
       frame.node.setAttribute("aria-selected", String(given.place === current));
       frame.node.className = `film ${given.row.status}${given.place === current ? " current" : ""}`;
-      if (given.place === current) frame.node.scrollIntoView({ block: "nearest", inline: "nearest" });
+      setText(frame.excuse, given.failure ? "not readable" : "");
+      if (given.place === current) this._bring(frame.node);
     });
+  }
+
+  // Into sight sideways; the notebook itself never scrolls.
+  _bring(node) {
+    const { node: strip } = this;
+    const left = node.offsetLeft - strip.offsetLeft;
+    if (left < strip.scrollLeft) strip.scrollLeft = left - 8;
+    else if (left + node.offsetWidth > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left + node.offsetWidth + 8 - strip.clientWidth;
   }
 
   _frame() {
     const picture = element("img", { alt: "", draggable: false });
-    const frame = { picture, place: 0 };
-    frame.node = element("button", { type: "button", class: "film", tabIndex: -1, attributes: { role: "option" }, on: { click: () => this.onChoose(frame.place) } }, picture, element("i", { class: "dot" }));
+    const frame = { picture, place: 0, excuse: element("span", { class: "excuse" }) };
+    frame.node = element("button", { type: "button", class: "film", tabIndex: -1, attributes: { role: "option" }, on: { click: () => this.onChoose(frame.place) } }, picture, frame.excuse, element("i", { class: "dot" }));
     this.node.append(frame.node);
     return frame;
   }

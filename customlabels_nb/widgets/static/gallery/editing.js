@@ -1,13 +1,13 @@
 // Edits: shown at once, on their way through the queue, and what the kernel's answers make of them.
 
 import { queueFor } from "../shared/edits.js";
-import { allHave, edited } from "../shared/rows.js";
+import { allHave } from "../shared/rows.js";
 
 const LARGEST_KNOWN = 2_000; // images of one edit that are named; more are left to the kernel to look up
 
 export class Editing {
   // `screen` has info, notices, target(), repaint(names), showBands(), showState(state, waiting), showLost(), show(change),
-  // bring(name).
+  // bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     Object.assign(this, { request, listing, screen });
     this.queue = queueFor(key);
@@ -57,23 +57,15 @@ export class Editing {
 
   // Show what the edit makes of its rows; the kernel's answer takes the place of that.
   _foresee(edit, known) {
-    const { info } = this.screen;
-    const alone = info.task === "single-label";
     for (const row of known) {
-      const after = edited(row, edit, { alone });
+      const after = this.screen.foresee(row, edit);
       if (after === row) continue;
-      this._count(row, -1);
-      this._count(after, +1);
+      this.screen.count(row, -1);
+      this.screen.count(after, +1);
       this.listing.rows.set(row.name, after);
     }
     this.screen.repaint(new Set(edit.images));
     this.screen.showCounts();
-  }
-
-  _count(row, by) {
-    const { counts, statuses } = this.screen.info;
-    for (const label of new Set([...row.labels, ...row.boxes])) counts[label] = (counts[label] ?? 0) + by;
-    statuses[row.status] = (statuses[row.status] ?? 0) + by;
   }
 
   _told(event) {
@@ -106,12 +98,11 @@ export class Editing {
 
   _conflict({ conflicts, edit }) {
     const [first] = conflicts;
-    const said = (labels) => (labels.length ? labels.join(", ") : "no label");
     const more = conflicts.length > 1 ? ` and ${conflicts.length - 1} more` : "";
     const rows = () => conflicts.map(({ image }) => this.listing.rows.get(image)).filter(Boolean);
     this.screen.notices.say(
       "conflict",
-      `Somebody else changed ${first.short}${more} meanwhile: theirs is “${said(first.theirs)}”, yours “${said(first.yours)}”. Theirs stands.`,
+      `Somebody else changed ${first.short}${more} meanwhile: ${this.screen.conflictWords(first, edit)}`,
       { kind: "error", step: edit ? { label: "Use mine", run: () => this.edit(edit, { rows: rows() }) } : null },
     );
   }

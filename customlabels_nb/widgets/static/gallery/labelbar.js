@@ -32,7 +32,7 @@ export class LabelBar {
     const state = JSON.stringify([labels, readOnly]);
     if (state !== this.state) this._build(labels, readOnly); // else the buttons stay, with the focus that one may have
     this.state = state;
-    this.counts.forEach((node, label) => setText(node, (counts[label] ?? 0).toLocaleString("en")));
+    this.counts.forEach((node, label) => setText(node, (Object.hasOwn(counts, label) ? counts[label] : 0).toLocaleString("en")));
     this._rule(task, readOnly);
   }
 

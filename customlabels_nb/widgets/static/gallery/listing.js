@@ -4,7 +4,7 @@ import { dataUri } from "../shared/dom.js";
 import { pageEnd, pageStart } from "../shared/pages.js";
 import { Pictures } from "./pictures.js";
 
-const PREFETCH_AFTER = 30;
+const PREFETCH_AFTER = 150; // the page that was asked for is painted by then
 const FULLS_KEPT = 12;
 
 export class Listing {

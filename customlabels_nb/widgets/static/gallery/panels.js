@@ -4,7 +4,12 @@ import { element, keyHint, show } from "../shared/dom.js";
 import { HELP } from "../shared/keymap.js";
 
 export function openHelp(panel) {
-  const rows = HELP.map(([keys, what]) => element("tr", {}, element("td", {}, keyHint(keys)), element("td", { text: what })));
+  openKeys(panel, HELP);
+}
+
+// `help` has pairs of keys and what they do.
+export function openKeys(panel, help) {
+  const rows = help.map(([keys, what]) => element("tr", {}, element("td", {}, keyHint(keys)), element("td", { text: what })));
   panel.open("Keys", element("table", { class: "keys" }, ...rows));
 }
 

@@ -12,6 +12,7 @@ export class Tile {
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.tick = element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } });
     this.caption = element("div", { class: "caption" });
+    this.bare = null; // the text of a caption that is nothing but a name
     this.node = element(
       "div",
       { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } },
@@ -43,6 +44,13 @@ export class Tile {
   }
 
   _showRow(row, labels) {
+    this.node.title = row.name;
+    this.node.setAttribute("aria-label", described(row));
+    const isBare = row.status === "unlabelled" && !row.labels.length && !row.boxes.length && !row.predicted && !row.findings.length;
+    if (isBare && this.bare) { // so is most of a page that nobody has seen: only the text differs
+      this.bare.data = row.short;
+      return;
+    }
     const chips = chipsOf(row, labels, (event) => {
       event.stopPropagation();
       this.onAccept(row);
@@ -54,8 +62,7 @@ export class Tile {
       parts.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
     }
     this.caption.replaceChildren(...parts);
-    this.node.title = row.name;
-    this.node.setAttribute("aria-label", described(row));
+    this.bare = isBare ? parts[0].firstChild.firstChild : null;
   }
 
   mark({ selected, focused }) {

@@ -7,43 +7,62 @@ const FINDING_TAKES = 600_000; // a large dataset is read whole for its labels
 const NAMES_SHOWN = 12;
 const LISTED = 200; // names that a field suggests
 
+function onEnter(field, action) {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    action();
+  });
+}
+
+// What a label is used for is counted anew while the question stands: `known` is what it was last, or undefined, `fresh` a
+// Promise of what it is.
+function whenCounted(question, label, { known, fresh }, tell) {
+  if (known) tell(known);
+  fresh.then((uses) => { if (question.isOpen && question.label === label) tell(uses); }, () => { if (question.label === label) question.close(); });
+}
+
 // → the label to merge into, or null.
 export async function askMerge(question, place, { label, labels, uses, into = null }) {
   const others = labels.filter((own) => own.label !== label).map((own) => own.label);
   const id = `clnb-into-${Math.random().toString(36).slice(2)}`;
   const field = element("input", { type: "text", value: into ?? "", placeholder: "label…", maxLength: 256, data: { first: "" }, attributes: { list: id, "aria-label": "label to merge into" } });
-  const words = element("p", { class: "faint", text: `${usesText(uses)} One undo brings ${quoted(label)} back.` });
+  const words = element("p", { class: "faint", text: "Counting…" });
   const known = new Set(others);
-  const check = () => {
-    const merge = question.node.querySelector("button.primary");
-    if (merge) merge.disabled = !known.has(field.value.trim());
-  };
-  field.addEventListener("input", check);
-  field.addEventListener("keydown", (event) => { if (event.key === "Enter" && known.has(field.value.trim())) question.close("merge"); });
+  field.addEventListener("input", () => { question.mainButton.disabled = !known.has(field.value.trim()); });
+  onEnter(field, () => { if (known.has(field.value.trim())) question.close("merge"); });
   const answer = question.ask(
-    place, label, `Merge ${quoted(label)} into`, [{ value: "merge", text: uses[2] ? `Merge ${counted(uses[2], "annotation")}` : "Merge", primary: true, disabled: into === null }],
+    place, label, `Merge ${quoted(label)} into`, [{ value: "merge", text: "Merge", primary: true, disabled: into === null }],
     element("datalist", { id }, ...others.slice(0, LISTED).map((value) => element("option", { value }))), field, words,
   );
+  whenCounted(question, label, uses, (found) => {
+    setText(words, `${usesText(found)} One undo brings ${quoted(label)} back.`);
+    setText(question.mainButton, found[2] ? `Merge ${counted(found[2], "annotation")}` : "Merge");
+  });
   return (await answer) === null ? null : field.value.trim();
 }
 
-// → "remove" or null.
+// → "remove" or null; the keyboard is on the harmless answer.
 export function askRemove(question, place, { label, uses }) {
-  const used = uses[2] > 0;
-  const title = used ? `${quoted(label)} is used: ${usesText(uses)} Remove it with them? Images that have no other label are unlabelled again.` : `Remove ${quoted(label)}? ${usesText(uses)}`;
-  return question.ask(place, label, title, [
-    { value: "remove", text: used ? `Remove it with its ${counted(uses[2], "annotation")}` : "Remove", primary: true },
-    { value: null, text: "Keep it" },
-  ]);
+  const words = element("p", { text: "Counting…" });
+  const answer = question.ask(place, label, `Remove ${quoted(label)}?`, [
+    { value: "remove", text: "Remove", primary: true },
+    { value: null, text: "Keep it", first: true },
+  ], words);
+  whenCounted(question, label, uses, (found) => {
+    setText(words, found[2] ? `It is used: ${usesText(found)} They are removed with it; images that have no other label are unlabelled again.` : "It isn't used.");
+    setText(question.mainButton, found[2] ? `Remove it with its ${counted(found[2], "annotation")}` : "Remove");
+  });
+  return answer;
 }
 
 // → what becomes of images that are done: "keep", "review", "always keep", or null if nothing shall be added.
-export function askReview(question, place, { names, done, noAdding = false }) {
+export function askReview(question, place, { names, done }) {
   const what = names.length === 1 ? `${quoted(names[0])}` : counted(names.length, "label");
   return question.ask(place, null, `${counted(done, "image")} ${done === 1 ? "is" : "are"} done already. What becomes of ${done === 1 ? "it" : "them"} when ${what} ${names.length === 1 ? "is" : "are"} added?`, [
     { value: "keep", text: "Keep as done", primary: true },
     { value: "review", text: "Send to needs review" },
-    ...(noAdding ? [] : [{ value: null, text: "Don't add" }]),
+    { value: null, text: "Don't add" },
   ]);
 }
 
@@ -80,15 +99,13 @@ export async function askImport(question, place, { request }) {
       setText(words, error.message);
     }
     field.disabled = false;
-    const add = question.node.querySelector("button.primary");
-    if (add) {
-      add.disabled = !found?.length;
-      setText(add, found?.length ? `Add ${counted(found.length, "label")}` : "Add");
-      (found?.length ? add : field).focus();
-    }
+    if (!question.isOpen || !question.node.contains(field)) return;
+    question.mainButton.disabled = !found?.length;
+    setText(question.mainButton, found?.length ? `Add ${counted(found.length, "label")}` : "Add");
+    (found?.length ? question.mainButton : field).focus();
   };
-  field.addEventListener("keydown", (event) => { if (event.key === "Enter") look(); });
-  field.addEventListener("input", () => { const add = question.node.querySelector("button.primary"); if (add) add.disabled = true; });
+  onEnter(field, look);
+  field.addEventListener("input", () => { question.mainButton.disabled = true; });
   const looking = element("button", { type: "button", text: "Look", on: { click: look } });
   const answer = await question.ask(place, null, "Take label names from", [{ value: "add", text: "Add", primary: true, disabled: true }],
     element("span", { class: "look-up" }, field, looking), words);

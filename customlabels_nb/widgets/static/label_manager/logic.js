@@ -67,8 +67,11 @@ export function someOf(names, most) {
   return names.length > most ? `${shown} and ${(names.length - most).toLocaleString("en")} more` : shown;
 }
 
-const KEYS = { ArrowUp: ["move", -1], ArrowDown: ["move", 1], Home: ["edge", 0], End: ["edge", -1], F2: ["rename"], Enter: ["rename"], Delete: ["remove"], Backspace: ["remove"], "/": ["filter"], "+": ["add"] };
-const LETTERS = { m: ["merge"], c: ["colour"] };
+const COMMANDS = new Map([
+  ["ArrowUp", ["move", -1]], ["ArrowDown", ["move", 1]], ["Home", ["edge", 0]], ["End", ["edge", -1]],
+  ["F2", ["rename"]], ["Enter", ["rename"]], ["Delete", ["remove"]], ["Backspace", ["remove"]],
+  ["m", ["merge"]], ["c", ["colour"]], ["/", ["filter"]], ["+", ["add"]],
+]);
 
 // From a key on the list to [what it does, and how]; null where it means nothing here.
 export function labelCommand(event) {
@@ -80,5 +83,5 @@ export function labelCommand(event) {
     return letter === "y" ? ["redo"] : null;
   }
   if (altKey) return key === "ArrowUp" ? ["shift", -1] : key === "ArrowDown" ? ["shift", 1] : null;
-  return KEYS[key] ?? LETTERS[key] ?? null;
+  return COMMANDS.get(key) ?? null;
 }

@@ -47,6 +47,11 @@ export class LabelRow {
     this.node.setAttribute("aria-selected", String(focused));
   }
 
+  // What is typed in the field, if it is open, counts.
+  finish() {
+    if (this.isRenaming) this.end(true);
+  }
+
   // The name becomes a field: Enter or leaving it renames, Esc doesn't.
   rename() {
     if (this.isRenaming) return;
@@ -72,6 +77,7 @@ export class LabelRow {
       },
     });
     this.field = field;
+    this.end = end;
     this.name.replaceWith(field);
     field.focus();
     field.select();

@@ -44,6 +44,7 @@ export function setText(node, text) {
 // Bytes as a data URI, which paints quicker than a blob URL.
 export function dataUri(bytes, mime = "image/jpeg") {
   const view = bytes instanceof DataView ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
+  if (view.toBase64) return `data:${mime};base64,${view.toBase64()}`; // browsers since 2025, and much quicker
   const parts = [];
   for (let at = 0; at < view.length; at += 0x8000) parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
   return `data:${mime};base64,${btoa(parts.join(""))}`;

@@ -12,10 +12,14 @@ export class EditQueue {
     this.listeners = new Set();
     this.waiting = this._restore();
     this.restored = this.waiting.length;
-    this.send = null;
+    this.senders = [];
     this.busy = false;
     this.lost = false;
     this.timer = null;
+  }
+
+  get send() {
+    return this.senders.at(-1) ?? null;
   }
 
   // "saved", "saving" or "lost"
@@ -28,15 +32,21 @@ export class EditQueue {
     return this.waiting.length;
   }
 
-  // `send(edit)` → Promise of the answer. The latest to connect sends for all.
+  // `send(edit)` → Promise of the answer. The latest to connect sends for all; when it ends, the one before it does.
   connect(send) {
-    this.send = send;
+    this.senders.push(send);
+    this._begin();
+    return () => {
+      const wasLast = this.send === send;
+      this.senders = this.senders.filter((other) => other !== send);
+      if (wasLast) this._begin();
+    };
+  }
+
+  _begin() {
     this.busy = false;
     this.lost = false;
     this._drain();
-    return () => {
-      if (this.send === send) this.send = null;
-    };
   }
 
   listen(listener) {
@@ -49,6 +59,12 @@ export class EditQueue {
     this._keep();
     this._tell({ type: "state" });
     this._drain();
+  }
+
+  // Edits that shall not be sent any more.
+  drop(edits) {
+    this.waiting = this.waiting.filter((edit) => !edits.includes(edit));
+    this._keep();
   }
 
   retryNow() {

@@ -1,268 +1,29 @@
 // Pages of pictures that are selected and edited: what the widgets share that show them. The page never waits for the
 // kernel: an edit is shown at once, and "saved" once the kernel has said so.
 
-import { element } from "./dom.js";
-import { columnsFor, neighbour, thumbnailSize } from "./pages.js";
-import { KernelGone, makeRequester } from "./requests.js";
-import { Selection } from "./selection.js";
-import { Editing } from "../gallery/editing.js";
-import { Listing } from "../gallery/listing.js";
-
-const FOLLOW_EVERY = 2_000;
-const SHOW_WAITING_AFTER = 150;
-const TELL_SELECTION_AFTER = 120;
+import { PageView } from "./page_view.js";
+import { neighbour } from "./pages.js";
+import { edited } from "./rows.js";
 
 // A widget extends it. Its _build(el) makes root, grid, tiles, empty, notices, foot and preview, and shows them in `el`; it
 // has greeted(), makeTile(id), commandOf(event), showBands(), showCounts(), _explainEmptiness() and, if `single`, _showStage().
-export class PicturePages {
-  constructor(model, el) {
-    this.model = model;
-    this.request = makeRequester(model);
-    this.listing = new Listing(this.request, () => this._pixels());
-    this.selection = new Selection();
-    this.focus = 0;
-    this.columns = 8;
-    this.info = null;
-    this.single = false;
-    this.closed = false;
-    this.turning = 0;
-    this.labelPane = null; // the label manager, where a widget has opened it
-    this.id = `clnb-${Math.random().toString(36).slice(2)}`;
-    this._build(el);
-    this._listen();
-    this.onPush = (message) => { if (message?.push) this._pushed(message); };
-    model.on("msg:custom", this.onPush);
-    this._hello();
+export class PicturePages extends PageView {
+  // -- what edits make of what is shown ---------------------------------------------------------------
+  // The row as an edit will leave it; the same object where nothing changes.
+  foresee(row, edit) {
+    return edited(row, edit, { alone: this.info.task === "single-label" });
   }
 
-  _listen() {
-    this.root.addEventListener("keydown", (event) => this._key(event));
-    this.grid.addEventListener("click", (event) => this._click(event));
-    this.grid.addEventListener("dblclick", (event) => this._look(this._placeOf(event)));
-    this.grid.addEventListener("pointerover", (event) => {
-      const row = this.listing.rowAt(this._placeOf(event));
-      if (row && event.pointerType === "mouse" && !this.single) this.preview.rest(row, event.target.closest(".tile"));
-    });
-    this.grid.addEventListener("pointerout", () => this.preview.leave());
-    this.resizing = new ResizeObserver(() => this._layout());
-    this.resizing.observe(this.root);
-    this.follower = setInterval(() => this._follow(), FOLLOW_EVERY);
+  // Count a row in the figures that are shown, or with -1 out of them.
+  count(row, by) {
+    const { counts, statuses } = this.info;
+    for (const label of new Set([...row.labels, ...row.boxes])) counts[label] = (Object.hasOwn(counts, label) ? counts[label] : 0) + by;
+    statuses[row.status] = (statuses[row.status] ?? 0) + by;
   }
 
-  close() {
-    this.closed = true;
-    clearInterval(this.follower);
-    clearTimeout(this.telling);
-    this.resizing.disconnect();
-    this.preview.close();
-    this.listing.close();
-    this.editing?.close();
-    this.labelPane?.close();
-    this.model.off("msg:custom", this.onPush);
-    this.request.close();
-    this.root.remove();
-  }
-
-  // -- between page and kernel ------------------------------------------------------------------------
-  async _hello() {
-    try {
-      [this.info] = await this.request("hello", {});
-      if (this.closed) return;
-      this.listing.size = this.info.size;
-      this.greeted();
-      this.editing ??= new Editing({ request: this.request, listing: this.listing, screen: this, key: this.info.key });
-      await this.show({ place: this.info.place });
-    } catch (error) {
-      if (this.closed) return;
-      const gone = error instanceof KernelGone;
-      const text = gone ? "The kernel doesn't answer. Run the cell again to go on; nothing that was saved is lost." : error.message;
-      this._say(text, gone ? { label: "Try again", run: () => this._hello() } : null);
-    } finally {
-      this.root.classList.remove("loading");
-    }
-  }
-
-  // Settle what is shown: a split, a query, a place or a page size that differ from now.
-  async show({ keep = null, ...change }) {
-    if (!this.info) return;
-    const { listing } = this;
-    const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, pixels: this._pixels(), ...change };
-    await this._whileTurning(async (isLatest) => {
-      let [answer, buffers] = await this.request("show", wanted);
-      while (answer.wait) { // features for the sort by similarity are being computed
-        this._say(`Looking at all images once: ${answer.wait.done.toLocaleString("en")} of ${answer.wait.total.toLocaleString("en")}…`);
-        await new Promise((resolve) => { setTimeout(resolve, 500); });
-        if (!isLatest()) return;
-        [answer, buffers] = await this.request("show", wanted);
-      }
-      if (!isLatest()) return;
-      Object.assign(this.info, answer.info);
-      listing.begin(answer.info.view, answer.page, buffers, wanted.size);
-      this.selection.clear();
-      this.focus = keep !== null && listing.isOnPage(keep) ? keep : listing.start;
-      this._layout();
-      this.showBands();
-      this._arrived();
-    });
-  }
-
-  async _go(place, { focus = null } = {}) {
-    const { listing } = this;
-    const start = listing.startOf(place);
-    await this._whileTurning(async (isLatest) => {
-      await listing.load(start);
-      if (!isLatest()) return;
-      listing.start = start;
-      this.focus = Math.min(Math.max(focus ?? start, start), listing.end - 1);
-      this._arrived();
-    });
-  }
-
-  async _whileTurning(work) {
-    const turn = (this.turning += 1);
-    const waiting = setTimeout(() => this.root.classList.add("waiting"), SHOW_WAITING_AFTER);
-    try {
-      await work(() => turn === this.turning && !this.closed);
-    } catch (error) {
-      const text = error instanceof KernelGone ? "The kernel doesn't answer; the page stays as it is." : error.message;
-      if (!this.closed) this.notices.say("show", text, { kind: "error" });
-    } finally {
-      clearTimeout(waiting);
-      if (turn === this.turning) this.root.classList.remove("waiting");
-    }
-  }
-
-  _arrived() {
-    this.notices.drop("show");
-    this._paint();
-    this.listing.prefetch();
-    this._tellSelection();
-  }
-
-  async _follow({ again = false } = {}) {
-    if (!this.info || this.closed || document.hidden) return;
-    if (this.following) { // what came after it asked is asked for when it is through
-      this.followAgain ||= again;
-      return;
-    }
-    this.following = true;
-    this.labelPane?.follow().catch(() => {});
-    try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
-      if (this.closed) return;
-      this.notices.drop("gone");
-      this.editing.tellState();
-      if (this.editing.queue.state === "lost") this.editing.queue.retryNow();
-      if (!news.info || this.editing.queue.size) return; // an edit on its way: its answer brings the news, too
-      Object.assign(this.info, news.info);
-      this.listing.renew(news.rows);
-      this.showBands();
-      this._paint();
-      if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
-    } catch (error) {
-      if (!this.closed && error instanceof KernelGone) this.showLost();
-    } finally {
-      this.following = false;
-    }
-    if (this.followAgain) {
-      this.followAgain = false;
-      this._follow();
-    }
-  }
-
-  showLost() {
-    this.foot.showState("lost", this.editing?.queue.size ?? 0);
-    this.notices.say("gone", "The kernel doesn't answer. What you label is kept in this page and sent when this cell runs again.", { kind: "error" });
-  }
-
-  _pushed(message) {
-    if (message.push === "show") this.show(message.change);
-    else if (message.push === "select") this._selectNames(message.images);
-    else if (message.push === "follow") this._follow({ again: true });
-  }
-
-  _tellSelection() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
-      const { view, start } = this.listing;
-      this.request("select", { view, ranges: this.selection.ranges(), focus: this.focus, place: start }).catch(() => {});
-    }, TELL_SELECTION_AFTER);
-  }
-
-  // A request that brings news of the project; says what went wrong and gives null if it was refused.
-  async _ask(kind, notice, content) {
-    try {
-      const [answer] = await this.request(kind, content);
-      Object.assign(this.info, answer.info);
-      this.showBands();
-      return answer;
-    } catch (error) {
-      this.notices.say(notice, error.message, { kind: "error" });
-      return null;
-    }
-  }
-
-  // -- painting ---------------------------------------------------------------------------------------
-  _pixels() {
-    return thumbnailSize(this.grid.clientWidth / Math.max(1, this.columns) || 160, globalThis.devicePixelRatio);
-  }
-
-  _layout() {
-    const width = this.root.clientWidth;
-    if (!width) return;
-    this.root.classList.toggle("medium", width < 980);
-    this.root.classList.toggle("narrow", width < 700);
-    this.columns = this.single ? 1 : columnsFor(this.listing.size, width - 24);
-    this.grid.style.setProperty("--columns", String(this.columns));
-    this.grid.dataset.size = String(this.listing.size);
-  }
-
-  showState(state, waiting) {
-    this.foot.showState(state, waiting);
-  }
-
-  _paint() {
-    const { listing } = this;
-    while (this.tiles.length < listing.count) {
-      const tile = this.makeTile(`${this.id}-${this.tiles.length}`);
-      this.tiles.push(tile);
-      this.grid.append(tile.node);
-    }
-    this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
-    this._explainEmptiness();
-    this.foot.showPlace(listing.start, listing.size, listing.total);
-    this._mark();
-  }
-
-  _paintTile(tile, place) {
-    const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
-    const { pictures } = this.listing;
-    if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place });
-    else tile.hide();
-  }
-
-  repaint(names) {
-    this.tiles.forEach((tile, index) => {
-      const place = this.listing.start + index;
-      if (names.has(this.listing.names[place])) this._paintTile(tile, place);
-    });
-    if (this.single && names.has(this.listing.names[this.focus])) this._showStage();
-  }
-
-  _mark() {
-    const { start, count } = this.listing;
-    for (let index = 0; index < count; index += 1) {
-      this.tiles[index].mark({ selected: this.selection.has(start + index), focused: start + index === this.focus });
-    }
-    const focused = this.tiles[this.focus - start];
-    if (count > 0 && focused) this.grid.setAttribute("aria-activedescendant", focused.node.id);
-    this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
-    if (this.single) this._showStage(focused);
-  }
-
-  _say(text, step = null) {
-    this.empty.hidden = false;
-    this.empty.replaceChildren(element("p", { text }), ...(step ? [element("button", { type: "button", text: step.label, on: { click: step.run } })] : []));
+  conflictWords({ theirs, yours }) {
+    const said = (labels) => (labels.length ? labels.join(", ") : "no label");
+    return `theirs is “${said(theirs)}”, yours “${said(yours)}”. Theirs stands.`;
   }
 
   // -- pointer and keys -------------------------------------------------------------------------------
@@ -295,8 +56,10 @@ export class PicturePages {
     this._do(command);
   }
 
+  // Keys that come while a page is turned are meant for the new one, and for none if it doesn't come.
   _do(command) {
-    this.actions(command)[command.do]?.();
+    if (this.turned && command.do !== "page" && command.do !== "escape") this.turned.then((arrived) => { if (arrived && !this.closed) this._do(command); });
+    else this.actions(command)[command.do]?.();
   }
 
   // What each command does; a widget adds its own.

@@ -1,0 +1,98 @@
+"""What the cells of ``annotator.py``'s notebook call: projects, and widgets to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import pandas as pd
+import traitlets
+from _gallery_kernel import LABELS, Timed, train_until
+
+import customlabels_nb as cl
+from customlabels_nb.widgets._base import join_modules
+
+__all__ = ["Bare", "Timed", "bbox_widget", "box_annotator", "create", "create_empty", "display", "train_until"]
+SIDE = 4096
+
+
+def ratios(count: int) -> np.ndarray:
+    """So many boxes inside an image: left, top, width, height as shares of its sides; shape (count, 4)."""
+    rng = np.random.default_rng(count)
+    sizes = rng.uniform(0.02, 0.12, (count, 2))
+    return np.hstack([rng.uniform(0, 1 - sizes), sizes])
+
+
+def _pixels(count: int) -> list[list[int]]:
+    """The same in pixels."""
+    places: list[list[int]] = (SIDE * ratios(count)).round().astype(int).tolist()
+    return places
+
+
+def create(photos: Path, counts: dict[str, int]) -> cl.Project:
+    """A project of all the photos; those that ``counts`` names have so many boxes."""
+    project = cl.create_project("photos", task="boxes")
+    project.add_images(photos, progress=False)
+    for label in LABELS:
+        project.labels.add(label)
+    images = project.train_set.images["image"]
+    drawn = []
+    for name, count in counts.items():
+        boxes = pd.DataFrame(_pixels(count), columns=["left", "top", "width", "height"])
+        labels = [LABELS[number % len(LABELS)] for number in range(count)]
+        drawn.append(boxes.assign(image=images[images.str.endswith(name)].iat[0], label=labels))
+    project.update("train", pd.concat(drawn))
+    return project
+
+
+def display(annotator: Any, name: str) -> int:
+    """Turn to the image of a file name; returns its number, counted from 1."""
+    image = next(image for image in annotator.session.table.names if image.endswith(name))
+    annotator.display(image)
+    return 1 + int(annotator.session.place_of(image))
+
+
+def create_empty(images: Sequence[str], label: str) -> cl.Project:
+    """A project of these images, in this order, with one label that none of them has."""
+    project = cl.create_project("person", task="boxes")
+    project.add_images(list(images), progress=False)
+    project.labels.add(label)
+    return project
+
+
+class Bare(anywidget.AnyWidget):
+    """A photo and boxes above it on a canvas of a width and height in CSS pixels."""
+
+    _esm = join_modules(Path(__file__).with_name("_annotator_bare.js"))
+    photo = traitlets.Bytes().tag(sync=True)
+    boxes = traitlets.List().tag(sync=True)
+    stage = traitlets.List().tag(sync=True)
+
+    def __init__(self, photo: Path, boxes: int, stage: Sequence[int]) -> None:
+        super().__init__(photo=photo.read_bytes(), boxes=ratios(boxes).tolist(), stage=list(stage))
+
+
+def box_annotator(photo: Path, boxes: int) -> Any:
+    """ipyannotations' ``BoxAnnotator`` of a photo with so many boxes."""
+    from ipyannotations.images import BoxAnnotator
+
+    annotator = BoxAnnotator(options=list(LABELS))
+    annotator.display(photo)
+    places = [(left, top, left + width, top + height) for left, top, width, height in _pixels(boxes)]
+    annotator.data = [{"type": "box", "label": LABELS[0], "xyxy": place} for place in places]
+    annotator.add_class("box-annotator")
+    return annotator
+
+
+def bbox_widget(photo: Path, boxes: int) -> Any:
+    """jupyter-bbox-widget's ``BBoxWidget`` of a photo with so many boxes."""
+    from jupyter_bbox_widget import BBoxWidget
+
+    names = ("x", "y", "width", "height")
+    drawn = [{**dict(zip(names, place, strict=True)), "label": LABELS[0]} for place in _pixels(boxes)]
+    widget = BBoxWidget(image=str(photo), classes=list(LABELS), bboxes=drawn)
+    widget.add_class("bbox-widget")
+    return widget

@@ -1,0 +1,261 @@
+"""The annotator in a real JupyterLab and browser: how closely a box follows the pointer, and how long one waits.
+
+A move of the pressed pointer counts until the frame that shows it is on the screen, by the browser's own trace; in turn
+with a bare widget that has the same photo and boxes and does nothing but paint them. What a key or the release of the
+button asks for counts until it is painted, pictures decoded and two frames begun. The photos are drawn here, 4,096
+pixels wide; a script draws the boxes of 50 real ones from their XML files, and what is exported is held against these.
+
+    python benchmarks/annotator.py [--quick] [--photos DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from _annotator_screens import AnnotatorScreen, Corners, Stage, draw_large, traced, truth_of
+from _measure import ROOT, TEST_DATA_VARIABLE, bound, figure, heading, own_environment, start
+from gallery import Bench, percentile, show, training
+
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.jupyter import BROWSER_FLAGS, Lab, notebook, serve
+
+PARTS = ("moves", "turning", "saving", "peers", "person")
+BOXES = {"boxes-100.jpg": 100, "boxes-500.jpg": 500}
+SIDE, PHOTO = 4096, (4096, 3072)
+FRAME = 1000 / 60
+LOOKED_AT = 500  # milliseconds that a person looks at an image at least
+OVER_BARE, FRAMES, PREFETCHED, SAVED, SAVED_WHILE_BUSY = 1.2, 2, 100, 100, 1_000
+SITE = "import importlib.util as u; print(u.find_spec('jupyter_bbox_widget').submodule_search_locations[0])"
+
+CELLS = {
+    "setup": """
+import sys
+from pathlib import Path
+sys.path.insert(0, {benchmarks!r})
+import _annotator_kernel as bench
+photos = Path({photos!r})
+project = bench.create(photos, {boxes!r})
+""",
+    "annotator": "a = project.annotate('train', sort='name')\ntimed = bench.Timed(a)\na",
+    "bare 100": "bench.Bare(photos / 'boxes-100.jpg', 100, stage)",
+    "bare 500": "bench.Bare(photos / 'boxes-500.jpg', 500, stage)",
+    "training": "bench.train_until(Path('stop'))",
+    "BoxAnnotator": "bench.box_annotator(photos / 'boxes-100.jpg', 100)",
+    "BBoxWidget": "bench.bbox_widget(photos / 'boxes-100.jpg', 100)",
+    "person": "person = bench.create_empty({real!r}, 'raccoon')\np = person.annotate('train')\np",
+}
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of everything is done."""
+
+    photos: int
+    rounds: int
+    boxes: int
+    moves: int
+    real: int
+
+
+FULL = Amounts(photos=40, rounds=8, boxes=30, moves=40, real=50)
+QUICK = Amounts(photos=8, rounds=2, boxes=6, moves=10, real=6)
+
+
+def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
+    """The pointer moves: the annotator and the bare widget in turn."""
+    lab = bench.page
+    for name, count in BOXES.items():
+        screen.display(bench, name)
+        size = screen.area.bounding_box()
+        bench.do(f"stage = ({round(size['width'])}, {round(size['height'])})")
+        bare = Stage(lab, f"{bench.run(f'bare {count}')} .bare", "canvas").ready()
+        ours: list[float] = []
+        theirs: list[float] = []
+        for turn in range(amounts.rounds):
+            for stage, times in ((screen, ours), (bare, theirs))[:: 1 if turn % 2 else -1]:
+                stage.ready()
+                with traced(lab.lab.browser, lab.page) as found:
+                    stage.drag(amounts.moves)
+                times += found
+        heading(f"a move of the pointer until it is on the screen, {count} boxes on {SIDE:,} × {SIDE:,} pixels:")
+        show("annotator", ours)
+        show("bare canvas", theirs)
+        if count == min(BOXES.values()):
+            bound("p95, annotator over bare", percentile(ours, 95) / percentile(theirs, 95), "×", at_most=OVER_BARE)
+        else:
+            bound("p95", percentile(ours, 95) / FRAME, " frames", at_most=FRAMES)
+
+
+def turning(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
+    """The next image, once its picture is here."""
+    heading(f"the next image painted, its picture fetched ahead ({PHOTO[0]:,} × {PHOTO[1]:,} pixels):")
+    number = screen.display(bench, "photo-000.jpg")
+    times = []
+    guides = []
+    for step in range(1, amounts.photos):
+        times.append(screen.next(number + step))
+        screen.quiet()
+        screen.page.wait_for_timeout(LOOKED_AT)
+        guides.append(screen.key("g", "guides"))
+    show("annotator", times)
+    show("a key that only shows guides, for comparison", guides)
+    bound("p95", percentile(times, 95), " ms", at_most=PREFETCHED)
+
+
+def saving(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
+    """A box until it is in the database, with an idle kernel and while a cell trains."""
+    count = 0
+    screen.display(bench, "photo-000.jpg")
+    for when, most in (("", SAVED), (", while a cell trains", SAVED_WHILE_BUSY)):
+        times = []
+        bench.forget()
+        with training(bench) if when else nullcontext():
+            screen.turn_to()
+            for _ in range(amounts.boxes):
+                count += 1
+                left, top = 30 + 90 * (count % 40), 40 + 180 * (count // 40)
+                times.append(screen.draw((left, top, left + 80, top + 160), count, "stored", fresh=True))
+            screen.quiet()
+            trips = bench.trips("save")
+        heading(f"a box drawn, until it is acknowledged{when}:")
+        show("annotator", times)
+        bench.show_parts("save", trips)
+        bound("p95", percentile(times, 95), " ms", at_most=most)
+    stored = bench.page.value("len(project.train_set.annotations)") - sum(BOXES.values())
+    figure("boxes drawn, boxes in the project's table", f"{count}, {stored}")
+
+
+def peers(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
+    """The same drag here and in other widgets for boxes, with an idle kernel and while a cell trains."""
+    heading("a move of the pointer until it is painted, one after the other, 100 boxes:")
+    screen.display(bench, "boxes-100.jpg")
+    stages: dict[str, Stage] = {"annotator": screen}
+    for name, area in (("BoxAnnotator", "canvas"), ("BBoxWidget", "img")):
+        if name == "BBoxWidget":
+            try:
+                command = own_environment(["jupyter-bbox-widget"], "jupyter_bbox_widget")
+            except SystemExit:
+                continue
+            package = last_line([*command, "-c", SITE])
+            bench.do(f"sys.path.append({str(Path(package).parent)!r})")  # behind what is here
+        known = len(bench.page.page_errors)
+        stages[name] = Stage(bench.page, bench.run(name), area).ready()
+        if bench.page.page_errors[known:] or stages[name].root.get_by_text("javascript error").count():
+            figure(name, f"shows an error: {(bench.page.page_errors[known:] or ['?'])[0].splitlines()[0][:100]}")
+            del bench.page.page_errors[known:]
+    for begin, when in ((0.15, "kernel idle"), (0.2, "while a cell trains")):
+        ours = 0.0
+        with nullcontext() if when == "kernel idle" else training(bench):
+            for name, stage in stages.items():
+                times = stage.ready().lags(amounts.moves, begin)
+                if len(times) < amounts.moves:
+                    figure(f"{name}, {when}", f"after {len(times)} moves nothing was painted within 5 s")
+                    continue
+                show(f"{name}, {when}", times)
+                ours = ours or percentile(times, 50)
+                if stage is not screen:
+                    figure("  its median over ours", f"{percentile(times, 50) / ours:.2f} ×")
+
+
+def last_line(command: list[str]) -> str:
+    """The last line that a command prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+
+
+def real_photos(count: int) -> list[tuple[Path, list[Corners]]]:
+    """The first real photos with the boxes that their XML files have; none where they aren't."""
+    folder = Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data") / "raccoon"
+    files = sorted((folder / "annotations").glob("*.xml"), key=lambda file: int(re.sub(r"\D", "", file.stem)))
+    found = [truth_of(file) for file in files[:count]]
+    return [(folder / "images" / name, boxes) for name, boxes in found]
+
+
+def person(bench: Bench, real: list[tuple[Path, list[Corners]]]) -> None:
+    """Real photos annotated by mouse from what is known of them, exported, and compared."""
+    bench.do("a.close()")
+    screen = AnnotatorScreen(bench.page, f"{bench.run('person')} .clnb-annotator")
+    screen.ready()
+    screen.at(1)
+    began, waited, scales = perf_counter(), 0.0, []
+    for number, (_, boxes) in enumerate(real, 1):
+        if number > 1:
+            waited += screen.next(number)
+        scales.append(screen.scale())
+        for count, box in enumerate(boxes, 1):
+            waited += screen.draw(box, count, fresh=count > 1)
+    took = perf_counter() - began
+    screen.quiet()
+    bench.do("person.train_set.to('voc', 'exported')")
+    written = dict(truth_of(file) for file in (bench.page.path.parent / "exported").rglob("*.xml"))
+    total, furthest, share = sum(len(boxes) for _, boxes in real), 0.0, 0.0
+    for (path, boxes), scale in zip(real, scales, strict=True):
+        for box, ours in zip(boxes, written[path.name], strict=True):
+            off = max(abs(a - b) for a, b in zip(box, ours, strict=True))
+            furthest, share = max(furthest, off), max(share, off / max(1, 1 / scale))
+    heading(f"{len(real)} real photos with {total} boxes, drawn by mouse from their XML files and exported:")
+    figure("an image's pixel on the screen", f"{min(scales):.2f} to {max(scales):.2f}")
+    figure("furthest side of an exported box from the truth", f"{furthest:.3g} px")
+    bound("the same, over max(1, 1 / zoom) px", share, "", at_most=1)
+    figure("boxes a minute of what one waits for the screen", f"{60_000 * total / waited:,.0f}")
+    figure("boxes a minute, with the script's own six moves a box", f"{60 * total / took:,.0f}")
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few photos and boxes: does it run?")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="where to draw the photos, kept for the next run")
+    options = parser.parse_args()
+    sys.argv = sys.argv[:1]
+    start(None, with_images=False)
+    from playwright.sync_api import sync_playwright
+
+    from tests import provision
+
+    program = provision.find_chromium()
+    if program is None:
+        print("There is no Chromium: `python -m tests` installs one.")
+        return
+    amounts, parts = QUICK if options.quick else FULL, options.only or PARTS
+    real = real_photos(amounts.real)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        photos = (options.photos or Path(folder) / "photos").absolute() / str(amounts.photos)
+        sizes = dict.fromkeys(BOXES, (SIDE, SIDE))
+        sizes |= {f"photo-{number:03}.jpg": PHOTO for number in range(amounts.photos)}
+        draw_large(photos / "large", sizes)
+        names = {"benchmarks": str(Path(__file__).parent), "photos": str(photos / "large"), "boxes": BOXES}
+        names["real"] = [str(path) for path, _ in real]
+        (Path(folder) / "jupyter").mkdir()
+        with serve(Path(folder) / "jupyter") as server:
+            chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+            lab = Lab(server, chromium, name="benchmark")
+            cells = {name: cell.format(**names) for name, cell in CELLS.items()}
+            bench = Bench(lab.open(notebook(*cells.values()), width=1400, height=1000), 0, cells)
+            bench.page.page.evaluate(Path(__file__).with_name("_annotator_clock.js").read_text("utf-8"))
+            bench.run("setup")
+            screen = AnnotatorScreen(bench.page, f"{bench.run('annotator')} .clnb-annotator")
+            screen.ready()
+            for part, measure in (("moves", moves), ("turning", turning), ("saving", saving), ("peers", peers)):
+                if part in parts:
+                    measure(bench, screen, amounts)
+            if "person" in parts and real:
+                person(bench, real)
+            elif "person" in parts:
+                print(f"\nThere are no real photos: put 'raccoon' below a folder that {TEST_DATA_VARIABLE} names.")
+            lab.close()
+            chromium.close()
+
+
+if __name__ == "__main__":
+    main()

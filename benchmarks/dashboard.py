@@ -1,0 +1,225 @@
+"""The dashboard of a large project in a real JupyterLab and browser: how long until it is there, and until it follows.
+
+It is opened by running its cell: from the start of that until progress is painted, and until all bars are, for which
+annotations have been read. It follows a second process that
+labels images: from the moment at which these are stored until their bar is painted with the new count. Figures of the
+kernel alone stand beside. The projects have no files: 250,000 images, 70 % of them labelled by eight people over three
+weeks, once with a label an image and once with 4.4 boxes an image.
+
+    python benchmarks/dashboard.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _measure import ROOT, bound, figure, heading, seconds, start
+
+sys.path.insert(0, str(ROOT))
+
+import customlabels_nb as cl
+from customlabels_nb import tables as t
+from customlabels_nb.store import Action
+from tests.browser.jupyter import BROWSER_FLAGS, Lab, LabPage, notebook, serve
+
+IMAGES, QUICK_IMAGES = 250_000, 10_000
+BOXES = 4.4
+LABELS = [f"label {number}" for number in range(20)]
+PEOPLE = [f"person {number}" for number in range(8)]
+TIMES, QUICK_TIMES = 15, 4
+OPENS, FOLLOWS = 1_000, 500
+
+_OTHER_PROCESS = """
+import sys, time
+import customlabels_nb as cl
+from customlabels_nb.labeling.rules import add_label
+project = cl.load_project(sys.argv[1])
+store = project._store
+names = project.train_set.images.query("status == 'unlabelled'")["image"].tolist()
+print("ready", flush=True)
+for line in sys.stdin:
+    name = names.pop()
+    rows, marks, _ = store.tables("train", images=[name])
+    after = add_label("label 0", annotator="person 0", alone=True)(rows, marks)
+    store.update_images("train", *after, cl.store.Action("label", "person 0"))
+    print(time.time() * 1000, flush=True)
+"""
+# both resolve two frames after the condition holds: then it is painted
+_PAINTED = """() => { window.painted = (condition) => new Promise((resolve) => {
+    const look = () => {
+        if (!condition()) requestAnimationFrame(look);
+        else requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.timeOrigin + performance.now())));
+    };
+    look();
+}); }"""
+_OPEN = """async (index) => {
+    const begun = performance.timeOrigin + performance.now();
+    const cell = document.querySelectorAll(".jp-Notebook .jp-Cell")[index];
+    const shown = (selector) => window.painted(() => cell.querySelector(`.clnb-dashboard ${selector}`));
+    const done = [shown(".progress-of .mark"), shown(".label-rows .mark")];
+    window.harness.runCell(index);
+    return (await Promise.all(done)).map((moment) => moment - begun);
+}"""
+_WATCH = """(text) => {
+    const marks = () => [...document.querySelectorAll(".clnb-dashboard .mark[data-key='train label 0']")];
+    window.seen = window.painted(() => marks().some((mark) => mark.getAttribute("aria-label") === text));
+}"""
+
+
+def create(folder: Path, name: str, images: int, *, boxes: bool) -> cl.Project:
+    """A project of so many images."""
+    project = cl.create_project(name, folder)
+    rng = np.random.default_rng(0)
+    for split, share in (("train", 0.8), ("test", 0.2)):
+        count = int(images * share)
+        names = np.array([f"/photos/2026-11/{split}/IMG_{number:07}.jpg" for number in range(count)], dtype=object)
+        status = rng.choice(["labelled", "unlabelled", "skipped", "needs_review"], count, p=[0.7, 0.2, 0.05, 0.05])
+        rows = {
+            "image": names,
+            "status": status,
+            "width": 640,
+            "height": 480,
+            "sha256": [f"{n:064x}" for n in range(count)],
+        }
+        labelled = np.flatnonzero(status == "labelled")
+        of = np.sort(rng.choice(labelled, int(count * BOXES))) if boxes else labelled
+        marks = pd.DataFrame(
+            {
+                "image": names[of],
+                "label": rng.choice(LABELS, len(of)),
+                "annotator": rng.choice(PEOPLE, len(of)),
+                "created": pd.Timestamp.now(tz="UTC")
+                + pd.to_timedelta(rng.integers(1, 21 * 86_400, len(of)), unit="s"),
+            }
+        )
+        if boxes:
+            marks = marks.assign(left=1.0, top=2.0, width=30.0, height=40.0)
+        tables = t.normalise_images(pd.DataFrame(rows)), t.normalise_annotations(marks)
+        project._place.store.add_images(split, *tables, Action("import", "somebody"))
+    return project
+
+
+def kernel_alone(project: cl.Project, times: int) -> None:
+    """What the kernel does, without a browser."""
+    opened = [seconds(lambda: project.dashboard().figures) for _ in range(3)]
+    figure(
+        "kernel alone: made, and all figures", f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})"
+    )
+    dashboard = project.dashboard()
+    assert dashboard.figures.complete
+    store = project._place.store
+    names = project.train_set.images["image"].tolist()
+    took = []
+    for number in range(times):
+        rows, marks, _ = store.tables("train", images=[names[number]])
+        store.update_images("train", rows.assign(status="skipped"), marks, Action("mark skipped", "somebody"))
+        took.append(seconds(dashboard._figures))
+    figure("kernel alone: figures after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
+    for _ in took:
+        store.undo(None, Action("undo", "somebody"))
+    dashboard.close()
+
+
+def follow(page: LabPage, folder: Path, name: str, times: int) -> list[float]:
+    """Milliseconds from a second process's commit until the bar is painted."""
+    other = subprocess.Popen(
+        [sys.executable, "-c", _OTHER_PROCESS, str(folder / name)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdin is not None
+    assert other.stdout is not None
+    took = []
+    try:
+        assert other.stdout.readline() == "ready\n"
+        mark = page.page.locator(".clnb-dashboard .mark[data-key='train label 0']").last
+        for _ in range(times):
+            said = str(mark.get_attribute("aria-label"))
+            count = int("".join(filter(str.isdigit, said.split(":")[1])))
+            page.page.evaluate(_WATCH, said.replace(f"{count:,}", f"{count + 1:,}"))
+            other.stdin.write("\n")
+            other.stdin.flush()
+            stored = float(other.stdout.readline())
+            took.append(float(page.page.evaluate("window.seen")) - stored)
+            page.page.wait_for_timeout(150 + 37 * len(took) % 200)  # at any moment of the watch's turn
+    finally:
+        other.stdin.close()
+        other.wait(10)
+    return took
+
+
+def show(name: str, values: list[float], at_most: float | None) -> None:
+    """The median, and the slowest beside its bound."""
+    figure(f"{name}, median", f"{statistics.median(values):.0f} ms ({len(values)} times)")
+    if at_most is None:
+        figure(f"{name}, slowest", f"{max(values):.0f} ms")
+    else:
+        bound(f"{name}, slowest", max(values), " ms", at_most=at_most)
+
+
+def measure(chromium: Any, server: Any, folder: Path, name: str, times: int, *, boxes: bool) -> None:
+    """Open a project's dashboard, and let it follow."""
+    setup = f"import customlabels_nb as cl\nproject = cl.load_project({str(folder / name)!r})"
+    cells = [setup, *["project.dashboard()"] * 4]
+    lab = Lab(server, chromium, name="dashboard")
+    page = lab.open(notebook(*cells), width=1400, height=1500)
+    page.page.evaluate(_PAINTED)
+    page.run_cell(0)
+    page.page.evaluate(_OPEN, 1)  # the first widget of a page also loads what widgets need
+    opened: list[list[float]] = []
+    for index in (2, 3, 4):
+        opened.append(page.page.evaluate(_OPEN, index))
+        page.page.evaluate(
+            "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.setOutputs([])",
+            index - 1,
+        )
+    show("opens: progress painted", [first for first, _ in opened], OPENS)
+    show("opens: all bars painted", [whole for _, whole in opened], None if boxes else OPENS)
+    page.page.wait_for_timeout(9_000)  # until those that were closed watch no more
+    show("follows a second process", follow(page, folder, name, times), FOLLOWS)
+    page.save()
+    figure("the saved notebook", f"{page.path.stat().st_size / 1000:.0f} KB")
+    lab.close()
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few images: does it run?")
+    options = parser.parse_args()
+    sys.argv = sys.argv[:1]
+    start(None, with_images=False)
+    from playwright.sync_api import sync_playwright
+
+    from tests import provision
+
+    program = provision.find_chromium()
+    if program is None:
+        print("There is no Chromium: `python -m tests` installs one.")
+        return
+    images, times = (QUICK_IMAGES, QUICK_TIMES) if options.quick else (IMAGES, TIMES)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        folder = Path(temporary)
+        (folder / "jupyter").mkdir()
+        with serve(folder / "jupyter") as server:
+            chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+            for name, boxes in (("labels", False), ("boxes", True)):
+                heading(f"{images:,} images, {f'{BOXES} boxes an image' if boxes else 'a label an image'}:")
+                project = create(folder, name, images, boxes=boxes)
+                kernel_alone(project, times)
+                project.close()
+                measure(chromium, server, folder, name, times, boxes=boxes)
+            chromium.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The dashboard: translates between the page and a :class:`~customlabels_nb.labeling.dashboard.DashboardSession`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError
+from customlabels_nb.formats import FORMATS
+from customlabels_nb.labeling import Query
+from customlabels_nb.labeling.dashboard import Checked, DashboardSession, Figures, LastVersion
+from customlabels_nb.labeling.exporting import MORE, Exported
+from customlabels_nb.labeling.jobs import Job
+from customlabels_nb.labeling.progress import UNITS, microseconds
+from customlabels_nb.text import escaped
+from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
+from customlabels_nb.widgets.gallery import Gallery
+from customlabels_nb.widgets.history import history_handlers
+from customlabels_nb.widgets.still import display_with_still
+
+_MOST_ISSUES = 50
+_PATIENCE = 0.3  # seconds until the page shows what is known so far
+_LARGEST_OFFSET = timedelta(hours=15)
+_STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "not done"}
+
+
+class Dashboard(Answers, anywidget.AnyWidget):
+    """How labelling is going; made by :meth:`customlabels_nb.project.Project.dashboard`.
+
+    A click on a bar or a number opens a gallery below with exactly the images that it counts. Other cells can read and
+    steer it: ``figures``, ``show_images``, ``gallery``, ``observe``.
+
+    Attributes
+    ----------
+    seen : int
+        The id of the action as of which figures are shown; ``observe(handler, "seen")`` follows what is done.
+    """
+
+    _esm = join_modules(STATIC / "dashboard.js")
+    _css = join_styles("shared/base.css", "history.css", "dashboard.css")
+
+    seen = traitlets.Int(0)
+
+    def __init__(self, session: DashboardSession, gallery: Callable[[str, Query], Gallery]) -> None:
+        super().__init__()
+        self.session = session
+        self._new_gallery = gallery
+        self._galleries: dict[str, Gallery] = {}
+        self._shown = ""
+        self._unit, self._offset = "hour", timedelta()
+        self._box = ipywidgets.VBox([self])
+        self._watch = session.watch(self._push)
+        for job in (session.checking, session.exporting):
+            job.told = self._push_jobs
+        self.handlers = {
+            "hello": self._hello,
+            "follow": self._follow,
+            "unit": self._set_unit,
+            "open": self._open,
+            "close": self._close,
+            "check": self._check,
+            "export": self._export,
+            "stop": self._stop,
+            **history_handlers(session.actions),
+        }
+        self.on_msg(self.answer)
+
+    # -- for other cells ----------------------------------------------------------------------------
+    @property
+    def figures(self) -> Figures:
+        """The figures as they are now, as tables."""
+        return self.session.figures(self._unit, offset=self._offset)
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """The gallery that is open below, None if there is none."""
+        return self._galleries.get(self._shown)
+
+    def show_images(self, split: str = t.TRAIN, **link: Any) -> Gallery:
+        """Open a gallery below with the images that a figure counts.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+        **link
+            One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding``, ``action``; see
+            :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. All images without any.
+        """
+        query = self.session.query(split, link)
+        gallery = self._galleries.get(split)
+        if gallery is None:
+            gallery = self._galleries[split] = self._new_gallery(split, query)
+        else:
+            gallery.session.open(split)
+            gallery.session.follow()
+            gallery.set_filter(**{field.name: getattr(query, field.name) for field in fields(query)})
+        self._shown = split
+        self._box.children = (self, gallery)
+        return gallery
+
+    def close(self) -> None:
+        """End the dashboard, and the galleries that it opened."""
+        self._watch.stop()
+        for gallery in self._galleries.values():
+            gallery.close()
+        self._galleries.clear()
+        self._box.close()
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        display_with_still(self._box, self._still())
+
+    def _still(self) -> str:
+        figures = self.session.figures(wait=0)
+        lines = []
+        for split in t.SPLITS:
+            own = figures.statuses[figures.statuses["split"] == split].set_index("status")["images"]
+            said = ", ".join(f"{own[status]:,} {words}" for status, words in _STATUS_WORDS.items() if own[status])
+            lines.append(f"{split}: {said or 'no images'}")
+        lines.append(f"{self.session.project}: how labelling was going. Run this cell to see how it goes now.")
+        inner = "".join(f"<div>{escaped(line)}</div>" for line in lines)
+        style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
+        return f'<div class="clnb-still" style="{style}">{inner}</div>'
+
+    # -- what the page asks for ---------------------------------------------------------------------
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        offset = timedelta(minutes=int(content.get("offset") or 0))
+        if abs(offset) > _LARGEST_OFFSET:
+            raise InputError(f"offset={content['offset']!r} is more than a clock can differ.")
+        self._offset = offset
+        return {**self._news({}), "formats": list(FORMATS)}
+
+    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return self._news(content)
+
+    def _news(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """What the page doesn't know yet: figures, and how jobs stand."""
+        self._watch.awake()
+        told: dict[str, Any] = {}
+        if known.get("seen") != self.session.last_action():
+            told["figures"] = self._figures()
+        if known.get("jobs") != self._job_changes():
+            told["jobs"] = self._jobs()
+        return told
+
+    def _figures(self) -> dict[str, Any]:
+        figures = self.session.figures(self._unit, offset=self._offset, wait=_PATIENCE)
+        if figures.complete:
+            self.seen = figures.seen
+        else:
+            self.session.when_complete(self._push)
+        return figures_as_json(figures) | {
+            "project": self.session.project,
+            "task": self.session.task,
+            "read_only": self.session.read_only,
+            "unit": self._unit,
+        }
+
+    def _push(self) -> None:
+        self.send({"push": "news", "news": {"figures": self._figures()}})
+
+    def _push_jobs(self) -> None:
+        self.send({"push": "news", "news": {"jobs": self._jobs()}})
+
+    def _job_changes(self) -> int:
+        return self.session.checking.changes + self.session.exporting.changes
+
+    def _jobs(self) -> dict[str, Any]:
+        changes = self._job_changes()
+        check = _job_as_json(self.session.checking, _checked_as_json)
+        return {"changes": changes, "check": check, "export": _job_as_json(self.session.exporting, _exported_as_json)}
+
+    def _set_unit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        if content["unit"] not in UNITS:
+            raise InputError(f"unit={content['unit']!r} is not known; use one of {tuple(UNITS)!r}.")
+        self._unit = content["unit"]
+        return {"figures": self._figures()}
+
+    def _open(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        gallery = self.show_images(content["split"], **content["link"])
+        return {"total": len(gallery.session.view)}
+
+    def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self._shown = ""
+        self._box.children = (self,)
+        return {}
+
+    def _check(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.session.check()
+        return {"jobs": self._jobs()}
+
+    def _export(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        include = [name for name in MORE if name in content["include"]]
+        options = {"splits": content["splits"], "include": include, "copy_images": bool(content["copy_images"])}
+        self.session.export(str(content["folder"]), content["format"], **options)
+        return {"jobs": self._jobs()}
+
+    def _stop(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        job: Job[Any] = self.session.checking if content["job"] == "check" else self.session.exporting
+        job.stop()
+        return {}
+
+
+def figures_as_json(figures: Figures) -> dict[str, Any]:
+    """Figures as the page takes them; times are microseconds since 1970."""
+    statuses: dict[str, dict[str, int]] = {split: {} for split in t.SPLITS}
+    for split, status, images in figures.statuses.itertuples(index=False, name=None):
+        statuses[split][status] = images
+    pace = figures.annotators["images_per_hour"]
+    people = figures.annotators.assign(images_per_hour=pace.astype(object).where(pace.notna(), None))
+    starts = microseconds(figures.work["start"])
+    counts = figures.work[list(t.SPLITS)].itertuples(index=False, name=None)
+    return {
+        "seen": figures.seen,
+        "statuses": statuses,
+        "labels": figures.labels.to_numpy(dtype=object).tolist(),
+        "annotators": people.to_numpy(dtype=object).tolist(),
+        "work": [[start, *own] for start, own in zip(starts, counts, strict=True)],
+        "queue": {kind: own for kind, *own in figures.queue.itertuples(index=False, name=None)},
+        "usable": figures.usable,
+        "complete": figures.complete,
+        "version": None if figures.version is None else _version_as_json(figures.version),
+    }
+
+
+def _version_as_json(version: LastVersion) -> dict[str, Any]:
+    created, changed = microseconds([version.created, version.changed_at or version.created])
+    return {
+        "name": version.name,
+        "created": created,
+        "f1": version.f1,
+        "changes": version.changes,
+        "changed_at": changed if version.changes else None,
+        "labelled": version.labelled,
+    }
+
+
+def _job_as_json(job: Job[Any], result_as_json: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    state = job.state
+    now = state.progress
+    return {
+        "state": state.name,
+        "error": state.error,
+        "progress": None if now is None else {"phase": now.phase, "done": now.done, "total": now.total},
+        "result": None if state.result is None else result_as_json(state.result),
+    }
+
+
+def _checked_as_json(checked: Checked) -> dict[str, Any]:
+    report = checked.report
+    found = report.issues[["code", "severity", "images", "message", "advice"]].to_dict("records")
+    for number, row in enumerate(found):
+        row["splits"] = {split: count for split in t.SPLITS if (count := len(report.images_of(number, split)))}
+    return {"seen": checked.seen, "findings": found, "plan": list(checked.plan)}
+
+
+def _exported_as_json(exported: Exported) -> dict[str, Any]:
+    issues = exported.issues
+    return {
+        "folder": str(exported.folder),
+        "images": exported.images,
+        "files": len(exported.files),
+        "issues": issues["message"].head(_MOST_ISSUES).tolist(),
+        "more": max(0, len(issues) - _MOST_ISSUES),
+    }

@@ -1,0 +1,99 @@
+"""The history panel: what was done to a project, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from customlabels_nb.labeling.action_list import PAGE, ActionList
+from customlabels_nb.text import escaped
+from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
+from customlabels_nb.widgets.still import display_with_still
+
+_IN_STILL = 10
+_MOST_ROWS = 1_000
+
+
+def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
+    """What answers a page that shows the history; also for widgets that have it beside other things."""
+
+    def page(content: dict[str, Any], buffers: list[Any]) -> Any:
+        seen = actions.last_action()  # first: what comes meanwhile is looked for again
+        if content.get("seen") == seen:
+            return {}
+        limit = min(max(int(content.get("limit") or PAGE), 1), _MOST_ROWS)
+        rows = actions.rows(before=content.get("before"), who=content.get("who"), limit=limit + 1)
+        return {
+            "seen": seen,
+            "project": actions.project,
+            "people": actions.people(),
+            "rows": rows[:limit],
+            "more": len(rows) > limit,
+            "read_only": actions.read_only,
+        }
+
+    def details(content: dict[str, Any], buffers: list[Any]) -> Any:
+        return actions.details(int(content["id"]))
+
+    def undo(content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {"images": actions.undo(int(content["id"])), "undone_by": actions.last_action()}
+
+    return {"history": page, "history details": details, "history undo": undo}
+
+
+class HistoryPanel(Answers, Hears, anywidget.AnyWidget):
+    """Who did what when, and undo of it; made by :meth:`customlabels_nb.project.Project.history_panel`.
+
+    Attributes
+    ----------
+    action : int
+        The id of the action that is opened, 0 for none; ``observe(handler, "action")`` follows it.
+    """
+
+    _esm = join_modules(STATIC / "history.js")
+    _css = join_styles("shared/base.css", "history.css")
+
+    action = traitlets.Int(0)
+
+    def __init__(self, actions: ActionList) -> None:
+        super().__init__()
+        self.actions = actions
+        own: dict[str, Handler] = dict(history_handlers(actions))
+        self.handlers = {**own, "history details": self._opened(own["history details"])}
+        self.hear_of(actions.root)
+        self.on_msg(self.answer)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The latest actions, newest first, without what they changed; ``project.history`` has all of it."""
+        return self.actions.table()
+
+    def undo(self, action_id: int) -> int:
+        """Take an action back; returns how many images changed."""
+        return self.actions.undo(action_id)
+
+    def _opened(self, details: Handler) -> Handler:
+        def handler(content: dict[str, Any], buffers: list[Any]) -> Any:
+            self.action = int(content["id"])
+            return details(content, buffers)
+
+        return handler
+
+    def _ipython_display_(self) -> None:
+        display_with_still(self, self._still())
+
+    def _still(self) -> str:
+        table = self.actions.table(limit=_IN_STILL)
+        lines = "".join(
+            f"<div>{row.created:%Y-%m-%d %H:%M} · {escaped(row.who)} · {escaped(row.what)} · {row.count:,}</div>"
+            for row in table.itertuples()
+        )
+        words = f"{self.actions.project}: the latest {len(table)} actions. Run this cell to see all."
+        return (
+            '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
+            f"{lines}<div>{escaped(words)}</div></div>"
+        )

@@ -1,0 +1,100 @@
+"""The review widget: translates between the page and a :class:`~customlabels_nb.labeling.review.ReviewSession`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.labeling import Outcome, news
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
+from customlabels_nb.widgets._edits import EditedPages, Operation
+
+_OPERATIONS: dict[str, Operation] = {
+    "approve": lambda session, images, edit, revisions: session.approve(images, revisions=revisions),
+    "label": lambda session, images, edit, revisions: session.correct(
+        images, edit["label"], instead_of=edit.get("instead_of"), revisions=revisions
+    ),
+    "unlabel": lambda session, images, edit, revisions: session.correct(
+        images, edit["label"], on=False, revisions=revisions
+    ),
+    "toggle": lambda session, images, edit, revisions: session.correct_toggling(
+        images, edit["label"], revisions=revisions
+    ),
+    "reject": lambda session, images, edit, revisions: session.reject(images, revisions=revisions),
+}
+
+
+class Review(EditedPages):
+    """Look through what was labelled: approve, correct, reject; made by :meth:`customlabels_nb.project.Project.review`.
+
+    Every decision is stored at once. Other cells can read and steer it: ``selected``, ``set_filter``, ``observe``,
+    ``approve``, ``correct``, ``reject``.
+
+    Attributes
+    ----------
+    selection : tuple of str
+        The selected images, or the one in focus; ``observe(handler, "selection")`` follows it.
+    """
+
+    _esm = join_modules(STATIC / "review.js")
+    _css = join_styles("shared/base.css", "shared/tiles.css", "review.css")
+    operations = _OPERATIONS
+    giving = ("label", "toggle")
+
+    session: ReviewSession
+
+    def __init__(
+        self,
+        session: ReviewSession,
+        files: SessionFiles,
+        *,
+        project: str,
+        key: str,
+        query: ReviewQuery | None = None,
+        page_size: int = 24,
+    ) -> None:
+        # edits wait in the page under this key: those of a gallery are none that a review could send
+        super().__init__(session, files, project=project, key=f"{key} review", query=query, page_size=page_size)
+
+    # -- for other cells ----------------------------------------------------------------------------
+    @property
+    def progress(self) -> dict[str, Any]:
+        """How many images of the dataset are ``left`` to review and ``done``, and left ``by_label``."""
+        self.session.follow()
+        return self.session.progress()
+
+    def approve(self, images: Sequence[str] | None = None) -> Outcome:
+        """Say that images (those selected, unless they are given) are labelled rightly."""
+        return self._tell(self.session.approve(self._chosen(images)))
+
+    def correct(self, label: str, images: Sequence[str] | None = None) -> Outcome:
+        """Say that images (those selected, unless they are given) have this label."""
+        return self._tell(self.session.correct(self._chosen(images), label))
+
+    def reject(self, images: Sequence[str] | None = None) -> Outcome:
+        """Take the labels of images (those selected, unless they are given) away: they are in the queue again."""
+        return self._tell(self.session.reject(self._chosen(images)))
+
+    def _chosen(self, images: Sequence[str] | None) -> list[str]:
+        if isinstance(images, str):
+            raise InputError(f"images={images!r} is one name; give a list of them.")
+        chosen = list(self.selection if images is None else images)
+        if not chosen:
+            raise InputError("No image is selected; select some in the widget, or give images=[…].")
+        return chosen
+
+    def _tell(self, outcome: Outcome) -> Outcome:
+        news.tell(self.session.root)
+        return outcome
+
+    # -- what the page asks for ---------------------------------------------------------------------
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "review": self.session.progress()}
+
+    def _still_words(self) -> str:
+        progress = self.session.progress()
+        done, total = progress["done"], progress["done"] + progress["left"]
+        return f"{self._project}, {self.session.split}: {done:,} of {total:,} reviewed. Run this cell to review."

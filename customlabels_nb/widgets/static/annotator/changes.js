@@ -1,0 +1,197 @@
+// What people change beside drawing: labels, numbers, status, predictions, copies.
+
+import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
+import { placed, taken, withNumber } from "./fitting.js";
+
+export class Changes {
+  // `screen` has sheet, info, label, hidden, locked, drawing, notices, request(kind, content), takeInfo(info), changed()
+  // and shown().
+  constructor(screen) {
+    this.screen = screen;
+    this.clipboard = null;
+    this.prediction = null; // the selected one
+  }
+
+  get may() {
+    return Boolean(this.screen.sheet) && !this.screen.info.read_only;
+  }
+
+  hint(text) {
+    this.screen.notices.say("hint", text);
+  }
+
+  chooseLabel(label) {
+    const { screen } = this;
+    screen.label = label;
+    const { sheet } = screen;
+    if (this.may && sheet.shape && sheet.shape.label !== label) {
+      sheet.replace(sheet.selected, { ...sheet.shape, label });
+      screen.changed();
+    } else screen.shown();
+  }
+
+  async addLabel(name) {
+    const { screen } = this;
+    try {
+      const [{ info, label }] = await screen.request("add label", { label: name });
+      screen.takeInfo(info);
+      this.chooseLabel(label);
+    } catch (error) {
+      screen.notices.say("label", `Not added: ${error.message}`, { kind: "error" });
+    }
+  }
+
+  toggleWhole(label) {
+    if (!this.may) return;
+    const { sheet, info } = this.screen;
+    const has = sheet.labels.includes(label);
+    const others = info.task === "single-label" ? [] : sheet.labels;
+    sheet.change({ labels: has ? sheet.labels.filter((own) => own !== label) : [...others, label] });
+    this.screen.changed();
+  }
+
+  // The same again takes the status back.
+  setStatus(status) {
+    if (!this.may) return;
+    const { sheet } = this.screen;
+    if (status === "labelled" && !sheet.isBare) {
+      this.hint("There is something on this image: remove it first.");
+      return;
+    }
+    const back = sheet.isBare ? "unlabelled" : "labelled";
+    sheet.change({ status: sheet.status === status ? back : status, predictions: status === "labelled" ? [] : sheet.predictions });
+    this.prediction = null;
+    this.screen.changed();
+  }
+
+  setNumber(name, text) {
+    const { sheet } = this.screen;
+    if (!this.may || !sheet.shape) return;
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    const shape = withNumber(sheet.shape, name, value, sheet.image);
+    if (shape) {
+      sheet.replace(sheet.selected, shape);
+      this.screen.changed();
+    } else {
+      if (Number.isFinite(value)) this.hint(HINT_SMALL);
+      this.screen.shown();
+    }
+  }
+
+  // -- predictions --------------------------------------------------------------------------------------
+  accept(indices) {
+    if (!this.may) return;
+    const { sheet, hidden } = this.screen;
+    const chosen = indices.filter((index) => sheet.predictions[index]);
+    if (!chosen.length) return;
+    const good = chosen.map((index) => taken(sheet.predictions[index], sheet.image)).filter(Boolean);
+    for (const { label } of good) hidden.delete(label);
+    const predictions = sheet.predictions.filter((_, index) => !chosen.includes(index));
+    this.prediction = null;
+    sheet.change({ shapes: [...sheet.shapes, ...good], predictions, selected: null });
+    if (good.length < chosen.length) this.hint("What lies outside the image was left out.");
+    this.screen.changed({ keepHint: true });
+  }
+
+  acceptAll() {
+    this.accept((this.screen.sheet?.predictions ?? []).map((_, index) => index));
+  }
+
+  _dropPrediction() {
+    const { sheet } = this.screen;
+    const dropped = this.prediction;
+    this.prediction = null;
+    sheet.change({ predictions: sheet.predictions.filter((_, index) => index !== dropped) });
+    this.screen.shown();
+  }
+
+  // Shapes in order, then what is predicted. False where there is nothing to go through.
+  cycle(by) {
+    const { sheet, drawing } = this.screen;
+    if (!sheet) return false;
+    const order = [
+      ...sheet.shapes.flatMap((shape, index) => (drawing.usable(shape) ? [["shape", index]] : [])),
+      ...sheet.predictions.map((_, index) => ["prediction", index]),
+    ];
+    if (!order.length) return false;
+    const at = order.findIndex(([kind, index]) => index === (kind === "shape" ? sheet.selected : this.prediction));
+    const [kind, index] = order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
+    this.select(kind === "shape" ? index : null, kind === "prediction" ? index : null);
+    return true;
+  }
+
+  select(index, prediction = null) {
+    this.screen.sheet.select(index);
+    this.prediction = prediction;
+    this.screen.shown();
+  }
+
+  // -- shapes ---------------------------------------------------------------------------------------------
+  remove() {
+    if (!this.may) return;
+    const { screen } = this;
+    const { sheet, drawing } = screen;
+    if (drawing.dropCorner()) screen.shown();
+    else if (this.prediction !== null) this._dropPrediction();
+    else if (drawing.corner !== null && sheet.shape.polygon.length > 3) {
+      if (drawing.removeCorner()) screen.changed();
+    } else if (sheet.shape) {
+      sheet.remove(sheet.selected);
+      screen.changed();
+    }
+  }
+
+  nudge(dx, dy) {
+    if (this.may && this.screen.drawing.nudge(dx, dy)) this.screen.changed();
+  }
+
+  copy() {
+    const { shape } = this.screen.sheet ?? {};
+    if (shape) this.clipboard = shape;
+  }
+
+  paste() {
+    if (this.clipboard) this._put(this.clipboard);
+  }
+
+  duplicate() {
+    const { shape } = this.screen.sheet ?? {};
+    if (shape) this._put(shape, 10);
+  }
+
+  // On the image that is shown, inside it, and selected so that arrows move it.
+  _put(shape, shift = 0) {
+    if (!this.may) return;
+    const { sheet, hidden, info } = this.screen;
+    if (!info.labels.some(({ label }) => label === shape.label)) {
+      this.hint(HINT_LABEL);
+      return;
+    }
+    hidden.delete(shape.label);
+    this.prediction = null;
+    sheet.add(placed(shape, sheet.image, shift), { select: true });
+    this.screen.changed();
+  }
+
+  // `kind` is "undo" or "redo".
+  takeBack(kind) {
+    const { sheet, drawing } = this.screen;
+    if (kind === "undo" && drawing.dropCorner()) {
+      this.screen.shown();
+      return;
+    }
+    if (!this.may) return;
+    this.prediction = null;
+    if (sheet[kind]()) this.screen.changed();
+    else this.hint(`There is nothing to ${kind} on this image.`);
+  }
+
+  // Hides or locks the shapes of a label, or no longer. `set` is "hidden" or "locked".
+  toggle(set, label) {
+    const { screen } = this;
+    if (!label) return;
+    if (!screen[set].delete(label)) screen[set].add(label);
+    if (screen.sheet?.shape && !screen.drawing.usable(screen.sheet.shape)) screen.sheet.select(null);
+    screen.shown();
+  }
+}

@@ -1,0 +1,139 @@
+// Keys: which of them mean something here, and what is done then.
+
+import { HINT_LABEL } from "./drawing.js";
+import { drawingCommand } from "./keys.js";
+import { KeyboardBox } from "./keyboard_box.js";
+
+const CHANGES = new Set(["remove", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
+
+export class Commands {
+  // `screen` has what Changes needs, and changes, canvas, left, panel, turn(by), useTool(name), toggleGuides(), help().
+  constructor(screen) {
+    this.screen = screen;
+    this.keyboardBox = new KeyboardBox();
+    this.leaving = false; // Tab leaves the widget
+  }
+
+  key(event) {
+    const { screen } = this;
+    if (!screen.info || event.defaultPrevented || event.target.closest("input, select, textarea")) return;
+    const onButton = event.target.closest("button, a");
+    if (onButton && ["Enter", " ", "Tab"].includes(event.key)) return;
+    const command = event.key === " " ? { do: "space" } : drawingCommand(event);
+    if (!command || (command.do === "cycle" && this._leavesByTab())) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.run(command);
+  }
+
+  // Tab goes through the shapes; after Esc, or where there are none, on to the next element as everywhere.
+  _leavesByTab() {
+    const { sheet } = this.screen;
+    const leaves = this.leaving || !sheet || !(sheet.shapes.length + sheet.predictions.length);
+    this.leaving = false;
+    return leaves;
+  }
+
+  run(command) {
+    const { screen } = this;
+    const { canvas, changes, drawing } = screen;
+    if (command.do !== "escape") this.leaving = false;
+    // while a pointer draws, only Esc and the view are for keys
+    if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
+    const actions = {
+      label: () => { const own = screen.info.labels[command.number - 1]; if (own) changes.chooseLabel(own.label); },
+      tool: () => screen.useTool(command.tool),
+      find: () => screen.left.find(),
+      arrow: () => this._arrow(command.by),
+      cycle: () => changes.cycle(command.by),
+      enter: () => this._enter(),
+      escape: () => this._escape(),
+      remove: () => changes.remove(),
+      copy: () => changes.copy(),
+      paste: () => changes.paste(),
+      duplicate: () => changes.duplicate(),
+      undo: () => changes.takeBack("undo"),
+      redo: () => changes.takeBack("redo"),
+      "accept all": () => changes.acceptAll(),
+      status: () => changes.setStatus(command.status),
+      turn: () => screen.turn(command.by),
+      zoom: () => canvas.zoom(command.by, canvas.at ?? undefined),
+      fit: () => canvas.fit(),
+      "one to one": () => canvas.oneToOne(),
+      guides: () => screen.toggleGuides(),
+      hide: () => changes.toggle("hidden", screen.label),
+      lock: () => changes.toggle("locked", screen.label),
+      "keyboard box": () => this._beginBox(),
+      space: () => this.holdSpace(true),
+      help: () => screen.help(),
+    };
+    actions[command.do]();
+    canvas.paintSoon();
+  }
+
+  holdSpace(held) {
+    this.screen.canvas.holdSpace(held);
+  }
+
+  // -- a box by keys ------------------------------------------------------------------------------------
+  _beginBox() {
+    const { sheet, label, canvas } = this.screen;
+    if (!sheet) return;
+    if (!label) {
+      this.screen.changes.hint(HINT_LABEL);
+      return;
+    }
+    this.screen.drawing.cancel();
+    sheet.select(null);
+    this.keyboardBox.begin(canvas.middle, sheet.image);
+    this._showBox();
+  }
+
+  _showBox() {
+    const { drawing, notices, canvas } = this.screen;
+    drawing.keyed = this.keyboardBox.box;
+    if (this.keyboardBox.isOn) notices.say("hint", this.keyboardBox.words);
+    else notices.drop("hint");
+    canvas.paintSoon();
+  }
+
+  cancelBox() {
+    if (!this.keyboardBox.isOn) return false;
+    this.keyboardBox.cancel();
+    this._showBox();
+    return true;
+  }
+
+  _arrow([dx, dy]) {
+    const { sheet, changes, drawing } = this.screen;
+    if (this.keyboardBox.isOn) {
+      this.keyboardBox.move(dx, dy);
+      this._showBox();
+    } else if (drawing.gesture) return;
+    else if (sheet?.shape) changes.nudge(dx, dy);
+    else if (dx) this.screen.turn(Math.sign(dx));
+  }
+
+  _enter() {
+    const { drawing, changes } = this.screen;
+    if (this.keyboardBox.isOn) {
+      const box = this.keyboardBox.enter();
+      this._showBox();
+      if (box && drawing.keep(box)) this.screen.changed();
+    } else if (drawing.corners) {
+      if (drawing.closePolygon()) this.screen.changed();
+    } else if (drawing.gesture) return;
+    else if (changes.prediction !== null) changes.accept([changes.prediction]);
+    else this.screen.turn(1);
+  }
+
+  _escape() {
+    const { drawing, changes, sheet } = this.screen;
+    if (!this.cancelBox() && !drawing.cancel()) {
+      sheet?.select(null);
+      changes.prediction = null;
+      this.leaving = true;
+    }
+    this.screen.shown();
+  }
+}

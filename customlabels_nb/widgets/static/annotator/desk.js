@@ -1,0 +1,233 @@
+// The annotator's parts and what they show. What they do is the subclass's (annotator.js).
+
+import { element, keepKeys, keyHint, setText, show } from "../shared/dom.js";
+import { colourOf } from "../shared/chips.js";
+import { hitTest } from "./hits.js";
+import { Notices } from "../shared/notices.js";
+import { Panel } from "../shared/panel.js";
+import { openInstructions, openKeys } from "../gallery/panels.js";
+import { Canvas } from "./canvas.js";
+import { Drawing } from "./drawing.js";
+import { DRAWING_HELP } from "./keys.js";
+import { LeftSide } from "./left_side.js";
+import { RightSide } from "./right_side.js";
+import { Strip } from "./strip.js";
+
+const NARROW = 760;
+const number = (value) => value.toLocaleString("en");
+
+export class Desk {
+  // A subclass has changes, commands, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
+  // pixels), readPicture(path) and saveInstructions(text).
+  _build(el) {
+    const leave = () => this.root.focus({ preventScroll: true });
+    this.root = keepKeys(element("div", {
+      class: "clnb clnb-annotator loading", tabIndex: 0, attributes: { role: "application", "aria-label": "boxes and polygons on images" },
+      on: {
+        keydown: (event) => this.commands.key(event),
+        keyup: (event) => { if (event.key === " ") this.commands.holdSpace(false); },
+        blur: () => this.commands.holdSpace(false),
+      },
+    }));
+    this.panel = new Panel({ onClose: leave });
+    this.notices = new Notices();
+    this._buildDrawing();
+    this._buildSides(leave);
+    this._buildCanvas(leave);
+    this.header = this._header(leave);
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.strip = new Strip((place) => { leave(); this.go(place); });
+    this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
+    this.root.append(
+      this.header,
+      element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
+      this.strip.node, this._foot(), this.spoken, this.panel.node,
+    );
+    this.narrowing = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < NARROW));
+    this.narrowing.observe(this.root);
+    el.append(this.root);
+  }
+
+  _buildDrawing() {
+    this.drawing = new Drawing({
+      label: () => this.label,
+      usable: (shape) => !this.hidden.has(shape.label) && !this.locked.has(shape.label) && !this.info?.read_only,
+      mayDraw: () => !this.info?.read_only,
+      hint: (text) => this.changes.hint(text),
+      drawn: (label) => this.hidden.delete(label),
+      missed: (point, tolerance) => this._selectPrediction(point, tolerance),
+    });
+  }
+
+  _selectPrediction(point, tolerance) {
+    const hit = hitTest(point, this.sheet.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
+    this.changes.prediction = hit?.index ?? null;
+  }
+
+  _buildSides(leave) {
+    this.left = new LeftSide({
+      leave,
+      label: (label) => this.changes.chooseLabel(label),
+      toggle: (set, label) => this.changes.toggle(set, label),
+      add: (label) => this.changes.addLabel(label),
+      tool: (tool) => this.useTool(tool),
+      fit: () => this.canvas.fit(),
+      guides: () => this.toggleGuides(),
+      filter: (filter) => this.canvas.setFilter(filter),
+      instructions: () => this._instructions(),
+    });
+    this.right = new RightSide({
+      leave,
+      again: () => this.shown(),
+      select: (index) => this.changes.select(index),
+      accept: (index) => this.changes.accept([index]),
+      number: (name, text) => this.changes.setNumber(name, text),
+      whole: (label) => this.changes.toggleWhole(label),
+      status: (status) => this.changes.setStatus(status),
+    });
+  }
+
+  _buildCanvas(leave) {
+    this.canvas = new Canvas({
+      drawing: this.drawing,
+      scene: () => ({
+        predictions: this.sheet.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
+        isHidden: (shape) => this.hidden.has(shape.label),
+      }),
+      on: {
+        press: () => {
+          leave();
+          this.commands.cancelBox();
+          this.changes.prediction = null;
+        },
+        changed: () => this.changed(),
+        selected: () => this.shown(),
+        zoomed: (scale) => setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
+        detail: (region, pixels) => this.detail(region, pixels),
+      },
+    });
+  }
+
+  _header(leave) {
+    const button = (text, title, action, more = {}) => element("button", { type: "button", text, title, on: { click: () => { leave(); action(); } }, ...more });
+    this.title = element("strong", {}, element("bdi", {}));
+    this.size = element("span", { class: "faint size" });
+    this.zoomed = button("", "fit (F)", () => this.canvas.fit(), { class: "zoomed" });
+    const unfold = button("Panels", "show or fold what is beside the picture", () => {
+      unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
+    }, { class: "unfold", attributes: { "aria-expanded": "false" } });
+    return element(
+      "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold,
+      button("↶", "undo (Ctrl Z)", () => this.changes.takeBack("undo"), { attributes: { "aria-label": "undo" } }),
+      button("↷", "redo (Ctrl Shift Z)", () => this.changes.takeBack("redo"), { attributes: { "aria-label": "redo" } }),
+      this.zoomed, button("‹ Previous", "save, and the image before (Page Up)", () => this.turn(-1), { class: "previous" }),
+      button("Next ›", "save, and the next image (Page Down)", () => this.turn(1), { class: "primary" }),
+      button("Done", "how far it is, and what is left", () => this.done(), { class: "done" }),
+    );
+  }
+
+  _foot() {
+    this.position = element("span", { class: "position" });
+    this.bar = element("span", { class: "bar" }, element("span"));
+    const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all keys"]];
+    this.hints = element("span", { class: "hints" }, ...hints.flatMap(([keys, what]) => [keyHint(keys), ` ${what} `]));
+    this.acceptHint = element("span", { class: "accept", hidden: true }, keyHint("⏎"), " accept ", keyHint("A"), " accept all ");
+    this.hints.prepend(this.acceptHint);
+    this.state = element("span", { class: "state", attributes: { role: "status" } });
+    return element("div", { class: "band foot" }, this.position, this.bar, this.hints, this.state);
+  }
+
+  // -- showing ----------------------------------------------------------------------------------------
+  colourOf(label) {
+    return colourOf(label, this.info?.labels ?? []);
+  }
+
+  shown() {
+    const { sheet, info, changes } = this;
+    if (!info) return;
+    const row = this.listing.rowAt(this.place);
+    setText(this.title.firstChild, row?.short ?? "");
+    this.title.title = row?.name ?? "";
+    setText(this.size, sheet ? `${sheet.image.width} × ${sheet.image.height}` : "");
+    this._showLeft();
+    this.right.update({
+      sheet, prediction: changes.prediction, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task, readOnly: info.read_only,
+    });
+    show(this.acceptHint, Boolean(sheet?.predictions.length && !info.read_only));
+    this._speak();
+    this.showCounts();
+    this.canvas.paintSoon();
+  }
+
+  _showLeft() {
+    const counts = new Map();
+    for (const { label } of this.sheet?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+    this.left.update({
+      labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked, tool: this.drawing.tool,
+      guides: this.canvas.guides, instructions: this.info.instructions, readOnly: this.info.read_only,
+    });
+  }
+
+  // What is selected, for those who don't see it.
+  _speak() {
+    const { sheet, changes } = this;
+    const predicted = sheet?.predictions[changes.prediction];
+    const said = ({ label, left, top, width, height }) => `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
+    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : sheet?.shape ? said(sheet.shape) : "");
+  }
+
+  showCounts() {
+    const statuses = this.info?.statuses ?? {};
+    const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
+    const left = statuses.unlabelled ?? 0;
+    setText(this.position, this.listing.total ? `${number(this.place + 1)} of ${number(this.listing.total)} · ${number(left)} left` : "nothing to show");
+    this.bar.firstChild.style.width = total ? `${(100 * (total - left)) / total}%` : "0";
+  }
+
+  showStrip() {
+    const { listing } = this;
+    const frames = [];
+    for (let place = listing.start; place < listing.end; place += 1) {
+      const row = listing.rowAt(place);
+      if (row) frames.push({ place, row, uri: listing.pictures.get(row.name), failure: listing.pictures.failure(row.name) });
+    }
+    this.strip.update(frames, this.place);
+  }
+
+  showState(state, waiting) {
+    this.state.className = `state ${state}`;
+    setText(this.state, { saved: "saved", saving: "saving…" }[state] ?? `not saved — the kernel doesn't answer; kept in this page (${waiting})`);
+  }
+
+  // A sentence in the picture's place, and the next steps; the first is the one to take.
+  say(text, ...steps) {
+    show(this.empty, true);
+    this.canvas.node.hidden = true;
+    const buttons = steps.map(({ label, run }) => element("button", { type: "button", text: label, on: { click: () => { this.root.focus({ preventScroll: true }); run(); } } }));
+    this.empty.replaceChildren(element("p", { text }), ...(buttons.length ? [element("div", { class: "choices" }, ...buttons)] : []));
+  }
+
+  // -- tools ------------------------------------------------------------------------------------------
+  useTool(tool) {
+    this.commands.cancelBox();
+    this.drawing.cancel();
+    this.drawing.tool = tool;
+    this.shown();
+  }
+
+  toggleGuides() {
+    this.canvas.guides = !this.canvas.guides;
+    this.shown();
+  }
+
+  help() {
+    openKeys(this.panel, DRAWING_HELP);
+  }
+
+  _instructions() {
+    if (!this.info) return;
+    openInstructions(this.panel, this.info.instructions, {
+      readOnly: this.info.read_only, save: (text) => this.saveInstructions(text), loadPicture: (path) => this.readPicture(path),
+    });
+  }
+}

@@ -1,0 +1,40 @@
+// Shapes made to fit an image: by numbers typed in, pasted from elsewhere, taken over from a model. Null where nothing of
+// a shape is left that could be kept.
+
+import { clipBox, clipPoint, fittedTo, isTooSmall, moved, withPolygon } from "../shared/geometry.js";
+
+// left and top move the shape, width and height stretch it.
+export function withNumber(shape, name, value, size) {
+  if (!Number.isFinite(value)) return null;
+  if (name === "left") return moved(shape, value - shape.left, 0, size);
+  if (name === "top") return moved(shape, 0, value - shape.top, size);
+  const { left, top, width, height } = shape;
+  if (value < 0) return null;
+  const box = clipBox({ left, top, width, height, [name]: value }, size);
+  return isTooSmall(box) ? null : fittedTo(shape, box);
+}
+
+// A copy inside the image, as it was or shrunk to fit, shifted by (shift, shift) or, at an edge, the other way.
+export function placed(shape, size, shift = 0) {
+  const width = Math.min(shape.width, size.width);
+  const height = Math.min(shape.height, size.height);
+  const sized = width === shape.width && height === shape.height ? shape : fittedTo(shape, { left: shape.left, top: shape.top, width, height });
+  const inside = moved(sized, Math.min(0, size.width - sized.left - width), Math.min(0, size.height - sized.top - height), size);
+  const to = (at, length, room) => (at + length + shift <= room ? shift : -shift);
+  return plain(moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size));
+}
+
+// What a model said, as a shape of one's own: clipped to the image.
+export function taken(shape, size) {
+  if (shape.polygon) {
+    const clipped = withPolygon(shape, shape.polygon.map((point) => clipPoint(point, size)), size);
+    return isTooSmall(clipped) ? null : plain(clipped);
+  }
+  const box = clipBox(shape, size);
+  return isTooSmall(box) ? null : plain({ label: shape.label, polygon: null, ...box });
+}
+
+// What is stored of a shape.
+export function plain({ label, left, top, width, height, polygon }) {
+  return { label, left, top, width, height, polygon };
+}

@@ -1,0 +1,119 @@
+// The panel right of the picture: what is on the image, the numbers of what is selected, labels and status of the whole.
+
+import { element, setText, show } from "../shared/dom.js";
+import { rowButton, section } from "./left_side.js";
+
+const SHOWN_SHAPES = 200;
+const SHOWN_WHOLE = 30;
+const SAID = { unlabelled: "not looked at yet", skipped: "skipped", needs_review: "", labelled: "" };
+
+export class RightSide {
+  // `on` has select(index), accept(index), number(name, text), whole(label), status(name) and leave().
+  constructor(on) {
+    this.on = on;
+    this.title = element("h4", {});
+    this.list = element("div", { class: "list shapes" });
+    this.fields = {};
+    this.numbers = section("Selected", ...["left", "top", "width", "height"].map((name) => this._field(name)));
+    this.whole = element("div", { class: "list" });
+    this.wholeSection = section("Whole image", this.whole);
+    const status = (text, key, name, title) => rowButton(text, key, { title, onClick: () => { on.leave(); on.status(name); } });
+    this.nothing = status("Nothing here", "N", "labelled", "looked at, and there is nothing to draw");
+    this.review = status("Needs review", "R", "needs_review", "somebody should look again");
+    this.skipped = status("Skip", "0", "skipped", "leave this image out");
+    this.opener = rowButton("+ whole image", "", { title: "labels of the whole image", onClick: () => { on.leave(); this.isOpen = !this.isOpen; this.on.again(); } });
+    this.said = element("p", { class: "faint" });
+    this.node = element("div", { class: "side right" }, element("section", {}, this.title, this.list), this.numbers, this.wholeSection, section("Image", this.nothing, this.review, this.skipped, this.opener, this.said));
+  }
+
+  _field(name) {
+    const input = element("input", {
+      type: "number", step: 1, attributes: { "aria-label": name },
+      on: {
+        change: () => this.on.number(name, input.value),
+        keydown: (event) => {
+          event.stopPropagation();
+          if (event.key === "Escape") input.value = input.defaultValue;
+          if (event.key === "Escape" || event.key === "Enter") this.on.leave();
+        },
+      },
+    });
+    this.fields[name] = input;
+    return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
+  }
+
+  update({ sheet, prediction, colourOf, labels, task, readOnly }) {
+    const count = sheet ? sheet.shapes.length : 0;
+    setText(this.title, `On this image · ${count}`);
+    this._fillList(sheet, prediction, colourOf);
+    const shape = sheet?.shape ?? null;
+    show(this.numbers, Boolean(shape));
+    for (const [name, input] of Object.entries(this.fields)) {
+      input.disabled = readOnly;
+      if (!shape) continue;
+      input.defaultValue = String(Math.round(shape[name] * 100) / 100);
+      if (input !== input.ownerDocument.activeElement) input.value = input.defaultValue;
+    }
+    const drawn = task === "boxes" || task === "polygons";
+    const showWhole = Boolean(sheet && (!drawn || sheet.labels.length || this.isOpen));
+    show(this.wholeSection, showWhole);
+    show(this.opener, Boolean(sheet && drawn && !sheet.labels.length && labels.length && !readOnly));
+    setText(this.opener.firstChild, this.isOpen ? "− whole image" : "+ whole image");
+    if (showWhole) this._fillWhole(sheet, labels, readOnly);
+    const bare = Boolean(sheet?.isBare);
+    const mark = (node, current, disabled) => {
+      node.classList.toggle("current", Boolean(current));
+      node.setAttribute("aria-pressed", String(Boolean(current)));
+      node.disabled = disabled || readOnly || !sheet;
+    };
+    mark(this.nothing, bare && sheet.status === "labelled", !bare);
+    mark(this.review, sheet?.status === "needs_review", false);
+    mark(this.skipped, sheet?.status === "skipped", !bare);
+    setText(this.said, !sheet ? "" : bare && sheet.status === "labelled" ? "looked at: nothing here" : SAID[sheet.status] ?? "");
+  }
+
+  _fillList(sheet, prediction, colourOf) {
+    const line = (shape, { current, right, onClick, dashed }) => element(
+      "button", {
+        type: "button", class: `row${current ? " current" : ""}${dashed ? " dashed" : ""}`, title: shape.label, style: { "--label-colour": colourOf(shape.label) },
+        attributes: { "aria-pressed": String(Boolean(current)) }, on: { click: () => { this.on.leave(); onClick(); } },
+      },
+      element("i", { class: "dot" }), element("bdi", { class: "grow", text: shape.label }), element("span", { class: "count", text: right }),
+    );
+    const shapes = (sheet?.shapes ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
+      current: index === sheet.selected, right: `${Math.round(shape.width)} × ${Math.round(shape.height)}`, onClick: () => this.on.select(index),
+    }));
+    const dashed = (sheet?.predictions ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
+      dashed: true, current: index === prediction, right: `${shape.confidence.toFixed(2)} · accept${index === prediction ? " ⏎" : ""}`, onClick: () => this.on.accept(index),
+    }));
+    this.list.replaceChildren(...shapes, ...dashed);
+    this._bring(this.list.querySelector(".current"));
+    const more = (sheet?.shapes.length ?? 0) - SHOWN_SHAPES;
+    if (more > 0) this.list.append(element("p", { class: "faint", text: `and ${more} more` }));
+    if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "A accepts all that are dashed." }));
+  }
+
+  // Into sight in the list; the notebook itself never scrolls.
+  _bring(node) {
+    if (!node) return;
+    const top = node.offsetTop - this.list.offsetTop;
+    if (top < this.list.scrollTop) this.list.scrollTop = top;
+    else if (top + node.offsetHeight > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + node.offsetHeight - this.list.clientHeight;
+  }
+
+  _fillWhole(sheet, labels, readOnly) {
+    const own = labels.filter(({ label }) => sheet.labels.includes(label));
+    const others = labels.filter(({ label }) => !sheet.labels.includes(label));
+    const shown = labels.length > SHOWN_WHOLE ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE)) : labels;
+    this.whole.replaceChildren(...shown.map(({ label, colour }) => {
+      const has = sheet.labels.includes(label);
+      return element(
+        "button", {
+          type: "button", class: `row${has ? " current" : ""}`, title: label, disabled: readOnly, style: { "--label-colour": colour }, data: { whole: label },
+          attributes: { "aria-pressed": String(has) }, on: { click: () => { this.on.leave(); this.on.whole(label); } },
+        },
+        element("i", { class: "dot" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: has ? "✓" : "" }),
+      );
+    }));
+  }
+}

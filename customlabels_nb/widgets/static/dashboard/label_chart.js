@@ -1,0 +1,71 @@
+// How many images have each label: train and test side by side, each on a scale of its own, labels in their order.
+
+import { Marks, bar, barLength, niceTicks, svgElement, svgText } from "../shared/charts.js";
+import { element, show } from "../shared/dom.js";
+import { SIDES, counted, isolated, numeral } from "./words.js";
+
+const ROW = 22;
+const THICK = 12;
+const AXIS = 18;
+const SHOWN_FIRST = 20;
+
+export class LabelChart {
+  constructor(tooltip, open) {
+    this.open = open;
+    this.all = false;
+    this.rows = element("div", { class: "label-rows" });
+    this.more = element("button", { type: "button", class: "plain", hidden: true, on: { click: () => { this.all = !this.all; this.redraw(); } } });
+    this.empty = element("p", { class: "faint", hidden: true, text: "No label yet: the gallery and project.labels.add(…) add them." });
+    this.node = element("section", { class: "label-chart", attributes: { "aria-label": "images by label" } }, element("h3", { text: "Images by label" }), this.rows, this.more, this.empty);
+    this.marks = new Marks(this.node, tooltip);
+  }
+
+  draw({ labels }, width) {
+    this.redraw = () => this._draw(labels, width);
+    this.redraw();
+  }
+
+  _draw(labels, width) {
+    const shown = this.all ? labels : labels.slice(0, SHOWN_FIRST);
+    show(this.empty, !labels.length);
+    show(this.rows, labels.length > 0);
+    show(this.more, labels.length > SHOWN_FIRST);
+    this.more.textContent = this.all ? `Show the first ${SHOWN_FIRST}` : `Show all ${numeral(labels.length)} labels`;
+    this.rows.classList.toggle("many", this.all && labels.length > SHOWN_FIRST);
+    const names = element(
+      "div", { class: "names", style: { "padding-top": `${AXIS}px` } },
+      ...shown.map(([label, colour]) => element(
+        "div", { class: "name", title: label, style: { "--label-colour": colour, height: `${ROW}px` } },
+        element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+      )),
+    );
+    const space = Math.max(70, (width - Math.min(150, width * 0.3) - 30) / 2);
+    this.marks.replace(this.rows, names, ...SIDES.map((split, index) => this._side(split, shown, index + 2, labels, space)));
+  }
+
+  _side(split, shown, column, labels, width) {
+    const most = Math.max(0, ...labels.map((row) => row[column]));
+    const ticks = niceTicks(most, width < 140 ? 2 : 3);
+    const room = width - 14 - 7 * numeral(most).length;
+    const height = AXIS + shown.length * ROW;
+    const chart = svgElement("svg", { class: "chart", width, height, role: "group", "aria-label": `images by label, ${split}` });
+    chart.append(svgText(0, 11, split, { class: "side-name" }));
+    for (const tick of ticks.slice(1)) {
+      const x = (tick / ticks.at(-1)) * room;
+      chart.append(svgElement("line", { class: "grid-line", x1: x, x2: x, y1: AXIS - 3, y2: height }), svgText(x, 11, numeral(tick), { class: "scale", "text-anchor": "middle" }));
+    }
+    chart.append(svgElement("line", { class: "axis-line", x1: 0.5, x2: 0.5, y1: AXIS - 3, y2: height }));
+    shown.forEach((row, index) => {
+      const [label, colour] = row;
+      const said = `${isolated(label)}, ${split}: ${counted(row[column], "image")}`;
+      const y = AXIS + index * ROW;
+      const length = barLength(row[column], ticks.at(-1), room);
+      if (length) chart.append(bar({
+        x: 1, y: y + (ROW - THICK) / 2, width: length, height: THICK, key: `${split} ${label}`, kind: `labelled-bar ${split}`, colour, said,
+        room: { x: 0, y, width: room, height: ROW }, onOpen: () => this.open(split, { label }, said),
+      }));
+      chart.append(svgText(length + 6, y + ROW / 2 + 4, numeral(row[column]), { class: row[column] ? "value" : "value none" }));
+    });
+    return chart;
+  }
+}

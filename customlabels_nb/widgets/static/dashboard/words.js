@@ -1,0 +1,49 @@
+// Numbers and times as the dashboard says them. Times come in microseconds since 1970.
+
+export const SIDES = ["train", "test"];
+export const STATUS_NAMES = { labelled: "labelled", needs_review: "to review", skipped: "skipped", unlabelled: "not done" };
+
+export function numeral(value) {
+  return value.toLocaleString("en");
+}
+
+// A name among other words: what it does to the direction of text ends with it.
+export function isolated(name) {
+  return `\u2068${name}\u2069`;
+}
+
+export function counted(number, one, many = `${one}s`) {
+  return `${numeral(number)} ${number === 1 ? one : many}`;
+}
+
+// A share as people read it: never 0 % of something, nor 100 % of what isn't all.
+export function shareText(part, total) {
+  if (!total) return "–";
+  const percent = (100 * part) / total;
+  if (part && percent < 1) return "< 1 %";
+  if (part < total && percent > 99) return "> 99 %";
+  return `${Math.round(percent)} %`;
+}
+
+export function paceText(imagesPerHour) {
+  if (imagesPerHour === null) return "";
+  return `${numeral(imagesPerHour < 10 ? Math.round(imagesPerHour * 10) / 10 : Math.round(imagesPerHour))}/h`;
+}
+
+const MINUTE = { hour: "2-digit", minute: "2-digit", hour12: false };
+
+export function momentText(microseconds) {
+  return new Date(microseconds / 1000).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", ...MINUTE });
+}
+
+export function slotText(microseconds, unit) {
+  const at = new Date(microseconds / 1000);
+  if (unit === "day") return at.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" });
+  const end = new Date(microseconds / 1000 + 3_600_000);
+  return `${at.toLocaleString("en", { day: "numeric", month: "short", ...MINUTE })} – ${end.toLocaleTimeString("en", MINUTE)}`;
+}
+
+export function slotCaption(microseconds, unit) {
+  const at = new Date(microseconds / 1000);
+  return unit === "day" ? at.toLocaleDateString("en", { day: "numeric", month: "short" }) : at.toLocaleTimeString("en", MINUTE);
+}

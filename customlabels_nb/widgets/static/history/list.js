@@ -1,0 +1,139 @@
+// What was done, newest first; a row opens to what is known of it, and takes the action back where that is possible.
+
+import { element, keepKeys, setText, show } from "../shared/dom.js";
+
+const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+
+function dayText(microseconds, now = Date.now()) {
+  const at = new Date(microseconds / 1000);
+  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days === 0) return "today";
+  if (days === 1) return "yesterday";
+  return at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+}
+
+export class HistoryList {
+  // `on` has said(text, { step }) for notices, and open(split, action, words) where images can be shown.
+  constructor(request, on) {
+    this.request = request;
+    this.on = on;
+    this.rows = [];
+    this.more = false;
+    this.seen = null;
+    this.opened = null; // id
+    this.who = element("select", { on: { change: () => this.load() }, attributes: { "aria-label": "who" }, data: { menu: "who" } });
+    this.list = element("div", { class: "actions", attributes: { role: "list" } });
+    this.older = element("button", { type: "button", text: "Older", hidden: true, on: { click: () => this._older() } });
+    this.empty = element("p", { class: "faint", hidden: true, text: "Nothing was done yet." });
+    this.node = element(
+      "div", { class: "history-list" }, element("label", { class: "menu" }, element("span", { text: "who" }), this.who), this.list, this.empty, this.older,
+    );
+  }
+
+  // All anew, as many rows as were there; `{ quiet: true }` only if something was done since.
+  async load({ quiet = false } = {}) {
+    const who = this.who.value || null;
+    const limit = Math.max(50, this.rows.length);
+    const [answer] = await this.request("history", { who, limit, seen: quiet ? this.seen : null });
+    if (!answer.rows) return;
+    Object.assign(this, { seen: answer.seen, rows: answer.rows, more: answer.more, readOnly: answer.read_only, project: answer.project });
+    this._fillWho(answer.people, who);
+    this._draw();
+  }
+
+  async _older() {
+    const before = this.rows.at(-1)?.id;
+    const [answer] = await this.request("history", { who: this.who.value || null, before });
+    this.rows.push(...answer.rows);
+    this.more = answer.more;
+    this._draw();
+  }
+
+  _fillWho(people, who) {
+    const state = JSON.stringify(people);
+    if (state === this.peopleState) return;
+    this.peopleState = state;
+    this.who.replaceChildren(
+      element("option", { value: "", text: "anybody" }),
+      ...Object.entries(people).map(([name, count]) => element("option", { value: name, text: `${name} (${count.toLocaleString("en")})`, selected: name === who })),
+    );
+  }
+
+  _draw() {
+    show(this.empty, !this.rows.length);
+    show(this.older, this.more);
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const nodes = [];
+    let day = null;
+    for (const row of this.rows) {
+      const own = dayText(row.created);
+      if (own !== day) nodes.push(element("div", { class: "day faint", text: own }));
+      day = own;
+      nodes.push(this._row(row));
+    }
+    this.list.replaceChildren(...nodes);
+    if (focused) this.list.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
+    if (this.opened !== null) this._fillDetails(this.opened);
+  }
+
+  _row(row) {
+    const open = row.id === this.opened;
+    const count = row.count ? row.count.toLocaleString("en") : "";
+    const line = element(
+      "button", { type: "button", class: "plain action-line", attributes: { "aria-expanded": String(open) }, data: { key: `row-${row.id}` }, on: { click: () => this._toggle(row.id) } },
+      element("span", { class: "when", text: new Date(row.created / 1000).toLocaleTimeString("en", WORD_OF_TIME) }),
+      element("bdi", { class: "who", text: row.who, title: row.who }),
+      element("span", { class: "what" }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null),
+      element("span", { class: "side faint", text: row.split ?? "" }), element("span", { class: "number", text: count, title: row.count ? `${count} images or annotations` : "" }),
+    );
+    const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `taken back (${row.undone_by})` });
+    const undo = row.undoable && !this.readOnly
+      ? element("button", { type: "button", class: "undo", text: row.undoes === null ? "Undo" : "Redo", title: `Take this back (action ${row.id})`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
+      : null;
+    return element(
+      "div", { class: `action${open ? " open" : ""}${row.undone_by === null ? "" : " undone"}`, data: { action: row.id }, attributes: { role: "listitem" } },
+      line, element("span", { class: "action-end" }, undone ?? undo), open ? element("div", { class: "details", text: "…" }) : null,
+    );
+  }
+
+  _toggle(id) {
+    this.opened = this.opened === id ? null : id;
+    this._draw();
+  }
+
+  async _fillDetails(id) {
+    let details = null;
+    try {
+      [details] = await this.request("history details", { id });
+    } catch (error) {
+      details = { names: [], images: {}, refusal: error.message };
+    }
+    const node = this.list.querySelector(`[data-action="${id}"] .details`);
+    if (!node) return;
+    const parts = [];
+    const total = Object.values(details.images).reduce((sum, count) => sum + count, 0);
+    if (details.names.length) parts.push(element("div", { class: "names-of" }, element("bdi", { text: details.names.join(", ") }), total > details.names.length ? ` and ${(total - details.names.length).toLocaleString("en")} more` : ""));
+    if (this.on.open) {
+      for (const [split, count] of Object.entries(details.images)) {
+        const words = `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"} of action ${id}, ${split}`;
+        parts.push(element("button", { type: "button", text: `Show ${words}`, data: { key: `show-${id}-${split}` }, on: { click: () => this.on.open(split, id, words) } }));
+      }
+    }
+    parts.push(element("div", { class: "faint", text: details.refusal ?? "Nothing was changed here since: it can be taken back." }));
+    node.replaceChildren(...parts);
+    const undo = node.parentElement.querySelector(".undo");
+    if (undo) undo.disabled = details.refusal !== null;
+  }
+
+  async undo(row) {
+    try {
+      const [answer] = await this.request("history undo", { id: row.id });
+      const step = { label: row.undoes === null ? "Redo" : "Undo", run: () => this.undo({ id: answer.undone_by, what: row.what, undoes: row.undoes === null ? row.id : null }) };
+      const changed = answer.images ? `: ${answer.images.toLocaleString("en")} ${answer.images === 1 ? "image" : "images"} changed` : "";
+      this.on.said(`“\u2068${row.what}\u2069” was taken back${changed}.`, { step });
+    } catch (error) {
+      this.on.said(error.message, { kind: "error" });
+    }
+    await this.load().catch(() => {});
+  }
+}

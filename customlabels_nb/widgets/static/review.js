@@ -1,0 +1,187 @@
+// The review: what was labelled, label by label, to approve, correct or reject. What the kernel does stands in review.py.
+
+import { element, keepKeys } from "./shared/dom.js";
+import { Notices } from "./shared/notices.js";
+import { pageStart } from "./shared/pages.js";
+import { Panel } from "./shared/panel.js";
+import { PicturePages } from "./shared/picture_pages.js";
+import { openKeys } from "./gallery/panels.js";
+import { Preview } from "./gallery/preview.js";
+import { ReviewBar } from "./review/bar.js";
+import { countIn, decided } from "./review/decisions.js";
+import { ReviewFoot } from "./review/foot.js";
+import { REVIEW_HELP, reviewCommand } from "./review/keys.js";
+import { ReviewTile } from "./review/tile.js";
+import { ReviewToolbar } from "./review/toolbar.js";
+
+const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annotator: null, search: "", images: false };
+
+class Review extends PicturePages {
+  _build(el) {
+    this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "labelled images to review" } }));
+    const leave = () => this.root.focus({ preventScroll: true });
+    const query = (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 });
+    this.panel = new Panel({ onClose: leave });
+    this.notices = new Notices();
+    this.toolbar = new ReviewToolbar({
+      leave, query,
+      split: (split) => this.show({ split, place: 0 }),
+      approve: () => this._decide({ op: "approve" }),
+      reject: () => this._decide({ op: "reject" }),
+    });
+    this.labelbar = new ReviewBar({
+      leave,
+      show: (label) => query({ label }),
+      choose: (label) => this._correct(label),
+      add: (label) => this._addLabel(label),
+      task: (task) => this._ask("task", "task", { task }),
+    });
+    this.foot = new ReviewFoot({
+      leave,
+      page: (by) => this._turn(by),
+      jump: (number) => this._go(number * this.listing.size),
+      size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
+      help: () => openKeys(this.panel, REVIEW_HELP),
+    });
+    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "images" } });
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.preview = new Preview((row) => this.listing.full(row));
+    this.tiles = [];
+    this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.foot.node, this.panel.node);
+    el.append(this.root);
+  }
+
+  greeted() {}
+
+  makeTile(id) {
+    return new ReviewTile({ id, onAccept: (row) => this._acceptPredictions([row]) });
+  }
+
+  commandOf(event) {
+    return reviewCommand(event);
+  }
+
+  // -- painting ---------------------------------------------------------------------------------------
+  // Fewer beside each other than in the gallery: there is more to read below each.
+  columnsIn(width) {
+    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
+  }
+
+  showBands() {
+    this.root.classList.toggle("with-model", this.info.has_predictions);
+    this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
+    this.showCounts();
+  }
+
+  showCounts() {
+    const { labels, counts, review, query, task, read_only: readOnly } = this.info;
+    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, readOnly });
+    this.foot.showProgress(review);
+  }
+
+  _mark() {
+    super._mark();
+    this.toolbar.showSelection(this.selection.size);
+  }
+
+  _explainEmptiness() {
+    const isEmpty = this.listing.count === 0;
+    this.empty.hidden = !isEmpty;
+    this.grid.hidden = isEmpty;
+    if (!isEmpty) return;
+    const { splits, split, query, review, has_predictions: hasModel } = this.info;
+    const labelled = review.left + review.done;
+    const showing = (label, change) => ({ label, run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }) });
+    if (!splits[split]) this._say("There are no images here yet.");
+    else if (!labelled) this._say("Nothing is labelled here yet, so there is nothing to review. project.label() opens the gallery.");
+    else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show them", { show: "reviewed" }));
+    else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with every label that is left to review.", showing("Show what is left"));
+    else if (!review.left) this._say("No image fits what is to be shown.", showing("Show what is reviewed", { show: "reviewed" }));
+    else this._say("No image fits what is to be shown.", showing("Show all that is left"));
+  }
+
+  // -- what edits make of what is shown ---------------------------------------------------------------
+  foresee(row, edit) {
+    return decided(row, edit, { alone: this.info.task === "single-label" });
+  }
+
+  count(row, by) {
+    super.count(row, by);
+    countIn(this.info.review, row, by);
+  }
+
+  conflictWords({ theirs }) {
+    return `it ${theirs.length ? `is “${theirs.join(", ")}”` : "has no label"} now, and that stands. Look again.`;
+  }
+
+  // -- what is decided --------------------------------------------------------------------------------
+  actions(command) {
+    return {
+      ...super.actions(command),
+      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._correct(own.label); },
+      find: () => { if (!this.info.read_only) this.labelbar.begin(""); },
+      approve: () => this._decide({ op: "approve" }),
+      reject: () => this._decide({ op: "reject" }),
+      accept: () => this._acceptTarget(),
+      help: () => openKeys(this.panel, REVIEW_HELP),
+    };
+  }
+
+  _correct(label) {
+    const { task, query } = this.info;
+    if (task === "multi-label" && query.label === null) this.editing.edit({ op: "toggle", label }); // there may be more to correct
+    else this._decide({ op: "label", label, instead_of: query.label || null });
+  }
+
+  async _addLabel(name) {
+    const answer = await this._ask("add label", "label", { label: name });
+    if (answer) this._correct(answer.label);
+  }
+
+  async _acceptTarget() {
+    const ranges = this.target();
+    try {
+      this._acceptPredictions(this.listing.rowsAt(ranges) ?? await this.listing.fetchRows(ranges));
+    } catch (error) {
+      this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
+    }
+  }
+
+  _acceptPredictions(rows) {
+    const byLabel = new Map();
+    for (const row of rows) {
+      if (!row.predicted || row.agrees) continue;
+      byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
+    }
+    for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { rows: own });
+  }
+
+  // A decision ends with the images it is about: what comes after them is next.
+  _decide(edit) {
+    const ranges = this.target();
+    if (this.info.read_only || !ranges.length) return;
+    this.editing.edit(edit);
+    const next = ranges.at(-1)[1] + 1;
+    this.selection.clear();
+    if (next < this.listing.total) this._focusOn(next);
+    else {
+      this._selected();
+      this._sayEnd();
+    }
+  }
+
+  _sayEnd() {
+    const left = this.info.review.left;
+    const rest = { label: "Show what is left", run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }) };
+    const words = left ? `That was the last one here; ${left.toLocaleString("en")} ${left === 1 ? "is" : "are"} left to review.` : "That was the last one: everything is reviewed.";
+    this.notices.say("done", words, { step: left ? rest : null });
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const review = new Review(model, el);
+    return () => review.close();
+  },
+};

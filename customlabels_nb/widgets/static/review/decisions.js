@@ -1,0 +1,59 @@
+// What a decision of the review makes of the rows that are shown, before the kernel has answered. A row is one of the
+// gallery's with { by, when, reviewed, agrees }.
+
+export const REVIEWABLE = ["labelled", "needs_review"];
+
+export function agreesWith(row) {
+  return row.predicted ? [...row.labels, ...row.boxes].includes(row.predicted[0]) : null;
+}
+
+// The row as the edit wants it: a new object, or the same where nothing changes.
+export function decided(row, edit, { alone = false } = {}) {
+  const { op, label } = edit;
+  const settled = (change) => ({ ...row, ...change, agrees: agreesWith({ ...row, ...change }) });
+  if (op === "approve") return REVIEWABLE.includes(row.status) ? settled({ status: "labelled", reviewed: true }) : row;
+  if (op === "reject") return settled({ labels: [], boxes: [], by: [], when: null, status: "unlabelled", reviewed: false });
+  if (op === "unlabel") {
+    const labels = row.labels.filter((own) => own !== label);
+    const bare = !labels.length && !row.boxes.length;
+    return settled({ labels, status: bare ? "unlabelled" : "labelled", reviewed: !bare });
+  }
+  if (op === "label") return settled({ ...corrected(row, label, edit.instead_of ?? null, alone), status: "labelled", reviewed: true });
+  return row;
+}
+
+// Labels of the whole and of the shapes with `label` in place of what it corrects.
+function corrected(row, label, insteadOf, alone) {
+  const all = [...row.labels, ...row.boxes];
+  const named = insteadOf !== null && all.includes(insteadOf);
+  const boxes = row.boxes.map((own) => (named && own !== insteadOf ? own : label));
+  if (alone && (row.labels.length || !row.boxes.length)) return { labels: [label], boxes };
+  const asWhole = named ? row.labels.includes(insteadOf) : row.labels.length > 0 || !row.boxes.length;
+  if (!asWhole) return { labels: row.labels, boxes };
+  const kept = row.labels.filter((own) => own !== label && !(named && own === insteadOf));
+  return { labels: row.labels.includes(label) ? row.labels.filter((own) => own === label || kept.includes(own)) : [...kept, label], boxes };
+}
+
+// Count a row in the progress of the review, or with -1 out of it.
+export function countIn(progress, row, by) {
+  if (!REVIEWABLE.includes(row.status)) return;
+  if (row.reviewed) {
+    progress.done += by;
+    return;
+  }
+  progress.left += by;
+  const labels = new Set([...row.labels, ...row.boxes]);
+  for (const label of labels.size ? labels : [""]) progress.by_label[label] = (progress.by_label[label] ?? 0) + by;
+}
+
+// When something was done, as people say it: minutes and hours of today, else the day.
+export function whenSaid(iso, now = new Date()) {
+  const then = new Date(iso);
+  const minutes = Math.floor((now - then) / 60_000);
+  if (Number.isNaN(minutes)) return "";
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 60 * 12) return `${Math.floor(minutes / 60)} h ago`;
+  const two = (value) => String(value).padStart(2, "0");
+  return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
+}

@@ -1,0 +1,21 @@
+// The quiet band of a review: place, keys, how much is reviewed, and whether everything is saved.
+
+import { element, keyHint, setText } from "../shared/dom.js";
+import { Foot } from "../gallery/foot.js";
+
+export class ReviewFoot extends Foot {
+  showSelection(count, { everything = false, labels = 0 } = {}) {
+    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const decide = [keyHint("⏎"), " approve ", keyHint(range), " correct ", keyHint("⌫"), " reject "];
+    const words = count
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), ...decide, keyHint("Ctrl A"), everything ? " page " : " all ", keyHint("Esc"), " none"]
+      : [...decide, keyHint("Ctrl Z"), " undo ", keyHint("?"), " keys"];
+    this.hints.replaceChildren(...words);
+  }
+
+  showProgress({ left, done }) {
+    const total = left + done;
+    setText(this.progress, `${done.toLocaleString("en")} of ${total.toLocaleString("en")} reviewed`);
+    this.bar.firstChild.style.width = total ? `${(100 * done) / total}%` : "0";
+  }
+}

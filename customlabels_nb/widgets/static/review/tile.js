@@ -1,0 +1,64 @@
+// One image under review: what it is said to be, by whom, and what the model says.
+
+import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
+import { element } from "../shared/dom.js";
+import { Tile } from "../gallery/tile.js";
+import { whenSaid } from "./decisions.js";
+
+const BARE = { unlabelled: "no label", skipped: "skipped" };
+const STANDS = { unlabelled: "in the queue again", needs_review: "needs review" };
+
+export class ReviewTile extends Tile {
+  _showRow(row, labels) {
+    const own = chipsOf({ ...row, predicted: null }, labels);
+    const parts = own.length ? own : [element("span", { class: `status ${row.status}`, text: BARE[row.status] ?? "nothing here" })];
+    const lines = [element("div", { class: "line said" }, ...parts), this._source(row)];
+    if (row.predicted) lines.push(this._model(row, labels));
+    if (row.findings.length) {
+      lines.push(element("div", { class: "line" }, ...row.findings.map(([code, message]) => element("span", {
+        class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}`,
+      }))));
+    }
+    this.caption.replaceChildren(...lines);
+    this.node.title = row.name;
+    this.node.classList.toggle("reviewed", row.reviewed);
+    this.node.classList.toggle("rejected", row.status === "unlabelled");
+    this.node.classList.toggle("disagrees", row.agrees === false);
+    this.node.setAttribute("aria-label", this._described(row));
+  }
+
+  _source(row) {
+    const when = row.when ? whenSaid(row.when) : "";
+    const who = row.by.join(", ");
+    const title = row.when ? `${who || "unknown"}, ${new Date(row.when).toLocaleString()}` : who;
+    const word = row.reviewed ? "✓ reviewed" : STANDS[row.status];
+    return element(
+      "div", { class: "line source", title },
+      word ? element("span", { class: `status ${row.reviewed ? "reviewed" : row.status}`, text: word }) : null,
+      element("bdi", { class: "who", text: who || (when ? "unknown" : "") }),
+      element("span", { class: "time", text: when }),
+    );
+  }
+
+  _model(row, labels) {
+    const [label, confidence] = row.predicted;
+    const correct = (event) => {
+      event.stopPropagation();
+      this.onAccept(row);
+    };
+    const node = chip(label, colourOf(label, labels), { confidence, onAccept: row.agrees ? null : correct });
+    node.title = row.agrees ? `The model says ${label}, too: ${confidence.toFixed(2)}` : `The model says ${label}: ${confidence.toFixed(2)}. Click to correct to it.`;
+    node.disabled = row.agrees;
+    const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
+    const word = row.agrees ? element("span", { class: "agreement", text: "agrees" }) : element("span", { class: "disagreement", text: "≠ disagrees" });
+    return element("div", { class: "line model" }, node, isSaid ? word : null);
+  }
+
+  _described(row) {
+    const parts = [described(row)];
+    if (row.by.length) parts.push(`labelled by ${row.by.join(", ")}`);
+    if (row.predicted) parts.push(`the model ${row.agrees ? "agrees" : `says ${row.predicted[0]}`}, ${row.predicted[1].toFixed(2)}`);
+    parts.push(row.reviewed ? "reviewed" : row.status.replace("_", " "));
+    return parts.join("; ");
+  }
+}

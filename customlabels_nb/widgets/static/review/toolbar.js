@@ -1,0 +1,88 @@
+// The upper band of a review: which dataset, what is shown of it, in which order; what is decided.
+
+import { element, setText, show } from "../shared/dom.js";
+
+const SHOWN_IN_REVIEW = [
+  ["to_review", "to review"],
+  ["disagrees", "the model disagrees"],
+  ["needs_review", "needs review"],
+  ["reviewed", "reviewed"],
+  ["all", "all labelled"],
+];
+const REVIEW_SORTS = [
+  ["doubt", "doubt"],
+  ["name", "name"],
+  ["newest", "newest"],
+  ["added", "added"],
+  ["random", "random"],
+];
+const WITHOUT_MODEL = "No model has been run on these images yet";
+
+export class ReviewToolbar {
+  // `on` has leave(), split(name), query(change), approve(), reject().
+  constructor(on) {
+    this.on = on;
+    this.title = element("strong", { class: "project" });
+    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
+    const menu = (caption, name, action) => {
+      const select = element("select", { on: { change: () => action(select.value) }, attributes: { "aria-label": caption }, data: { menu: name } });
+      return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
+    };
+    const [showMenu, shown] = menu("show", "show", (value) => on.query({ show: value }));
+    const [byMenu, by] = menu("by", "by", (value) => on.query({ annotator: JSON.parse(value) }));
+    const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
+    Object.assign(this, { shown, by, sort });
+    sortMenu.title = "doubt: first where the model is surest of another label";
+    this.search = element("input", {
+      type: "search", class: "search", placeholder: "⌕ name…", attributes: { "aria-label": "search by file name" },
+      on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
+    });
+    const act = (action) => () => { on.leave(); action(); };
+    this.reject = element("button", { type: "button", class: "reject", text: "Reject", title: "Take the labels of the selected images away: they are in the queue again (Delete or X)", on: { click: act(on.reject) } });
+    this.approve = element("button", { type: "button", class: "primary", title: "The selected images, else the one in focus, are labelled rightly (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
+    this.node = element(
+      "div", { class: "band toolbar" },
+      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search, element("span", { class: "spring" }), this.reject, this.approve,
+    );
+  }
+
+  update({ project, splits, split, query, annotators, has_predictions: hasModel, read_only: readOnly, isEmpty }) {
+    setText(this.title, project);
+    this.approve.disabled = this.reject.disabled = isEmpty;
+    if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    // menus are only filled anew where they differ: one of them may be open, or have the focus
+    const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly]);
+    if (state === this.state) return;
+    this.state = state;
+    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
+      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
+      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
+      on: { click: () => { this.on.leave(); this.on.split(name); } },
+    })));
+    const entry = (value, text, selected, disabled = false) => element("option", { value, text, selected, disabled, title: disabled ? WITHOUT_MODEL : undefined });
+    this.shown.replaceChildren(...SHOWN_IN_REVIEW.map(([value, text]) => entry(value, text, value === query.show, value === "disagrees" && !hasModel)));
+    this.sort.replaceChildren(...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)));
+    this.by.replaceChildren(entry("null", "anybody", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
+    for (const button of [this.approve, this.reject]) show(button, !readOnly);
+  }
+
+  showSelection(count) {
+    setText(this.approve.firstChild, count > 1 ? `Approve ${count.toLocaleString("en")} ` : "Approve ");
+    setText(this.reject, count > 1 ? `Reject ${count.toLocaleString("en")}` : "Reject");
+  }
+
+  _searchSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.on.query({ search: this.search.value }), 250);
+  }
+
+  _searchKey(event) {
+    event.stopPropagation();
+    if (event.key === "Enter") {
+      clearTimeout(this.timer);
+      this.on.query({ search: this.search.value });
+    } else if (event.key === "Escape") {
+      this.on.leave();
+    }
+  }
+}

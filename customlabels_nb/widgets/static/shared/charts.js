@@ -1,0 +1,152 @@
+// Bars drawn as SVG: where they lie (pure arithmetic), their elements, one tooltip, and keys that lead from bar to bar.
+
+import { element, keepKeys, setText, show } from "./dom.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// Round numbers from 0 to at least `most`, about `wished` of them; counts are whole.
+export function niceTicks(most, wished = 4) {
+  if (!(most > 0)) return [0, 1];
+  const rough = most / Math.max(1, wished);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999));
+  const ticks = [];
+  for (let tick = 0; tick < most + step * 0.999; tick += step) ticks.push(tick);
+  return ticks;
+}
+
+// [start, length] of each value in a row that is `length` long; none that counts is thinner than `least`.
+export function stackedSpans(values, length, { least = 3, gap = 1 } = {}) {
+  const sum = (some) => some.reduce((total, value) => total + value, 0);
+  const counted = values.filter((value) => value > 0);
+  const room = Math.max(0, length - gap * (counted.length - 1));
+  const isThin = (value) => (value / sum(counted)) * room < least;
+  const thick = counted.filter((value) => !isThin(value));
+  const shared = thick.length ? thick : counted; // what shares the room that thin ones leave
+  const left = thick.length ? Math.max(0, room - least * (counted.length - thick.length)) : room;
+  let at = 0;
+  return values.map((value) => {
+    if (!(value > 0)) return [at, 0];
+    const size = thick.length && isThin(value) ? least : (value / sum(shared)) * left;
+    const span = [at, size];
+    at += size + gap;
+    return span;
+  });
+}
+
+// How long a bar for `value` is where `most` is `length` long; what counts is never invisible.
+export function barLength(value, most, length) {
+  if (!(value > 0) || !(most > 0)) return 0;
+  return Math.max(2, (value / most) * length);
+}
+
+// Which of `count` slots carry a caption, so that captions `width` wide don't touch in `length`.
+export function captionedSlots(count, length, width) {
+  if (!count) return [];
+  const every = Math.max(1, Math.ceil((width * count) / Math.max(1, length)));
+  return Array.from({ length: Math.ceil(count / every) }, (_, index) => count - 1 - index * every).reverse();
+}
+
+// Where an arrow key leads among `count` bars, null if it is none that leads anywhere.
+export function barAfter(key, at, count) {
+  const target = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[key];
+  return target === undefined || target < 0 || target >= count ? null : target;
+}
+
+export function svgElement(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null) continue;
+    if (name === "text") node.textContent = value;
+    else node.setAttribute(name, String(value));
+  }
+  node.append(...children.filter(Boolean));
+  return node;
+}
+
+export function svgText(x, y, text, attributes = {}) {
+  return svgElement("text", { x, y, text, ...attributes });
+}
+
+// A bar that can be pointed at, focused and clicked. `said` is what the tooltip and screen readers say of it; `key` tells
+// it from the others of its chart, so that the focus stays with it when it is drawn anew.
+export function bar({ x, y, width, height, key, said, kind = "", colour = null, onOpen, room = null }) {
+  const rect = svgElement("rect", { class: "fill", x, y, width, height, rx: Math.min(2, width / 2, height / 2) });
+  const node = svgElement(
+    "g", { class: `mark ${kind}`, role: "button", tabindex: -1, "aria-label": said, "data-key": key },
+    room && svgElement("rect", { class: "room", ...room }), rect,
+  );
+  if (colour) node.style.setProperty("--label-colour", colour);
+  keepKeys(node);
+  node.openImages = onOpen;
+  return node;
+}
+
+// One tooltip for all charts of a widget, beside the bar that is pointed at or focused.
+export class Tooltip {
+  constructor(root) {
+    this.root = root;
+    this.node = element("div", { class: "tooltip", hidden: true, attributes: { "aria-hidden": "true" } });
+  }
+
+  show(mark) {
+    setText(this.node, mark.getAttribute("aria-label"));
+    show(this.node, true);
+    const frame = this.root.getBoundingClientRect();
+    const place = (mark.querySelector?.(".fill") ?? mark).getBoundingClientRect();
+    const left = place.left + place.width / 2 - frame.left - this.node.offsetWidth / 2;
+    const above = place.top - frame.top - this.node.offsetHeight - 6;
+    this.node.style.left = `${Math.max(4, Math.min(left, this.root.clientWidth - this.node.offsetWidth - 4))}px`;
+    this.node.style.top = `${above > 2 ? above : place.bottom - frame.top + 6}px`;
+  }
+
+  hide() {
+    show(this.node, false);
+  }
+}
+
+// What one chart needs: its bars take the focus in turn (Tab goes on to the next chart), show the tooltip and open.
+export class Marks {
+  constructor(node, tooltip) {
+    this.node = node;
+    this.tooltip = tooltip;
+    const markOf = (event) => event.target.closest?.(".mark");
+    node.addEventListener("pointerover", (event) => { const mark = markOf(event); if (mark) tooltip.show(mark); });
+    node.addEventListener("pointerout", (event) => { if (!markOf({ target: event.relatedTarget ?? node })) tooltip.hide(); });
+    node.addEventListener("focusin", (event) => { const mark = markOf(event); if (mark) { this._current(mark); tooltip.show(mark); } });
+    node.addEventListener("focusout", () => tooltip.hide());
+    node.addEventListener("click", (event) => { markOf(event)?.openImages?.(); });
+    node.addEventListener("keydown", (event) => this._key(event, markOf(event)));
+  }
+
+  all() {
+    return [...this.node.querySelectorAll(".mark")];
+  }
+
+  // Put other bars in place of those of `holder`; the focus stays where it was, if that is there still.
+  replace(holder, ...children) {
+    const focused = this.node.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
+    const before = this.all().find((mark) => mark.getAttribute("tabindex") === "0")?.dataset.key;
+    holder.replaceChildren(...children);
+    const marks = this.all();
+    const current = marks.find((mark) => mark.dataset.key === (focused ?? before)) ?? marks[0];
+    if (current) this._current(current);
+    if (focused && current) current.focus({ preventScroll: true });
+  }
+
+  _current(mark) {
+    for (const other of this.all()) other.setAttribute("tabindex", other === mark ? "0" : "-1");
+  }
+
+  _key(event, mark) {
+    if (!mark) return;
+    const marks = this.all();
+    const next = barAfter(event.key, marks.indexOf(mark), marks.length);
+    if (event.key === "Enter" || event.key === " ") mark.openImages?.();
+    else if (event.key === "Escape") this.tooltip.hide();
+    else if (next !== null) marks[next].focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

@@ -1,0 +1,158 @@
+"""Driving an annotator in a page: in pixels of the image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.jupyter import LabPage
+
+#: Draws numbered pictures of 400 × 300 pixels and makes a project of them.
+SETUP = """
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+import customlabels_nb as cl
+
+def draw(count, folder="photos"):
+    Path(folder).mkdir(exist_ok=True)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        picture = Image.new("RGB", (400, 300), tuple(int(v) for v in rng.integers(60, 200, 3)))
+        ImageDraw.Draw(picture).text((160, 120), str(number), fill="white", font_size=60)
+        picture.save(f"{folder}/{number}.png")
+
+def shapes(number, name="things"):
+    "Label, rounded box and corners of each shape of a picture, as a project that is opened anew has them."
+    marks = cl.load_project(name).train_set.annotations
+    marks = marks[marks["image"].str.endswith(f"/{number}.png") & marks["left"].notna()]
+    columns = ["label", "left", "top", "width", "height", "polygon"]
+    return sorted(
+        (label, *(round(v) for v in box), *([[[round(v) for v in p] for p in polygon]] if polygon is not None else []))
+        for label, *box, polygon in marks[columns].itertuples(index=False)
+    )
+
+def status(number, name="things"):
+    images = cl.load_project(name).train_set.images
+    return images.loc[images["image"].str.endswith(f"/{number}.png"), "status"].item()
+"""
+PROJECT = """
+draw({count})
+project = cl.create_project("things", task="boxes")
+project.add_images("photos", progress=False)
+for label in ("apple", "pear", "plum"):
+    project.labels.add(label)
+"""
+SHOW = 'a = project.annotate("train", sort="name")\na'
+
+Point = tuple[float, float]
+
+
+class AnnotatorPage:
+    """An annotator that a cell of a page shows."""
+
+    def __init__(self, page: LabPage, cell: int) -> None:
+        self.page = page
+        self.cell = cell
+        self.root = page.output(cell).locator(".clnb-annotator")
+        self.canvas = self.root.locator(".canvas")
+        self.mouse = page.page.mouse
+
+    def ready(self) -> AnnotatorPage:
+        """Wait for its picture, bring it into sight and give it the keyboard."""
+        self.root.locator(".photo[src^='data:']").first.wait_for(timeout=30_000)
+        self.canvas.scroll_into_view_if_needed()
+        self.root.evaluate("node => node.focus()")
+        return self
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after another."""
+        for key in keys:
+            self.page.page.keyboard.press(key)
+
+    @property
+    def zoom(self) -> float:
+        """CSS pixels of the screen for one of the image."""
+        return float(self._camera()[0])
+
+    def zoom_to(self, zoom: float, x: float = 200, y: float = 150) -> None:
+        """Zoom by the wheel, about a place of the image."""
+        for _ in range(40):
+            if math.isclose(self.zoom, zoom, rel_tol=2e-3):
+                return
+            self.mouse.move(*self.at(x, y))
+            self.mouse.wheel(0, -math.log(zoom / self.zoom) / 0.0016)
+            self.page.page.wait_for_timeout(250)
+        raise AssertionError(f"zoom is {self.zoom}, not {zoom}")
+
+    def at(self, x: float, y: float) -> Point:
+        """Where a place of the image is on the page."""
+        scale, left, top = self._camera()
+        return left + x * scale, top + y * scale
+
+    def _camera(self) -> tuple[float, float, float]:
+        script = """node => {
+            const box = node.getBoundingClientRect();
+            const { a, e, f } = new DOMMatrix(getComputedStyle(node.querySelector(".photo")).transform);
+            return [a, box.left + e, box.top + f];
+        }"""
+        scale, left, top = self.canvas.evaluate(script)
+        return scale, left, top
+
+    def click(self, x: float, y: float, *, key: str | None = None) -> None:
+        """Click at a place of the image, perhaps with a key held."""
+        self.drag((x, y), (x, y), key=key)
+
+    def drag(self, start: Point, end: Point, *, key: str | None = None, release: bool = True) -> None:
+        """Press at a place of the image, go to another and let go."""
+        keyboard = self.page.page.keyboard
+        if key:
+            keyboard.down(key)
+        self.mouse.move(*self.at(*start))
+        self.mouse.down()
+        if start != end:
+            self.mouse.move(*self.at((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+            self.mouse.move(*self.at(*end))
+        if release:
+            self.mouse.up()
+        if key:
+            keyboard.up(key)
+
+    def label_button(self, label: str) -> Locator:
+        """The button of a label."""
+        return self.root.locator(f".side.left .label[data-label='{label}']")
+
+    def rows(self) -> Locator:
+        """The list of what is on the image."""
+        return self.root.locator(".list.shapes .row")
+
+    def field(self, name: str) -> Locator:
+        """An editable number of the selected shape."""
+        return self.root.locator(f"input[aria-label='{name}']")
+
+    def expect_shapes(self, count: int) -> None:
+        """Wait until the page shows so many shapes."""
+        expect(self.root.locator(".side.right h4").first).to_have_text(f"On this image · {count}")
+
+    def expect_saved(self, seconds: float = 10) -> None:
+        """Wait until all is said to be saved."""
+        expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
+
+    def expect_image(self, name: str) -> None:
+        """Wait until this image is shown."""
+        expect(self.root.locator(".toolbar strong")).to_have_text(name)
+        expect(self.root.locator(".toolbar .size")).not_to_have_text("")
+
+    def stored(self, number: int = 0, *, seconds: float = 30) -> list[Any]:
+        """Shapes of a picture as the database has them, once the page says that they are saved."""
+        self.expect_saved()
+        found: list[Any] = self.page.value(f"shapes({number})", seconds=seconds)
+        return found
+
+    def status(self, number: int = 0) -> str:
+        """Status of a picture as the database has it."""
+        self.expect_saved()
+        return str(self.page.value(f"status({number})"))

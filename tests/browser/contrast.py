@@ -1,0 +1,36 @@
+"""Colours as they are seen in a page, and whether text can be read on its ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Locator
+
+_SCRIPT = """node => {
+    const parse = (text) => {
+        const canvas = document.createElement("canvas");
+        canvas.width = canvas.height = 1;
+        const pen = canvas.getContext("2d");
+        pen.fillStyle = text;
+        pen.fillRect(0, 0, 1, 1);
+        return [...pen.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = ([r, g, b]) => {
+        const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        const [x, y, z] = [r, g, b].map((v) => linear(v / 255));
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    let ground = [0, 0, 0, 0];
+    for (let at = node; at && ground[3] < 255; at = at.parentElement) {
+        ground = parse(getComputedStyle(at).backgroundColor);
+    }
+    const text = parse(getComputedStyle(node).color);
+    const [low, high] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
+    return { text, ground, contrast: (high + 0.05) / (low + 0.05) };
+}"""
+
+
+def colours(element: Locator) -> dict[str, Any]:
+    """Text colour, its opaque ground and the contrast between them (WCAG 2.1) of the first such element."""
+    found: dict[str, Any] = element.first.evaluate(_SCRIPT)
+    return found

@@ -1,0 +1,57 @@
+"""Driving a review in a page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator
+
+from tests.browser.gallery import GalleryPage
+from tests.browser.jupyter import LabPage
+
+#: Twelve pictures: 0–5 apples by anna, 6–9 pears by ben, the rest unlabelled; a model says pear of 2 and 3, apple of 0.
+LABELLED = """
+import pandas as pd
+from customlabels_nb import tables
+from customlabels_nb.labeling import LabellingSession
+
+draw(12)
+project = cl.create_project("things", task="single-label")
+project.add_images("photos", progress=False)
+for label in ("apple", "pear", "plum"):
+    project.labels.add(label)
+images = sorted(project.train_set.images["image"])
+for user, label, some in (("anna", "apple", images[:6]), ("ben", "pear", images[6:10])):
+    LabellingSession(project._store, project.root, user=user).assign(some, label)
+
+def predict(project, images, labels, confidences):
+    said = pd.DataFrame({"image": images, "label": labels, "confidence": confidences})
+    table = tables.normalise_annotations(said).assign(model="m")
+    project._store.replace_predictions("m", table, project._action("predict"))
+
+predict(project, [images[at] for at in (0, 2, 3)], ["apple", "pear", "pear"], [0.7, 0.9, 0.6])
+"""
+
+
+class ReviewPage(GalleryPage):
+    """A review that a cell of a page shows."""
+
+    def __init__(self, page: LabPage, cell: int) -> None:
+        super().__init__(page, cell)
+        self.root = page.output(cell).locator(".clnb-review")
+
+    def ready(self) -> ReviewPage:
+        """Wait for its pictures, then give it the keyboard."""
+        super().ready()
+        return self
+
+    def tab(self, label: str) -> Locator:
+        """The button that shows a label; ``"*"`` is all of them, ``""`` what has none."""
+        return self.root.locator(f".labelbar .label[data-label='{label}']")
+
+    def words(self, index: int) -> str:
+        """What stands under a tile."""
+        return " ".join(self.tile(index).locator(".caption").inner_text().split())
+
+    def statuses(self) -> dict[str, int]:
+        """How many images have each status."""
+        found: dict[str, int] = self.page.value("project.train_set.images['status'].value_counts().to_dict()")
+        return found

@@ -1,0 +1,625 @@
+"""The annotator as people use it, by mouse, keyboard, finger and pen, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.annotator import PROJECT, SETUP, SHOW, AnnotatorPage
+from tests.browser.jupyter import FLAVOURS, Lab, notebook
+
+pytestmark = pytest.mark.browser
+
+
+def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: str = SHOW, **context: object):
+    """An annotator of so many pictures, in cell 1 of a new notebook."""
+    page = lab.open(notebook(SETUP + project.replace("{count}", str(count)), show, *more), height=1000, **context)
+    page.run_cell(0)
+    page.run_cell(1)
+    return AnnotatorPage(page, 1).ready()
+
+
+@pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
+def test_key_drag_next(lab: Lab) -> None:
+    annotator = opened(lab)
+    for number, label in enumerate("213"):
+        annotator.expect_image(f"{number}.png")
+        annotator.press(label)
+        annotator.drag((50, 40), (150, 140 + number))
+        annotator.press("PageDown")
+    annotator.expect_image("3.png")
+    annotator.press("n", "Enter")
+    expect(annotator.root.locator(".empty p")).to_have_text("4 of 4 images were looked at.")
+    assert annotator.stored(0) == [("pear", 50, 40, 100, 100)]
+    assert annotator.stored(1) == [("apple", 50, 40, 100, 101)]
+    assert annotator.stored(2) == [("plum", 50, 40, 100, 102)]
+    assert (annotator.stored(3), annotator.status(3)) == ([], "labelled")
+    annotator.press("PageUp")
+    annotator.expect_image("3.png")
+    expect(annotator.root.locator(".foot .position")).to_have_text("4 of 4 · 0 left")
+
+
+def test_every_gesture_on_boxes(lab: Lab) -> None:
+    annotator = opened(lab)
+    root = annotator.root
+    # draw, select, move
+    annotator.drag((50, 40), (150, 140))
+    annotator.click(100, 100)
+    annotator.drag((100, 100), (130, 110))
+    assert annotator.stored() == [("apple", 80, 50, 100, 100)]
+    # the eight handles: corners and sides go by (dx, dy) = (10, 5), those that lie opposite stay
+    left, top, right, bottom = 80, 50, 180, 150
+    for handle in ("nw", "n", "ne", "e", "se", "s", "sw", "w"):
+        x = left if "w" in handle else right if "e" in handle else (left + right) / 2
+        y = top if "n" in handle else bottom if "s" in handle else (top + bottom) / 2
+        annotator.drag((x, y), (x + 10, y + 5))
+        left, right = left + 10 * ("w" in handle), right + 10 * ("e" in handle)
+        top, bottom = top + 5 * ("n" in handle), bottom + 5 * ("s" in handle)
+        assert annotator.stored() == [("apple", left, top, right - left, bottom - top)], handle
+    # past the opposite corner it turns over
+    annotator.drag((right, bottom), (60, 30))
+    assert annotator.stored() == [("apple", 60, 30, left - 60, top - 30)]
+    annotator.press("Control+z")
+    assert annotator.stored() == [("apple", left, top, right - left, bottom - top)]
+    # nudged by keys, one step for undo
+    annotator.press("ArrowRight", "ArrowRight", "Shift+ArrowDown")
+    assert annotator.stored() == [("apple", left + 2, top + 10, right - left, bottom - top)]
+    annotator.press("Control+z", "Control+Shift+Z")
+    assert annotator.stored() == [("apple", left + 2, top + 10, right - left, bottom - top)]
+    # as numbers
+    annotator.field("left").fill("20")
+    annotator.field("left").press("Enter")
+    annotator.field("height").fill("1")
+    annotator.field("height").press("Enter")
+    expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
+    assert annotator.stored() == [("apple", 20, top + 10, right - left, bottom - top)]
+    annotator.field("width").fill("60")
+    annotator.field("width").press("Enter")
+    assert annotator.stored() == [("apple", 20, top + 10, 60, bottom - top)]
+    # another label for the selected one, and removed
+    annotator.press("2")
+    assert annotator.stored()[0][0] == "pear"
+    annotator.press("Delete")
+    assert (annotator.stored(), annotator.status()) == ([], "unlabelled")
+    annotator.press("Control+z")
+    assert annotator.stored()[0][0] == "pear"
+    annotator.press("Delete", "1")
+    # a box in a box: by key, and smaller ones are reached by their edge or Tab
+    annotator.drag((20, 20), (300, 280))
+    annotator.drag((60, 60), (200, 200))
+    annotator.click(250, 250)
+    annotator.drag((230, 100), (280, 150), key="Control")
+    assert annotator.stored() == [("apple", 20, 20, 280, 260), ("apple", 60, 60, 140, 140), ("apple", 230, 100, 50, 50)]
+    annotator.press("Tab")
+    expect(annotator.rows().nth(0)).to_have_class("row current")
+    annotator.press("Tab", "Tab", "Shift+Tab")
+    expect(annotator.rows().nth(1)).to_have_class("row current")
+    # copied, duplicated, and pasted on the next image
+    annotator.press("Control+c", "Control+d")
+    assert ("apple", 70, 70, 140, 140) in annotator.stored()
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.press("3", "Control+v")
+    assert annotator.stored(1) == [("apple", 60, 60, 140, 140)]
+    annotator.press("PageUp")
+    annotator.expect_image("0.png")
+    annotator.press("Control+z")  # each image keeps its own steps
+    annotator.expect_shapes(3)
+    assert annotator.stored(1) == [("apple", 60, 60, 140, 140)]
+    # locked and hidden: presses go through to draw
+    annotator.label_button("apple").hover()
+    root.locator(".toggle.locked[data-label='apple']").click()
+    annotator.press("2")
+    annotator.drag((60, 130), (100, 160))
+    assert ("pear", 60, 130, 40, 30) in annotator.stored()
+    assert len(annotator.stored()) == 4
+    annotator.press("1", "l", "h")
+    expect(root.locator(".toggle.hidden[data-label='apple']")).to_have_text("hidden")
+    annotator.drag((310, 20), (390, 80))  # what one draws is seen
+    expect(root.locator(".toggle.hidden[data-label='apple']")).to_have_text("hide")
+    assert len(annotator.stored()) == 5
+
+
+def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
+    annotator = opened(lab)
+    root, page = annotator.root, annotator.page.page
+    annotator.drag((50, 40), (150, 140), release=False)
+    annotator.press("Escape")
+    annotator.mouse.up()
+    annotator.drag((50, 40), (150, 140), release=False)
+    annotator.canvas.evaluate("node => node.dispatchEvent(new PointerEvent('pointercancel', { pointerId: 1 }))")
+    annotator.mouse.up()
+    annotator.drag((50, 40), (51, 140))
+    expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
+    annotator.press("k", "ArrowRight")
+    annotator.mouse.move(*annotator.at(10, 10))  # a pointer that passes by is no matter
+    annotator.press("Escape", "p")
+    annotator.click(50, 50)
+    annotator.click(90, 50)
+    annotator.press("PageDown")
+    expect(root.locator(".notice")).to_contain_text("Close the polygon first")
+    annotator.press("Escape", "b")
+    annotator.expect_shapes(0)
+    assert (annotator.stored(), annotator.status()) == ([], "unlabelled")
+    assert annotator.page.value("len(project.history)") == annotator.page.value(
+        "int((project.history['what'] != 'draw').sum())"
+    )
+    # by keys alone: K, arrows, Enter, arrows, Enter
+    annotator.press("k", *["Shift+ArrowLeft"] * 5, "ArrowUp", "Enter", "Shift+ArrowRight", "ArrowDown", "Enter")
+    assert annotator.stored() == [("apple", 150, 149, 70, 61)]
+    annotator.press("ArrowLeft", "Escape", "ArrowRight")
+    annotator.expect_image("1.png")
+    # statuses: nothing here, needs review, skipped; each again takes it back
+    for key, status in (("n", "labelled"), ("r", "needs_review"), ("0", "skipped")):
+        annotator.press(key)
+        assert annotator.status(1) == status
+        expect(root.locator(".film").nth(1)).to_have_class(f"film {status} current")
+    annotator.press("0")
+    assert annotator.status(1) == "unlabelled"
+    annotator.press("r")
+    annotator.drag((50, 40), (150, 140))
+    assert annotator.status(1) == "needs_review"
+    annotator.press("n")
+    expect(root.locator(".notice")).to_contain_text("There is something on this image")
+    # zoom to the pointer, pan with Space, one to one, fit
+    x, y = annotator.at(300, 200)
+    place = (round(x), round(y))  # the wheel knows whole pixels only
+    there = (300 + (place[0] - x) / annotator.zoom, 200 + (place[1] - y) / annotator.zoom)
+    page.mouse.move(*place)
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(100)
+    assert annotator.zoom > 1.5
+    assert annotator.at(*there) == pytest.approx(place, abs=0.01)
+    page.keyboard.down(" ")
+    page.mouse.down()
+    page.mouse.move(place[0] - 30, place[1] + 20)
+    page.mouse.up()
+    page.keyboard.up(" ")
+    assert annotator.at(*there) == pytest.approx((place[0] - 30, place[1] + 20), abs=0.01)
+    annotator.press("o")
+    assert annotator.zoom == 1
+    annotator.press("f", "g")
+    expect(root.locator(".row", has_text="Guides")).to_have_class("row current")
+    # Tab leaves the widget after Esc
+    annotator.press("Tab")
+    expect(annotator.rows().first).to_have_class("row current")
+    annotator.press("Escape", "Tab")
+    assert root.evaluate("node => document.activeElement !== node && node.contains(document.activeElement)")
+
+
+PREDICTIONS = """
+names = project.train_set.images["image"].tolist()
+said = pd.DataFrame({"image": [names[0]] * 3 + [names[1]], "label": ["apple", "pear", "pear", "plum"],
+                     "left": [20, 120, 300, -10], "top": [20, 30, 200, 10], "width": [80, 90, 60, 50],
+                     "height": 70, "confidence": [0.9, 0.8, 0.35, 0.6]})
+"""
+
+
+def test_polygons_and_what_a_model_said(lab: Lab) -> None:
+    annotator = opened(lab, project=PROJECT.replace("boxes", "polygons") + PREDICTIONS)
+    root = annotator.root
+    expect(root.locator(".side.left .row", has_text="Polygon")).to_have_class("row current")
+    for point in ((20, 20), (120, 20), (120, 120)):
+        annotator.click(*point)
+    annotator.mouse.dblclick(*annotator.at(20, 120))
+    square = [[20, 20], [120, 20], [120, 120], [20, 120]]
+    assert annotator.stored() == [("apple", 20, 20, 100, 100, square)]
+    # a corner moved, added on an edge, and taken away
+    annotator.click(70, 20)  # the edge selects
+    annotator.drag((120, 120), (150, 160))
+    annotator.click(70, 20)
+    annotator.drag((70, 20), (70, 5))
+    assert annotator.stored() == [("apple", 20, 5, 130, 155, [[20, 20], [70, 5], [120, 20], [150, 160], [20, 120]])]
+    annotator.press("ArrowUp", "Delete")
+    annotator.click(150, 160, key="Alt")
+    assert annotator.stored() == [("apple", 20, 20, 100, 100, [[20, 20], [120, 20], [20, 120]])]
+    annotator.drag((45, 45), (55, 50))
+    assert annotator.stored() == [("apple", 30, 25, 100, 100, [[30, 25], [130, 25], [30, 125]])]
+    annotator.press("Escape")
+    # another by Enter, its last corner taken back; and closed by its first corner
+    for point in ((200, 200), (300, 200), (300, 280), (390, 290)):
+        annotator.click(*point)
+    annotator.press("Backspace", "Enter")
+    for point in ((200, 20), (300, 20), (300, 80), (201, 21)):
+        annotator.click(*point)
+    assert [row[5] for row in annotator.stored()[1:]] == [
+        [[200, 20], [300, 20], [300, 80]],
+        [[200, 200], [300, 200], [300, 280]],
+    ]
+    # what a model says comes while the page is open
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    client = annotator.page.kernel_client()
+    client.execute("project.add_predictions(said.assign(image=[names[1]] * 3 + [names[2]]), model='m')", reply=True)
+    expect(annotator.rows()).to_have_count(3, timeout=8_000)
+    assert annotator.stored(1) == []
+    annotator.press("Tab", "Enter")
+    assert annotator.stored(1) == [("apple", 20, 20, 80, 70)]
+    annotator.press("Control+z")  # dashed again
+    expect(root.locator(".row.dashed")).to_have_count(3)
+    annotator.press("b")
+    annotator.click(330, 230)
+    expect(root.locator(".row.dashed.current .count")).to_have_text("0.35 · accept ⏎")
+    annotator.press("Delete", "a")
+    assert annotator.stored(1) == [("apple", 20, 20, 80, 70), ("pear", 120, 30, 90, 70)]
+    assert annotator.page.value("project.train_set.annotations['confidence'].tolist()") == [1] * 5
+    annotator.press("PageDown")
+    annotator.expect_image("2.png")
+    root.locator(".row.dashed").click()
+    assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]  # clipped
+    # labels of the whole image, beside shapes
+    root.locator(".row", has_text="+ whole image").click()
+    root.locator("[data-whole='pear']").click()
+    annotator.expect_saved()
+    marks = "project.train_set.annotations"
+    assert annotator.page.value(f"{marks}[{marks}['left'].isna()]['label'].tolist()") == ["pear"]
+    assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]
+
+
+PRECISE = """
+folder = Path("photos"); folder.mkdir()
+upright = Image.new("RGB", (1500, 2000), "#e8e8e8")
+upright.paste("#202020", (600, 800, 900, 1200))
+upright.paste("#202020", (300, 1000, 340, 1030))
+upright.save(folder / "0.png")
+exif = Image.Exif(); exif[0x0112] = 6
+upright.transpose(Image.Transpose.ROTATE_90).save(folder / "1.jpg", exif=exif, quality=95, subsampling=0)
+project = cl.create_project("things", task="boxes")
+project.add_images("photos", progress=False)
+project.labels.add("apple", colour="#ff0000")
+"""
+#: Where the red line of a box's left (top) edge is in the canvas: its middle, in CSS pixels of the page.
+LINES = """(node, [x, y, horizontal]) => {
+    const paper = node.querySelector(".paper");
+    const ratio = paper.width / paper.getBoundingClientRect().width;
+    const box = paper.getBoundingClientRect();
+    const reach = Math.round(6 * ratio);
+    const [px, py] = [Math.round((x - box.left) * ratio), Math.round((y - box.top) * ratio)];
+    const [left, top] = horizontal ? [px - reach, py] : [px, py - reach];
+    const size = horizontal ? [2 * reach, 1] : [1, 2 * reach];
+    const { data } = paper.getContext("2d").getImageData(left, top, ...size);
+    let [sum, weighted] = [0, 0];
+    for (let at = 0; at < 2 * reach; at += 1) {
+        const red = data[4 * at] / 255 * data[4 * at + 3] / 255;
+        sum += red;
+        weighted += red * (at + 0.5);
+    }
+    const middle = (horizontal ? left : top) + weighted / sum;
+    return sum > 0.5 ? middle / ratio + (horizontal ? box.left : box.top) : null;
+}"""
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> None:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    annotator = opened(lab, project=PRECISE, device_scale_factor=ratio)
+    page = annotator.page
+    columns = "['left', 'top', 'width', 'height']"
+    for number, kind in enumerate(("png", "jpg")):
+        annotator.expect_image(f"{number}.{kind}")
+        for zoom in (0.1, 1, 8):
+            annotator.press("f")
+            annotator.zoom_to(zoom, 320, 1015)
+            page.page.wait_for_timeout(900 if zoom > 0.5 else 100)  # the part in sight comes sharp
+            # the dark rectangle (close by: the small one) is where the numbers say
+            inner = (300, 1000, 340, 1030) if zoom == 8 else (600, 800, 900, 1200)
+            (x0, y0), (x1, y1) = annotator.at(*inner[:2]), annotator.at(*inner[2:])
+            annotator.mouse.move(*annotator.at(10, 10))
+            annotator.canvas.evaluate("node => { node.querySelector('.paper').style.visibility = 'hidden' }")
+            clip = {
+                "x": round(x0) - 20,
+                "y": round(y0) - 20,
+                "width": round(x1 - x0) + 40,
+                "height": round(y1 - y0) + 40,
+            }
+            seen = np.asarray(Image.open(io.BytesIO(page.page.screenshot(clip=clip))).convert("L")).astype(float)
+            annotator.canvas.evaluate("node => { node.querySelector('.paper').style.visibility = '' }")
+            inside, outside = seen[seen.shape[0] // 2, seen.shape[1] // 2], seen[2, 2]
+            share = (seen - outside) / (inside - outside)
+            middle_row, middle_column = share[seen.shape[0] // 2], share[:, seen.shape[1] // 2]
+            for line, low, high, origin in ((middle_row, x0, x1, clip["x"]), (middle_column, y0, y1, clip["y"])):
+                half = len(line) // 2
+                begin = origin + (half - line[:half].sum()) / ratio
+                end = origin + (half + line[half:].sum()) / ratio
+                assert begin == pytest.approx(low, abs=0.5), (kind, zoom)
+                assert end == pytest.approx(high, abs=0.5), (kind, zoom)
+            # a box drawn around it is stored as it is seen
+            annotator.drag((inner[0], inner[1]), (inner[2], inner[3]), key="Control")
+            annotator.expect_shapes(1)
+            annotator.expect_saved()
+            annotator.mouse.move(*annotator.at(10, 10))
+            page.page.wait_for_timeout(60)
+            left, top, width, height = page.value(f"project.train_set.annotations[{columns}].values.tolist()[0]")
+            assert [left, top, left + width, top + height] == pytest.approx(inner, abs=0.51 / zoom), (kind, zoom)
+            x, y = annotator.at(left, top)
+            across = annotator.canvas.evaluate(
+                LINES,
+                [x, y + 9, True],
+            )
+            down = annotator.canvas.evaluate(LINES, [x + width * zoom / 2, y, False])
+            assert across == pytest.approx(x, abs=0.5)
+            assert down == pytest.approx(y, abs=0.5)
+            annotator.press("Control+z")
+            annotator.expect_saved()
+        annotator.press("PageDown")
+
+
+def test_fingers_and_pen(lab: Lab) -> None:
+    annotator = opened(lab, has_touch=True)
+    session = annotator.page.page.context.new_cdp_session(annotator.page.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [dict(zip(("x", "y"), annotator.at(*point), strict=True), id=at) for at, point in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (50, 40))
+    touch("touchMove", (100, 100))
+    touch("touchMove", (150, 140))
+    touch("touchEnd")
+    assert annotator.stored() == [("apple", 50, 40, 100, 100)]
+    touch("touchStart", (100, 90))
+    touch("touchEnd")
+    touch("touchStart", (100, 90))
+    touch("touchMove", (140, 90))
+    touch("touchEnd")
+    assert annotator.stored() == [("apple", 90, 40, 100, 100)]
+    # two fingers zoom about their middle and draw nothing
+    zoom = annotator.zoom
+    start = annotator.at(200, 150)
+    places = [(start[0] - 40, start[1]), (start[0] + 40, start[1])]
+    for kind, spread in (("touchStart", 1), ("touchMove", 1.5), ("touchMove", 2)):
+        points = [{"x": start[0] + (x - start[0]) * spread, "y": y, "id": at} for at, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    annotator.page.page.wait_for_timeout(100)
+    assert annotator.zoom == pytest.approx(2 * zoom, rel=0.02)
+    assert annotator.at(200, 150) == pytest.approx(start, abs=1)
+    assert annotator.stored() == [("apple", 90, 40, 100, 100)]
+    annotator.press("f")
+    # a finger that is lost
+    touch("touchStart", (200, 200))
+    touch("touchMove", (300, 280))
+    session.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
+    assert len(annotator.stored()) == 1
+    # a pen
+    annotator.press("Escape", "2")
+    pen = {"button": "left", "pointerType": "pen", "force": 0.5, "clickCount": 1}
+    for kind, point in (("mousePressed", (220, 180)), ("mouseMoved", (300, 230)), ("mouseReleased", (320, 240))):
+        x, y = annotator.at(*point)
+        held = 0 if kind == "mouseReleased" else 1
+        session.send("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "buttons": held, **pen})
+    assert annotator.stored() == [("apple", 90, 40, 100, 100), ("pear", 220, 180, 100, 60)]
+
+
+#: Milliseconds between the frames of the next second.
+FRAMES = """async () => {
+    const times = [];
+    let last = performance.now();
+    for (const end = last + 1000; last < end;) {
+        await new Promise(requestAnimationFrame);
+        times.push(performance.now() - last);
+        last = performance.now();
+    }
+    return times;
+}"""
+BUSY = "import time\nfor _ in range(80):\n    time.sleep(0.1)\nbusy = 'over'"
+MANY = """
+rng = np.random.default_rng(0)
+left, top = rng.uniform(0, 360, 500), rng.uniform(0, 260, 500)
+width, height = rng.uniform(4, 40, 500), rng.uniform(4, 40, 500)
+many = pd.DataFrame({"image": project.train_set.images["image"].iloc[0], "label": rng.choice(["apple", "pear"], 500),
+                     "left": left, "top": top, "width": width, "height": height})
+project.update("train", many)
+"""
+
+
+def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
+    annotator = opened(lab, BUSY, project=PROJECT + MANY)
+    annotator.expect_shapes(500)
+    annotator.page.run_cell(2, wait=False)
+    expect(annotator.page.cell(2)).to_contain_text("[*]")
+    annotator.root.focus()
+    annotator.press("3")
+    annotator.page.page.evaluate(f"window.frames_ = ({FRAMES})(); 0")
+    annotator.drag((5, 5), (395, 295), key="Control", release=False)
+    for step in range(30):
+        annotator.mouse.move(*annotator.at(395 - 3 * step, 295 - 2 * step))
+    annotator.mouse.up()
+    annotator.expect_shapes(501)
+    annotator.expect_saved(6)
+    expect(annotator.page.cell(2)).to_contain_text("[*]")  # it is still running, and what was drawn is stored
+    times = sorted(annotator.page.page.evaluate("window.frames_"))
+    assert times[len(times) // 2] < 150, times  # on two busy cores without a graphics card; seconds would be a freeze
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.drag((50, 40), (150, 140))
+    annotator.expect_saved(6)
+    annotator.page.wait_for_kernel()
+    assert annotator.stored(1) == [("plum", 50, 40, 100, 100)]
+    assert len(annotator.stored(0)) == 501
+
+
+def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
+    annotator = opened(lab)
+    page = annotator.page
+    annotator.drag((50, 40), (150, 140))
+    annotator.expect_saved()
+    page.kill_kernel()
+    dialog = page.page.locator(".jp-Dialog button")
+    dialog.last.wait_for(timeout=30_000)
+    dialog.last.click()
+    page.wait_for_kernel()
+    annotator.press("2")
+    annotator.drag((200, 40), (300, 140))
+    annotator.drag((200, 160), (300, 260))
+    annotator.press("PageDown")  # the next one was looked ahead for
+    annotator.expect_image("1.png")
+    annotator.drag((10, 10), (60, 60))
+    expect(annotator.root.locator(".state")).to_contain_text("not saved", timeout=15_000)
+    expect(annotator.root.locator(".notice.error")).to_contain_text("kept in this page")
+    client = page.kernel_client()
+    client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
+    page.run_cell(1)
+    again = AnnotatorPage(page, 1).ready()
+    expect(again.root.locator(".notice")).to_contain_text("not saved before; sent again")
+    again.expect_shapes(3)
+    assert again.stored(0) == [("apple", 50, 40, 100, 100), ("pear", 200, 40, 100, 100), ("pear", 200, 160, 100, 100)]
+    assert again.stored(1) == [("pear", 10, 10, 50, 50)]
+    again.click(100, 100)
+    again.press("Delete")  # and one goes on from there, without a conflict with oneself
+    assert len(again.stored(0)) == 2
+    expect(again.root.locator(".notice.error")).to_have_count(0)
+
+
+def test_two_annotators_of_one_project(lab: Lab) -> None:
+    show = 'b = project.annotate("train", sort="name")\nb'
+    annotator = opened(lab, show, "pass")
+    page = annotator.page
+    page.run_cell(2)
+    other = AnnotatorPage(page, 2)
+    other.ready()
+    # what is done in one is seen in the other
+    annotator.ready()
+    annotator.drag((50, 40), (150, 140))
+    annotator.expect_saved()
+    other.expect_shapes(1)
+    # a stale edit shows both: the other's page is kept from hearing of the first
+    page.page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    annotator.drag((200, 40), (300, 140))
+    annotator.expect_saved()
+    assert len(annotator.stored()) == 2
+    other.ready()
+    other.press("2")
+    other.drag((200, 160), (300, 260))
+    notice = other.root.locator(".notice.error")
+    expect(notice).to_have_text(
+        "0.png was changed elsewhere meanwhile; yours was not saved. "
+        "Theirs (2 shapes) is shown, yours has 2 shapes.Use mine×"
+    )
+    other.expect_shapes(2)
+    assert {row[0] for row in other.stored()} == {"apple"}
+    notice.get_by_text("Use mine").click()
+    assert other.stored() == [("apple", 50, 40, 100, 100), ("pear", 200, 160, 100, 100)]
+    page.page.evaluate("delete document.hidden")
+    annotator.expect_shapes(2)
+    expect(annotator.rows().nth(1)).to_contain_text("pear")
+    # when the second is closed the first goes on saving
+    page.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-cell-output')")
+    expect(other.root).to_have_count(0)
+    annotator.ready()
+    annotator.drag((20, 160), (90, 260))
+    assert len(annotator.stored()) == 3
+    # another process renames the label that is in use
+    client = page.kernel_client()
+    script = "import customlabels_nb as cl; cl.load_project('things').labels.rename('apple', 'quince')"
+    client.execute(
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}], check=True)", reply=True
+    )
+    expect(annotator.label_button("quince")).to_be_visible(timeout=8_000)
+    expect(annotator.rows().first).to_contain_text("quince", timeout=8_000)
+    annotator.drag((320, 20), (390, 90))
+    assert [row[0] for row in annotator.stored()] == ["pear", "quince", "quince", "quince"]
+
+
+HOSTILE = """
+hostile = "<img src=x onerror=window.hacked=1>"
+draw(5)
+for number, name in enumerate([hostile, "\\u202egnp.exe", "n" * 200]):
+    Path(f"photos/{number}.png").rename(f"photos/{number} {name}.png".replace("/", "_"))
+project = cl.create_project("things", task="boxes")
+project.add_images("photos", progress=False)
+Path("photos/4.png").write_bytes(b"no image")
+arabic = "\\u0627\\u0644\\u0639\\u0631\\u0628\\u064a\\u0629"
+labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "l" * 256]
+for label in [*labels, *(f"label {number}" for number in range(95))]:
+    project.labels.add(label)
+first = project.train_set.images["image"].iloc[0]
+project.update("train", pd.DataFrame({"image": first, "label": labels, "left": [10, 90, 170, 250, 330], "top": 60.0,
+                                      "width": 60.0, "height": 200.0}))
+empty = cl.create_project("empty")
+"""
+READABLE = (
+    ".toolbar strong", ".toolbar .size", "button.primary", ".side h4", ".label bdi", ".label .key", ".row .count",
+    ".row.current .grow", ".side p.faint", "kbd", ".foot .position", ".foot .hints", ".foot .state", ".notice span",
+)  # fmt: skip
+
+
+def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> None:
+    from tests.browser.contrast import colours
+
+    annotator = opened(lab, "empty.annotate()", project=HOSTILE, width=1400)
+    page, root = annotator.page, annotator.root
+    annotator.expect_shapes(5)
+    annotator.press("Tab", "Tab", "N")
+    expect(root.locator(".notice")).to_contain_text("There is something on this image")
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        page.page.wait_for_timeout(400)
+        page.screenshot(f"annotator-hostile-{theme}")
+        for selector in READABLE:
+            found = colours(root.locator(selector).locator("visible=true").first)
+            assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
+    assert page.page.evaluate("window.hacked") is None
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    root.locator(".film").nth(4).click()
+    expect(root.locator(".empty p")).to_contain_text("4.png")
+    page.screenshot("annotator-broken")
+    root.get_by_text("Next image").click()
+    expect(root.locator(".empty p")).to_contain_text("1 of 5 images were looked at")
+    root.get_by_text("Go on with the 4 left").click()
+    expect(root.locator(".foot .position")).to_have_text("1 of 4 · 4 left")
+    # narrow, as side by side with another document
+    page.page.set_viewport_size({"width": 760, "height": 1000})
+    page.page.wait_for_timeout(400)
+    page.screenshot("annotator-narrow")
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    expect(root.locator(".side.right")).to_be_hidden()
+    root.locator(".unfold").click()
+    expect(root.locator(".side.right")).to_be_visible()
+    page.run_cell(2)
+    expect(page.output(2).locator(".empty p")).to_contain_text("There are no images here yet")
+    page.screenshot("annotator-empty")
+
+
+def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
+    annotator = opened(
+        lab, project='draw(4)\nproject = cl.create_project("things")\nproject.add_images("photos", progress=False)\n'
+    )
+    page, root = annotator.page, annotator.root
+    annotator.drag((50, 40), (150, 140))
+    expect(root.locator(".notice")).to_contain_text("Choose or add a label first")
+    annotator.press("/")
+    page.page.keyboard.type("first one")
+    annotator.press("Enter")
+    expect(annotator.label_button("first one")).to_be_visible()
+    annotator.drag((50, 40), (150, 140))
+    assert annotator.stored() == [("first one", 50, 40, 100, 100)]
+    assert page.value("project.task") == "boxes"
+    annotator.press("PageDown", "PageDown")
+    annotator.expect_image("2.png")
+    annotator.drag((50, 40), (150, 141))
+    annotator.expect_saved()
+    page.page.wait_for_timeout(300)
+    assert page.value("a.data") == [{"type": "box", "label": "first one", "xyxy": page.value("a.data[0]['xyxy']")}]
+    client = page.kernel_client()
+    client.execute("a.display(project.train_set.images['image'].iloc[0])", reply=True)
+    annotator.expect_image("0.png")
+    client.execute("a.set_filter(show='unlabelled')", reply=True)
+    annotator.expect_image("1.png")
+    client.execute("a.set_filter()", reply=True)
+    annotator.expect_image("0.png")
+    saved = page.save()
+    assert len(nbformat.writes(saved)) < 100_000
+    page.show()  # the page is loaded anew, the kernel is the same
+    annotator = AnnotatorPage(page, 1).ready()
+    annotator.expect_shapes(1)
+    annotator.drag((200, 40), (300, 140))
+    assert len(annotator.stored()) == 2
+    page.shut_kernel_down()
+    page.show()
+    expect(page.output(1).locator(".clnb-still")).to_be_visible()

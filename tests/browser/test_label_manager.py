@@ -1,0 +1,267 @@
+"""The label manager as people use it, alone and in the gallery's panel, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.contrast import colours
+from tests.browser.gallery import SETUP, GalleryPage
+from tests.browser.jupyter import Lab, LabPage, notebook
+
+pytestmark = pytest.mark.browser
+
+#: Nine pictures: four apples, three pears, two without a label.
+PROJECT = """
+draw(9)
+project = cl.create_project("things", task="single-label")
+project.add_images("photos", progress=False)
+for label in ("apple", "pear", "plum"):
+    project.labels.add(label)
+project.update("train", project.train_set.images[["image"]].head(7).assign(label=["apple"] * 4 + ["pear"] * 3))
+"""
+EDIT = "m = project.labels.edit()\nm"
+AT_ONCE = 1_500  # less than the wait for the next look, which is 2 s
+
+
+class Manager:
+    """A label manager that a cell shows, or that a gallery has in its panel."""
+
+    def __init__(self, page: LabPage, root: Locator) -> None:
+        self.page = page
+        self.root = root
+        self.list = root.locator(".label-list")
+
+    def ready(self) -> Manager:
+        self.root.locator(".label-row").first.wait_for(timeout=30_000)
+        self.list.focus()
+        return self
+
+    def row(self, label: str) -> Locator:
+        return self.root.locator(f".label-row[data-label='{label}']")
+
+    def expect_labels(self, *labels: str) -> None:
+        expect(self.root.locator(".label-row .name")).to_have_text(list(labels))
+
+    def expect_saved(self) -> None:
+        expect(self.root.locator(".state")).to_have_text("saved")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.page.keyboard.press(key)
+
+    def type(self, text: str) -> None:
+        self.page.page.keyboard.type(text)
+
+    def expect_said(self, text: str) -> None:
+        isolated = text.replace("“", "“\u2068").replace("”", "\u2069”")
+        expect(self.root.locator(".said")).to_have_text(isolated)
+
+
+def opened(lab: Lab, *cells: str, width: int = 1280) -> tuple[LabPage, Manager]:
+    page = lab.open(notebook(SETUP + PROJECT, EDIT, *cells), width=width, height=1300)
+    page.run_all()
+    return page, Manager(page, page.output(1).locator(".clnb-label-manager")).ready()
+
+
+def stored(page: LabPage) -> list[str]:
+    labels: list[str] = page.value("list(cl.load_project('things').labels)")
+    return labels
+
+
+def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
+    page, manager = opened(lab)
+    root = manager.root
+    expect(manager.row("apple").locator(".uses")).to_have_text(["4", "0"])
+    expect(manager.row("plum").locator(".key")).to_have_text("3")
+    # by keyboard: rename, move, merge with the count, remove what isn't used
+    manager.press("F2")
+    manager.type("Apfel <b>")
+    manager.press("Enter")
+    manager.expect_labels("Apfel <b>", "pear", "plum")
+    manager.expect_said("“apple” is now “Apfel <b>”; 4 annotations followed.")
+    manager.press("Alt+ArrowDown")
+    manager.expect_labels("pear", "Apfel <b>", "plum")
+    manager.press("ArrowUp", "m")
+    expect(root.locator(".question p").first).to_have_text(re.compile("Merge .*pear.* into"))
+    manager.type("plum")
+    expect(root.locator(".question button.primary")).to_have_text("Merge 3 annotations")
+    manager.press("Enter")
+    manager.expect_labels("Apfel <b>", "plum")
+    expect(manager.row("plum").locator(".uses").first).to_have_text("3")
+    manager.expect_saved()
+    assert stored(page) == ["Apfel <b>", "plum"]
+    manager.press("Control+z")
+    manager.expect_labels("pear", "Apfel <b>", "plum")
+    expect(manager.row("plum").locator(".uses").first).to_have_text("0")
+    manager.press("End", "Delete")
+    manager.expect_labels("pear", "Apfel <b>")
+    # by mouse: add (what becomes of those that are done is asked), drag, recolour, remove with annotations
+    root.locator(".adder").fill("fig")
+    root.locator(".adding button").click()
+    expect(root.locator(".question p").first).to_contain_text("7 images are done already.")
+    root.locator(".question button", has_text="needs review").click()
+    manager.expect_said("“fig” was added; 7 images need review.")
+    statuses = page.value("project.train_set.images['status'].value_counts().to_dict()")
+    assert statuses == {"needs_review": 7, "unlabelled": 2}
+    manager.row("fig").locator(".grip").drag_to(manager.row("pear"), target_position={"x": 60, "y": 4})
+    manager.expect_labels("fig", "pear", "Apfel <b>")
+    manager.row("pear").locator(".swatch").click()
+    root.locator(".palette .swatch[aria-label='#8a63c9']").click()
+    manager.expect_saved()
+    manager.row("Apfel <b>").hover()
+    root.locator(".actions button", has_text="Remove").click()
+    expect(root.locator(".question p").nth(1)).to_contain_text("4 annotations on 4 images (4 of train)")
+    manager.press("Enter")  # the harmless answer has the keyboard
+    manager.expect_labels("fig", "pear", "Apfel <b>")
+    root.locator(".actions button", has_text="Remove").click()
+    root.locator(".question button.primary").click()
+    manager.expect_labels("fig", "pear")
+    assert page.value("project.labels.to_frame()['colour'].tolist()[1]") == "#8a63c9"
+    assert page.value("project.train_set.label_counts.to_dict()") == {"fig": 0, "pear": 3}
+    # all of it back
+    for _ in range(7):
+        root.locator(".tools button", has_text="Undo").click()
+        manager.expect_saved()
+    manager.expect_labels("apple", "pear", "plum")
+    assert page.value("project.train_set.label_counts.to_dict()") == {"apple": 4, "pear": 3, "plum": 0}
+    assert page.page_errors == []
+
+
+def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
+    page, manager = opened(
+        lab,
+        "g = project.label('train', sort='name', page_size=9)\ng",
+        "other = project.labels.edit()\nother",
+        "r = project.review('train', sort='name')\nr",
+    )
+    gallery = GalleryPage(page, 2).ready()
+    other = Manager(page, page.output(3).locator(".clnb-label-manager")).ready()
+    review = page.output(4).locator(".tile:visible")
+    expect(review).to_have_count(7)
+    # a rename in the gallery's own panel
+    gallery.root.locator(".toolbar button", has_text="Labels…").click()
+    inside = Manager(page, gallery.root.locator(".panel .label-manager")).ready()
+    inside.press("F2")
+    inside.type("Apfel")
+    inside.press("Enter")
+    expect(gallery.chips(0)).to_have_text("Apfel", timeout=AT_ONCE)
+    expect(review.first.locator(".chip:not(.predicted)")).to_have_text("Apfel", timeout=AT_ONCE)
+    manager.expect_labels("Apfel", "pear", "plum")
+    inside.press("Escape")
+    expect(gallery.root.locator(".panel")).to_be_hidden()
+    # a merge in the manager
+    manager.row("pear").click()
+    manager.press("m")
+    manager.type("Apfel")
+    manager.press("Enter")
+    expect(gallery.chips(6)).to_have_text("Apfel", timeout=AT_ONCE)
+    expect(review.last.locator(".chip:not(.predicted)")).to_have_text("Apfel", timeout=AT_ONCE)
+    expect(gallery.label_button("Apfel").locator(".count")).to_have_text("7")
+    expect(gallery.label_button("pear")).to_have_count(0)
+    other.expect_labels("Apfel", "plum")
+    # another process renames while a name is being typed here: that name is refused, and why is said
+    other.row("plum").click()
+    other.press("F2")
+    other.type("Zwetschge")
+    page.kernel_client().execute(
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
+        "from customlabels_nb.settings import settings\nsettings.user = \"ben\"\n"
+        "cl.load_project(\"things\").labels.rename(\"plum\", \"prune\")'''], check=True)",
+        reply=True, timeout=60,
+    )  # fmt: skip
+    expect(other.root.locator(".notice")).to_contain_text("'plum' is gone: ben renamed it to 'prune'", timeout=8_000)
+    other.expect_labels("Apfel", "prune")
+    manager.expect_labels("Apfel", "prune")
+    # a new label in the gallery asks, too
+    gallery.root.focus()
+    gallery.press("/")
+    page.page.keyboard.type("fig")
+    gallery.press("Enter")
+    expect(gallery.root.locator(".panel p")).to_contain_text("7 images are done already.")
+    gallery.press("Enter")
+    manager.expect_labels("Apfel", "prune", "fig")
+    assert page.value("(project.train_set.images['status'] == 'labelled').sum().item()") == 7
+    assert page.page_errors == []
+
+
+HOSTILE = """
+hostile = ["<img src=x onerror=window.hacked=1>", "constructor", "__proto__", "\\u202eltr", "\\u0639\\u0631", "l" * 256]
+other = cl.create_project("other", task="multi-label")
+for label in hostile:
+    other.labels.add(label, colour="#2aa3a3")
+many = cl.create_project("many")
+many.labels.add_from(other.labels)
+Path("more.csv").write_text("image,label\\n" + "".join(f"{n}.png,label {n}\\n" for n in range(994)))
+many.labels.add_from("more.csv")
+draw(2)
+many.add_images("photos", label="__proto__", progress=False)
+empty = cl.create_project("empty")
+"""
+READABLE = (
+    ".name", ".key", ".uses", ".label-head span", ".label-count", ".said, .hints", ".state", ".actions button",
+    ".tools button", ".adding button", ".question p", ".question .faint", ".question button.primary:not(:disabled)",
+)  # fmt: skip
+
+
+def test_a_thousand_hostile_names_an_empty_project_and_both_themes(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + HOSTILE, "many.labels.edit()", "empty.labels.edit()"), height=1300)
+    page.run_all()
+    manager = Manager(page, page.output(1).locator(".clnb-label-manager")).ready()
+    root = manager.root
+    expect(root.locator(".label-row")).to_have_count(1000)
+    expect(manager.row("__proto__").locator(".uses").first).to_have_text("2")
+    quick = page.page.evaluate(
+        """async (list) => {
+            const field = list.closest(".label-manager").querySelector("input[type=search]");
+            const began = performance.now();
+            field.value = "99";
+            field.dispatchEvent(new Event("input"));
+            list.getBoundingClientRect();
+            field.value = "";
+            field.dispatchEvent(new Event("input"));
+            list.getBoundingClientRect();
+            return performance.now() - began;
+        }""",
+        manager.list.element_handle(),
+    )
+    assert quick < 1_000
+    manager.press("/")
+    manager.type("99")
+    expect(root.locator(".label-count")).to_have_text("13 of 1,000 labels")
+    manager.press("Enter", "Alt+ArrowDown", "F2")
+    manager.type("<b>first</b>")
+    manager.press("Enter")
+    manager.expect_saved()
+    root.locator(".search").fill("")
+    assert page.value("list(many.labels)[:6] == hostile") is True
+    assert page.page.evaluate("window.hacked") is None
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    manager.row("__proto__").click()
+    manager.press("Delete")
+    expect(root.locator(".question p").nth(1)).to_contain_text("2 annotations on 2 images")
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        page.page.wait_for_timeout(400)
+        page.screenshot(f"label-manager-{theme}")
+        for selector in READABLE:
+            place = root.locator(selector).locator("visible=true")
+            if place.count():
+                found = colours(place)
+                assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
+    # an empty project takes names from the other one
+    bare = Manager(page, page.output(2).locator(".clnb-label-manager"))
+    expect(bare.root.locator(".nothing")).to_contain_text("No label yet")
+    bare.root.locator("button", has_text="Import…").click()
+    bare.root.locator(".path").fill("nowhere")
+    bare.press("Enter")
+    expect(bare.root.locator(".question .faint")).to_contain_text("there is nothing at")
+    bare.root.locator(".path").fill("other")
+    bare.press("Enter")
+    expect(bare.root.locator(".question .faint")).to_contain_text("6 labels, 6 of them new")
+    bare.press("Enter")
+    expect(bare.root.locator(".label-row")).to_have_count(6)
+    assert page.value("empty.labels.to_frame()['colour'].unique().tolist()") == ["#2aa3a3"]
+    assert page.page_errors == []

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Book } from "../../customlabels_nb/widgets/static/annotator/book.js";
+import { Saving } from "../../customlabels_nb/widgets/static/annotator/saving.js";
+import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
+import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
+
+const BOX = { label: "apple", left: 1, top: 2, width: 10, height: 10, polygon: null, crowd: false, confidence: 1 };
+const settled = () => new Promise((resolve) => { setTimeout(resolve, 2); });
+let project = 0;
+
+// A project as the kernel has it: refuses what is based on an older revision, unless nothing differs.
+function kernel() {
+  const images = new Map();
+  const of = (name) => images.get(name) ?? { shapes: [], revision: 1 };
+  const save = (edit) => {
+    const now = of(edit.image);
+    const same = JSON.stringify(now.shapes) === JSON.stringify(edit.shapes);
+    const conflict = !same && edit.revision !== now.revision;
+    if (!same && !conflict) images.set(edit.image, { shapes: edit.shapes, revision: now.revision + 1 });
+    return { image: edit.image, revision: of(edit.image).revision, conflict, rows: [] };
+  };
+  return { of, save };
+}
+
+function screenOf(events) {
+  return {
+    events, notices: { say: (name) => events.push(["said", name]) }, showState: () => {}, showLost: () => {},
+    stored: (answer, own) => events.push(["stored", answer.image, answer.revision, own]),
+    conflict: (answer, edit) => events.push(["conflict", answer.image, edit.shapes.length]),
+    refused: (edit, error) => events.push(["refused", edit.image, error.message]),
+  };
+}
+
+function opened({ request, key = `p${project += 1}` }) {
+  const events = [];
+  const saving = new Saving({ request: async (kind, edit) => [await request(edit)], screen: screenOf(events), key });
+  return { saving, events, key };
+}
+
+const sheetOf = (name, revision = 1) => new Sheet({ name, width: 100, height: 100 }, { shapes: [], status: "unlabelled", revision });
+
+test("each change is sent, and what comes on top of one on its way is based on what that makes", async () => {
+  const base = kernel();
+  const sent = [];
+  const answers = [];
+  const { saving, events } = opened({ request: (edit) => { sent.push(edit); return new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }); } });
+  const sheet = sheetOf("a");
+  for (let count = 1; count <= 4; count += 1) {
+    sheet.add(BOX);
+    saving.save("train", sheet);
+  }
+  assert.equal(saving.isPending("a"), true);
+  await settled();
+  answers.shift()();
+  await settled();
+  answers.shift()();
+  await settled();
+  assert.deepEqual(sent.map(({ shapes, revision }) => [shapes.length, revision]), [[1, 1], [4, 2]]); // two in between were not needed
+  assert.deepEqual(Object.keys(sent[0].shapes[0]), ["label", "left", "top", "width", "height", "polygon"]);
+  assert.deepEqual(events, [["stored", "a", 2, true], ["stored", "a", 3, true]]);
+  assert.equal(saving.isDone, true);
+  saving.close();
+});
+
+test("an answer that was lost is asked for again: no conflict with oneself", async () => {
+  const base = kernel();
+  let isGone = true;
+  const request = async (edit) => {
+    const answer = base.save(edit);
+    if (isGone) throw new KernelGone("silent");
+    return answer;
+  };
+  const { saving, events } = opened({ request });
+  const sheet = sheetOf("a");
+  for (let count = 1; count <= 3; count += 1) {
+    sheet.add(BOX);
+    saving.save("train", sheet);
+    await settled();
+  }
+  assert.equal(saving.queue.state, "lost");
+  isGone = false;
+  saving.retry();
+  await settled();
+  assert.equal(base.of("a").shapes.length, 3);
+  assert.ok(events.every(([what]) => what === "stored"));
+  assert.equal(saving.isDone, true);
+  clearTimeout(saving.queue.timer);
+  saving.close();
+});
+
+test("a conflict takes along what was done on top, and brings the last of it", async () => {
+  const base = kernel();
+  base.save({ image: "a", shapes: [BOX, BOX], revision: 1 });
+  const answers = [];
+  const { saving, events } = opened({ request: (edit) => new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }) });
+  const sheet = sheetOf("a");
+  for (let count = 1; count <= 3; count += 1) {
+    sheet.add(BOX);
+    saving.save("train", sheet);
+  }
+  saving.save("train", sheetOf("b"));
+  await settled();
+  while (answers.length) {
+    answers.shift()();
+    await settled();
+  }
+  assert.deepEqual(events, [["conflict", "a", 3], ["stored", "b", 1, true]]);
+  assert.equal(base.of("a").shapes.length, 2); // theirs stands
+  saving.close();
+});
+
+test("a refusal is told once, without what was built on it", async () => {
+  const { saving, events } = opened({ request: async () => { throw new Error("no such label"); } });
+  const sheet = sheetOf("a");
+  sheet.add(BOX);
+  saving.save("train", sheet);
+  sheet.add(BOX);
+  saving.save("train", sheet);
+  await settled();
+  assert.deepEqual(events, [["refused", "a", "no such label"]]);
+  assert.equal(saving.isDone, true);
+  saving.close();
+});
+
+test("two screens of one project in a page: each hears of its own, and a stale edit is a conflict", async () => {
+  const base = kernel();
+  const one = opened({ request: async (edit) => base.save(edit) });
+  const two = opened({ request: async (edit) => base.save(edit), key: one.key });
+  const [mine, theirs] = [sheetOf("a"), sheetOf("a")];
+  mine.add(BOX);
+  one.saving.save("train", mine);
+  theirs.add({ ...BOX, label: "pear" });
+  theirs.add({ ...BOX, label: "pear" });
+  two.saving.save("train", theirs);
+  assert.equal(one.saving.isPending("a"), true);
+  assert.equal(one.saving.isPending("b"), false);
+  await settled();
+  assert.deepEqual(one.events, [["stored", "a", 2, true]]);
+  assert.deepEqual(two.events, [["conflict", "a", 2]]);
+  assert.equal(base.of("a").shapes[0].label, "apple");
+  two.saving.close(); // the first sends again
+  mine.revision = 2;
+  mine.add(BOX);
+  one.saving.save("train", mine);
+  await settled();
+  assert.equal(base.of("a").shapes.length, 2);
+  one.saving.close();
+});
+
+test("what a page that is gone left behind is sent by the next", async () => {
+  const base = kernel();
+  const one = opened({ request: async () => { throw new KernelGone("gone"); } });
+  const sheet = sheetOf("a");
+  sheet.add(BOX);
+  one.saving.save("train", sheet);
+  await settled();
+  one.saving.close();
+  clearTimeout(one.saving.queue.timer);
+  const two = opened({ request: async (edit) => base.save(edit), key: one.key });
+  await settled();
+  assert.deepEqual(two.events, [["said", "again"], ["stored", "a", 2, false]]);
+  assert.equal(base.of("a").shapes.length, 1);
+  two.saving.close();
+});
+
+// -- the images that are open ------------------------------------------------------------------------------
+function bookOf({ pending = () => false } = {}) {
+  const loads = [];
+  const revisions = new Map();
+  const book = new Book({
+    isPending: pending,
+    load: async (name) => {
+      loads.push(name);
+      if (name === "broken") throw new Error("not an image");
+      return { facts: { width: 10, height: 10, shapes: [], status: "unlabelled", revision: revisions.get(name) ?? 1, predicted: null }, view: { uri: name } };
+    },
+  });
+  return { book, loads, revisions };
+}
+
+test("an image is asked for once; a broken one again", async () => {
+  const { book, loads } = bookOf();
+  const [first, second] = await Promise.all([book.open("a"), book.open("a")]);
+  assert.equal(first.sheet, second.sheet);
+  await assert.rejects(book.open("broken"));
+  await assert.rejects(book.open("broken"));
+  assert.deepEqual(loads, ["a", "broken", "broken"]);
+});
+
+test("pictures are let go, what undo needs is kept", async () => {
+  const { book, loads, revisions } = bookOf();
+  const { sheet } = await book.open("a");
+  sheet.add(BOX);
+  book.stored("a", 2);
+  revisions.set("a", 2);
+  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
+  assert.equal((await book.open("a")).sheet, sheet);
+  assert.equal(loads.filter((name) => name === "a").length, 2);
+  revisions.set("a", 7); // somebody else changed it meanwhile
+  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
+  const again = (await book.open("a")).sheet;
+  assert.notEqual(again, sheet);
+  assert.equal(again.revision, 7);
+});
+
+test("the image that is looked at keeps its picture while others are looked ahead for", async () => {
+  const { book, loads } = bookOf();
+  for (let at = 0; at < 8; at += 1) await book.open(`${at}`);
+  await book.open("0");
+  for (let at = 8; at < 12; at += 1) await book.open(`${at}`);
+  await book.open("0");
+  assert.equal(loads.filter((name) => name === "0").length, 1);
+});
+
+test("an image is stale when its row is newer, unless its own changes are on their way", async () => {
+  let isPending = false;
+  const { book } = bookOf({ pending: () => isPending });
+  await book.open("a");
+  const row = (revision, predicted = null) => ({ name: "a", revision, predicted });
+  assert.equal(book.isStale(row(1)), false);
+  assert.equal(book.isStale(row(0)), false); // old news that came late
+  assert.equal(book.isStale(row(2)), true);
+  assert.equal(book.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
+  isPending = true;
+  assert.equal(book.isStale(row(2)), false);
+  assert.equal(book.isStale({ name: "never opened", revision: 9 }), false);
+});

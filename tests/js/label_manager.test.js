@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  after, changed, counted, dropPlace, labelCommand, moved, quoted, someOf, stepBefore, usesText, withText,
+} from "../../customlabels_nb/widgets/static/label_manager/logic.js";
+
+const list = (...names) => names.map((label) => ({ label, colour: "#000000" }));
+const named = (labels) => labels.map(({ label }) => label);
+const ABC = list("a", "b", "c");
+
+test("an edit is shown before the kernel has answered", () => {
+  assert.deepEqual(named(changed(ABC, { op: "rename", label: "b", name: "B" })), ["a", "B", "c"]);
+  assert.equal(changed(ABC, { op: "recolour", label: "b", colour: "#ffffff" })[1].colour, "#ffffff");
+  assert.deepEqual(named(changed(ABC, { op: "merge", label: "a", into: "c" })), ["b", "c"]);
+  assert.deepEqual(named(changed(ABC, { op: "remove", label: "c" })), ["a", "b"]);
+  assert.deepEqual(named(changed(ABC, { op: "move", label: "c", before: "a" })), ["c", "a", "b"]);
+  assert.equal(changed(ABC, { op: "add", labels: [["d", null]] }), ABC);
+  assert.deepEqual(named(ABC), ["a", "b", "c"]);
+});
+
+test("a label goes before another one or to the end; what isn't there moves nothing", () => {
+  assert.deepEqual(named(moved(ABC, "a", "c")), ["b", "a", "c"]);
+  assert.deepEqual(named(moved(ABC, "a", null)), ["b", "c", "a"]);
+  for (const [label, before] of [["x", "a"], ["a", "x"], ["a", "a"]]) assert.equal(moved(ABC, label, before), ABC);
+});
+
+test("a step among filtered labels passes those that aren't shown", () => {
+  const all = list("a1", "b", "a2", "c", "a3", "d");
+  const shown = withText(all, " A");
+  assert.deepEqual(named(shown), ["a1", "a2", "a3"]);
+  assert.equal(withText(all, "  "), all);
+  assert.equal(stepBefore(shown, all, "a1", 1), "c");
+  assert.deepEqual(named(moved(all, "a1", "c")), ["b", "a2", "a1", "c", "a3", "d"]);
+  assert.equal(stepBefore(shown, all, "a3", -1), "a2");
+  assert.equal(stepBefore(shown, all, "a2", 1), "d");
+  assert.equal(stepBefore(ABC, ABC, "b", 1), null);
+  assert.equal(stepBefore(ABC, ABC, "a", -1), undefined);
+  assert.equal(stepBefore(ABC, ABC, "c", 1), undefined);
+  assert.equal(stepBefore(ABC, ABC, "x", 1), undefined);
+  assert.equal(after(ABC, "c"), null);
+});
+
+test("what is dropped goes between the middles of rows", () => {
+  const middles = [10, 30, 50];
+  assert.deepEqual([0, 10, 11, 40, 99].map((y) => dropPlace(middles, y)), [0, 0, 1, 2, 3]);
+  assert.equal(dropPlace([], 5), 0);
+});
+
+test("counts and names are put into words, and no name turns a sentence round", () => {
+  assert.equal(counted(1, "image"), "1 image");
+  assert.equal(counted(12_345, "label"), "12,345 labels");
+  assert.equal(usesText([0, 0, 0]), "It isn't used.");
+  assert.equal(usesText([2, 0, 3]), "3 annotations on 2 images (2 of train).");
+  assert.equal(usesText([1, 1, 2]), "2 annotations on 2 images (1 of train, 1 of test).");
+  assert.equal(quoted("\u202eltr"), "“\u2068\u202eltr\u2069”");
+  assert.equal(someOf(["a", "b", "c"], 2), "\u2068a\u2069, \u2068b\u2069 and 1 more");
+});
+
+test("keys on the list", () => {
+  const key = (name, more = {}) => labelCommand({ key: name, ...more });
+  assert.deepEqual(key("ArrowDown"), ["move", 1]);
+  assert.deepEqual(key("ArrowDown", { altKey: true }), ["shift", 1]);
+  assert.deepEqual(key("F2"), ["rename"]);
+  assert.deepEqual(key("z", { ctrlKey: true }), ["undo"]);
+  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), ["redo"]);
+  assert.deepEqual(key("m"), ["merge"]);
+  for (const [name, more] of [["m", { ctrlKey: true }], ["m", { altKey: true }], ["x", {}], ["Enter", { isComposing: true }], ["toString", {}]]) {
+    assert.equal(key(name, more), null, name);
+  }
+});

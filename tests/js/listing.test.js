@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Listing } from "../../customlabels_nb/widgets/static/gallery/listing.js";
+
+const SIZE = 4;
+const bytes = (text) => new Uint8Array([...text].map((letter) => letter.codePointAt(0)));
+
+function pageOf(place, total) {
+  const rows = [];
+  for (let at = place; at < Math.min(place + SIZE, total); at += 1) rows.push({ name: `image ${at}`, labels: [] });
+  return [{ place, total, rows, thumbs: rows.map((_, index) => index) }, rows.map((row) => bytes(row.name))];
+}
+
+function listingOf(total) {
+  const asked = [];
+  const listing = new Listing(async (kind, content) => {
+    asked.push(content.place);
+    return pageOf(content.place, total);
+  }, () => 160);
+  listing.begin(1, ...pageOf(0, total), SIZE);
+  return { listing, asked };
+}
+
+// stands for the browser's: notes what it is to decode
+function withImages(t) {
+  const decoded = [];
+  const before = globalThis.Image;
+  globalThis.Image = class {
+    async decode() { decoded.push(atob(this.src.split(",")[1])); }
+  };
+  t.after(() => { globalThis.Image = before; });
+  return decoded;
+}
+
+test("the next page is fetched and decoded once this one has had its time", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const decoded = withImages(t);
+  const { listing, asked } = listingOf(10);
+  listing.prefetch();
+  t.mock.timers.tick(50);
+  assert.deepEqual(asked, []);
+  t.mock.timers.tick(500);
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, [4]);
+  assert.deepEqual(decoded, ["image 4", "image 5", "image 6", "image 7"]);
+  assert.ok(listing.isKnown(4));
+
+  listing.start = 4; // a page that is known is decoded all the same, one that is no full page, too
+  listing.prefetch();
+  t.mock.timers.tick(500);
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, [4, 8]);
+  assert.deepEqual(decoded.slice(4), ["image 8", "image 9"]);
+
+  listing.start = 8;
+  listing.prefetch();
+  t.mock.timers.tick(500);
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, [4, 8]);
+});
+
+test("a page that somebody turned away from has nothing decoded", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const decoded = withImages(t);
+  const { listing, asked } = listingOf(20);
+  listing.prefetch();
+  t.mock.timers.tick(500);
+  listing.start = 12;
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, [4]);
+  assert.deepEqual(decoded, []);
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Camera } from "../../customlabels_nb/widgets/static/annotator/camera.js";
+import { Painter } from "../../customlabels_nb/widgets/static/annotator/painter.js";
+
+const COLOURS = { apple: "#d6336c", pear: "#2f9e44" };
+const box = (label, left) => ({ label, left, top: 10, width: 20, height: 30, polygon: null });
+
+// stands for the browser's canvas: notes the labels that are written on it, and the pictures put there
+class Paper {
+  constructor() {
+    this.style = {};
+    this.ownerDocument = { createElement: () => new Paper() };
+    this.painted = [];
+    const pen = { measureText: (text) => ({ width: 7 * text.length }), fillText: (text) => this.painted.push(text.replace(/[\u2066-\u2069]/g, "")) };
+    pen.drawImage = (other) => this.painted.push(...other.painted);
+    pen.clearRect = () => { this.painted = []; };
+    const nothing = () => {};
+    this.pen = new Proxy(pen, { get: (own, name) => own[name] ?? nothing });
+  }
+
+  getContext() {
+    return this.pen;
+  }
+}
+
+function setUp() {
+  const paper = new Paper();
+  const painter = new Painter(paper);
+  painter.resize({ width: 400, height: 300 }, 1);
+  const hidden = new Set();
+  const scene = {
+    camera: new Camera(), shapes: [box("apple", 0), box("pear", 50), box("apple", 90)], predictions: [], selected: null, prediction: null,
+    corner: null, draft: null, guides: null, colourOf: (label) => COLOURS[label], isHidden: ({ label }) => hidden.has(label),
+  };
+  return { paper, painter, hidden, scene };
+}
+
+test("what lies still while a shape is drawn is painted once, and is in each frame", () => {
+  const { paper, painter, scene } = setUp();
+  let asked = 0;
+  const moves = { ...scene, camera: { toScreen: (point) => { asked += 1; return scene.camera.toScreen(point); } } };
+  painter.paint({ ...moves, draft: { index: null, shape: box("pear", 120) } });
+  const first = asked;
+  asked = 0;
+  painter.paint({ ...moves, draft: { index: null, shape: box("pear", 130) } });
+  assert.deepEqual(paper.painted, ["apple", "pear", "apple"]);
+  assert.equal(first - asked, 4 * scene.shapes.length);
+});
+
+test("a shape that is moved or selected is not among those that lie still", () => {
+  const { painter, scene } = setUp();
+  painter.paint(scene);
+  assert.deepEqual(painter.still.painted, ["apple", "pear", "apple"]);
+  painter.paint({ ...scene, draft: { index: 1, shape: box("pear", 60) } });
+  assert.deepEqual(painter.still.painted, ["apple", "apple"]);
+  painter.paint({ ...scene, selected: 0 });
+  assert.deepEqual(painter.still.painted, ["pear", "apple"]);
+  painter.paint(scene);
+  assert.deepEqual(painter.still.painted, ["apple", "pear", "apple"]);
+});
+
+test("other shapes, predictions, labels hidden or recoloured, and another size are seen at once", () => {
+  const { paper, painter, hidden, scene } = setUp();
+  painter.paint(scene);
+  painter.paint({ ...scene, shapes: [box("pear", 3)] });
+  assert.deepEqual(paper.painted, ["pear"]);
+  painter.paint({ ...scene, predictions: [{ ...box("pear", 3), confidence: 0.5 }] });
+  assert.deepEqual(paper.painted, ["pear 0.50", "apple", "pear", "apple"]);
+  hidden.add("apple");
+  painter.paint(scene);
+  assert.deepEqual(paper.painted, ["pear"]);
+  hidden.clear();
+  painter.paint(scene);
+  const colours = [];
+  painter.paint({ ...scene, colourOf: (label) => { colours.push(label); return "#000000"; } });
+  assert.equal(colours.length, Object.keys(COLOURS).length + scene.shapes.length, "all are painted anew");
+  painter.still.painted = [];
+  painter.resize({ width: 500, height: 300 }, 2);
+  painter.paint(scene);
+  assert.deepEqual(paper.painted, ["apple", "pear", "apple"]);
+  painter.paint(null);
+  assert.deepEqual(paper.painted, []);
+});

@@ -1,0 +1,46 @@
+"""What a screen says of a whole dataset is counted as it changes, and never again from the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.image_table import ImageTable
+from customlabels_nb.project import Project
+from customlabels_nb.store import Action
+from tests.labeling.conftest import another, named
+
+
+def test_who_labelled_is_counted_with_every_edit(project: Project, session: LabellingSession) -> None:
+    ben = another(project, "ben")
+    assert session.annotators() == []
+    session.assign(named(session, 1, 2), "apple")
+    ben.follow()
+    ben.assign(named(ben, 2, 3), "pear")
+    session.follow()
+    assert session.annotators() == ben.annotators() == ["anna", "ben"]
+    session.assign(named(session, 3), "pear", on=False)
+    session.assign(named(session, 2), "apple")
+    assert session.annotators() == ["anna"]
+    assert (
+        dict(+session.table.by_annotator) == dict(+ImageTable.read(project._store, "train").by_annotator) == {"anna": 2}
+    )
+
+
+def test_totals_follow_what_moves_between_datasets(project: Project, session: LabellingSession) -> None:
+    action = Action("move", "ben")
+    assert session.totals() == {"train": 30, "test": 0}
+    project._store.move_images(named(session, 1, 2, 3), "train", "test", action)
+    session.follow()
+    assert session.totals() == {"train": 27, "test": 3}
+    session.open("test")
+    project._store.move_images(named(session, 3), "test", "train", action)
+    session.follow()
+    assert session.totals() == {"train": 28, "test": 2}
+
+
+def test_an_edit_counts_nothing_in_the_database(session: LabellingSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.totals()
+    monkeypatch.delattr(type(session._store), "statistics")
+    session.assign(named(session, 1), "apple")
+    assert session.totals() == {"train": 30, "test": 0}

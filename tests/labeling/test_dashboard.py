@@ -1,0 +1,317 @@
+"""What a dashboard does, without a screen: links to images, jobs, the watch, the list of actions, export."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import CustomLabelsError, InputError, NotAllowedError, NotEnoughDataError, StaleEditError
+from customlabels_nb.events import Events
+from customlabels_nb.labeling.action_list import ActionList
+from customlabels_nb.labeling.dashboard import DashboardSession
+from customlabels_nb.labeling.exporting import export, place_of
+from customlabels_nb.labeling.jobs import Job
+from customlabels_nb.labeling.progress import microseconds
+from customlabels_nb.labeling.watching import Watch
+from customlabels_nb.project import Project
+from customlabels_nb.training.plan import plan_in_words
+from tests.labeling.conftest import another, named
+
+
+@pytest.fixture
+def dashboard(project: Project) -> DashboardSession:
+    def plan() -> list[str]:
+        return plan_in_words(project.task, project.train_set, project.test_set)
+
+    return DashboardSession(
+        project._store,
+        project.root,
+        dataset=project._dataset,
+        check=lambda events: project.check(progress=False, events=events),
+        plan=plan,
+        user="anna",
+    )
+
+
+def label_some(project: Project) -> None:
+    """Seven apples and five pears by anna, three pears by ben, two skipped, one to review; ten moved to test."""
+    anna, ben = another(project, "anna"), another(project, "ben")
+    anna.assign(named(anna, *range(7)), "apple")
+    anna.assign(named(anna, *range(7, 12)), "pear")
+    ben.follow()
+    ben.assign(named(ben, 12, 13, 14), "pear")
+    ben.set_status(named(ben, 15, 16), "skipped")
+    ben.set_status(named(ben, 17), "needs_review")
+    project._store.move_images(named(anna, 0, 1, 7, 12, 20, 21), "train", "test", project._action("distribute"))
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
+
+
+def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Mapping[str, Any]) -> list[str]:
+    """The images that a gallery shows for a link."""
+    session = another(project, "somebody")
+    session.open(split)
+    view = session.show(dashboard.query(split, link))
+    return session.images_at([(0, len(view) - 1)], view)
+
+
+def test_a_link_shows_as_many_images_as_its_figure_counts(project: Project, dashboard: DashboardSession) -> None:
+    label_some(project)
+    figures = dashboard.figures()
+
+    def count(split: str, **link: Any) -> int:
+        return len(shown_by(project, dashboard, split, link))
+
+    for split, status, images in figures.statuses.itertuples(index=False):
+        assert count(split, show=status) == images
+    assert figures.statuses["images"].sum() == 30
+    for label, _, train, test in figures.labels.itertuples(index=False):
+        assert [count("train", label=label), count("test", label=label)] == [train, test]
+    assert figures.labels["test"].tolist() == [2, 2]
+    for person, train, test, _ in figures.annotators.itertuples(index=False):
+        assert [count("train", annotator=person), count("test", annotator=person)] == [train, test]
+    assert figures.annotators["annotator"].tolist() == ["anna", "ben"]
+    for kind, train, test in figures.queue.itertuples(index=False):
+        assert [count("train", queue=kind), count("test", queue=kind)] == [train, test]
+    starts = microseconds(figures.work["start"])
+    for start, train, test in zip(starts, figures.work["train"], figures.work["test"], strict=True):
+        assert [count("train", work=[start, "hour"]), count("test", work=[start, "hour"])] == [train, test]
+    assert figures.work[["train", "test"]].to_numpy().sum() == 15
+    assert count("train") == 24
+    assert figures.usable == {"train": 11, "test": 4}
+
+
+def test_figures_follow_at_once(project: Project, dashboard: DashboardSession) -> None:
+    before = dashboard.figures()
+    ben = another(project, "ben")
+    ben.assign(named(ben, 3), "apple")
+    after = dashboard.figures()
+    assert after.seen > before.seen
+    assert after.labels["train"].tolist() == [1, 0]
+    project.labels.rename("apple", "quince")
+    assert dashboard.figures().labels["label"].tolist() == ["quince", "pear"]
+    project.remove("train", named(ben, 3))
+    assert dashboard.figures().statuses["images"].sum() == 29
+
+
+def test_links_that_are_none(project: Project, dashboard: DashboardSession) -> None:
+    with pytest.raises(InputError, match="link="):
+        dashboard.query("train", {"sql": "1"})
+    with pytest.raises(InputError, match="link="):
+        dashboard.query("train", {"label": "apple", "show": "all"})
+    with pytest.raises(InputError, match="split="):
+        dashboard.query("both", {"show": "all"})
+    with pytest.raises(NotAllowedError, match="Nothing was checked"):
+        dashboard.query("train", {"finding": 0})
+    assert dashboard.query("train", {}).show == "all"
+
+
+def test_the_last_version_and_what_changed_since(project: Project, dashboard: DashboardSession) -> None:
+    label_some(project)
+    assert dashboard.figures().version is None
+    now = pd.Timestamp.now(tz="UTC").to_pydatetime()
+    record = cl.store.VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now, metrics={"f1": 0.9})
+    project._store.add_version(record, project._action("train"))
+    version = dashboard.figures().version
+    assert version is not None
+    assert (version.name, version.f1, version.changes, version.changed_at) == ("v1", 0.9, 0, None)
+    anna = another(project, "anna")
+    anna.assign(named(anna, 25, 26), "apple")
+    version = dashboard.figures().version
+    assert version is not None
+    assert (version.changes, version.labelled) == (1, {"train": 2, "test": 0})
+    assert len(shown_by(project, dashboard, "train", {"since": microseconds([version.created])[0]})) == 2
+
+
+def test_a_check_runs_beside_and_its_findings_lead_to_their_images(
+    project: Project, dashboard: DashboardSession
+) -> None:
+    label_some(project)
+    dashboard.check()
+    state = dashboard.checking.wait(60)
+    assert state.name == "done", state.error
+    assert state.result is not None
+    assert state.result.seen == project._store.last_action()
+    assert len(state.result.plan) > 0
+    issues = state.result.report.issues
+    assert issues["message"].tolist() == project.check(progress=False).issues["message"].tolist()
+    for number, images in enumerate(issues["images"]):
+        shown = [len(shown_by(project, dashboard, split, {"finding": number})) for split in ("train", "test")]
+        assert sum(shown) in (0, images)
+    assert any(shown_by(project, dashboard, "train", {"finding": number}) for number in range(len(issues)))
+
+
+def test_what_training_says(project: Project) -> None:
+    def said() -> list[str]:
+        return plan_in_words(project.task, project.train_set, project.test_set)
+
+    assert "there are 0 labelled images" in said()[0]
+    label_some(project)
+    assert said()[0] == "project.train() would learn 2 labels from 11 images, tested on 4 others."
+    project.task = "boxes"
+    assert "this release trains" in said()[0]
+
+
+# -- jobs and the watch -----------------------------------------------------------------------------------
+
+
+def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
+    told: list[str] = []
+    job: Job[int] = Job(lambda: told.append(job.state.name))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(events: Events) -> int:
+        events.progress("counting", 1, 2)
+        begun.set()
+        assert go_on.wait(10)
+        events.progress("counting", 2, 2)
+        return 7
+
+    assert job.state.name == "idle"
+    job.start(work)
+    assert begun.wait(10)
+    assert job.state.name == "running"
+    assert job.state.progress is not None
+    assert (job.state.progress.done, job.state.progress.total) == (1, 2)
+    with pytest.raises(NotAllowedError, match="running already"):
+        job.start(work)
+    changes = job.changes
+    go_on.set()
+    assert job.wait(10).result == 7
+    assert job.changes > changes
+    go_on.clear()
+    begun.clear()
+    job.start(work)
+    assert begun.wait(10)
+    job.stop()
+    go_on.set()
+    assert job.wait(10).name == "stopped"
+    assert told == ["done", "stopped"]
+
+
+@pytest.mark.parametrize("error", [InputError("folder='' names no folder."), ZeroDivisionError("division")])
+def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    def work(events: Events) -> None:
+        raise error
+
+    job: Job[None] = Job()
+    job.start(work)
+    state = job.wait(10)
+    assert state.name == "failed"
+    assert str(error) in state.error
+    assert bool(caplog.records) == (not isinstance(error, CustomLabelsError))
+
+
+def test_the_watch_tells_soon_and_ends_when_nobody_looks(project: Project) -> None:
+    told: list[int] = []
+    watch = Watch(project._store, lambda: told.append(1), every=0.02, patience=0.5)
+    watch.awake()
+    time.sleep(0.1)
+    assert told == []
+    other = cl.load_project(project.root)
+    other.labels.add("fig")
+    until(lambda: told)
+    until(lambda: not watch.is_awake)
+    other.labels.add("plum")
+    time.sleep(0.1)
+    assert told == [1]
+    watch.awake()
+    time.sleep(0.1)
+    other.labels.add("nut")
+    until(lambda: len(told) == 2)
+    watch.stop()
+    until(lambda: not watch.is_awake)
+    other.close()
+
+
+# -- the list of actions ------------------------------------------------------------------------------------
+
+
+def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
+    label_some(project)
+    actions = ActionList(project._store, project.root, user="anna")
+    rows = actions.rows(limit=3)
+    assert [row["what"] for row in rows] == ["distribute", "mark needs review", "mark skipped"]
+    assert all(row["undoable"] for row in rows)
+    assert rows[1]["undone_by"] is None
+    assert isinstance(rows[0]["created"], int)
+    older = actions.rows(before=rows[-1]["id"], who="ben")
+    assert [row["what"] for row in older] == ["label pear"]
+    moved = actions.details(rows[0]["id"])
+    assert moved["images"] == {"test": 6}
+    assert moved["refusal"] is None
+    assert len(moved["names"]) == 6
+    skipped = actions.details(rows[2]["id"])
+    assert skipped["images"] == {"train": 2}
+    assert set(skipped["names"]) == {"15.png", "16.png"}
+    labelled = actions.details(older[0]["id"])  # one of the three was moved since
+    assert "changed since" in labelled["refusal"]
+    with pytest.raises(StaleEditError):
+        actions.undo(older[0]["id"])
+    assert actions.undo(rows[2]["id"]) == 2
+    newest = actions.rows(limit=1)[0]
+    assert (newest["what"], newest["who"], newest["undoes"]) == ("undo mark skipped", "anna", rows[2]["id"])
+    assert {"anna": 3, "ben": 3}.items() <= actions.people().items()
+    assert actions.details(4711) == {
+        "id": 4711, "names": [], "images": {}, "refusal": "There is no action 4711; project.history has their ids."
+    }  # fmt: skip
+
+
+# -- export -------------------------------------------------------------------------------------------------
+
+
+def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tmp_path: Path) -> None:
+    label_some(project)
+    done = export(project._dataset, "out", "coco", base=tmp_path)
+    assert done.images == {"train": 11, "test": 4}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json"]
+    assert len(cl.read_dataset(tmp_path / "out" / "train.json")) == 11
+    assert done.issues["message"].str.contains("name of who labelled").any()
+    more = export(project._dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"])
+    assert more.images == {"train": 24, "test": 6}
+    back = cl.read_dataset(tmp_path / "all" / "labels.csv")
+    assert back.images["status"].value_counts().to_dict() == {
+        "labelled": 15, "unlabelled": 12, "skipped": 2, "needs_review": 1
+    }  # fmt: skip
+    assert back.images["split"].value_counts().to_dict() == {"train": 24, "test": 6}
+    assert more.issues.empty or not more.issues["message"].str.contains("skipped").any()
+
+
+@pytest.mark.parametrize("format", ["ground_truth", "coco", "custom_vision", "yolo", "voc", "csv", "image_folder"])
+def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: str) -> None:
+    label_some(project)
+    done = export(project._dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    assert done.images == {"train": 11}
+    assert all(tmp_path / "out" in file.parents for file in done.files)
+    assert len([file for file in done.files if file.suffix == ".png"]) == 11
+    again = export(project._dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    assert again.images == {"train": 11}
+
+
+def test_export_refuses_what_it_must(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(NotEnoughDataError, match="Label some"):
+        export(project._dataset, "out", "coco", base=tmp_path)
+    for folder in ("", "  ", "..", "../out", "a/../..", ".", "nul\0"):
+        with pytest.raises(InputError, match="folder="):
+            place_of(folder, tmp_path)
+    assert place_of("a/../b", tmp_path) == tmp_path / "b"
+    assert place_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
+    with pytest.raises(InputError, match="format='docx'"):
+        export(project._dataset, "out", "docx", base=tmp_path)
+    with pytest.raises(InputError, match="include='deleted'"):
+        export(project._dataset, "out", "coco", base=tmp_path, include=["deleted"])
+    with pytest.raises(InputError, match="split="):
+        export(project._dataset, "out", "coco", base=tmp_path, splits=["dev"])
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,277 @@
+"""What an annotator does: shapes of images, stored whole; who made them stays."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.labeling.drawing import DrawingSession, Shape
+from customlabels_nb.project import Project
+from customlabels_nb.store import Action
+from tests.labeling.conftest import named
+
+WIDTH, HEIGHT = 48, 36  # of the pictures in conftest
+TRIANGLE = ((1.0, 1.0), (9.5, 2.0), (4.0, 8.25))
+
+
+def box(label: str, left: float, top: float, width: float, height: float) -> Shape:
+    return Shape(label, left, top, width, height)
+
+
+def polygon(label: str, *points: tuple[float, float]) -> Shape:
+    return Shape.read({"label": label, "left": 0, "top": 0, "width": 0, "height": 0, "polygon": points})
+
+
+def drawing(project: Project, user: str) -> DrawingSession:
+    """A session of somebody on the project."""
+    return DrawingSession(project._store, project.root, user=user)
+
+
+def stored(project: Project, image: str) -> list[tuple[Any, ...]]:
+    """Label, box, corners and annotator of all shapes of an image in the database, in order of label."""
+    rows = project.train_set.annotations
+    rows = rows[rows["image"] == image].sort_values(["label", "left"])
+    columns = ["label", *t.BOX_COLUMNS, "polygon", "annotator"]
+    return [tuple(row) for row in rows[columns].itertuples(index=False)]
+
+
+def status(project: Project, image: str) -> str:
+    images = project.train_set.images
+    return str(images.loc[images["image"] == image, "status"].item())
+
+
+@pytest.fixture
+def anna(project: Project) -> DrawingSession:
+    return drawing(project, "anna")
+
+
+@pytest.fixture
+def image(anna: DrawingSession) -> str:
+    return named(anna, 3)[0]
+
+
+def test_boxes_and_polygons_are_stored_as_they_were_drawn(project: Project, anna: DrawingSession, image: str) -> None:
+    outcome = anna.set_shapes(image, [box("apple", 1.25, 2, 10, 8.125), polygon("pear", *TRIANGLE)])
+    assert outcome.images == (image,)
+    assert stored(project, image) == [
+        ("apple", 1.25, 2, 10, 8.125, None, "anna"),
+        ("pear", 1, 1, 8.5, 7.25, [[1, 1], [9.5, 2], [4, 8.25]], "anna"),
+    ]
+    assert status(project, image) == "labelled"
+    facts = anna.shapes(image)
+    assert (facts["width"], facts["height"], facts["short"], facts["labels"]) == (WIDTH, HEIGHT, "3.png", [])
+    assert [shape["label"] for shape in facts["shapes"]] == ["apple", "pear"]
+    assert facts["shapes"][0]["polygon"] is None
+    newest = project.history.iloc[0]
+    assert (newest["what"], newest["who"], newest["count"]) == ("draw", "anna", 1)
+
+
+def test_what_stays_as_it_was_keeps_who_made_it_and_when(project: Project, anna: DrawingSession, image: str) -> None:
+    anna.set_shapes(image, [box("apple", 1, 2, 10, 8), polygon("pear", *TRIANGLE)], labels=["plum"])
+    before = project.train_set.annotations
+    ben = drawing(project, "ben")
+    shapes = [Shape.read(shape) for shape in ben.shapes(image)["shapes"]]
+    ben.set_shapes(image, [*shapes, box("apple", 20, 20, 5, 5)], labels=["plum"])
+    after = project.train_set.annotations
+    assert after["annotator"].value_counts().to_dict() == {"anna": 3, "ben": 1}
+    pd.testing.assert_frame_equal(after[after["annotator"] == "anna"].reset_index(drop=True), before)
+
+
+def test_equal_shapes_are_told_apart_by_number(project: Project, anna: DrawingSession, image: str) -> None:
+    twin = box("apple", 1, 2, 10, 8)
+    anna.set_shapes(image, [twin, twin])
+    drawing(project, "ben").set_shapes(image, [twin, twin, twin])
+    assert [row[-1] for row in stored(project, image)] == ["anna", "anna", "ben"]
+    drawing(project, "ben").set_shapes(image, [twin])
+    assert [row[-1] for row in stored(project, image)] == ["anna"]
+
+
+def test_a_stale_edit_comes_back_and_theirs_stands(project: Project, anna: DrawingSession, image: str) -> None:
+    seen = anna.shapes(image)["revision"]
+    drawing(project, "ben").set_shapes(image, [box("pear", 5, 5, 9, 9)])
+    outcome = anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], revision=seen)
+    assert outcome.images == ()
+    assert [(c.image, c.theirs, c.yours) for c in outcome.conflicts] == [(image, ("pear",), ("apple",))]
+    assert [row[0] for row in stored(project, image)] == ["pear"]
+    now = anna.shapes(image)["revision"]  # seen theirs: mine goes over it knowingly
+    assert anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], revision=now).conflicts == ()
+    assert [row[0] for row in stored(project, image)] == ["apple"]
+
+
+def test_what_is_sent_twice_because_its_answer_was_lost_is_no_conflict(
+    project: Project, anna: DrawingSession, image: str
+) -> None:
+    seen = anna.shapes(image)["revision"]
+    shapes = [box("apple", 1, 2, 10, 8), polygon("pear", *TRIANGLE)]
+    for _ in range(2):
+        outcome = anna.set_shapes(image, shapes, labels=["plum"], revision=seen)
+        assert (outcome.images, outcome.conflicts) == ((image,), ())
+    assert anna.shapes(image)["revision"] == seen + 1
+
+
+def test_nothing_here_is_not_the_same_as_not_looked_at(project: Project, anna: DrawingSession) -> None:
+    one, two = named(anna, 1, 2)
+    anna.set_shapes(one, [], status="labelled")
+    anna.set_shapes(two, [box("apple", 1, 2, 10, 8)])
+    anna.set_shapes(two, [], status="unlabelled")
+    assert (status(project, one), status(project, two)) == ("labelled", "unlabelled")
+    assert stored(project, one) == stored(project, two) == []
+    assert anna.table.by_status == {"labelled": 1, "unlabelled": 29}
+    anna.set_shapes(two, [box("apple", 1, 2, 10, 8)], status="needs_review")
+    assert status(project, two) == "needs_review"
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (box("apple", 1, 1, 1.9, 9), "1.9 × 9 pixels; 2 × 2"),
+        (box("apple", 1, 1, 9, 0), "9 × 0 pixels"),
+        (box("apple", 1, 1, -9, 9), "-9 × 9 pixels"),
+        (box("apple", -1, 1, 9, 9), "leaves the image of 48 × 36"),
+        (box("apple", 40, 1, 9, 9), "leaves the image"),
+        (box("apple", 1, 28, 9, 9), "leaves the image"),
+        (polygon("apple", (1, 1), (9, 9)), "three corners at least"),
+        (polygon("apple", (1, 1), (9, 1), (20, 1)), "19 × 0 pixels"),
+        (polygon("apple", (-5, 1), (9, 1), (20, 9)), "leaves the image"),
+    ],
+)
+def test_what_cannot_be_a_shape_is_refused(
+    project: Project, anna: DrawingSession, image: str, shape: Shape, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        anna.set_shapes(image, [box("pear", 1, 2, 10, 8), shape])
+    assert stored(project, image) == []
+    anna.set_shapes(image, [box("apple", -0.004, 0, WIDTH + 0.008, HEIGHT)])  # a hair's breadth is inside
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"label": "apple", "left": math.nan, "top": 0, "width": 9, "height": 9}, "finite"),
+        ({"label": "apple", "left": 0, "top": 0, "width": math.inf, "height": 9}, "finite"),
+        ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": [[0, 0], [1, math.nan], [2, 5]]},
+         "finite"),
+        ({"label": "apple", "left": 0, "top": 0, "width": 9}, "no shape: 'height'"),
+        ({"label": "apple", "left": "a", "top": 0, "width": 9, "height": 9}, "no shape"),
+        ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": [[0, 0, 0]]}, "no shape"),
+        ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": 7}, "no shape"),
+    ],
+)  # fmt: skip
+def test_what_a_page_sends_is_read_with_care(value: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Shape.read(value)
+
+
+def test_labels_that_cannot_be_are_refused(anna: DrawingSession, image: str) -> None:
+    with pytest.raises(LabelError):
+        Shape.read({"label": "  ", "left": 0, "top": 0, "width": 9, "height": 9})
+    with pytest.raises(LabelError):
+        anna.set_shapes(image, [], labels=["\0"])
+    with pytest.raises(InputError, match="status='done'"):
+        anna.set_shapes(image, [], status="done")
+    with pytest.raises(InputError, match=r"'elsewhere\.png' is not in the train set"):
+        anna.set_shapes("elsewhere.png", [])
+    with pytest.raises(InputError, match=r"'elsewhere\.png' is not in the train set"):
+        anna.shapes("elsewhere.png")
+    with pytest.raises(InputError, match="more than the 10,000"):
+        anna.set_shapes(image, [box("apple", 1, 2, 10, 8)] * 10_001)
+
+
+def test_what_was_imported_as_it_is_stays_when_something_else_is_drawn(
+    project: Project, anna: DrawingSession, image: str
+) -> None:
+    odd = pd.DataFrame(
+        {
+            "image": image,
+            "label": ["apple", "apple", "pear"],
+            "left": [-3.0, 5, None],
+            "top": [1.0, 5, None],
+            "width": [9.0, 1, None],
+            "height": [9.123456, 1, None],
+            "polygon": [None, None, [[1, 1], [60, 1], [9, 9.5]]],
+        }
+    )
+    project.update("train", odd, note="imported")
+    anna.follow()
+    facts = anna.shapes(image)
+    assert facts["shapes"][2]["width"] == 59  # the box around a polygon that came without one
+    shapes = [Shape.read(shape) for shape in facts["shapes"]]
+    before = project.train_set.annotations
+    anna.set_shapes(image, [*shapes, box("pear", 10, 10, 5, 5)], revision=facts["revision"])
+    after = project.train_set.annotations
+    assert len(after) == 4
+    pd.testing.assert_frame_equal(after[after["annotator"] != "anna"].reset_index(drop=True), before)
+    moved = [Shape(s.label, s.left, s.top + 1, s.width, s.height) for s in shapes[:1]]
+    with pytest.raises(InputError, match="leaves the image"):
+        anna.set_shapes(image, [*moved, *shapes[1:]])
+
+
+def test_labels_of_the_whole_image_stand_beside_shapes(project: Project, anna: DrawingSession, image: str) -> None:
+    anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], labels=["pear", "apple"])
+    facts = anna.shapes(image)
+    assert (sorted(facts["labels"]), len(facts["shapes"])) == (["apple", "pear"], 1)
+    anna.set_shapes(image, [], labels=["pear"])
+    assert anna.shapes(image)["labels"] == ["pear"]
+    assert anna.row(image)["boxes"] == []
+
+
+def predict(project: Project, **columns: Any) -> None:
+    """Have a model say something."""
+    frame = t.normalise_annotations(pd.DataFrame(columns)).assign(model="m")
+    project._store.replace_predictions("m", frame, Action("predict", "m"))
+
+
+def test_predictions_are_drawn_and_follow(project: Project, anna: DrawingSession, image: str) -> None:
+    assert anna.shapes(image)["predictions"] == []
+    predict(project, image=[image] * 3, label=["apple", "pear", "pear"], left=[1, 9, None], top=[1, 9, None],
+            width=[5, 6, None], height=[5, 6, None], confidence=[0.4, 0.9, 0.95])  # fmt: skip
+    anna.follow()
+    facts = anna.shapes(image)
+    assert [(s["label"], s["left"], s["confidence"]) for s in facts["predictions"]] == [
+        ("apple", 1, 0.4),
+        ("pear", 9, 0.9),
+    ]
+    assert facts["predicted"] == ["pear", 0.95]
+    project.labels.rename("apple", "quince")
+    anna.follow()
+    assert [s["label"] for s in anna.shapes(image)["predictions"]] == ["quince", "pear"]
+    taken = Shape.read(facts["predictions"][1])
+    anna.set_shapes(image, [taken])
+    assert stored(project, image) == [("pear", 9, 9, 6, 6, None, "anna")]
+    assert project.train_set.annotations["confidence"].tolist() == [1]  # a person said so
+
+
+HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "\u202eltr", "{{7*7}}", "a" * 256]
+
+
+def test_hostile_labels_are_only_text(project: Project, anna: DrawingSession, image: str) -> None:
+    for label in HOSTILE:
+        anna.add_label(label)
+    anna.set_shapes(image, [box(label, 1 + at, 2, 10, 8) for at, label in enumerate(HOSTILE)])
+    assert [shape["label"] for shape in anna.shapes(image)["shapes"]] == HOSTILE
+    assert Path(image).exists()
+
+
+coordinate = st.floats(0, 30, allow_nan=False)
+
+
+@given(st.lists(st.tuples(coordinate, coordinate, st.floats(2, 6), st.floats(2, 6)), max_size=6))
+def test_reading_what_was_shown_changes_nothing(boxes: list[tuple[float, float, float, float]]) -> None:
+    for left, top, width, height in boxes:
+        value = {"label": "x", "left": left, "top": top, "width": width, "height": height, "polygon": None}
+        once = Shape.read(value)
+        again = Shape.read(vars(once))
+        assert once == again
+        assert abs(once.left - left) <= 0.00051
+        corners = [(left, top), (left + width, top), (left, top + height)]
+        shape = Shape.read({**value, "polygon": corners})
+        assert Shape.read(vars(shape)) == shape
+        shape.check((WIDTH, HEIGHT))

@@ -1,0 +1,229 @@
+"""The annotator's kernel side: what it answers to its page, and what it is to other cells."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from customlabels_nb import tables as t
+from customlabels_nb.errors import InputError
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project
+from customlabels_nb.store import Action
+from customlabels_nb.widgets.annotator import Annotator
+from tests.labeling.conftest import photos, project  # noqa: F401
+
+BOX = {"label": "apple", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
+CORNERS = [[1, 1], [20, 2], [9, 12.5]]
+POLYGON = {**BOX, "label": "pear", "polygon": CORNERS}
+
+
+class Page:
+    """Asks an annotator as its page would."""
+
+    def __init__(self, annotator: Annotator, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.annotator = annotator
+        self.sent: list[tuple[Any, Any]] = []
+        monkeypatch.setattr(annotator, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
+
+    def ask(self, kind: str, **content: Any) -> Any:
+        self.sent.clear()
+        self.annotator.answer(self.annotator, {"id": 7, "kind": kind, "content": content}, [])
+        answers = [(content, buffers) for content, buffers in self.sent if "answer" in content]
+        assert [content["answer"] for content, _ in answers] == [7]
+        content, buffers = answers[0]
+        if "error" in content:
+            raise RuntimeError(content["error"])
+        return content["content"], buffers
+
+    def save(self, image: str, *shapes: dict[str, Any], **more: Any) -> Any:
+        given = {"split": "train", "labels": [], "status": "labelled", "revision": None} | more
+        return self.ask("save", image=image, shapes=list(shapes), **given)[0]
+
+
+@pytest.fixture
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:  # noqa: F811
+    return Page(project.annotate("train", sort="name"), monkeypatch)
+
+
+@pytest.fixture
+def names(page: Page) -> list[str]:
+    return page.annotator.session.page(0, 24)[1]
+
+
+def test_an_image_comes_with_all_that_is_drawn_of_it(page: Page, names: list[str]) -> None:
+    assert page.ask("hello")[0]["place"] == 0
+    facts, buffers = page.ask("image", image=names[3], pixels=800)
+    assert (facts["name"], facts["width"], facts["height"], facts["status"]) == (names[3], 48, 36, "unlabelled")
+    assert (facts["view_width"], facts["view_height"], facts["mime"]) == (48, 36, "image/png")
+    assert (facts["shapes"], facts["predictions"], facts["labels"], facts["predicted"]) == ([], [], [], None)
+    assert buffers[0] == Path(names[3]).read_bytes()
+
+
+def test_saving_answers_with_what_is_stored(page: Page, names: list[str], project: Project) -> None:  # noqa: F811
+    seen = page.ask("image", image=names[0], pixels=800)[0]["revision"]
+    answer = page.save(names[0], BOX, POLYGON, revision=seen)
+    assert (answer["conflict"], answer["image"], answer["short"]) == (False, names[0], "0.png")
+    assert answer["rows"][0]["boxes"] == ["apple", "pear"]
+    assert answer["revision"] == answer["rows"][0]["revision"] == seen + 1
+    assert answer["info"]["counts"] == {"apple": 1, "pear": 1}
+    stored = project.train_set.annotations
+    assert stored["label"].tolist() == ["apple", "pear"]
+    assert stored["polygon"].tolist() == [None, CORNERS]
+    stale = page.save(names[0], BOX, revision=seen)
+    assert (stale["conflict"], stale["revision"]) == (True, seen + 1)
+    assert len(project.train_set.annotations) == 2
+    shown = page.ask("image", image=names[0], pixels=800)[0]
+    assert [shape["label"] for shape in shown["shapes"]] == ["apple", "pear"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("image", {"image": "/etc/passwd", "pixels": 800}, "not in the train set"),
+        ("region", {"image": "/etc/passwd", "region": {}, "pixels": 800}, "not in the train set"),
+        ("image", {"pixels": 800}, "KeyError"),
+        ("edit", {"op": "label"}, "knows no 'edit'"),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:
+    with pytest.raises(RuntimeError, match=words):
+        page.ask(kind, **content)
+
+
+def test_labels_that_somebody_took_away_do_not_come_back(
+    page: Page,
+    names: list[str],
+    project: Project,  # noqa: F811
+) -> None:
+    page.save(names[0], BOX, labels=["pear"])
+    project.labels.rename("apple", "quince")
+    with pytest.raises(RuntimeError, match="no label 'apple' any more"):
+        page.save(names[1], BOX)
+    with pytest.raises(RuntimeError, match="no label 'plum' any more"):
+        page.save(names[1], labels=["plum"])
+    assert list(project.labels) == ["quince", "pear"]
+
+
+def test_a_region_is_cut_from_the_upright_original(page: Page, names: list[str]) -> None:
+    part, buffers = page.ask(
+        "region", image=names[0], region={"left": 8, "top": 6, "width": 16, "height": 12}, pixels=99
+    )
+    assert part["mime"] == "image/jpeg"
+    with Image.open(io.BytesIO(buffers[0])) as cut, Image.open(names[0]) as whole:
+        assert cut.size == (16, 12)
+        centre, expected = cut.getpixel((4, 3)), whole.convert("RGB").getpixel((12, 9))
+    assert all(abs(a - b) < 40 for a, b in zip(centre, expected, strict=True))
+    with pytest.raises(RuntimeError, match="doesn't lie in the image of 48 × 36"):
+        page.ask("region", image=names[0], region={"left": 48, "top": 0, "width": 9, "height": 9}, pixels=99)
+
+
+def test_other_cells_read_and_steer(page: Page, names: list[str], project: Project) -> None:  # noqa: F811
+    annotator = page.annotator
+    assert annotator.data == []
+    page.save(names[2], BOX, POLYGON)
+    view = annotator.session.view.number
+    page.ask("select", view=view, ranges=[], focus=2, place=0)
+    assert annotator.data == [
+        {"type": "box", "label": "apple", "xyxy": (1, 2, 11, 10)},
+        {"type": "polygon", "label": "pear", "points": [(1, 1), (20, 2), (9, 12.5), (1, 1)]},
+    ]
+    assert annotator.selected["image"].tolist() == [names[2]]
+    assert page.ask("hello")[0]["place"] == 2
+    page.sent.clear()
+    annotator.display(names[5])
+    assert page.sent == [({"push": "go", "place": 5}, None)]
+    annotator.set_filter(show="labelled")
+    assert len(annotator.session.view) == 1
+    with pytest.raises(InputError, match="not among those that are shown"):
+        annotator.display(names[7])
+    with pytest.raises(InputError, match="split"):
+        project.annotate("valid")
+    with pytest.raises(InputError, match="sort"):
+        project.annotate(sort="size")
+
+
+def test_following_tells_of_others_boxes_and_predictions(
+    page: Page,
+    names: list[str],
+    project: Project,  # noqa: F811
+) -> None:
+    page.ask("follow", images=names)
+    assert page.ask("follow", images=names)[0] == {}
+    frame = pd.DataFrame({"image": [names[0]], **{k: [v] for k, v in BOX.items() if k != "polygon"}})
+    project.update("train", frame)
+    news = page.ask("follow", images=names)[0]
+    assert news["rows"][0]["boxes"] == ["apple"]
+    predictions = t.normalise_annotations(frame.assign(image=names[1], confidence=0.75)).assign(model="m")
+    project._store.replace_predictions("m", predictions, Action("predict", "m"))
+    news = page.ask("follow", images=names)[0]
+    assert news["rows"][1]["predicted"] == ["apple", 0.75]
+    assert page.ask("image", image=names[1], pixels=800)[0]["predictions"][0]["left"] == 1
+
+
+def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
+    project.annotate()._ipython_display_()
+    assert project.annotate().session.view.query.sort == "added"
+
+
+def test_broken_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = create_project("empty", tmp_path)
+    page = Page(empty.annotate(), monkeypatch)
+    assert page.ask("hello")[0]["statuses"].get("unlabelled", 0) == 0
+    assert page.annotator.data == []
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
+    empty.add_images(tmp_path / "a.png", progress=False)
+    page = Page(empty.annotate(), monkeypatch)
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(RuntimeError, match=r"a\.png"):
+        page.ask("image", image=str(tmp_path / "a.png"), pixels=800)
+
+
+def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, as phones write them
+    Image.new("RGB", (300, 100), "red").save(tmp_path / "turned.jpg", exif=exif)
+    made = create_project("turned", tmp_path)
+    made.add_images(tmp_path / "turned.jpg", progress=False)
+    page = Page(made.annotate(), monkeypatch)
+    facts, buffers = page.ask("image", image=str(tmp_path / "turned.jpg"), pixels=800)
+    assert (facts["width"], facts["height"], facts["view_width"], facts["view_height"]) == (100, 300, 100, 300)
+    with Image.open(io.BytesIO(buffers[0])) as shown:
+        assert shown.size == (100, 300)
+    page.annotator.session.add_label("tall")
+    page.save(facts["name"], {**BOX, "label": "tall", "top": 250, "height": 50})
+    with pytest.raises(RuntimeError, match="leaves the image of 100 × 300"):
+        page.save(facts["name"], {**BOX, "label": "tall", "left": 250, "width": 50})
+
+
+@pytest.mark.parametrize("kind", [pytest.param("tif", marks=pytest.mark.slow), "jpg"])
+def test_a_huge_image_comes_small_and_sharp_where_one_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    width, height = 12_000, 9_000
+    huge = Image.new("L", (width, height), 40)
+    huge.paste(200, (6_000, 4_500, 6_001, 4_600))  # a line of one pixel, which only the original has
+    huge = huge.convert("RGB")
+    path = tmp_path / f"huge.{kind}"
+    if kind == "tif":
+        huge.save(path, compression="tiff_deflate")
+    else:
+        huge.save(path, quality=95, comment=b"x" * 60_000)
+    made = create_project("huge", tmp_path)
+    made.add_images(path, progress=False)
+    page = Page(made.annotate(), monkeypatch)
+    facts, buffers = page.ask("image", image=str(path), pixels=928)
+    assert (facts["width"], facts["height"]) == (width, height)
+    assert max(facts["view_width"], facts["view_height"]) == 1024
+    assert len(buffers[0]) < 500_000
+    region = {"left": 5_900, "top": 4_450, "width": 200, "height": 200}
+    _, buffers = page.ask("region", image=str(path), region=region, pixels=928)
+    with Image.open(io.BytesIO(buffers[0])) as cut:
+        assert cut.size == (200, 200)
+        assert cut.getpixel((100, 100))[0] > 150
+        assert cut.getpixel((50, 100))[0] < 60

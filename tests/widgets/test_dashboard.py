@@ -1,0 +1,177 @@
+"""The kernel sides of dashboard and history panel: what they answer, and what they are to other cells."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.project import Project
+from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.labeling.test_dashboard import label_some, until
+
+Ask = Callable[..., Any]
+
+
+def page_of(widget: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Ask, list[Any]]:
+    """Asks a widget as its page would, and what it sends of itself."""
+    sent: list[Any] = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(json.loads(json.dumps(content))))
+
+    def ask(kind: str, **content: Any) -> Any:
+        widget.answer(widget, {"id": 7, "kind": kind, "content": content}, [])
+        answer = next(message for message in reversed(sent) if message.get("answer") == 7)
+        sent.remove(answer)
+        if "error" in answer:
+            raise AssertionError(answer["error"])
+        return answer["content"]
+
+    return ask, sent
+
+
+def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    dashboard = project.dashboard()
+    ask, sent = page_of(dashboard, monkeypatch)
+    news = ask("hello", offset=60)
+    figures = news["figures"]
+    assert figures["statuses"]["train"] == {"labelled": 11, "unlabelled": 10, "skipped": 2, "needs_review": 1}
+    assert [row[0] for row in figures["labels"]] == ["apple", "pear"]
+    assert figures["annotators"][0][:3] == ["anna", 9, 3]
+    assert sum(train + test for _, train, test in figures["work"]) == 15
+    assert figures["version"] is None
+    assert "coco" in news["formats"]
+    assert news["jobs"]["check"]["state"] == "idle"
+    assert ask("follow", seen=figures["seen"], jobs=news["jobs"]["changes"]) == {}
+    assert dashboard.seen == figures["seen"]
+    days = ask("unit", unit="day")["figures"]
+    assert days["unit"] == "day"
+    with pytest.raises(AssertionError, match="unit='year'"):
+        ask("unit", unit="year")
+    # what is done meanwhile is pushed
+    seen: list[int] = []
+    dashboard.observe(lambda change: seen.append(change["new"]), "seen")
+    sent.clear()
+    project.labels.add("fig")
+    until(lambda: sent)
+    assert sent[0]["news"]["figures"]["labels"][-1][0] == "fig"
+    assert seen[-1] == project._store.last_action()
+    assert dashboard.figures.labels["label"].tolist() == ["apple", "pear", "fig"]
+    dashboard.close()
+
+
+def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    store, go_on = project._store, threading.Event()
+    outline = store.outline
+
+    def slow(*images: Any, annotations: bool = True) -> Any:
+        assert not annotations or go_on.wait(30)
+        return outline(*images, annotations=annotations)
+
+    monkeypatch.setattr(store, "outline", slow)
+    dashboard = project.dashboard()
+    assert "train: 11 labelled" in dashboard._still()
+    ask, sent = page_of(dashboard, monkeypatch)
+    figures = ask("hello")["figures"]
+    assert (figures["complete"], figures["seen"], dashboard.seen) == (False, 0, 0)
+    assert figures["statuses"]["test"]["labelled"] == 4
+    assert figures["queue"]["needs_review"] == [1, 0]
+    assert ask("follow", seen=0, jobs=0)["figures"]["complete"] is False
+    go_on.set()
+    until(lambda: any(message["news"]["figures"]["complete"] for message in sent))
+    assert [row[2:] for row in sent[-1]["news"]["figures"]["labels"]] == [[5, 2], [6, 2]]
+    assert dashboard.seen == store.last_action()
+    dashboard.close()
+
+
+def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    dashboard = project.dashboard()
+    ask, _ = page_of(dashboard, monkeypatch)
+    assert dashboard.gallery is None
+    assert ask("open", split="train", link={"label": "apple"}) == {"total": 5}
+    gallery = dashboard.gallery
+    assert gallery.session.view.query.label == "apple"
+    assert dashboard._box.children == (dashboard, gallery)
+    # the same gallery turns to others: of its filter nothing is left
+    assert ask("open", split="train", link={"show": "skipped"}) == {"total": 2}
+    assert dashboard.gallery is gallery
+    assert gallery.session.view.query.label is None
+    # what was labelled a moment ago is there
+    project.update("train", project.train_set.with_status("needs_review", "label == 'pear'"))
+    assert ask("open", split="train", link={"show": "needs_review"}) == {"total": 7}
+    assert ask("open", split="test", link={"annotator": "ben"}) == {"total": 1}
+    assert dashboard.gallery.session.split == "test"
+    assert len(dashboard._box.children) == 2
+    assert dashboard.show_images("train") is gallery
+    ask("close")
+    assert dashboard.gallery is None
+    assert dashboard._box.children == (dashboard,)
+    with pytest.raises(AssertionError, match="link="):
+        ask("open", split="train", link={"nothing": 1})
+    with pytest.raises(InputError, match="split="):
+        dashboard.show_images("dev")
+    dashboard.close()
+
+
+def test_check_and_export_are_told_when_they_end(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    label_some(project)
+    monkeypatch.chdir(tmp_path)
+    dashboard = project.dashboard()
+    ask, sent = page_of(dashboard, monkeypatch)
+    ask("check")
+    until(lambda: any(m.get("news", {}).get("jobs", {}).get("check", {}).get("result") for m in sent), 60)
+    found = next(m["news"]["jobs"]["check"]["result"] for m in sent if "jobs" in m.get("news", {}))
+    assert found["plan"][0].startswith("project.train() would learn 2 labels")
+    assert found["findings"][0].keys() == {"code", "severity", "images", "message", "advice", "splits"}
+    sent.clear()
+    choice = {"format": "coco", "folder": "out", "splits": ["train"], "include": ["skipped"], "copy_images": False}
+    ask("export", **choice)
+    until(lambda: any(m.get("news", {}).get("jobs", {}).get("export", {}).get("result") for m in sent), 60)
+    result = sent[-1]["news"]["jobs"]["export"]["result"]
+    assert result["images"] == {"train": 13}
+    assert result["folder"] == str(tmp_path / "out")
+    assert any("name of who labelled" in text for text in result["issues"])
+    ask("export", **{**choice, "folder": "../out"})
+    until(lambda: dashboard.session.exporting.state.name == "failed", 20)
+    assert "is not below" in dashboard.session.exporting.state.error
+    dashboard.close()
+
+
+def test_the_history_panel_opens_and_takes_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    panel = project.history_panel()
+    ask, sent = page_of(panel, monkeypatch)
+    page = ask("history", limit=2)
+    assert [row["what"] for row in page["rows"]] == ["distribute", "mark needs review"]
+    assert page["more"] is True
+    assert ask("history", seen=page["seen"]) == {}
+    assert ask("history details", id=page["rows"][1]["id"])["refusal"] is None
+    assert panel.action == page["rows"][1]["id"]
+    answer = ask("history undo", id=page["rows"][1]["id"])
+    assert answer["images"] == 1
+    assert {"push": "follow"} in sent  # other screens of the kernel hear of it
+    assert panel.table["what"].iloc[0] == "undo mark needs review"
+    assert project.undo(answer["undone_by"]) == 1
+    assert "undo mark needs review" in panel._still()
+    panel.close()
+
+
+def test_what_a_saved_notebook_shows_is_small_and_plain(project: Project) -> None:
+    label_some(project)
+    project.labels.rename("apple", "<img src=x onerror=alert(1)>")
+    for widget in (project.dashboard(), project.history_panel()):
+        still = widget._still()
+        assert len(still) < 5_000
+        assert "<img" not in still
+        widget.close()
+    assert "train: 11 labelled, 1 to review, 2 skipped, 10 not done" in project.dashboard()._still()
