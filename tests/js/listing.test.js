@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Listing } from "../../customlabels_nb/widgets/static/gallery/listing.js";
+import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
 
 const SIZE = 4;
 const bytes = (text) => new Uint8Array([...text].map((letter) => letter.codePointAt(0)));

@@ -2,7 +2,7 @@
 
 import { dataUri, show } from "./shared/dom.js";
 import { KernelGone, makeRequester } from "./shared/requests.js";
-import { Listing } from "./gallery/listing.js";
+import { Listing } from "./shared/listing.js";
 import { Book } from "./annotator/book.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";

@@ -6,13 +6,13 @@ import { Notices } from "./shared/notices.js";
 import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
-import { Foot } from "./gallery/foot.js";
-import { LabelBar } from "./gallery/labelbar.js";
+import { Foot } from "./shared/foot.js";
+import { LabelBar } from "./shared/labelbar.js";
 import { askWhatBecomesOfDone, openLabelManager } from "./gallery/labels.js";
-import { openHelp, openInstructions } from "./gallery/panels.js";
-import { Preview } from "./gallery/preview.js";
+import { openHelp, openInstructions } from "./shared/panels.js";
+import { Preview } from "./shared/preview.js";
 import { Stage } from "./gallery/stage.js";
-import { Tile } from "./gallery/tile.js";
+import { Tile } from "./shared/tile.js";
 import { Toolbar } from "./gallery/toolbar.js";
 import { Upload } from "./gallery/upload.js";
 

@@ -5,7 +5,7 @@ import { colourOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
-import { openInstructions, openKeys } from "../gallery/panels.js";
+import { openInstructions, openKeys } from "../shared/panels.js";
 import { Canvas } from "./canvas.js";
 import { Drawing } from "./drawing.js";
 import { DRAWING_HELP } from "./keys.js";

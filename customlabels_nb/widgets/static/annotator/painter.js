@@ -3,6 +3,7 @@
 import { HANDLES, handlePoint, outline } from "../shared/geometry.js";
 
 const HANDLE = 8;
+const LONGEST_TAG = 24; // signs
 const FONT = "600 12px system-ui, sans-serif";
 
 // Black or white, whichever is easier to read on a colour #rrggbb: 4.5 to 1 at least.
@@ -14,7 +15,7 @@ export function inkOn(colour) {
 // A label as far as it fits on a tag; isolated, so that its direction turns nothing else round.
 function short(label) {
   const signs = [...label];
-  return `\u2068${signs.length > 32 ? `${signs.slice(0, 31).join("")}…` : label}\u2069`;
+  return `\u2068${signs.length > LONGEST_TAG ? `${signs.slice(0, LONGEST_TAG - 1).join("")}…` : label}\u2069`;
 }
 
 export class Painter {

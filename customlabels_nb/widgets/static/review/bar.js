@@ -1,7 +1,7 @@
 // The second band: which label is looked through, each with its key and how many are left; and a field to correct to one.
 
 import { element, setText } from "../shared/dom.js";
-import { LabelBar } from "../gallery/labelbar.js";
+import { LabelBar } from "../shared/labelbar.js";
 
 const TABS = 40;
 const KEYS = 9;

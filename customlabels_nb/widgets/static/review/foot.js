@@ -1,7 +1,7 @@
 // The quiet band of a review: place, keys, how much is reviewed, and whether everything is saved.
 
 import { element, keyHint, setText } from "../shared/dom.js";
-import { Foot } from "../gallery/foot.js";
+import { Foot } from "../shared/foot.js";
 
 export class ReviewFoot extends Foot {
   showSelection(count, { everything = false, labels = 0 } = {}) {

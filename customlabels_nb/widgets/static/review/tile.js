@@ -2,7 +2,7 @@
 
 import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
-import { Tile } from "../gallery/tile.js";
+import { Tile } from "../shared/tile.js";
 import { whenSaid } from "./decisions.js";
 
 const BARE = { unlabelled: "no label", skipped: "skipped" };

@@ -4,8 +4,8 @@ import { element } from "./dom.js";
 import { columnsFor, thumbnailSize } from "./pages.js";
 import { KernelGone, makeRequester } from "./requests.js";
 import { Selection } from "./selection.js";
-import { Editing } from "../gallery/editing.js";
-import { Listing } from "../gallery/listing.js";
+import { Editing } from "./editing.js";
+import { Listing } from "./listing.js";
 
 const FOLLOW_EVERY = 2_000;
 const SHOW_WAITING_AFTER = 150;

@@ -1,7 +1,7 @@
 // What is listed, and the page that is shown of it: rows and pictures as far as they are known here.
 
-import { dataUri } from "../shared/dom.js";
-import { pageEnd, pageStart } from "../shared/pages.js";
+import { dataUri } from "./dom.js";
+import { pageEnd, pageStart } from "./pages.js";
 import { Pictures } from "./pictures.js";
 
 const PREFETCH_AFTER = 150; // the page that was asked for is painted by then

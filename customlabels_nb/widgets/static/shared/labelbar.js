@@ -1,7 +1,7 @@
 // The second band: labels with their key and count, and a field that finds or adds one by its name.
 
-import { element, keyHint, setText, show } from "../shared/dom.js";
-import { findLabels } from "../shared/rows.js";
+import { element, keyHint, setText, show } from "./dom.js";
+import { findLabels } from "./rows.js";
 
 const LABELS_SHOWN = 40;
 const LABELS_SUGGESTED = 8;

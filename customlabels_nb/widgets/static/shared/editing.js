@@ -1,7 +1,7 @@
 // Edits: shown at once, on their way through the queue, and what the kernel's answers make of them.
 
-import { queueFor } from "../shared/edits.js";
-import { allHave } from "../shared/rows.js";
+import { queueFor } from "./edits.js";
+import { allHave } from "./rows.js";
 
 const LARGEST_KNOWN = 2_000; // images of one edit that are named; more are left to the kernel to look up
 

@@ -1,7 +1,7 @@
 // The quiet band at the bottom: place, keys, progress, and whether everything is saved.
 
-import { element, keyHint, setText, show } from "../shared/dom.js";
-import { PAGE_SIZES, pageEnd, positionText } from "../shared/pages.js";
+import { element, keyHint, setText, show } from "./dom.js";
+import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
 
 const SAVED_WORDS = {
   saved: "saved",

@@ -1,7 +1,7 @@
 // What the gallery shows in its panel: all keys, instructions and how to edit them.
 
-import { element, keyHint, show } from "../shared/dom.js";
-import { HELP } from "../shared/keymap.js";
+import { element, keyHint, show } from "./dom.js";
+import { HELP } from "./keymap.js";
 
 export function openHelp(panel) {
   openKeys(panel, HELP);

@@ -1,6 +1,6 @@
 // One image in full beside the page: while the pointer rests on a tile, or until Esc when asked for by key.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, setText, show } from "./dom.js";
 
 const REST = 550;
 

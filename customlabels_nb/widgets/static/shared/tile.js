@@ -1,7 +1,7 @@
 // One image of the page. The node is made once and shows one row after another.
 
-import { chipsOf, described } from "../shared/chips.js";
-import { element, setText, show } from "../shared/dom.js";
+import { chipsOf, described } from "./chips.js";
+import { element, setText, show } from "./dom.js";
 
 const STATUS_WORDS = { skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
 
