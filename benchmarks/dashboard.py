@@ -54,9 +54,10 @@ for line in sys.stdin:
 """
 # both resolve two frames after the condition holds: then it is painted
 _PAINTED = """() => { window.painted = (condition) => new Promise((resolve) => {
+    const say = () => resolve(performance.timeOrigin + performance.now());
     const look = () => {
         if (!condition()) requestAnimationFrame(look);
-        else requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.timeOrigin + performance.now())));
+        else requestAnimationFrame(() => requestAnimationFrame(say));
     };
     look();
 }); }"""

@@ -14,6 +14,9 @@ import pytest
 
 from customlabels_nb.settings import settings
 from tests import provision
+from tests.s3_server import _client, _s3, bucket
+
+__all__ = ["_client", "_s3", "bucket"]
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"

@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +84,11 @@ class Server:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def write_settings(self) -> None:
-        """Put the settings back to what tests start with."""
-        for name, values in SETTINGS.items():
+    def write_settings(self, more: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Put the settings back to what tests start with, and these beside them."""
+        for path in self.settings.rglob("*.jupyterlab-settings"):
+            path.unlink()
+        for name, values in (SETTINGS | dict(more or {})).items():
             path = self.settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values), encoding="utf-8")
@@ -161,13 +163,20 @@ class Lab:
         self.pages: list[LabPage] = []
 
     def open(
-        self, notebook: nbformat.NotebookNode | Path, *, width: int = 1280, height: int = 900, **context_options: Any
+        self,
+        notebook: nbformat.NotebookNode | Path,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        **context_options: Any,
     ) -> LabPage:
         """Copy a notebook to an empty folder of the server and show it, its kernel started and idle.
 
-        Options such as ``device_scale_factor`` and ``has_touch`` are those of Playwright's ``new_context``.
+        ``settings`` of JupyterLab go beside those of :data:`SETTINGS`; options such as ``device_scale_factor`` and
+        ``has_touch`` are those of Playwright's ``new_context``.
         """
-        self.server.write_settings()
+        self.server.write_settings(settings)
         name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
         # whatever kernel it was saved with, this one is to run it, without a question

@@ -217,7 +217,8 @@ done.add_images("few", label="apple", progress=False)
 """
 READABLE = (
     ".project", ".summary", "h3", ".head span", ".number:not(:disabled)", ".name bdi", ".queue-row strong",
-    "button.link", ".faint", ".finding-row .severity", ".tab:not(.current)", ".tab.current", "button.primary", ".hints", ".state",
+    "button.link", ".faint", ".finding-row .severity", ".tab:not(.current)", ".tab.current", "button.primary",
+    ".hints", ".state",
 )  # fmt: skip
 READABLE_SVG = (".chart .scale", ".chart .value", ".chart .side-name")
 

@@ -21,6 +21,18 @@ test("from the screen to the image and back is the same place, at any zoom", () 
   });
 });
 
+test("at rest the corner of the image lies on a whole pixel of the screen, half of one away at most", () => {
+  forMany(500, (random) => {
+    const [camera, ratio] = [cameraOf(random), random.pick([1, 1.5, 2])];
+    const snapped = camera.snapped(ratio);
+    for (const side of ["x", "y"]) {
+      assert.ok(Math.abs(snapped[side] * ratio - Math.round(snapped[side] * ratio)) < 1e-6);
+      assert.ok(Math.abs(snapped[side] - camera[side]) <= 0.5 / ratio + 1e-6);
+    }
+    assert.equal(snapped.scale, camera.scale);
+  });
+});
+
 test("zooming keeps the point of the image that is under the pointer", () => {
   forMany(500, (random) => {
     const camera = cameraOf(random);

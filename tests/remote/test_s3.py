@@ -32,7 +32,7 @@ from customlabels_nb.remote import fetch, fetch_all
 from customlabels_nb.remote_files import is_identity
 from customlabels_nb.settings import settings
 from customlabels_nb.training.current import with_current_hashes
-from tests.remote.conftest import Bucket
+from tests.s3_server import Bucket
 from tests.unit.pictures import jpeg
 from tests.unit.reading import codes, labels
 

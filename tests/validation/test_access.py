@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import customlabels_nb as cl
-from tests.remote.conftest import Bucket, _client, _s3, bucket
+from tests.s3_server import Bucket
 from tests.unit.pictures import encoded, picture
 from tests.validation.manifests import Line, box_line, image_line, write_manifest
-
-__all__ = ["_client", "_s3", "bucket"]
 
 PICTURE = encoded(picture(1, (640, 480)), "PNG")
 

@@ -121,8 +121,8 @@ def test_it_is_an_object_for_other_cells_too(project: Project, page: Page) -> No
 
 
 def test_galleries_are_told_and_answer_about_labels_too(
-    project: Project,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gallery, manager = project.label("train"), project.labels.edit()
     page, other = Page(gallery, monkeypatch), Page(manager, monkeypatch)

@@ -34,7 +34,7 @@ export class Book {
     const known = this.sheets.get(name);
     const sheet = known && (this.isPending(name) || known.revision === facts.revision)
       ? known
-      : new Sheet({ name, width: facts.width, height: facts.height }, facts);
+      : new Sheet({ name, short: facts.short, width: facts.width, height: facts.height }, facts);
     this.sheets.delete(name);
     this.sheets.set(name, sheet);
     this.foretold.set(name, JSON.stringify(facts.predicted ?? null));

@@ -34,6 +34,12 @@ export class Camera {
     return new Camera({ scale, x: point[0] - px * scale, y: point[1] - py * scale });
   }
 
+  // The image's corner lies on a whole pixel of the screen, of which a CSS pixel has `ratio`: between two of them browsers
+  // paint pictures half a pixel off.
+  snapped(ratio) {
+    return new Camera({ scale: this.scale, x: Math.round(this.x * ratio) / ratio, y: Math.round(this.y * ratio) / ratio });
+  }
+
   panned(dx, dy) {
     return new Camera({ scale: this.scale, x: this.x + dx, y: this.y + dy });
   }

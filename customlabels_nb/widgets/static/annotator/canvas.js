@@ -26,6 +26,7 @@ export class Canvas {
     this.pointers = new Map();
     this.guides = false;
     this.spaceHeld = false;
+    this.isAsleep = false; // another image is on its way
     this.node.addEventListener("pointerdown", (event) => this._down(event));
     this.node.addEventListener("pointermove", (event) => this._move(event));
     this.node.addEventListener("pointerup", (event) => this._up(event));
@@ -76,7 +77,7 @@ export class Canvas {
   // -- the camera -----------------------------------------------------------------------------------
   fit() {
     if (!this.image) return;
-    this._look(Camera.fit(this.image, this.size));
+    this._look(Camera.fit(this.image, this.size).snapped(ratio()));
     this.isFit = true;
   }
 
@@ -100,7 +101,12 @@ export class Canvas {
     const hint = (text) => { for (const layer of [this.picture, this.closeUp]) layer.style.willChange = text; };
     hint("transform");
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => hint(""), RESTS_AFTER);
+    this.resting = setTimeout(() => {
+      hint("");
+      const { isFit } = this;
+      if (this.image) this._look(this.camera.snapped(ratio()));
+      this.isFit = isFit;
+    }, RESTS_AFTER);
     this._look(camera);
   }
 
@@ -180,7 +186,7 @@ export class Canvas {
   }
 
   _down(event) {
-    if (!this.image || (event.button !== 0 && event.button !== 1)) return;
+    if (!this.image || this.isAsleep || (event.button !== 0 && event.button !== 1)) return;
     event.preventDefault();
     this.on.press();
     const at = this._place(event);

@@ -4,14 +4,17 @@ import { HINT_LABEL } from "./drawing.js";
 import { drawingCommand } from "./keys.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
+// What needs no image, or leads to another; all else waits while one turns to an image.
+const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "space"]);
 const CHANGES = new Set(["remove", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
 
 export class Commands {
-  // `screen` has what Changes needs, and changes, canvas, left, panel, turn(by), useTool(name), toggleGuides(), help().
+  // `screen` has what Changes needs, and changes, canvas, left, isTurning, turn(by), useTool(name), toggleGuides(), help().
   constructor(screen) {
     this.screen = screen;
     this.keyboardBox = new KeyboardBox();
     this.leaving = false; // Tab leaves the widget
+    this.held = []; // what was typed ahead
   }
 
   key(event) {
@@ -38,6 +41,11 @@ export class Commands {
     const { screen } = this;
     const { canvas, changes, drawing } = screen;
     if (command.do !== "escape") this.leaving = false;
+    else this.forgetHeld();
+    if (screen.isTurning && (this.held.length || !AT_ONCE.has(command.do))) {
+      this.held.push(command);
+      return;
+    }
     // while a pointer draws, only Esc and the view are for keys
     if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
     const actions = {
@@ -69,6 +77,15 @@ export class Commands {
     };
     actions[command.do]();
     canvas.paintSoon();
+  }
+
+  // The image is there: what was typed ahead is done, as far as the next turn.
+  resume() {
+    while (this.held.length && !this.screen.isTurning) this.run(this.held.shift());
+  }
+
+  forgetHeld() {
+    this.held = [];
   }
 
   holdSpace(held) {

@@ -145,9 +145,9 @@ export class Desk {
   shown() {
     const { sheet, info, changes } = this;
     if (!info) return;
-    const row = this.listing.rowAt(this.place);
-    setText(this.title.firstChild, row?.short ?? "");
-    this.title.title = row?.name ?? "";
+    const named = sheet?.image ?? this.listing.rowAt(this.place);
+    setText(this.title.firstChild, named?.short ?? "");
+    this.title.title = named?.name ?? "";
     setText(this.size, sheet ? `${sheet.image.width} × ${sheet.image.height}` : "");
     this._showLeft();
     this.right.update({

@@ -3,7 +3,7 @@
 const STEPS = 200;
 
 export class Sheet {
-  // `image` is { name, width, height }; shapes, labels (of the whole image), status and predictions are as the kernel
+  // `image` is { name, short, width, height }; shapes, labels (of the whole image), status and predictions are as the kernel
   // has them. What is predicted is part of the state: accepting or dropping it can be taken back.
   constructor(image, { shapes, labels = [], status, revision, predictions = [] }) {
     this.image = image;

@@ -1,0 +1,184 @@
+// Which image the annotator shows: turning to one, looking ahead, and what is said where there is none.
+
+import { dataUri, show } from "../shared/dom.js";
+import { KernelGone } from "../shared/requests.js";
+import { Desk } from "./desk.js";
+
+export const STRIP_SIZE = 24; // images of one page of the filmstrip
+export const STRIP_PIXELS = 160;
+const LOOKED_AHEAD = 2; // images whose pictures are fetched before they are wanted
+const LOOK_AHEAD_AFTER = 150;
+const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
+const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
+
+export class Turning extends Desk {
+  // A subclass has request, book, listing, info and takeInfo(info).
+  async show({ place = 0, ...change }) {
+    const wanted = { split: this.info.split, query: this.info.query, place, size: STRIP_SIZE, pixels: STRIP_PIXELS, ...change };
+    const turn = (this.going += 1);
+    let [answer, buffers] = await this.request("show", wanted);
+    while (answer.wait) { // features for the sort by similarity are being computed
+      this.say(`Looking at all images once: ${answer.wait.done.toLocaleString("en")} of ${answer.wait.total.toLocaleString("en")}…`);
+      await new Promise((resolve) => { setTimeout(resolve, 500); });
+      if (turn !== this.going || this.closed) return;
+      [answer, buffers] = await this.request("show", wanted);
+    }
+    if (turn !== this.going || this.closed) return;
+    this.takeInfo(answer.info);
+    this.listing.begin(answer.info.view, answer.page, buffers, STRIP_SIZE);
+    await this.go(Math.min(Math.max(place, 0), Math.max(0, this.listing.total - 1)));
+  }
+
+  _showAgain(change) {
+    this.show(change).catch((error) => {
+      if (!this.closed) this.notices.say("show", error instanceof KernelGone ? "The kernel doesn't answer; what is shown stays." : error.message, { kind: "error" });
+    });
+  }
+
+  // To an image: at once if it was looked ahead for, else when it comes.
+  async go(place) {
+    const { listing } = this;
+    if (this.drawing.corners) {
+      this.changes.hint(HALF_DRAWN);
+      return;
+    }
+    const turn = (this.going += 1);
+    const isLatest = () => turn === this.going && !this.closed;
+    this.place = place;
+    this.finished = false;
+    this.isTurning = Boolean(listing.total); // what is done from here on is meant for the image that comes
+    this.canvas.isAsleep = this.isTurning;
+    this.commands.cancelBox();
+    this.drawing.cancel();
+    this.notices.drop("hint");
+    this.notices.drop("end");
+    if (!listing.total) {
+      this._nothingToShow();
+      return;
+    }
+    const waiting = setTimeout(() => this.root.classList.add("waiting"), 150);
+    try {
+      await listing.load(listing.startOf(place));
+      if (!isLatest()) return;
+      listing.start = listing.startOf(place);
+      const row = listing.rowAt(place);
+      this.showStrip();
+      this.showCounts();
+      const opened = await this.book.open(row.name);
+      if (!isLatest()) return;
+      this._open(opened);
+      this._lookAhead(place);
+      this.request("select", { view: listing.view, ranges: [], focus: place, place: listing.start }).catch(() => {});
+    } catch (error) {
+      if (isLatest()) this._cannotShow(error);
+    } finally {
+      clearTimeout(waiting);
+      if (turn === this.going) this._arrived();
+    }
+  }
+
+  _arrived() {
+    this.isTurning = false;
+    this.canvas.isAsleep = false;
+    this.root.classList.remove("waiting");
+    this.commands.resume();
+  }
+
+  _close() {
+    this.sheet = null;
+    this.changes.prediction = null;
+    this.drawing.show(null);
+    this.canvas.hide();
+  }
+
+  _cannotShow(error) {
+    this._close();
+    this.commands.forgetHeld();
+    const gone = error instanceof KernelGone;
+    const again = { label: "Try again", run: () => this.go(this.place) };
+    this.say(gone ? "The kernel doesn't answer; this image wasn't loaded yet." : error.message, ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]));
+    this.shown();
+  }
+
+  _nothingToShow() {
+    this._close();
+    const any = Object.values(this.info.statuses).some(Boolean);
+    const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null } }) };
+    if (!any) this.say("There are no images here yet: project.add_images(…) takes them in.");
+    else this.say(this.info.query.show === "unlabelled" ? "Nothing is left: every image was looked at." : "No image fits what is to be shown.", all);
+    this.showStrip();
+    this.shown();
+  }
+
+  async _load(name) {
+    const pixels = Math.ceil(Math.max(this.canvas.size.width, 800) * (globalThis.devicePixelRatio || 1));
+    const [facts, [bytes]] = await this.request("image", { image: name, pixels }, [], { patience: PICTURE_PATIENCE });
+    return { facts, view: { uri: dataUri(bytes, facts.mime), width: facts.view_width, height: facts.view_height } };
+  }
+
+  // When the image itself is painted: a large picture keeps the page busy while it comes.
+  _lookAhead(place) {
+    clearTimeout(this.lookingAhead);
+    this.lookingAhead = setTimeout(() => this._prepare(place), LOOK_AHEAD_AFTER);
+  }
+
+  _prepare(place) {
+    const decoded = [];
+    for (let step = 1; step <= LOOKED_AHEAD; step += 1) {
+      const row = this.listing.rowAt(place + step);
+      if (!row) continue;
+      this.book.open(row.name).then(({ view }) => {
+        const image = new Image();
+        image.src = view.uri;
+        decoded.push(image);
+        return image.decode();
+      }).catch(() => {}); // it is said when the image is turned to
+    }
+    this.decoded = decoded; // held, so that the browser keeps what it decoded
+    this.listing.load(this.listing.start + STRIP_SIZE).catch(() => {});
+  }
+
+  _open({ sheet, view }) {
+    const another = this.sheet?.image.name !== sheet.image.name;
+    this.sheet = sheet;
+    this.changes.prediction = null;
+    this.drawing.show(sheet);
+    show(this.empty, false);
+    this.canvas.node.hidden = false;
+    if (another) this.canvas.measure();
+    this.canvas.show(sheet.image, view, { keepCamera: !another });
+    this.shown();
+  }
+
+  turn(by) {
+    const target = this.finished && by < 0 ? this.place : this.place + by;
+    if (this.drawing.corners) this.changes.hint(HALF_DRAWN);
+    else if (target >= 0 && target < this.listing.total) this.go(target);
+    else if (by > 0 && this.listing.total) this.done();
+    else this.notices.say("end", "This is the first image.");
+  }
+
+  // How far it is, and what is next.
+  done() {
+    if (!this.info || !this.listing.total) return;
+    if (this.drawing.corners) {
+      this.changes.hint(HALF_DRAWN);
+      return;
+    }
+    const { statuses, query } = this.info;
+    const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
+    const left = statuses.unlabelled ?? 0;
+    const count = (value, what) => (value ? `, ${value.toLocaleString("en")} ${what}` : "");
+    const words = `${(total - left).toLocaleString("en")} of ${total.toLocaleString("en")} images were looked at${count(statuses.skipped, "of them skipped")}${count(statuses.needs_review, "to be looked at again")}.`;
+    this.going += 1; // what is on its way isn't wanted any more
+    this._arrived();
+    const to = (what) => () => this._showAgain({ query: { ...query, show: what } });
+    this._close();
+    this.finished = true;
+    this.say(
+      words, ...(left ? [{ label: `Go on with the ${left.toLocaleString("en")} left`, run: to("unlabelled") }] : []),
+      { label: "Back to the image", run: () => this.go(this.place) }, ...(query.show === "all" ? [] : [{ label: "Show all", run: to("all") }]),
+    );
+    this.shown();
+  }
+}
