@@ -121,11 +121,12 @@ def kernel_alone(project: cl.Project, times: int) -> None:
     took = []
     for number in range(times):
         rows, marks, _ = store.tables("train", images=[names[number]])
-        store.update_images("train", rows.assign(status="skipped"), marks, Action("mark skipped", "somebody"))
+        status = "skipped" if rows["status"].iloc[0] == "needs_review" else "needs_review"
+        store.update_images("train", rows.assign(status=status), marks, Action("mark", "anybody"))
         took.append(seconds(dashboard._figures))
     figure("kernel alone: figures after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
     for _ in took:
-        store.undo(None, Action("undo", "somebody"))
+        store.undo(None, Action("undo", "anybody"))
     dashboard.close()
 
 

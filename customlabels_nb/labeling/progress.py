@@ -24,6 +24,8 @@ PAUSE = timedelta(minutes=10)
 #: What the queue consists of.
 QUEUE = ("unlabelled", "predicted", "needs_review")
 
+_FAR = 2**52  # microseconds: more than any time has
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -172,7 +174,7 @@ def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
 def _paces(marks: pd.DataFrame) -> dict[str, float]:
     """Images an hour by annotator: what came after another in one stretch of work, through how long that took."""
     people, moments = marks["annotator"].cat.codes.to_numpy(), marks["created"].astype("int64").to_numpy()
-    order = np.lexsort((moments, people))
+    order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; quicker than two keys
     # of an image on which somebody drew several boxes the last one counts: then it was done
     once = ~_repeated(marks["number"].iloc[order[::-1]], people[order[::-1]])[::-1]
     people, moments = people[order][once], moments[order][once]

@@ -24,25 +24,24 @@ def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: s
 
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_key_drag_next(lab: Lab) -> None:
-    annotator = opened(lab, count=12)
+    annotator = opened(lab, count=9)
     for number, label in enumerate("213"):
         annotator.expect_image(f"{number}.png")
         annotator.press(label)
         annotator.drag((50, 40), (150, 140 + number))
         annotator.press("PageDown")
     # typed ahead of the pictures: each key is for the image that it was meant for
-    annotator.press(*["n", "PageDown"] * 4, "2", *["k", "Enter", "Enter", "Enter"], *["n", "Enter"] * 4)
-    expect(annotator.root.locator(".empty p")).to_have_text("12 of 12 images were looked at.")
+    annotator.press(*["n", "PageDown"] * 4, "2", "k", "Enter", "Enter", "Enter", "n", "Enter")
+    expect(annotator.root.locator(".empty p")).to_have_text("9 of 9 images were looked at.")
     statuses = annotator.page.value("project.train_set.images['status'].value_counts().to_dict()")
     assert annotator.stored(0) == [("pear", 50, 40, 100, 100)]
     assert annotator.stored(1) == [("apple", 50, 40, 100, 101)]
     assert annotator.stored(2) == [("plum", 50, 40, 100, 102)]
-    assert (annotator.stored(3), statuses) == ([], {"labelled": 12})
-    found = [len(annotator.stored(number)) for number in range(12)]
-    assert sum(found) == 4
+    assert (annotator.stored(3), statuses) == ([], {"labelled": 9})
+    assert [len(annotator.stored(number)) for number in range(2, 9)] == [1, 0, 0, 0, 0, 1, 0]
     annotator.press("PageUp")
-    annotator.expect_image("9.png")
-    expect(annotator.root.locator(".foot .position")).to_have_text("12 of 12 · 0 left")
+    annotator.expect_image("8.png")
+    expect(annotator.root.locator(".foot .position")).to_have_text("9 of 9 · 0 left")
 
 
 def test_every_gesture_on_boxes(lab: Lab) -> None:
@@ -453,6 +452,7 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
 
 def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None:
     annotator = opened(lab, BUSY, settings={"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}})
+    annotator.page.page.wait_for_timeout(1_000)  # the next images are looked ahead for
     annotator.page.run_cell(2, wait=False)
     expect(annotator.page.cell(2)).to_contain_text("[*]")
     annotator.root.focus()
@@ -461,7 +461,7 @@ def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None
     annotator.drag((200, 40), (300, 140))
     annotator.expect_shapes(2)  # drawn at once
     annotator.press("PageDown")
-    annotator.expect_image("1.png")  # it was looked ahead for
+    annotator.expect_image("1.png")
     annotator.drag((10, 10), (60, 60))
     expect(annotator.root.locator(".state")).not_to_have_text("saved")
     expect(annotator.page.cell(2)).to_contain_text("[*]")

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Commands } from "../../customlabels_nb/widgets/static/annotator/commands.js";
 import { KeyboardBox } from "../../customlabels_nb/widgets/static/annotator/keyboard_box.js";
 import { DRAWING_HELP, drawingCommand } from "../../customlabels_nb/widgets/static/annotator/keys.js";
 import { SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
@@ -58,4 +59,41 @@ test("a box by keys stays in the image, whatever arrows do, and begins large eno
     made.cancel();
     assert.equal(made.box, null);
   });
+});
+
+// A screen that turns to an image only when it is told that the image came.
+function slowScreen() {
+  const done = [];
+  const screen = {
+    done, place: 0, isTurning: false, info: { read_only: false, labels: [{ label: "apple" }] }, sheet: { shape: null, shapes: [], predictions: [], select: () => {} },
+    drawing: { gesture: null, corners: null, cancel: () => false },
+    canvas: { paintSoon: () => {}, fit: () => done.push(["fit", screen.place]) },
+    changes: { prediction: null, setStatus: (status) => done.push([status, screen.place]), chooseLabel: (label) => done.push([label, screen.place]) },
+    shown: () => {},
+    turn: (by) => { screen.next = (screen.next ?? screen.place) + by; screen.isTurning = true; },
+    came: () => { screen.place = screen.next; screen.next = null; screen.isTurning = false; commands.resume(); },
+  };
+  const commands = new Commands(screen);
+  return { screen, commands };
+}
+
+test("what is typed ahead is done on the image that it was meant for", () => {
+  const { screen, commands } = slowScreen();
+  const nothing = { do: "status", status: "labelled" };
+  const next = { do: "turn", by: 1 };
+  for (const command of [nothing, next, nothing, { do: "label", number: 1 }, next, nothing, { do: "fit" }]) commands.run(command);
+  assert.deepEqual(screen.done, [["labelled", 0]]);
+  screen.came();
+  screen.came();
+  assert.deepEqual(screen.done, [["labelled", 0], ["labelled", 1], ["apple", 1], ["labelled", 2], ["fit", 2]]);
+});
+
+test("pages turn at once while nothing else was typed; Esc forgets what was typed ahead", () => {
+  const { screen, commands } = slowScreen();
+  for (let count = 0; count < 3; count += 1) commands.run({ do: "turn", by: 1 });
+  commands.run({ do: "status", status: "skipped" });
+  commands.run({ do: "escape" });
+  screen.came();
+  assert.equal(screen.place, 3);
+  assert.deepEqual(screen.done, []);
 });

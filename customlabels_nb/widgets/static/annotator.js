@@ -7,10 +7,9 @@ import { Book } from "./annotator/book.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
 import { Saving } from "./annotator/saving.js";
-import { STRIP_PIXELS, STRIP_SIZE, Turning } from "./annotator/turning.js";
+import { PICTURE_PATIENCE, STRIP_PIXELS, STRIP_SIZE, Turning } from "./annotator/turning.js";
 
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
-const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
 
 class Annotator extends Turning {
   constructor(model, el) {

@@ -8,7 +8,7 @@ export const STRIP_SIZE = 24; // images of one page of the filmstrip
 export const STRIP_PIXELS = 160;
 const LOOKED_AHEAD = 2; // images whose pictures are fetched before they are wanted
 const LOOK_AHEAD_AFTER = 150;
-const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
+export const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
 const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
 
 export class Turning extends Desk {

@@ -52,7 +52,9 @@ export class LabelChart {
     chart.append(svgText(0, 11, split, { class: "side-name" }));
     for (const tick of ticks.slice(1)) {
       const x = (tick / ticks.at(-1)) * room;
-      chart.append(svgElement("line", { class: "grid-line", x1: x, x2: x, y1: AXIS - 3, y2: height }), svgText(x, 11, numeral(tick), { class: "scale", "text-anchor": "middle" }));
+      chart.append(svgElement("line", { class: "grid-line", x1: x, x2: x, y1: AXIS - 3, y2: height }));
+      // beside the name of the side there must be room for it
+      if (x - 3.5 * numeral(tick).length > 32) chart.append(svgText(x, 11, numeral(tick), { class: "scale", "text-anchor": "middle" }));
     }
     chart.append(svgElement("line", { class: "axis-line", x1: 0.5, x2: 0.5, y1: AXIS - 3, y2: height }));
     shown.forEach((row, index) => {
