@@ -88,7 +88,7 @@ class ActionList:
         found = self._store.actions_since(action_id - 1, 1)
         if not len(found) or found["id"].iloc[0] != action_id or not found["images"].iloc[0]:
             return {}
-        numbers = self._store.outline(found["images"].iloc[0])[0]["number"].tolist()
+        numbers = self._store.outline_images(found["images"].iloc[0])["number"].tolist()
         names = self._store.image_names(numbers)
         side = found["split"].iloc[0]
         by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}

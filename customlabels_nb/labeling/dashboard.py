@@ -108,8 +108,9 @@ class DashboardSession:
         self._dataset = dataset
         self._check, self._plan = check, plan
         self._lock = threading.RLock()
-        self._first = Outline.of(*store.outline(annotations=False))  # what is told while the rest is being read
+        self._first: Outline | None = None  # what is told while the rest is being read
         self._followed: FollowedOutline | None = None
+        self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
         threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
@@ -138,13 +139,18 @@ class DashboardSession:
         return self._store.project().task
 
     def _read(self) -> None:
+        def images_read(outline: Outline) -> None:
+            self._first = outline
+            self._has_images.set()
+
         try:
-            followed = FollowedOutline(self._store)
+            followed = FollowedOutline(self._store, images_read)
             with self._lock:
                 self._followed, told = followed, self._told
         except StoreError:
             return  # whoever asks for figures hears of it
         finally:
+            self._has_images.set()
             self._was_read.set()
         if told is not None:
             told()
@@ -175,10 +181,12 @@ class DashboardSession:
             complete. Without, however long it takes.
         """
         self._was_read.wait(wait)
+        self._has_images.wait()
         with self._lock:
-            complete = self._followed is not None or self._was_read.is_set()
+            complete = self._was_read.is_set() or self._first is None
             followed = self._current() if complete else None
             outline = self._first if followed is None else followed.outline
+            assert outline is not None
             return Figures(
                 0 if followed is None else followed.seen,
                 progress.statuses(outline),

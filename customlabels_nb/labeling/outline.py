@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from customlabels_nb import tables as t
 from customlabels_nb.labeling.listing import ABOUT_NO_IMAGE
 from customlabels_nb.store import Store
 
@@ -19,7 +20,7 @@ _MOST_ACTIONS = 200
 
 @dataclass(frozen=True)
 class Outline:
-    """Images and annotations of both datasets, without names; see :meth:`customlabels_nb.store.Store.outline`.
+    """Images and annotations of both datasets, without names; see :meth:`customlabels_nb.store.Store.outline_images`.
 
     Attributes
     ----------
@@ -35,12 +36,27 @@ class Outline:
 
     @classmethod
     def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> Outline:
-        """From the two tables as the store gives them."""
+        """From the two tables as the store gives them; annotations of other images are left out."""
         at = np.searchsorted(images["number"], annotations["number"])
+        known = at < len(images)
+        known[known] = images["number"].to_numpy()[at[known]] == annotations["number"].to_numpy()[known]
+        if not known.all():  # of images that came, or went, between reading the one and the other
+            annotations, at = annotations[known].reset_index(drop=True), at[known]
         splits = pd.Categorical.from_codes(images["split"].cat.codes.to_numpy()[at], images["split"].cat.categories)
         added = images["added"].astype("int64").to_numpy()
         later = annotations["created"].astype("int64").to_numpy() > added[at]
         return cls(images, annotations.assign(split=splits, later=later))
+
+    @classmethod
+    def read(cls, store: Store) -> Outline:
+        """As the store has it now."""
+        return cls.of(store.outline_images(), store.outline_annotations())
+
+    @classmethod
+    def of_images(cls, images: pd.DataFrame) -> Outline:
+        """Of images of which nothing but themselves is known."""
+        columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
+        return cls.of(images, t.empty(columns))
 
     def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Outline:
         """The same with these images, and all their annotations, in place of what they were."""
@@ -57,16 +73,26 @@ class Outline:
 
 
 class FollowedOutline:
-    """The outline of a store that others write to, as of the action ``seen``."""
+    """The outline of a store that others write to, as of the action ``seen``.
 
-    def __init__(self, store: Store) -> None:
+    Parameters
+    ----------
+    store : Store
+    images_read : callable, optional
+        Called with an outline of the images alone once these are read, before their annotations are.
+    """
+
+    def __init__(self, store: Store, images_read: Callable[[Outline], object] | None = None) -> None:
         self._store = store
-        self.read_all()
+        self.seen = store.last_action()  # before reading: what is done meanwhile is read twice
+        images = store.outline_images()
+        if images_read is not None:
+            images_read(Outline.of_images(images))
+        self.outline = Outline.of(images, store.outline_annotations())
 
-    def read_all(self) -> None:
-        """Read all of it anew."""
-        self.seen = self._store.last_action()  # before reading: what is done meanwhile is only read twice
-        self.outline = Outline.of(*self._store.outline())
+    def _read_all(self) -> None:
+        self.seen = self._store.last_action()
+        self.outline = Outline.read(self._store)
 
     def follow(self) -> bool:
         """Take over what was done since the last call; returns whether anything was."""
@@ -80,7 +106,7 @@ class FollowedOutline:
         ]
         touched = list(dict.fromkeys(name for images in actions["images"] for name in images))
         if silent or len(actions) == _MOST_ACTIONS or len(touched) > _MOST_READ_AGAIN or not self._renew(touched):
-            self.read_all()
+            self._read_all()
         else:
             self.seen = int(actions["id"].max())
         return True
@@ -89,7 +115,8 @@ class FollowedOutline:
         """Read these images again; False if one of them is gone, and only reading all tells which it was."""
         if not names:
             return True
-        renewed = self.outline.with_changed(*self._store.outline(names))
+        images = self._store.outline_images(names)
+        renewed = self.outline.with_changed(images, self._store.outline_annotations(images["number"].tolist()))
         # whatever came is among them; so as many as there are means the same ones
         if len(renewed.images) != self._store.image_count():
             return False

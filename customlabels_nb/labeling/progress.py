@@ -43,9 +43,7 @@ def label_distribution(outline: Outline, labels: pd.DataFrame) -> pd.DataFrame:
     labels : DataFrame
         The labels table.
     """
-    marks = outline.annotations
-    pairs = marks[~_repeated(marks["number"], marks["label"].cat.codes)]
-    counts = _by_split(pairs, "label")
+    counts = _images_by(outline.annotations, "label")
     found = labels[["label", "colour"]].reset_index(drop=True)
     return found.assign(**{split: found["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS})
 
@@ -57,13 +55,9 @@ def annotators(outline: Outline) -> pd.DataFrame:
     they labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is
     unknown.
     """
-    marks = outline.annotations
-    marks = marks[marks["annotator"].notna()]
-    pairs = marks[~_repeated(marks["number"], marks["annotator"].cat.codes)]
-    found = _by_split(pairs, "annotator").rename_axis("annotator").reset_index()
+    found = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
     found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
-    paces = _paces(marks[marks["later"]])
-    found["images_per_hour"] = found["annotator"].map(paces).astype("float64")
+    found["images_per_hour"] = found["annotator"].map(_paces(outline.annotations)).astype("float64")
     order = (found[t.TRAIN] + found[t.TEST]).sort_values(ascending=False, kind="stable").index
     return found.loc[order].reset_index(drop=True)
 
@@ -155,12 +149,14 @@ def numbers_of(
     return numbers
 
 
-def _by_split(marks: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rows by the values of a column, those of each dataset in a column of its own."""
-    counts = marks.groupby([column, "split"], observed=False).size().unstack("split")
-    counts.columns = [str(name) for name in counts.columns]
-    counts.index = counts.index.astype("str")
-    return counts.reindex(columns=list(t.SPLITS), fill_value=0).fillna(0).astype("int64")
+def _images_by(marks: pd.DataFrame, column: str) -> pd.DataFrame:
+    """How many images of each dataset (columns) have each value of a category (rows)."""
+    values, names = marks[column].cat.codes.to_numpy().astype(np.int64), marks[column].cat.categories
+    sides = len(t.SPLITS)
+    cells = values * sides + marks["split"].cat.codes.to_numpy()
+    counted = (values >= 0) & ~_repeated(marks["number"], values + 1)
+    counts = np.bincount(cells[counted], minlength=sides * len(names)).reshape(-1, sides)
+    return pd.DataFrame(counts, index=names.astype("str"), columns=list(t.SPLITS)).astype("int64")
 
 
 def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
@@ -173,11 +169,16 @@ def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
 
 def _paces(marks: pd.DataFrame) -> dict[str, float]:
     """Images an hour by annotator: what came after another in one stretch of work, through how long that took."""
-    people, moments = marks["annotator"].cat.codes.to_numpy(), marks["created"].astype("int64").to_numpy()
+    people = marks["annotator"].cat.codes.to_numpy()
+    given = np.flatnonzero(marks["later"].to_numpy() & (people >= 0))
+    if not len(given):
+        return {}
+    people, moments = people[given], marks["created"].astype("int64").to_numpy()[given]
     order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; quicker than two keys
-    # of an image on which somebody drew several boxes the last one counts: then it was done
-    once = ~_repeated(marks["number"].iloc[order[::-1]], people[order[::-1]])[::-1]
-    people, moments = people[order][once], moments[order][once]
+    people, moments, numbers = people[order], moments[order], marks["number"].to_numpy()[given[order]]
+    # of several boxes that somebody drew on an image one after another the last one counts: then it was done
+    last = np.append((np.diff(numbers) != 0) | (np.diff(people) != 0), True)
+    people, moments = people[last], moments[last]
     steps = np.diff(moments)
     goes_on = (np.diff(people) == 0) & (steps <= _us(PAUSE))
     names = marks["annotator"].cat.categories

@@ -39,6 +39,8 @@ class SimilarityOrder:
         NotReadyError
             While features are being computed.
         """
+        if len(images) < 3:
+            return list(range(len(images)))  # these are neighbours as they are
         wanted = tuple(key or name for name, key in zip(images, keys, strict=True))
         with self._lock:
             if self._order is not None and self._order[0] == wanted:

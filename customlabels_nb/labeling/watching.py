@@ -26,7 +26,7 @@ class Watch:
     """
 
     def __init__(
-        self, store: Store, changed: Callable[[], object], *, every: float = 0.2, patience: float = 8.0
+        self, store: Store, changed: Callable[[], object], *, every: float = 0.1, patience: float = 8.0
     ) -> None:
         self._store, self._changed = store, changed
         self._every, self._patience = every, patience

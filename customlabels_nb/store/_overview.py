@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, case, false, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from customlabels_nb import tables as t
 from customlabels_nb.store import frames, schema
@@ -20,37 +20,42 @@ from customlabels_nb.store.database import fetch
 _ACTION_COLUMNS = ("id", "created", "who", "what", "note", "split", "count", "undoes")
 
 
-def outline(
-    connection: Connection, images: Sequence[str] | None, with_annotations: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """See :meth:`customlabels_nb.store.overview.Overview.outline`."""
-    c, a, p = schema.images.c, schema.annotations.c, schema.predictions.c
+def outline_images(connection: Connection, images: Sequence[str] | None) -> pd.DataFrame:
+    """See :meth:`customlabels_nb.store.overview.Overview.outline_images`."""
+    c, p = schema.images.c, schema.predictions.c
     own = select(c.id, _place(c.split, t.SPLITS), _place(c.status, t.STATUSES), c.created).order_by(c.id)
-    marks = select(a.image_id, a.label_id, a.annotator, a.created)
-    predicted = select(p.image_id).distinct()
     if images is not None:
         own = own.where(c.split.in_(t.SPLITS), among(connection, c.image, images))  # the index begins with the split
     numbers, splits, statuses, added = fetch_columns(connection, own, "iiii")
+    predicted = select(p.image_id).distinct()
     if images is not None:
-        marks = marks.where(among(connection, a.image_id, numbers.tolist()))
         predicted = predicted.where(among(connection, p.image_id, numbers.tolist()))
-    found = {
-        "number": numbers,
-        "split": pd.Categorical.from_codes(splits, t.SPLITS),
-        "status": pd.Categorical.from_codes(statuses, t.STATUSES),
-        "added": frames.times(added),
-        "predicted": np.isin(numbers, fetch_columns(connection, predicted, "i")[0]),
-    }
-    if not with_annotations:
-        marks = marks.where(false())
+    return pd.DataFrame(
+        {
+            "number": numbers,
+            "split": pd.Categorical.from_codes(splits, t.SPLITS),
+            "status": pd.Categorical.from_codes(statuses, t.STATUSES),
+            "added": frames.times(added),
+            "predicted": np.isin(numbers, fetch_columns(connection, predicted, "i")[0]),
+        }
+    )
+
+
+def outline_annotations(connection: Connection, numbers: Sequence[int] | None) -> pd.DataFrame:
+    """See :meth:`customlabels_nb.store.overview.Overview.outline_annotations`."""
+    a = schema.annotations.c
+    marks = select(a.image_id, a.label_id, a.annotator, a.created)
+    if numbers is not None:
+        marks = marks.where(among(connection, a.image_id, numbers))
     of, label_ids, people, created = fetch_columns(connection, marks, "iisi")
-    annotations = {
-        "number": of,
-        "label": _labels(connection, label_ids),
-        "annotator": _named(*pd.factorize(people)),
-        "created": frames.times(created),
-    }
-    return pd.DataFrame(found), pd.DataFrame(annotations)
+    return pd.DataFrame(
+        {
+            "number": of,
+            "label": _labels(connection, label_ids),
+            "annotator": _named(*pd.factorize(people)),
+            "created": frames.times(created),
+        }
+    )
 
 
 def _place(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:

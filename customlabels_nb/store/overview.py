@@ -13,25 +13,27 @@ class Overview(ABC):
     """A part of the contract; see :class:`customlabels_nb.store.base.Store`."""
 
     @abstractmethod
-    def outline(
-        self, images: Sequence[str] | None = None, *, annotations: bool = True
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """All images and annotations of both datasets in numbers: what counting needs, without names and boxes.
+    def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
+        """All images of both datasets in numbers: what counting needs, without names.
 
         Parameters
         ----------
         images : sequence of str, optional
             Only these, on whatever side they are: the cost is theirs, however large the project is.
-        annotations : bool
-            Read annotations, too; without, that table is empty.
 
         Returns
         -------
-        images : DataFrame
-            number (int64, by it; an image keeps its number), split and status (categories), added (datetime, when it
-            came into the project), predicted (bool, whether any model said something of it).
-        annotations : DataFrame
-            number (of the image), label and annotator (categories; annotator may be null), created (datetime).
+        DataFrame
+            number (int64, ascending; an image keeps its number), split and status (categories), added (datetime, when
+            it came into the project), predicted (bool, whether any model said something of it).
+        """
+
+    @abstractmethod
+    def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
+        """All annotations of both datasets, or those of images with these numbers, without boxes.
+
+        The columns are number (of the image), label and annotator (categories; annotator may be null) and created
+        (datetime).
         """
 
     @abstractmethod
@@ -40,7 +42,7 @@ class Overview(ABC):
 
     @abstractmethod
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
-        """The images that :meth:`outline` gave these numbers: number, split, image; those that are gone are not."""
+        """The images with these numbers, as far as they are there: number, split, image."""
 
     @abstractmethod
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:

@@ -213,11 +213,13 @@ class SqlStore(Store):
         with self._database.write() as connection:
             return _history.undo(connection, action_id, action)
 
-    def outline(
-        self, images: Sequence[str] | None = None, *, annotations: bool = True
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
         with self._database.read() as connection:
-            return _overview.outline(connection, images, annotations)
+            return _overview.outline_images(connection, images)
+
+    def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
+        with self._database.read() as connection:
+            return _overview.outline_annotations(connection, numbers)
 
     def image_count(self) -> int:
         with self._database.read() as connection:

@@ -17,6 +17,8 @@ from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import Answers, Handler, Hears
 from customlabels_nb.widgets.still import display_with_still, still_picture
 
+#: The order that is shown while another is worked out.
+_MEANWHILE = "added"
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
 
 
@@ -67,8 +69,17 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             "picture": self._picture,
         }
         self.hear_of(session.root)
-        session.show(query or session.query_type())
+        self._ask_for(query or session.query_type())
         self.on_msg(self.answer)
+
+    def _ask_for(self, query: Query) -> None:
+        """Show what ``query`` asks for: at once, or when its order is worked out, for which the page asks again."""
+        self._wanted: Query | None = None
+        try:
+            self.session.show(query)
+        except NotReadyError:
+            self._wanted = query
+            self.session.show(replace(query, sort=_MEANWHILE))
 
     # -- for other cells ----------------------------------------------------------------------------
     @property
@@ -95,7 +106,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
         )
-        base = self.session.view.query
+        base = self._query
         if where is None and not change:
             base = self.session.query_type(sort=base.sort)
         try:
@@ -103,8 +114,13 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         except TypeError as error:
             raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
         self._place = 0
-        self.session.show(query)
+        self._ask_for(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
+
+    @property
+    def _query(self) -> Query:
+        """What is asked for, also while its order is still worked out."""
+        return self._wanted or self.session.view.query
 
     @property
     def options(self) -> list[str]:
@@ -154,7 +170,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             "similarity": session.can_sort_by_similarity,
             "instructions": session.instructions,
             "read_only": session.read_only,
-            "query": shown(session.view.query),
+            "query": shown(self._query),
             "view": session.view.number,
         }
 
@@ -162,7 +178,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         """Settle what is shown, and its page around a place."""
         session, wanted = self.session, content["query"]
         self._size = check_page_size("size", content["size"])
-        images = session.view.query.images if wanted.pop("images", False) else None
+        images = self._query.images if wanted.pop("images", False) else None
         wanted["images"] = images
         query = session.query_type(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
         if content["split"] != session.split:
@@ -171,6 +187,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             session.show(query)
         except NotReadyError as error:
             return {"wait": {"done": error.done, "total": error.total}}
+        self._wanted = None
         page, sent = self._pages(session.view, int(content["place"]), int(content["pixels"]))
         self._place = page["place"]
         return {"info": self._info(), "page": page}, sent

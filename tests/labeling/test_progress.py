@@ -47,11 +47,11 @@ def backdated(outline: Outline, by: timedelta) -> Outline:
 
 
 def outline_of(store: Store, by: timedelta = timedelta(days=900)) -> Outline:
-    return backdated(Outline.of(*store.outline()), by)
+    return backdated(Outline.read(store), by)
 
 
 def test_nothing_counts_nothing(store: Store) -> None:
-    outline = Outline.of(*store.outline())
+    outline = Outline.read(store)
     assert progress.statuses(outline)["images"].tolist() == [0] * 8
     assert progress.label_distribution(outline, store.labels()).empty
     assert progress.annotators(outline).empty
@@ -106,7 +106,7 @@ def test_annotators_and_their_pace(store: Store) -> None:
     assert found["images_per_hour"].iloc[0] == pytest.approx(12 / (6 / 60))
     assert pd.isna(found["images_per_hour"].iloc[1])
     # labels that came with their images say nothing of how quickly people are
-    imported = progress.annotators(Outline.of(*store.outline()))
+    imported = progress.annotators(Outline.read(store))
     assert imported["train"].tolist() == [13, 2]
     assert imported["images_per_hour"].isna().all()
 
@@ -163,7 +163,7 @@ def test_each_figure_lists_its_images(store: Store) -> None:
 
 def same(followed: FollowedOutline, store: Store) -> None:
     """What was followed step by step gives what reading all anew gives."""
-    fresh = Outline.of(*store.outline())
+    fresh = Outline.read(store)
     outline = followed.outline
     pd.testing.assert_frame_equal(outline.images, fresh.images)
     for figure in (progress.statuses, progress.annotators, progress.work, progress.queue):

@@ -69,13 +69,13 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
 def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
     store, go_on = project._store, threading.Event()
-    outline = store.outline
+    outline_annotations = store.outline_annotations
 
-    def slow(*images: Any, annotations: bool = True) -> Any:
-        assert not annotations or go_on.wait(30)
-        return outline(*images, annotations=annotations)
+    def slow(*numbers: Any) -> Any:
+        assert go_on.wait(30)
+        return outline_annotations(*numbers)
 
-    monkeypatch.setattr(store, "outline", slow)
+    monkeypatch.setattr(store, "outline_annotations", slow)
     dashboard = project.dashboard()
     assert "train: 11 labelled" in dashboard._still()
     ask, sent = page_of(dashboard, monkeypatch)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, NotReadyError
 from customlabels_nb.labeling import Query
 from customlabels_nb.project import Project
 from customlabels_nb.widgets.gallery import Gallery
@@ -187,3 +187,25 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     assert "data:image/webp;base64," in html
     assert "<img" not in still_picture([], [], "nothing here")
     assert gallery.session.view.query == Query()
+
+
+def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    answers = iter([NotReadyError(0, 30), NotReadyError(12, 30), None])
+
+    def similar(images: list[str], keys: list[str | None]) -> list[int]:
+        if (answer := next(answers)) is not None:
+            raise answer
+        return list(range(len(images)))[::-1]
+
+    gallery = project.label("train", sort="name")
+    gallery.session._similar = similar
+    page = Page(gallery, monkeypatch)
+    page.show()
+    gallery.set_filter("image.str.contains('1')", sort="similarity")  # doesn't wait
+    pushed = page.sent.pop()[0]["change"]["query"]
+    assert (pushed["sort"], pushed["images"]) == ("similarity", True)
+    assert page.ask("hello")[0]["query"] == pushed
+    assert page.show(query=pushed)[0] == {"wait": {"done": 12, "total": 30}}
+    answer, _ = page.show(query=pushed)
+    assert answer["page"]["total"] == 12
+    assert answer["info"]["query"] == pushed

@@ -219,7 +219,7 @@ export class PageView {
   _layout() {
     const width = this.root.clientWidth;
     if (!width) return;
-    this.root.classList.toggle("medium", width < 980);
+    this.root.classList.toggle("medium", width < 1120);
     this.root.classList.toggle("narrow", width < 700);
     this.columns = this.single ? 1 : this.columnsIn(width - 24);
     this.grid.style.setProperty("--columns", String(this.columns));
