@@ -23,7 +23,7 @@ export class WorkChart {
     this.nobody = element("p", { class: "faint", hidden: true, text: "Nobody's labels are here yet." });
     this.node = element(
       "section", { class: "work-chart", attributes: { "aria-label": "work" } },
-      element("div", { class: "title" }, element("h3", { text: "Images labelled" }), element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "hours or days" } }, ...this.units)),
+      element("div", { class: "title" }, element("h3", { text: "Images labelled" }), element("span", { class: "legend" }, ...SIDES.map((split) => element("span", { class: "head" }, element("i", { class: `swatch ${split}` }), split))), element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "hours or days" } }, ...this.units)),
       this.slots, this.empty, element("h3", { text: "By person" }), this.people, this.nobody,
     );
     this.slotMarks = new Marks(this.slots, tooltip);

@@ -145,7 +145,7 @@ export class PageView {
     this.notices.drop("show");
     this._paint();
     this.listing.prefetch();
-    this._tellSelection();
+    this._tellSelection({ after: 0 }); // whoever loads the page again now comes back to this place
   }
 
   async _follow({ again = false } = {}) {
@@ -190,12 +190,14 @@ export class PageView {
     else if (message.push === "follow") this._follow({ again: true });
   }
 
-  _tellSelection() {
+  _tellSelection({ after = TELL_SELECTION_AFTER } = {}) {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
+    const tell = () => {
       const { view, start } = this.listing;
       this.request("select", { view, ranges: this.selection.ranges(), focus: this.focus, place: start }).catch(() => {});
-    }, TELL_SELECTION_AFTER);
+    };
+    if (after) this.telling = setTimeout(tell, after);
+    else tell();
   }
 
   // A request that brings news of the project; says what went wrong and gives null if it was refused.
