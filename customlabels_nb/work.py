@@ -1,8 +1,7 @@
-"""Threads: a bounded, ordered pool map, and the lock for handlers that run in subshell threads."""
+"""Threads: a bounded, ordered pool map."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,9 +9,6 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-#: Widget messages arrive on the main thread or on a subshell's; handlers that touch shared state hold this.
-handler_lock = threading.RLock()
 
 
 def map_bounded(

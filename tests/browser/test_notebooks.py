@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from playwright.sync_api import expect
@@ -24,6 +26,6 @@ def test_a_notebook_runs_and_is_kept_without_outputs(lab: Lab, name: str) -> Non
     assert widgets.count() >= 3
     for widget in widgets.all():
         widget.scroll_into_view_if_needed()
-        expect(widget).not_to_have_class("loading", timeout=30_000)
+        expect(widget).not_to_have_class(re.compile(r"\bloading\b"), timeout=30_000)
         expect(widget.locator(".state, .spring").first).to_be_attached(timeout=30_000)
     assert page.page_errors == []
