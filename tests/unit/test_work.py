@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from customlabels_nb.work import handler_lock, map_bounded
+from customlabels_nb.work import map_bounded
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -70,9 +70,3 @@ def test_leaving_early_ends_the_threads() -> None:
         time.sleep(0.01)
     assert threading.active_count() == before
     assert len(done) < 100
-
-
-def test_a_handler_may_call_another_one() -> None:
-    with handler_lock:
-        assert handler_lock.acquire(timeout=1)
-        handler_lock.release()
