@@ -239,6 +239,7 @@ def labelling(bench: Bench, gallery: GalleryScreen, key_count: int, bulk_count: 
 
 def growth(bench: Bench, sizes: tuple[int, int]) -> None:
     """Turning pages back, so that none was fetched ahead, in a small and in a large project in turn."""
+    bench.do("bench.thumbnails(project)")  # of which these projects live: they have no files of their own
     screens = [bench.gallery(cell, total) for cell, total in zip(("small", "large"), sizes, strict=True)]
     heading(f"turning the page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
     times: list[list[float]] = [[], []]

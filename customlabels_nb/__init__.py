@@ -21,6 +21,8 @@ __all__ = [
     "Model",
     "Project",
     "Report",
+    "TensorBoardListener",
+    "backbones",
     "create_project",
     "errors",
     "evaluate",
@@ -31,6 +33,8 @@ __all__ = [
     "list_projects",
     "load_project",
     "read_dataset",
+    "read_evaluation_snapshot",
+    "read_evaluation_summary",
     "unpack_project",
     "validate_manifest",
 ]
@@ -42,6 +46,8 @@ _HOMES = {
     "Model": "model",
     "Project": "project",
     "Report": "report",
+    "TensorBoardListener": "training.tensorboard",
+    "backbones": "models.catalogue",
     "create_project": "projects",
     "evaluate": "report",
     "from_huggingface": "reading",
@@ -51,6 +57,8 @@ _HOMES = {
     "load_project": "projects",
     "unpack_project": "projects",
     "read_dataset": "reading",
+    "read_evaluation_snapshot": "report",
+    "read_evaluation_summary": "report",
     "validate_manifest": "reading",
 }
 _MODULES = frozenset({"errors", "examples"})
@@ -61,6 +69,7 @@ if TYPE_CHECKING:
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events
     from customlabels_nb.model import Model
+    from customlabels_nb.models.catalogue import backbones
     from customlabels_nb.project import Project
     from customlabels_nb.projects import create_project, list_projects, load_project, unpack_project
     from customlabels_nb.reading import (
@@ -70,7 +79,8 @@ if TYPE_CHECKING:
         read_dataset,
         validate_manifest,
     )
-    from customlabels_nb.report import Report, evaluate
+    from customlabels_nb.report import Report, evaluate, read_evaluation_snapshot, read_evaluation_summary
+    from customlabels_nb.training.tensorboard import TensorBoardListener
 
 
 def __getattr__(name: str) -> Any:

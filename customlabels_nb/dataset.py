@@ -15,12 +15,12 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.dataset_markup import dataset_html, dataset_text
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, TableError
+from customlabels_nb.dataset_requests import ProjectRequests
+from customlabels_nb.errors import InputError, LabelError, TableError
 from customlabels_nb.exchange.methods import Exchange
 from customlabels_nb.formats import Written, write
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.images import is_remote, to_path, to_uri
-from customlabels_nb.import_reports import RefreshReport
 from customlabels_nb.issues import Issue, issues_to_frame
 from customlabels_nb.limits import profile as limits_of
 from customlabels_nb.selecting import Where, aligned_with_images, mask_of_images
@@ -34,7 +34,7 @@ UnreadLine: TypeAlias = tuple[str, int, str]
 Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
 
 
-class Dataset(Exchange):
+class Dataset(Exchange, ProjectRequests):
     """Images with what people said about them.
 
     Parameters
@@ -93,7 +93,6 @@ class Dataset(Exchange):
         self._is_origin = False  # no reference to itself, or it would stay in memory until the garbage is collected
         self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
-        self.refresher: Callable[[], RefreshReport] | None = None  # the project's, on the dataset it was read as
 
     @classmethod
     def as_stored(
@@ -320,13 +319,8 @@ class Dataset(Exchange):
 
     def __getstate__(self) -> dict[str, Any]:
         # a project's database doesn't go to other processes
-        return {**self.__dict__, "_marks": self._annotations, "_unread": self.unread, "refresher": None}
-
-    def refresh(self) -> RefreshReport:
-        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is."""
-        if self.origin is None or self.origin.refresher is None:
-            raise NotAllowedError(f"{self.name!r} is not a project's: project.refresh() looks at sources again.")
-        return self.origin.refresher()
+        state = {**self.__dict__, "_marks": self._annotations, "_unread": self.unread}
+        return {name: value for name, value in state.items() if name not in ("refresher", "batch_maker")}
 
     # -- files --------------------------------------------------------------------------------------
     def to(self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False) -> Written:

@@ -38,6 +38,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR_CONFIGURATION = 258, 262, 284  # tags of TIFF 6.0
 _WHITE_IS_ZERO = 0
@@ -214,10 +215,25 @@ def upright_rgb(image: Image.Image, name: str) -> Image.Image:
     return result
 
 
+def upright_rgba(image: Image.Image, name: str) -> Image.Image:
+    """As :func:`upright_rgb`, but RGBA: what is transparent stays so, and keeps the colours that it has."""
+    key_colour = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
+    if image.mode not in _WITH_ALPHA and not key_colour:
+        return upright_rgb(image, name).convert("RGBA")
+    method = _UPRIGHT.get(orientation(image))
+    try:
+        turned = image if method is None else image.transpose(method)
+        result = (turned.convert("LA") if turned.mode == "La" else turned).convert("RGBA")
+    except (OSError, ValueError) as error:
+        raise ImageError(name, f"its colours can't be converted to RGBA ({error}).") from error
+    result.info = {}
+    return result
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep_grey_to_rgb(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
         rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(ground, rgba).convert("RGB")

@@ -26,6 +26,7 @@ The tree (all below :class:`CustomLabelsError`)::
     ├── ModelError
     │   ├── ModelNotFoundError           no version of that name
     │   ├── ModelNotReadyError           its training is not complete
+    │   ├── WeightsUnavailableError      pretrained weights can't be fetched: names what to use instead
     │   └── ArtifactError                the version's folder is damaged or not ours
     ├── DeviceError                      the named device isn't here
     ├── MissingDependencyError           an optional package is needed: names the extra to install
@@ -184,6 +185,10 @@ class ModelNotFoundError(ModelError):
 
 class ModelNotReadyError(ModelError):
     """The version's training is not complete."""
+
+
+class WeightsUnavailableError(ModelError):
+    """Pretrained weights aren't on this machine and can't be fetched; the message names what to use instead."""
 
 
 class ArtifactError(ModelError):

@@ -8,7 +8,7 @@ subscribes. Calling :meth:`Events.cancel` from any thread makes the worker's nex
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +41,55 @@ class Metrics:
     values: dict[str, float] = field(default_factory=dict)
 
 
-Event = Progress | Message | Metrics
+@dataclass(frozen=True)
+class Mark:
+    """A label of an image, or of a box in it.
+
+    Attributes
+    ----------
+    label : str
+    box : tuple of float, optional
+        left, top, width, height in pixels of the upright image.
+    confidence : float, optional
+        0..1, of what a model says.
+    """
+
+    label: str
+    box: tuple[float, float, float, float] | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with what is true of it and what a model says.
+
+    Attributes
+    ----------
+    image : str
+        Its name.
+    picture : bytes
+        Small, upright, as a JPEG file.
+    size : tuple of int
+        Width and height of the upright image, in whose pixels the boxes are.
+    true, predicted : tuple of Mark
+    """
+
+    image: str
+    picture: bytes
+    size: tuple[int, int]
+    true: tuple[Mark, ...] = ()
+    predicted: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the model says of a few held-out images at a step; later ones take their place."""
+
+    step: int
+    samples: tuple[Sample, ...] = ()
+
+
+Event = Progress | Message | Metrics | Samples
 Listener = Callable[[Event], None]
 
 
@@ -96,24 +144,33 @@ class Events:
         """Emit a :class:`Metrics`."""
         self.emit(Metrics(step, values))
 
+    def samples(self, step: int, samples: Iterable[Sample]) -> None:
+        """Emit :class:`Samples`."""
+        self.emit(Samples(step, tuple(samples)))
+
 
 @contextmanager
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show the events of a ``with`` block as one tqdm bar per phase, messages as lines between them."""
+    """Show the events of a ``with`` block as one tqdm bar per phase, figures behind it, messages as lines between."""
     if not show:
         yield events
         return
     from tqdm.auto import tqdm
 
     bars: dict[str, Any] = {}
+    latest: Any = None
 
     def listener(event: Event) -> None:
+        nonlocal latest
         if isinstance(event, Message):
             tqdm.write(event.text)
+        elif isinstance(event, Metrics) and latest is not None:
+            latest.set_postfix({name: f"{value:.3g}" for name, value in event.values.items()}, refresh=False)
         elif isinstance(event, Progress):
             bar = bars.get(event.phase)
             if bar is None:
                 bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")
+            latest = bar
             bar.total = event.total
             bar.update(event.done - bar.n)
             if event.total is not None and event.done >= event.total:

@@ -18,7 +18,16 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from PIL import Image
 
 from customlabels_nb.decoding import READ_SUFFIXES as READ_SUFFIXES
-from customlabels_nb.decoding import TURNED, count_frames, decode, is_whole, opened, orientation, upright_rgb
+from customlabels_nb.decoding import (
+    TURNED,
+    count_frames,
+    decode,
+    is_whole,
+    opened,
+    orientation,
+    upright_rgb,
+    upright_rgba,
+)
 from customlabels_nb.decoding import why_unread as why_unread
 from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, InputError, NotAnImageError
 from customlabels_nb.files import expand_home
@@ -239,6 +248,7 @@ def open_image(
     root: Path | None = None,
     name: str | None = None,
     at_least: int | None = None,
+    keep_alpha: bool = False,
     max_pixels: int = LOCAL.max_pixels,
 ) -> Image.Image:
     """An upright RGB image from a path, URL, bytes or PIL image.
@@ -251,6 +261,8 @@ def open_image(
         How errors call it; the path by default.
     at_least : int, optional
         Size in pixels that the smaller side may shrink to while decoding (JPEG does that nearly for free).
+    keep_alpha : bool
+        Return mode RGBA, with what is transparent as it is.
     max_pixels : int
         More than these are refused before they are decoded.
 
@@ -264,9 +276,10 @@ def open_image(
     ImageError
         One of its subclasses, naming the image.
     """
+    upright = upright_rgba if keep_alpha else upright_rgb
     if isinstance(source, Image.Image):
         decode(source, name or "image")
-        return upright_rgb(source, name or "image")
+        return upright(source, name or "image")
     if isinstance(source, bytes):
         data, called = source, name or "image"
     else:
@@ -276,7 +289,7 @@ def open_image(
         if at_least is not None and image.format in ("JPEG", "MPO"):
             image.draft("RGB", (at_least, at_least))
         decode(image, called)
-        return upright_rgb(image, called)
+        return upright(image, called)
 
 
 def thumbnail(image: Image.Image, size: int) -> bytes:

@@ -52,6 +52,12 @@ class Labels:
         """The labels table: label, colour."""
         return self._store.labels()
 
+    @property
+    def colours(self) -> dict[str, str]:
+        """Label → colour (#rrggbb)."""
+        table = self.to_frame()
+        return dict(zip(table["label"], table["colour"], strict=True))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.labels()["label"].tolist())
 

@@ -20,6 +20,7 @@ _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems count bytes, mostly up to 255; versions put a time behind the project's name.
 _MOST_BYTES = 200
+_LONGEST_DESCRIPTION = 2000
 _SECRETS = ("password", "sslpassword", "passwd")
 
 
@@ -74,6 +75,20 @@ def check_tags(tags: object) -> dict[str, str]:
     if not isinstance(tags, dict) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
         raise InputError(f"tags={tags!r} must be a dict of texts, such as {{'stage': 'test'}}.")
     return dict(tags)
+
+
+def check_description(text: object) -> str:
+    """``text`` without spaces around it, if it can describe a version."""
+    found = text.strip() if isinstance(text, str) else None
+    try:
+        storable = found is not None and "\0" not in found and found.encode() is not None
+    except UnicodeEncodeError:  # half a surrogate pair
+        storable = False
+    if found is None or not storable or len(found) > _LONGEST_DESCRIPTION:
+        raise InputError(
+            f"text={text!r} can't describe a version: use up to {_LONGEST_DESCRIPTION:,} characters of text."
+        )
+    return found
 
 
 def is_project(path: Path) -> bool:

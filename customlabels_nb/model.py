@@ -2,85 +2,68 @@
 
 from __future__ import annotations
 
-import html
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from customlabels_nb.dataset import Dataset
-from customlabels_nb.errors import ArtifactError, ModelNotFoundError, ModelNotReadyError, NotAllowedError, StoreError
-from customlabels_nb.events import Events, progress_bars, say
-from customlabels_nb.locations import Place, check_name, check_tags
-from customlabels_nb.report import Report
+from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.events import Events, Listener, progress_bars, say
+from customlabels_nb.model_facts import ModelFacts
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action
 from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
+from customlabels_nb.watching import watch
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.detection import Detection
     from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.report import Report
 
-_READY = ("TRAINING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
 _RUNNING = ("STARTING", "RUNNING", "STOPPING")
-_BUSY = ("TRAINING_IN_PROGRESS", *_RUNNING)
+_BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING)
 _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
 #: What runs in this process, by project folder and version, with its heartbeat.
 _PREDICTORS: dict[tuple[Path, str], tuple[Predictor, Heartbeat]] = {}
 
 
-class Model:
+class Model(ModelFacts):
     """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
 
-    def __init__(self, place: Place, name: str) -> None:
-        self._place = place
-        self.name = name
+    # -- running ------------------------------------------------------------------------------------
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
+        """Keep thresholds as the version's own: ``detect`` uses them from now on, also while the model runs.
 
-    @property
-    def _root(self) -> Path:
-        return self._place.root
+        Parameters
+        ----------
+        thresholds : number, dict or None
+            One for all labels, or by label (the others stay); None goes back to the assumed ones.
 
-    @property
-    def _store(self) -> Store:
-        return self._place.store
-
-    # -- what is known of it ------------------------------------------------------------------------
-    @property
-    def record(self) -> VersionRecord:
-        """The version as the project keeps it: status, message, times, tags, metrics, configuration."""
-        for version in self._store.versions():
-            if version.name == self.name:
-                return version
-        raise ModelNotFoundError(f"There is no version {self.name!r} any more.")
-
-    @property
-    def status(self) -> str:
-        """One of :data:`customlabels_nb.store.base.VERSION_STATUSES`."""
-        return self.record.status
-
-    @property
-    def status_message(self) -> str:
-        """What the status means, as a sentence."""
-        return self.record.status_message
-
-    @property
-    def folder(self) -> Path:
-        """The folder with the weights, the snapshots and everything else of the version."""
-        return self._root / self.record.folder
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """The assumed threshold of each label: the confidence at which its F1 on the test set was highest."""
-        from customlabels_nb.models.artifact import load_config
+        Raises
+        ------
+        InputError, LabelError
+            If a threshold is no number from 0 to 1, or a label isn't the model's.
+        """
+        from customlabels_nb.inference.thresholds import resolve_thresholds
+        from customlabels_nb.models.artifact import load_config, update_config
 
         self._require_ready()
-        return dict(load_config(self.folder).thresholds)
+        config = load_config(self.folder)
+        if thresholds is None:
+            assumed = self.evaluate().per_label
+            thresholds = {row.label: row.threshold for row in assumed.itertuples() if row.label in config.labels}
+        merged = dict(zip(config.labels, resolve_thresholds(config, thresholds).tolist(), strict=True))
+        update_config(self.folder, replace(config, thresholds=merged))
+        self._store.update_version(self.name, Action("set thresholds", settings.user, self.name))
+        self._write_card()
 
-    # -- running ------------------------------------------------------------------------------------
     def start(self, device: str | None = None) -> Model:
         """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
 
@@ -194,48 +177,94 @@ class Model:
         return found
 
     # -- judging ------------------------------------------------------------------------------------
-    def evaluate(self) -> Report:
-        """What the test set says of this version: its own test images as they were at training, no model run."""
-        from customlabels_nb import evaluation
+    def evaluate(self, *, thresholds: float | Mapping[str, float] | str | None = None) -> Report:
+        """What the test set says of this version: its own test images as they were at training, no model run.
+
+        Parameters
+        ----------
+        thresholds : number, dict or "cross-validated", optional
+            By default each label's assumed one; see :func:`customlabels_nb.evaluation.evaluate`.
+        """
         from customlabels_nb.models.artifact import load_config
-        from customlabels_nb.training.snapshots import read_predictions, read_snapshot
+        from customlabels_nb.report import Report
+        from customlabels_nb.training.stored import stored_evaluation, stored_training
 
         self._require_ready()
-        config, predictions = load_config(self.folder), read_predictions(self.folder)
-        labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
-        truth = read_snapshot(self.folder, "test", self._root).annotations
-        images = predictions["image"].unique()
-        result = evaluation.evaluate(truth[truth["image"].isin(images)], predictions, images=images, labels=labels)
+        config = load_config(self.folder)
+        now = self._store.images("test")
+        result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=now)
         facts = config.training
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        return Report(result, name=self.name, project=self._store.project().name, details=details)
+        training = partial(stored_training, self.folder, self._root, config)
+        project = self._store.project().name
+        return Report(result, name=self.name, project=project, details=details, training=training, root=self._root)
+
+    def write_results(self) -> None:
+        """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
+        from customlabels_nb.training.snapshots import has_predictions
+
+        report = self.evaluate() if has_predictions(self.folder, "test") else None
+        if report is not None:
+            report.to(self.folder / "evaluation")
+        self._make_card(None if report is None else report.evaluation).to(self.folder)
 
     # -- its life -----------------------------------------------------------------------------------
-    def resume(self, *, progress: bool = True, events: Events | None = None) -> Model:
-        """Go on with a training that was stopped or killed, on the images and options that it began with."""
+    def resume(
+        self, *, progress: bool | str = True, events: Events | None = None, callbacks: Sequence[Listener] = ()
+    ) -> Model:
+        """Go on with a training that was stopped or killed, on the images and options that it began with.
+
+        ``progress``, ``events`` and ``callbacks`` are those of :meth:`customlabels_nb.project.Project.train`.
+        """
         from customlabels_nb.training.run import resume_version
 
         record = self.record
         if record.status != "TRAINING_FAILED":
             raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
-        with progress_bars(events or Events(), show=progress) as stream:
+        labels = self._store.labels()
+        colours = dict(zip(labels["label"], labels["colour"], strict=True))
+        with watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks) as stream:
             resume_version(self._store, self._root, record, stream)
-        self.evaluate().to(self.folder / "evaluation")
+        self.write_results()
         return self
 
-    def publish(self, alias: str) -> None:
-        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before."""
-        if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
-            raise NotAllowedError(f"alias={alias!r} is the name of a version or means the latest; choose another.")
-        self._require_ready()
-        self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
+    def copy_to(
+        self,
+        target: Any,
+        name: str | None = None,
+        *,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Model:
+        """Copy the version to another project, with everything that lies in its folder; it can be used there at once.
 
-    def tag(self, **tags: str) -> None:
-        """Set tags (key → value) beside those that are there."""
-        merged = {**self.record.tags, **check_tags(tags)}
-        self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
+        Its images stay where they are, and the copy knows them by where they lie. What was stopped, or failed, is said
+        by the copy's status, and can be copied again under the same name.
+
+        Parameters
+        ----------
+        target : Project or path
+            A project, or its folder; also this one, for a copy under another name.
+        name : str, optional
+            What it is called there; what it is called here unless it is given.
+
+        Raises
+        ------
+        NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
+            If the name is taken or can't be one, or ``target`` is no project; nothing was written.
+        ArtifactError
+            If the version's folder is damaged, or the copy can't be written.
+        """
+        from customlabels_nb.version_copying import copy_version, place_of
+
+        self._require_ready()
+        place = place_of(target)
+        with progress_bars(events or Events(), show=progress) as stream:
+            copy = Model(place, copy_version(self._place, self.record, place, name, stream))
+        copy.write_results()
+        return copy
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the version and its folder; asks unless ``confirm=True``. Refused while it trains or runs."""
@@ -246,22 +275,6 @@ class Model:
         self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
         self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
-
-    def __repr__(self) -> str:
-        try:
-            record = self.record
-        except (StoreError, ModelNotFoundError) as error:
-            return f"Model({self.name!r}, gone: {error})"
-        return f"Model({self.name!r}, {record.status}: {record.status_message})"
-
-    def _repr_html_(self) -> str:
-        try:
-            record = self.record
-        except (StoreError, ModelNotFoundError):
-            return html.escape(repr(self))
-        f1 = record.metrics.get("f1")
-        score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
-        return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}</div>"
 
     @property
     def _predictor(self) -> Predictor | None:
@@ -290,13 +303,6 @@ class Model:
             say(f"{self.name} was not running: started on {predictor.device}. model.stop() frees its memory.")
             return predictor
         return self._predictor
-
-    def _require_ready(self) -> None:
-        record = self.record
-        if record.status not in _READY:
-            raise ModelNotReadyError(f"{self.name!r} is {record.status}: {record.status_message}")
-        if not (self._root / record.folder).is_dir():
-            raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
 
     def _set(self, status: str, message: str) -> None:
         if self._store.read_only:  # it may be looked at and run, but nothing can be noted

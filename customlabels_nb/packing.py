@@ -36,7 +36,7 @@ from customlabels_nb.training.snapshots import relocated_files
 
 _ABOUT = "customlabels.json"
 _FORMAT = 1
-_WORKING = ("TRAINING_IN_PROGRESS", "DELETING", "COPYING_IN_PROGRESS")
+_WORKING = ("TRAINING_IN_PROGRESS", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _RUNNING = ("STARTING", "RUNNING", "STOPPING")
 _MOST_ABOUT_BYTES = 10_000
 

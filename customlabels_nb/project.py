@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from customlabels_nb import screens
 from customlabels_nb import tables as t
 from customlabels_nb.errors import (
     Cancelled,
 )
-from customlabels_nb.events import Events, progress_bars, say
+from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images import local_path
 from customlabels_nb.labeling import Query, ReviewQuery
 from customlabels_nb.locations import (
@@ -23,6 +24,10 @@ from customlabels_nb.packing import Packed, pack
 from customlabels_nb.project_data import ProjectData
 from customlabels_nb.project_facts import find_version
 from customlabels_nb.project_life import delete_project, refuse_if_busy, rename_project
+from customlabels_nb.watching import watch
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation.comparison import Comparison
 
 
 class Project(ProjectData):
@@ -162,11 +167,19 @@ class Project(ProjectData):
         self,
         name: str | None = None,
         *,
+        kind: str | None = None,
+        budget: str | float | None = None,
+        steps: int | None = None,
+        base: str | None = None,
+        backbone: str | None = None,
+        detector: str | None = None,
+        input_size: int | None = None,
         seed: int = 0,
         device: str | None = None,
         tags: dict[str, str] | None = None,
-        progress: bool = True,
+        progress: bool | str = True,
         events: Events | None = None,
+        callbacks: Sequence[Listener] = (),
     ) -> Model:
         """Train a version on the training set and test it on the test set; distributes first if there is none.
 
@@ -174,46 +187,85 @@ class Project(ProjectData):
         ----------
         name : str, optional
             ``<project>.<date>T<time>`` unless it is given.
+        kind : {"single-label", "multi-label", "detection", "brands"}, optional
+            What the project's task or its labels ask for, unless it is named; what was chosen, and why, is said.
+        budget : str or float, optional
+            Wall time of the training: "90s", "2min", "best" or seconds. Detectors get two minutes unless it is given;
+            classifiers take a second or two, and are only fine-tuned if there is a budget.
+        steps : int, optional
+            Instead of a budget, as many steps as a former training had: the same seed then repeats it on CPU.
+        base : str, optional
+            A version to begin from, "latest" for the newest, if that does better on held-out images.
+        backbone : str, optional
+            See :func:`customlabels_nb.backbones`; the packaged one unless it is given.
+        detector : str, optional
+            One of torchvision's detectors by name, where the network allows to fetch it; our own unless it is given.
+        input_size : int, optional
+            Longer side in pixels of what a detector sees; from the sizes of the boxes unless it is given.
         seed : int
             The same seed on the same images gives the same model on CPU.
         device : str, optional
             "cuda", "mps" or "cpu"; the first of these that is here unless it is given.
         tags : dict, optional
             Key → value, both text.
-        progress : bool
-            Show bars.
+        progress : bool or "bars"
+            Show how it is going: a live view in notebooks, bars elsewhere; "bars" for bars anywhere.
         events : Events, optional
             Gets the progress; ``events.cancel()`` from another thread stops the run.
+        callbacks : sequence of callables
+            Called with each event: see :mod:`customlabels_nb.events`.
 
         Raises
         ------
-        NotEnoughDataError, NotAllowedError
+        NotEnoughDataError, InputError, WeightsUnavailableError
             Before anything is trained, with the reason.
         """
-        from customlabels_nb.training.plan import check_task_can_be_trained, plan_classification, set_aside
-        from customlabels_nb.training.run import TrainingOptions, train_version
+        from customlabels_nb.training.options import options_from
+        from customlabels_nb.training.plan import make_plan, set_aside
+        from customlabels_nb.training.run import train_version
 
-        options, version = TrainingOptions(seed=seed, device=device), new_version_name(self._place, name)
-        check_task_can_be_trained(self.task)
+        options = options_from(
+            kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
+            base=None if base is None else find_version(self._store, base), seed=seed, device=device,
+        )  # fmt: skip
+        version = new_version_name(self._place, name)
         tags = check_tags(tags or {})
         if not self._store.statistics(t.TEST).total_entries:
-            plan_classification(*set_aside(self.train_set))
+            make_plan(*set_aside(self.train_set), kind=kind, task=self.task)
             say(f"There is no test set yet: {self.distribute()}")
         try:
-            with progress_bars(events or Events(), show=progress) as stream:
+            colours = self.labels.colours
+            with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 datasets = self.train_set, self.test_set
                 train_version(self._store, self.root, version, *datasets, options, stream, tags=tags)
         except (KeyboardInterrupt, Cancelled):
             say(f"Stopped: project.model({version!r}).resume() goes on.")
             raise
         model = self._models.setdefault(version, Model(self._place, version))
-        model.evaluate().to(model.folder / "evaluation")
+        model.write_results()
         return model
 
     def model(self, name: str = "latest") -> Model:
         """A version by its name, by the name it was published under, or the latest whose training is complete."""
         found = find_version(self._store, name)
         return self._models.setdefault(found, Model(self._place, found))
+
+    def compare(self, before: str, after: str = "latest", *, common: bool = False) -> Comparison:
+        """What changed from one version to another, on the same test images; from what they kept, no model is run.
+
+        Parameters
+        ----------
+        before, after : str
+            Versions, as :meth:`model` takes them.
+        common : bool
+            Compare the test images that both had, where there are others.
+
+        Raises
+        ------
+        InputError
+            If the two were tested on other images, or on other tasks.
+        """
+        return self.model(before).evaluate().compare(self.model(after).evaluate(), common=common)
 
     # -- its life -----------------------------------------------------------------------------------
     def pack(

@@ -11,6 +11,7 @@ from customlabels_nb import screens
 from customlabels_nb import tables as t
 from customlabels_nb.changes import Distribution, distribute, remove_images, write_difference, write_predictions
 from customlabels_nb.checking import CheckReport, check_datasets, find_near_duplicates
+from customlabels_nb.contact_sheet import ContactSheet
 from customlabels_nb.dataset import Dataset, Groups
 from customlabels_nb.entry_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.events import Events, progress_bars
@@ -339,4 +340,10 @@ class ProjectData(ProjectFacts):
     def _dataset(self, split: str) -> Dataset:
         read = super()._dataset(split)
         read.refresher = partial(self.refresh, split)
+        read.batch_maker = self._make_batch
         return read
+
+    def _make_batch(self, dataset: Dataset, **options: Any) -> ContactSheet:
+        from customlabels_nb.training.batch_view import show_batch
+
+        return show_batch(dataset, self._dataset(t.TEST), task=self.task, **options)

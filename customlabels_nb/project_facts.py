@@ -14,12 +14,14 @@ from customlabels_nb.errors import ModelNotFoundError, StoreError
 from customlabels_nb.locations import Place
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
+from customlabels_nb.store.records import DESCRIPTION
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
+_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
 )  # fmt: skip
+_VERSION_COLUMNS = ("name", "created", "kind", "f1", "status", "message", "description", "alias", "tags")
 
 
 class ProjectFacts:
@@ -87,7 +89,7 @@ class ProjectFacts:
 
     @property
     def versions(self) -> pd.DataFrame:
-        """One row a version: name, created, f1, status, message, alias, tags; oldest first."""
+        """One row a version, oldest first: name, created, kind, f1, status, message, description, alias, tags."""
         return versions_table(self._store)
 
     def __repr__(self) -> str:
@@ -135,9 +137,13 @@ def datasets_table(store: Store) -> pd.DataFrame:
 def versions_table(store: Store) -> pd.DataFrame:
     """One row a version, oldest first."""
     rows = [
-        (v.name, v.created, v.metrics.get("f1"), v.status, v.status_message, v.alias, v.tags) for v in store.versions()
-    ]
-    return pd.DataFrame(rows, columns=["name", "created", "f1", "status", "message", "alias", "tags"])
+        (
+            v.name, v.created, v.kind, v.metrics.get("f1"), v.status, v.status_message, v.description, v.alias,
+            {key: value for key, value in v.tags.items() if key != DESCRIPTION},
+        )
+        for v in store.versions()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(_VERSION_COLUMNS))
 
 
 def find_version(store: Store, name: str) -> str:

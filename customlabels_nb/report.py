@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
-from customlabels_nb.evaluation import evaluate as _evaluate
-from customlabels_nb.files import replacing
+from customlabels_nb.events import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
+    from customlabels_nb.evaluation.advice import Advice
+    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.files import TrainingSet
+    from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
+    from customlabels_nb.evaluation.summary import EvaluationSummary
+
+    Training: TypeAlias = Evaluation | TrainingSet
 
 
 class Report:
@@ -33,6 +40,10 @@ class Report:
     details : dict, optional
         Shown below the figures. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
         ``training_images`` (int) also go into the summary file.
+    training : Dataset or Evaluation, or a function that gives one, optional
+        The training images, for their snapshot among the files: with labels alone, or also with predictions.
+    root : Path, optional
+        The project's folder, under which relative paths of images lie.
     """
 
     def __init__(
@@ -42,13 +53,18 @@ class Report:
         name: str = "",
         project: str = "",
         details: Mapping[str, Any] | None = None,
+        training: Training | Callable[[], Training] | None = None,
+        root: Path | None = None,
     ) -> None:
         self.evaluation = evaluation
+        self.root = root
         self.project = project
         self.name = name or "evaluation"
         self.details = dict(details or {})
         if not isinstance(self.details.get("evaluated"), datetime | None):
             raise InputError(f"details['evaluated'] is {self.details['evaluated']!r}; give a datetime.")
+        self._ended = self.details.get("evaluated") or datetime.now(UTC)
+        self._given_training = training
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -70,11 +86,82 @@ class Report:
         """Rows predicted, columns ground truth; ``to_frame(normalize="truth")``, ``plot()``."""
         return self.evaluation.confusion_matrix
 
+    def by(self, column: str) -> pd.DataFrame:
+        """The figures of each slice of the test images: by camera, day, tag or any other column of theirs.
+
+        See :meth:`customlabels_nb.evaluation.Evaluation.by`.
+        """
+        return self.evaluation.by(column)
+
+    def precision_recall(self, label: str) -> pd.DataFrame:
+        """``recall``, ``precision`` and ``threshold`` of one label, as the threshold comes down."""
+        return self.evaluation.precision_recall(label)
+
+    def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
+        """Which share of the predictions of about one confidence is right; the error is in ``.attrs["error"]``."""
+        return self.evaluation.calibration(bins, label=label)
+
+    def by_box_size(self) -> pd.DataFrame:
+        """How well a detector finds small, medium and large boxes: ``label`` (null: all), ``size``, counts, ratios."""
+        return self.evaluation.by_box_size()
+
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures has to know, in sentences."""
         return list(self.evaluation.notes)
 
+    # -- what to do about it ------------------------------------------------------------------------
+    @cached_property
+    def advice(self) -> Advice:
+        """What would help most, the strongest first, each with its images and the call that does it."""
+        return self.advise()
+
+    def advise(
+        self,
+        *,
+        features: Mapping[str, Any] | pd.DataFrame | Any | None = None,
+        training: Mapping[str, int] | None = None,
+    ) -> Advice:
+        """:attr:`advice` that takes more into account.
+
+        Parameters
+        ----------
+        features : dict, DataFrame or ndarray, optional
+            Features of the test images (image → vector, a table indexed by image, or one row a test image): tells
+            labels that hide several looks.
+        training : dict, optional
+            Number of training images by label, tells labels that have too few; by default what is known of them.
+        """
+        from customlabels_nb.evaluation.advice import advise, picture_of
+
+        return advise(
+            self.evaluation,
+            training=self._training_images() if training is None else training,
+            features=features,
+            name=self.name,
+            in_project=bool(self.project),
+            pictures=partial(picture_of, root=self.root),
+        )
+
+    def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
+        """What changed from this report to another one on the same test images.
+
+        See :func:`customlabels_nb.evaluation.comparison.compare` for what is raised.
+
+        Parameters
+        ----------
+        after : Report
+        common : bool
+            Compare the test images that both have, where there are others.
+        random_state : int
+            Seeds the resampling of the intervals.
+        """
+        from customlabels_nb.evaluation.comparison import compare
+
+        names = (self.name, after.name)
+        return compare(self.evaluation, after.evaluation, common=common, names=names, random_state=random_state)
+
+    # -- drawings and files -------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:
         """Bars of F1 by label, with the figures beside them."""
         from customlabels_nb.evaluation.plots import plot_per_label
@@ -87,43 +174,97 @@ class Report:
 
         return plot_curves(self.evaluation, ax, label=label)
 
-    def to(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the tables as CSV and the service's summary and snapshot; each file appears whole or not at all.
+    def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """Precision against recall of all labels or of one, with average precision."""
+        from customlabels_nb.evaluation.plots import plot_precision_recall
+
+        return plot_precision_recall(self.evaluation, ax, label=label)
+
+    def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+        """What is taken for what: counts, or shares of ``normalize="truth"`` or ``"prediction"``."""
+        return self.confusion_matrix.plot(ax, normalize)
+
+    def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """How confident right and wrong predictions are; with ``label`` those of that one and its threshold."""
+        from customlabels_nb.evaluation.plots import plot_confidences
+
+        return plot_confidences(self.evaluation, ax, label=label)
+
+    def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
+        """How often predictions of each confidence are right, of all labels or of one."""
+        from customlabels_nb.evaluation.plots import plot_calibration
+
+        return plot_calibration(self.evaluation, ax, label=label, bins=bins)
+
+    def plot_support(self, ax: Axes | None = None) -> Axes:
+        """How many test images each label has and, where they are known, training images."""
+        from customlabels_nb.evaluation.plots import plot_support
+
+        return plot_support(self.evaluation, ax, training=self._training_images())
+
+    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """Boxes found, missed and falsely found, by their size; of all labels or of one."""
+        from customlabels_nb.evaluation.plots import plot_box_sizes
+
+        return plot_box_sizes(self.evaluation, ax, label=label)
+
+    def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
+        """Write the service's summary and snapshots, and the tables as CSV; each file appears whole or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it isn't there; files of the same names are replaced.
+        plots : bool
+            Write the drawings, too, as PNG.
 
         Returns
         -------
         list of Path
-            The files written. Files of the same names are replaced.
+            The files written. The snapshot of the training images is among them where they are known.
 
         Raises
         ------
         InputError
             If ``folder`` is a file.
         """
-        from customlabels_nb.images import local_path
+        from customlabels_nb.evaluation.files import EvaluationFiles
 
-        target = local_path(folder, "folder")
-        if target.exists() and not target.is_dir():
-            raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
-        target.mkdir(parents=True, exist_ok=True)
-        return [_write(target / name, lines) for name, lines in self._files()]
-
-    def _files(self) -> Iterable[tuple[str, Iterable[str]]]:
-        from customlabels_nb.evaluation import summary
-
-        ended = self.details.get("evaluated")
-        stem = (self.project, self.name) if self.project else (self.name,)
-        content = summary.evaluation_summary(
-            self.evaluation,
+        files = EvaluationFiles(
+            evaluation=self.evaluation,
+            names=(self.project, self.name),
             project_version_arn=str(self.details.get("project_version_arn", self.name)),
-            ended=ended,
+            ended=self._ended,
             training_images=int(self.details.get("training_images", 0)),
+            training=self._training,
         )
-        yield summary.summary_file_name(*stem), [json.dumps(content, indent=2, allow_nan=False)]
-        yield summary.snapshot_file_name(*stem), summary.evaluation_snapshot(self.evaluation, created=ended)
-        for name, table in (("summary", self.summary), ("per_label", self.per_label), ("per_image", self.per_image)):
-            yield f"{name}.csv", [table.to_csv(index=False, lineterminator="\n").rstrip("\n")]
-        yield "confusion_matrix.csv", [self.confusion_matrix.to_frame().to_csv(lineterminator="\n").rstrip("\n")]
+        paths, notes = files.write(folder, drawings=self._drawings() if plots else {})
+        for note in notes:
+            say(note)
+        return paths
+
+    def _training_images(self) -> dict[str, int] | None:
+        """The number of training images by label, where they are known."""
+        from customlabels_nb.evaluation.support import images_by_label
+
+        return None if self._training is None else images_by_label(self._training)
+
+    @cached_property
+    def _training(self) -> Training | None:
+        given = self._given_training
+        return given() if callable(given) else given
+
+    def _drawings(self) -> dict[str, Callable[[], Axes]]:
+        found: dict[str, Callable[[], Axes]] = {
+            "per_label": self.plot_per_label,
+            "curves": self.plot_curves,
+            "precision_recall": self.plot_precision_recall,
+            "confusion_matrix": self.plot_confusion_matrix,
+            "confidences": self.plot_confidences,
+            "calibration": self.plot_calibration,
+            "support": self.plot_support,
+        }
+        return found | ({"box_sizes": self.plot_box_sizes} if self.evaluation.task == "detection" else {})
 
     def __repr__(self) -> str:
         from customlabels_nb.evaluation.text import evaluation_text
@@ -142,24 +283,49 @@ def evaluate(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
-    thresholds: float | Mapping[str, float] | None = None,
-    task: str = "single-label",
+    thresholds: float | Mapping[str, float] | str | None = None,
+    task: str | None = None,
+    overlap: float = 0.5,
     random_state: int = 0,
     name: str = "",
     details: Mapping[str, Any] | None = None,
+    training: Training | Callable[[], Training] | None = None,
 ) -> Report:
     """Compare predictions with the truth, without a project.
 
-    The arguments up to ``random_state`` are those of :func:`customlabels_nb.evaluation.evaluate`, ``name`` and
-    ``details`` those of :class:`Report`.
+    The arguments up to ``random_state`` are those of :func:`customlabels_nb.evaluation.evaluate`, ``name``,
+    ``details`` and ``training`` those of :class:`Report`.
     """
-    found = _evaluate(
-        truth, predictions, images, labels=labels, thresholds=thresholds, task=task, random_state=random_state
+    from customlabels_nb import evaluation
+
+    found = evaluation.evaluate(
+        truth,
+        predictions,
+        images,
+        labels=labels,
+        thresholds=thresholds,
+        task=task,
+        overlap=overlap,
+        random_state=random_state,
     )
-    return Report(found, name=name, details=details)
+    return Report(found, name=name, details=details, training=training)
 
 
-def _write(path: Path, lines: Iterable[str]) -> Path:
-    with replacing(path) as file:
-        file.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
-    return path
+def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
+    """The result summary of an evaluation, written by ``report.to`` or by the hosted service.
+
+    See :func:`customlabels_nb.evaluation.summary.read_evaluation_summary`.
+    """
+    from customlabels_nb.evaluation.summary import read_evaluation_summary
+
+    return read_evaluation_summary(path)
+
+
+def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
+    """Truth, predictions and images of an evaluation snapshot; ``cl.evaluate(*tables)`` judges them again.
+
+    See :func:`customlabels_nb.evaluation.snapshot_reading.read_evaluation_snapshot`.
+    """
+    from customlabels_nb.evaluation.snapshot_reading import read_evaluation_snapshot
+
+    return read_evaluation_snapshot(path)

@@ -59,10 +59,12 @@ def open_gallery(
 def open_annotator(place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
     """The annotator of a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.label_manager import label_handlers
 
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
     name, key = place.store.project().name, project_key(place)
-    return Annotator(session, session_files(place, dataset), project=name, key=key, query=query)
+    labels = label_handlers(LabelEditing(place.store, place.root), labels_in)
+    return Annotator(session, session_files(place, dataset), project=name, key=key, query=query, label_handlers=labels)
 
 
 def open_review(

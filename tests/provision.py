@@ -24,6 +24,7 @@ CHROMIUM_VARIABLE = "CHROMIUM"
 POSTGRES_VARIABLE = "CUSTOMLABELS_NB_TEST_POSTGRES"
 NO_INSTALL_VARIABLE = "CUSTOMLABELS_NB_NO_INSTALL"
 
+FIREFOX_NAMES = ("firefox-esr", "firefox")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_CHROMIUMS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -75,7 +76,7 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
         If there is none and none could be installed.
     """
     found = find_chromium()
-    if found is None and os.environ.get(NO_INSTALL_VARIABLE, "") in ("", "0"):
+    if found is None and _may_install():
         for name, commands in _ways_to_chromium():
             say(f"No Chromium here yet: trying {name}.")
             problem = None
@@ -90,6 +91,24 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
             "No Chromium for the browser tests: install one (on Debian: apt-get install chromium), name its program "
             f"in the environment variable {CHROMIUM_VARIABLE}, or leave these tests out with --fast."
         )
+    return found
+
+
+def find_firefox() -> str | None:
+    """The system's Firefox."""
+    return next((path for path in map(shutil.which, FIREFOX_NAMES) if path and _runs(path)), None)
+
+
+def get_firefox(say: Callable[[str], None] = print) -> str | None:
+    """As `find_firefox`, but installs one where the system's packages have it; None elsewhere, for it is one more."""
+    found, as_root = find_firefox(), _prefix_for_root()
+    if found is None and as_root is not None and shutil.which("apt-get") and _may_install():
+        say("No Firefox here yet: trying apt-get.")
+        apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        problem = _run([*apt, "update"]) or _run([*apt, "install", "-y", "--no-install-recommends", "firefox-esr"])
+        found = find_firefox()
+        if found is None:
+            say(f"That did not work: {problem or 'it ended well, but brought no Firefox that runs'}")
     return found
 
 
@@ -163,6 +182,10 @@ def _import_pgserver() -> Any:
         os.environ.pop("XDG_RUNTIME_DIR")
         if before is not None:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _may_install() -> bool:
+    return os.environ.get(NO_INSTALL_VARIABLE, "") in ("", "0")
 
 
 def _runs(program: str) -> bool:

@@ -209,11 +209,20 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:
-    for step in runner.steps("node", browser=True, pytest_args=["-k", "x"]):
+    steps = runner.steps("node", browser=True, pytest_args=["-k", "x"])
+    for step in steps:
         place = Path(step.command[0]).parent
         assert step.name == "node --test" or place == Path(sys.executable).parent
-    assert step.command[2:5] == ["pytest", "-m", ""]
-    assert step.command[-2:] == ["-k", "x"]
+    tests = [step.command for step in steps if step.command[2:3] == ["pytest"]]
+    assert [command[command.index("-m", 2) + 1] for command in tests] == ["not browser", "browser"]
+    assert all(command[-2:] == ["-k", "x"] for command in tests)
+    assert [step.nothing for step in runner.steps("node", browser=False, pytest_args=[])][-1] == "left out"
+
+
+def test_no_test_of_a_kind_is_no_failure_where_tests_were_chosen(capfd: pytest.CaptureFixture[str]) -> None:
+    none = [sys.executable, "-c", "exit(5)"]
+    assert runner.run(runner.Step("chosen", none, none_chosen=5), {})[0] == "passed"
+    assert runner.run(runner.Step("all", none), {})[0] == "failed (5)"
 
 
 def test_javascript_tests_are_found_by_name(tmp_path: Path) -> None:
@@ -226,7 +235,7 @@ def test_javascript_tests_are_found_by_name(tmp_path: Path) -> None:
 
 PROBES = """
 import pytest
-from tests.conftest import NoTestData
+from tests.conftest import AllowedSkip
 
 @pytest.mark.browser
 def test_browser(): pytest.skip("no Chromium")

@@ -1,4 +1,4 @@
-"""The confusion matrix of a classifier."""
+"""What is taken for what, as a matrix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.scores import SINGLE_LABEL, FloatArray, IntArray, Scores
+from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
 from customlabels_nb.text import printable
 
 if TYPE_CHECKING:
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 NORMALISATIONS = (None, "truth", "prediction")
 
+#: The last row and column of a detector's matrix, unless a label is called so: then in brackets.
+BACKGROUND = "background"
+
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrix:
-    """How often which label is predicted for images that have which label.
+    """How often which label is predicted for images (a detector's: for boxes) that have which label.
 
     Attributes
     ----------
@@ -28,15 +31,19 @@ class ConfusionMatrix:
         Rows predicted, columns ground truth: ``counts[p, g]`` test images have ``g`` and are predicted as ``p``.
     labels : tuple of str
         Of rows and columns.
-    truth_images, predicted_images : ndarray of int64, shape (k,)
+    truth_counts, predicted_counts : ndarray of int64, shape (k,)
         Test images that have each label, and for which each label is predicted. They equal the sums of columns
-        and rows where each image has one label and one prediction.
+        and rows where each image has one label and one prediction, and for boxes.
+    background : bool
+        Whether the last row and column are no label: true boxes that no prediction lies on, and predictions that lie
+        on no true box.
     """
 
     counts: IntArray
     labels: tuple[str, ...]
-    truth_images: IntArray
-    predicted_images: IntArray
+    truth_counts: IntArray
+    predicted_counts: IntArray
+    background: bool = False
 
     def values(self, normalize: str | None = None) -> FloatArray:
         """The cells, shape (k, k).
@@ -56,9 +63,9 @@ class ConfusionMatrix:
             raise InputError(f"normalize={normalize!r} is not known; use None, 'truth' or 'prediction'.")
         counts = self.counts.astype(np.float64)
         if normalize == "truth":
-            return counts / np.maximum(self.truth_images, 1)[None, :]
+            return counts / np.maximum(self.truth_counts, 1)[None, :]
         if normalize == "prediction":
-            return counts / np.maximum(self.predicted_images, 1)[:, None]
+            return counts / np.maximum(self.predicted_counts, 1)[:, None]
         return counts
 
     def to_frame(self, normalize: str | None = None) -> pd.DataFrame:
@@ -94,19 +101,3 @@ class ConfusionMatrix:
         from customlabels_nb.evaluation.markup import matrix_page
 
         return matrix_page(self)
-
-
-def confusion_matrix(scores: Scores, thresholds: FloatArray) -> ConfusionMatrix:
-    """The matrix of a test set: single-label by the most confident label, multi-label by the thresholds, shape (k,)."""
-    if scores.task == SINGLE_LABEL:
-        chosen = scores.predicted_label()
-        predicted = chosen[:, None] == np.arange(len(scores.labels))
-    else:
-        predicted = scores.accepted(thresholds)
-    counts = predicted.T.astype(np.float64) @ scores.truth.astype(np.float64)  # far faster than in integers
-    return ConfusionMatrix(
-        counts=np.rint(counts).astype(np.int64),
-        labels=scores.labels,
-        truth_images=scores.test_images,
-        predicted_images=predicted.sum(axis=0, dtype=np.int64),
-    )

@@ -13,13 +13,21 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.text import interval
+from customlabels_nb.evaluation.text import headline, number_of_images
 from customlabels_nb.text import escaped
 
 #: Matrices of more labels are shown as a list of their largest confusions.
 LARGEST_MATRIX = 20
 MOST_CONFUSIONS = 10
+#: Of more labels, so many are shown: half of them the best, half the worst.
+MOST_LABELS = 100
+
+_COLUMNS = {"f1": "F1", "precision": "precision", "recall": "recall", "threshold": "threshold", "test_images": "test"}
+_BOX_COLUMNS = {"boxes": "boxes", "average_precision": "AP"}
+_COUNTS = ("test_images", "boxes")
+_ALWAYS = ("threshold", "test_images", "boxes")  # also of a label that no test image has
 
 # The doubled class outranks the notebook's own rules for tables; where its variables aren't known, text and
 # ground are inherited and lines are a translucent grey.
@@ -31,13 +39,14 @@ _STYLE = """
   border-bottom: 1px solid var(--jp-border-color2, #8884); }
 .clnb-report.clnb-report .clnb-dim { color: var(--jp-ui-font-color2, inherit); }
 .clnb-report.clnb-report .clnb-head .clnb-dim b { color: var(--jp-ui-font-color1, inherit); }
-.clnb-report.clnb-report .clnb-body { display: flex; flex-wrap: wrap; gap: 16px 36px; padding: 12px;
+.clnb-report.clnb-report .clnb-body { display: flex; flex-wrap: wrap; gap: 16px 24px; padding: 12px;
   align-items: flex-start; }
 .clnb-report.clnb-report .clnb-scroll { overflow: auto; max-height: 480px; max-width: 100%; }
+.clnb-report.clnb-report .clnb-whole { max-height: none; }
 .clnb-report.clnb-report table { border-collapse: separate; border-spacing: 0; margin: 0; table-layout: auto;
   font-size: inherit; color: inherit; border: 0; }
 .clnb-report.clnb-report tbody tr:nth-child(n) { background: none; }
-.clnb-report.clnb-report th, .clnb-report.clnb-report td { border: 0; padding: 5px 8px; text-align: right;
+.clnb-report.clnb-report th, .clnb-report.clnb-report td { border: 0; padding: 5px 7px; text-align: right;
   background: none; white-space: nowrap; font-weight: normal; vertical-align: middle; line-height: 1.3; }
 .clnb-report.clnb-report thead th { color: var(--jp-ui-font-color2, inherit); font-weight: 600; }
 .clnb-report.clnb-report .clnb-labels td, .clnb-report.clnb-report .clnb-labels th {
@@ -80,50 +89,63 @@ def matrix_page(matrix: ConfusionMatrix) -> str:
 
 
 def head_html(evaluation: Evaluation, *, name: str) -> str:
-    """Name, number of test images, F1 with its interval, precision and recall in one line."""
-    count = len(evaluation.scores.images)
-    f1 = evaluation.summary[evaluation.summary["figure"] == "f1"].iloc[0]
-    line = (
-        f"{count} test image{'' if count == 1 else 's'} · F1 <b>{f1['value']:.3f}</b> {interval(f1)}"
-        f" · precision {evaluation.figure('precision'):.3f} · recall {evaluation.figure('recall'):.3f}"
-    )
+    """Name, number of test images and the figures that come first in one line."""
+    figures = []
+    for number, head in enumerate(headline(evaluation)):
+        value = f"{head.value:.3f}" if number else f"<b>{head.value:.3f}</b>"
+        interval = f" {head.interval}" if head.interval else ""
+        figures.append(f'<span title="{escaped(head.meaning)}">{head.name} {value}{interval}</span>')
+    line = " · ".join([number_of_images(evaluation), *figures])
     return f'<div class="clnb-head"><b><bdi>{escaped(name)}</bdi></b><span class="clnb-dim">{line}</span></div>'
 
 
 def per_label_html(evaluation: Evaluation) -> str:
-    """The table of labels, highest F1 first."""
+    """The table of labels, highest F1 first; of very many, the first and the last."""
     colours = dict(zip(evaluation.labels["label"], evaluation.labels["colour"], strict=True))
     table = evaluation.per_label.sort_values("f1", ascending=False, kind="stable")
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("F1", "precision", "recall", "threshold", "test", ""))
-    rows = "".join(_label_row(row, colours[row["label"]]) for _, row in table.iterrows())
+    columns = {**_COLUMNS, **(_BOX_COLUMNS if evaluation.task == DETECTION else {})}
+    table["boxes"] = table["tp"] + table["fn"]
+    rows = [_label_row(row, colours[row["label"]], columns) for _, row in _ends(table).iterrows()]
+    if len(table) > MOST_LABELS:
+        more = f"… {len(table) - MOST_LABELS:,} more labels in .per_label …"
+        middle = f'<tr><td class="clnb-dim" colspan="{len(columns) + 2}">{more}</td></tr>'
+        rows.insert(MOST_LABELS // 2, middle)
+    heads = "".join(f'<th scope="col">{head}</th>' for head in (*columns.values(), ""))
     return (
         '<div class="clnb-scroll"><table class="clnb-labels"><thead><tr><th scope="col">label</th>'
-        f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def confusion_html(matrix: ConfusionMatrix) -> str:
     """The matrix as a table of counts; of more than 20 labels, its largest confusions."""
-    if len(matrix.labels) > LARGEST_MATRIX:
+    names = matrix.labels
+    if len(names) - matrix.background > LARGEST_MATRIX:
         return _confusions_html(matrix)
     shares = matrix.values("truth")
-    steep = " clnb-steep" if len(matrix.labels) > 5 else ""
-    heads = "".join(f'<th scope="col">{_name(label)}</th>' for label in matrix.labels)
+    last = len(names) - 1 if matrix.background else len(names)  # where no label stands
+    steep = " clnb-steep" if last > 5 else ""
+    shown = [_name(label) if n != last else f"<i>{_name(label)}</i>" for n, label in enumerate(names)]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in shown)
     rows = "".join(
-        f'<tr><th scope="row">{_name(label)}</th>'
-        + "".join(_cell(int(matrix.counts[p, g]), float(shares[p, g]), p == g) for g in range(len(matrix.labels)))
+        f'<tr><th scope="row">{name}</th>'
+        + "".join(_cell(int(matrix.counts[p, g]), float(shares[p, g]), p == g) for g in range(len(names)))
         + "</tr>"
-        for p, label in enumerate(matrix.labels)
+        for p, name in enumerate(shown)
     )
+    caption = "rows predicted, columns ground truth"
+    if matrix.background:
+        caption = f"boxes: {caption};<br/>{_name(names[last])}: where the other has no box"
     return (
-        f'<div class="clnb-scroll"><table class="clnb-matrix{steep}">'
-        "<caption>rows predicted, columns ground truth</caption>"
+        f'<div class="clnb-scroll clnb-whole"><table class="clnb-matrix{steep}"><caption>{caption}</caption>'
         f'<thead><tr><td style="background:none"></td>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
 def _confusions_html(matrix: ConfusionMatrix) -> str:
     table = matrix.confusions()
+    if matrix.background:  # what is missed or seen where nothing is, the table of labels tells
+        table = table[(table["truth"] != matrix.labels[-1]) & (table["predicted"] != matrix.labels[-1])]
     if table.empty:
         return '<div class="clnb-dim">No label is taken for another.</div>'
     rows = "".join(
@@ -133,7 +155,7 @@ def _confusions_html(matrix: ConfusionMatrix) -> str:
     )
     heads = (
         '<th scope="col">ground truth</th><th scope="col" class="clnb-text">taken for</th>'
-        '<th scope="col">images</th><th scope="col">share</th>'
+        f'<th scope="col">{"boxes" if matrix.background else "images"}</th><th scope="col">share</th>'
     )
     return (
         f'<div class="clnb-scroll"><table class="clnb-labels"><caption>largest of {len(table)} confusions; '
@@ -141,14 +163,23 @@ def _confusions_html(matrix: ConfusionMatrix) -> str:
     )
 
 
-def _label_row(row: pd.Series, colour: str) -> str:
+def _ends(table: pd.DataFrame) -> pd.DataFrame:
+    half = MOST_LABELS // 2
+    return table if len(table) <= MOST_LABELS else pd.concat([table.head(half), table.tail(half)])
+
+
+def _label_row(row: pd.Series, colour: str, columns: Iterable[str]) -> str:
     tested = row["test_images"] > 0
-    figures = "".join(f"<td>{row[c]:.3f}</td>" if tested else "<td>—</td>" for c in ("f1", "precision", "recall"))
+    figures = "".join(f"<td>{_figure(row, column) if tested or column in _ALWAYS else '—'}</td>" for column in columns)
     bar = f'<span class="clnb-bar"><i style="width:{100 * row["f1"]:.1f}%;background:{colour}"></i></span>'
     return (
         f'<tr><td><span class="clnb-swatch" style="background:{colour}"></span>{_name(row["label"])}</td>{figures}'
-        f"<td>{row['threshold']:.3f}</td><td>{row['test_images']}</td><td>{bar if tested else ''}</td></tr>"
+        f"<td>{bar if tested else ''}</td></tr>"
     )
+
+
+def _figure(row: pd.Series, column: str) -> str:
+    return f"{row[column]:,}" if column in _COUNTS else f"{row[column]:.3f}"
 
 
 def _cell(count: int, share: float, right: bool) -> str:
@@ -161,7 +192,8 @@ def _cell(count: int, share: float, right: bool) -> str:
 
 
 def _page(*parts: str) -> str:
-    return f'<div class="clnb-report"><style>{_STYLE}</style>{"".join(parts)}</div>'
+    # Jupyter's MathJax 3 and others' MathJax 2 would typeset what stands between dollars
+    return f'<div class="clnb-report mathjax_ignore tex2jax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
 def _body(content: str) -> str:

@@ -1,18 +1,32 @@
-"""The evaluation of a classifier as one value."""
+"""An evaluation as one value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.confusion import ConfusionMatrix, confusion_matrix
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_image_table, per_label_table, summary_table
-from customlabels_nb.evaluation.scores import SINGLE_LABEL, FloatArray, Scores, make_scores
-from customlabels_nb.evaluation.thresholds import resolve_thresholds, threshold_curve
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.calibration import calibration_table
+from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.cross_validation import apply_thresholds
+from customlabels_nb.evaluation.detection import by_box_size
+from customlabels_nb.evaluation.inputs import images_table
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
+from customlabels_nb.evaluation.notes import evaluation_notes
+from customlabels_nb.evaluation.outcomes import FloatArray, Outcomes
+from customlabels_nb.evaluation.slices import slice_table
+from customlabels_nb.evaluation.tasks import make_outcomes
+from customlabels_nb.evaluation.thresholds import precision_recall, threshold_curve
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation.advice import Advice
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,16 +35,16 @@ class Evaluation:
 
     Attributes
     ----------
-    scores : Scores
-        Truth and predictions as matrices.
-    thresholds : ndarray of float64, shape (k,)
-        In the order of the labels.
+    applied : Applied
+        Truth and predictions, and the thresholds that figures and tables are at.
+    images : DataFrame
+        One row a test image, in their order: ``image``, and the further columns that the images were given with.
     summary : DataFrame
         ``figure``, ``value``, ``low``, ``high``; see :func:`customlabels_nb.evaluation.metrics.summary_table`.
     per_label : DataFrame
         One row a label; see :func:`customlabels_nb.evaluation.metrics.per_label_table`.
     per_image : DataFrame
-        One row a label of an image; see :func:`customlabels_nb.evaluation.metrics.per_image_table`.
+        One row a label of an image; see :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`.
     confusion_matrix : ConfusionMatrix
     labels : DataFrame
         ``label`` and ``colour``, in order.
@@ -38,8 +52,8 @@ class Evaluation:
         What a reader of the figures has to know, in sentences.
     """
 
-    scores: Scores
-    thresholds: FloatArray
+    applied: Applied
+    images: pd.DataFrame
     summary: pd.DataFrame
     per_label: pd.DataFrame
     per_image: pd.DataFrame
@@ -48,9 +62,21 @@ class Evaluation:
     notes: tuple[str, ...]
 
     @property
+    def outcomes(self) -> Outcomes:
+        """Truth and predictions: of a classifier :class:`~customlabels_nb.evaluation.scores.Scores`, of a detector
+        :class:`~customlabels_nb.evaluation.boxes.Boxes`.
+        """
+        return self.applied.outcomes
+
+    @property
+    def thresholds(self) -> FloatArray:
+        """The threshold of each label, in their order, shape (k,); cross-validated: the means of the folds'."""
+        return self.applied.thresholds
+
+    @property
     def task(self) -> str:
-        """What was evaluated: "single-label" or "multi-label"."""
-        return self.scores.task
+        """What was evaluated: "single-label", "multi-label" or "detection"."""
+        return self.outcomes.task
 
     def figure(self, name: str) -> float:
         """One value of the summary."""
@@ -64,9 +90,69 @@ class Evaluation:
         LabelError
             If there is no such label.
         """
-        if label not in self.scores.labels:
-            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.scores.labels)!r}.")
-        return threshold_curve(*self.scores.column(self.scores.labels.index(label)))
+        return threshold_curve(self.outcomes.steps(self._position(label)))
+
+    def precision_recall(self, label: str) -> pd.DataFrame:
+        """``recall``, ``precision``, ``threshold`` of one label.
+
+        See :func:`customlabels_nb.evaluation.thresholds.precision_recall`.
+
+        Raises
+        ------
+        LabelError
+            If there is no such label.
+        """
+        return precision_recall(self.outcomes.steps(self._position(label)))
+
+    def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
+        """Whether confidences keep what they promise, for all predictions or those of one label.
+
+        See :func:`customlabels_nb.evaluation.calibration.calibration_table`.
+
+        Raises
+        ------
+        InputError, LabelError
+            If ``bins`` can't be, or there is no such label.
+        """
+        return calibration_table(self.outcomes, bins, position=None if label is None else self._position(label))
+
+    def by(self, column: str) -> pd.DataFrame:
+        """The figures of each slice of the test images, by a column of :attr:`images`.
+
+        See :func:`customlabels_nb.evaluation.slices.slice_table`.
+
+        Raises
+        ------
+        InputError
+            If there is no such column, or it has too many values.
+        """
+        return slice_table(self.applied, self.images, column)
+
+    def by_box_size(self) -> pd.DataFrame:
+        """How well a detector finds small, medium and large boxes.
+
+        See :func:`customlabels_nb.evaluation.detection.by_box_size`.
+
+        Raises
+        ------
+        InputError
+            If there are no boxes.
+        """
+        if not isinstance(self.outcomes, Boxes):
+            raise InputError(f"There are no boxes: task={self.task!r} was evaluated, sizes are a detector's.")
+        return by_box_size(self.outcomes, self.applied.accepted())
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What would help most, the strongest first; see :func:`customlabels_nb.evaluation.advice.advise`."""
+        from customlabels_nb.evaluation.advice import advise
+
+        return advise(self)
+
+    def _position(self, label: str) -> int:
+        if label not in self.outcomes.labels:
+            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.outcomes.labels)!r}.")
+        return self.outcomes.labels.index(label)
 
 
 def evaluate(
@@ -75,8 +161,9 @@ def evaluate(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
-    thresholds: float | Mapping[str, float] | None = None,
-    task: str = SINGLE_LABEL,
+    thresholds: float | Mapping[str, float] | str | None = None,
+    task: str | None = None,
+    overlap: float = 0.5,
     random_state: int = 0,
 ) -> Evaluation:
     """Compare predictions with the truth.
@@ -84,20 +171,29 @@ def evaluate(
     Parameters
     ----------
     truth : DataFrame
-        Columns ``image`` and ``label``, one row a label.
+        Columns ``image`` and ``label``, one row a label; of boxes also ``left``, ``top``, ``width``, ``height`` in
+        pixels, perhaps ``crowd`` (see :func:`customlabels_nb.evaluation.boxes.make_boxes`).
     predictions : DataFrame
         Columns ``image``, ``label`` and ``confidence`` (0..1), for each image every label that the model knows;
-        a missing pair has confidence 0 and is never predicted, even at a threshold of 0.
+        a missing pair has confidence 0 and is never predicted, even at a threshold of 0. Of a detector one row a
+        predicted box, with the columns of boxes.
     images : list, Series or DataFrame with a column ``image``, optional
-        The test images, so that those without labels count too; by default the images of both tables.
+        The test images, so that those without labels count too; by default the images of both tables. Further
+        columns of a DataFrame are kept, for :meth:`Evaluation.by`.
     labels : list or labels table, optional
         Order and colours.
-    thresholds : number or dict, optional
+    thresholds : number, dict or "cross-validated", optional
         One threshold for all labels, or by label; by default (and for labels that a dict doesn't name) each
-        label's assumed threshold, where its F1 is highest.
-    task : {"single-label", "multi-label"}
+        label's assumed threshold, where its F1 is highest. "cross-validated" chooses them likewise, but for each
+        fifth of the test images on the other four: such figures are honest, as no image has a say in the thresholds
+        that it is judged by. The thresholds shown are then the means of the five.
+    task : {None, "single-label", "multi-label", "detection"}
+        By default "detection" if one of the tables holds a box, otherwise "single-label" if no image has two labels
+        in ``truth``, otherwise "multi-label".
+    overlap : float
+        Detection: the intersection over union, above 0 and up to 1, from which on a prediction may match.
     random_state : int
-        Seeds the resampling of the intervals.
+        Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
 
     Raises
     ------
@@ -108,59 +204,17 @@ def evaluate(
     """
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise InputError(f"random_state={random_state!r} is no seed; give a whole number from 0 up.")
-    scores = make_scores(truth, predictions, images, labels=labels, task=task)
-    chosen = resolve_thresholds(thresholds, scores)
-    per_label = per_label_table(scores, chosen)
-    intervals = bootstrap_intervals(scores, chosen, random_state=int(random_state))
+    outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, overlap=overlap)
+    applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
+    intervals = bootstrap_intervals(applied, random_state=int(random_state))
+    per_label = per_label_table(applied, intervals)
     return Evaluation(
-        scores=scores,
-        thresholds=chosen,
-        summary=summary_table(scores, per_label, intervals),
+        applied=applied,
+        images=images_table(images, outcomes.images),
+        summary=summary_table(outcomes, per_label, intervals),
         per_label=per_label,
-        per_image=per_image_table(scores, chosen),
-        confusion_matrix=confusion_matrix(scores, chosen),
-        labels=pd.DataFrame({"label": list(scores.labels), "colour": list(scores.colours)}).astype("str"),
-        notes=tuple(_notes(scores, per_label, thresholds)),
+        per_image=applied.per_image(),
+        confusion_matrix=applied.confusion(),
+        labels=pd.DataFrame({"label": list(outcomes.labels), "colour": list(outcomes.colours)}).astype("str"),
+        notes=tuple(evaluation_notes(outcomes, per_label, thresholds)),
     )
-
-
-def _notes(scores: Scores, per_label: pd.DataFrame, given: float | Mapping[str, float] | None) -> list[str]:
-    found = []
-    if given is None or (isinstance(given, Mapping) and len(given) < len(scores.labels)):
-        found.append(
-            "Thresholds were chosen on this very test set, where each label's F1 is highest: "
-            "expect slightly lower figures on new images."
-        )
-    names, tested = np.array(scores.labels, dtype=object), scores.in_test_set
-    tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
-    silent = tested & scores.known & (tp + fp == 0)
-    wrong = tested & scores.known & (tp == 0) & (fp > 0)
-    for which, text in (
-        (~tested, "no test image has {}: listed, but not part of the means."),
-        (~scores.known, "the predictions don't know {}: all test images with it count as missed."),
-        (silent, "nothing reaches the threshold of {}: precision and F1 are 0/0, shown as 0."),
-        (wrong, "no prediction of {} is right: F1 is 0/0, shown as 0."),
-    ):
-        if which.any():
-            sentence = text.format(_listed(list(names[which])))
-            found.append(sentence[0].upper() + sentence[1:])
-    for number, text in (
-        (int((~scores.answered).sum()), "test images have no predictions; their labels count as missed."),
-        (int((~scores.truth.any(axis=1)).sum()), "test images have no label; a prediction there is a false positive."),
-    ):
-        if number:
-            found.append(f"{number} of {len(scores.images)} {text}")
-    if scores.left_out:
-        found.append(f"Left out, as they are no test images: {scores.left_out} images of truth or predictions.")
-    if len(scores.images) <= 300 and not (fp[tested].any() or per_label["fn"].any()):
-        most = min(99, round(300 / len(scores.images)))  # the rule of three
-        found.append(
-            "No mistake was made, so the intervals have no width; but so few test images can't rule out that up to "
-            f"about {most} % of new images go wrong."
-        )
-    return found
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    text = ", ".join(names[:most])
-    return f"{text} and {len(names) - most} more labels" if len(names) > most else text

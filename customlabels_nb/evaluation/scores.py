@@ -1,69 +1,70 @@
-"""Truth and predictions of one test set as two matrices: every figure is computed from these."""
+"""Truth and predictions of a classifier's test set as two matrices."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import csr_array
 
-from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
-from customlabels_nb.tables import check_label, label_colour, labels_in_order, normalise_labels
+from customlabels_nb.errors import InputError, TableError
+from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.inputs import check_confidences, choose_test_images, clean_table, labels_and_colours
+from customlabels_nb.evaluation.outcomes import (
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    MULTI_LABEL,
+    SINGLE_LABEL,
+    TRUE_POSITIVE,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Outcomes,
+    Steps,
+)
+from customlabels_nb.evaluation.pairs import find_pairs
+from customlabels_nb.settings import settings
+from customlabels_nb.work import map_bounded
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-SINGLE_LABEL, MULTI_LABEL = "single-label", "multi-label"
 CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_WORTH_THREADS = 1_000_000  # confidences to be sorted
+_LABELS_AT_ONCE = 8  # copied out of the matrix together, as their columns lie side by side
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """One test set, ``n`` images by ``k`` labels.
+class Scores(Outcomes):
+    """One test set of a classifier, ``n`` images by ``k`` labels.
 
     Attributes
     ----------
-    task : str
-        One of :data:`CLASSIFICATION_TASKS`.
-    images : ndarray of object, shape (n,)
-        Names of the test images.
-    labels, colours : tuple of str, length k
-        In the order of the labels.
     truth : ndarray of bool, shape (n, k)
         Whether the image has the label.
     confidence : ndarray of float64, shape (n, k)
         0..1; 0 for a pair that the predictions don't have.
     given : ndarray of bool, shape (n, k)
         Pairs that the predictions have. The others are never predicted, even at a threshold of 0.
-    left_out : int
-        Images of truth or predictions that aren't test images.
     """
 
-    task: str
-    images: npt.NDArray[np.object_]
-    labels: tuple[str, ...]
-    colours: tuple[str, ...]
     truth: BoolArray
     confidence: FloatArray
     given: BoolArray
-    left_out: int = 0
 
     @property
+    def targets(self) -> IntArray:
+        """Number of test images that have each label, shape (k,)."""
+        return self.test_images
+
+    @cached_property
     def test_images(self) -> IntArray:
         """Number of test images that have each label, shape (k,)."""
         return np.asarray(self.truth.sum(axis=0), dtype=np.int64)
-
-    @property
-    def in_test_set(self) -> BoolArray:
-        """Labels that at least one test image has, shape (k,)."""
-        return np.asarray(self.truth.any(axis=0))
 
     @property
     def known(self) -> BoolArray:
@@ -75,20 +76,138 @@ class Scores:
         """Images that the predictions have at all, shape (n,)."""
         return np.asarray(self.given.any(axis=1))
 
-    def column(self, position: int) -> tuple[BoolArray, FloatArray, BoolArray]:
-        """Truth, confidence and given of one label, each of shape (n,)."""
-        return self.truth[:, position], self.confidence[:, position], self.given[:, position]
+    @property
+    def bare(self) -> BoolArray:
+        """Images without any label in truth, shape (n,)."""
+        return np.asarray(~self.truth.any(axis=1))
+
+    def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
+        """Image, confidence and truth of the given pairs of one label, each of shape (m,)."""
+        image = np.flatnonzero(self.given[:, position])
+        return image, self.confidence[image, position], self.truth[image, position]
+
+    def steps(self, position: int) -> Steps:
+        """The steps of one label; computed once."""
+        return self._steps[position]
+
+    @cached_property
+    def _steps(self) -> list[Steps]:
+        def some(start: int) -> list[Steps]:
+            part = slice(start, start + _LABELS_AT_ONCE)
+            by_label = (np.ascontiguousarray(one[:, part].T) for one in (self.truth, self.confidence, self.given))
+            return [
+                Steps.of(*((truth, confidence) if given.all() else (truth[given], confidence[given])), targets)
+                for truth, confidence, given, targets in zip(*by_label, self.test_images[part].tolist(), strict=True)
+            ]
+
+        workers = settings.threads if self.truth.size >= _WORTH_THREADS else 1
+        starts = range(0, len(self.labels), _LABELS_AT_ONCE)
+        return list(chain.from_iterable(map_bounded(some, starts, workers=workers)))
+
+    def average_precision(self, position: int) -> float:
+        """Sum over the distinct confidences of precision times gain in recall; 0 if no image has the label.
+
+        The definition of ``sklearn.metrics.average_precision_score``: no interpolation. What is missing from the
+        predictions comes last, with confidence 0.
+        """
+        positives = int(self.test_images[position])
+        if not positives:
+            return 0.0
+        steps = self.steps(position)
+        hits, accepted = steps.hits, steps.accepted
+        if not accepted.size or accepted[-1] < len(self.images):  # the missing pairs, together with given zeros
+            last = slice(None, -1) if accepted.size and steps.confidence[-1] == 0 else slice(None)
+            hits, accepted = np.append(hits[last], positives), np.append(accepted[last], len(self.images))
+        return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
 
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Pairs whose confidence is equal to or above the label's threshold, shape (n, k)."""
+        """Pairs whose confidence is equal to or above the label's threshold, shape (n, k).
+
+        Thresholds of shape (n, k) are those of each image.
+        """
         return (self.confidence >= thresholds) & self.given
+
+    def image_counts(self, thresholds: FloatArray) -> csr_array:
+        """True positives, false positives and false negatives of each image, shape (n, 3 k)."""
+        accepted, k = self.accepted(thresholds), len(self.labels)
+        row, column = np.nonzero(self.truth | accepted)
+        part = np.where(self.truth[row, column], np.where(accepted[row, column], 0, 2), 1)
+        ones = np.ones(len(row), dtype=np.int64)
+        return csr_array((ones, (row, column + k * part)), shape=(len(self.images), 3 * k))
+
+    def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
+        """Single-label by the most confident label, multi-label by the thresholds."""
+        k = len(self.labels)
+        if self.task == SINGLE_LABEL:
+            true, predicted = self.true_label(), self.predicted_label()
+            cells = (predicted * k + true)[(predicted >= 0) & (true >= 0)]
+            counts = np.bincount(cells, minlength=k * k).reshape(k, k)
+            predicted_counts = np.bincount(predicted[predicted >= 0], minlength=k)
+        else:
+            accepted = self.accepted(thresholds)
+            counts = (csr_array(accepted, dtype=np.int64).T @ csr_array(self.truth, dtype=np.int64)).toarray()
+            predicted_counts = accepted.sum(axis=0)
+        return ConfusionMatrix(
+            counts=counts.astype(np.int64),
+            labels=self.labels,
+            truth_counts=self.test_images,
+            predicted_counts=predicted_counts.astype(np.int64),
+        )
+
+    def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
+        """One row for each label that an image has or that is predicted for it; an image's most confident first.
+
+        Columns ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
+        negative"), ``threshold``; single-label also ``truth`` and ``predicted``, the image's label and its most
+        confident one (null without).
+        """
+        accepted = self.accepted(thresholds)
+        row, column = np.nonzero(self.truth | accepted)
+        order = np.lexsort((column, -self.confidence[row, column], row))
+        row, column = row[order], column[order]
+        names = np.array([*self.labels, None], dtype=object)  # position -1: none
+        result = np.where(self.truth[row, column], TRUE_POSITIVE, FALSE_POSITIVE)
+        result[~accepted[row, column]] = FALSE_NEGATIVE
+        table = pd.DataFrame(
+            {
+                "image": self.images[row],
+                "label": names[column],
+                "confidence": self.confidence[row, column],
+                "result": result,
+                "threshold": thresholds[column],
+            }
+        ).astype({"image": "str", "label": "str", "result": "str"})
+        if self.task == SINGLE_LABEL:
+            table["truth"] = pd.Series(names[self.true_label()[row]], dtype="str")
+            table["predicted"] = pd.Series(names[self.predicted_label()[row]], dtype="str")
+        return table
+
+    def only(self, chosen: npt.NDArray[np.generic]) -> Self:
+        """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""
+        return replace(
+            self,
+            images=self.images[chosen],
+            truth=self.truth[chosen],
+            confidence=self.confidence[chosen],
+            given=self.given[chosen],
+        )
 
     def true_label(self) -> IntArray:
         """Position of each image's label, shape (n,); -1 without one. For single-label tasks."""
-        return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
+        return self._true_label
 
     def predicted_label(self) -> IntArray:
         """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
+        return self._predicted_label
+
+    @cached_property
+    def _true_label(self) -> IntArray:
+        return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
+
+    @cached_property
+    def _predicted_label(self) -> IntArray:
+        if self.given.all():  # spares a copy of the matrix
+            return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
 
 
@@ -123,116 +242,31 @@ def make_scores(
         If a column is missing, a pair is repeated, a confidence is no number in 0..1, or an image of a
         single-label task has two labels.
     NotEnoughDataError
-        If there are no test images, no predictions, or no test image has a label.
+        If there are no test images or no labels at all, or the images of one table are none of them.
     """
     if task not in CLASSIFICATION_TASKS:
         raise InputError(f"task={task!r} can't be evaluated here; use one of {', '.join(CLASSIFICATION_TASKS)}.")
-    truth = _clean(truth, "truth", ("image", "label"))
-    predictions = _clean(predictions, "predictions", ("image", "label", "confidence"))
-    confidence = _confidences(predictions)
-    test_images, left_out = _test_images(truth, predictions, images)
-    names, colours = _labels(truth, predictions, labels)
-    if not test_images.size or not names:
-        raise NotEnoughDataError("There is nothing to evaluate: truth and predictions name no test image or no label.")
+    truth = clean_table(truth, "truth", ("image", "label"))
+    predictions = clean_table(predictions, "predictions", ("image", "label", "confidence"))
+    confidence = check_confidences(predictions)
+    test_images, left_out = choose_test_images(truth, predictions, images)
+    names, colours = labels_and_colours(truth, predictions, labels)
 
     place = pd.Index(test_images), pd.Index(names)
-    truth_at, _ = _positions(truth, "truth", *place)
-    predicted_at, kept = _positions(predictions, "predictions", *place)
-    if not truth_at[0].size:
-        raise NotEnoughDataError(f"None of the {test_images.size} test images has a label in truth; label some first.")
-    if not predicted_at[0].size:
-        raise NotEnoughDataError(
-            f"predictions has no row for any of the {test_images.size} test images; compare the column 'image' of both."
-        )
-    is_true = np.zeros((test_images.size, len(names)), dtype=bool)
-    is_true[truth_at] = True
+    is_true = find_pairs(truth, "truth", *place).has
     if task == SINGLE_LABEL:
         _check_one_label_each(is_true, test_images, names)
-    scores = np.zeros(is_true.shape)
-    scores[predicted_at] = confidence[kept]
-    given = np.zeros(is_true.shape, dtype=bool)
-    given[predicted_at] = True
-    return Scores(task, test_images, tuple(names), tuple(colours), is_true, scores, given, left_out)
-
-
-def _clean(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a DataFrame with the columns {', '.join(columns)}; got {type(frame).__name__}.")
-    for column in columns:
-        if column not in frame.columns:
-            raise TableError(f"{name} needs a column {column!r}; it has {list(frame.columns)}.")
-    if frame["image"].isna().any():
-        raise TableError(f"The column 'image' of {name} has empty cells; each row needs a path or URL.")
-    result = frame[list(columns)].reset_index(drop=True)
-    result["image"] = result["image"].astype("str")
-    unique: dict[Hashable, str] = {label: check_label(label) for label in result["label"].dropna().unique()}
-    result["label"] = result["label"].map(unique).astype("object")
-    return result
-
-
-def _confidences(predictions: pd.DataFrame) -> FloatArray:
-    numbers = pd.to_numeric(predictions["confidence"], errors="coerce")
-    values: FloatArray = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # also what is no number at all
-    if wrong.size:
-        row = predictions.iloc[wrong[0]]
-        raise TableError(
-            f"Confidences of predictions lie between 0 and 1 (divide percentages by 100); image {row['image']!r}, "
-            f"label {row['label']!r} has {row['confidence']!r}."
-        )
-    return values
-
-
-def _test_images(
-    truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
-) -> tuple[npt.NDArray[np.object_], int]:
-    seen = pd.concat([truth["image"], predictions["image"]]).unique()
-    if images is None:
-        return np.asarray(seen, dtype=object), 0
-    if isinstance(images, str | bytes):
-        raise InputError(f"images={images!r} is one name; give a list, a Series or a DataFrame with a column 'image'.")
-    if isinstance(images, pd.DataFrame):
-        if "image" not in images.columns:
-            raise TableError(f"images needs a column 'image'; it has {list(images.columns)}.")
-        images = images["image"]
-    given = pd.Series(list(images), dtype="object")
-    if given.isna().any():
-        raise TableError("images has empty cells; each test image needs its path or URL.")
-    given = given.astype("str")
-    if given.duplicated().any():
-        raise TableError(f"images names {str(given[given.duplicated()].iloc[0])!r} twice; name each test image once.")
-    return given.to_numpy(dtype=object), int((~pd.Index(seen).isin(given)).sum())
-
-
-def _labels(
-    truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
-) -> tuple[list[str], list[str]]:
-    both = pd.DataFrame({"label": [*truth["label"].dropna().unique(), *predictions["label"].dropna().unique()]})
-    table = normalise_labels([] if labels is None else labels)
-    colour_of: dict[str, Any] = dict(zip(table["label"], table["colour"], strict=True))
-    for label, colour in colour_of.items():
-        if not _COLOUR.fullmatch(str(colour)):  # it goes into style sheets
-            raise TableError(f"The colour of label {label!r} is {colour!r}; give it as #rrggbb.")
-    ordered = labels_in_order(both, table["label"])
-    colours = [colour_of.get(label) or label_colour(position) for position, label in enumerate(ordered)]
-    here = set(both["label"])
-    kept = [(label, colour) for label, colour in zip(ordered, colours, strict=True) if label in here]
-    return [label for label, _ in kept], [colour for _, colour in kept]
-
-
-def _positions(
-    frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index
-) -> tuple[tuple[IntArray, IntArray], BoolArray]:
-    """Row and column in the matrices of the frame's rows, and which of its rows have one."""
-    row = images.get_indexer(frame["image"]).astype(np.int64)
-    column = labels.get_indexer(frame["label"]).astype(np.int64)
-    kept = (row >= 0) & (column >= 0)
-    flat = row[kept] * len(labels) + column[kept]
-    repeated = np.flatnonzero(np.bincount(flat, minlength=1) > 1)
-    if repeated.size:
-        image, label = images[repeated[0] // len(labels)], labels[repeated[0] % len(labels)]
-        raise TableError(f"{name} has label {label!r} twice for image {image!r}; drop the repeated rows.")
-    return (row[kept], column[kept]), kept
+    given = find_pairs(predictions, "predictions", *place)
+    return Scores(
+        task,
+        test_images,
+        tuple(names),
+        tuple(colours),
+        is_true,
+        given.matrix(confidence),
+        given.has,
+        left_out=left_out,
+    )
 
 
 def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], names: list[str]) -> None:

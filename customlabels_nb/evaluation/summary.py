@@ -1,22 +1,33 @@
-"""The files of an evaluation, in the hosted service's form: the result summary and the evaluation snapshot."""
+"""The result summary of an evaluation, a JSON file in the hosted service's form: written and read."""
 
 from __future__ import annotations
 
-import json
+import math
+import os
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
+import pandas as pd
 
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.images import local_path
+from customlabels_nb.text import printable
 
-TRAINING = "rekognition-custom-labels-training"
-EVALUATION = "rekognition-custom-labels-evaluation"
-IMAGE_LEVEL_TYPE = "groundtruth/image-classification"
+_NAMES = ("EvaluationResultSummary*.json", "EvaluationSummary*.json")
+#: Keys of the file, and what they are called here.
+_MEANS = {"F1Score": "f1", "Precision": "precision", "Recall": "recall"}
+_DETECTION_MEANS = {"AveragePrecision": "mean_average_precision", "AverageRecall": "mean_average_recall"}
+_METRICS = {**_MEANS, "Threshold": "threshold"}
 
 
+# -- written --------------------------------------------------------------------------------------------
 def evaluation_summary(
     evaluation: Evaluation,
     *,
@@ -36,118 +47,232 @@ def evaluation_summary(
     training_images : int
         Number of images that the version was trained on.
     """
+    means: dict[str, Any] = {key: evaluation.figure(figure) for key, figure in _ordered(_MEANS).items()}
+    if evaluation.task == DETECTION:
+        means |= {key: evaluation.figure(figure) for key, figure in _DETECTION_MEANS.items()}
+    else:
+        means["ConfusionMatrix"] = _cells(evaluation)
     per_label = evaluation.per_label.sort_values("f1", ascending=False, kind="stable")
     return {
         "Version": 1,
         "EvaluationDetails": {
             "ProjectVersionArn": project_version_arn,
-            "EvaluationEndTimestamp": _utc(ended).isoformat(timespec="microseconds"),
-            "Labels": list(evaluation.scores.labels),
+            "EvaluationEndTimestamp": in_utc(ended).isoformat(timespec="microseconds"),
+            "Labels": list(evaluation.outcomes.labels),
             "NumberOfTrainingImages": int(training_images),
-            "NumberOfTestingImages": len(evaluation.scores.images),
+            "NumberOfTestingImages": len(evaluation.outcomes.images),
         },
-        "AggregatedEvaluationResults": {
-            "Precision": evaluation.figure("precision"),
-            "Recall": evaluation.figure("recall"),
-            "F1Score": evaluation.figure("f1"),
-            "ConfusionMatrix": _cells(evaluation),
-        },
+        "AggregatedEvaluationResults": means,
         "LabelEvaluationResults": [
             {
-                "Label": row.label,
-                "NumberOfTestingImages": int(row.test_images),
-                "Metrics": {
-                    "Threshold": float(row.threshold),
-                    "Precision": float(row.precision),
-                    "Recall": float(row.recall),
-                    "F1Score": float(row.f1),
-                },
+                "Label": row["label"],
+                "NumberOfTestingImages": int(row["test_images"]),
+                "Metrics": {key: float(row[column]) for key, column in _ordered(_METRICS).items()},
             }
-            for row in per_label.itertuples()
+            for row in per_label.to_dict("records")
         ],
     }
 
 
+def summary_bytes(content: dict[str, Any]) -> bytes:
+    """The file of a summary's content."""
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def summary_file_name(*parts: str) -> str:
     """The summary's file name for a project and version: each part made safe, so that none leads elsewhere."""
-    return "-".join(["EvaluationResultSummary", *_safe(parts)]) + ".json"
+    return "-".join(["EvaluationResultSummary", *safe_parts(parts)]) + ".json"
 
 
-def snapshot_file_name(*parts: str) -> str:
-    """The snapshot's file name for a project and version, made safe likewise."""
-    return "-".join(["EvaluationSnapshot", *_safe(parts)]) + ".manifest"
+def safe_parts(parts: tuple[str, ...]) -> list[str]:
+    """Names as parts of a file's name; those of which nothing is left are left out."""
+    return [text for part in parts if (text := re.sub(r"[^0-9A-Za-z._-]+", "-", part).strip(".-")[:80])]
 
 
-def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = None) -> Iterator[str]:
-    """The lines (JSON, without line ends) of the snapshot manifest, one a test image.
-
-    Each holds the image's labels as ``rekognition-custom-labels-training-<n>`` and the confidence of every
-    label, above its threshold or not, as ``rekognition-custom-labels-evaluation-<n>``. Labels that the
-    predictions don't know have no confidence and so no evaluation attribute.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    created : datetime, optional
-        The creation date written (naive: UTC); now by default.
-    """
-    scores = evaluation.scores
-    date = _utc(created).isoformat(timespec="milliseconds")
-    accepted = scores.accepted(evaluation.thresholds)
-    known = np.flatnonzero(scores.known).tolist()
-    for row, image in enumerate(scores.images):
-        line: dict[str, Any] = {"source-ref": image}
-        for n, column in enumerate(np.flatnonzero(scores.truth[row]).tolist()):
-            line |= _attribute(f"{TRAINING}-{n}", f"{TRAINING}-job", scores.labels[column], 1, "yes", date)
-        confidences, truths, hits = scores.confidence[row].tolist(), scores.truth[row].tolist(), accepted[row].tolist()
-        for n, column in enumerate(known):
-            name, label = f"{EVALUATION}-{n}", scores.labels[column]
-            line |= _attribute(name, f"{EVALUATION}-job", label, confidences[column], "no", date)
-            line[f"{name}-metadata"][f"{EVALUATION}-details"] = _details(truths[column], hits[column])
-        yield json.dumps(line, separators=(",", ":"), allow_nan=False)
+def in_utc(moment: datetime | None) -> datetime:
+    """A moment (naive: UTC; None: now) in UTC and without a zone, as the service writes its dates."""
+    if moment is None:
+        return datetime.now(UTC).replace(tzinfo=None)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def _attribute(name: str, job: str, label: str, confidence: float, human: str, date: str) -> dict[str, Any]:
-    return {
-        name: 1,
-        f"{name}-metadata": {
-            "confidence": confidence,
-            "job-name": job,
-            "class-name": label,
-            "human-annotated": human,
-            "creation-date": date,
-            "type": IMAGE_LEVEL_TYPE,
-        },
-    }
-
-
-def _details(true: bool, accepted: bool) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "is-true-positive": true and accepted,
-        "is-true-negative": not true and not accepted,
-        "is-false-positive": not true and accepted,
-        "is-false-negative": true and not accepted,
-        "is-present-in-ground-truth": true,
-        "ground-truth-labelling-jobs": [f"{TRAINING}-job"],
-    }
+def _ordered(names: dict[str, str]) -> dict[str, str]:
+    """In the order of the service's files."""
+    return {key: names[key] for key in ("Threshold", "Precision", "Recall", "F1Score") if key in names}
 
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
     """The cells that aren't 0, column by column."""
-    labels, values = evaluation.scores.labels, evaluation.confusion_matrix.values("truth")
+    labels, values = evaluation.outcomes.labels, evaluation.confusion_matrix.values("truth")
     return [
         {"GroundTruthLabel": labels[g], "PredictedLabel": labels[p], "Value": float(values[p, g])}
         for g, p in np.argwhere(values.T > 0).tolist()
     ]
 
 
-def _utc(moment: datetime | None) -> datetime:
-    """Without a zone, as the service writes its dates."""
-    if moment is None:
-        return datetime.now(UTC).replace(tzinfo=None)
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+# -- read -----------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class EvaluationSummary:
+    """What a summary file says, under the names of a report.
+
+    Attributes
+    ----------
+    project_version_arn : str
+        Names the version; empty if the file doesn't.
+    ended : datetime or None
+        When it was evaluated, in UTC.
+    training_images, test_images : int or None
+    labels : tuple of str
+        In the order of the file.
+    summary : DataFrame
+        ``figure`` and ``value``: f1, precision and recall; of detectors also mean_average_precision and
+        mean_average_recall.
+    per_label : DataFrame
+        ``label``, ``f1``, ``precision``, ``recall``, ``threshold`` and ``test_images``, in the order of the file.
+    confusion_matrix : DataFrame or None
+        Rows predicted, columns ground truth, cells as in the file (shares); None of detectors.
+    """
+
+    project_version_arn: str
+    ended: datetime | None
+    training_images: int | None
+    test_images: int | None
+    labels: tuple[str, ...]
+    summary: pd.DataFrame
+    per_label: pd.DataFrame
+    confusion_matrix: pd.DataFrame | None
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{row.figure} {row.value:.3f}" for row in self.summary.itertuples())
+        head = f"{self.project_version_arn or 'evaluation'}: {len(self.labels)} labels, {figures}"
+        return printable(f"{head}\n\n{self.per_label.to_string(index=False, max_rows=40, max_colwidth=40)}")
 
 
-def _safe(parts: tuple[str, ...]) -> list[str]:
-    return [text for part in parts if (text := re.sub(r"[^0-9A-Za-z._-]+", "-", part).strip(".-")[:80])]
+def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
+    """Read the result summary of an evaluation, written here or by the hosted service.
+
+    Parameters
+    ----------
+    path : path
+        ``EvaluationResultSummary-….json``, ``EvaluationSummary-….json``, or the folder that holds one.
+
+    Raises
+    ------
+    InputError
+        If it isn't there, or isn't such a file.
+    """
+    file = _summary_file(local_path(path, "path"))
+    try:
+        return _Reading(str(file), orjson.loads(file.read_bytes())).summary()
+    except OSError as error:
+        raise InputError(f"path={str(file)!r} can't be read: {error.strerror or error}.") from error
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"path={str(file)!r} is no evaluation summary: it isn't JSON ({error}).") from error
+
+
+def _summary_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted({file for name in _NAMES for file in path.glob(name)})
+    if len(found) != 1:
+        what = f"{len(found)} evaluation summaries" if found else f"no {' or '.join(_NAMES)}"
+        raise InputError(f"path={str(path)!r} is a folder with {what}; name the file.")
+    return found[0]
+
+
+class _Reading:
+    """The parts of a file's JSON value, each checked as it is taken."""
+
+    def __init__(self, file: str, content: Any) -> None:
+        self._file = file
+        self._content = self._object(content, "it")
+
+    def summary(self) -> EvaluationSummary:
+        details = self._object(self._content.get("EvaluationDetails"), "EvaluationDetails")
+        means = self._object(self._content.get("AggregatedEvaluationResults"), "AggregatedEvaluationResults")
+        if "Metrics" in means:
+            means = {**means, **self._object(means["Metrics"], "AggregatedEvaluationResults.Metrics")}
+        names = {**_MEANS, **{key: name for key, name in _DETECTION_MEANS.items() if key in means}}
+        rows = [(name, self._number(means, key, "AggregatedEvaluationResults")) for key, name in names.items()]
+        per_label = self._per_label()
+        listed = details.get("Labels", per_label["label"].tolist())
+        labels = tuple(self._label(name) for name in self._list(listed, "EvaluationDetails.Labels"))
+        cells = means.get("ConfusionMatrix")
+        return EvaluationSummary(
+            project_version_arn=str(details.get("ProjectVersionArn", "")),
+            ended=self._moment(details.get("EvaluationEndTimestamp")),
+            training_images=self._count(details, "NumberOfTrainingImages"),
+            test_images=self._count(details, "NumberOfTestingImages"),
+            labels=labels,
+            summary=pd.DataFrame(rows, columns=["figure", "value"]).astype({"figure": "str"}),
+            per_label=per_label,
+            confusion_matrix=None if cells is None else self._matrix(cells, labels),
+        )
+
+    def _per_label(self) -> pd.DataFrame:
+        rows = []
+        for number, given in enumerate(
+            self._list(self._content.get("LabelEvaluationResults"), "LabelEvaluationResults")
+        ):
+            where = f"LabelEvaluationResults[{number}]"
+            entry = self._object(given, where)
+            metrics = self._object(entry.get("Metrics"), f"{where}.Metrics")
+            figures = {name: self._number(metrics, key, f"{where}.Metrics") for key, name in _METRICS.items()}
+            images = self._count(entry, "NumberOfTestingImages")
+            rows.append({"label": self._label(entry.get("Label")), **figures, "test_images": images})
+        columns = ["label", *_METRICS.values(), "test_images"]
+        return pd.DataFrame(rows, columns=columns).astype(
+            {"label": "str", **dict.fromkeys(_METRICS.values(), "float64"), "test_images": "Int64"}
+        )
+
+    def _matrix(self, cells: Any, labels: tuple[str, ...]) -> pd.DataFrame:
+        index, columns = pd.Index(labels, name="predicted"), pd.Index(labels, name="ground truth")
+        matrix = pd.DataFrame(0.0, index=index, columns=columns)
+        place = {label: number for number, label in enumerate(labels)}
+        for number, given in enumerate(self._list(cells, "ConfusionMatrix")):
+            cell = self._object(given, f"ConfusionMatrix[{number}]")
+            row, column = (self._label(cell.get(key)) for key in ("PredictedLabel", "GroundTruthLabel"))
+            if row not in place or column not in place:
+                raise self._wrong(f"ConfusionMatrix[{number}] names a label that EvaluationDetails.Labels doesn't")
+            matrix.iloc[place[row], place[column]] = self._number(cell, "Value", f"ConfusionMatrix[{number}]")
+        return matrix
+
+    def _object(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._wrong(f"{where} is no object" if value is not None else f"{where} is missing")
+        return value
+
+    def _list(self, value: Any, where: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise self._wrong(f"{where} is no list" if value is not None else f"{where} is missing")
+        return value
+
+    def _label(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self._wrong(f"{value!r:.80} stands for a label")
+        return value
+
+    def _number(self, values: dict[str, Any], key: str, where: str) -> float:
+        value = values.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self._wrong(
+                f"{where}.{key} is {value!r:.80}, no number" if key in values else f"{where} has no {key}"
+            )
+        return float(value)
+
+    def _count(self, values: dict[str, Any], key: str) -> int | None:
+        value = values.get(key)
+        if value is not None and (type(value) is not int or value < 0):
+            raise self._wrong(f"{key} is {value!r:.80}, no number of images")
+        return value
+
+    def _moment(self, value: Any) -> datetime | None:
+        if value is None:
+            return None
+        try:
+            return in_utc(datetime.fromisoformat(value)).replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._wrong(f"EvaluationEndTimestamp is {value!r:.80}, no date") from error
+
+    def _wrong(self, what: str) -> InputError:
+        return InputError(f"path={self._file!r} is no evaluation summary: {what}.")

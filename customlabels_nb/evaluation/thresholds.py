@@ -11,46 +11,21 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.scores import BoolArray, FloatArray, IntArray, Scores
+from customlabels_nb.evaluation.outcomes import FloatArray, Outcomes, Steps
 
 #: The threshold of a label when there is nothing to choose it by.
 FALLBACK_THRESHOLD = 0.5
 
 
-def score_steps(truth: BoolArray, confidence: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """What is accepted at each distinct confidence of one label.
-
-    Parameters
-    ----------
-    truth : ndarray of bool, shape (n,)
-    confidence : ndarray of float64, shape (n,)
-
-    Returns
-    -------
-    scores : ndarray of float64, shape (s,)
-        The distinct confidences, highest first.
-    true_positives, accepted : ndarray of int64, shape (s,)
-        How many rows with truth, and how many rows at all, have that confidence or a higher one.
-    """
-    order = np.argsort(-confidence, kind="stable")
-    ordered = confidence[order]
-    last = np.flatnonzero(
-        np.append(ordered[1:] != ordered[:-1], [True] * (ordered.size > 0))
-    )  # of each run of equal confidences
-    return ordered[last], np.cumsum(truth[order], dtype=np.int64)[last], last.astype(np.int64) + 1
-
-
-def best_threshold(truth: BoolArray, confidence: FloatArray, given: BoolArray | None = None) -> float:
+def best_threshold(steps: Steps) -> float:
     """The confidence at which F1 of one label is highest; NaN where it is 0 at all of them.
 
     F1 is the same for every threshold above one score and up to the next: of the intervals with the highest
     F1 the widest is taken (of equally wide ones the highest), and its middle. The upper end itself would be
-    the worst choice in it, as it loses the next image that is only slightly less certain. All shapes are (n,);
-    rows that aren't ``given`` are never accepted.
+    the worst choice in it, as it loses the next image that is only slightly less certain.
     """
-    chosen = slice(None) if given is None else given
-    scores, true_positives, accepted = score_steps(truth[chosen], confidence[chosen])
-    f1 = 2 * true_positives / (accepted + truth.sum())
+    scores = steps.confidence
+    f1 = 2 * steps.hits / (steps.accepted + steps.targets)
     if not f1.any():
         return float("nan")
     below = np.append(scores[1:], 0.0)
@@ -60,18 +35,18 @@ def best_threshold(truth: BoolArray, confidence: FloatArray, given: BoolArray | 
     return middle if middle > below[best] else float(scores[best])  # neighbours too close for a number between
 
 
-def assumed_thresholds(scores: Scores) -> FloatArray:
+def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
     """The assumed threshold of each label, shape (k,).
 
     A label that no test image has, or no prediction for an image that has it, gets the median of the others;
     0.5 if there are no others.
     """
-    result = np.array([best_threshold(*scores.column(position)) for position in range(len(scores.labels))])
+    result = np.array([best_threshold(outcomes.steps(position)) for position in range(len(outcomes.labels))])
     chosen = result[~np.isnan(result)]
     return np.where(np.isnan(result), np.median(chosen) if chosen.size else FALLBACK_THRESHOLD, result)
 
 
-def resolve_thresholds(thresholds: float | Mapping[str, float] | None, scores: Scores) -> FloatArray:
+def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes) -> FloatArray:
     """The threshold of each label, shape (k,): assumed for None, one for all for a number, or by label.
 
     Labels that a mapping doesn't name keep their assumed threshold.
@@ -84,14 +59,14 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | None, scores: S
         If a mapping names a label that isn't here.
     """
     if thresholds is None:
-        return assumed_thresholds(scores)
+        return assumed_thresholds(outcomes)
     if not isinstance(thresholds, Mapping):
-        return np.full(len(scores.labels), check_threshold(thresholds))
-    result = assumed_thresholds(scores)
+        return np.full(len(outcomes.labels), check_threshold(thresholds))
+    result = assumed_thresholds(outcomes)
     for label, value in thresholds.items():
-        if label not in scores.labels:
-            raise LabelError(f"thresholds names {label!r}; the labels here are {list(scores.labels)!r}.")
-        result[scores.labels.index(label)] = check_threshold(value)
+        if label not in outcomes.labels:
+            raise LabelError(f"thresholds names {label!r}; the labels here are {list(outcomes.labels)!r}.")
+        result[outcomes.labels.index(label)] = check_threshold(value)
     return result
 
 
@@ -104,7 +79,10 @@ def check_threshold(value: object) -> float:
         If it is no number from 0 to 1.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(f"A threshold is a number from 0 to 1 (thresholds=None chooses them); got {value!r}.")
+        raise InputError(
+            f"A threshold is a number from 0 to 1; got {value!r}. thresholds=None chooses them, and so does "
+            "'cross-validated'."
+        )
     number = float(value)
     if not 0 <= number <= 1:
         hint = " The API's MinConfidence is in percent: divide by 100." if 1 < number <= 100 else ""
@@ -112,9 +90,7 @@ def check_threshold(value: object) -> float:
     return number
 
 
-def threshold_curve(
-    truth: BoolArray, confidence: FloatArray, given: BoolArray | None = None, *, points: int = 1000
-) -> pd.DataFrame:
+def threshold_curve(steps: Steps, *, points: int = 1000) -> pd.DataFrame:
     """Precision, recall and F1 of one label along the threshold.
 
     Returns
@@ -124,17 +100,31 @@ def threshold_curve(
         ``f1``. The thresholds are 0, all distinct confidences and 1, or evenly spaced where there would be
         more than ``points``. From one to the next, the figures are those of the next.
     """
-    chosen = slice(None) if given is None else given
-    scores, true_positives, accepted = score_steps(truth[chosen], confidence[chosen])
-    thresholds = np.unique(np.concatenate([[0.0, 1.0], scores]))
+    thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
     if len(thresholds) > points:
         thresholds = np.linspace(0.0, 1.0, points)
-    reached = np.searchsorted(-scores, -thresholds, side="right")  # distinct confidences >= threshold
-    hits = np.append(0, true_positives)[reached]
-    taken = np.append(0, accepted)[reached]
-    positives = int(truth.sum())
+    hits, taken = steps.reached(thresholds)
     with np.errstate(invalid="ignore"):
         precision = hits / np.where(taken, taken, np.nan)
-    recall = hits / max(positives, 1)
-    f1 = 2 * hits / np.maximum(taken + positives, 1)
+    recall = hits / max(steps.targets, 1)
+    f1 = 2 * hits / np.maximum(taken + steps.targets, 1)
     return pd.DataFrame({"threshold": thresholds, "precision": precision, "recall": recall, "f1": f1})
+
+
+def precision_recall(steps: Steps) -> pd.DataFrame:
+    """Precision against recall of one label, as its threshold comes down through all of its confidences.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``recall`` (rising; 0 if there is nothing to be found), ``precision``, ``threshold`` (falling). The
+        first row is where nothing is accepted: recall 0, precision 1 by convention, no threshold. The rows of
+        ``sklearn.metrics.precision_recall_curve``, turned round.
+    """
+    return pd.DataFrame(
+        {
+            "recall": np.append(0.0, steps.hits / max(steps.targets, 1)),
+            "precision": np.append(1.0, steps.hits / steps.accepted),
+            "threshold": np.append(np.nan, steps.confidence),
+        }
+    )

@@ -22,14 +22,23 @@ from customlabels_nb.errors import ManifestError
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.ground_truth_writing import attribute_names, manifest_lines, write_manifest
 from customlabels_nb.formats.json_file import no_garbage_collection
-from customlabels_nb.formats.manifest_files import UNUSABLE, ManifestFile
+from customlabels_nb.formats.manifest_files import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.formats.manifest_sizes import fit_to_images
 from customlabels_nb.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.formats.manifest_values import SOURCE
 from customlabels_nb.issues import CODES, Issue
 from customlabels_nb.limits import LOCAL
 
-__all__ = ["FORMAT", "Manifest", "attribute_names", "contents_of", "manifest_lines", "placed", "read_manifest"]
+__all__ = [
+    "FORMAT",
+    "Manifest",
+    "attribute_names",
+    "contents_of",
+    "manifest_lines",
+    "manifest_of",
+    "placed",
+    "read_manifest",
+]
 
 # findings that only say what follows from another one of their line
 _CONSEQUENCES = frozenset(
@@ -56,12 +65,17 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     ManifestError
         If the file can't be read, is empty or has no line that can be read.
     """
-    reader = ManifestReader(ManifestFile(path), LOCAL)
+    return manifest_of(ManifestFile(path), os.fspath(path))
+
+
+def manifest_of(source: LineSource, name: str) -> Manifest:
+    """What lines say; see :func:`read_manifest`. ``name`` is how an error calls them."""
+    reader = ManifestReader(source, LOCAL)
     reader.read()
     manifest = contents_of(reader)
     if not len(manifest.images):
         code = UNUSABLE if manifest.unread else _EMPTY
-        raise ManifestError(f"{os.fspath(path)!r}: {CODES[code]}", code)
+        raise ManifestError(f"{name!r}: {CODES[code]}", code)
     return manifest
 
 

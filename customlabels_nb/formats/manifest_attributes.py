@@ -106,7 +106,8 @@ class Attribute:
             return
         objects = self.facts.get("objects")
         if objects is None and not self.limits.service:
-            self.confidences = [1.0] * len(self.boxes)
+            sure = confidence_of(self.facts, 1.0)  # evaluation snapshots of the service give one for all boxes
+            self.confidences = [1.0 if sure is None else sure] * len(self.boxes)
             return
         objects = objects or []
         if len(objects) != len(self.boxes) or (self.limits.service and any("confidence" not in o for o in objects)):

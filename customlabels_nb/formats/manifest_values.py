@@ -25,6 +25,9 @@ ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadat
 #: Attributes in which an evaluation keeps what the model said; they are no truth.
 PREDICTION = re.compile(r"rekognition-custom-labels-evaluation(-\d+)?(-metadata)?", re.ASCII)
 
+#: Marks a size that is no more than the extent of the boxes, in evaluation snapshots of images that aren't known.
+ESTIMATED = "estimated"
+
 LARGEST_SIZE = 2**31 - 1
 _S3 = re.compile(r"s3://([^/]+)/.+", re.DOTALL)
 
@@ -214,10 +217,13 @@ def box_of(box: dict[str, Any]) -> tuple[float, float, float, float]:
 def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
     """Width and height that an attribute gives in ``image_size``, if they can be those of an image.
 
-    ``strict`` takes nothing but whole numbers for them.
+    ``strict`` takes nothing but whole numbers for them. Otherwise a size that is marked as estimated is none: boxes
+    would be fitted by it.
     """
     try:
         size = value["image_size"][0]
+        if not strict and ESTIMATED in size:
+            return None
         width, height = size["width"], size["height"]
         if strict and not type(width) is type(height) is int:
             return None

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images import open_image
-from customlabels_nb.inference.detection import (
-    DETECTION_COLUMNS,
-    Threshold,
-    check_max_results,
-    resolve_thresholds,
-    select,
-)
+from customlabels_nb.images import read_bytes
+from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
 from customlabels_nb.inference.inputs import expand_sources, located
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.issues import Issue
-from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import decode_threads, forward_batch
-from customlabels_nb.models.transforms import Pixels, to_pixels
 from customlabels_nb.remote import connections
 from customlabels_nb.work import map_bounded
 
@@ -51,7 +44,7 @@ def detect_many(
     sources, root
         See :func:`customlabels_nb.inference.inputs.expand_sources`.
     threshold, max_results
-        See :func:`customlabels_nb.inference.detection.select`; for each image.
+        See :class:`customlabels_nb.inference.asking.Asking`; for each image.
     batch_size : int, optional
         Images in one forward pass; what suits the device by default.
     events : Events, optional
@@ -73,9 +66,7 @@ def detect_many(
     ModelError
         If the model isn't running.
     """
-    config = predictor.config
-    resolved = dict(zip(config.labels, resolve_thresholds(config, threshold).tolist(), strict=True))
-    check_max_results(max_results)
+    asking = Asking(predictor, threshold, max_results)
     if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     issues: list[Issue] = []
@@ -83,27 +74,28 @@ def detect_many(
     device = predictor.device or "cpu"
     size, workers = batch_size or forward_batch(device), connections(images, decode_threads(device))
 
-    def decode(name: str) -> Pixels | ImageError:
+    def decode(name: str) -> Prepared | ImageError:
         try:
-            return to_pixels(open_image(located(name, root), name=name, at_least=config.input_size), config.input_size)
+            return asking.prepare(read_bytes(located(name, root)), name)
         except ImageError as error:
             return error
 
-    finished: list[tuple[list[_Row], list[dict[str, str]]]] = []  # one entry a batch: an interrupt leaves it whole
+    finished: list[_Batch] = []  # an interrupt leaves them whole
     interrupted = False
     try:
         with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + size)) as decoded:
             for start in range(0, len(images), size):
                 batch = [(name, next(decoded)) for name in images[start : start + size]]
-                finished.append(_ask(predictor, batch, config, resolved, max_results))
+                finished.append(_ask(asking, batch))
                 if events is not None:
                     events.progress("detect", start + len(batch), len(images))
     except (KeyboardInterrupt, Cancelled):
         interrupted = True
-    table = _to_table([row for rows, _ in finished for row in rows])
+    table = asking.table([batch.answer for batch in finished])
+    table.insert(0, "image", pd.Series([name for batch in finished for name in batch.images], dtype="str"))
     table.attrs["errors"] = [
         *({"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues),
-        *(error for _, errors in finished for error in errors),
+        *(error for batch in finished for error in batch.errors),
     ]
     if interrupted:
         table.attrs["interrupted"] = True
@@ -111,30 +103,22 @@ def detect_many(
     return table
 
 
-_Row = tuple[str, str, float]
+@dataclass(frozen=True)
+class _Batch:
+    """What the model says of the images of a batch, the image of each row, and why others could not be read."""
+
+    answer: Answer
+    images: list[str]
+    errors: list[dict[str, str]]
 
 
-def _ask(
-    predictor: Predictor,
-    batch: list[tuple[str, Pixels | ImageError]],
-    config: ModelConfig,
-    thresholds: dict[str, float],
-    max_results: int | None,
-) -> tuple[list[_Row], list[dict[str, str]]]:
-    """Rows of the answer and errors for one batch of decoded images."""
-    answers = iter(predictor.probabilities([found for _, found in batch if not isinstance(found, ImageError)]))
-    rows: list[_Row] = []
-    errors = []
-    for name, found in batch:
-        if isinstance(found, ImageError):
-            errors.append({"image": name, "code": found.code, "message": found.reason})
-        else:
-            rows += [(name, label, value) for label, value in select(next(answers), config, thresholds, max_results)]
-    return rows, errors
-
-
-def _to_table(rows: list[_Row]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["image", "label", "confidence"])
-    for name in DETECTION_COLUMNS[2:]:
-        table[name] = np.nan
-    return table.astype({"image": "str", "label": "str", **dict.fromkeys(DETECTION_COLUMNS[1:], "float64")})
+def _ask(asking: Asking, batch: Sequence[tuple[str, Prepared | ImageError]]) -> _Batch:
+    answers = asking.ask([found for _, found in batch if not isinstance(found, ImageError)])
+    read = [name for name, found in batch if not isinstance(found, ImageError)]
+    images = [name for name, answer in zip(read, answers, strict=True) for _ in answer.labels]
+    errors = [
+        {"image": name, "code": found.code, "message": found.reason}
+        for name, found in batch
+        if isinstance(found, ImageError)
+    ]
+    return _Batch(joined(answers), images, errors)

@@ -1,34 +1,29 @@
-"""What a model says of one image, and how confidences become answers."""
+"""What a model says of one image."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.box_pictures import BoxPicture, LabelledBox
 from customlabels_nb.geometry import ltwh_to_ratios
 from customlabels_nb.inference import drawing
-from customlabels_nb.inference.inputs import load_for_model
+from customlabels_nb.inference.asking import Asking
+from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.models.artifact import ModelConfig
+from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.tables import BOX_COLUMNS
 from customlabels_nb.text import one_line
-
-Threshold = float | Mapping[str, float] | None
-DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Detection:
-    """The answer for one image. In a notebook it shows itself: the photo, its labels beneath.
+    """The answer for one image. In a notebook it shows itself: the photo with its boxes, its labels beneath.
 
     Attributes
     ----------
@@ -42,7 +37,10 @@ class Detection:
     colours : dict of str to str
         Of the labels, #rrggbb.
     nearest : tuple of (str, float, float), or None
-        The label with the highest confidence of all, that confidence and the label's threshold.
+        The label with the highest confidence of all, that confidence and the label's threshold; None if a detector
+        found nothing at all.
+    from_detector : bool
+        Whether it is boxes that the model finds.
     """
 
     image: Image.Image
@@ -50,6 +48,7 @@ class Detection:
     table: pd.DataFrame
     colours: dict[str, str]
     nearest: tuple[str, float, float] | None = None
+    from_detector: bool = False
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
@@ -66,7 +65,7 @@ class Detection:
         return {"CustomLabels": found}
 
     def draw(self, width: int = 960) -> Image.Image:
-        """The photo at most ``width`` pixels wide and high, with its labels beneath, as a picture."""
+        """The photo at most ``width`` pixels wide and high, with its boxes and its labels beneath, as a picture."""
         return drawing.to_picture(self._figure(), width)
 
     def __repr__(self) -> str:
@@ -85,11 +84,20 @@ class Detection:
         }
 
     def _figure(self) -> drawing.Figure:
-        chips = [
-            drawing.Chip(one_line(label), confidence, self.colours.get(label, "#888888"))
-            for label, confidence in zip(self.table["label"], self.table["confidence"], strict=True)
+        labels = [one_line(label) for label in self.table["label"]]
+        colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
+        confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
+        marks = [
+            LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
+            for box, label, colour, confidence in zip(boxes, labels, colours, confidences, strict=True)
+            if not np.isnan(box).any()
         ]
-        return drawing.Figure(self.image, one_line(self.name), chips, one_line(self._sentence()))
+        chips = [drawing.Chip(*found) for found in zip(labels, confidences, colours, strict=True)]
+        sentence = one_line(self._sentence())
+        if not (marks or self.from_detector):
+            return drawing.Figure(self.image, one_line(self.name), chips, sentence)
+        picture = BoxPicture(self.image, marks)
+        return drawing.Figure(self.image, one_line(self.name), drawing.by_label(chips), sentence, picture)
 
     def _sentence(self) -> str:
         if self.nearest is None or self.nearest[1] >= self.nearest[2]:
@@ -118,7 +126,7 @@ def detect(
     image : object
         See :func:`customlabels_nb.inference.inputs.load_input`.
     threshold, max_results
-        See :func:`select`.
+        See :class:`customlabels_nb.inference.asking.Asking`.
     root : Path, optional
         Folder under which relative paths lie.
 
@@ -129,104 +137,15 @@ def detect(
     ModelError
         If the model isn't running.
     """
-    config = predictor.config
-    thresholds = resolve_thresholds(config, threshold)
-    check_max_results(max_results)
-    shown, asked, name = load_for_model(image, config.input_size, root=root)
-    row = predictor.probabilities([asked])[0]
-    table = to_table(_picked(row, config, thresholds, max_results))
-    colours = dict(zip(config.labels, config.colours, strict=True))
-    return Detection(shown, name, table, colours, _nearest(row, config, thresholds))
-
-
-def select(
-    probabilities: npt.ArrayLike,
-    config: ModelConfig,
-    threshold: Threshold = None,
-    max_results: int | None = None,
-) -> list[tuple[str, float]]:
-    """The labels whose confidence reaches their threshold, the highest first.
-
-    Parameters
-    ----------
-    probabilities : array of shape (k,)
-        Confidences in the order of ``config.labels``.
-    config : ModelConfig
-    threshold : float or mapping, optional
-        None: each label's own assumed threshold. A number from 0 to 1: that for all. A mapping: by label, those
-        that it lacks keep their own. A confidence equal to the threshold counts.
-    max_results : int, optional
-        No more than these, cut after sorting.
-
-    Raises
-    ------
-    LabelError
-        If ``threshold`` names a label that the model doesn't know.
-    InputError
-        If a threshold lies outside 0..1, or ``max_results`` isn't a positive number.
-    """
-    check_max_results(max_results)
-    row = np.asarray(probabilities, dtype=np.float64)
-    if row.shape != (len(config.labels),):
-        raise InputError(f"probabilities has the shape {row.shape}; give one for each of {len(config.labels)} labels.")
-    return _picked(row, config, resolve_thresholds(config, threshold), max_results)
-
-
-def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> npt.NDArray[np.float64]:
-    """The threshold of each label, shape (k,), for what :func:`select` takes as ``threshold``."""
-    own = {label: config.threshold_of(label) for label in config.labels}
-    if isinstance(threshold, Mapping):
-        unknown = [label for label in threshold if label not in own]
-        if unknown:
-            raise LabelError(f"threshold names {unknown[0]!r}; the model's labels are {list(config.labels)!r}.")
-        own.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
-    elif threshold is not None:
-        own = dict.fromkeys(own, _checked(threshold, "threshold"))
-    return np.array([own[label] for label in config.labels], dtype=np.float64)
-
-
-def check_max_results(max_results: object) -> None:
-    """Raise InputError unless it is None or a positive whole number."""
-    if max_results is None:
-        return
-    if isinstance(max_results, bool) or not isinstance(max_results, int | np.integer) or max_results < 1:
-        raise InputError(f"max_results={max_results!r} must be a whole number from 1, or None for all.")
-
-
-def to_table(found: list[tuple[str, float]]) -> pd.DataFrame:
-    """Labels and confidences as a table with the columns of :data:`DETECTION_COLUMNS`."""
-    table = pd.DataFrame(found, columns=["label", "confidence"])
-    for name in BOX_COLUMNS:
-        table[name] = np.nan
-    return table.astype({"label": "str", **dict.fromkeys(DETECTION_COLUMNS[1:], "float64")})
-
-
-def _picked(
-    row: npt.NDArray[np.float64], config: ModelConfig, thresholds: npt.NDArray[np.float64], max_results: int | None
-) -> list[tuple[str, float]]:
-    order = np.argsort(-row, kind="stable")
-    return [(config.labels[i], float(row[i])) for i in order if row[i] >= thresholds[i]][:max_results]
-
-
-def _nearest(
-    row: npt.NDArray[np.float64], config: ModelConfig, thresholds: npt.NDArray[np.float64]
-) -> tuple[str, float, float]:
-    best = int(row.argmax())
-    return config.labels[best], float(row[best]), float(thresholds[best])
-
-
-def _checked(value: object, name: str) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(f"{name}={value!r} must be a number from 0 to 1.")
-    number = float(value)
-    if number > 1:
-        raise InputError(
-            f"{name}={value!r} must be a number from 0 to 1 "
-            "(the API's MinConfidence is in percent: 80 there is 0.8 here)."
-        )
-    if math.isnan(number) or number < 0:
-        raise InputError(f"{name}={value!r} must be a number from 0 to 1.")
-    return number
+    asking = Asking(predictor, threshold, max_results)
+    shown, data, name = load_encoded(image, root=root)
+    answer = asking.ask([asking.prepare_picture(shown) if data is None else asking.prepare(data, name)])[0]
+    labels, nearest = asking.config.labels, None
+    if answer.highest is not None:
+        best, confidence = answer.highest
+        nearest = (labels[best], confidence, float(asking.thresholds[best]))
+    colours = dict(zip(labels, asking.config.colours, strict=True))
+    return Detection(shown, name, asking.table([answer]), colours, nearest, asking.is_detector)
 
 
 def _below(confidence: float, threshold: float) -> str:

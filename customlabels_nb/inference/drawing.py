@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from customlabels_nb.box_pictures import SIDE, BoxPicture, plain_font
 from customlabels_nb.images import thumbnail
 
 _SIDE = 480  # px on the screen
@@ -34,26 +32,49 @@ _DOT_STYLE = "flex:none;width:8px;height:8px;border-radius:50%;background:{colou
 
 @dataclass(frozen=True)
 class Chip:
-    """One label with its confidence (0..1) and colour (#rrggbb)."""
+    """One label with its confidence (0..1) and colour (#rrggbb), or several boxes of it and their lowest confidence."""
 
     label: str
     confidence: float
     colour: str
+    count: int = 1
+    lowest: float = 1.0
 
     @property
     def figure(self) -> str:
-        """The confidence as it is shown."""
-        return f"{self.confidence:.2f}"
+        """The confidence as it is shown, of several boxes how many, and from which to which."""
+        if self.count == 1:
+            return f"{self.confidence:.2f}"
+        low, high = f"{self.lowest:.2f}", f"{self.confidence:.2f}"
+        return f"×{self.count} {high if low == high else f'{low}–{high}'}"
+
+
+def by_label(chips: list[Chip]) -> list[Chip]:
+    """One chip for all boxes of a label, in the order in which the labels first come."""
+    joined: dict[str, Chip] = {}
+    for chip in chips:
+        so_far = joined.get(chip.label, replace(chip, count=0))
+        joined[chip.label] = replace(so_far, count=so_far.count + 1, lowest=min(so_far.lowest, chip.confidence))
+    return list(joined.values())
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What is shown of one image; ``sentence`` where there are no chips."""
+    """What is shown of one image; ``sentence`` where there are no chips, ``boxes`` where the model gives them."""
 
     image: Image.Image
     name: str
     chips: list[Chip]
     sentence: str
+    boxes: BoxPicture | None = None
+
+    @property
+    def remark(self) -> str:
+        """What pictures leave out, as a few words."""
+        without = self.boxes.untagged if self.boxes is not None else 0
+        if self.hidden:
+            return f"and {self.hidden} more"
+        return f"({without} without room for a name)" if without else ""
 
     @property
     def short_name(self) -> str:
@@ -75,16 +96,19 @@ def to_text(figure: Figure) -> str:
 
 def to_html(figure: Figure) -> str:
     """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
-    width, height = _fitted(figure.image.size, _SIDE)
-    data = base64.b64encode(thumbnail(figure.image, _SIDE * _DENSITY)).decode()
+    if figure.boxes is None:
+        width, height = _fitted(figure.image.size, _SIDE)
+        source = "data:image/jpeg;base64," + base64.b64encode(thumbnail(figure.image, _SIDE * _DENSITY)).decode()
+    else:
+        (width, height), source = figure.boxes.size, figure.boxes.to_url()
     shown = "".join(map(_chip_html, figure.chips[:_MOST_CHIPS]))
-    if figure.hidden:
-        shown += f'<span style="color:{_GREY}">and {figure.hidden} more</span>'
+    if figure.remark:
+        shown += f'<span style="color:{_GREY}">{figure.remark}</span>'
     if not figure.chips:
         shown = f'<span style="color:{_GREY};overflow-wrap:anywhere">{escape(figure.sentence)}</span>'
     return (
         f'<figure style="{_FIGURE_STYLE};width:{max(width, _SIDE // 2)}px">'
-        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(to_text(figure))}" width="{width}" height="{height}" '
+        f'<img src="{source}" alt="{escape(to_text(figure))}" width="{width}" height="{height}" '
         'style="display:block;max-width:100%;height:auto;border-radius:4px">'
         f'<figcaption style="margin-top:6px"><div style="display:flex;flex-wrap:wrap;gap:4px 6px">{shown}</div>'
         f'<div style="color:{_GREY};margin-top:2px;overflow-wrap:anywhere" title="{escape(figure.name)}">'
@@ -94,17 +118,25 @@ def to_html(figure: Figure) -> str:
 
 def to_jpeg(figure: Figure) -> bytes:
     """For readers of a notebook that can't show HTML."""
+    side, quality = (_SIDE, 85) if figure.boxes is None else (SIDE, 75)  # names at boxes are small
     buffer = io.BytesIO()
-    to_picture(figure, _SIDE).save(buffer, "JPEG", quality=85)
+    to_picture(figure, side).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def to_picture(figure: Figure, side: int) -> Image.Image:
-    """The photo, at most ``side`` pixels wide and high and never enlarged, with its labels on white beneath."""
-    photo = figure.image.resize(_fitted(figure.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    unit = max(side / _SIDE, 0.5)
+    """The photo, at most ``side`` pixels wide and high, with its labels on white beneath.
+
+    It is never enlarged, but where it is small and has boxes, whose names need room.
+    """
+    if figure.boxes is None:
+        photo = figure.image.resize(_fitted(figure.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        unit = max(side / _SIDE, 0.5)
+    else:
+        photo = figure.boxes.to_picture(side / SIDE)
+        unit = max(side / SIDE, 0.5)
     width = max(photo.width, round(_SIDE / 2 * unit))
-    font = _font(round(13 * unit))
+    font = plain_font(round(13 * unit))
     rows = list(_rows(figure, width, unit, font))
     height = round(22 * unit)
     gap = round(6 * unit)
@@ -136,8 +168,8 @@ def _rows(figure: Figure, width: int, unit: float, font: ImageFont.FreeTypeFont)
     pieces: list[tuple[str, str | None]] = [
         (f"{chip.label}  {chip.figure}", chip.colour) for chip in figure.chips[:_MOST_CHIPS]
     ]
-    if figure.hidden:
-        pieces.append((f"and {figure.hidden} more", None))
+    if figure.remark:
+        pieces.append((figure.remark, None))
     if not figure.chips:
         pieces = [(word, None) for word in figure.sentence.split()]
     row: list[_Piece] = []
@@ -176,16 +208,3 @@ def _chip_html(chip: Chip) -> str:
 def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
     scale = min(1.0, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib brings it, which knows far more letters than Pillow's own; without importing that."""
-    found = importlib.util.find_spec("matplotlib")
-    if found is not None and found.origin is not None:
-        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if path.is_file():
-            return ImageFont.truetype(str(path), size)
-    default = ImageFont.load_default(size)
-    assert isinstance(default, ImageFont.FreeTypeFont)
-    return default

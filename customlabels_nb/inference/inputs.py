@@ -65,15 +65,16 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
     )
 
 
-def load_for_model(image: object, size: int, *, root: Path | None = None) -> tuple[Image.Image, Image.Image, str]:
-    """As :func:`load_input`, with a second picture for the model that may be smaller, no less than ``size``.
+def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
+    """As :func:`load_input`, with the bytes of an image that came encoded.
 
-    An encoded image is decoded twice: whole to be shown, and reduced exactly as in evaluation and in batches, so
-    that all three give equal figures.
+    A model is asked with those, decoded as in evaluation and in batches, so that all three give equal figures.
 
     Returns
     -------
-    shown, asked : PIL.Image.Image
+    shown : PIL.Image.Image
+        Upright, RGB, whole.
+    data : bytes or None
     name : str
     """
     if isinstance(image, str | os.PathLike):
@@ -83,8 +84,8 @@ def load_for_model(image: object, size: int, *, root: Path | None = None) -> tup
         data, name = encoded
     else:
         shown, name = load_input(image)
-        return shown, shown, name
-    return open_image(data, name=name), open_image(data, name=name, at_least=size), name
+        return shown, None, name
+    return open_image(data, name=name), data, name
 
 
 def as_uri(path: str | os.PathLike[str]) -> str:

@@ -15,16 +15,19 @@ from PIL import Image
 
 from customlabels_nb.device import choose_device
 from customlabels_nb.errors import InputError, ModelError
-from customlabels_nb.models.artifact import ModelConfig, load_artifact, load_config
+from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
+from customlabels_nb.models.canvas import Canvas, to_canvas
+from customlabels_nb.models.detector_shape import STRIDE
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
     from customlabels_nb.models.classifier import ImageClassifier
+    from customlabels_nb.models.detector import Found, ImageDetector
 
 
 class Predictor:
-    """The classifier of one model folder. Safe to start, stop and ask from several threads.
+    """The classifier or detector of one model folder. Safe to start, stop and ask from several threads.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ class Predictor:
             chosen = choose_device(device)
             network, config = load_artifact(self.folder)
             started = _Running(network.to(chosen), config, chosen)
-            started.forward([np.zeros((3, config.input_size, config.input_size), dtype=np.uint8)])
+            started.warm_up()
             self.stop()
             self._running = started
 
@@ -110,24 +113,72 @@ class Predictor:
         Raises
         ------
         ModelError
-            If the model isn't running.
+            If the model isn't running, or is a detector.
         InputError
             If an array has another shape or dtype.
         """
-        running = self._running
-        if running is None:
-            raise ModelError("The model isn't running; call start() first.")
+        running = self._asked(detector=False)
         pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
         step = forward_batch(running.device)
         rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
         return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
+    def boxes(self, images: Sequence[Image.Image | Canvas]) -> list[Found]:
+        """What a detector finds on each image.
+
+        Parameters
+        ----------
+        images : sequence of PIL images or Canvas
+            Upright. A :class:`customlabels_nb.models.canvas.Canvas` knows the size of its image's file, in pixels of
+            which the boxes are then; those of a PIL image are in its own.
+
+        Returns
+        -------
+        list of Found
+            Boxes (left, top, width, height), labels (positions among ``config.labels``) and confidences, the highest
+            first. Those of one image don't depend on the others.
+
+        Raises
+        ------
+        ModelError
+            If the model isn't running, or is a classifier.
+        """
+        running = self._asked(detector=True)
+        config, step = running.config, forward_batch(running.device)
+        found: list[Found] = []
+        for start in range(0, len(images), step):
+            found += running.find([_as_canvas(image, config) for image in images[start : start + step]])
+        return found
+
+    def _asked(self, *, detector: bool) -> _Running:
+        running = self._running
+        if running is None:
+            raise ModelError("The model isn't running; call start() first.")
+        if (running.config.kind == DETECTION) is not detector:
+            kinds = ("detector", "boxes()") if running.config.kind == DETECTION else ("classifier", "probabilities()")
+            raise ModelError("The model is a {}; ask it with {}.".format(*kinds))
+        return running
+
 
 @dataclass(frozen=True)
 class _Running:
-    network: ImageClassifier
+    network: ImageClassifier | ImageDetector
     config: ModelConfig  # what the weights depend on; thresholds may have changed since
     device: str
+
+    def warm_up(self) -> None:
+        size = self.config.input_size
+        if self.config.kind == DETECTION:
+            side = -(-size // STRIDE) * STRIDE
+            self.find([Canvas(np.zeros((3, side, side), dtype=np.uint8), (size, size), (size, size))])
+        else:
+            self.forward([np.zeros((3, size, size), dtype=np.uint8)])
+
+    def find(self, canvases: list[Canvas]) -> list[Found]:
+        from customlabels_nb.models.detector import ImageDetector, detect
+
+        assert isinstance(self.network, ImageDetector)
+        return detect(self.network, canvases, self.config.mean, self.config.std, self.device)
 
     def forward(self, pixels: list[Pixels]) -> npt.NDArray[np.float64]:
         import torch
@@ -146,6 +197,10 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"images[{position}] is {got}; give a PIL image or a uint8 array (3, {size}, {size}).")
     return image
+
+
+def _as_canvas(image: Image.Image | Canvas, config: ModelConfig) -> Canvas:
+    return image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
 
 
 def _free_memory(device: str) -> None:

@@ -24,7 +24,7 @@ from customlabels_nb.labeling.view import Query
 from customlabels_nb.labeling.watching import Watch
 from customlabels_nb.store import Store
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
+_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 #: What :meth:`DashboardSession.query` takes beside ``split``; the first four are the gallery's own filters.
 LINKS = ("show", "label", "annotator", "queue", "work", "since", "finding", "action")
 

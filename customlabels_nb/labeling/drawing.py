@@ -86,8 +86,9 @@ class DrawingSession(LabellingSession):
         Returns
         -------
         dict
-            name, short, width, height, status, revision, labels, ``predicted`` (as in :meth:`row`), shapes and
-            predictions: lists of dicts with label, left, top, width, height, polygon, crowd and confidence.
+            name, short, width, height, status, revision, labels, ``predicted`` and ``predicted_drawn`` (as in
+            :meth:`row`), shapes and predictions: lists of dicts with label, left, top, width, height, polygon, crowd
+            and confidence.
         """
         if image not in self.table.position:
             raise InputError(f"The image {image!r} is not in the {self.split} set.")
@@ -108,6 +109,7 @@ class DrawingSession(LabellingSession):
             "shapes": _shape_dicts(marks[~whole]),
             "predictions": _shape_dicts(predictions),
             "predicted": row["predicted"],
+            "predicted_drawn": row["predicted_drawn"],
         }
 
     def _predicted(self, image: str) -> pd.DataFrame:

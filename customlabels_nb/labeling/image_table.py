@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from customlabels_nb.labeling.rules import is_whole
 from customlabels_nb.store import Store
 
 
@@ -22,10 +23,11 @@ def short_name(image: str) -> str:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The label that a model is surest of for an image, and how sure (0..1)."""
+    """The label that a model is surest of for an image, and how sure (0..1); ``drawn`` if a shape has it."""
 
     label: str
     confidence: float
+    drawn: bool = False
 
 
 @dataclass
@@ -141,9 +143,13 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 
 
 def top_predictions(predictions: pd.DataFrame) -> dict[str, Prediction]:
-    """The surest prediction of each image."""
+    """The surest prediction of each image: of the image as a whole where there is one, else of what is drawn on it."""
     if predictions.empty:
         return {}
-    best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
-    rows = zip(best["image"].tolist(), best["label"].tolist(), best["confidence"].tolist(), strict=True)
-    return {image: Prediction(label, float(confidence)) for image, label, confidence in rows}
+    told = predictions.assign(whole=is_whole(predictions))
+    best = told.sort_values(["whole", "confidence"], kind="stable").drop_duplicates("image", keep="last")
+    columns = (best[name].tolist() for name in ("image", "label", "confidence", "whole"))
+    return {
+        image: Prediction(label, float(confidence), drawn=not whole)
+        for image, label, confidence, whole in zip(*columns, strict=True)
+    }

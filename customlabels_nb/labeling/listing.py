@@ -14,7 +14,7 @@ from customlabels_nb.errors import InputError, LabelError, NotAllowedError, Outd
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, ProjectRecord, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +106,10 @@ class Listing:
     def task(self) -> str | None:
         """The project's task, None while nobody said."""
         return self._store.project().task
+
+    def record(self) -> ProjectRecord:
+        """The project's task, instructions and the rest, read at once."""
+        return self._store.project()
 
     def set_task(self, task: str) -> None:
         """Say what is labelled; see :data:`customlabels_nb.tables.TASKS`."""
@@ -255,7 +259,10 @@ class Listing:
             return start, [self.table.names[at] for at in order[start : start + size].tolist()]
 
     def row(self, image: str) -> dict[str, Any]:
-        """An image as a page shows it: name, short, labels, boxes, predicted, findings, status, revision."""
+        """An image as a page shows it: name, short, labels, boxes, predicted, findings, status, revision.
+
+        ``predicted`` is a label with its confidence; ``predicted_drawn`` says that it is a box's or polygon's.
+        """
         at = self.table.position[image]
         predicted = self.predictions.get(image)
         return {
@@ -264,6 +271,7 @@ class Listing:
             "labels": list(self.table.labels[at]),
             "boxes": list(self.table.box_labels[at]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
+            "predicted_drawn": predicted is not None and predicted.drawn,
             "findings": [list(found) for found in self.findings(image)],
             "status": self.table.statuses[at],
             "revision": self.table.revisions[at],

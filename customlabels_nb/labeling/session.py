@@ -102,13 +102,14 @@ class LabellingSession(Listing):
         return self._edit(images, rules.skip_bare, "submit", revisions)
 
     def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
-        """Give each image that has no label the one that a model is surest of."""
+        """Give each image that has no label the one that a model is surest of, but no label of a predicted shape."""
         outcome = Outcome(what="accept predictions")
         wanted: dict[str, list[str]] = {}
         with self._lock:
             for name in images:
-                if name in self.predictions and not self.table.labels[self.table.position[name]]:
-                    wanted.setdefault(self.predictions[name].label, []).append(name)
+                predicted = self.predictions.get(name)
+                if predicted and not predicted.drawn and not self.table.labels[self.table.position[name]]:
+                    wanted.setdefault(predicted.label, []).append(name)
         for label, names in wanted.items():
             part = self.assign(names, label, revisions=revisions)
             outcome = Outcome(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)

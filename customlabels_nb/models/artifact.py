@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.files import write_whole
-from customlabels_nb.models.backbones import BACKBONES, build_backbone, freeze, load_exactly
+from customlabels_nb.models.backbones import PACKAGED, build_backbone, freeze, is_backbone_name, load_exactly
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, fill_of
 
 if TYPE_CHECKING:
     import torch
 
     from customlabels_nb.models.classifier import ImageClassifier
+    from customlabels_nb.models.detector import ImageDetector
 
-FORMAT_VERSION = 1
+#: 1 knew classifiers only, and no key ``detector``.
+FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-KINDS = {"single-label": "softmax", "multi-label": "sigmoid"}
+DETECTION = "detection"
+#: What turns the network's numbers into confidences, by kind of model; those of a detector are confidences.
+KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none"}
 DEFAULT_THRESHOLD = 0.5
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -34,25 +39,28 @@ _ADVICE = "Train the version again, or copy its folder anew from where it is who
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a classifier is, beside its weights.
+    """What a model is, beside its weights.
 
     Attributes
     ----------
     kind : str
-        "single-label" or "multi-label".
+        "single-label", "multi-label" or "detection".
     labels : tuple of str
         In the order of the model's outputs.
     colours : tuple of str
         Of each label, #rrggbb.
     backbone : str
+        Of a detector with a backbone of its own, the detector's name.
     input_size : int
-        Side of the square input in pixels.
+        Side of the square input in pixels, of a detector the longer side of images on its canvas.
     mean, std : tuple of float
         Of each channel of an image in 0..1.
     thresholds : dict of str to float
         Assumed thresholds, 0..1; a label without has :data:`DEFAULT_THRESHOLD`.
     training : dict
         Facts about the training, anything that JSON can hold.
+    detector : DetectorShape or None
+        What a detector's network is built from; may be given as its :meth:`DetectorShape.to_dict`.
     format_version : int
 
     Raises
@@ -70,6 +78,7 @@ class ModelConfig:
     std: tuple[float, float, float]
     thresholds: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    detector: DetectorShape | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -80,10 +89,11 @@ class ModelConfig:
         _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
         texts = all(isinstance(label, str) and label for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be different texts")
-        _require(len(self.labels) >= 2, "labels", self.labels, "must be at least two")
+        least = 1 if self.kind == DETECTION else 2
+        _require(len(self.labels) >= least, "labels", self.labels, f"must be at least {('one', 'two')[least - 1]}")
         good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
         _require(good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb a label")
-        _require(self.backbone in BACKBONES, "backbone", self.backbone, f"must be one of {', '.join(BACKBONES)}")
+        self._check_network()
         _require(_is_size(self.input_size), "input_size", self.input_size, "must be a positive number of pixels")
         for name in ("mean", "std"):
             value = getattr(self, name)
@@ -95,17 +105,34 @@ class ModelConfig:
             _require(label in self.labels, "thresholds", label, f"must be for labels among {list(self.labels)}")
             _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must lie in 0..1")
 
+    def _check_network(self) -> None:
+        if isinstance(self.detector, dict):
+            object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
+        shape = self.detector
+        fits = isinstance(shape, DetectorShape) if self.kind == DETECTION else shape is None
+        _require(fits, "detector", shape, f"doesn't fit kind={self.kind!r}")
+        if shape is not None and shape.architecture != OWN:
+            _require(self.backbone == shape.architecture, "backbone", self.backbone, "must be the detector's name")
+        else:
+            words = f"must be {PACKAGED!r} or a name like 'timm/…' or 'torchvision/…'"
+            _require(is_backbone_name(self.backbone), "backbone", self.backbone, words)
+
     @property
     def activation(self) -> str:
-        """What turns logits into confidences: "softmax" or "sigmoid"."""
+        """What turns logits into confidences: "softmax" or "sigmoid"; "none" for a detector."""
         return KINDS[self.kind]
+
+    @property
+    def fill(self) -> tuple[int, ...]:
+        """Red, green and blue (0..255) around an image on a detector's canvas: zero after normalisation."""
+        return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:
         """The label's assumed threshold."""
         return float(self.thresholds.get(label, DEFAULT_THRESHOLD))
 
 
-def save_artifact(folder: Path, model: ImageClassifier, config: ModelConfig) -> None:
+def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
     """Write the model and its config to ``folder``, which is made if needed.
 
     Each file is written beside its place and renamed into it, the config last: a folder that has one is whole.
@@ -113,14 +140,17 @@ def save_artifact(folder: Path, model: ImageClassifier, config: ModelConfig) -> 
     Raises
     ------
     InputError
-        If the model's head and the config's labels differ in number.
+        If the model's outputs and the config's labels differ in number, or the config is another kind's.
     ArtifactError
         If a weight is NaN or infinite, or the folder can't be written.
     """
     from safetensors.torch import save
 
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    rows = weights["head.weight"].shape[0]
+    shape = getattr(model, "shape", None)
+    if shape != config.detector:
+        raise InputError(f"The model is built from {shape!r}, its config says {config.detector!r}.")
+    rows = weights["head.weight"].shape[0] if shape is None else model.n_labels
     if rows != len(config.labels):
         raise InputError(f"The model has {rows} outputs, its config {len(config.labels)} labels.")
     _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
@@ -132,7 +162,7 @@ def save_artifact(folder: Path, model: ImageClassifier, config: ModelConfig) -> 
         raise ArtifactError(f"The folder {str(folder)!r} can't be written: {error.strerror or error}.") from error
 
 
-def load_artifact(folder: Path) -> tuple[ImageClassifier, ModelConfig]:
+def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
     """The model of ``folder``, frozen and in eval mode on the CPU, and its config.
 
     Raises
@@ -140,19 +170,30 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier, ModelConfig]:
     ArtifactError
         If a file is missing, damaged, of another program or a newer release, or the two don't fit together.
     """
-    from customlabels_nb.models.backbones import backbone_named
-    from customlabels_nb.models.classifier import ImageClassifier
-
     config = load_config(folder)
     path = folder / WEIGHTS
     weights = _read_weights(path)
-    network = ImageClassifier(
-        build_backbone(config.backbone), backbone_named(config.backbone).features, len(config.labels)
-    )
+    network = _build(config, str(path))
     load_exactly(network, weights, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
     _check_finite(weights, f"The file {str(path)!r}", _ADVICE)
     freeze(network)
     return network, config
+
+
+def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
+    from customlabels_nb.models.backbones import backbone_named
+
+    try:
+        if config.detector is not None:
+            from customlabels_nb.models.detector_building import build_detector
+
+            return build_detector(config.detector, len(config.labels), config.backbone)
+        from customlabels_nb.models.classifier import ImageClassifier
+
+        features = backbone_named(config.backbone).features
+        return ImageClassifier(build_backbone(config.backbone), features, len(config.labels))
+    except InputError as error:
+        raise ArtifactError(f"The network for {path!r} can't be built: {error} {_ADVICE}") from error
 
 
 def load_config(folder: Path) -> ModelConfig:
@@ -178,14 +219,14 @@ def load_config(folder: Path) -> ModelConfig:
             f"{str(path)!r} has format_version {version}, written by a newer release; "
             f"this one reads up to {FORMAT_VERSION}. Update customlabels_nb."
         )
-    if version != FORMAT_VERSION:
+    if not _is_size(version):
         raise ArtifactError(f"{str(path)!r} has format_version {version!r}, which there never was. {_ADVICE}")
-    known = {entry.name for entry in fields(ModelConfig)}
+    known = {entry.name for entry in fields(ModelConfig)} - ({"detector"} if version == 1 else set())
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
-        return ModelConfig(**content)
+        return ModelConfig(**{**content, "format_version": FORMAT_VERSION})
     except InputError as error:
         raise ArtifactError(f"{str(path)!r} can't be used: {error} {_ADVICE}") from error
 
@@ -201,7 +242,7 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         If there is no readable model, or the folder can't be written.
     """
     present = load_config(folder)
-    for name in ("kind", "labels", "backbone", "input_size", "mean", "std"):
+    for name in ("kind", "labels", "backbone", "input_size", "mean", "std", "detector"):
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
             raise InputError(f"{name}={after!r} doesn't fit the trained weights, which have {before!r}.")

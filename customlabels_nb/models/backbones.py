@@ -4,13 +4,19 @@ The one that comes with the package works without a network connection: its weig
 from the package index. They were made for another implementation of the same architecture; here their keys
 are renamed to timm's, whose ``tf_`` variant pads as the weights expect. (The plain variant loads them without
 complaint, and gives wrong features.)
+
+Any classification network of timm or torchvision can be named instead, ``timm/resnet18.a1_in1k`` or
+``torchvision/resnet18``: their weights come over the network and are kept in those libraries' own caches.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from customlabels_nb.errors import InputError, ModelError
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 PACKAGED = "efficientnet_lite0"
+TIMM, TORCHVISION = "timm", "torchvision"
+#: What can be a backbone's name; whether there is one of that name is another question.
+NAME = re.compile(rf"(?:{TIMM}|{TORCHVISION})/[A-Za-z0-9][A-Za-z0-9_.-]{{0,120}}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Backbone:
     name : str
         How it is asked for, and called in a model's files.
     architecture : str
-        timm's name of it.
+        Its library's name of the network.
     licence : str
         Of the weights.
     megabytes : float
@@ -43,6 +52,12 @@ class Backbone:
         Side of the square input in pixels.
     features : int
         Length of the feature vector.
+    source : str
+        Where it comes from: "packaged", "timm" or "torchvision".
+    parameters : int
+        Of the network, its classifier left out.
+    weights : str
+        Its library's name of the pretrained weights.
     """
 
     name: str
@@ -53,6 +68,9 @@ class Backbone:
     std: tuple[float, float, float]
     input_size: int = 224
     features: int = 1280
+    source: str = "packaged"
+    parameters: int = 3_371_008
+    weights: str = ""
 
 
 BACKBONES = {
@@ -85,44 +103,109 @@ _EXPANDING_BLOCK = {
 }
 
 
+def is_backbone_name(name: object) -> bool:
+    """Whether ``name`` can be a backbone's; no library is loaded to find out."""
+    return isinstance(name, str) and (name in BACKBONES or NAME.fullmatch(name) is not None)
+
+
 def backbone_named(name: str) -> Backbone:
-    """The backbone called ``name``.
+    """The backbone called ``name``, under its full name: with timm's tag, or torchvision's name of the weights.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
-    if name not in BACKBONES:
-        raise InputError(f"backbone={name!r} is not known; use one of {', '.join(sorted(BACKBONES))}.")
-    return BACKBONES[name]
+    if not is_backbone_name(name):
+        raise InputError(
+            f"backbone={name!r} is not known; use {PACKAGED!r}, or a network of timm or torchvision such as "
+            "'timm/resnet18.a1_in1k' or 'torchvision/resnet18'. customlabels_nb.backbones() lists them."
+        )
+    return BACKBONES[name] if name in BACKBONES else _of_a_library(name)
+
+
+@lru_cache(maxsize=256)
+def _of_a_library(name: str) -> Backbone:
+    source, _, own_name = name.partition("/")
+    if source == TIMM:
+        from customlabels_nb.models.timm_backbones import timm_backbone
+
+        return timm_backbone(own_name)
+    from customlabels_nb.models.torchvision_backbones import torchvision_backbone
+
+    return torchvision_backbone(own_name)
 
 
 def build_backbone(name: str = PACKAGED) -> nn.Module:
-    """The network without trained weights: float images (n, 3, side, side) → pooled features (n, features)."""
+    """The network without trained weights: float images (n, 3, side, side) → pooled features (n, features).
+
+    Raises
+    ------
+    InputError
+        If there is no backbone of that name.
+    """
+    facts = backbone_named(name)
+    if facts.source == TORCHVISION:
+        from customlabels_nb.models.torchvision_backbones import build
+
+        return build(facts)
     import timm  # with torch several seconds: not for who only asks for a backbone's facts
 
-    network: nn.Module = timm.create_model(backbone_named(name).architecture, pretrained=False, num_classes=0)
+    full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
+    network: nn.Module = timm.create_model(full_name, pretrained=False, num_classes=0)
     return network
 
 
 def load_backbone(name: str = PACKAGED) -> nn.Module:
     """The network with its pretrained weights, frozen and in eval mode.
 
-    Input are normalised float images of shape (n, 3, 224, 224), see
-    :func:`customlabels_nb.models.transforms.to_batch`; output are pooled features of shape (n, 1280).
+    Input are normalised float images of shape (n, 3, input_size, input_size), see
+    :func:`customlabels_nb.models.transforms.to_batch`; output are pooled features of shape (n, features).
 
     Raises
     ------
     InputError
         If there is no backbone of that name.
+    WeightsUnavailableError
+        If its weights would have to be fetched and can't be; the message names what to use instead.
     ModelError
         If the weights are missing, damaged or of another architecture.
     """
+    facts = backbone_named(name)
+    if facts.source == TIMM:
+        from customlabels_nb.models import timm_backbones
+
+        return freeze(timm_backbones.load(facts))
+    if facts.source == TORCHVISION:
+        from customlabels_nb.models import torchvision_backbones
+
+        return freeze(torchvision_backbones.load(facts))
     network = build_backbone(name)
     weights = {key: value for key, value in imagenet_weights().items() if not key.startswith("classifier.")}
     load_exactly(network, weights, f"The packaged weights of {name!r}", ModelError, "Reinstall the package.")
     return freeze(network)
+
+
+def fetch_backbone(name: str) -> Backbone:
+    """The backbone called ``name``, its weights on this machine: fetched now, if they weren't before.
+
+    To be called before a training begins, so that it does not fail later.
+
+    Raises
+    ------
+    InputError, WeightsUnavailableError
+        As :func:`load_backbone`.
+    """
+    facts = backbone_named(name)
+    if facts.source == TIMM:
+        from customlabels_nb.models.timm_backbones import weights_file
+
+        weights_file(facts)
+    elif facts.source == TORCHVISION:
+        from customlabels_nb.models.torchvision_backbones import read_weights
+
+        read_weights(facts)
+    return facts
 
 
 def imagenet_weights() -> dict[str, torch.Tensor]:
@@ -189,7 +272,10 @@ def load_exactly(
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise error(f"{what} {words} {', '.join(found[:3])}{more}. {advice}")
-    network.load_state_dict(weights, strict=True)
+    # Some modules ask for the version of their layout, which safetensors files don't keep: what fits is of today's.
+    versioned = OrderedDict(weights)
+    versioned._metadata = expected._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(versioned, strict=True)
 
 
 def freeze(network: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from customlabels_nb.store import schema
-from customlabels_nb.store.database import Rows, counter, fetch, take_ids
+from customlabels_nb.store.database import Rows, counter, counters, fetch, take_ids
 
 #: What can be put back, in the order in which rows may be inserted; deleted in the other.
 TABLES = (
@@ -33,7 +33,7 @@ class Trace:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._first = {table.name: counter(connection, table.name) for table in TABLES}
+        self._first = counters(connection, (table.name for table in TABLES))
         self._parts: dict[str, list[dict[str, Any]]] = {}
         self._returned: dict[str, list[int]] = {}
         self._more: dict[str, Any] = {}
@@ -77,8 +77,9 @@ class Trace:
     def payload(self) -> dict[str, Any]:
         """All of it as JSON can hold it; called when the action is done."""
         made: dict[str, list[tuple[int, int]]] = {}
+        now = counters(self._connection, self._first)
         for table in TABLES:
-            first, last = self._first[table.name], counter(self._connection, table.name)
+            first, last = self._first[table.name], now[table.name]
             parts = [(first, last)] if last > first else []
             parts += runs(self._returned.get(table.name, []))
             if parts:

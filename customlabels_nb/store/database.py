@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -302,15 +302,29 @@ def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence
 
 def counter(connection: Connection, name: str) -> int:
     """The next number of a counter; 1 if it was never used."""
-    return int(connection.scalar(select(tables.counters.c.next_id).where(tables.counters.c.name == name)) or 1)
+    return _used(connection, [name]).get(name, 1)
+
+
+def counters(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """The next number of each of these counters, read at once."""
+    wanted = list(names)
+    used = _used(connection, wanted)
+    return {name: used.get(name, 1) for name in wanted}
+
+
+def _used(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    c = tables.counters.c
+    return {
+        name: int(number) for name, number in connection.execute(select(c.name, c.next_id).where(c.name.in_(names)))
+    }
 
 
 def take_ids(connection: Connection, table: Table | str, count: int) -> range:
     """``count`` ids of the table, or numbers of the counter of that name, that nobody had before or will have after."""
     name = table if isinstance(table, str) else table.name
-    start = counter(connection, name)
-    known = connection.scalar(select(tables.counters.c.name).where(tables.counters.c.name == name))
-    if known is None:
+    used = _used(connection, [name])
+    start = used.get(name, 1)
+    if not used:
         insert_rows(connection, tables.counters, ("name", "next_id"), [(name, start + count)])
     else:
         connection.execute(update(tables.counters).where(tables.counters.c.name == name).values(next_id=start + count))

@@ -259,9 +259,13 @@ def plain_rows(data: pd.DataFrame, names: Sequence[str]) -> Rows:
     """Tuples of plain Python values in which every missing one is None."""
     columns = []
     for name in names:
-        column = data[name] if name in data.columns else pd.Series([None] * len(data), dtype=object)
-        values = column.astype(object)
-        if values.dtype == object and name not in ("tags", "polygon"):
-            values = values.where(column.notna(), None)
-        columns.append(values.tolist())
+        if name not in data.columns:
+            columns.append([None] * len(data))
+            continue
+        values = data[name].tolist()
+        if name not in ("tags", "polygon"):
+            missing = data[name].isna().to_numpy()
+            if missing.any():
+                values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
+        columns.append(values)
     return list(zip(*columns, strict=True))

@@ -13,6 +13,9 @@ VERSION_STATUSES = (
     "DEPRECATED", "EXPIRED",
 )  # fmt: skip
 
+#: The tag that describes a version.
+DESCRIPTION = "description"
+
 
 @dataclass(frozen=True)
 class Action:
@@ -82,3 +85,8 @@ class VersionRecord:
     host: str | None = None
     pid: int | None = None
     heartbeat: datetime | None = None
+
+    @property
+    def description(self) -> str:
+        """What the version is for, in the words of a person: its tag ``description``, empty without one."""
+        return self.tags.get(DESCRIPTION, "")

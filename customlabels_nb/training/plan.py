@@ -4,87 +4,89 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.dataset import Dataset
-from customlabels_nb.errors import NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
+from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
 from customlabels_nb.limits import LOCAL, Limits
 from customlabels_nb.tables import TRAIN
+from customlabels_nb.training import notes
+from customlabels_nb.training.kinds import BRANDS, Choice, boxed, choose_kind, whole_labels
 
 
 @dataclass(frozen=True)
-class ClassificationPlan:
-    """A single-label classifier's data.
+class Part:
+    """The usable images of one dataset.
 
     Attributes
     ----------
-    labels : DataFrame
-        The labels to tell apart, in the project's order: those that training images have.
-    train, test : DataFrame
-        The usable images: image, sha256, label.
-    targets : ndarray of int, shape (len(train),)
-        The position of each training image's label in ``labels``.
-    notes : list of str
-        What was left out, and why.
+    images : DataFrame
+        image, sha256, width, height. Those on which there is nothing are among them where that teaches something.
+    marks : DataFrame
+        Their annotations that count, with the columns of annotations: whole-image labels, each once, or shapes.
     """
 
+    images: pd.DataFrame
+    marks: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is learnt from what.
+
+    Attributes
+    ----------
+    choice : Choice
+        The kind of model, and why.
+    labels : DataFrame
+        The labels to tell apart, in the project's order: those that training images have.
+    train, test : Part
+    notes : list of str
+        What was left out, and what will limit the result.
+    """
+
+    choice: Choice
     labels: pd.DataFrame
-    train: pd.DataFrame
-    test: pd.DataFrame
-    targets: npt.NDArray[np.int64]
+    train: Part
+    test: Part
     notes: list[str]
 
+    @property
+    def kind(self) -> str:
+        """One of :data:`customlabels_nb.training.kinds.KINDS`."""
+        return self.choice.kind
 
-def plan_classification(train: Dataset, test: Dataset, *, limits: Limits = LOCAL) -> ClassificationPlan:
-    """Decide what a single-label classifier learns from.
+
+def make_plan(
+    train: Dataset, test: Dataset, *, kind: str | None = None, task: str | None = None, limits: Limits = LOCAL
+) -> Plan:
+    """Decide what is trained, and what it learns from.
+
+    Parameters
+    ----------
+    kind : str, optional
+        One of :data:`customlabels_nb.training.kinds.KINDS`; what the labels ask for unless it is given.
+    task : str, optional
+        The project's declared task, which goes before what the labels ask for.
 
     Raises
     ------
+    InputError
+        If ``kind`` isn't known.
     NotEnoughDataError
         If there are too few images or labels; the message says how many of what are missing.
-    NotAllowedError
-        If the labels ask for another kind of model than single-label classification.
     """
-    for dataset in (train, test):
-        _refuse_other_kinds(dataset)
-    rows, test_rows = _labelled(train), _labelled(test)
-    used = set(rows["label"])
+    choice = choose_kind(train, test, named=kind, task=task)
+    parts = {
+        "train": _part(train, choice.kind if choice.kind != BRANDS else SINGLE_LABEL, brands=choice.kind == BRANDS),
+        "test": _part(test, DETECTION if choice.kind == BRANDS else choice.kind),
+    }
+    used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    if len(labels) < limits.min_classification_labels:
-        have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
-        raise NotEnoughDataError(
-            f"A classifier needs images of at least {limits.min_classification_labels} labels in the training set; "
-            f"there are {len(rows)} labelled images and {len(labels)} labels ({have}). Label more images.",
-            "ERROR_MANIFEST_TOO_FEW_LABELS",
-        )
-    if len(rows) < limits.min_training_images:
-        raise NotEnoughDataError(
-            f"Training needs at least {limits.min_training_images} labelled images; there are {len(rows)}."
-        )
-    tested = test_rows["label"].nunique()
-    if not test_rows.empty and tested < limits.min_classification_labels:
-        raise NotEnoughDataError(
-            f"The test set has images of {tested} label only ({test_rows['label'].iloc[0]!r}); a classifier is tested "
-            f"on at least {limits.min_classification_labels}. Add test images of other labels"
-            + (", or more training images of them, so that some can be set aside." if test.name == TRAIN else "."),
-            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-        )
-    if not test_rows.empty and not used & set(test_rows["label"]):
-        raise NotEnoughDataError(
-            "No label of the test set is a label of the training set, so nothing could be said about the model.",
-            "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
-        )
-    if test_rows.empty:
-        raise NotEnoughDataError(
-            "The test set has no labelled image, so nothing could be said about the model. Add test images with "
-            "labels, or delete the test set and let distribute() take a share of the training images.",
-            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-        )
-    position = {name: i for i, name in enumerate(labels["label"])}
-    targets = rows["label"].map(position).to_numpy(dtype=np.int64)
-    return ClassificationPlan(labels, rows, test_rows, targets, _notes(train, test, rows, test_rows, labels))
+    _require_enough(choice.kind, train, test, labels, parts["train"], parts["test"], limits)
+    said = notes.about(choice.kind, (train, test), (parts["train"], parts["test"]), labels)
+    return Plan(choice, labels, parts["train"], parts["test"], said)
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
@@ -108,72 +110,76 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
 def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     """What training would use, in sentences, or the one that says why it would not begin. Nothing is changed."""
     try:
-        check_task_can_be_trained(task)
         aside = not len(test)
-        plan = plan_classification(*set_aside(train)) if aside else plan_classification(train, test)
-    except (NotAllowedError, NotEnoughDataError) as error:
+        plan = make_plan(*(set_aside(train) if aside else (train, test)), task=task)
+    except CustomLabelsError as error:
         return [str(error)]
-    used = f"{len(plan.labels)} labels from {len(plan.train):,} images, tested on {len(plan.test):,}"
-    return [f"project.train() would learn {used} {'set aside of them' if aside else 'others'}.", *plan.notes]
+    used = f"{len(plan.labels)} labels from {len(plan.train.images):,} images"
+    tested = f"tested on {len(plan.test.images):,} {'set aside of them' if aside else 'others'}"
+    return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
 
-def check_task_can_be_trained(task: str | None) -> None:
-    """Refuse a project's declared task that this release doesn't train."""
-    if task not in (None, "single-label"):
-        raise NotAllowedError(
-            f"The project's task is {task!r}; this release trains 'single-label'. project.task = None leaves it open."
+def _part(dataset: Dataset, kind: str, *, brands: bool = False) -> Part:
+    """The usable images of a dataset, for a kind."""
+    columns = ["image", "sha256", "width", "height"]
+    ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
+    if kind == DETECTION:
+        marks = boxed(dataset)
+        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # nothing is on those
+    else:
+        marks = dataset.annotations.loc[whole_labels(dataset).index]
+        known = set(marks["image"])
+        if kind == SINGLE_LABEL:  # an image of two says nothing about which of them
+            known -= set(marks.loc[marks["image"].duplicated(), "image"])
+        else:
+            known |= set(ready["image"]) - set(dataset.annotations["image"])
+        if brands:  # boxes beside the logos are used as they are; images of nothing are backdrops
+            shapes = boxed(dataset)
+            marks = pd.concat([marks[~marks["image"].isin(shapes["image"])], shapes])
+            known |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
+    images = ready[ready["image"].isin(known)].reset_index(drop=True)
+    return Part(images, marks[marks["image"].isin(images["image"])].reset_index(drop=True))
+
+
+def _require_enough(
+    kind: str, train: Dataset, test: Dataset, labels: pd.DataFrame, learnt: Part, tested: Part, limits: Limits
+) -> None:
+    is_detector = kind in (DETECTION, BRANDS)
+    model = "detector" if is_detector else "classifier"
+    least = limits.min_detection_labels if is_detector else limits.min_classification_labels
+    labelled = learnt.marks["image"].nunique()
+    if len(labels) < least:
+        have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
+        what = "boxes" if kind == DETECTION else "labelled images"
+        raise NotEnoughDataError(
+            f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set; there are "
+            f"{len(learnt.marks) if kind == DETECTION else labelled} {what} and {len(labels)} labels ({have}). "
+            f"{'Draw boxes, or name another kind.' if kind == DETECTION else 'Label more images.'}",
+            "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
-
-
-def _refuse_other_kinds(dataset: Dataset) -> None:
-    annotations = dataset.annotations
-    boxed = annotations["left"].notna() | annotations["polygon"].notna()
-    if boxed.any():
-        raise NotAllowedError(
-            f"The {dataset.name} set has {int(boxed.sum())} boxes; detectors can't be trained in this release. Use "
-            "image-level labels: take the boxes out, or make a project of image-level labels from the same images."
+    if labelled < limits.min_training_images and kind != BRANDS:
+        raise NotEnoughDataError(
+            f"Training needs at least {limits.min_training_images} labelled images; there are {labelled}."
         )
-    several = annotations[["image", "label"]].drop_duplicates()["image"].value_counts()
-    several = several[several > 1]
-    if len(several):
-        raise NotAllowedError(
-            f"{len(several)} images of the {dataset.name} set have more than one label, such as {several.index[0]!r}; "
-            "models with several labels an image can't be trained in this release. Leave one label on each image."
+    names = tested.marks["label"].unique()
+    if not len(names):
+        raise NotEnoughDataError(
+            "No box of the test images can be used: add test images with boxes of the brands."
+            if kind == BRANDS
+            else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so nothing could be "
+            "said about the model. Add test images with labels, or delete the test set and let distribute() take a "
+            "share of the training images.",
+            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
-
-
-def _labelled(dataset: Dataset) -> pd.DataFrame:
-    images = dataset.images[["image", "status", "sha256"]]
-    ready = images[images["status"].isin(["labelled"])]
-    pairs = dataset.annotations[["image", "label"]].drop_duplicates()
-    return ready.merge(pairs, on="image", how="inner")[["image", "sha256", "label"]]
-
-
-def _notes(
-    train: Dataset, test: Dataset, rows: pd.DataFrame, test_rows: pd.DataFrame, labels: pd.DataFrame
-) -> list[str]:
-    notes = []
-    for dataset, usable in ((train, rows), (test, test_rows)):
-        left_out = len(dataset) - len(usable)
-        if left_out:
-            notes.append(
-                f"{left_out:,} of {len(dataset):,} {dataset.name} images are not labelled (yet), skipped or to be "
-                "reviewed, and are left out."
-            )
-    never = [name for name in train.labels["label"] if name not in set(labels["label"])]
-    if never:
-        notes.append(f"No training image has {_listed(never)}: the model will not know of it.")
-    untested = [name for name in labels["label"] if name not in set(test_rows["label"])]
-    if untested:
-        notes.append(f"No test image has {_listed(untested)}: its figures are left out of the means.")
-    counts = rows["label"].value_counts()
-    few = [f"{name} ({counts[name]})" for name in labels["label"] if counts[name] < 10]
-    if few:
-        notes.append(f"Fewer than 10 training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
-    if counts.max() > 0.8 * len(rows):
-        notes.append(f"{counts.idxmax()!r} makes up {counts.max() / len(rows):.0%} of the training images.")
-    return notes
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    if len(names) < least:
+        raise NotEnoughDataError(
+            f"The test set has images of {len(names)} label only ({names[0]!r}); a {model} is tested "
+            f"on at least {least}. Add test images of other labels"
+            + (", or more training images of them, so that some can be set aside." if test.name == TRAIN else "."),
+            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
+        )
+    if not set(labels["label"]) & set(names):
+        raise NotEnoughDataError(
+            "No label of the test set is a label of the training set, so nothing could be said about the model.",
+            "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
+        )

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 
 from customlabels_nb import evaluation
-from customlabels_nb.cache import project_cache
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.device import choose_device
-from customlabels_nb.embeddings import embed
-from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.events import Events
-from customlabels_nb.models.artifact import ModelConfig, save_artifact
-from customlabels_nb.models.backbones import PACKAGED, backbone_named, load_backbone
-from customlabels_nb.models.classifier import ImageClassifier, probabilities
+from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
-from customlabels_nb.tables import normalise_annotations
-from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.current import note_issues, with_current_hashes
-from customlabels_nb.training.plan import ClassificationPlan, plan_classification
+from customlabels_nb.training.options import TrainingOptions
+from customlabels_nb.training.plan import Plan, make_plan
+from customlabels_nb.training.recipe import Base, Trained, Work, recipe_for, require_weights
 from customlabels_nb.training.snapshots import (
-    FloatArray,
+    HELD_OUT,
     has_snapshots,
-    prediction_frame,
     read_snapshot,
     write_json,
     write_predictions,
@@ -43,23 +38,9 @@ from customlabels_nb.training.snapshots import (
 from customlabels_nb.training.status import honest_status, this_process
 
 COMPLETED = "The model is ready to run."
+#: Of the facts of a run, what is listed beside its figures.
+_ALSO_METRICS = ("seconds", "cross_validated_log_loss")
 _PACKAGES = ("customlabels-nb", "torch", "torchvision", "timm", "scikit-learn", "numpy", "pandas", "pillow")
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a run can be told. The same options on the same images give the same model on CPU."""
-
-    seed: int = 0
-    device: str | None = None
-    backbone: str = PACKAGED
-
-    def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} is no seed; give a whole number from 0 to {2**32 - 1}.")
-        backbone_named(self.backbone)
-        if self.device is not None:
-            choose_device(self.device)
 
 
 def train_version(
@@ -81,7 +62,8 @@ def train_version(
         Before the version exists, if the datasets can't be trained on.
     """
     train, test = with_current_hashes(store, (train, test), events)
-    plan = plan_classification(train, test)
+    plan = make_plan(train, test, kind=options.kind, task=store.project().task)
+    require_weights(plan.kind, options)
     device = choose_device(options.device)
     now = datetime.now(UTC)
     record = VersionRecord(
@@ -91,16 +73,19 @@ def train_version(
         folder=f"versions/{name}",
         created=now,
         updated=now,
-        kind="single-label",
+        kind=plan.kind,
         tags=tags or {},
         config=asdict(options),
-        statistics=_statistics(plan.labels, plan.train, plan.test),
+        statistics=_statistics(plan),
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
     with honest_status(store, name):
-        write_snapshots(root / record.folder, train, test)
-        _Run(store, root, record, plan, options, device, events).go()
+        folder = root / record.folder
+        write_snapshots(folder, train, test)
+        base = _base(store, root, options.base)
+        work = Work(plan, options, device, root, folder, events, base, started=time.perf_counter())
+        _Run(store, record, work).go()
 
 
 def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
@@ -116,8 +101,8 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     else:  # it was killed before it had written down what it works on
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
     train, test = with_current_hashes(store, (train, test), events)
-    plan = plan_classification(train, test)
     options = TrainingOptions(**record.config)
+    plan = make_plan(train, test, kind=options.kind or record.kind)
     device = choose_device(options.device)
     store.update_version(
         record.name,
@@ -128,140 +113,108 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     )
     with honest_status(store, record.name):
         write_snapshots(folder, train, test)
-        _Run(store, root, record, plan, options, device, events).go()
+        base = _base(store, root, options.base)
+        work = Work(plan, options, device, root, folder, events, base, started=time.perf_counter())
+        _Run(store, record, work).go()
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One run and its steps: features, head, test, files."""
+    """One run and its steps: recipe, test, files."""
 
     store: Store
-    root: Path
     record: VersionRecord
-    plan: ClassificationPlan
-    options: TrainingOptions
-    device: str
-    events: Events
+    work: Work
 
     def go(self) -> None:
-        started = time.perf_counter()
-        for note in self.plan.notes:
-            self.events.message(note)
-        train, features = self._embed(self.plan.train, "train")
-        test, test_features = self._embed(self.plan.test, "test")
-        left_out = len(self.plan.train) + len(self.plan.test) - len(train) - len(test)
-        missing = set(self.plan.labels["label"]) - set(train["label"])
-        if missing or test.empty:
-            what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
-            raise NotEnoughDataError(
-                f"{left_out} images can't be read any more, and {what} is left; see project.issues."
-            )
-        position = {name: i for i, name in enumerate(self.plan.labels["label"])}
-        targets = train["label"].map(position).to_numpy(dtype=np.int64)
-        head = fit_head(features, targets, len(position), seed=self.options.seed)
-        seconds = time.perf_counter() - started
-        self.events.message(_head_message(head, len(targets), seconds))
-        logits = torch.from_numpy(test_features @ head.weight.T + head.bias)
-        confidences = probabilities(logits, "softmax")
+        work, events = self.work, self.work.events
+        for note in (str(work.plan.choice), *work.plan.notes):
+            events.message(note)
+        trained = recipe_for(work.plan.kind)(work)
+        for split, part in (("train", trained.train), ("test", trained.test)):
+            for issue in part.issues:
+                events.message(f"Left out: {issue.where}: {issue.message}")
+            note_issues(self.store, split, part.issues)
         facts = {
-            "seed": self.options.seed,
-            "device": self.device,
-            "C": head.C,
-            "training_images": len(train),
-            "test_images": len(test),
-            "left_out": left_out,
+            "seed": work.options.seed,
+            "device": work.device,
+            "training_images": len(trained.train.images),
+            "test_images": len(trained.test.images),
+            "left_out": len(trained.train.issues) + len(trained.test.issues),
             "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(seconds, 3),
-            "cross_validated_log_loss": head.log_loss,
-            "cross_validated_accuracy": head.accuracy,
+            "seconds": round(time.perf_counter() - work.started, 3),
+            **trained.facts,
+            "kind": work.plan.kind,
+            "reason": work.plan.choice.reason,
+            "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
         }
-        figures, thresholds = self._test(test, confidences)
-        self._write(head, thresholds, facts, test["image"].tolist(), confidences)
-        metrics = {**figures, "seconds": facts["seconds"], "cross_validated_log_loss": head.log_loss}
-        write_json(self.folder / "metrics.json", metrics)
+        figures, thresholds = self._test(trained)
+        names = work.plan.labels["label"].tolist()
+        for split, part in (("train", trained.train), ("test", trained.test)):
+            if part.table is not None:
+                write_predictions(work.folder, part.images, names, part.table, split=split)
+        write_json(work.folder / "environment.json", _environment(work.device))
+        if trained.held_out:
+            write_json(work.folder / HELD_OUT, trained.held_out)
+        config = replace(trained.config, thresholds=thresholds, training=facts)
+        save_artifact(work.folder, trained.network, config)
+        shutil.rmtree(work.checkpoints, ignore_errors=True)
+        metrics = {**figures, **{name: facts[name] for name in _ALSO_METRICS if name in facts}}
+        write_json(work.folder / "metrics.json", metrics)
         self.store.update_version(
             self.record.name,
             Action("finish training", settings.user, self.record.name),
             status="TRAINING_COMPLETED",
             status_message=COMPLETED,
             metrics=metrics,
-            statistics=_statistics(self.plan.labels, train, test),
-            host=None,
-            pid=None,
-            heartbeat=None,
+            statistics=_statistics(work.plan, trained),
         )
 
-    @property
-    def folder(self) -> Path:
-        return self.root / self.record.folder
-
-    def _embed(self, rows: pd.DataFrame, split: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """The rows whose images can be read, and their features."""
-        found = embed(
-            rows["image"].tolist(),
-            root=self.root,
-            keys=[value if isinstance(value, str) else None for value in rows["sha256"]],
-            backbone=self.options.backbone,
-            device=self.device,
-            cache=project_cache(self.root, "features"),
-            events=self.events,
-            phase=f"features of {split}",
-        )
-        for issue in found.issues:
-            self.events.message(f"Left out: {issue.where}: {issue.message}")
-        note_issues(self.store, split, found.issues)
-        return rows[found.readable].reset_index(drop=True), found.features[found.readable]
-
-    def _test(self, test: pd.DataFrame, confidences: FloatArray) -> tuple[dict[str, float | None], dict[str, float]]:
+    def _test(self, trained: Trained) -> tuple[dict[str, float | None], dict[str, float]]:
         """The figures on the test images, and each label's assumed threshold."""
-        names = self.plan.labels["label"].tolist()
-        truth = normalise_annotations(test[["image", "label"]])
-        table = prediction_frame(test["image"].tolist(), names, confidences)
-        result = evaluation.evaluate(truth, table, images=test["image"], labels=self.plan.labels)
-        thresholds = {row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in names}
+        plan, config = self.work.plan, trained.config
+        assert trained.test.table is not None
+        truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
+        result = evaluation.evaluate(
+            truth, trained.test.table, trained.test.images, labels=plan.labels, task=config.kind
+        )
+        thresholds = {
+            row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in config.labels
+        }
         figures = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
         return figures, thresholds
 
-    def _write(
-        self,
-        head: FittedHead,
-        thresholds: dict[str, float],
-        facts: dict[str, Any],
-        tested: list[str],
-        confidences: FloatArray,
-    ) -> None:
-        """The version's folder, the model last: where that is, all of it is."""
-        names, backbone = self.plan.labels["label"].tolist(), backbone_named(self.options.backbone)
-        model = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
-        model.set_head(head.weight, head.bias)
-        config = ModelConfig(
-            kind="single-label",
-            labels=tuple(names),
-            colours=tuple(self.plan.labels["colour"]),
-            backbone=backbone.name,
-            input_size=backbone.input_size,
-            mean=backbone.mean,
-            std=backbone.std,
-            thresholds=thresholds,
-            training=facts,
-        )
-        write_predictions(self.folder, tested, names, confidences)
-        write_json(self.folder / "environment.json", _environment(self.device))
-        save_artifact(self.folder, model, config)
+
+def _base(store: Store, root: Path, name: str | None) -> Base | None:
+    """The version to begin from, and the images that it has learnt from.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is none of that name any more.
+    """
+    if name is None:
+        return None
+    record = next((version for version in store.versions() if version.name == name), None)
+    if record is None:
+        raise ModelNotFoundError(f"base={name!r}: there is no such version (any more).")
+    folder = root / record.folder
+    held_out = json.loads((folder / HELD_OUT).read_text("utf-8")) if (folder / HELD_OUT).is_file() else []
+    images = read_snapshot(folder, "train", root).images
+    learnt = images.loc[~images["image"].isin(held_out), "sha256"].dropna()
+    return Base(name, folder, frozenset(learnt))
 
 
-def _statistics(labels: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
+def _statistics(plan: Plan, trained: Trained | None = None) -> dict[str, Any]:
+    """Of the images that were planned, and once it is trained of those that were used."""
+    used = set(plan.train.images["image"] if trained is None else trained.train.images)
+    marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
     return {
-        "labels": labels["label"].tolist(),
-        "training_images": len(train),
-        "test_images": len(test),
-        "training_images_per_label": {str(k): int(v) for k, v in train["label"].value_counts().items()},
+        "labels": plan.labels["label"].tolist(),
+        "training_images": len(used),
+        "test_images": len(plan.test.images) if trained is None else len(trained.test.images),
+        "training_images_per_label": {str(k): int(v) for k, v in marks["label"].value_counts().items()},
     }
-
-
-def _head_message(head: FittedHead, count: int, seconds: float) -> str:
-    held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
-    return f"Logistic head on {count:,} images: C = {head.C:g}{held_out}; {seconds:.1f} s."
 
 
 def _environment(device: str) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import ArtifactError
 from customlabels_nb.files import write_whole
 from customlabels_nb.formats.ground_truth import manifest_lines, read_manifest
+from customlabels_nb.tables import BOX_COLUMNS
 
 FloatArray = npt.NDArray[np.float64]
 
 _IMAGES = "images.json"
-_PREDICTIONS = "predictions.npz"
+#: The names of the training images that the model did not learn from, where there are some.
+HELD_OUT = "held_out.json"
+_PREDICTIONS = {"train": "predictions_train.npz", "test": "predictions.npz"}
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
@@ -100,10 +103,15 @@ def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
         facts = json.loads((folder / _IMAGES).read_text("utf-8"))
         moved = {split: {names.get(image, image): fact for image, fact in own.items()} for split, own in facts.items()}
         found[_IMAGES] = _json_bytes(moved)
-    if (folder / _PREDICTIONS).is_file():
-        with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
-            images = [names.get(image, image) for image in kept["images"].tolist()]
-            found[_PREDICTIONS] = _prediction_bytes(images, kept["labels"].tolist(), kept["confidences"])
+    if (folder / HELD_OUT).is_file():
+        held_out = json.loads((folder / HELD_OUT).read_text("utf-8"))
+        found[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])
+    for name in _PREDICTIONS.values():
+        if (folder / name).is_file():
+            with np.load(folder / name, allow_pickle=False) as kept:
+                columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
+                images = [names.get(image, image) for image in kept["images"].tolist()]
+                found[name] = _prediction_bytes(images, kept["labels"].tolist(), columns)
     return found
 
 
@@ -118,18 +126,44 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
     )
 
 
-def write_predictions(folder: Path, images: list[str], labels: list[str], confidences: FloatArray) -> None:
-    """Keep the test predictions beside the version, so that evaluating it again runs no model."""
-    write_file(folder / _PREDICTIONS, _prediction_bytes(images, labels, confidences))
+def write_predictions(
+    folder: Path, images: list[str], labels: list[str], table: pd.DataFrame, *, split: str = "test"
+) -> None:
+    """Keep the predictions for a split's images beside the version, so that evaluating it again runs no model.
+
+    Parameters
+    ----------
+    images, labels : list of str
+        All that the model was asked about, and all that it knows.
+    table : DataFrame
+        ``image``, ``label``, ``confidence`` and, from detectors, ``left``, ``top``, ``width``, ``height``.
+    """
+    numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
+    rows = {
+        "image_of": pd.Index(images).get_indexer(table["image"]).astype(np.int32),
+        "label_of": pd.Index(labels).get_indexer(table["label"]).astype(np.int32),
+    }
+    write_file(folder / _PREDICTIONS[split], _prediction_bytes(images, labels, {**rows, **numbers}))
 
 
-def _prediction_bytes(images: list[str], labels: list[str], confidences: FloatArray) -> bytes:
+def _prediction_bytes(images: list[str], labels: list[str], columns: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=np.asarray(images), labels=np.asarray(labels), confidences=confidences)
+    np.savez_compressed(buffer, images=np.asarray(images), labels=np.asarray(labels), **columns)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """The table written by :func:`write_predictions`."""
-    with np.load(folder / _PREDICTIONS, allow_pickle=False) as kept:
-        return prediction_frame(kept["images"].tolist(), kept["labels"].tolist(), kept["confidences"])
+def has_predictions(folder: Path, split: str) -> bool:
+    """Whether :func:`write_predictions` wrote any; versions of early releases have none for their training images."""
+    return (folder / _PREDICTIONS[split]).is_file()
+
+
+def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], pd.DataFrame]:
+    """The images that the model was asked about, and the table written by :func:`write_predictions`."""
+    with np.load(folder / _PREDICTIONS[split], allow_pickle=False) as kept:
+        images, labels = kept["images"].tolist(), kept["labels"].tolist()
+        if "confidences" in kept:  # of early releases: one of each label an image
+            return images, prediction_frame(images, labels, kept["confidences"])
+        names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
+                 "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip
+        numbers = {name: kept[name] for name in ("confidence", *BOX_COLUMNS) if name in kept}
+        return images, pd.DataFrame({**names, **numbers})

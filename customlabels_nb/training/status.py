@@ -7,7 +7,8 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ def settle_orphans(store: Store) -> list[str]:
             message = "The kernel that trained it is gone; resume() goes on, delete() removes it."
         elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
             status, message = "STOPPED", "The kernel that ran it is gone."
+        elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
+            status = "COPYING_FAILED"
+            message = "The kernel that copied it is gone; copy it again, or delete() what there is of it."
         else:
             continue
         store.update_version(
@@ -62,7 +66,8 @@ def _is_gone(version: VersionRecord) -> bool:
         born = None
     if born is None or born > heartbeat.timestamp() + 1:  # a later process may have got the same number
         return True
-    return silent and version.status == "TRAINING_IN_PROGRESS"  # it lives, but its end could not be noted
+    # it lives, but its end could not be noted
+    return silent and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
 
 
 class Heartbeat:
@@ -90,23 +95,39 @@ class Heartbeat:
                 continue
 
 
+@dataclass(frozen=True)
+class Doing:
+    """What is done to a version: its status if that fails, the history's line, and what to do once it was stopped."""
+
+    failed: str
+    action: str
+    advice: str
+
+
+TRAINING = Doing("TRAINING_FAILED", "training failed", "resume() goes on")
+COPYING = Doing("COPYING_FAILED", "copying failed", "copy it again, or delete() it")
+
+
 @contextmanager
-def honest_status(store: Store, name: str) -> Iterator[None]:
+def honest_status(store: Store, name: str, doing: Doing = TRAINING) -> Iterator[None]:
     """Whatever ends the block, the version's status says so afterwards; meanwhile its heart beats."""
     heartbeat = Heartbeat(store, name)
     try:
         yield
     except BaseException as error:
         heartbeat.stop()
-        _note_failure(store, name, error)
+        _note_failure(store, name, error, doing)
         raise
     finally:
         heartbeat.stop()
+        with suppress(CustomLabelsError):  # the last beat may have come after the run's own last word
+            store.update_version(name, host=None, pid=None, heartbeat=None)
 
 
-def _note_failure(store: Store, name: str, error: BaseException) -> None:
+def _note_failure(store: Store, name: str, error: BaseException, doing: Doing) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
-        message = "Stopped by you; resume() goes on."
+        told = str(error)  # a loop tells after which epoch
+        message = told if told.startswith("Stopped by you") else f"Stopped by you; {doing.advice}."
     elif isinstance(error, CustomLabelsError | OSError):
         message = str(error)
     else:
@@ -114,11 +135,9 @@ def _note_failure(store: Store, name: str, error: BaseException) -> None:
     try:
         store.update_version(
             name,
-            Action("training failed", settings.user, name),
-            status="TRAINING_FAILED",
+            Action(doing.action, settings.user, name),
+            status=doing.failed,
             status_message=message,
-            host=None,
-            pid=None,
         )
     except CustomLabelsError as second:  # a full disk, say: the missing heartbeat will tell
         error.add_note(f"The version's status could not be written: {second}")

@@ -116,3 +116,13 @@ class Hears:
         if self._stop_hearing is not None:
             self._stop_hearing()
         super().close()  # type: ignore[misc]
+
+
+def answer_while_a_cell_runs(widget: Any) -> None:
+    """Let a widget's page be answered by the thread that it asks for; to be called after a cell's run has sent to it.
+
+    Since ipykernel 7.4 the messages of a page go to where its widget was last written from. Where a cell makes a widget
+    or tells it something, that is the main thread, which has no time before the cell has run.
+    """
+    if widget.comm is not None:
+        vars(widget.comm).pop("_reply_subshell_id", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -31,6 +31,9 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
     ----------
     project, key : str
         The project's name, and what tells it from others for ever.
+    label_handlers : mapping, optional
+        What answers the label manager (:func:`~customlabels_nb.widgets.label_manager.label_handlers`), if the page has
+        it in its panel.
     """
 
     selection = traitlets.Tuple()
@@ -44,6 +47,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         key: str,
         query: Query | None = None,
         page_size: int = 24,
+        label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         check_page_size("page_size", page_size)
         super().__init__()
@@ -67,7 +71,9 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             "instructions": self._set_instructions,
             "full": self._full,
             "picture": self._picture,
+            **(label_handlers or {}),
         }
+        self._manages_labels = label_handlers is not None
         self.hear_of(session.root)
         self._ask_for(query or session.query_type())
         self.on_msg(self.answer)
@@ -156,20 +162,21 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
 
     def _info(self) -> dict[str, Any]:
         session = self.session
-        labels = session.labels()
+        labels, record = session.labels(), session.record()
         return {
             "project": self._project,
             "split": session.split,
             "splits": session.totals(),
-            "task": session.task,
+            "task": record.task,
             "labels": [{"label": n, "colour": c} for n, c in zip(labels["label"], labels["colour"], strict=True)],
             "counts": dict(session.table.by_label),
             "statuses": dict(session.table.by_status),
             "annotators": session.annotators(),
             "has_predictions": bool(session.predictions),
             "similarity": session.can_sort_by_similarity,
-            "instructions": session.instructions,
+            "instructions": record.instructions,
             "read_only": session.read_only,
+            "manages_labels": self._manages_labels,
             "query": shown(self._query),
             "view": session.view.number,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from customlabels_nb.errors import InputError
@@ -9,7 +10,7 @@ from customlabels_nb.labeling import Query, news
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.image_table import short_name
-from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import ImagePages
 
 
@@ -22,14 +23,21 @@ class Annotator(ImagePages):
     """
 
     _esm = join_modules(STATIC / "annotator.js")
-    _css = join_styles("shared/base.css", "annotator.css")
+    _css = join_styles("shared/base.css", "annotator.css", "label_manager.css")
 
     session: DrawingSession
 
     def __init__(
-        self, session: DrawingSession, files: SessionFiles, *, project: str, key: str, query: Query | None = None
+        self,
+        session: DrawingSession,
+        files: SessionFiles,
+        *,
+        project: str,
+        key: str,
+        query: Query | None = None,
+        label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
-        super().__init__(session, files, project=project, key=key, query=query)
+        super().__init__(session, files, project=project, key=key, query=query, label_handlers=label_handlers)
         self.handlers |= {"image": self._image, "save": self._save, "region": self._region}
 
     @property

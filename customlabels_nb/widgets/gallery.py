@@ -57,7 +57,9 @@ class Gallery(EditedPages):
     ) -> None:
         if mode not in MODES:
             raise InputError(f"mode={mode!r} is not known; use one of {MODES!r}.")
-        super().__init__(session, files, project=project, key=key, query=query, page_size=page_size)
+        super().__init__(
+            session, files, project=project, key=key, query=query, page_size=page_size, label_handlers=label_handlers
+        )
         self._mode = mode
         self._submitted: list[Callable[[Any], object]] = []
         self._undone: list[Callable[[], object]] = []
@@ -65,9 +67,7 @@ class Gallery(EditedPages):
             "upload begin": self._begin_upload,
             "upload part": self._add_part,
             "upload end": self._end_upload,
-            **(label_handlers or {}),
         }
-        self._manages_labels = label_handlers is not None
 
     # -- ipyannotations' conventions ----------------------------------------------------------------
 
@@ -97,9 +97,6 @@ class Gallery(EditedPages):
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         return {**super()._hello(content, buffers), "mode": self._mode}
-
-    def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "manages_labels": self._manages_labels}
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
         if op != "submit":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import nbformat
@@ -33,8 +34,8 @@ def test_key_drag_next(lab: Lab) -> None:
     # typed ahead of the pictures: each key is for the image that it was meant for
     annotator.press(*["n", "PageDown"] * 4, "2", "k", "Enter", "Enter", "Enter", "n", "Enter")
     expect(annotator.root.locator(".empty p")).to_have_text("9 of 9 images were looked at.")
-    statuses = annotator.page.value("project.train_set.images['status'].value_counts().to_dict()")
     assert annotator.stored(0) == [("pear", 50, 40, 100, 100)]
+    statuses = annotator.page.value("project.train_set.images['status'].value_counts().to_dict()")
     assert annotator.stored(1) == [("apple", 50, 40, 100, 101)]
     assert annotator.stored(2) == [("plum", 50, 40, 100, 102)]
     assert (annotator.stored(3), statuses) == ([], {"labelled": 9})
@@ -259,6 +260,22 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     marks = "project.train_set.annotations"
     assert annotator.page.value(f"{marks}[{marks}['left'].isna()]['label'].tolist()") == ["pear"]
     assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]
+    # what a model says of the whole image is dashed, too
+    whole = "pd.DataFrame({'image': [names[3]], 'label': ['plum'], 'confidence': [0.7]})"
+    client.execute(f"project.add_predictions({whole}, model='w')", reply=True)
+    annotator.press("PageDown")
+    annotator.expect_image("3.png")
+    root.locator(".row", has_text="− whole image").click()
+    said = root.locator("[data-whole]:visible")
+    expect(said).to_have_text("plum0.70 · accept", timeout=8_000)
+    assert annotator.page.value(f"(~{marks}['image'].eq(names[3])).all().item()")
+    annotator.press("a")
+    expect(root.locator("[data-whole='plum']")).to_have_text("plum✓")
+    annotator.press("Control+z")
+    expect(said).to_have_text("plum0.70 · accept")
+    said.click()
+    annotator.expect_saved()
+    assert annotator.page.value(f"{marks}.loc[{marks}['image'].eq(names[3]), 'label'].tolist()") == ["plum"]
 
 
 PRECISE = """
@@ -613,19 +630,95 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     page.screenshot("annotator-empty")
 
 
+def test_labels_are_found_and_added_however_narrow_it_is(lab: Lab) -> None:
+    annotator = opened(lab, project=PROJECT.replace('("apple"', '("applesauce", "apple"'), width=700)
+    page, root = annotator.page, annotator.root
+    expect(root).to_have_class(re.compile("narrow"))
+    current = root.locator(".side.left .label.current")
+    for typed, keys, label in (
+        ("app", ["Enter"], "applesauce"),
+        ("apple", ["Enter"], "apple"),  # the one of that very name, though another begins with it
+        ("appl", ["ArrowUp", "Enter"], "appl"),  # new, though others begin with it
+        ("zebra", ["Enter"], "zebra"),
+    ):
+        annotator.press("/")
+        page.page.keyboard.type(typed)
+        annotator.press(*keys)
+        expect(current).to_have_attribute("data-label", label)
+    assert annotator.status() == "unlabelled"  # no letter of them was taken for a key
+    annotator.drag((50, 40), (150, 140))
+    assert annotator.stored() == [("zebra", 50, 40, 100, 100)]
+    # nothing to copy, nothing copied: it is said
+    annotator.press("Control+c")
+    expect(root.locator(".notice")).to_contain_text("Nothing is selected to copy")
+    annotator.press("Control+v")
+    expect(root.locator(".notice")).to_contain_text("Nothing was copied yet")
+
+
+def test_labels_midway_and_their_manager(lab: Lab) -> None:
+    annotator = opened(lab)
+    page, root = annotator.page, annotator.root
+    question, current = root.locator(".panel p"), root.locator(".side.left .label.current")
+
+    def type_label(name: str) -> None:
+        annotator.press("/")
+        page.page.keyboard.type(name)
+        annotator.press("Enter")
+
+    annotator.drag((50, 40), (150, 140))
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.drag((50, 40), (150, 141))
+    # a label midway: what becomes of those that are done?
+    type_label("fig")
+    expect(question).to_have_text("2 images are done already. What becomes of them when “⁨fig⁩” is added?")
+    annotator.press("Escape")
+    assert page.value("list(project.labels)") == ["apple", "pear", "plum"]
+    type_label("fig")
+    root.locator(".panel button", has_text="Send to needs review").click()
+    expect(current).to_have_attribute("data-label", "fig")
+    expect(root.locator(".right .row", has_text="Needs review")).to_have_class("row current")
+    assert [annotator.status(number) for number in range(4)] == ["needs_review"] * 2 + ["unlabelled"] * 2
+    annotator.drag((200, 40), (300, 140))  # one goes on from there, without a conflict with oneself
+    assert annotator.stored(1) == [("apple", 50, 40, 100, 101), ("fig", 200, 40, 100, 100)]
+    assert [annotator.status(number) for number in range(2)] == ["needs_review", "labelled"]
+    type_label("kiwi")
+    expect(question).to_contain_text("1 image is done already.")
+    root.locator(".panel button", has_text="don't ask again").click()
+    expect(current).to_have_attribute("data-label", "kiwi")
+    type_label("lime")
+    expect(current).to_have_attribute("data-label", "lime")
+    assert annotator.status(1) == "labelled"
+    # the label manager: shapes follow at once
+    root.locator(".toolbar button", has_text="Labels…").click()
+    manager = root.locator(".panel .label-manager")
+    expect(manager.locator(".label-row")).to_have_count(6)
+    expect(manager.locator(".label-list")).to_be_focused()
+    annotator.press("F2")
+    page.page.keyboard.type("Apfel")
+    annotator.press("Enter")
+    expect(annotator.rows().first).to_contain_text("Apfel", timeout=8_000)
+    page.screenshot("annotator-labels")
+    annotator.press("Escape")
+    expect(root.locator(".panel")).to_be_hidden()
+    annotator.press("1")
+    annotator.drag((200, 160), (300, 260))
+    assert [row[0] for row in annotator.stored(1)] == ["Apfel", "Apfel", "fig"]
+    expect(root.locator(".notice")).to_have_count(0)  # nothing of that was done elsewhere
+
+
 def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     annotator = opened(
         lab, project='draw(4)\nproject = cl.create_project("things")\nproject.add_images("photos", progress=False)\n'
     )
     page, root = annotator.page, annotator.root
     annotator.drag((50, 40), (150, 140))
-    expect(root.locator(".notice")).to_contain_text("Choose or add a label first")
-    annotator.press("/")
-    page.page.keyboard.type("first one")
+    expect(root.locator(".notice")).to_contain_text("Type the name of its label")
+    page.page.keyboard.type("first one")  # R and N mean something where no field takes them
     annotator.press("Enter")
     expect(annotator.label_button("first one")).to_be_visible()
-    annotator.drag((50, 40), (150, 140))
     assert annotator.stored() == [("first one", 50, 40, 100, 100)]
+    assert annotator.status() == "labelled"
     assert page.value("project.task") == "boxes"
     annotator.press("PageDown", "PageDown")
     annotator.expect_image("2.png")

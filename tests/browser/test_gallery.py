@@ -231,6 +231,41 @@ def test_one_at_a_time(lab: Lab) -> None:
     expect(gallery.root.locator(".stage .chip")).to_have_count(0)
 
 
+def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
+    labels = "".join(f"project.labels.add('name number {n}')\n" for n in range(4, 10))
+    project = PROJECT.replace("single-label", "multi-label").format(count=48) + labels
+    page = lab.open(notebook(SETUP + project, SHOW.format(size=48)), width=1000, height=600)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    # a page taller than the window follows the keys
+    gallery.press("Home", *["ArrowDown"] * 6)
+    expect(gallery.root.locator(".tile.focused")).to_be_in_viewport(ratio=0.9)
+    gallery.press("Home")
+    expect(gallery.tile(0)).to_be_in_viewport(ratio=0.9)
+    # the element that has the keyboard says which of them it is
+    assert gallery.root.get_attribute("aria-activedescendant") == gallery.tile(0).get_attribute("id")
+    gallery.press("End")
+    expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
+    gallery.press("?")  # what is opened is where people look
+    expect(gallery.root.locator(".panel-body header")).to_be_in_viewport()
+    expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
+    gallery.press("Escape")
+    # each label that an image has, and more than six are counted
+    gallery.press("1", "2", "3")
+    below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
+    assert [gallery.chips(47).nth(at).evaluate(below) for at in range(3)] == [True] * 3
+    gallery.press("4", "5", "6", "7", "8")
+    expect(gallery.chips(47)).to_have_count(5)
+    expect(gallery.tile(47).locator(".caption .count")).to_have_text("+3")
+    gallery.expect_saved()
+    # what the nine keys mean, however narrow it is
+    for width in (1000, 700):
+        page.page.set_viewport_size({"width": width, "height": 600})
+        expect(gallery.root).to_have_class(re.compile("narrow"))
+        listed = gallery.root.locator(".labelbar .label")
+        assert listed.evaluate_all(f"nodes => nodes.slice(0, 9).every({below})")
+
+
 def test_finding_adding_and_uploading(lab: Lab) -> None:
     gallery = opened(lab, count=6)
     root = gallery.root

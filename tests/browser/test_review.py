@@ -144,6 +144,38 @@ def test_truth_beside_prediction(lab: Lab) -> None:
     assert (found["002"], found["003"]) == ("pear", "pear")
 
 
+#: A model draws a pear on two images: 4 has the label of a whole image, 10 was looked at and has nothing on it.
+DRAWN = """
+said = pd.DataFrame({"image": [images[4], images[10]], "label": "pear", "left": 1.0, "top": 1.0, "width": 9.0,
+                     "height": 9.0, "confidence": [0.9, 0.8]})
+project.add_predictions(said, model="boxes")
+LabellingSession(project._store, project.root).set_status([images[10]], "labelled")
+r = project.review()
+r
+"""
+
+
+def test_a_predicted_box_never_becomes_a_label_of_the_whole_image(lab: Lab) -> None:
+    review = opened(lab, show=DRAWN)
+    assert review.names()[:2] == ["002", "004"]
+    review.choose("show", "disagrees")
+    expect(review.root.locator(".position")).to_have_text("1–4 of 4")
+    drawn = [review.names().index(name) for name in ("004", "010")]
+    for index in drawn:
+        expect(review.tile(index).locator(".chip.predicted")).to_have_attribute("title", re.compile("project.annotate"))
+        review.tile(index).locator(".chip.predicted").click()
+        review.root.focus()
+        review.press("+")
+        expect(review.root.locator(".notice")).to_contain_text("accepted in project.annotate()")
+    review.press("Control+a", "+")  # of all of them, only what was said of whole images is taken over
+    expect(review.chips(review.names().index("002"))).to_have_text("pear")
+    review.expect_saved()
+    found = review.labelled()
+    assert {name: found.get(name) for name in ("002", "003", "004", "010")} == {
+        "002": "pear", "003": "pear", "004": "apple", "010": None,
+    }  # fmt: skip
+
+
 def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     review = opened(lab)
     client = review.page.kernel_client()

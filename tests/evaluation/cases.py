@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from hypothesis import strategies as st
 
+from customlabels_nb.evaluation.outcomes import Steps
+
 HOSTILE = (
     "<script>alert(1)</script>",
     '" onmouseover="alert(2)',
@@ -95,3 +97,33 @@ def single_label_cases(draw: Any) -> tuple[list[int], npt.NDArray[np.float64]]:
     if draw(st.booleans()):
         weights = np.ceil(weights)  # equal confidences
     return truth, weights / weights.sum(axis=1, keepdims=True)
+
+
+@st.composite
+def multi_label_cases(draw: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Which of 2 to 5 labels 1 to 25 images have, at least one has one, and confidences; ties are common."""
+    n, k = draw(st.integers(1, 25)), draw(st.integers(2, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    has = rng.random((n, k)) < draw(st.sampled_from([0.1, 0.5, 0.9]))
+    has[rng.integers(n), rng.integers(k)] = True
+    confidence = np.clip(has * rng.random() + rng.random((n, k)), 0, 1)
+    return has, confidence.round(draw(st.sampled_from([1, 2, 12])))
+
+
+def multi_label_tables(
+    has: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Truth, in which each image has a row, and dense predictions."""
+    _, predictions = tables([None] * len(has), confidence)
+    names = [f"label {j}" for j in range(has.shape[1])]
+    rows = [
+        (f"image {i}.jpg", name)
+        for i, row in enumerate(has.tolist())
+        for name in ([name for name, true in zip(names, row, strict=True) if true] or [None])
+    ]
+    return pd.DataFrame(rows, columns=["image", "label"]), predictions
+
+
+def steps(truth: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64]) -> Steps:
+    """The steps of one label of a classifier whose predictions have every image."""
+    return Steps.of(truth, confidence, int(truth.sum()))

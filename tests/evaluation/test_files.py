@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
 
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.summary import evaluation_snapshot, evaluation_summary, summary_file_name
+from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
 from tests.evaluation.cases import HOSTILE, caps_and_watches, random_tables, tables
+from tests.evaluation.scenes import scene
 
 ENDED = datetime(2019, 11, 21, 7, 30, 23, 910943, tzinfo=UTC)
-TRAINING, EVALUATION = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,15 @@ def test_summary_sorts_labels_by_f1_and_leaves_empty_cells_out() -> None:
     assert all(cell["Value"] > 0 for cell in cells)
 
 
+def test_summary_of_a_detector() -> None:
+    found = evaluate(*scene(30, ["cat", "dog", "bird"]))
+    means = evaluation_summary(found)["AggregatedEvaluationResults"]
+    assert set(means) == {"Precision", "Recall", "F1Score", "AveragePrecision", "AverageRecall"}
+    assert means["AveragePrecision"] == found.figure("mean_average_precision")
+    assert means["AverageRecall"] == found.figure("mean_average_recall")
+    assert 0.3 < means["AveragePrecision"] < means["AverageRecall"] <= 1
+
+
 def test_dates_are_written_in_utc() -> None:
     moment = datetime(2020, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))
     found = evaluate(*random_tables(5, ["a", "b"]))
@@ -69,76 +82,6 @@ def test_dates_are_written_in_utc() -> None:
     assert details["EvaluationEndTimestamp"] == "2019-12-31T23:00:00.000000"
     now = datetime.fromisoformat(evaluation_summary(found)["EvaluationDetails"]["EvaluationEndTimestamp"])
     assert abs(datetime.now(UTC).replace(tzinfo=None) - now) < timedelta(minutes=1)
-
-
-def test_snapshot_lines_are_manifest_lines(published: Evaluation) -> None:
-    lines = list(evaluation_snapshot(published, created=ENDED))
-    assert len(lines) == 624
-    line = json.loads(lines[385])  # one of the seven caps that are below the threshold of CAP
-    assert line["source-ref"] == "s3://bucket/385.jpg"
-    assert line[f"{TRAINING}-0"] == 1
-    assert line[f"{TRAINING}-0-metadata"] == {
-        "confidence": 1,
-        "job-name": f"{TRAINING}-job",
-        "class-name": "CAP",
-        "human-annotated": "yes",
-        "creation-date": "2019-11-21T07:30:23.910",
-        "type": "groundtruth/image-classification",
-    }
-    assert line[f"{EVALUATION}-0-metadata"] == {
-        "confidence": 0.978,
-        "job-name": f"{EVALUATION}-job",
-        "class-name": "CAP",
-        "human-annotated": "no",
-        "creation-date": "2019-11-21T07:30:23.910",
-        "type": "groundtruth/image-classification",
-        f"{EVALUATION}-details": {
-            "version": 1,
-            "is-true-positive": False,
-            "is-true-negative": False,
-            "is-false-positive": False,
-            "is-false-negative": True,
-            "is-present-in-ground-truth": True,
-            "ground-truth-labelling-jobs": [f"{TRAINING}-job"],
-        },
-    }
-    attributes = set(line) - {"source-ref"}
-    assert attributes == {f"{name}{end}" for name in (f"{TRAINING}-0", f"{EVALUATION}-0", f"{EVALUATION}-1")
-                          for end in ("", "-metadata")}  # fmt: skip
-
-
-def test_snapshot_counts_again_what_the_table_says() -> None:
-    truth, predictions = random_tables(60, ["a", "b", "c"])
-    found = evaluate(truth, predictions, images=[*truth["image"], "nothing on it.jpg"])
-    rows = []
-    for text in evaluation_snapshot(found):
-        line = json.loads(text)
-        for name, metadata in line.items():
-            if name.startswith(EVALUATION) and name.endswith("-metadata"):
-                details = metadata[f"{EVALUATION}-details"]
-                results = [key for key, value in details.items() if key.startswith(("is-true", "is-false")) and value]
-                assert len(results) == 1
-                rows.append((metadata["class-name"], results[0], metadata["confidence"], details))
-    table = pd.DataFrame(rows, columns=["label", "result", "confidence", "details"])
-    assert len(table) == 61 * 3  # every label of every image
-    counts = table.groupby(["label", "result"]).size().unstack(fill_value=0)
-    for result, column in (("is-true-positive", "tp"), ("is-false-positive", "fp"), ("is-false-negative", "fn")):
-        assert counts[result].tolist() == found.per_label[column].tolist()
-    present = table["details"].map(lambda details: details["is-present-in-ground-truth"])
-    assert present.groupby(table["label"]).sum().tolist() == found.per_label["test_images"].tolist()
-    assert present.equals(table["result"].isin(["is-true-positive", "is-false-negative"]))
-
-
-def test_hostile_names_survive_in_json() -> None:
-    truth, predictions = random_tables(40, HOSTILE)
-    odd = "folder\udcff\n/\u2028.jpg"
-    truth["image"] = truth["image"].replace("image 0.jpg", odd)
-    predictions["image"] = predictions["image"].replace("image 0.jpg", odd)
-    lines = list(evaluation_snapshot(evaluate(truth, predictions)))
-    assert all(len(line.splitlines()) == 1 for line in lines)
-    assert json.loads(lines[0].encode("utf-8"))["source-ref"] == odd
-    names = {json.loads(line)[f"{TRAINING}-0-metadata"]["class-name"] for line in lines}
-    assert names <= set(HOSTILE)
 
 
 @pytest.mark.parametrize(
@@ -152,3 +95,109 @@ def test_hostile_names_survive_in_json() -> None:
 )
 def test_file_names_lead_nowhere_else(parts: tuple[str, ...], name: str) -> None:
     assert summary_file_name(*parts) == name
+
+
+# -- read again -----------------------------------------------------------------------------------------
+def kept(folder: Path, content: Any, name: str = "EvaluationResultSummary-fruit-1.json") -> Path:
+    (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return folder / name
+
+
+@pytest.mark.parametrize("case", [random_tables(40, HOSTILE), scene(30, HOSTILE)])
+def test_a_summary_is_read_back(tmp_path: Path, case: Any) -> None:
+    found = evaluate(*case)
+    content = evaluation_summary(found, project_version_arn="arn:1", ended=ENDED, training_images=7)
+    path = kept(tmp_path, summary_bytes(content))
+    for place in (path, str(path), tmp_path):
+        again = cl.read_evaluation_summary(place)
+        assert (again.project_version_arn, again.ended) == ("arn:1", ENDED)
+        assert (again.training_images, again.test_images) == (7, len(found.outcomes.images))
+        assert again.labels == found.outcomes.labels
+    values = found.summary.set_index("figure")["value"]
+    assert again.summary.set_index("figure")["value"].to_dict() == values[again.summary["figure"]].to_dict()
+    assert ("mean_average_precision" in set(again.summary["figure"])) == (found.task == "detection")
+    columns = list(again.per_label.columns)
+    expected = found.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
+    assert again.per_label.to_numpy().tolist() == expected.to_numpy().tolist()
+    if found.task == "detection":
+        assert again.confusion_matrix is None
+    else:
+        assert again.confusion_matrix is not None
+        assert again.confusion_matrix.equals(found.confusion_matrix.to_frame("truth"))
+    assert "arn:1: 9 labels, f1 0." in repr(again)
+    assert "\n" + HOSTILE[7] not in repr(again)
+
+
+def test_the_other_forms_of_the_service_are_read(tmp_path: Path, published: Evaluation) -> None:
+    content = evaluation_summary(published, ended=ENDED)
+    means = content["AggregatedEvaluationResults"]
+    content["AggregatedEvaluationResults"] = {"ConfusionMatrix": means.pop("ConfusionMatrix"), "Metrics": means}
+    del content["EvaluationDetails"]["Labels"], content["EvaluationDetails"]["NumberOfTrainingImages"]
+    again = cl.read_evaluation_summary(kept(tmp_path, content, "EvaluationSummary-project-1.json").parent)
+    assert again.summary["value"].tolist() == [published.figure(name) for name in ("f1", "precision", "recall")]
+    assert again.labels == ("CAP", "WATCH")
+    assert again.training_images is None
+    assert again.confusion_matrix is not None
+    assert again.confusion_matrix.loc["WATCH", "CAP"] == pytest.approx(2 / 390)
+
+
+def change(content: dict[str, Any], *way: Any, to: Any) -> dict[str, Any]:
+    result = json.loads(json.dumps(content))
+    part = result
+    for key in way[:-1]:
+        part = part[key]
+    if to is KeyError:
+        del part[way[-1]]
+    else:
+        part[way[-1]] = to
+    return result
+
+
+AGGREGATED, DETAILS, PER_LABEL = "AggregatedEvaluationResults", "EvaluationDetails", "LabelEvaluationResults"
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        (lambda content: b"", "isn't JSON"),
+        (lambda content: b"\xff\xfe{", "isn't JSON"),
+        (lambda content: b"[" * 100_000, "isn't JSON"),
+        (lambda content: json.dumps(content).replace("0.97", "NaN").encode(), "isn't JSON"),
+        (lambda content: [content], "it is no object"),
+        (lambda content: {"images": []}, "EvaluationDetails is missing"),
+        (lambda content: change(content, AGGREGATED, to=KeyError), "AggregatedEvaluationResults is missing"),
+        (lambda content: change(content, AGGREGATED, "F1Score", to="high"), "F1Score is 'high', no number"),
+        (lambda content: change(content, AGGREGATED, "Recall", to=KeyError), "has no Recall"),
+        (lambda content: change(content, AGGREGATED, "Metrics", to=[]), "Metrics is no object"),
+        (lambda content: change(content, AGGREGATED, "ConfusionMatrix", 0, to=1), r"ConfusionMatrix\[0\] is no object"),
+        (lambda content: change(content, AGGREGATED, "ConfusionMatrix", 0, "Value", to=True), "Value is True"),
+        (lambda content: change(content, AGGREGATED, "ConfusionMatrix", 0, "PredictedLabel", to="?"), "names a label"),
+        (lambda content: change(content, DETAILS, "Labels", to="CAP"), "Labels is no list"),
+        (lambda content: change(content, DETAILS, "Labels", 0, to=None), "None stands for a label"),
+        (lambda content: change(content, DETAILS, "EvaluationEndTimestamp", to="soon"), "no date"),
+        (lambda content: change(content, DETAILS, "NumberOfTestingImages", to=-1), "no number of images"),
+        (lambda content: change(content, PER_LABEL, to={}), "LabelEvaluationResults is no list"),
+        (lambda content: change(content, PER_LABEL, 1, "Metrics", to=KeyError), r"\[1\].Metrics is missing"),
+        (lambda content: change(content, PER_LABEL, 0, "Metrics", "Threshold", to=None), "Threshold is None"),
+    ],
+)
+def test_what_is_no_summary_is_refused(
+    tmp_path: Path, published: Evaluation, changed: Callable[[Any], Any], match: str
+) -> None:
+    path = kept(tmp_path, changed(evaluation_summary(published, ended=ENDED)))
+    with pytest.raises(InputError, match=match) as caught:
+        cl.read_evaluation_summary(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_summary_that_is_not_there(tmp_path: Path, published: Evaluation) -> None:
+    with pytest.raises(InputError, match="can't be read"):
+        cl.read_evaluation_summary(tmp_path / "nothing.json")
+    with pytest.raises(InputError, match="a folder with no EvaluationResultSummary"):
+        cl.read_evaluation_summary(tmp_path)
+    kept(tmp_path, evaluation_summary(published))
+    kept(tmp_path, evaluation_summary(published), "EvaluationSummary-other.json")
+    with pytest.raises(InputError, match="a folder with 2 evaluation summaries"):
+        cl.read_evaluation_summary(tmp_path)
+    with pytest.raises(InputError, match="is a URL"):
+        cl.read_evaluation_summary("s3://bucket/EvaluationResultSummary.json")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.metrics import log_loss
 from customlabels_nb.tables import PALETTE, normalise_annotations
 from tests.evaluation.cases import random_tables, tables
 
@@ -15,7 +18,7 @@ TRUTH, PREDICTIONS = tables([0, 1], [[0.6, 0.4], [0.2, 0.8]], ["apple", "pear"])
 def test_confidences_outside_0_to_1(confidence: object) -> None:
     wrong = PREDICTIONS.astype({"confidence": "object"})
     wrong.loc[1, "confidence"] = confidence
-    with pytest.raises(TableError, match=r"image 0\.jpg.*pear"):
+    with pytest.raises(TableError, match=rf"image 0\.jpg.*pear.*{re.escape(repr(confidence))}\.$"):
         evaluate(TRUTH, wrong)
 
 
@@ -30,24 +33,90 @@ def test_repeated_pairs(which: str) -> None:
 def test_two_labels_on_one_image() -> None:
     truth = pd.concat([TRUTH, pd.DataFrame({"image": ["image 1.jpg"], "label": ["apple"]})])
     with pytest.raises(TableError, match=r"image 1\.jpg.*apple.*pear.*multi-label"):
-        evaluate(truth, PREDICTIONS)
-    assert evaluate(truth, PREDICTIONS, task="multi-label").figure("labels") == 2
+        evaluate(truth, PREDICTIONS, task="single-label")
+    assert evaluate(truth, PREDICTIONS).task == "multi-label"
 
 
 @pytest.mark.parametrize(
-    ("truth", "predictions", "images"),
+    ("truth", "predictions", "images", "words"),
     [
-        (TRUTH[:0], PREDICTIONS[:0], None),
-        (TRUTH[:0], PREDICTIONS, None),
-        (TRUTH, PREDICTIONS[:0], None),
-        (TRUTH, PREDICTIONS, []),
-        (TRUTH, PREDICTIONS, ["other.jpg"]),
-        (TRUTH.assign(label=None), PREDICTIONS, None),
+        (TRUTH[:0], PREDICTIONS[:0], None, "no test image"),
+        (TRUTH, PREDICTIONS, [], "no test image"),
+        (TRUTH[:0], PREDICTIONS[:0], ["a.jpg"], "neither truth nor predictions have a label"),
+        (TRUTH.assign(label=None), PREDICTIONS[:0], None, "neither truth nor predictions have a label"),
+        (TRUTH, PREDICTIONS, ["other.jpg"], r"truth has no row.*'image 0\.jpg'.*'other\.jpg'"),
+        (
+            TRUTH,
+            PREDICTIONS.assign(image="photos/image 0.jpg"),
+            TRUTH["image"],
+            r"predictions has no row.*photos/image",
+        ),
     ],
 )
-def test_nothing_to_evaluate(truth: pd.DataFrame, predictions: pd.DataFrame, images: list[str] | None) -> None:
-    with pytest.raises(NotEnoughDataError):
-        evaluate(truth, predictions, images)
+def test_nothing_to_evaluate(truth: pd.DataFrame, predictions: pd.DataFrame, images: object, words: str) -> None:
+    with pytest.raises(NotEnoughDataError, match=words):
+        evaluate(truth, predictions, images)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("thresholds", [None, 0, 0.5, "cross-validated"])
+def test_without_predictions_everything_is_missed(task: str, thresholds: object) -> None:
+    found = evaluate(TRUTH, PREDICTIONS[:0], task=task, thresholds=thresholds)  # type: ignore[arg-type]
+    assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert found.per_label["undefined"].all()
+    assert [found.figure(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
+    assert found.per_image["result"].tolist() == ["false negative"] * 2
+    assert found.confusion_matrix.counts.sum() == 0
+    assert any("don't know apple, pear" in note for note in found.notes)
+    assert any("2 of 2 test images have no predictions" in note for note in found.notes)
+    assert len(found.curve("pear")) == 2
+    assert found.precision_recall("pear")["recall"].tolist() == [0]
+
+
+@pytest.mark.parametrize("truth", [TRUTH[:0], TRUTH.assign(label=None)])
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("thresholds", [None, "cross-validated"])
+def test_without_truth_every_prediction_is_wrong(truth: pd.DataFrame, task: str, thresholds: str | None) -> None:
+    found = evaluate(truth, PREDICTIONS, task=task, thresholds=thresholds)
+    assert found.thresholds.tolist() == [0.5, 0.5]
+    assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert found.summary[["value"]].notna().all(axis=None)
+    assert found.summary["low"].isna().all()
+    assert found.figure("f1") == 0
+    assert log_loss(found.outcomes) >= 0  # type: ignore[arg-type]
+    assert any("No test image has apple, pear" in note for note in found.notes)
+    assert any("2 of 2 test images have no label" in note for note in found.notes)
+
+
+def test_one_label_alone() -> None:
+    found = evaluate(*tables([0, 0, 0], [[0.9], [0.6], [0.2]], ["apple"]))
+    assert found.per_label[["f1", "threshold", "tp"]].to_numpy().tolist() == [[1, 0.1, 3]]
+    assert found.confusion_matrix.counts.tolist() == [[3]]
+    none = evaluate(*tables([0, None, None], [[0.9], [0.6], [0.2]], ["apple"]))
+    assert none.per_label[["tp", "fp", "threshold"]].to_numpy().tolist() == [[1, 0, 0.75]]
+
+
+def test_labels_in_one_table_only() -> None:
+    truth, predictions = TRUTH.replace("pear", "plum"), PREDICTIONS.replace("apple", "fig")
+    table = evaluate(truth, predictions).per_label.set_index("label")
+    assert table.index.tolist() == ["apple", "fig", "pear", "plum"]
+    assert table["test_images"].tolist() == [1, 0, 0, 1]
+    assert table["tp"].sum() == 0
+    assert table["fn"].tolist() == [1, 0, 0, 1]
+
+
+def test_images_of_neither_table() -> None:
+    found = evaluate(TRUTH, PREDICTIONS, images=[*TRUTH["image"], "bare.jpg"], thresholds=0)
+    assert found.figure("test_images") == 3
+    assert found.per_label["fp"].tolist() == [1, 1]  # nothing is predicted for the bare one
+    assert any("1 of 3 test images have no predictions" in note for note in found.notes)
+    assert any("1 of 3 test images have no label" in note for note in found.notes)
+
+
+def test_images_that_share_nothing_are_pointed_out() -> None:
+    found = evaluate(TRUTH, PREDICTIONS.assign(image="photos/" + PREDICTIONS["image"]))
+    assert found.figure("f1") == 0
+    assert any("No image has both labels and predictions" in note and "'image'" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +125,21 @@ def test_nothing_to_evaluate(truth: pd.DataFrame, predictions: pd.DataFrame, ima
         ({"truth": TRUTH.drop(columns="label")}, TableError, "truth needs a column 'label'"),
         ({"predictions": PREDICTIONS.drop(columns="confidence")}, TableError, "needs a column 'confidence'"),
         ({"truth": [("a.jpg", "apple")]}, InputError, "truth is a DataFrame"),
+        ({"truth": pd.concat([TRUTH, TRUTH["label"]], axis=1)}, TableError, "'label' twice"),
         ({"truth": TRUTH.assign(image=None)}, TableError, "'image' of truth has empty cells"),
         ({"predictions": PREDICTIONS.assign(label="")}, LabelError, "1 to 256 characters"),
         ({"images": "image 0.jpg"}, InputError, "images='image 0.jpg' is one name"),
         ({"images": pd.DataFrame({"path": ["a"]})}, TableError, "images needs a column 'image'"),
+        (
+            {"images": pd.DataFrame([["a", "b"]], columns=["image", "image"])},
+            TableError,
+            "images has the column 'image' twice",
+        ),
+        (
+            {"images": pd.DataFrame([["a", 1, 2]], columns=["image", 1, "1"])},
+            TableError,
+            "images has the column '1' twice",
+        ),
         ({"images": ["a", "a"]}, TableError, "names 'a' twice"),
         ({"images": ["a", None]}, TableError, "empty cells"),
         ({"task": "boxes"}, InputError, "task='boxes'"),

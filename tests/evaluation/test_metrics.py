@@ -8,13 +8,20 @@ from hypothesis import given, settings
 from sklearn import metrics as sk
 
 from customlabels_nb.evaluation import evaluate
-from customlabels_nb.evaluation.confusion import confusion_matrix
-from customlabels_nb.evaluation.metrics import average_precision, bootstrap_intervals, log_loss
+from customlabels_nb.evaluation.metrics import log_loss
 from customlabels_nb.evaluation.scores import make_scores
-from tests.evaluation.cases import one_label, random_tables, single_label_cases, tables
+from tests.evaluation.cases import (
+    multi_label_cases,
+    multi_label_tables,
+    one_label,
+    random_tables,
+    single_label_cases,
+    tables,
+)
 
 OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 SingleLabel = tuple[list[int], npt.NDArray[np.float64]]
+MultiLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
 PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precision", "test_images"]
 
@@ -23,9 +30,8 @@ PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precisi
 @given(one_label())
 def test_average_precision_is_scikit_learns(case: OneLabel) -> None:
     truth, confidence = case
-    assert average_precision(truth, confidence) == pytest.approx(
-        sk.average_precision_score(truth, confidence), abs=1e-9
-    )
+    scores = make_scores(*tables([0 if has else 1 for has in truth], np.stack([confidence, 1 - confidence], axis=1)))
+    assert scores.average_precision(0) == pytest.approx(sk.average_precision_score(truth, confidence), abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)
@@ -46,7 +52,7 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
     assert found.figure("mean_average_precision") == pytest.approx(
         np.mean([sk.average_precision_score(has[:, j], confidence[:, j]) for j in np.flatnonzero(here)])
     )
-    assert log_loss(found.scores) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
+    assert log_loss(found.outcomes) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)
@@ -54,7 +60,7 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
 def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None:
     truth, confidence = case
     scores = make_scores(*tables(truth, confidence))
-    found = confusion_matrix(scores, np.zeros(confidence.shape[1]))
+    found = scores.confusion(np.zeros(confidence.shape[1]))
     expected = sk.confusion_matrix(truth, confidence.argmax(axis=1), labels=range(confidence.shape[1]))
     assert found.counts.tolist() == expected.T.tolist()
     columns, rows = found.values("truth").sum(axis=0), found.values("prediction").sum(axis=1)
@@ -64,7 +70,7 @@ def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None
 
 def test_columns_and_dtypes_of_the_label_table() -> None:
     table = evaluate(*random_tables(30, ["b", "a"])).per_label
-    assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined"]
+    assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined", "f1_low", "f1_high"]
     assert [table[name].dtype for name in ("f1", "threshold", "test_images", "undefined")] == [
         np.float64, np.float64, np.int64, np.bool_,
     ]  # fmt: skip
@@ -181,20 +187,27 @@ def test_multi_label() -> None:
     assert "accuracy" not in found.summary["figure"].tolist()
     assert "predicted" not in found.per_image.columns
     expected = sk.log_loss([1, 1, 1, 0, 0, 1], predictions["confidence"])
-    assert log_loss(found.scores) == pytest.approx(expected)
+    assert log_loss(found.outcomes) == pytest.approx(expected)
 
 
-def test_bootstrap_equals_drawing_the_images_one_by_one() -> None:
-    scores = make_scores(*random_tables(60, ["a", "b", "c"], seed=3))
-    thresholds = np.full(3, 0.4)
-    intervals = bootstrap_intervals(scores, thresholds, resamples=4000)
-    rng, drawn = np.random.default_rng(1), []
-    for _ in range(2000):
-        pick = rng.integers(0, 60, 60)
-        truth, accepted = scores.truth[pick], scores.accepted(thresholds)[pick]
-        f1 = 2 * (truth & accepted).sum(axis=0) / (truth.sum(axis=0) + accepted.sum(axis=0))
-        drawn.append(f1.mean())
-    assert intervals["f1"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.012)
+@settings(max_examples=200, deadline=None)
+@given(multi_label_cases())
+def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
+    has, confidence = case
+    found = evaluate(*multi_label_tables(has, confidence), task="multi-label")
+    accepted, here = confidence >= found.thresholds, has.any(axis=0)
+    theirs = sk.precision_recall_fscore_support(has, accepted, average=None, zero_division=0.0)
+    for name, expected in zip(("precision", "recall", "f1", "test_images"), theirs, strict=True):
+        assert found.per_label[name].to_numpy() == pytest.approx(expected, abs=1e-12)
+    assert found.per_label["f1"].to_numpy() == pytest.approx(sk.f1_score(has, accepted, average=None, zero_division=0))
+    for label in np.flatnonzero(here):
+        expected = sk.average_precision_score(has[:, label], confidence[:, label])
+        assert found.per_label["average_precision"].iloc[label] == pytest.approx(expected, abs=1e-9)
+    of_both = (accepted[:, :, None] & has[:, None, :]).sum(axis=0)
+    assert found.confusion_matrix.counts.tolist() == of_both.tolist()
+    assert found.confusion_matrix.predicted_counts.tolist() == accepted.sum(axis=0).tolist()
+    matrices = sk.multilabel_confusion_matrix(has, accepted)
+    assert found.per_label[["fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4)[:, 1:].tolist()
 
 
 def test_intervals_are_seeded() -> None:

@@ -1,84 +1,166 @@
+"""What holds for every drawing; what each of them shows is in the other test_plots files."""
+
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import cache, partial
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
-from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation import Evaluation, evaluate, fonts
-from customlabels_nb.evaluation.plots import plain, plot_confusion_matrix, plot_curves, plot_per_label
+from customlabels_nb.errors import LabelError
+from customlabels_nb.evaluation import Evaluation, evaluate, fonts, plots
+from customlabels_nb.evaluation.plots._style import plain
+from customlabels_nb.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
+from tests.evaluation.drawing import (
+    assert_apart,
+    classified,
+    compared,
+    contrast,
+    detected,
+    drawn,
+    legend_of,
+    shown_texts,
+)
 
-PLOTS = {
-    "bars": plot_per_label,
-    "curves": plot_curves,
-    "curves of one": lambda found, ax=None: plot_curves(found, ax, label=found.scores.labels[0]),
-    "matrix": lambda found, ax=None: plot_confusion_matrix(found.confusion_matrix, ax),
-    "shares": lambda found, ax=None: plot_confusion_matrix(found.confusion_matrix, ax, normalize="prediction"),
+pytestmark = pytest.mark.usefixtures("closed_figures")
+
+STRANGE = (*HOSTILE, "\u68a8", "\U0001f34e")
+
+
+def _of_first(plot: Callable[..., Axes], found: Evaluation, ax: Axes | None = None) -> Axes:
+    return plot(found, ax, label=found.outcomes.labels[0])
+
+
+def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+    return found.confusion_matrix.plot(ax, normalize)
+
+
+def _with_training(found: Evaluation, ax: Axes | None = None) -> Axes:
+    return plots.plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30))
+
+
+BOTH: dict[str, Callable[..., Axes]] = {
+    "bars": plots.plot_per_label,
+    "curves": plots.plot_curves,
+    "curves of one": partial(_of_first, plots.plot_curves),
+    "precision and recall": plots.plot_precision_recall,
+    "precision and recall of one": partial(_of_first, plots.plot_precision_recall),
+    "matrix": _matrix,
+    "shares": partial(_matrix, normalize="prediction"),
+    "confidences": plots.plot_confidences,
+    "confidences of one": partial(_of_first, plots.plot_confidences),
+    "calibration": plots.plot_calibration,
+    "calibration of one": partial(_of_first, plots.plot_calibration),
+    "support": plots.plot_support,
+    "support and training": _with_training,
 }
+PLOTS = (
+    {name: (classified, plot) for name, plot in BOTH.items()}
+    | {f"{name} of a detector": (detected, plot) for name, plot in BOTH.items()}
+    | {
+        "box sizes": (detected, plots.plot_box_sizes),
+        "box sizes of one": (detected, partial(_of_first, plots.plot_box_sizes)),
+        "comparison": (compared, plots.plot_comparison),
+    }
+)
 
 
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    plt.close("all")
-    yield
-    plt.close("all")
+@cache
+def nothing(case: str) -> Evaluation:
+    truth, predictions = random_tables(6, ["a", "b"])
+    if case == "no truth":
+        return evaluate(truth.assign(label=None), predictions, task="single-label")
+    if case == "no predictions":
+        return evaluate(truth, predictions.iloc[:0])
+    if case == "no confidence":
+        return evaluate(truth, predictions.assign(confidence=0.0))
+    return evaluate(truth[truth["label"] == "a"], predictions[predictions["label"] == "b"], truth["image"])
 
 
-def found_for(count: int) -> Evaluation:
-    return evaluate(*random_tables(max(20, 4 * count), [f"label {j:02d}" for j in range(count)]))
+def plotted(name: str, count: int = 3, ax: Axes | None = None) -> Axes:
+    make, plot = PLOTS[name]
+    return plot(make(count), ax)
 
 
-def drawn(ax: Axes) -> Figure:
-    figure = ax.figure
-    assert isinstance(figure, Figure)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure.canvas.draw()
-    return figure
-
-
-@pytest.mark.parametrize("plot", PLOTS)
-@pytest.mark.parametrize("count", [1, 3, 80])
-def test_each_plot_at_each_size(plot: str, count: int) -> None:
-    ax = PLOTS[plot](found_for(count))
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [(name, 3) for name in PLOTS]
+    + [(name, count) for name in PLOTS if "detector" not in name or "matrix" in name for count in (1, 80)],
+)
+def test_each_plot_at_each_size(name: str, count: int) -> None:
+    ax = plotted(name, count)
     assert isinstance(ax, Axes)
     figure = drawn(ax)
     assert plt.get_fignums() == [figure.number]
     assert max(figure.get_size_inches()) <= 18
+    for texts in ([*ax.get_xticklabels(), ax.xaxis.label], [*ax.get_yticklabels(), ax.yaxis.label], ax.texts):
+        assert_apart(texts)
+    assert min(text.get_fontsize() for text in shown_texts(figure)) >= 5
+
+    # no ground of its own, nor a white or black card that the notebook would lay under it
+    assert figure.get_facecolor()[3] == ax.get_facecolor()[3] == 0
+    assert _fetch_figure_metadata(figure) is None
+    in_cells = set(ax.texts) if "ground truth" in ax.get_xlabel() else set()
+    for ink in {to_rgb(text.get_color()) for text in shown_texts(figure) if text not in in_cells}:
+        assert contrast(ink, to_rgb("#fff")) > 3.9
+        assert contrast(ink, to_rgb("#111")) > 3.9
 
 
-@pytest.mark.parametrize("plot", PLOTS)
-def test_an_axes_that_is_given_is_used(plot: str) -> None:
+@pytest.mark.parametrize("name", PLOTS)
+def test_an_axes_that_is_given_is_used(name: str) -> None:
     figure, axes = plt.subplots(1, 2)
-    assert PLOTS[plot](found_for(3), axes[1]) is axes[1]
+    assert plotted(name, ax=axes[1]) is axes[1]
     assert len(plt.get_fignums()) == 1
-    assert not axes[0].lines
+    assert not axes[0].has_data()
     assert figure.patch.get_alpha() is None
+    drawn(axes[1])
+    legend = axes[1].get_legend()
+    if legend is not None:  # in the axes, where it covers no neighbour
+        assert legend.get_window_extent().x1 <= axes[1].get_window_extent().x1
 
 
-@pytest.mark.parametrize("plot", PLOTS)
-def test_no_ground_of_its_own_and_none_from_the_notebook(plot: str) -> None:
-    figure = drawn(PLOTS[plot](found_for(3)))
-    assert figure.get_facecolor()[3] == 0
-    assert _fetch_figure_metadata(figure) is None  # else a notebook lays a white or black card under it
-
-
-@pytest.mark.parametrize("plot", PLOTS)
-def test_hostile_names_are_plain_text(plot: str) -> None:
-    ax = PLOTS[plot](evaluate(*random_tables(60, [*HOSTILE, "\u68a8", "\U0001f34e"])))
-    figure = drawn(ax)
-    for text in figure.findobj(plt.Text):
+@pytest.mark.parametrize("name", [name for name in PLOTS if "detector" not in name])
+def test_hostile_names_are_plain_text(name: str) -> None:
+    make, plot = PLOTS[name]
+    ax = plot(make(len(STRANGE), labels=STRANGE))
+    for text in drawn(ax).findobj(plt.Text):
         _, is_formula = text._preprocess_math(text.get_text())
         assert is_formula in (False, "TeX")
-        assert "\n" not in text.get_text()
+    if name not in ("box sizes", "box sizes of one"):
+        assert not any("\n" in text.get_text() for text in [*ax.get_xticklabels(), *ax.get_yticklabels()])
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [plots.plot_curves, plots.plot_precision_recall, plots.plot_confidences, plots.plot_calibration,
+     plots.plot_box_sizes],
+)  # fmt: skip
+def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[..., Axes]) -> None:
+    with pytest.raises(LabelError, match="pear"):
+        plot(detected(3), label="pear")
+    assert not plt.get_fignums()
+
+
+def test_a_report_draws_them_all() -> None:
+    found = detected(3)
+    report = Report(found, training=found)
+    for name in plots.__all__:
+        if name != "plot_comparison":
+            own = getattr(report, name)()
+            drawn(own)
+    assert legend_of(report.plot_support()) == ["training", "test"]
+    assert not hasattr(Report(found).plot_support().get_legend(), "get_texts")
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("case", ["no truth", "no predictions", "no confidence", "other labels"])
+def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
+    drawn(BOTH[name](nothing(case)))
 
 
 def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +171,7 @@ def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch:
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ("Nowhere Sans", "STIXGeneral"))
     fonts._families.cache_clear()
     assert plain(name, 20) == name
-    ax = plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
+    ax = plots.plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
     assert name in [text.get_text() for text in ax.get_yticklabels()]
     assert "STIXGeneral" not in plt.rcParams["font.family"]
     drawn(ax)
@@ -100,82 +182,16 @@ def test_names_are_shortened_and_stay_in_legends() -> None:
     assert plain("short", 10) == "short"
     assert plain("a name of many words", 10) == "a name of…"
     assert plain("price in $", 20) == r"price in \$"
-    legend = plot_curves(evaluate(*random_tables(20, ["_hidden", "seen"]))).get_legend()
-    assert legend is not None
-    assert {text.get_text().strip("\u200b") for text in legend.get_texts()} == {"_hidden", "seen"}
+    assert set(legend_of(plots.plot_curves(evaluate(*random_tables(20, ["_hidden", "seen"]))))) == {"_hidden", "seen"}
 
 
-def test_bars_are_sorted_and_show_the_figures() -> None:
-    found = found_for(6)
-    ax = plot_per_label(found)
-    best_first = found.per_label.sort_values("f1", ascending=False, kind="stable")
-    assert [text.get_text() for text in ax.get_yticklabels()] == best_first["label"].tolist()
-    shown = {text.get_text() for text in ax.texts}
-    for column in ("f1", "precision", "recall", "threshold"):
-        assert {f"{value:.3f}" for value in best_first[column]} <= shown
-    low, high = ax.get_ylim()
-    assert low > high  # the first on top
-
-
-def test_bars_of_labels_without_test_images_say_nothing() -> None:
-    truth, predictions = random_tables(12, ["a", "b", "c"])
-    ax = plot_per_label(
-        evaluate(truth[truth["label"] != "c"], predictions, images=truth["image"][truth["label"] != "c"])
-    )
-    assert sum(text.get_text() == "—" for text in ax.texts) == 3
-
-
-def test_curves_mark_the_threshold() -> None:
-    found = found_for(3)
-    ax = plot_curves(found, label="label 01")
-    assert found.thresholds[1] in [line.get_xdata()[0] for line in ax.lines]
-    dots = plot_curves(found).lines
-    marked = sorted(float(line.get_xdata()[0]) for line in dots if line.get_marker() == "o")
-    assert marked == pytest.approx(sorted(found.thresholds))
-
-
-def test_of_many_labels_the_weakest_are_named() -> None:
-    found = found_for(20)
-    legend = plot_curves(found).get_legend()
-    assert legend is not None
-    texts = [text.get_text() for text in legend.get_texts()]
-    assert texts[0] == "stronger labels: 12"
-    assert set(texts[1:]) == set(found.per_label.sort_values("f1", kind="stable")["label"][:8])
-
-
-def test_matrix_writes_numbers_where_they_fit() -> None:
-    matrix = found_for(3).confusion_matrix
-    texts = [text.get_text() for text in plot_confusion_matrix(matrix).texts]
-    assert sorted(texts) == sorted(str(count) for count in matrix.counts.ravel() if count)
-    _, ax = plt.subplots(figsize=(2, 2))
-    assert not plot_confusion_matrix(found_for(80).confusion_matrix, ax).texts
-
-
-def test_matrix_text_is_legible_on_its_cell() -> None:
-    ax = plot_confusion_matrix(found_for(5).confusion_matrix)
-    cells = np.asarray(ax.images[0].get_array())
-    for text in ax.texts:
-        x, y = text.get_position()
-        ground = cells[round(y), round(x), :3]
-        ink = np.array(to_rgb(text.get_color()))
-        assert contrast(ground, ink) > 4
-
-
-def contrast(first: np.ndarray, second: np.ndarray) -> float:
-    """Of the Web Content Accessibility Guidelines, 1 to 21."""
-
-    def luminance(colour: np.ndarray) -> float:
-        linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-        return float(linear @ (0.2126, 0.7152, 0.0722))
-
-    low, high = sorted((luminance(first), luminance(second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_refusals_leave_no_figure() -> None:
-    found = found_for(3)
-    with pytest.raises(LabelError, match="pear"):
-        plot_curves(found, label="pear")
-    with pytest.raises(InputError, match="normalize='all'"):
-        plot_confusion_matrix(found.confusion_matrix, normalize="all")
-    assert not plt.get_fignums()
+@pytest.mark.parametrize("name", ["bars", "support and training", "matrix"])
+def test_of_very_many_labels_not_each_row_has_text(name: str) -> None:
+    ax = plotted(name, 260)
+    figure = drawn(ax)
+    assert figure.get_size_inches().max() <= 41
+    assert 80 < len(ax.get_yticks()) <= 260
+    for texts in (ax.get_xticklabels(), ax.get_yticklabels(), ax.texts):
+        assert_apart(texts)
+    known = classified(260).outcomes.labels
+    assert {text.get_text() for text in ax.get_yticklabels()} <= set(known)

@@ -6,14 +6,21 @@ import sys
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from PIL import Image
 
+import customlabels_nb as cl
+from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation import evaluate as evaluation_of
 from customlabels_nb.report import Report, evaluate
+from customlabels_nb.tables import normalise_annotations, normalise_images
 from tests.evaluation.cases import HOSTILE, random_tables, tables
+from tests.evaluation.scenes import scene
 
 
 class Reader(HTMLParser):
@@ -58,12 +65,31 @@ def test_html_shows_the_figures() -> None:
     assert "rows predicted, columns ground truth" in text
 
 
-def test_html_escapes_every_name() -> None:
-    report = evaluate(*random_tables(60, HOSTILE), name="<img src=x onerror=alert(3)>", details={"<i>": "<u>"})
+def test_html_of_a_detector_shows_its_figures() -> None:
+    report = evaluate(*scene(30, ["cat", "dog", "bird"]), name="pets.1")
+    text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
+    for head, figure in (
+        ("mAP", "mean_average_precision"), ("mAR", "mean_average_recall"), ("COCO mAP", "coco_map"),
+    ):  # fmt: skip
+        assert f"· {head} {report.evaluation.figure(figure):.3f}" in text
+    matrix = report.confusion_matrix
+    for row, label in enumerate(matrix.labels):
+        cells = " ".join(str(count) if count else "·" for count in matrix.counts[row].tolist())
+        assert f"{label} {cells}" in text
+    assert "background : where the other has no box" in text
+    for row in report.per_label.itertuples():
+        figures = f"{row.f1:.3f} {row.precision:.3f} {row.recall:.3f} {row.threshold:.3f} {row.test_images}"
+        assert f"{row.label} {figures} {row.tp + row.fn} {row.average_precision:.3f}" in text
+
+
+@pytest.mark.parametrize("case", [random_tables(60, HOSTILE), scene(60, HOSTILE)])
+def test_html_escapes_every_name(case: Any) -> None:
+    report = evaluate(*case, name="<img src=x onerror=alert(3)>", details={"<i>": "<u>"})
     for html in (report._repr_html_(), report.confusion_matrix._repr_html_()):
         read = Reader(html)
         assert not {"script", "img", "u"} & set(read.tags)
         assert not [name for name, _ in read.attributes if name.startswith("on")]
+        assert ("class", "clnb-report mathjax_ignore tex2jax_ignore") in read.attributes  # a label isn't typeset
         assert html.count("<style>") == html.count("</style>") == 1
         assert {"<script>alert(1)</script>", "</style><b>"} <= set(read.texts)
 
@@ -80,6 +106,24 @@ def test_many_labels_become_a_list_of_confusions() -> None:
     assert f"<td>{top['count']}</td><td>{top['share']:.3f}</td>" in html
 
 
+def test_many_labels_of_a_detector_become_a_list_of_confusions_of_labels() -> None:
+    labels = [f"label {number}" for number in range(40)]
+    html = evaluate(*scene(200, labels))._repr_html_()
+    assert ">boxes</th>" in html
+    assert '<bdi class="clnb-name" title="background"' not in html
+    assert len(html) < 100_000
+
+
+def test_of_very_many_labels_the_best_and_the_worst_are_shown() -> None:
+    report = evaluate(*random_tables(900, [f"label {number}" for number in range(300)]))
+    read = Reader(report._repr_html_())
+    best_first = report.per_label.sort_values("f1", ascending=False, kind="stable")["label"].tolist()
+    shown = [text for text in read.texts if text in set(best_first)]
+    assert shown[:100] == best_first[:50] + best_first[-50:]
+    assert "… 200 more labels in .per_label …" in read.texts
+    assert len(report._repr_html_()) < 100_000
+
+
 def test_without_confusions_the_list_says_so() -> None:
     count = 25
     confidence = [[1.0 if i == j else 0.0 for j in range(count)] for i in range(count)]
@@ -92,6 +136,10 @@ def test_text_for_terminals() -> None:
     text = repr(fruit())
     assert text.startswith("fruit.1: 27 test images, F1 ")
     assert "threshold" in text
+    assert "average_precision" not in text
+    pets = evaluate(*scene(30, ["cat", "dog"]), name="pets.1")
+    assert f", mAP {pets.evaluation.figure('mean_average_precision'):.3f}, mAR " in repr(pets)
+    assert "average_precision" in repr(pets)
     assert "Thresholds were chosen on this very test set" in text
     hostile = repr(evaluate(*tables([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["\x1b[2Jx", "y"]), name="\x1b[2J"))
     assert "\x1b" not in hostile
@@ -146,6 +194,64 @@ def test_files(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new/folder/per_label.csv"), report.per_label)
     matrix = pd.read_csv(tmp_path / "new/folder/confusion_matrix.csv", index_col=0)
     assert matrix.to_numpy().tolist() == report.confusion_matrix.counts.tolist()
+
+
+def test_files_of_a_detector(tmp_path: Path) -> None:
+    truth, predictions, images = scene(30, ["cat", "dog"])
+    report = evaluate(truth, predictions, images, name="pets.1")
+    files = {path.name: path for path in report.to(tmp_path)}
+    assert set(files) == {
+        "EvaluationResultSummary-pets.1.json", "EvaluationSnapshot-pets.1.manifest", "summary.csv",
+        "per_label.csv", "per_image.csv", "by_box_size.csv", "confusion_matrix.csv",
+    }  # fmt: skip
+    assert len(cl.read_dataset(files["EvaluationSnapshot-pets.1.manifest"]).annotations) == len(truth)
+    matrix = pd.read_csv(files["confusion_matrix.csv"], index_col=0)
+    assert list(matrix.columns) == ["cat", "dog", "background"]
+    per_image = pd.read_csv(files["per_image.csv"])
+    pd.testing.assert_frame_equal(per_image, report.per_image, check_dtype=False)
+    assert cl.read_evaluation_summary(tmp_path).per_label["label"].tolist()[0] in ("cat", "dog")
+
+
+def test_a_report_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
+    report = evaluate(*random_tables(27, ["apple", "orange"]))
+    first = {path.name: path.read_bytes() for path in report.to(tmp_path / "first")}
+    assert {path.name: path.read_bytes() for path in report.to(tmp_path / "second")} == first
+
+
+def test_the_training_images_have_a_snapshot_of_their_own(tmp_path: Path) -> None:
+    case, seen = random_tables(27, ["apple", "orange"]), random_tables(12, ["apple", "orange"], seed=1)
+    name = "TrainingSnapshot-fruit.1.manifest"
+    taught = evaluation_of(*seen)
+    dataset = Dataset(normalise_images(seen[0][["image"]]), normalise_annotations(seen[0]))
+    asked = []
+
+    def when_needed() -> Dataset:
+        asked.append(1)
+        return dataset
+
+    for training, has_predictions in ((taught, True), (dataset, False), (when_needed, False)):
+        report = evaluate(*case, name="fruit.1", training=training)
+        paths = report.to(tmp_path)
+        assert tmp_path / name in paths
+        text = (tmp_path / name).read_text("utf-8")
+        assert len(text.splitlines()) == 12
+        assert ("rekognition-custom-labels-evaluation-0" in text) == has_predictions
+        kept = cl.read_dataset(tmp_path / name).annotations
+        assert kept[["image", "label"]].to_numpy().tolist() == seen[0].to_numpy().tolist()
+        report.to(tmp_path)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("case", [random_tables(30, ["a", "b", "c"]), scene(30, ["cat", "dog"])])
+def test_drawings_are_written_on_request(tmp_path: Path, case: Any) -> None:
+    report = evaluate(*case)
+    drawn = [path for path in report.to(tmp_path, plots=True) if path.suffix == ".png"]
+    assert {path.stem for path in drawn} >= {"per_label", "curves", "confusion_matrix", "precision_recall", "support"}
+    for path in drawn:
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 100
+    assert not plt.get_fignums()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

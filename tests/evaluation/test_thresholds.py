@@ -5,12 +5,14 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_curve
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation import evaluate
-from customlabels_nb.evaluation.thresholds import best_threshold, threshold_curve
-from tests.evaluation.cases import one_label, random_tables, tables
+from customlabels_nb.evaluation.outcomes import Steps
+from customlabels_nb.evaluation.thresholds import best_threshold, precision_recall, threshold_curve
+from tests.evaluation.cases import one_label, random_tables, steps, tables
 
 OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
@@ -22,7 +24,7 @@ def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) 
     precision, recall, _ = precision_recall_curve(truth, confidence)
     both = precision + recall
     best = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0).max()
-    reached = f1_score(truth, confidence >= best_threshold(truth, confidence), zero_division=0.0)
+    reached = f1_score(truth, confidence >= best_threshold(steps(truth, confidence)), zero_division=0.0)
     assert reached == pytest.approx(best, abs=1e-12)
 
 
@@ -30,7 +32,7 @@ def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) 
 @given(one_label())
 def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(case: OneLabel) -> None:
     truth, confidence = case
-    threshold = best_threshold(truth, confidence)
+    threshold = best_threshold(steps(truth, confidence))
     distinct = np.unique(confidence)
     intervals = {
         float(upper): float(distinct[i - 1]) if i else 0.0  # lowest accepted → next lower, or 0
@@ -49,15 +51,45 @@ def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(cas
 @given(one_label())
 def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
     truth, confidence = case
-    curve = threshold_curve(truth, confidence).set_index("threshold")
+    curve = threshold_curve(steps(truth, confidence)).set_index("threshold")
     precision, recall, thresholds = precision_recall_curve(truth, confidence)
     ours = curve.loc[thresholds]
     assert ours["precision"].to_numpy() == pytest.approx(precision[:-1], abs=1e-12)
     assert ours["recall"].to_numpy() == pytest.approx(recall[:-1], abs=1e-12)
 
 
+@settings(max_examples=200, deadline=None)
+@given(one_label())
+def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
+    truth, confidence = case
+    found = precision_recall(steps(truth, confidence))
+    precision, recall, thresholds = precision_recall_curve(truth, confidence)
+    assert list(found.columns) == ["recall", "precision", "threshold"]
+    assert found["precision"].to_numpy() == pytest.approx(precision[::-1], abs=1e-12)
+    assert found["recall"].to_numpy() == pytest.approx(recall[::-1], abs=1e-12)
+    assert np.isnan(found["threshold"].iloc[0])
+    assert found["threshold"].iloc[1:].tolist() == thresholds[::-1].tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(one_label(), st.lists(st.booleans(), min_size=40, max_size=40))
+def test_steps_count_what_is_at_or_above(case: OneLabel, kept: list[bool]) -> None:
+    truth, confidence = (values[np.array(kept[: len(case[0])])] for values in case)
+    found = Steps.of(truth, confidence, int(truth.sum()))
+    assert found.confidence.tolist() == sorted(set(confidence.tolist()), reverse=True)
+    assert found.hits.tolist() == [int((truth & (confidence >= at)).sum()) for at in found.confidence]
+    assert found.accepted.tolist() == [int((confidence >= at).sum()) for at in found.confidence]
+
+
+def test_precision_recall_of_one_label_of_an_evaluation() -> None:
+    found = evaluate(*random_tables(30, ["a", "b"]))
+    assert found.precision_recall("b")["recall"].iloc[-1] == 1
+    with pytest.raises(LabelError, match="'pear'"):
+        found.precision_recall("pear")
+
+
 def test_curve_has_no_precision_where_nothing_is_accepted() -> None:
-    curve = threshold_curve(np.array([True, False]), np.array([0.6, 0.2]))
+    curve = threshold_curve(steps(np.array([True, False]), np.array([0.6, 0.2])))
     assert curve["threshold"].tolist() == [0.0, 0.2, 0.6, 1.0]
     assert np.isnan(curve["precision"].iloc[-1])
     assert curve["f1"].iloc[-1] == 0
@@ -67,7 +99,7 @@ def test_curve_has_no_precision_where_nothing_is_accepted() -> None:
 def test_long_curves_are_thinned() -> None:
     rng = np.random.default_rng(0)
     truth, confidence = rng.random(5000) < 0.3, rng.random(5000)
-    curve = threshold_curve(truth, confidence)
+    curve = threshold_curve(steps(truth, confidence))
     assert len(curve) == 1000
     at = curve.iloc[500]
     assert at["recall"] == pytest.approx((truth & (confidence >= at["threshold"])).sum() / truth.sum())
@@ -86,12 +118,12 @@ def test_long_curves_are_thinned() -> None:
     ],
 )
 def test_midpoint_rule(truth: list[int], confidence: list[float], expected: float) -> None:
-    assert best_threshold(np.array(truth, dtype=bool), np.array(confidence)) == pytest.approx(expected)
+    assert best_threshold(steps(np.array(truth, dtype=bool), np.array(confidence))) == pytest.approx(expected)
 
 
 def test_neighbouring_numbers_still_part() -> None:
     upper = np.nextafter(0.5, 1)
-    assert best_threshold(np.array([True, False]), np.array([upper, 0.5])) == upper
+    assert best_threshold(steps(np.array([True, False]), np.array([upper, 0.5]))) == upper
 
 
 def test_equal_to_the_threshold_counts() -> None:

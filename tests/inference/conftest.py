@@ -2,12 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from customlabels_nb.embeddings import embed
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, save_artifact
 from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
+from customlabels_nb.models.detector_building import build_detector, normalisation
+from customlabels_nb.models.detector_shape import OWN, DetectorShape
 from customlabels_nb.training.classification import fit_head
 from tests.models.pictures import save_blots
 
@@ -48,5 +51,37 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list
 def predictor(model_folder: Path) -> Predictor:
     """Running on the CPU."""
     started = Predictor(model_folder)
+    started.start("cpu")
+    return started
+
+
+@pytest.fixture(scope="session")
+def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector that has learnt nothing: it finds much, the same in the same image."""
+    folder = tmp_path_factory.mktemp("detector")
+    shape = DetectorShape(anchors=((16, 24), (32, 48), (64, 96)), channels=32, hidden=64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        network = build_detector(shape, 2, PACKAGED)
+    mean, std = normalisation(OWN, PACKAGED)
+    config = ModelConfig(
+        kind="detection",
+        labels=("red", "blue"),
+        colours=("#c8553d", "#2f7fc1"),
+        backbone=PACKAGED,
+        input_size=128,
+        mean=mean,
+        std=std,
+        thresholds={"red": 0.2, "blue": 0.3},
+        detector=shape,
+    )
+    save_artifact(folder, network, config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def detector(detector_folder: Path) -> Predictor:
+    """Running on the CPU."""
+    started = Predictor(detector_folder)
     started.start("cpu")
     return started

@@ -6,69 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.errors import InputError, LabelError, ModelError, NotAnImageError
+from customlabels_nb.errors import InputError, ModelError, NotAnImageError
+from customlabels_nb.inference.asking import DETECTION_COLUMNS
 from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.detection import DETECTION_COLUMNS, Detection, detect, select, to_table
+from customlabels_nb.inference.detection import Detection, detect
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED
+from tests.inference.configs import CONFIG
 from tests.models.pictures import gradient
 
-CONFIG = ModelConfig(
-    kind="multi-label",
-    labels=("a", "b", "c", "d"),
-    colours=("#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b"),
-    backbone=PACKAGED,
-    input_size=224,
-    mean=BACKBONES[PACKAGED].mean,
-    std=BACKBONES[PACKAGED].std,
-    thresholds={"a": 0.3, "c": 0.9},
-)
-ROW = (0.3, 0.5, 0.89, 0.5)
 
-
-def chosen(threshold: Any = None, max_results: Any = None) -> str:
-    return "".join(label for label, _ in select(ROW, CONFIG, threshold, max_results))
-
-
-def test_a_confidence_equal_to_the_threshold_counts() -> None:
-    assert select(ROW, CONFIG) == [("b", 0.5), ("d", 0.5), ("a", 0.3)]  # own thresholds; equals in the labels' order
-    assert chosen(0.5) == "cbd"
-    assert chosen(np.nextafter(0.5, 1)) == "c"
-
-
-def test_thresholds_for_all_and_for_some() -> None:
-    assert chosen(0) == "cbda"
-    assert chosen(1) == ""
-    assert chosen(np.float32(0.25)) == "cbda"
-    assert chosen({}) == chosen(None) == "bda"
-    assert chosen({"c": 0.5, "b": 0.6}) == "cda"
-
-
-def test_max_results_cuts_after_sorting() -> None:
-    assert chosen(0, 1) == "c"
-    assert chosen(0, np.int64(2)) == "cb"
-    assert chosen(0, 99) == "cbda"
-    for wrong in (0, -1, 1.5, True, "3"):
-        with pytest.raises(InputError, match="max_results"):
-            chosen(0, wrong)
-
-
-def test_impossible_thresholds() -> None:
-    with pytest.raises(InputError, match=r"threshold=80 .*MinConfidence is in percent"):
-        chosen(80)
-    with pytest.raises(InputError, match=r"threshold\['a'\]=1\.5"):
-        chosen({"a": 1.5})
-    for wrong in (-0.1, float("nan"), True, np.True_, "0.5", [0.5]):
-        with pytest.raises(InputError, match="threshold="):
-            chosen(wrong)
-    with pytest.raises(LabelError, match=r"'pear'; the model's labels are \['a', 'b', 'c', 'd'\]"):
-        chosen({"pear": 0.5})
-    with pytest.raises(InputError, match=r"shape \(2,\)"):
-        select([0.1, 0.2], CONFIG)
+def to_table(found: list[tuple[str, float]]) -> pd.DataFrame:
+    table = pd.DataFrame(found, columns=["label", "confidence"]).reindex(columns=list(DETECTION_COLUMNS))
+    return table.astype({"label": "str", **dict.fromkeys(DETECTION_COLUMNS[1:], "float64")})
 
 
 def detection(found: list[tuple[str, float]], name: str = "photo.jpg", **values: Any) -> Detection:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from customlabels_nb.errors import ImageNotFoundError, InputError, NotAnImageError, TruncatedImageError
-from customlabels_nb.inference.inputs import expand_sources, load_for_model, load_input, located
+from customlabels_nb.inference.inputs import expand_sources, load_encoded, load_input, located
 from tests.models.pictures import gradient
 
 
@@ -43,7 +43,7 @@ def test_open_files(photo: Path) -> None:
     with photo.open("rb") as file:
         image, name = load_input(file)
         assert (image.tobytes(), name) == (whole, str(photo))
-        assert load_for_model(file, 8)[2] == str(photo)
+        assert load_encoded(file)[1:] == (photo.read_bytes(), str(photo))
     with photo.open() as file, pytest.raises(InputError, match="binary mode"):
         load_input(file)
 
@@ -123,11 +123,12 @@ def test_the_model_gets_a_reduced_picture_people_the_whole(tmp_path: Path) -> No
     path = tmp_path / "large.jpg"
     gradient(1200, 900).save(path)
     for given in (path, path.read_bytes()):
-        shown, asked, _ = load_for_model(given, 224)
+        shown, data, _ = load_encoded(given)
         assert shown.size == (1200, 900)
-        assert 224 <= min(asked.size) < 448
-    shown, asked, _ = load_for_model(shown, 224)
-    assert asked.size == (1200, 900)
+        assert data == path.read_bytes()
+    same, data, _ = load_encoded(shown)
+    assert same.size == (1200, 900)
+    assert data is None
 
 
 @pytest.fixture

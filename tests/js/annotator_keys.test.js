@@ -69,6 +69,7 @@ function slowScreen() {
     drawing: { gesture: null, corners: null, cancel: () => false },
     canvas: { paintSoon: () => {}, fit: () => done.push(["fit", screen.place]) },
     changes: { prediction: null, setStatus: (status) => done.push([status, screen.place]), chooseLabel: (label) => done.push([label, screen.place]) },
+    notices: { drop: () => {} },
     shown: () => {},
     turn: (by) => { screen.next = (screen.next ?? screen.place) + by; screen.isTurning = true; },
     came: () => { screen.place = screen.next; screen.next = null; screen.isTurning = false; commands.resume(); },

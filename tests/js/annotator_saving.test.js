@@ -205,6 +205,17 @@ test("pictures are let go, what undo needs is kept", async () => {
   assert.equal(again.revision, 7);
 });
 
+test("where many may have changed all are read before they are shown, and what didn't change keeps its steps", async () => {
+  const { book, loads, revisions } = bookOf();
+  const sheets = {};
+  for (const name of ["a", "b"]) sheets[name] = (await book.open(name)).sheet;
+  revisions.set("b", 2);
+  book.readAnew();
+  assert.equal((await book.open("a")).sheet, sheets.a);
+  assert.equal((await book.open("b")).sheet.revision, 2);
+  assert.deepEqual(loads, ["a", "b", "a", "b"]);
+});
+
 test("the image that is looked at keeps its picture while others are looked ahead for", async () => {
   const { book, loads } = bookOf();
   for (let at = 0; at < 8; at += 1) await book.open(`${at}`);
@@ -226,4 +237,30 @@ test("an image is stale when its row is newer, unless its own changes are on the
   isPending = true;
   assert.equal(book.isStale(row(2)), false);
   assert.equal(book.isStale({ name: "never opened", revision: 9 }), false);
+});
+
+test("one can wait until all is saved, or can't be for now", async () => {
+  const base = kernel();
+  let answer = null;
+  const { saving } = opened({ request: (edit) => new Promise((resolve, reject) => { answer = { save: () => resolve(base.save(edit)), fail: () => reject(new KernelGone()) }; }) });
+  const waited = [];
+  const wait = (what) => saving.whenDone().then(() => waited.push(what));
+  await wait("nothing was to be saved");
+  const sheet = sheetOf("a");
+  sheet.add(BOX);
+  saving.save("train", sheet);
+  wait("saved");
+  await settled();
+  assert.equal(waited.length, 1);
+  answer.save();
+  await settled();
+  assert.deepEqual(waited, ["nothing was to be saved", "saved"]);
+  sheet.add(BOX);
+  saving.save("train", sheet);
+  wait("lost");
+  await settled();
+  answer.fail();
+  await settled();
+  assert.deepEqual([waited.at(-1), saving.isDone], ["lost", false]);
+  saving.close();
 });

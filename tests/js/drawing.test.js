@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, HINT_LABEL, HINT_SMALL } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
+import { Drawing, HINT_SMALL, HINT_UNNAMED } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
 import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
 import { HANDLES, handlePoint, SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomBox, randomPoint, randomSize } from "./random.js";
@@ -95,17 +95,57 @@ test("Esc or a lost pointer leaves nothing, whatever was on its way", () => {
   });
 });
 
-test("smaller than 2 × 2 is refused with a hint, and so is what has no label", () => {
+test("smaller than 2 × 2 is refused with a hint, and so is what may not be drawn", () => {
   const { drawing, sheet, hints } = begun();
   assert.equal(drag(drawing, [10, 10], [60, 11]), false);
   assert.deepEqual(hints, [HINT_SMALL]);
   assert.equal(sheet.shapes.length, 0);
-  const unnamed = begun({ label: () => null });
-  drag(unnamed.drawing, [10, 10], [60, 60]);
-  assert.deepEqual([unnamed.hints, unnamed.sheet.shapes.length], [[HINT_LABEL], 0]);
   const readOnly = begun({ mayDraw: () => false });
   drag(readOnly.drawing, [10, 10], [60, 60]);
   assert.deepEqual([readOnly.hints, readOnly.sheet.shapes.length], [[], 0]);
+});
+
+test("what is drawn before there is a label waits for it", () => {
+  let label = null;
+  let asked = 0;
+  const { drawing, sheet, hints } = begun({ label: () => label, nameless: () => { asked += 1; } });
+  assert.equal(drag(drawing, [10, 10], [60, 60]), false);
+  assert.deepEqual([hints, asked, sheet.shapes.length, drawing.isBusy], [[HINT_UNNAMED], 1, 0, true]);
+  assert.deepEqual(sides(drawing.draft.shape), [10, 10, 50, 50]); // it stays in sight
+  drawing.show(sheet); // news of the same image
+  assert.equal(drawing.keepUnnamed(), false);
+  label = "apple";
+  assert.equal(drawing.keepUnnamed(), true);
+  assert.deepEqual(sheet.shapes, [box(10, 10, 50, 50)]);
+  assert.deepEqual([drawing.keepUnnamed(), drawing.isBusy, drawing.draft], [false, false, null]);
+});
+
+test("what waits for its label goes with Esc, with another image, and with the next press", () => {
+  const other = new Sheet({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 1 });
+  const leaves = [(drawing) => drawing.cancel(), (drawing) => drawing.show(other), (drawing) => drawing.press([5, 5], { tolerance: 3 })];
+  for (const leave of leaves) {
+    let label = null;
+    const { drawing } = begun({ label: () => label });
+    drag(drawing, [10, 10], [60, 60]);
+    leave(drawing);
+    label = "apple";
+    assert.equal(drawing.keepUnnamed(), false);
+  }
+});
+
+test("a polygon and a box by keys wait for their label, too", () => {
+  let label = null;
+  const { drawing, sheet } = begun({ label: () => label, tool: "polygon" });
+  for (const point of TRIANGLE.polygon) click(drawing, point);
+  assert.equal(drawing.closePolygon(), false);
+  label = "pear";
+  assert.equal(drawing.keepUnnamed(), true);
+  assert.deepEqual(sheet.shapes, [TRIANGLE]);
+  label = null;
+  drawing.keep({ left: 1, top: 2, width: 30, height: 40 });
+  label = "apple";
+  drawing.keepUnnamed();
+  assert.deepEqual([sheet.shapes[1], sheet.selected], [box(1, 2, 30, 40), 1]);
 });
 
 test("each of the eight handles resizes, and turns the box over", () => {

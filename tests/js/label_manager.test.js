@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  after, changed, counted, dropPlace, labelCommand, moved, quoted, someOf, stepBefore, usesText, withText,
+  after, changed, counted, dropPlace, labelCommand, quoted, reordered, someOf, stepBefore, usesText, withText,
 } from "../../customlabels_nb/widgets/static/label_manager/logic.js";
 
 const list = (...names) => names.map((label) => ({ label, colour: "#000000" }));
@@ -20,9 +20,9 @@ test("an edit is shown before the kernel has answered", () => {
 });
 
 test("a label goes before another one or to the end; what isn't there moves nothing", () => {
-  assert.deepEqual(named(moved(ABC, "a", "c")), ["b", "a", "c"]);
-  assert.deepEqual(named(moved(ABC, "a", null)), ["b", "c", "a"]);
-  for (const [label, before] of [["x", "a"], ["a", "x"], ["a", "a"]]) assert.equal(moved(ABC, label, before), ABC);
+  assert.deepEqual(named(reordered(ABC, "a", "c")), ["b", "a", "c"]);
+  assert.deepEqual(named(reordered(ABC, "a", null)), ["b", "c", "a"]);
+  for (const [label, before] of [["x", "a"], ["a", "x"], ["a", "a"]]) assert.equal(reordered(ABC, label, before), ABC);
 });
 
 test("a step among filtered labels passes those that aren't shown", () => {
@@ -31,7 +31,7 @@ test("a step among filtered labels passes those that aren't shown", () => {
   assert.deepEqual(named(shown), ["a1", "a2", "a3"]);
   assert.equal(withText(all, "  "), all);
   assert.equal(stepBefore(shown, all, "a1", 1), "c");
-  assert.deepEqual(named(moved(all, "a1", "c")), ["b", "a2", "a1", "c", "a3", "d"]);
+  assert.deepEqual(named(reordered(all, "a1", "c")), ["b", "a2", "a1", "c", "a3", "d"]);
   assert.equal(stepBefore(shown, all, "a3", -1), "a2");
   assert.equal(stepBefore(shown, all, "a2", 1), "d");
   assert.equal(stepBefore(ABC, ABC, "b", 1), null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { agreesWith, countIn, decided, whenSaid } from "../../customlabels_nb/widgets/static/review/decisions.js";
+import { agreesWith, correctable, countIn, decided, whenSaid } from "../../customlabels_nb/widgets/static/review/decisions.js";
 import { REVIEW_HELP, reviewCommand } from "../../customlabels_nb/widgets/static/review/keys.js";
 
 const row = (change = {}) => Object.freeze({
@@ -49,6 +49,18 @@ test("whether the model agrees follows the label", () => {
   assert.equal(agreesWith(row()), null);
   const wrong = row({ predicted: ["pear", 0.8], agrees: false });
   assert.equal(decided(wrong, { op: "label", label: "pear" }, { alone: true }).agrees, true);
+});
+
+test("a predicted box corrects shapes, and never the whole image", () => {
+  const said = (change) => correctable(row({ predicted: ["pear", 0.8], agrees: false, ...change }));
+  assert.equal(said({}), true);
+  assert.equal(said({ agrees: true }), false);
+  assert.equal(said({ predicted: null }), false);
+  const drawn = { predicted_drawn: true };
+  assert.equal(said(drawn), false);
+  assert.equal(said({ ...drawn, labels: [] }), false);
+  assert.equal(said({ ...drawn, labels: ["apple"], boxes: ["apple"] }), false);
+  assert.equal(said({ ...drawn, labels: [], boxes: ["apple"] }), true);
 });
 
 test("the progress counts what is left by label", () => {

@@ -34,6 +34,8 @@ test("a prediction is accepted where no label is", () => {
   assert.equal(edited(own, { op: "accept" }), own);
   const none = row();
   assert.equal(edited(none, { op: "accept" }), none);
+  const box = row({ predicted: ["pear", 0.8], predicted_drawn: true }); // which is no label of the whole image
+  assert.equal(edited(box, { op: "accept" }), box);
 });
 
 test("rows are never changed in place", () => {
@@ -51,4 +53,6 @@ test("labels are found by any part of the name, those that begin with it first",
   const labels = ["crab apple", "Apple", "pear"].map((label) => ({ label }));
   assert.deepEqual(findLabels(labels, " app").map(({ label }) => label), ["Apple", "crab apple"]);
   assert.equal(findLabels(labels, "").length, 3);
+  const alike = ["carrot", "Car", "car", "scar"].map((label) => ({ label }));
+  assert.deepEqual(findLabels(alike, "car").map(({ label }) => label), ["car", "Car", "carrot", "scar"]);
 });

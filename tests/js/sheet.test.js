@@ -112,6 +112,23 @@ test("dropping a prediction is a step of its own and no label", () => {
   assert.equal(sheet.predictions.length, 1);
 });
 
+test("what a model says of the whole image is offered while nobody has said anything of it", () => {
+  const said = ["apple", 0.9];
+  assert.equal(sheetOf().offered, null);
+  assert.equal(sheetOf({ predicted: said, predicted_drawn: true }).offered, null);
+  const sheet = sheetOf({ predicted: said });
+  assert.deepEqual(sheet.offered, said);
+  sheet.add(BOX);
+  assert.deepEqual(sheet.offered, said);
+  sheet.change({ labels: ["pear"] });
+  assert.equal(sheet.offered, null);
+  sheet.undo();
+  assert.deepEqual(sheet.offered, said);
+  sheet.undo();
+  sheet.change({ status: "labelled" }); // nothing here
+  assert.equal(sheet.offered, null);
+});
+
 test("steps with one name in a row are one, until something else is done or selected", () => {
   const sheet = sheetOf({ shapes: [BOX, BOX] });
   sheet.select(0);

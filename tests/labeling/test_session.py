@@ -238,6 +238,24 @@ def test_predictions_are_shown_until_a_label_is_given_and_can_be_accepted(
     assert [session.table.names[at] for at in session.show(Query(predicted="pear")).order] == [images[1]]
 
 
+def test_a_predicted_box_is_no_label_of_the_whole_image(project: Project, session: LabellingSession) -> None:
+    images = named(session, 1, 2)
+    box = {"left": 1, "top": 2, "width": 3, "height": 4}
+    rows = [
+        {"image": images[0], "label": "apple", "confidence": 0.9, **box},
+        {"image": images[1], "label": "apple", "confidence": 0.9, **box},
+        {"image": images[1], "label": "pear", "confidence": 0.4},
+    ]
+    predictions = t.normalise_annotations(pd.DataFrame(rows)).assign(model="m")
+    project._store.replace_predictions("m", predictions, session._action("predict"))
+    session.follow()
+    shown = [(row["predicted"], row["predicted_drawn"]) for row in session.rows(images)]
+    assert shown == [(["apple", 0.9], True), (["pear", 0.4], False)]
+    session.accept_predictions(images)
+    assert stored(project) == {images[1]: ["pear"]}
+    assert session.row(images[0])["status"] == "unlabelled"
+
+
 def test_threads_of_one_kernel_lose_nothing(project: Project, session: LabellingSession) -> None:
     session.set_task("multi-label")
     images = named(session, *range(20))

@@ -17,6 +17,8 @@ from customlabels_nb.errors import (
     ArtifactError,
     CustomLabelsError,
     DeviceError,
+    InputError,
+    LabelError,
     ModelNotFoundError,
     NotAllowedError,
     ProjectExistsError,
@@ -135,6 +137,24 @@ def test_latest_published_and_unknown_names(project: Project, model: Model) -> N
         project.model("v3")
     with pytest.raises(NotAllowedError, match="already"):
         project.train("v1", progress=False)
+
+
+def test_thresholds_that_are_set_are_used_and_can_be_taken_back(model: Model, shapes: Path) -> None:
+    picture, assumed = shapes / "disc" / "0.png", model.thresholds
+    assert [row.label for row in model.detect(picture).table.itertuples()] == ["disc"]
+    model.set_thresholds({"disc": 1.0, "stripes": 0.0})  # also of a model that runs
+    assert model.thresholds == {"disc": 1.0, "stripes": 0.0, "triangle": assumed["triangle"]}
+    assert [row.label for row in model.detect(picture).table.itertuples()] == ["stripes"]
+    model.set_thresholds(0.0)
+    assert len(model.detect(picture).table) == 3
+    model.set_thresholds(None)
+    assert model.thresholds == pytest.approx(assumed)
+    with pytest.raises(LabelError, match="cube"):
+        model.set_thresholds({"cube": 0.5})
+    with pytest.raises(InputError, match="from 0 to 1"):
+        model.set_thresholds(50)
+    assert model.thresholds == pytest.approx(assumed)
+    assert model.evaluate().advice is not None
 
 
 def test_tags_are_added(model: Model) -> None:

@@ -1,13 +1,16 @@
+import re
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from customlabels_nb.embeddings import embed
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.training.classification import CS, DEFAULT_C, FittedHead, fit_head, row_space
+from customlabels_nb.training.classification import CS, DEFAULT_C, FittedHead, fit_head, folds_of, row_space
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -80,14 +83,97 @@ def test_held_out_rows_did_not_take_part_in_their_fit() -> None:
     assert (softmax(head, noise).argmax(axis=1) == targets).all()
 
 
-def test_a_label_with_one_image_leaves_nothing_to_hold_out() -> None:
+def test_the_only_image_of_a_label_is_never_held_out() -> None:
     features, targets = clusters(3, 4)
     head = fit_head(features[:9], targets[:9], 3)
+    assert head.out_of_fold is not None
+    assert np.isnan(head.out_of_fold).all(axis=1).tolist() == [False] * 8 + [True]
+    assert head.log_loss == pytest.approx(-np.log(head.out_of_fold[np.arange(8), targets[:8]]).mean())
+    assert (softmax(head, features[:9]).argmax(axis=1) == targets[:9]).all()
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 1, 1), (3, 1, 1)])
+def test_with_one_image_of_most_labels_nothing_is_held_out(counts: tuple[int, ...]) -> None:
+    features, _ = clusters(1, sum(counts), spread=3.0)
+    targets = np.repeat(np.arange(len(counts)), counts)
+    head = fit_head(features, targets, len(counts))
     assert head.C == DEFAULT_C
     assert head.log_loss is None
     assert head.accuracy is None
     assert head.out_of_fold is None
     assert (softmax(head, features).argmax(axis=1) == targets).all()
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=6), st.integers(0, 1000))
+def test_every_fold_leaves_an_image_of_each_label(counts: list[int], seed: int) -> None:
+    targets = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    fold = folds_of(targets, len(counts), seed)
+    if fold is None:
+        assert 2 * sum(count > 1 for count in counts) < len(counts)
+        return
+    for number in range(fold.max() + 1):
+        assert (fold == number).any()
+        assert set(targets[fold != number]) == set(range(len(counts)))
+    for label, count in enumerate(counts):
+        held = np.bincount(fold[targets == label] + 1, minlength=2)[1:]
+        assert held.sum() == (count if count > 1 else 0)
+        assert held.max() - held.min() <= 1
+    sizes = np.bincount(fold[fold >= 0])
+    assert sizes.max() - sizes.min() <= len(counts)
+
+
+def uneven(counts: tuple[int, ...], spread: float, seed: int) -> Arrays:
+    features, targets = clusters(len(counts), max(counts), spread=spread, seed=seed)
+    chosen = np.concatenate([np.flatnonzero(targets == label)[:count] for label, count in enumerate(counts)])
+    return features[chosen], targets[chosen]
+
+
+def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> None:
+    better = 0
+    for seed in range(6):
+        features, targets = uneven((4, 30, 30), 3.0, seed)
+        head = fit_head(features, targets, 3, seed=seed)
+        note = next(note for note in head.notes if "uneven" in note)
+        weighted, plain = map(float, re.findall(r"log-loss (\d\.\d+) instead of (\d\.\d+)", note)[0])
+        assert (head.balance == 1) == (weighted < plain)
+        better += head.balance == 1
+    assert better >= 4
+    noise = np.random.default_rng(0).normal(size=(70, 40))  # where nothing can be told, the rare label is rare
+    head = fit_head(noise, np.repeat([0, 1], [10, 60]), 2)
+    assert head.balance == 0
+    assert any("all images count alike" in note for note in head.notes)
+    assert fit_head(*clusters(3, 10), 3).notes == ()
+
+
+def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, targets = uneven((12, 120, 120), 3.0, seed=3)
+    whole = fit_head(features, targets, 3)
+    monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 60)
+    monkeypatch.setattr("customlabels_nb.training.classification._MOST_DOUBLE", 200)
+    head = fit_head(features, targets, 3)
+    assert head.out_of_fold is not None
+    compared = ~np.isnan(head.out_of_fold[:, 0])
+    assert 60 <= compared.sum() <= 70
+    assert compared[targets == 0].sum() >= 10
+    assert head.log_loss == pytest.approx(whole.log_loss, abs=0.2)
+    others, expected = clusters(3, 30, spread=3.0, seed=3)
+    assert (softmax(head, others).argmax(axis=1) == softmax(whole, others).argmax(axis=1)).mean() > 0.9
+    assert (softmax(head, others).argmax(axis=1) == expected).mean() > 0.8
+
+
+def test_overconfident_heads_are_softened() -> None:
+    rng = np.random.default_rng(1)
+    features, targets = clusters(2, 60, spread=1.5, seed=1)
+    wrong = rng.random(120) < 0.25  # labels that nobody could guess
+    targets = np.where(wrong, 1 - targets, targets)
+    head = fit_head(features, targets, 2, Cs=[1000.0])
+    assert head.temperature > 1.2
+    assert any("softened" in note for note in head.notes)
+    plain = LogisticRegression(C=1000.0, tol=1e-9, max_iter=5000).fit(features, targets)
+    powers = np.exp(plain.decision_function(features) / head.temperature)
+    assert softmax(head, features)[:, 1] == pytest.approx(powers / (1 + powers), abs=1e-3)
+    assert head.out_of_fold is not None
+    assert head.out_of_fold.sum(axis=1) == pytest.approx(1)
 
 
 def test_same_seed_same_head() -> None:

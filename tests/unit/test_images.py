@@ -144,6 +144,10 @@ def test_transparency_is_white_in_every_mode() -> None:
         assert opened.mode == "RGB"
         assert opened.getpixel((0, 0)) == (255, 255, 255)
         assert opened.getpixel((7, 7)) == (255, 0, 0)
+        kept = open_image(data, keep_alpha=True)
+        assert kept.mode == "RGBA"
+        assert kept.getchannel("A").getpixel((0, 0)) == 0
+        assert kept.getpixel((7, 7)) == (255, 0, 0, 255)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "I", "F", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV"])
@@ -156,6 +160,8 @@ def test_every_mode_of_a_pillow_image_becomes_rgb(mode: str) -> None:
     opened = open_image(image)
     assert (opened.mode, opened.size) == ("RGB", (8, 6))
     assert opened.getpixel((3, 3)) == (255, 255, 255)
+    kept = open_image(image, keep_alpha=True)
+    assert (kept.mode, kept.size, kept.getpixel((3, 3))) == ("RGBA", (8, 6), (255, 255, 255, 255))
 
 
 def test_one_bit_and_grey_with_alpha_are_read() -> None:

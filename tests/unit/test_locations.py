@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 import customlabels_nb as cl
@@ -230,6 +231,20 @@ def test_a_pointer_from_somebody_else_is_not_trusted(tmp_path: Path, pointer: st
         cl.load_project(tmp_path)
 
 
+@pytest.fixture
+def own_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a database that no other test's process writes to."""
+    name = f"test_{uuid4().hex[:12]}"
+    engine = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
+            yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    finally:
+        engine.dispose()
+
+
 def schemas(url: str) -> set[str]:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
@@ -240,30 +255,30 @@ def schemas(url: str) -> set[str]:
 
 @pytest.mark.postgres
 def test_a_team_project_lives_in_a_schema_and_keeps_no_password(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = f"secret{uuid4().hex}"
-    url = make_url(postgres_url).set(password=secret)
+    url = make_url(own_database).set(password=secret)
     url = url.set(query={**url.query, "sslpassword": secret + "2"}).render_as_string(hide_password=False)
-    before = schemas(postgres_url)
+    before = schemas(own_database)
     write_folder(tmp_path / "photos", {"apple": 2})
     project = cl.create_project("fruit", tmp_path / "a", store=url)
     project.add_images(tmp_path / "photos", auto_label=True, progress=False)
     project.close()
-    new = schemas(postgres_url) - before
+    new = schemas(own_database) - before
     assert len(new) == 1
     assert secret.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert not (tmp_path / "a" / "fruit" / "project.db").exists()
     # two people may have projects of one name in one place on their machines
     other = cl.create_project("fruit", tmp_path / "b", store=url)
-    assert len(schemas(postgres_url) - before) == 2
+    assert len(schemas(own_database) - before) == 2
     other.delete(confirm=True)
     loaded = cl.load_project(tmp_path / "a" / "fruit", store=url)
     assert loaded.train_set.labels_of_images() == [["apple"], ["apple"]]
     loaded.rename("obst")
     assert cl.list_projects(tmp_path / "a")["name"].tolist() == ["obst"]
     loaded.delete(confirm=True)
-    assert schemas(postgres_url) == before
+    assert schemas(own_database) == before
     assert sorted(os.listdir(tmp_path)) == ["a", "b", "photos"]
     assert os.listdir(tmp_path / "a") == []
 

@@ -15,7 +15,7 @@ import customlabels_nb as cl
 from tests.unit.pictures import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
 
 
 def test_the_exported_names() -> None:
@@ -26,6 +26,8 @@ def test_the_exported_names() -> None:
         "Model",
         "Project",
         "Report",
+        "TensorBoardListener",
+        "backbones",
         "create_project",
         "errors",
         "evaluate",
@@ -36,6 +38,8 @@ def test_the_exported_names() -> None:
         "list_projects",
         "load_project",
         "read_dataset",
+        "read_evaluation_snapshot",
+        "read_evaluation_summary",
         "unpack_project",
         "validate_manifest",
     ]

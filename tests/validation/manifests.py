@@ -10,7 +10,14 @@ from typing import Any
 from PIL import Image
 
 Line = dict[str, Any]
-GONE = object()
+
+
+class _Gone:
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = _Gone()
 BUCKET = "s3://bucket/"
 
 

@@ -82,6 +82,25 @@ def test_saving_answers_with_what_is_stored(page: Page, names: list[str], projec
     assert [shape["label"] for shape in shown["shapes"]] == ["apple", "pear"]
 
 
+def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_review(
+    page: Page,
+    names: list[str],
+    project: Project,  # noqa: F811
+) -> None:
+    assert page.ask("hello")[0]["manages_labels"] is True
+    saved = page.save(names[0], BOX)["revision"]
+    assert page.ask("labels", seen=None)[0]["done"] == 1
+    page.ask("add label", label="fig", review=False)
+    assert page.ask("image", image=names[0], pixels=800)[0]["status"] == "labelled"
+    info = page.ask("add label", label="kiwi", review=True)[0]["info"]
+    assert [own["label"] for own in info["labels"]][-2:] == ["fig", "kiwi"]
+    facts = page.ask("image", image=names[0], pixels=800)[0]
+    assert (facts["status"], facts["revision"]) == ("needs_review", saved + 1)
+    page.ask("labels change", op="rename", label="apple", name="Apfel")
+    assert page.ask("follow", images=[names[0]])[0]["rows"][0]["boxes"] == ["Apfel"]
+    assert list(project.labels)[-1] == "kiwi"
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "words"),
     [

@@ -26,7 +26,9 @@ class Annotator extends Turning {
     this.hidden = new Set();
     this.locked = new Set();
     this.going = 0;
+    this.own = 0; // how many actions of this screen change stored images beside their shapes
     this.closed = false;
+    this.labelPane = null; // the label manager, while it is open
     this.changes = new Changes(this);
     this.commands = new Commands(this);
     this._build(el);
@@ -44,6 +46,7 @@ class Annotator extends Turning {
     clearTimeout(this.lookingAhead);
     globalThis.removeEventListener("beforeunload", this.onLeaving);
     this.narrowing.disconnect();
+    this.labelPane?.close();
     this.canvas.close();
     this.listing.close();
     this.saving?.close();
@@ -155,6 +158,19 @@ class Annotator extends Turning {
     this._readAgain(edit.image);
   }
 
+  // Do what sends images that are done to review: the one in work may be among them, and is shown as it is then.
+  async sendToReview(action) {
+    this.own += 1;
+    try {
+      const answer = await action();
+      this.book.readAnew();
+      if (this.sheet) await this._readAgain(this.sheet.image.name);
+      return answer;
+    } finally {
+      this.own -= 1;
+    }
+  }
+
   // -- what others do --------------------------------------------------------------------------------------
   async _follow({ again = false } = {}) {
     if (!this.info || !this.saving || this.closed || document.hidden) return;
@@ -163,6 +179,7 @@ class Annotator extends Turning {
       return;
     }
     this.following = true;
+    this.labelPane?.follow().catch(() => {});
     try {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
@@ -195,7 +212,7 @@ class Annotator extends Turning {
       if (!this.book.isStale(row)) continue;
       if (row.name !== current) this.book.forget(row.name);
       else if (!this.drawing.isBusy) {
-        if (this.sheet.revision < row.revision) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
+        if (this.sheet.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
         this._readAgain(row.name);
       }
     }

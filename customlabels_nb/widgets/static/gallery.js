@@ -1,5 +1,6 @@
 // The gallery: a page of images, their labels, and keys that give them. What the kernel does stands in gallery.py.
 
+import { ELSEWHERE } from "./shared/chips.js";
 import { dataUri, element, keepKeys } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
@@ -8,7 +9,7 @@ import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Foot } from "./shared/foot.js";
 import { LabelBar } from "./shared/labelbar.js";
-import { askWhatBecomesOfDone, openLabelManager } from "./gallery/labels.js";
+import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
 import { openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { Stage } from "./gallery/stage.js";
@@ -27,7 +28,7 @@ class Gallery extends PicturePages {
       split: (split) => this.show({ split, place: 0 }),
       query: (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 }),
       upload: () => this.upload.choose(),
-      labels: () => this._editLabels(),
+      labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
       skip: () => this._skip(),
       submit: () => this._submit(),
@@ -119,7 +120,7 @@ class Gallery extends PicturePages {
       label: () => { const own = this.info.labels[command.number - 1]; if (own) this._label(own.label); },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
       clear: () => this.editing.edit({ op: "clear" }),
-      accept: () => this.editing.edit({ op: "accept" }),
+      accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
       help: () => openHelp(this.panel),
@@ -145,31 +146,21 @@ class Gallery extends PicturePages {
     if (task && await this._setTask(task)) this._label(label);
   }
 
-  _editLabels() {
-    this.labelPane = openLabelManager(this.panel, this.request, { changed: () => this._follow(), closed: () => { this.labelPane = null; } });
-  }
-
   async _setTask(task) {
     return this._ask("task", "task", { task });
   }
 
   async _addLabel(name) {
-    const fate = await this._fateOfDone(name);
+    const fate = await fateOfDone(this, name);
     if (!fate) return;
     const answer = await this._ask("add label", "label", { label: name, review: fate === "review" });
     if (answer && (this.selection.size || this.single)) this._label(answer.label);
   }
 
-  async _fateOfDone(name) {
-    if (!this.info.manages_labels || this.keepsDone) return "keep";
-    try {
-      const fate = await askWhatBecomesOfDone(this.panel, this.request, name);
-      this.keepsDone = fate === "always";
-      return fate;
-    } catch (error) {
-      this.notices.say("label", error.message, { kind: "error" });
-      return null;
-    }
+  _acceptAll() {
+    const rows = this.listing.rowsAt(this.target()) ?? [];
+    if (rows.length && rows.every((row) => row.predicted_drawn)) this.notices.say("accept", ELSEWHERE);
+    else this.editing.edit({ op: "accept" });
   }
 
   _accept(row) {
@@ -193,8 +184,10 @@ class Gallery extends PicturePages {
     this.editing.edit({ op: "submit" }, { rows });
     this.selection.clear();
     if (this.single) this._advance();
-    else if (listing.end < listing.total) await this._go(listing.end);
-    else {
+    else if (listing.end < listing.total) {
+      await this._go(listing.end);
+      this._bringFocus();
+    } else {
       this._selected();
       const rest = { label: "Show what is unlabelled", run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }) };
       this.notices.say("done", "That was the last page.", { step: this.info.statuses.unlabelled ? rest : null });

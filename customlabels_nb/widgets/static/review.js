@@ -1,5 +1,6 @@
 // The review: what was labelled, label by label, to approve, correct or reject. What the kernel does stands in review.py.
 
+import { ELSEWHERE } from "./shared/chips.js";
 import { element, keepKeys } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
 import { pageStart } from "./shared/pages.js";
@@ -8,7 +9,7 @@ import { PicturePages } from "./shared/picture_pages.js";
 import { openKeys } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { ReviewBar } from "./review/bar.js";
-import { countIn, decided } from "./review/decisions.js";
+import { correctable, countIn, decided } from "./review/decisions.js";
 import { ReviewFoot } from "./review/foot.js";
 import { REVIEW_HELP, reviewCommand } from "./review/keys.js";
 import { ReviewTile } from "./review/tile.js";
@@ -150,8 +151,9 @@ class Review extends PicturePages {
 
   _acceptPredictions(rows) {
     const byLabel = new Map();
-    for (const row of rows) {
-      if (!row.predicted || row.agrees) continue;
+    const wanted = rows.filter((row) => row.predicted && !row.agrees);
+    if (wanted.length && !wanted.some(correctable)) this.notices.say("accept", ELSEWHERE);
+    for (const row of wanted.filter(correctable)) {
       byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
     }
     for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { rows: own });

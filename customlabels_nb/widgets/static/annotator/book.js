@@ -55,6 +55,11 @@ export class Book {
     return !sheet.past.length && !sheet.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
   }
 
+  // Many may have changed: what is opened from here on is read first, and keeps its steps if it is as it was.
+  readAnew() {
+    this.opened.clear();
+  }
+
   forget(name) {
     this.sheets.delete(name);
     this.opened.delete(name);

@@ -2,10 +2,11 @@
 
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
+import { fateOfDone } from "../label_manager/opening.js";
 
 export class Changes {
-  // `screen` has sheet, info, label, hidden, locked, drawing, notices, request(kind, content), takeInfo(info), changed()
-  // and shown().
+  // `screen` has sheet, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content), takeInfo(info),
+  // sendToReview(action), changed() and shown().
   constructor(screen) {
     this.screen = screen;
     this.clipboard = null;
@@ -23,6 +24,10 @@ export class Changes {
   chooseLabel(label) {
     const { screen } = this;
     screen.label = label;
+    if (this.may && screen.drawing.keepUnnamed()) {
+      screen.changed();
+      return;
+    }
     const { sheet } = screen;
     if (this.may && sheet.shape && sheet.shape.label !== label) {
       sheet.replace(sheet.selected, { ...sheet.shape, label });
@@ -32,8 +37,12 @@ export class Changes {
 
   async addLabel(name) {
     const { screen } = this;
+    await screen.saving.whenDone(); // the image in work counts, too, and isn't changed below a shape on its way
+    const fate = await fateOfDone(screen, name);
+    if (!fate) return;
+    const add = (review) => screen.request("add label", { label: name, review });
     try {
-      const [{ info, label }] = await screen.request("add label", { label: name });
+      const [{ info, label }] = fate === "review" ? await screen.sendToReview(() => add(true)) : await add(false);
       screen.takeInfo(info);
       this.chooseLabel(label);
     } catch (error) {
@@ -79,22 +88,31 @@ export class Changes {
   }
 
   // -- predictions --------------------------------------------------------------------------------------
-  accept(indices) {
+  accept(indices, { whole = null } = {}) {
     if (!this.may) return;
     const { sheet, hidden } = this.screen;
     const chosen = indices.filter((index) => sheet.predictions[index]);
-    if (!chosen.length) return;
+    if (!chosen.length && !whole) return;
     const good = chosen.map((index) => taken(sheet.predictions[index], sheet.image)).filter(Boolean);
     for (const { label } of good) hidden.delete(label);
     const predictions = sheet.predictions.filter((_, index) => !chosen.includes(index));
     this.prediction = null;
-    sheet.change({ shapes: [...sheet.shapes, ...good], predictions, selected: null });
+    const labels = whole ? [...sheet.labels, whole] : sheet.labels;
+    sheet.change({ shapes: [...sheet.shapes, ...good], labels, predictions, selected: null });
     if (good.length < chosen.length) this.hint("What lies outside the image was left out.");
     this.screen.changed({ keepHint: true });
   }
 
+  // Shapes, and what is said of the whole image.
   acceptAll() {
-    this.accept((this.screen.sheet?.predictions ?? []).map((_, index) => index));
+    this.accept((this.screen.sheet?.predictions ?? []).map((_, index) => index), { whole: this.offered?.[0] });
+  }
+
+  // The label, with its confidence, that a model gives the whole image and nobody has given yet; null without one.
+  get offered() {
+    const { sheet, info } = this.screen;
+    const said = sheet?.offered ?? null;
+    return info.labels.some(({ label }) => label === said?.[0]) ? said : null;
   }
 
   _dropPrediction() {
@@ -148,10 +166,12 @@ export class Changes {
   copy() {
     const { shape } = this.screen.sheet ?? {};
     if (shape) this.clipboard = shape;
+    else this.hint("Nothing is selected to copy: click a shape's edge, or Tab.");
   }
 
   paste() {
     if (this.clipboard) this._put(this.clipboard);
+    else this.hint("Nothing was copied yet (Ctrl C).");
   }
 
   duplicate() {

@@ -1,6 +1,5 @@
 // Keys: which of them mean something here, and what is done then.
 
-import { HINT_LABEL } from "./drawing.js";
 import { drawingCommand } from "./keys.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
@@ -94,12 +93,8 @@ export class Commands {
 
   // -- a box by keys ------------------------------------------------------------------------------------
   _beginBox() {
-    const { sheet, label, canvas } = this.screen;
+    const { sheet, canvas } = this.screen;
     if (!sheet) return;
-    if (!label) {
-      this.screen.changes.hint(HINT_LABEL);
-      return;
-    }
     this.screen.drawing.cancel();
     sheet.select(null);
     this.keyboardBox.begin(canvas.middle, sheet.image);
@@ -145,7 +140,8 @@ export class Commands {
   }
 
   _escape() {
-    const { drawing, changes, sheet } = this.screen;
+    const { drawing, changes, sheet, notices } = this.screen;
+    notices.drop("hint");
     if (!this.cancelBox() && !drawing.cancel()) {
       sheet?.select(null);
       changes.prediction = null;

@@ -1,8 +1,9 @@
 // The annotator's parts and what they show. What they do is the subclass's (annotator.js).
 
-import { element, keepKeys, keyHint, setText, show } from "../shared/dom.js";
+import { element, hint, keepKeys, setText, show } from "../shared/dom.js";
 import { colourOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
+import { openLabelManager } from "../label_manager/opening.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
@@ -17,7 +18,7 @@ const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
 export class Desk {
-  // A subclass has changes, commands, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
+  // A subclass has changes, commands, book, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
   // pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
@@ -55,6 +56,7 @@ export class Desk {
       mayDraw: () => !this.info?.read_only,
       hint: (text) => this.changes.hint(text),
       drawn: (label) => this.hidden.delete(label),
+      nameless: () => this.left.find(),
       missed: (point, tolerance) => this._selectPrediction(point, tolerance),
     });
   }
@@ -116,11 +118,14 @@ export class Desk {
     const unfold = button("Panels", "show or fold what is beside the picture", () => {
       unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
     }, { class: "unfold", attributes: { "aria-expanded": "false" } });
+    this.labels = button("Labels…", "Add, rename, recolour, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
+    const previous = button("‹", "save, and the image before (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "previous image" } });
+    previous.append(element("span", { text: " Previous" })); // a narrow screen goes without the word
     return element(
-      "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold,
+      "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold, this.labels,
       button("↶", "undo (Ctrl Z)", () => this.changes.takeBack("undo"), { attributes: { "aria-label": "undo" } }),
       button("↷", "redo (Ctrl Shift Z)", () => this.changes.takeBack("redo"), { attributes: { "aria-label": "redo" } }),
-      this.zoomed, button("‹ Previous", "save, and the image before (Page Up)", () => this.turn(-1), { class: "previous" }),
+      this.zoomed, previous,
       button("Next ›", "save, and the next image (Page Down)", () => this.turn(1), { class: "primary" }),
       button("Done", "how far it is, and what is left", () => this.done(), { class: "done" }),
     );
@@ -130,8 +135,8 @@ export class Desk {
     this.position = element("span", { class: "position" });
     this.bar = element("span", { class: "bar" }, element("span"));
     const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all keys"]];
-    this.hints = element("span", { class: "hints" }, ...hints.flatMap(([keys, what]) => [keyHint(keys), ` ${what} `]));
-    this.acceptHint = element("span", { class: "accept", hidden: true }, keyHint("⏎"), " accept ", keyHint("A"), " accept all ");
+    this.hints = element("span", { class: "hints" }, ...hints.map(([keys, what]) => hint(keys, what)));
+    this.acceptHint = element("span", { class: "accept", hidden: true }, hint("⏎", "accept"), hint("A", "accept all"));
     this.hints.prepend(this.acceptHint);
     this.state = element("span", { class: "state", attributes: { role: "status" } });
     return element("div", { class: "band foot" }, this.position, this.bar, this.hints, this.state);
@@ -149,11 +154,15 @@ export class Desk {
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
     setText(this.size, sheet ? `${sheet.image.width} × ${sheet.image.height}` : "");
+    show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
-      sheet, prediction: changes.prediction, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task, readOnly: info.read_only,
+      sheet, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
+      readOnly: info.read_only,
     });
-    show(this.acceptHint, Boolean(sheet?.predictions.length && !info.read_only));
+    const drawn = sheet?.predictions.length ?? 0;
+    show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
+    show(this.acceptHint.firstChild, drawn > 0);
     this._speak();
     this.showCounts();
     this.canvas.paintSoon();
@@ -222,6 +231,14 @@ export class Desk {
 
   help() {
     openKeys(this.panel, DRAWING_HELP);
+  }
+
+  _editLabels() {
+    if (!this.info) return;
+    openLabelManager(this, () => {
+      this.book.readAnew();
+      this._follow({ again: true });
+    });
   }
 
   _instructions() {

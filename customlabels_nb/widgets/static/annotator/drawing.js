@@ -6,34 +6,36 @@ import { hitTest } from "./hits.js";
 
 export const HINT_SMALL = "That was smaller than 2 × 2 pixels and was not kept.";
 export const HINT_LABEL = "Choose or add a label first.";
+export const HINT_UNNAMED = "What is it? Type the name of its label, then Enter.";
 const HINT_CORNERS = "A polygon has three corners at least.";
 
 export class Drawing {
   // `label()` gives the label for new shapes, `usable(shape)` whether it may be touched, `mayDraw()` whether new ones
-  // may be; `hint(text)` tells people, `drawn(label)` hears of a new shape before it is there, `missed(point, tolerance)`
-  // of a click where no shape is.
-  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, missed = () => {} }) {
-    Object.assign(this, { label, usable, mayDraw, hint, drawn, missed });
+  // may be; `hint(text)` tells people, `drawn(label)` hears of a new shape before it is there, `nameless()` of one that
+  // waits for its label, `missed(point, tolerance)` of a click where no shape is.
+  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => {} }) {
+    Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed });
     this.tool = "box";
     this.sheet = null;
     this.gesture = null;
     this.corners = null; // of the polygon that is being drawn
     this.cursor = null; // where its next corner would be
     this.keyed = null; // a box that is drawn by keys
+    this.unnamed = null; // what was drawn while there was no label
     this._corner = null;
   }
 
-  // Another sheet. Corners of a polygon that is being drawn stay if it is of the same image.
+  // Another sheet. Corners of a polygon that is being drawn, and what waits for its label, stay if it is of the same image.
   show(sheet) {
-    const { corners } = this;
+    const { corners, unnamed } = this;
     const same = sheet && sheet.image.name === this.sheet?.image.name;
     this.cancel();
     this.sheet = sheet;
-    if (same) this.corners = corners;
+    if (same) Object.assign(this, { corners, unnamed });
   }
 
   get isBusy() {
-    return Boolean(this.gesture || this.corners || this.keyed);
+    return Boolean(this.gesture || this.corners || this.keyed || this.unnamed);
   }
 
   // The corner of the selected polygon that was touched last, null if none was.
@@ -47,6 +49,7 @@ export class Drawing {
     const label = this.label();
     if (this.corners) return { index: null, shape: { label, polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])], open: true } };
     if (this.keyed) return { index: null, shape: { label, polygon: null, ...this.keyed } };
+    if (this.unnamed) return { index: null, shape: { ...this.unnamed.shape, label } };
     const { gesture } = this;
     if (!gesture || !gesture.moved) return null;
     return { index: gesture.index, shape: gesture.shape };
@@ -61,6 +64,7 @@ export class Drawing {
   press(point, { tolerance, fresh = false, removes = false }) {
     const { sheet } = this;
     if (!sheet) return false;
+    this.unnamed = null;
     const hit = fresh ? null : this.hit(point, tolerance);
     const mine = hit && (hit.index === sheet.selected || hit.part === "edge");
     this._corner = hit?.part === "corner" ? { sheet, index: hit.index, corner: hit.corner } : null;
@@ -124,14 +128,25 @@ export class Drawing {
   _keep(shape, { select = false } = {}) {
     const label = this.label();
     if (!this.mayDraw()) return false;
-    if (!label) this.hint(HINT_LABEL);
-    else if (isTooSmall(shape)) this.hint(HINT_SMALL);
-    else {
+    if (isTooSmall(shape)) this.hint(HINT_SMALL);
+    else if (!label) {
+      this.unnamed = { shape, select };
+      this.hint(HINT_UNNAMED);
+      this.nameless();
+    } else {
       this.drawn(label);
       this.sheet.add({ ...shape, label }, { select });
       return true;
     }
     return false;
+  }
+
+  // There is a label now: what was drawn without one gets it. True if the sheet changed.
+  keepUnnamed() {
+    const { unnamed } = this;
+    if (!unnamed || !this.label()) return false;
+    this.unnamed = null;
+    return this._keep(unnamed.shape, unnamed);
   }
 
   // A box that was drawn by keys.
@@ -142,10 +157,6 @@ export class Drawing {
 
   _polygonPress(point, tolerance) {
     if (!this.mayDraw()) return false;
-    if (!this.label()) {
-      this.hint(HINT_LABEL);
-      return false;
-    }
     this.sheet.select(null);
     const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
     if (this.corners && this.corners.length >= 3 && near(this.corners[0])) return this.closePolygon();
@@ -217,13 +228,14 @@ export class Drawing {
     this.gesture = null;
   }
 
-  // Esc: the same, and the polygon or the box by keys that is being drawn goes, too.
+  // Esc: the same, and the polygon or the box by keys that is being drawn goes, too, and what waits for its label.
   cancel() {
     const was = this.isBusy || this.corner !== null;
     this.gesture = null;
     this.corners = null;
     this.cursor = null;
     this.keyed = null;
+    this.unnamed = null;
     this._corner = null;
     return was;
   }

@@ -14,7 +14,7 @@ export const DRAWING_HELP = [
   ["Ctrl C, V, D", "copy, paste (also on another image), duplicate"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo on this image"],
   ["Enter", "accept the selected dashed shape; else the next image"],
-  ["A", "accept all dashed shapes"],
+  ["A", "accept all that is dashed: shapes, and the label of the whole image"],
   ["N, R, 0", "nothing here; needs review; skip"],
   ["Page Up, Page Down", "previous, next image; both save"],
   ["wheel, + −", "zoom; F fits, O is one to one; Space and drag moves"],

@@ -1,10 +1,11 @@
 // The panel left of the picture: labels, tools and view.
 
-import { element, keyHint, setText, show } from "../shared/dom.js";
+import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
 import { findLabels } from "../shared/rows.js";
 import { inkOn } from "./painter.js";
 
 const SHOWN_LABELS = 60;
+const ADDED = -1; // the place of the text itself among what was found: it becomes a label
 const NORMAL = 100; // per cent of brightness and contrast
 
 export function section(title, ...children) {
@@ -21,10 +22,11 @@ export class LeftSide {
   constructor(on) {
     this.on = on;
     this.labels = [];
+    this.at = ADDED;
     this.list = element("div", { class: "list", attributes: { role: "group", "aria-label": "labels" } });
     this.field = element("input", {
       type: "text", class: "finder", maxLength: 256, placeholder: "+ add or find…", attributes: { "aria-label": "find or add a label" },
-      on: { input: () => this._fill(), keydown: (event) => this._key(event) },
+      on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
     this.tools = {
       box: rowButton("▭ Box", "B", { onClick: () => this._leaveTo(() => on.tool("box")) }),
@@ -85,22 +87,42 @@ export class LeftSide {
     show(this.field, !readOnly);
   }
 
+  // What was typed: Enter takes the first label that begins with it, else adds it; arrow keys choose another.
+  _searched() {
+    const text = this.field.value.trim();
+    const [first] = findLabels(this.labels, text);
+    this.at = first && first.label.toLocaleLowerCase().startsWith(text.toLocaleLowerCase()) ? 0 : ADDED;
+    this._fill();
+  }
+
   // Only what differs is made anew: a press on a button isn't lost because it was replaced meanwhile.
   _fill() {
-    const found = this.field.value.trim() ? findLabels(this.labels, this.field.value) : this.labels;
-    const shown = found.slice(0, SHOWN_LABELS).map(({ label, colour }) => ({
+    const text = this.field.value.trim();
+    const found = text ? findLabels(this.labels, text) : this.labels;
+    const isNew = Boolean(text) && !this.labels.some(({ label }) => label === text);
+    this.choices = [...(isNew ? [ADDED] : []), ...found.slice(0, SHOWN_LABELS).keys()];
+    const shown = found.slice(0, SHOWN_LABELS).map(({ label, colour }, index) => ({
       label, colour, key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1, count: this.counts.get(label) ?? 0,
       current: label === this.current, hidden: this.hidden.has(label), locked: this.locked.has(label),
+      next: Boolean(text) && index === this.at,
     }));
-    const state = JSON.stringify([shown, found.length]);
+    const state = JSON.stringify([shown, found.length, isNew && [text, this.at]]);
     if (state === this.state) return;
     this.state = state;
-    this.list.replaceChildren(...shown.map((line) => this._line(line)));
-    if (!this.labels.length) this.list.append(element("p", { class: "faint", text: "No label yet: type the first one." }));
+    this.list.replaceChildren(...(isNew ? [this._addition(text)] : []), ...shown.map((line) => this._line(line)));
+    bringInto(this.list, this.list.querySelector(".next"));
+    if (!this.labels.length && !isNew) this.list.append(element("p", { class: "faint", text: "No label yet: type the first one." }));
     if (found.length > SHOWN_LABELS) this.list.append(element("p", { class: "faint", text: `and ${found.length - SHOWN_LABELS} more` }));
   }
 
-  _line({ label, colour, key, count, current, hidden, locked }) {
+  _addition(text) {
+    return element(
+      "button", { type: "button", class: `row addition${this.at === ADDED ? " next" : ""}`, on: { click: () => this._take(ADDED) } },
+      element("span", { class: "count", text: "add" }), element("bdi", { class: "grow", text }),
+    );
+  }
+
+  _line({ label, colour, key, count, current, hidden, locked, next }) {
     const style = { "--label-colour": colour, "--label-ink": inkOn(colour) };
     const choose = element(
       "button", {
@@ -114,7 +136,7 @@ export class LeftSide {
       on: { click: () => this._leaveTo(() => this.on.toggle(set, label)) },
     });
     return element(
-      "div", { class: `line${current ? " current" : ""}` }, choose,
+      "div", { class: `line${current ? " current" : ""}${next ? " next" : ""}` }, choose,
       toggle("hidden", hidden ? "hidden" : "hide", hidden, hidden ? "show its shapes (H)" : "hide its shapes (H)"),
       toggle("locked", locked ? "locked" : "lock", locked, locked ? "let its shapes be changed (L)" : "lock its shapes (L)"),
     );
@@ -128,13 +150,23 @@ export class LeftSide {
   _key(event) {
     event.stopPropagation();
     if (event.key === "Escape") this._done();
-    else if (event.key === "Enter" && !event.isComposing) {
-      const text = this.field.value.trim();
-      const [first] = findLabels(this.labels, text);
-      this._done();
-      if (first && text && first.label.toLocaleLowerCase().startsWith(text.toLocaleLowerCase())) this.on.label(first.label);
-      else if (text) this.on.add(text);
+    else if (event.key === "Enter" && !event.isComposing) this._take(this.at);
+    else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && this.field.value.trim()) {
+      event.preventDefault();
+      const { choices } = this;
+      this.at = choices[(choices.indexOf(this.at) + (event.key === "ArrowDown" ? 1 : -1) + choices.length) % choices.length];
+      this._fill();
     }
+  }
+
+  // The label at a place of what was found, or the text as a new one.
+  _take(at) {
+    const text = this.field.value.trim();
+    const own = findLabels(this.labels, text)[at];
+    this._done();
+    if (!text) return;
+    if (own) this.on.label(own.label);
+    else this.on.add(text);
   }
 
   _done() {

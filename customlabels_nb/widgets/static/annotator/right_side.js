@@ -1,6 +1,6 @@
 // The panel right of the picture: what is on the image, the numbers of what is selected, labels and status of the whole.
 
-import { element, setText, show } from "../shared/dom.js";
+import { bringInto, element, setText, show } from "../shared/dom.js";
 import { rowButton, section } from "./left_side.js";
 
 const SHOWN_SHAPES = 200;
@@ -42,7 +42,7 @@ export class RightSide {
     return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
   }
 
-  update({ sheet, prediction, colourOf, labels, task, readOnly }) {
+  update({ sheet, prediction, offered, colourOf, labels, task, readOnly }) {
     const count = sheet ? sheet.shapes.length : 0;
     setText(this.title, `On this image · ${count}`);
     this._fillList(sheet, prediction, colourOf);
@@ -55,11 +55,12 @@ export class RightSide {
       if (input !== input.ownerDocument.activeElement) input.value = input.defaultValue;
     }
     const drawn = task === "boxes" || task === "polygons";
-    const showWhole = Boolean(sheet && (!drawn || sheet.labels.length || this.isOpen));
+    const unfolded = !drawn || sheet?.labels.length || this.isOpen;
+    const showWhole = Boolean(sheet && labels.length && (unfolded || offered));
     show(this.wholeSection, showWhole);
     show(this.opener, Boolean(sheet && drawn && !sheet.labels.length && labels.length && !readOnly));
     setText(this.opener.firstChild, this.isOpen ? "− whole image" : "+ whole image");
-    if (showWhole) this._fillWhole(sheet, labels, readOnly);
+    if (showWhole) this._fillWhole(sheet, unfolded ? labels : labels.filter(({ label }) => label === offered[0]), offered, readOnly);
     const bare = Boolean(sheet?.isBare);
     const mark = (node, current, disabled) => {
       node.classList.toggle("current", Boolean(current));
@@ -87,32 +88,28 @@ export class RightSide {
       dashed: true, current: index === prediction, right: `${shape.confidence.toFixed(2)} · accept${index === prediction ? " ⏎" : ""}`, onClick: () => this.on.accept(index),
     }));
     this.list.replaceChildren(...shapes, ...dashed);
-    this._bring(this.list.querySelector(".current"));
+    bringInto(this.list, this.list.querySelector(".current"));
     const more = (sheet?.shapes.length ?? 0) - SHOWN_SHAPES;
     if (more > 0) this.list.append(element("p", { class: "faint", text: `and ${more} more` }));
     if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "A accepts all that are dashed." }));
   }
 
-  // Into sight in the list; the notebook itself never scrolls.
-  _bring(node) {
-    if (!node) return;
-    const top = node.offsetTop - this.list.offsetTop;
-    if (top < this.list.scrollTop) this.list.scrollTop = top;
-    else if (top + node.offsetHeight > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + node.offsetHeight - this.list.clientHeight;
-  }
-
-  _fillWhole(sheet, labels, readOnly) {
-    const own = labels.filter(({ label }) => sheet.labels.includes(label));
-    const others = labels.filter(({ label }) => !sheet.labels.includes(label));
+  // `offered` is what a model says: its label is dashed, and a press accepts it.
+  _fillWhole(sheet, labels, offered, readOnly) {
+    const isFirst = ({ label }) => sheet.labels.includes(label) || label === offered?.[0];
+    const own = labels.filter(isFirst);
+    const others = labels.filter((each) => !isFirst(each));
     const shown = labels.length > SHOWN_WHOLE ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE)) : labels;
     this.whole.replaceChildren(...shown.map(({ label, colour }) => {
       const has = sheet.labels.includes(label);
+      const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
+      const title = confidence ? `${label}: predicted of the whole image, ${confidence}. Click, or A, to accept.` : label;
       return element(
         "button", {
-          type: "button", class: `row${has ? " current" : ""}`, title: label, disabled: readOnly, style: { "--label-colour": colour }, data: { whole: label },
+          type: "button", class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`, title, disabled: readOnly, style: { "--label-colour": colour }, data: { whole: label },
           attributes: { "aria-pressed": String(has) }, on: { click: () => { this.on.leave(); this.on.whole(label); } },
         },
-        element("i", { class: "dot" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: has ? "✓" : "" }),
+        element("i", { class: "dot" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: has ? "✓" : confidence ? `${confidence} · accept` : "" }),
       );
     }));
   }

@@ -33,6 +33,19 @@ export class Saving {
     return !this.queue.size;
   }
 
+  // Promise that all is saved, or can't be for now.
+  whenDone() {
+    const isOver = () => this.isDone || this.queue.state === "lost";
+    if (isOver()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.queue.listen(() => {
+        if (!isOver()) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
   tellState() {
     this.screen.showState(this.queue.state, this.queue.size);
   }

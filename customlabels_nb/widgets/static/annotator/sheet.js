@@ -3,10 +3,12 @@
 const STEPS = 200;
 
 export class Sheet {
-  // `image` is { name, short, width, height }; shapes, labels (of the whole image), status and predictions are as the kernel
-  // has them. What is predicted is part of the state: accepting or dropping it can be taken back.
-  constructor(image, { shapes, labels = [], status, revision, predictions = [] }) {
+  // `image` is { name, short, width, height }; shapes, labels (of the whole image), status, predictions and `predicted`
+  // (label and confidence, of a shape if `predicted_drawn`) are as the kernel has them. Which shapes are predicted is part
+  // of the state: accepting or dropping one can be taken back.
+  constructor(image, { shapes, labels = [], status, revision, predictions = [], predicted = null, predicted_drawn: isDrawn = false }) {
     this.image = image;
+    this.said = isDrawn ? null : predicted;
     this.revision = revision;
     this.state = frozen({ shapes, labels, predictions, status, marked: false });
     this.selected = null;
@@ -37,6 +39,12 @@ export class Sheet {
 
   get isBare() {
     return !this.shapes.length && !this.labels.length;
+  }
+
+  // What a model says of the whole image, while nobody has said anything of it: label and confidence, or null.
+  get offered() {
+    const isLookedAt = this.labels.length > 0 || (this.isBare && this.status === "labelled");
+    return isLookedAt ? null : this.said;
   }
 
   // One step that undo takes back; several with one name for `merge` in a row are one step.

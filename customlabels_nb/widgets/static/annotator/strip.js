@@ -29,12 +29,13 @@ export class Strip {
     });
   }
 
-  // Into sight sideways; the notebook itself never scrolls.
+  // Into sight sideways, with its neighbours on both sides; the notebook itself never scrolls.
   _bring(node) {
     const { node: strip } = this;
     const left = node.offsetLeft - strip.offsetLeft;
-    if (left < strip.scrollLeft) strip.scrollLeft = left - 8;
-    else if (left + node.offsetWidth > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left + node.offsetWidth + 8 - strip.clientWidth;
+    const beside = Math.min(node.offsetWidth + 14, (strip.clientWidth - node.offsetWidth) / 2);
+    if (left - beside < strip.scrollLeft) strip.scrollLeft = left - beside;
+    else if (left + node.offsetWidth + beside > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left + node.offsetWidth + beside - strip.clientWidth;
   }
 
   _frame() {

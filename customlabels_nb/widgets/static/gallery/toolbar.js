@@ -57,7 +57,7 @@ export class Toolbar {
     this.node = element(
       "div", { class: "band toolbar" },
       this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
-      element("span", { class: "spring" }), this.upload, this.labels, this.instructions, this.skip, this.submit,
+      element("span", { class: "actions" }, this.upload, this.labels, this.instructions, this.skip, this.submit),
     );
   }
 

@@ -12,12 +12,12 @@ export function changed(labels, edit) {
   if (op === "rename") return labels.map((own) => (own.label === label ? { ...own, label: edit.name } : own));
   if (op === "recolour") return labels.map((own) => (own.label === label ? { ...own, colour: edit.colour } : own));
   if (op === "merge" || op === "remove") return labels.filter((own) => own.label !== label);
-  if (op === "move") return moved(labels, label, edit.before);
+  if (op === "move") return reordered(labels, label, edit.before);
   return labels; // what is added gets its colour from the kernel
 }
 
 // With `label` before the label `before`, or with null at the end.
-export function moved(labels, label, before) {
+export function reordered(labels, label, before) {
   const own = labels.find((item) => item.label === label);
   if (!own || label === before) return labels;
   const rest = labels.filter((item) => item !== own);

@@ -1,5 +1,5 @@
 // The labels of a project, to be edited: a list with a field that adds and one that filters. It stands in a widget of
-// its own and in the gallery's panel; what the kernel does stands in label_manager.py.
+// its own and in the panels of gallery and annotator; what the kernel does stands in label_manager.py.
 
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";

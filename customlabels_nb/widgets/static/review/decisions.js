@@ -7,6 +7,13 @@ export function agreesWith(row) {
   return row.predicted ? [...row.labels, ...row.boxes].includes(row.predicted[0]) : null;
 }
 
+// Whether what the model says can be taken over as a correction: a predicted box or polygon corrects the shapes of an
+// image that has nothing else; it never becomes a label of the whole image.
+export function correctable(row) {
+  if (!row.predicted || row.agrees) return false;
+  return !row.predicted_drawn || (row.boxes.length > 0 && !row.labels.length);
+}
+
 // The row as the edit wants it: a new object, or the same where nothing changes.
 export function decided(row, edit, { alone = false } = {}) {
   const { op, label } = edit;

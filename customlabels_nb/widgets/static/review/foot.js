@@ -1,15 +1,15 @@
 // The quiet band of a review: place, keys, how much is reviewed, and whether everything is saved.
 
-import { element, keyHint, setText } from "../shared/dom.js";
+import { element, hint, setText } from "../shared/dom.js";
 import { Foot } from "../shared/foot.js";
 
 export class ReviewFoot extends Foot {
   showSelection(count, { everything = false, labels = 0 } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
-    const decide = [keyHint("⏎"), " approve ", keyHint(range), " correct ", keyHint("⌫"), " reject "];
+    const decide = [hint("⏎", "approve"), hint(range, "correct"), hint("⌫", "reject")];
     const words = count
-      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), ...decide, keyHint("Ctrl A"), everything ? " page " : " all ", keyHint("Esc"), " none"]
-      : [...decide, keyHint("Ctrl Z"), " undo ", keyHint("?"), " keys"];
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), ...decide, hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
+      : [...decide, hint("Ctrl Z", "undo"), hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }
 

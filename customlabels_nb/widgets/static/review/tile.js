@@ -3,7 +3,7 @@
 import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { Tile } from "../shared/tile.js";
-import { whenSaid } from "./decisions.js";
+import { correctable, whenSaid } from "./decisions.js";
 
 const BARE = { unlabelled: "no label", skipped: "skipped" };
 const STANDS = { unlabelled: "in the queue again", needs_review: "needs review" };
@@ -46,8 +46,10 @@ export class ReviewTile extends Tile {
       event.stopPropagation();
       this.onAccept(row);
     };
-    const node = chip(label, colourOf(label, labels), { confidence, onAccept: row.agrees ? null : correct });
-    node.title = row.agrees ? `The model says ${label}, too: ${confidence.toFixed(2)}` : `The model says ${label}: ${confidence.toFixed(2)}. Click to correct to it.`;
+    const isOffered = correctable(row);
+    const node = chip(label, colourOf(label, labels), { confidence, onAccept: isOffered ? correct : null, drawn: !isOffered && !row.agrees });
+    if (row.agrees) node.title = `The model says ${label}, too: ${confidence.toFixed(2)}`;
+    else if (isOffered) node.title = `The model says ${label}: ${confidence.toFixed(2)}. Click to correct to it.`;
     node.disabled = row.agrees;
     const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
     const word = row.agrees ? element("span", { class: "agreement", text: "agrees" }) : element("span", { class: "disagreement", text: "≠ disagrees" });

@@ -2,21 +2,25 @@
 
 import { element } from "./dom.js";
 
+export const ELSEWHERE = "Boxes and polygons are accepted in project.annotate().";
+
 export function colourOf(label, labels) {
   return labels.find((own) => own.label === label)?.colour ?? "#6b7280";
 }
 
-export function chip(label, colour, { confidence = null, count = 1, onAccept = null } = {}) {
+// What is predicted of a shape (`drawn`) is only shown.
+export function chip(label, colour, { confidence = null, count = 1, onAccept = null, drawn = false } = {}) {
   const predicted = confidence !== null;
+  const accepts = predicted && !drawn;
   const node = element(
-    predicted ? "button" : "span",
+    accepts ? "button" : "span",
     {
       class: `chip${predicted ? " predicted" : ""}`,
       style: { "--label-colour": colour },
-      title: predicted ? `${label}: predicted, ${confidence.toFixed(2)}. Click to accept.` : label,
-      on: onAccept ? { click: onAccept } : undefined,
-      tabIndex: predicted ? -1 : undefined,
-      type: predicted ? "button" : undefined,
+      title: predicted ? `${label}: predicted, ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}` : label,
+      on: accepts && onAccept ? { click: onAccept } : undefined,
+      tabIndex: accepts ? -1 : undefined,
+      type: accepts ? "button" : undefined,
     },
     element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
     element("bdi", { text: label }),
@@ -32,9 +36,9 @@ export function chipsOf(row, labels, onAccept = null) {
   const boxes = new Map();
   for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
   for (const [label, count] of boxes) chips.push(chip(label, colourOf(label, labels), { count }));
-  if (row.predicted && !row.labels.length) {
+  if (row.predicted && !row.labels.length && !(row.predicted_drawn && row.boxes.length)) {
     const [label, confidence] = row.predicted;
-    chips.push(chip(label, colourOf(label, labels), { confidence, onAccept }));
+    chips.push(chip(label, colourOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
   }
   return chips;
 }

@@ -31,6 +31,11 @@ export function keyHint(text) {
   return element("kbd", { text });
 }
 
+// A key and what it does, which stay together.
+export function hint(key, words) {
+  return element("span", { class: "hint" }, ...[key].flat().map(keyHint), ` ${words}`);
+}
+
 export function show(node, visible) {
   node.hidden = !visible;
   return node;
@@ -48,4 +53,12 @@ export function dataUri(bytes, mime = "image/jpeg") {
   const parts = [];
   for (let at = 0; at < view.length; at += 0x8000) parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
   return `data:${mime};base64,${btoa(parts.join(""))}`;
+}
+
+// Scrolls a list until what is in it is in sight; the notebook itself never scrolls.
+export function bringInto(list, node) {
+  if (!node) return;
+  const top = node.offsetTop - list.offsetTop;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + node.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }

@@ -1,6 +1,6 @@
 // The quiet band at the bottom: place, keys, progress, and whether everything is saved.
 
-import { element, keyHint, setText, show } from "./dom.js";
+import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
 
 const SAVED_WORDS = {
@@ -49,10 +49,10 @@ export class Foot {
   showSelection(count, { everything = false, labels = 0, single = false } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const words = count
-      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), keyHint(range), " label ", keyHint("0"), " skip ", keyHint("Ctrl A"), everything ? " page " : " all ", keyHint("Esc"), " none"]
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), hint(range, "label"), hint("0", "skip"), hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
       : single
-        ? [keyHint(range), " label and go on ", keyHint("0"), " skip ", keyHint("←"), keyHint("→"), " turn ", keyHint("?"), " keys"]
-        : [keyHint(range), " label ", keyHint("Space"), " select ", keyHint("⇧"), "click range ", keyHint("⏎"), " submit ", keyHint("?"), " keys"];
+        ? [hint(range, "label and go on"), hint("0", "skip"), hint(["←", "→"], "turn"), hint("?", "keys")]
+        : [hint(range, "label"), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }
 

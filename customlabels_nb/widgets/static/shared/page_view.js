@@ -270,7 +270,7 @@ export class PageView {
       this.tiles[index].mark({ selected: this.selection.has(start + index), focused: start + index === this.focus });
     }
     const focused = this.tiles[this.focus - start];
-    if (count > 0 && focused) this.grid.setAttribute("aria-activedescendant", focused.node.id);
+    if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
     this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
     if (this.single) this._showStage(focused);
   }

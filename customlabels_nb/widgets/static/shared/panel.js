@@ -2,6 +2,10 @@
 
 import { element, keepKeys, show } from "./dom.js";
 
+const LEAST_ABOVE = 40; // pixels above what is opened
+const LEAST_HEIGHT = 260;
+const IN_SIGHT = 130; // how far down the page a widget can be seen: below the menus of JupyterLab
+
 export class Panel {
   constructor({ onClose }) {
     this.onClose = onClose;
@@ -22,6 +26,8 @@ export class Panel {
     this.body.setAttribute("aria-label", title);
     this.body.replaceChildren(element("header", {}, element("strong", { text: title }), closer), ...children);
     show(this.node, true);
+    const { top, height } = this.node.getBoundingClientRect(); // of a tall widget the upper part may be out of sight
+    this.node.style.paddingTop = `${Math.max(LEAST_ABOVE, Math.min(IN_SIGHT - top, height - LEAST_HEIGHT))}px`;
     (this.body.querySelector("[data-first]") ?? this.body).focus();
   }
 

@@ -68,7 +68,7 @@ export class PicturePages extends PageView {
     return {
       move: () => this._move(command.direction, command.select),
       edge: () => this._focusOn(command.at === "first" ? listing.start : listing.end - 1),
-      page: () => this._turn(command.by),
+      page: () => this._turn(command.by)?.then(() => this._bringFocus()),
       select: () => this._toggleFocused(),
       all: () => this._selectAll(),
       escape: () => this._escape(),
@@ -94,15 +94,23 @@ export class PicturePages extends PageView {
     if (this.listing.isOnPage(place)) {
       this.focus = place;
       this._mark();
+      this._bringFocus();
       this._tellSelection();
     } else {
-      this._go(place, { focus: place });
+      this._go(place, { focus: place }).then(() => this._bringFocus());
     }
   }
 
+  // Into sight what keys are about: a page may be taller than the window.
+  _bringFocus() {
+    const tile = this.tiles[this.focus - this.listing.start];
+    if (tile && !this.closed) tile.node.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  // Gives a promise if there is such a page.
   _turn(by) {
     const target = this.listing.start + by * this.listing.size;
-    if (target >= 0 && target < this.listing.total) this._go(target);
+    return target >= 0 && target < this.listing.total ? this._go(target) : null;
   }
 
   _toggleFocused() {
@@ -162,7 +170,6 @@ export class PicturePages extends PageView {
   // Turn to the page on which the image is, if it is known and isn't this one.
   bring(name) {
     const place = this.listing.names.indexOf(name);
-    if (place >= 0 && !this.listing.isOnPage(place)) this._go(place, { focus: place });
-    else if (place >= 0) this._focusOn(place);
+    if (place >= 0) this._focusOn(place);
   }
 }

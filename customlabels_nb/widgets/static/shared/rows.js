@@ -1,5 +1,5 @@
 // What an edit makes of the rows that are shown, before the kernel has answered. A row is
-// { name, labels, boxes, predicted, findings, status, revision }.
+// { name, labels, boxes, predicted, predicted_drawn, findings, status, revision }.
 
 export function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
@@ -21,16 +21,16 @@ export function edited(row, edit, { alone = false } = {}) {
   if (op === "status") return { ...row, status: edit.status };
   if (op === "submit") return row.status === "unlabelled" ? { ...row, status: "skipped" } : row;
   if (op === "accept") {
-    if (!row.predicted || row.labels.length) return row;
+    if (!row.predicted || row.predicted_drawn || row.labels.length) return row;
     return { ...row, labels: [row.predicted[0]], status: "labelled" };
   }
   return row;
 }
 
-// Labels whose name has the text in it, those that begin with it first.
+// Labels whose name has the text in it: the one of that name first, then those that begin with it.
 export function findLabels(labels, text) {
   const wanted = text.trim().toLocaleLowerCase();
   const fits = labels.filter(({ label }) => label.toLocaleLowerCase().includes(wanted));
-  const starts = ({ label }) => !label.toLocaleLowerCase().startsWith(wanted);
-  return fits.sort((a, b) => starts(a) - starts(b));
+  const rank = ({ label }) => (label === text.trim() ? 0 : label.toLocaleLowerCase() === wanted ? 1 : label.toLocaleLowerCase().startsWith(wanted) ? 2 : 3);
+  return fits.sort((a, b) => rank(a) - rank(b));
 }

@@ -3,6 +3,7 @@
 import { chipsOf, described } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 
+const MOST_CHIPS = 6; // of one image; more are counted
 const STATUS_WORDS = { skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
 
 export class Tile {
@@ -55,6 +56,10 @@ export class Tile {
       event.stopPropagation();
       this.onAccept(row);
     });
+    if (chips.length > MOST_CHIPS) {
+      const rest = chips.splice(MOST_CHIPS - 1);
+      chips.push(element("span", { class: "count", text: `+${rest.length}`, title: rest.map((node) => node.title).join(", ") }));
+    }
     const parts = chips.length ? chips : [element("span", { class: "name" }, element("bdi", { text: row.short }))];
     const word = chips.length ? (row.status === "needs_review" ? STATUS_WORDS.needs_review : null) : STATUS_WORDS[row.status];
     if (word) parts.push(element("span", { class: `status ${row.status}`, text: word }));
@@ -62,6 +67,8 @@ export class Tile {
       parts.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
     }
     this.caption.replaceChildren(...parts);
+    this.caption.classList.toggle("many", parts.length > 2); // each tile has room for two
+    this.caption.classList.toggle("bare", isBare);
     this.bare = isBare ? parts[0].firstChild.firstChild : null;
   }
 

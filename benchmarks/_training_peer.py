@@ -1,0 +1,136 @@
+"""The peer of ``training.py``: torchvision's reference recipe of fine-tuning a detector, for the same time.
+
+As ``references/detection/train.py`` has it: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
+images, so 0.01 for 8; a linear warm-up over the first epoch; horizontal flips; the rate cut to a tenth at 16/26 and
+22/26 of the training. Backbone, input size and the test photos are the same, and so is the seed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from _measure import figure, heading
+from _training_photos import photos
+
+SIDE, BATCH, RATE = 320, 8, 0.01
+_PROBE = 4  # steps by which the number of steps is told
+
+
+def peer_part(seeds: Sequence[int], budget: str) -> None:
+    """Print AP50 and AP of both, in turn."""
+    from customlabels_nb.training.budget import parse_budget
+
+    seconds = parse_budget(budget).seconds
+    assert seconds is not None
+    heading(f"raccoon, {budget} each, ours beside torchvision's reference recipe:")
+    found: dict[str, list[tuple[float, float]]] = {"ours": [], "torchvision's": []}
+    for seed in seeds:
+        for name, run in (("ours", _ours), ("torchvision's", _reference)):
+            ap50, ap, steps, took = run(seed, seconds)
+            found[name].append((ap50, ap))
+            figure(f"seed {seed}: {name}, AP50, AP", f"{ap50:.3f}, {ap:.3f} after {steps} steps, {took:.0f} s")
+    for name, values in found.items():
+        means = [statistics.mean(column) for column in zip(*values, strict=True)]
+        figure(f"{name}, mean AP50, AP", ", ".join(f"{value:.3f}" for value in means))
+
+
+def _ours(seed: int, seconds: float) -> tuple[float, float, int, float]:
+    from customlabels_nb.events import Events
+    from customlabels_nb.training.budget import Budget
+    from customlabels_nb.training.detection import train_detector
+    from customlabels_nb.training.detection_data import DetectionOptions
+
+    train, _, labels = photos("raccoon")
+    options = DetectionOptions(budget=Budget(seconds), seed=seed, device="cpu", input_size=SIDE)
+    started = time.perf_counter()
+    trained = train_detector(train, labels, options, Events())
+    took = time.perf_counter() - started
+    return *_judge(trained.network, trained.mean, trained.std), trained.state.step, took
+
+
+def _reference(seed: int, seconds: float) -> tuple[float, float, int, float]:
+    import torch
+    from torch.optim.lr_scheduler import LinearLR, MultiStepLR
+
+    from customlabels_nb.models.backbones import PACKAGED
+    from customlabels_nb.models.detector_building import normalisation, pretrained_detector
+    from customlabels_nb.models.detector_shape import DetectorShape
+
+    train, _, labels = photos("raccoon")
+    mean, std = normalisation(DetectorShape().architecture, PACKAGED)
+    detector = pretrained_detector(DetectorShape(), len(labels), PACKAGED, seed=seed, frozen_stages=2, proposals=512)
+    detector.train()
+    parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=0.9, weight_decay=1e-4)
+    rng = np.random.default_rng(seed)
+    started = time.perf_counter()
+    data = [_decoded(example) for example in train]
+    total, step, order = 10**9, 0, np.empty(0, dtype=np.int64)
+    times: list[float] = []
+    warm_up = LinearLR(optimizer, start_factor=1e-3, total_iters=len(data) // BATCH - 1)
+    decay = None
+    while step < total:
+        begun = time.perf_counter()
+        if len(order) < BATCH:
+            order = rng.permutation(len(data))
+        batch, order = order[:BATCH], order[BATCH:]
+        optimizer.zero_grad()
+        sum(detector.losses(*_flipped([data[i] for i in batch.tolist()], rng, mean, std)).values()).backward()
+        optimizer.step()
+        step += 1
+        times.append(time.perf_counter() - begun)
+        if step == _PROBE:
+            total = max(2 * _PROBE, int((seconds - (time.perf_counter() - started)) / np.median(times[1:])) + step)
+            decay = MultiStepLR(optimizer, [total * 16 // 26 - step, total * 22 // 26 - step], gamma=0.1)
+        warm_up.step()
+        if decay is not None:
+            decay.step()
+    took = time.perf_counter() - started
+    return *_judge(detector.eval(), mean, std), step, took
+
+
+def _decoded(example):  # type: ignore[no-untyped-def]
+    from customlabels_nb.images import open_image
+    from customlabels_nb.models.canvas import to_canvas
+
+    canvas = to_canvas(open_image(example.image), SIDE, (127, 127, 127))
+    pixels = np.full((3, SIDE, SIDE), 127, dtype=np.uint8)
+    pixels[:, : canvas.pixels.shape[1], : canvas.pixels.shape[2]] = canvas.pixels
+    return pixels, example.boxes * np.tile(np.divide(canvas.inside, canvas.size), 2), example.labels
+
+
+def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
+    import torch
+
+    from customlabels_nb.geometry import ltwh_to_xyxy
+    from customlabels_nb.models.transforms import to_batch
+
+    pixels, corners, labels = [], [], []
+    for image, boxes, at in items:
+        if rng.random() < 0.5:
+            image, boxes = image[:, :, ::-1], boxes.copy()
+            boxes[:, 0] = SIDE - boxes[:, 0] - boxes[:, 2]
+        pixels.append(image)
+        corners.append(torch.from_numpy(ltwh_to_xyxy(boxes)).float())
+        labels.append(torch.from_numpy(at))
+    return to_batch(pixels, mean, std), corners, labels
+
+
+def _judge(network, mean, std) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+    from customlabels_nb.evaluation.boxes import make_boxes
+    from customlabels_nb.evaluation.detection import coco_map
+    from customlabels_nb.images import open_image
+    from customlabels_nb.models.canvas import to_canvas
+    from customlabels_nb.models.detector import detect, to_table
+    from customlabels_nb.models.detector_shape import fill_of
+    from customlabels_nb.training.detection_learner import average_precision_50, truth_table
+
+    _, test, labels = photos("raccoon")
+    names = [example.image for example in test]
+    canvases = [to_canvas(open_image(name), SIDE, fill_of(mean)) for name in names]
+    table = to_table(names, detect(network, canvases, mean, std, "cpu"), labels)
+    boxes = make_boxes(truth_table(names, test, labels), table, names, labels=labels)
+    return average_precision_50(boxes), coco_map(boxes)

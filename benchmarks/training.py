@@ -1,0 +1,97 @@
+"""Models trained within a budget of time, and judged on pictures that they never saw.
+
+Detectors on real photos, beside torchvision's reference recipe of fine-tuning with the same backbone for the same time;
+classifiers of several labels on collages; detectors of brands from pictures of their logos. Training alone counts: from
+the first image decoded to the last step. The bounds are those of two CPU cores that do nothing else, as means of three
+seeds; with --steps it doesn't matter how busy the machine is.
+
+    python benchmarks/training.py [--only raccoon|fruit-objects|peer|collages|brands] [--seeds 0 1 2]
+                                  [--budget 2min | --steps 300]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+from _measure import bound, cores, figure, heading, spread
+from _training_brands import brands_part
+from _training_collages import collages_part
+from _training_peer import peer_part
+from _training_photos import SETS, folder_of, photos
+
+PARTS = (*SETS, "peer", "collages", "brands")
+
+BOUNDS = {  # AP50 and AP at least, by set and budget
+    ("raccoon", "2min"): (0.97, None),
+    ("raccoon", "5min"): (None, 0.64),
+    ("fruit-objects", "2min"): (0.95, None),
+}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--budget")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--threads", type=int, help="of torch; all cores unless it is given")
+    options = parser.parse_args()
+    print(f"{cores()} cores")
+    for part in PARTS if options.only is None else (options.only,):
+        if part == "collages":
+            collages_part(options.seeds)
+        elif part == "brands":
+            brands_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
+        elif not folder_of("raccoon" if part == "peer" else part).is_dir():
+            print(f"There are no photos in {folder_of(part)}; {part} is left out.")
+        elif part == "peer":
+            peer_part(options.seeds, options.budget or "2min")
+        else:
+            asked = [options.budget] if options.budget or options.steps else [b for s, b in BOUNDS if s == part]
+            for budget in asked:
+                _run(part, budget, options)
+
+
+def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
+    import torch
+
+    from customlabels_nb.evaluation.boxes import make_boxes
+    from customlabels_nb.evaluation.detection import coco_map
+    from customlabels_nb.events import Events
+    from customlabels_nb.training.budget import parse_budget
+    from customlabels_nb.training.detection import predict_boxes, train_detector
+    from customlabels_nb.training.detection_data import DetectionOptions
+    from customlabels_nb.training.detection_learner import average_precision_50, truth_table
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    train, test, labels = photos(name)
+    heading(f"{name}: {len(train)} photos to train on, {len(test)} to test, {budget or f'{options.steps} steps'}:")
+    every50, every = [], []
+    for seed in options.seeds:
+        started, work = time.perf_counter(), time.process_time()
+        chosen = DetectionOptions(budget=parse_budget(budget, options.steps), seed=seed, device="cpu")
+        trained = train_detector(train, labels, chosen, Events())
+        seconds, work = time.perf_counter() - started, time.process_time() - work
+        table, names, _ = predict_boxes(trained, [e.image for e in test], labels, root=None, events=Events())
+        boxes = make_boxes(truth_table(names, test, labels), table, names, labels=labels)
+        every.append(coco_map(boxes))
+        every50.append(average_precision_50(boxes))
+        figure(
+            f"seed {seed}: AP50, AP",
+            f"{every50[-1]:.3f}, {every[-1]:.3f} after {trained.state.step} steps of {trained.input_size} px, "
+            f"{seconds:.0f} s, {work:.0f} core-s",
+        )
+    least50, least = BOUNDS.get((name, budget or ""), (None, None))
+    for what, values, at_least in (("AP50", every50, least50), ("AP", every, least)):
+        if at_least is None:
+            figure(f"{what}", spread(values, ""))
+        else:
+            bound(f"{what}, mean", statistics.mean(values), "", at_least=at_least)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Outcomes with thresholds applied to them: everywhere the same ones, or to each fold of the images its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csr_array, vstack
+
+from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray, Outcomes
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What is counted once thresholds are settled.
+
+    Attributes
+    ----------
+    outcomes : Outcomes
+    thresholds : ndarray of float64, shape (k,)
+        In the order of the labels; with folds, the means of theirs.
+    folds : tuple of pairs of an int64 ndarray and a float64 ndarray of shape (k,)
+        The positions of each fold's images and the thresholds that hold for them; every image is in one fold.
+        Empty where ``thresholds`` holds for all images.
+    """
+
+    outcomes: Outcomes
+    thresholds: FloatArray
+    folds: tuple[tuple[IntArray, FloatArray], ...] = ()
+
+    def counts(self) -> tuple[IntArray, IntArray, IntArray]:
+        """True positives, false positives and false negatives of each label, each of shape (k,)."""
+        tp, fp, fn = (sum(parts) for parts in zip(*(one.counts(at) for one, at in self._parts()), strict=True))
+        return np.asarray(tp), np.asarray(fp), np.asarray(fn)
+
+    def accepted(self) -> BoolArray:
+        """What is predicted: of a classifier's pairs shape (n, k), of boxes shape (p,)."""
+        if not self.folds:
+            return self.outcomes.accepted(self.thresholds)
+        of_image = np.empty((len(self.outcomes.images), len(self.thresholds)))
+        for images, at in self.folds:
+            of_image[images] = at
+        return self.outcomes.accepted(of_image)
+
+    def image_counts(self) -> csr_array:
+        """The same for each image, shape (n, 3 k): columns of true positives, false positives, false negatives."""
+        parts = [one.image_counts(at) for one, at in self._parts()]
+        return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
+
+    def confusion(self) -> ConfusionMatrix:
+        """What is taken for what."""
+        return reduce(_added, (one.confusion(at) for one, at in self._parts()))
+
+    def per_image(self) -> pd.DataFrame:
+        """See :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
+        tables = [one.per_image(at) for one, at in self._parts()]
+        if not self.folds:
+            return tables[0]
+        table = pd.concat(tables, ignore_index=True)
+        place = pd.Index(self.outcomes.images).get_indexer(pd.Index(table["image"].to_numpy(dtype=object)))
+        return table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+
+    def only(self, chosen: npt.NDArray[np.generic]) -> Applied:
+        """The same of some of the images: a mask of shape (n,), or their positions."""
+        positions = np.arange(len(self.outcomes.images))[chosen]
+        new = np.full(len(self.outcomes.images), -1)
+        new[positions] = np.arange(positions.size)
+        folds = tuple((place[place >= 0], at) for place, at in ((new[images], at) for images, at in self.folds))
+        return Applied(self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size))
+
+    def _parts(self) -> list[tuple[Outcomes, FloatArray]]:
+        if not self.folds:
+            return [(self.outcomes, self.thresholds)]
+        return [(self.outcomes.only(images), at) for images, at in self.folds]
+
+    def _back(self) -> IntArray:
+        """Where each image stands when the folds are put one below the other."""
+        return np.argsort(np.concatenate([images for images, _ in self.folds]))
+
+
+def _added(one: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:
+    return replace(
+        one,
+        counts=one.counts + other.counts,
+        truth_counts=one.truth_counts + other.truth_counts,
+        predicted_counts=one.predicted_counts + other.predicted_counts,
+    )

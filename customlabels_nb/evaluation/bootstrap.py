@@ -1,0 +1,95 @@
+"""How far figures would move if the test images had been others of the same sort: the bootstrap.
+
+Images are drawn anew with replacement, as many as there are, and what was counted on each is summed. Nothing else is
+resampled: thresholds are held, and what an image holds stays together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
+
+RESAMPLES = 1000
+
+#: From so many images that are alike on, their number is drawn at once; fewer are cheaper drawn one by one, unless
+#: there are only few kinds of images.
+_MANY_ALIKE, _FEW_KINDS = 32, 100
+_CELLS_AT_ONCE = 4_000_000  # 32 MB for each of the few arrays of one block
+
+
+def resampled_sums(
+    rows: csr_array, *, resamples: int = RESAMPLES, random_state: int = 0
+) -> Iterator[npt.NDArray[np.float64]]:
+    """The column sums of ``rows`` with its rows drawn anew, in blocks.
+
+    Rows that are alike are drawn as one kind by their number, which is the same lottery with fewer tickets; of those
+    that hardly any other is like, each is drawn by itself.
+
+    Parameters
+    ----------
+    rows : csr_array of shape (n, c)
+        Numbers of each image, whole and not huge. Figures that are compared go side by side into one table: each
+        resample draws whole rows.
+    resamples : int
+    random_state : int
+        Seed; the same one gives the same draws for the same rows.
+
+    Yields
+    ------
+    ndarray of float64, shape (m, c)
+        ``resamples`` rows in all.
+    """
+    rng = np.random.default_rng(random_state)
+    kind, numbers = _kinds(rows)
+    together = (numbers >= _MANY_ALIKE) | (len(numbers) <= _FEW_KINDS)
+    many, single = np.flatnonzero(together), np.flatnonzero(~together[kind])
+    first = np.zeros(len(numbers), dtype=np.int64)
+    first[kind] = np.arange(len(kind))  # one row of each kind: whichever
+    common, rest = rows[first[many]].astype(np.float64), rows[single].astype(np.float64)
+    shares = np.append(numbers[many], single.size) / len(kind)
+    at_once = max(1, _CELLS_AT_ONCE // (len(shares) + single.size))
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        drawn = rng.multinomial(len(kind), shares, size=size)
+        sums: FloatArray = (common.T @ drawn[:, :-1].T.astype(np.float64)).T
+        if single.size:
+            times = np.empty((single.size, size))
+            for column, count in enumerate(drawn[:, -1].tolist()):
+                picked = rng.integers(0, single.size, count, dtype=np.int32)
+                times[:, column] = np.bincount(picked, minlength=single.size)
+            sums = sums + (rest.T @ times).T
+        yield sums
+
+
+def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The 2.5 % and the 97.5 % percentile of each column, NaN aside; NaN for a column that is nothing else.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (m, c)
+
+    Returns
+    -------
+    low, high : ndarray of float64, shape (c,)
+    """
+    result = np.full((2, values.shape[1]), np.nan)
+    known: BoolArray = ~np.isnan(values)
+    whole = known.all(axis=0)
+    result[:, whole] = np.percentile(values[:, whole], [2.5, 97.5], axis=0)
+    for column in np.flatnonzero(~whole & known.any(axis=0)):
+        result[:, column] = np.percentile(values[known[:, column], column], [2.5, 97.5])
+    return result[0], result[1]
+
+
+def _kinds(rows: csr_array) -> tuple[IntArray, IntArray]:
+    """Which rows are alike: the kind of each row, shape (n,), and the number of rows of each kind."""
+    # rows are told apart by a random sum of their cells: two different ones agree once in 2**64 times
+    weights = np.random.default_rng(0).integers(-(2**62), 2**62, size=rows.shape[1], dtype=np.int64)
+    keys = rows.astype(np.int64) @ weights
+    _, kind, numbers = np.unique(keys, return_inverse=True, return_counts=True)
+    return kind.reshape(-1).astype(np.int64), numbers.astype(np.int64)

@@ -1,0 +1,68 @@
+"""Calibration: whether of the predictions with a confidence of 0.8 about 80 % are right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, BoolArray, FloatArray, Outcomes
+from customlabels_nb.evaluation.scores import Scores
+
+MOST_BINS = 1000
+
+
+def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
+    """Predictions by confidence, and which share of them is right.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    bins : int
+        Number of equally wide intervals of the confidence; each holds its upper end, the first one 0 too, as in
+        ``sklearn.calibration.calibration_curve``.
+    position : int, optional
+        Looks at the predictions of this label alone, above and below its threshold: is it so often there? By default
+        at those of all labels, but for a single-label task at each image's most confident label: is it so often
+        right? (On an image without label it is wrong.)
+
+    Returns
+    -------
+    DataFrame
+        One row a bin: ``low``, ``high``, ``count``, ``mean_confidence``, ``share_right`` (null in an empty bin).
+        ``.attrs["error"]`` is the expected calibration error (Guo et al.: On Calibration of Modern Neural Networks,
+        2017): the mean of how far the two are apart, weighted by count; NaN if there are no predictions.
+
+    Raises
+    ------
+    InputError
+        If ``bins`` is no number from 1 to :data:`MOST_BINS`.
+    """
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= MOST_BINS:
+        raise InputError(f"bins={bins!r} is not possible; give a whole number from 1 to {MOST_BINS}.")
+    confidence, right = answers(outcomes, position)
+    edges = np.linspace(0, 1, int(bins) + 1)
+    place = np.searchsorted(edges[1:-1], confidence)
+    count = np.bincount(place, minlength=len(edges) - 1)
+    several = np.where(count > 0, count, np.nan)
+    mean = np.bincount(place, weights=confidence, minlength=len(count)) / several
+    share = np.bincount(place, weights=right, minlength=len(count)) / several
+    table = pd.DataFrame(
+        {"low": edges[:-1], "high": edges[1:], "count": count, "mean_confidence": mean, "share_right": share}
+    )
+    apart = np.nansum(count * np.abs(share - mean))
+    table.attrs["error"] = float(apart / count.sum()) if count.any() else float("nan")
+    return table
+
+
+def answers(outcomes: Outcomes, position: int | None) -> tuple[FloatArray, BoolArray]:
+    """Confidences, and what was right, each of shape (m,)."""
+    if position is not None:
+        _, confidence, right = outcomes.predictions(position)
+        return confidence, right
+    if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
+        image = np.flatnonzero(outcomes.answered)
+        predicted = outcomes.predicted_label()[image]
+        return outcomes.confidence[image, predicted], outcomes.truth[image, predicted]
+    all_of = [outcomes.predictions(label) for label in range(len(outcomes.labels))]
+    return np.concatenate([one for _, one, _ in all_of]), np.concatenate([right for _, _, right in all_of])

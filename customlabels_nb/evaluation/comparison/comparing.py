@@ -1,0 +1,314 @@
+"""Two evaluations on the same test images: what changed, and whether that can be chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csr_array, hstack
+
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
+from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
+from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, FloatArray, IntArray
+from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.scores import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Figures that are means of counts, and so have an interval.
+COUNTED = ("f1", "precision", "recall", "accuracy")
+_NAMED = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What changed from one evaluation to the other.
+
+    Attributes
+    ----------
+    summary : DataFrame
+        One row a figure: ``figure``, ``before``, ``after``, ``delta`` (after less before), and the ends ``low``,
+        ``high`` of the delta's 95 % interval (null without one).
+    per_label : DataFrame
+        The same of each label's F1: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``, ``test_images``;
+        null where one of the two doesn't have the label, or no test image has it.
+    fixed, broken : DataFrame
+        What was wrong before and is right after, and the reverse: ``image``, ``label`` (the true one; of several
+        labels or boxes the one that changed), ``before``, ``after`` (the predicted label, or what was wrong in words)
+        and, of classifiers, ``confidence_before``, ``confidence_after``.
+    truth_changed : DataFrame
+        ``image`` and ``label`` where the truth of the two differs.
+    labels : DataFrame
+        ``label``, ``colour``, ``in_before``, ``in_after``, in order.
+    test_images : int
+        Number of images compared.
+    names : tuple of two str
+    task : str
+    notes : tuple of str
+        What a reader of the figures has to know, in sentences.
+    """
+
+    summary: pd.DataFrame
+    per_label: pd.DataFrame
+    fixed: pd.DataFrame
+    broken: pd.DataFrame
+    truth_changed: pd.DataFrame
+    labels: pd.DataFrame
+    test_images: int
+    names: tuple[str, str]
+    task: str
+    notes: tuple[str, ...]
+
+    def figure(self, name: str) -> pd.Series:
+        """One row of the summary."""
+        return self.summary.set_index("figure").loc[name]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What changed, in words."""
+        from customlabels_nb.evaluation.comparison.words import sentences
+
+        return sentences(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.plot_comparison`."""
+        from customlabels_nb.evaluation.plots import plot_comparison
+
+        return plot_comparison(self, ax)
+
+    def __repr__(self) -> str:
+        from customlabels_nb.evaluation.comparison.words import comparison_text
+
+        return comparison_text(self)
+
+    def _repr_html_(self) -> str:
+        from customlabels_nb.evaluation.comparison.markup import comparison_html
+
+        return comparison_html(self)
+
+
+def compare(
+    before: Evaluation,
+    after: Evaluation,
+    *,
+    common: bool = False,
+    names: tuple[str, str] = ("before", "after"),
+    random_state: int = 0,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compare two evaluations on the same test images.
+
+    Each is taken at its own thresholds. The intervals are those of a paired bootstrap: the images are drawn anew with
+    replacement, the same ones for both, and the difference of the two is taken each time.
+
+    Parameters
+    ----------
+    before, after : Evaluation
+        Of the same task. Images are the same if they have one name or, where both tables of images have a column
+        ``sha256``, one content.
+    common : bool
+        Compare the test images that both have, where there are others; else these are an error.
+    names : tuple of two str
+        What the two are called.
+    random_state, resamples : int
+        Seed and number of draws.
+
+    Raises
+    ------
+    InputError
+        If tasks, overlaps of boxes or test images differ.
+    NotEnoughDataError
+        If no test image is in both.
+    """
+    _check_alike(before, after)
+    here, there = _same_images(before, after, common=common)
+    whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
+    one, other = before.applied.only(here), after.applied.only(there)
+    deltas, label_deltas = _intervals(one, other, random_state=random_state, resamples=resamples)
+    tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, one), (after, other))]
+    labels = _labels(before, after)
+    sides = [Side.of(applied, one.outcomes.images) for applied in (one, other)]
+    (fixed, broken), truth = changed_images(*sides), changed_truth(*sides)
+    return Comparison(
+        summary=_summary(one, other, tables, deltas),
+        per_label=_per_label(labels, tables, label_deltas),
+        fixed=fixed,
+        broken=broken,
+        truth_changed=truth,
+        labels=labels,
+        test_images=len(here),
+        names=names,
+        task=before.task,
+        notes=tuple(_notes(before, after, labels, len(here), truth, names)),
+    )
+
+
+def _check_alike(before: Evaluation, after: Evaluation) -> None:
+    if before.task != after.task:
+        raise InputError(f"A {before.task} and a {after.task} evaluation can't be compared; give two of one task.")
+    overlaps = [getattr(evaluation.outcomes, "overlap", None) for evaluation in (before, after)]
+    if overlaps[0] != overlaps[1]:
+        raise InputError(
+            f"The two count boxes from an overlap of {overlaps[0]} and of {overlaps[1]} on; evaluate both with one "
+            "overlap=."
+        )
+
+
+def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
+    """The positions of the images that both have, in the order of ``before``."""
+    names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
+    place = names[1].get_indexer(names[0]).astype(np.int64)
+    contents = [_contents(evaluation) for evaluation in (before, after)]
+    free = ~np.isin(np.arange(len(names[1])), place)
+    by_content = {str(contents[1][at]): at for at in np.flatnonzero(free & contents[1].notna().to_numpy())[::-1]}
+    for at in np.flatnonzero((place < 0) & contents[0].notna().to_numpy()).tolist():
+        place[at] = by_content.pop(str(contents[0][at]), -1)
+    alone = [names[0][place < 0].tolist(), names[1][~np.isin(np.arange(len(names[1])), place)].tolist()]
+    here = np.flatnonzero(place >= 0)
+    if not here.size:
+        raise NotEnoughDataError("The two evaluations have no test image in common; evaluate both on the same images.")
+    if any(alone) and not common:
+        parts = [
+            f"{len(a):,} only {when} ({_some(a)})" for a, when in zip(alone, ("before", "after"), strict=True) if a
+        ]
+        raise InputError(
+            f"The two evaluations have different test images: {' and '.join(parts)}. common=True compares the "
+            f"{here.size:,} that both have."
+        )
+    return here.astype(np.int64), place[here]
+
+
+def _contents(evaluation: Evaluation) -> pd.Series:
+    """What is known of each image's content; null where nothing is."""
+    images = evaluation.images
+    empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
+    return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(repr(str(name)) for name in names[:_NAMED]) + more
+
+
+def _intervals(
+    one: Applied, other: Applied, *, random_state: int, resamples: int
+) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
+    """The 95 % intervals of the differences: of figures, and of the F1 of labels that both have."""
+    rows = [_rows(applied) for applied in (one, other)]
+    width = rows[0].shape[1]
+    labels = [applied.outcomes.labels for applied in (one, other)]
+    both = [label for label in labels[0] if label in labels[1]]
+    at = [[own.index(label) for label in both] for own in labels]
+    drawn: list[FloatArray] = []
+    label_drawn: list[FloatArray] = []
+    for sums in resampled_sums(hstack(rows, format="csr"), random_state=random_state, resamples=resamples):
+        figure, label_f1 = zip(
+            _resampled(sums[:, :width], len(labels[0])), _resampled(sums[:, width:], len(labels[1])), strict=True
+        )
+        drawn.append(figure[1] - figure[0])
+        label_drawn.append(label_f1[1][:, at[1]] - label_f1[0][:, at[0]])
+    return _ends(list(COUNTED), np.concatenate(drawn)), _ends(both, np.concatenate(label_drawn))
+
+
+def _rows(applied: Applied) -> csr_array:
+    """What is counted on each image, shape (n, 3 k + 2).
+
+    True positives, false positives and misses of each label, then whether its most confident label is right, and
+    whether it has one.
+    """
+    outcomes, parts = applied.outcomes, [applied.image_counts()]
+    right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
+    if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
+        true = outcomes.true_label()
+        right = np.stack([(outcomes.predicted_label() == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
+    return hstack([*parts, csr_array(right)], format="csr")
+
+
+def _resampled(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Figures in the order of :data:`COUNTED`, shape (m, 4), and F1 by label, shape (m, k), of resamples."""
+    tp, fp, fn = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
+    here = (tp + fn) > 0
+    precision, recall, f1 = ratios(tp, fp, fn)
+    with np.errstate(invalid="ignore"):
+        means = [(values * here).sum(axis=1) / here.sum(axis=1) for values in (f1, precision, recall)]
+        means.append(sums[:, -2] / sums[:, -1])
+    return np.stack(means, axis=1), np.where(here, f1, np.nan)
+
+
+def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]]:
+    low, high = middle_95(deltas)
+    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+
+
+def _summary(
+    one: Applied, other: Applied, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
+) -> pd.DataFrame:
+    before, after = (figures(a.outcomes, table) for a, table in zip((one, other), tables, strict=True))
+    rows = [
+        (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
+        for name, value in before.items()
+    ]
+    return pd.DataFrame(rows, columns=["figure", "before", "after", "delta", "low", "high"]).astype({"figure": "str"})
+
+
+def _per_label(
+    labels: pd.DataFrame, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
+) -> pd.DataFrame:
+    by_label = [table.set_index("label").reindex(labels["label"]) for table in tables]
+    tested = [table["test_images"].fillna(0).to_numpy() for table in by_label]
+    f1 = [np.where(number > 0, table["f1"], np.nan) for number, table in zip(tested, by_label, strict=True)]
+    delta = f1[1] - f1[0]
+    ends = np.array([deltas.get(label, (np.nan, np.nan)) for label in labels["label"]]).reshape(-1, 2)
+    ends[np.isnan(delta)] = np.nan
+    return pd.DataFrame(
+        {
+            "label": labels["label"].to_numpy(),
+            "before": f1[0],
+            "after": f1[1],
+            "delta": delta,
+            "low": ends[:, 0],
+            "high": ends[:, 1],
+            "test_images": np.maximum(*tested).astype(np.int64),
+        }
+    ).astype({"label": "str"})
+
+
+def _labels(before: Evaluation, after: Evaluation) -> pd.DataFrame:
+    table = pd.concat([before.labels, after.labels]).drop_duplicates("label", ignore_index=True)
+    inside: list[npt.NDArray[np.bool_]] = [
+        table["label"].isin(evaluation.outcomes.labels).to_numpy() for evaluation in (before, after)
+    ]
+    return table.assign(in_before=inside[0], in_after=inside[1])
+
+
+def _notes(
+    before: Evaluation,
+    after: Evaluation,
+    labels: pd.DataFrame,
+    compared: int,
+    truth: pd.DataFrame,
+    names: tuple[str, str],
+) -> list[str]:
+    found = []
+    for evaluation, name in zip((before, after), names, strict=True):
+        left = len(evaluation.outcomes.images) - compared
+        if left:
+            found.append(f"{left:,} test image{'' if left == 1 else 's'} of {name} left out, which the other lacks.")
+    for column, name in (("in_after", names[0]), ("in_before", names[1])):
+        alone = labels.loc[~labels[column], "label"].tolist()
+        if alone:
+            found.append(f"Only {name} has the label{'' if len(alone) == 1 else 's'} {_some(alone)}.")
+    if len(truth):
+        number = truth["image"].nunique()
+        found.append(
+            f"The truth of {number:,} image{'' if number == 1 else 's'} differs between the two, so not all that "
+            "changed is the models' doing; see truth_changed."
+        )
+    return found

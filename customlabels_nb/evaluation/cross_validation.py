@@ -1,0 +1,78 @@
+"""Cross-validated thresholds: no image has a say in the thresholds that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.outcomes import IntArray, Outcomes
+from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
+
+CROSS_VALIDATED = "cross-validated"
+FOLDS = 5
+
+
+def apply_thresholds(
+    thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
+) -> Applied:
+    """The outcomes at what a caller gave as ``thresholds``; see :func:`.thresholds.resolve_thresholds`."""
+    if isinstance(thresholds, str) and thresholds == CROSS_VALIDATED:
+        return cross_validated(outcomes, random_state=random_state)
+    return Applied(outcomes, resolve_thresholds(thresholds, outcomes))
+
+
+def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Applied:
+    """Thresholds for each fold of the test images, each label's chosen on the other folds.
+
+    Every figure is then of images that the thresholds have not seen. A label whose only test image is in the fold
+    gets the median of the other labels' thresholds, as a label does that no test image has.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are fewer than two test images.
+    """
+    if len(outcomes.images) < 2:
+        raise NotEnoughDataError(
+            "thresholds='cross-validated' chooses them on some of the test images for the others, and there is only "
+            f"{len(outcomes.images)}; add test images, or leave thresholds out."
+        )
+    fold_of = deal(outcomes, random_state=random_state)
+    folds = []
+    for fold in range(int(fold_of.max()) + 1):
+        inside = fold_of == fold
+        folds.append((np.flatnonzero(inside), assumed_thresholds(outcomes.only(~inside))))
+    return Applied(outcomes, np.mean([at for _, at in folds], axis=0), tuple(folds))
+
+
+def deal(outcomes: Outcomes, *, folds: int = FOLDS, random_state: int = 0) -> IntArray:
+    """Deal the test images into ``folds`` folds (fewer if there are fewer images), shape (n,).
+
+    The images of each label are spread as evenly as can be, the rarest label's first, as they have the fewest ways to
+    lie; images without labels fill up.
+    """
+    n, k = len(outcomes.images), len(outcomes.labels)
+    counts = outcomes.image_counts(np.full(k, 0.5))
+    has = (counts[:, :k] + counts[:, 2 * k :]).tocsc()  # found or missed: what is there
+    has.eliminate_zeros()
+    images_with = [has.indices[has.indptr[label] : has.indptr[label + 1]] for label in range(k)]
+    rng, fold_of = np.random.default_rng(random_state), np.full(n, -1, dtype=np.int64)
+    folds = min(folds, n)
+    for images in (*sorted(images_with, key=len), np.arange(n)):
+        waiting = rng.permutation(images[fold_of[images] < 0])
+        dealt = fold_of[images]
+        here = np.bincount(dealt[dealt >= 0], minlength=folds)
+        in_all = np.bincount(fold_of[fold_of >= 0], minlength=folds)
+        fold_of[waiting] = _levelled(here, in_all, waiting.size)
+    return fold_of
+
+
+def _levelled(here: IntArray, in_all: IntArray, count: int) -> IntArray:
+    """The folds of ``count`` further images: always the one that has the fewest of their label, then in all."""
+    level = here[:, None] + np.arange(count)[None, :]
+    fold, step = np.divmod(np.arange(level.size), max(count, 1))
+    order = np.lexsort((fold, in_all[fold] + step, level.ravel()))
+    return np.asarray(fold[order[:count]], dtype=np.int64)

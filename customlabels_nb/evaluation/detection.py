@@ -1,0 +1,74 @@
+"""Figures that only detectors have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.coco import OVERLAPS
+from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
+
+#: Sizes of boxes by COCO's measure, and the area in square pixels from which on each holds.
+SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
+
+
+def mean_average_recall(boxes: Boxes) -> float:
+    """Mean over the labels that the test set has of their highest recall; 0 if it has none."""
+    here = np.flatnonzero(boxes.in_test_set).tolist()
+    return float(np.mean([boxes.highest_recall(position) for position in here])) if here else 0.0
+
+
+def coco_map(boxes: Boxes) -> float:
+    """COCO's mAP@[.5:.95]: average precision, meant over ten overlaps and the labels that the test set has.
+
+    The definition of ``pycocotools.cocoeval``, with its first summary figure as the result; 0 without labels.
+    """
+    here = np.flatnonzero(boxes.in_test_set).tolist()
+    if not here:
+        return 0.0
+    every = [boxes.at_overlap(overlap) for overlap in OVERLAPS.tolist()]
+    return float(np.mean([one.average_precision(position) for one in every for position in here]))
+
+
+def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
+    """How well boxes of each size are found.
+
+    A box is as large as the true one; a false positive, which has none, as the predicted one.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    accepted : ndarray of bool, shape (p,)
+        The predictions that count.
+
+    Returns
+    -------
+    DataFrame
+        ``label`` (null: all labels together, which come first), ``size`` ("small": below 32² pixels, "medium": below
+        96², "large"), ``tp``, ``fp``, ``fn``, ``precision``, ``recall`` (0 where they are 0/0).
+    """
+    k, edges = len(boxes.labels), list(SIZES.values())[1:]
+    hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
+    missed = np.flatnonzero(boxes.missed(accepted))
+
+    def counted(label: IntArray, box: FloatArray) -> IntArray:
+        cell = label * len(SIZES) + np.digitize(box[:, 2] * box[:, 3], edges)
+        counts = np.bincount(cell, minlength=k * len(SIZES)).reshape(k, len(SIZES))
+        return np.concatenate([counts.sum(axis=0, keepdims=True), counts]).ravel().astype(np.int64)
+
+    tp = counted(boxes.label[hit], boxes.truth_box[boxes.match[hit]])
+    fp = counted(boxes.label[wrong], boxes.box[wrong])
+    fn = counted(boxes.truth_label[missed], boxes.truth_box[missed])
+    table = pd.DataFrame(
+        {
+            "label": np.repeat(np.array([None, *boxes.labels], dtype=object), len(SIZES)),
+            "size": [*SIZES] * (k + 1),
+            "tp": tp,
+            "fp": fp,
+            "fn": fn,
+            "precision": tp / np.maximum(tp + fp, 1),
+            "recall": tp / np.maximum(tp + fn, 1),
+        }
+    )
+    return table.astype({"label": "str", "size": "str"})

@@ -1,0 +1,147 @@
+"""What is handed to an evaluation, checked: tables, test images, labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
+from customlabels_nb.evaluation.codes import as_categories, used_codes
+from customlabels_nb.evaluation.outcomes import FloatArray
+from customlabels_nb.tables import check_label, label_colour, labels_in_order, normalise_labels
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The columns of a table that was handed in, checked.
+
+    ``image`` (text) and ``label`` (a label or null) become categories: whatever is done with the long columns is
+    done with their codes.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{name} is a DataFrame with the columns {', '.join(columns)}; got {type(frame).__name__}.")
+    for column in columns:
+        if column not in frame.columns:
+            raise TableError(f"{name} needs a column {column!r}; it has {list(frame.columns)}.")
+        if isinstance(frame[column], pd.DataFrame):
+            raise TableError(f"{name} has the column {column!r} twice; keep one.")
+    images = as_categories(frame["image"], f"The column 'image' of {name}", str)
+    if (images.codes < 0).any():
+        raise TableError(f"The column 'image' of {name} has empty cells; each row needs a path or URL.")
+    labels = as_categories(frame["label"], f"The column 'label' of {name}", check_label)
+    rest = {column: frame[column].array for column in columns if column not in ("image", "label")}
+    return pd.DataFrame({"image": images, "label": labels, **rest}, copy=False)[list(columns)]
+
+
+def check_confidences(predictions: pd.DataFrame) -> FloatArray:
+    """The column ``confidence``, shape (rows,); refused where one is no number from 0 to 1."""
+    values: FloatArray
+    if predictions["confidence"].dtype == np.float64:
+        values = predictions["confidence"].to_numpy()
+    else:
+        numbers = pd.to_numeric(predictions["confidence"], errors="coerce")
+        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # also what is no number at all
+    if wrong.size:
+        image, label, value = predictions[["image", "label", "confidence"]].iloc[wrong[0]].tolist()
+        raise TableError(
+            f"Confidences of predictions lie between 0 and 1 (divide percentages by 100); image {image!r}, "
+            f"label {label!r} has {float(value) if isinstance(value, float) else value!r}."
+        )
+    return values
+
+
+def choose_test_images(
+    truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
+) -> tuple[npt.NDArray[np.object_], int]:
+    """Names of the test images, and how many images of the tables are none.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are none, or a table that has rows names none of them: then the names differ.
+    """
+    named = [_values(frame["image"]) for frame in (truth, predictions)]
+    seen = named[0].append(named[1]).unique()
+    if images is None:
+        return _some_image(seen.to_numpy(dtype=object)), 0
+    given = _given_images(images)
+    for name, own in zip(("truth", "predictions"), named, strict=True):
+        if len(own) and len(given) and not own.isin(given).any():
+            raise NotEnoughDataError(
+                f"{name} has no row for any of the {len(given)} test images; compare the column 'image' of {name} "
+                f"({own[0]!r}, …) with images ({given.iloc[0]!r}, …)."
+            )
+    return _some_image(given.to_numpy(dtype=object)), int((~seen.isin(given)).sum())
+
+
+def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
+    """One row a test image, in their order: ``image``, and the further columns of the images that were given."""
+    table = pd.DataFrame({"image": names}).astype({"image": "str"})
+    if isinstance(images, pd.DataFrame):
+        rest = images.drop(columns="image").reset_index(drop=True)
+        rest.columns = rest.columns.map(str)
+        table = pd.concat([table, rest], axis=1)
+    return table
+
+
+def labels_and_colours(
+    truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
+) -> tuple[list[str], list[str]]:
+    """The labels that the tables have, in order, and the colour of each.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the tables have no label at all.
+    """
+    both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
+    table = normalise_labels([] if labels is None else labels)
+    colour_of: dict[str, Any] = dict(zip(table["label"], table["colour"], strict=True))
+    for label, colour in colour_of.items():
+        if not _COLOUR.fullmatch(str(colour)):  # it goes into style sheets
+            raise TableError(f"The colour of label {label!r} is {colour!r}; give it as #rrggbb.")
+    ordered = labels_in_order(both, table["label"])
+    colours = [colour_of.get(label) or label_colour(position) for position, label in enumerate(ordered)]
+    here = set(both["label"])
+    kept = [(label, colour) for label, colour in zip(ordered, colours, strict=True) if label in here]
+    if not kept:
+        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions have a label.")
+    return [label for label, _ in kept], [colour for _, colour in kept]
+
+
+def _values(column: pd.Series) -> pd.Index:
+    """The categories that a column of categories has rows of."""
+    categories = column.cat.categories
+    return categories[used_codes(column.cat.codes.to_numpy(), len(categories))]
+
+
+def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
+    if isinstance(images, str | bytes):
+        raise InputError(f"images={images!r} is one name; give a list, a Series or a DataFrame with a column 'image'.")
+    if isinstance(images, pd.DataFrame):
+        if "image" not in images.columns:
+            raise TableError(f"images needs a column 'image'; it has {list(images.columns)}.")
+        names = images.columns.map(str)
+        if not names.is_unique:
+            raise TableError(f"images has the column {names[names.duplicated()][0]!r} twice; keep one.")
+        images = images["image"]
+    given = pd.Series(list(images), dtype="object")
+    if given.isna().any():
+        raise TableError("images has empty cells; each test image needs its path or URL.")
+    given = given.astype("str").astype("object")
+    if given.duplicated().any():
+        raise TableError(f"images names {str(given[given.duplicated()].iloc[0])!r} twice; name each test image once.")
+    return given
+
+
+def _some_image(names: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    if not names.size:
+        raise NotEnoughDataError("There is nothing to evaluate: truth and predictions name no test image.")
+    return names

@@ -1,0 +1,123 @@
+"""Bars by label: how well each is found, and how many images there are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from customlabels_nb.evaluation.fonts import with_further_fonts
+from customlabels_nb.evaluation.plots._rows import Rows
+from customlabels_nb.evaluation.plots._style import (
+    FAINT,
+    FAINTER,
+    INK,
+    NARROW,
+    colours_of,
+    count_ticks,
+    inches,
+    legend,
+    quiet,
+)
+from customlabels_nb.evaluation.result import Evaluation
+
+#: The figures beside the bars: head, right end on the axis of the bars (which are at most 1 long), format.
+BESIDE_BARS = {
+    "f1": ("F1", 1.17, "{:.3f}"),
+    "interval": ("95 %", 1.45, "{}"),
+    "precision": ("precision", 1.71, "{:.3f}"),
+    "recall": ("recall", 1.90, "{:.3f}"),
+    "threshold": ("threshold", 2.16, "{:.3f}"),
+    "test_images": ("test", 2.33, "{:,d}"),
+}
+BARS_END = 2.34
+NARROW_END = 1.22
+PALE = 0.4
+
+
+@with_further_fonts
+def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
+    """A bar for each label's F1, best first, with its 95 % interval as a dark line; beside it the figures.
+
+    These are F1, its interval, precision, recall, threshold and test images; in axes narrower than five inches F1
+    alone. Labels that no test image has come last and have no bar.
+    """
+    table = evaluation.per_label.assign(here=evaluation.per_label["test_images"] > 0)
+    table = table.sort_values(["here", "f1"], ascending=False, kind="stable", ignore_index=True)
+    rows = Rows.of(len(table), ax, width=9.6)
+    ax, size = rows.ax, rows.size
+    wide = inches(ax)[0] >= NARROW
+    end = BARS_END if wide else NARROW_END
+    here = table[table["here"]]
+    colours = colours_of(evaluation)
+    ax.barh(here.index, np.ones(len(here)), height=0.56, color=FAINTER, linewidth=0)
+    ax.barh(here.index, here["f1"], height=0.56, color=[colours[name] for name in here["label"]], linewidth=0)
+    rows.whiskers(here["f1_low"], here["f1_high"], here.index)
+    rows.name(table["label"].to_list())
+    ax.set_xlim(0, end)
+    ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=size)
+    ax.set_xlabel("F1 and its 95 % interval", fontsize=size, x=0.5 / end)
+    quiet(ax)
+    _figures_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
+    return ax
+
+
+def _figures_beside(rows: Rows, table: pd.DataFrame, columns: list[str]) -> None:
+    ends = zip(table["f1_low"], table["f1_high"], strict=True)
+    table = table.assign(interval=[f"[{low:.2f}, {high:.2f}]" if low == low else "—" for low, high in ends])
+    for column in columns:
+        head, x, form = BESIDE_BARS[column]
+        known = table["here"] | (column in ("threshold", "test_images"))
+        texts = [form.format(value) if has else "—" for value, has in zip(table[column], known, strict=True)]
+        rows.column(head, x, texts, bold=column == "f1")
+
+
+@with_further_fonts
+def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Mapping[str, int] | None = None) -> Axes:
+    """How many test images each label has, most first; with ``training`` (images by label) also those of training.
+
+    Of a detector the boxes of the test images are written beside them.
+    """
+    table = pd.DataFrame({"label": evaluation.outcomes.labels, "test": evaluation.outcomes.test_images})
+    table["boxes"] = evaluation.outcomes.targets
+    table["training"] = [int((training or {}).get(label, 0)) for label in table["label"]]
+    table = table.sort_values(["training", "test"], ascending=False, kind="stable", ignore_index=True)
+    beside = ax is None
+    rows = Rows.of(len(table), ax, width=7.0 if training is None else 8.5)
+    ax, size = rows.ax, rows.size
+    colours = [colours_of(evaluation)[label] for label in table["label"]]
+    places = np.arange(len(table))
+    if training is None:
+        ax.barh(places, table["test"], height=0.56, color=colours, linewidth=0)
+    else:
+        ax.barh(places - 0.19, table["training"], height=0.36, color=colours, linewidth=0, alpha=PALE)
+        ax.barh(places + 0.19, table["test"], height=0.36, color=colours, linewidth=0)
+    _numbers_at_ends(rows, table, training=training is not None)
+    rows.name(table["label"].to_list())
+    ax.set_xlim(0, 1.02 * max(1, *table["test"], *table["training"]))
+    count_ticks(ax, "x", 0, max(*table["test"], *table["training"]))
+    ax.tick_params(axis="x", labelsize=size)
+    ax.set_xlabel("images", fontsize=size)
+    ax.grid(axis="x", color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+    quiet(ax)
+    if training is not None:
+        handles = [Patch(color=INK, alpha=PALE, linewidth=0), Patch(color=INK, linewidth=0)]
+        legend(ax, "", handles=handles, names=["training", "test"], beside=beside)
+    return ax
+
+
+def _numbers_at_ends(rows: Rows, table: pd.DataFrame, *, training: bool) -> None:
+    """The number of images (and of boxes, where they differ) at the end of each bar."""
+    with_boxes = bool((table["boxes"] != table["test"]).any())
+    for row, (test, boxes, trained) in enumerate(table[["test", "boxes", "training"]].itertuples(index=False)):
+        if row not in rows.written:
+            continue
+        ends = [(test, row + 0.19 * training, f"{test:,} with {boxes:,} boxes" if with_boxes else f"{test:,}")]
+        ends += [(trained, row - 0.19, f"{trained:,}")] if training and rows.step == 1 else []
+        for end, height, text in ends:
+            rows.ax.annotate(text, (end, height), (4, 0), textcoords="offset points", va="center", color=INK,
+                             fontsize=rows.size * (0.8 if training else 1))  # fmt: skip

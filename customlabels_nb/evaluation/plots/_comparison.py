@@ -1,0 +1,83 @@
+"""Two versions beside each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from customlabels_nb.evaluation.fonts import with_further_fonts
+from customlabels_nb.evaluation.plots._rows import Rows
+from customlabels_nb.evaluation.plots._style import (
+    FAINT,
+    INK,
+    MARK,
+    NARROW,
+    RIGHT,
+    WRONG,
+    inches,
+    legend,
+    quiet,
+)
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation.comparison import Comparison
+
+#: What a change is and how it is drawn: better and worse where the whole interval is on one side of 0.
+CHANGES: dict[str, dict[str, Any]] = {
+    "better": {"color": RIGHT, "marker": ">"},
+    "worse": {"color": WRONG, "marker": "<"},
+    "can't be told": {"color": INK, "marker": "o"},
+}
+#: The figures beside the intervals: head, format.
+BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta": ("change", "{:+.3f}")}
+#: The room of one, in parts of half the axis of the intervals.
+COLUMN = 0.32
+
+
+@with_further_fonts
+def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
+    """How each label's F1 changed, with its 95 % interval; what gained most is on top.
+
+    Beside it F1 before and after and the change; in axes narrower than five inches the change alone. Labels that
+    can't be compared are left out.
+    """
+    table = comparison.per_label.dropna(subset="delta")
+    table = table.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
+    beside = ax is None
+    rows = Rows.of(len(table), ax, width=10.2)
+    ax = rows.ax
+    low, high = table["low"].fillna(table["delta"]), table["high"].fillna(table["delta"])
+    kinds = np.select([low > 0, high < 0], ["better", "worse"], "can't be told")
+    ax.axvline(0, color=INK, linewidth=1)
+    for kind, look in CHANGES.items():
+        here = np.flatnonzero(kinds == kind)
+        if here.size:
+            ax.hlines(here, low[here], high[here], color=look["color"], linewidth=2.2)
+            dots = {"linestyle": "none", "zorder": 3, "label": f"{kind}: {here.size}", **look, **MARK}
+            ax.plot(table["delta"][here], here, **dots)
+    rows.name(table["label"].to_list())
+    reach = 1.06 * max([0.05, *table["delta"].abs(), *low.abs(), *high.abs()])
+    _figures_beside(rows, table, reach)
+    ax.grid(axis="x", color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+    quiet(ax)
+    legend(ax, "", beside=beside)
+    return ax
+
+
+def _figures_beside(rows: Rows, table: pd.DataFrame, reach: float) -> None:
+    ax = rows.ax
+    columns = list(BESIDE) if inches(ax)[0] >= NARROW else ["delta"]
+    end = 1 + COLUMN * len(columns) + 0.02
+    for position, column in enumerate(columns):
+        head, form = BESIDE[column]
+        x = reach * (1 + COLUMN * (position + 1))
+        rows.column(head, x, map(form.format, table[column]), bold=column == "delta")
+    ax.set_xlim(-reach, reach * end)
+    step = next(step for step in (0.5, 0.25, 0.1, 0.05, 0.02) if step <= reach / 1.5)
+    ticks = [step * at for at in range(-int(reach / step), int(reach / step) + 1)]
+    ax.set_xticks(ticks, [f"{tick:+g}" if tick else "0" for tick in ticks], fontsize=rows.size)
+    ax.set_xlabel("change of F1 and its 95 % interval", fontsize=rows.size, x=1 / (1 + end))

@@ -1,0 +1,143 @@
+"""What confidences are worth: histograms of right and wrong predictions, and calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from customlabels_nb.evaluation.calibration import answers
+from customlabels_nb.evaluation.fonts import with_further_fonts
+from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
+from customlabels_nb.evaluation.plots._style import (
+    FAINT,
+    INK,
+    MARK,
+    QUARTER_NAMES,
+    QUARTERS,
+    RIGHT,
+    TEXT,
+    WRONG,
+    check_label,
+    count_ticks,
+    legend,
+    marked_threshold,
+    new_axes,
+    plain,
+    quiet,
+    unit_square,
+)
+from customlabels_nb.evaluation.result import Evaluation
+
+BINS = 20
+#: With more predictions than this in one bar, heights are logarithmic: few confident mistakes are what matters.
+MOST_ON_A_LINE = 100
+
+
+@with_further_fonts
+def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+    """How confident predictions are: right ones upwards, wrong ones downwards.
+
+    Without ``label`` of a single-label classifier: each image's most confident label. Otherwise all predictions, or
+    those of ``label``, whose threshold is marked: wrong ones above it are the false positives, right ones below it
+    are missed.
+
+    Raises
+    ------
+    LabelError
+        If there is no such label.
+    """
+    position = None if label is None else check_label(evaluation, label)
+    confidence, right = answers(evaluation.outcomes, position)
+    beside = ax is None
+    if ax is None:
+        ax = new_axes(7.6, 3.4)
+    edges = np.linspace(0, 1, BINS + 1)
+    up, down = (np.histogram(confidence[which], edges)[0] for which in (right, ~right))
+    tallest = int(max(up.max(), down.max(), 1))
+    places, width = edges[:-1] + 0.5 / BINS, 0.9 / BINS
+    ax.bar(places, up, width, color=RIGHT, linewidth=0)
+    ax.bar(places, -down, width, color=WRONG, linewidth=0)
+    _count_scale(ax, up, down, tallest)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set_xlim(0, 1)
+    ax.set_xticks(QUARTERS, QUARTER_NAMES)
+    ax.set_xlabel("confidence", fontsize=TEXT)
+    ax.set_ylabel("predictions" + (" (logarithmic)" if tallest > MOST_ON_A_LINE else ""), fontsize=TEXT)
+    ax.tick_params(labelsize=TEXT)
+    ax.grid(axis="y", color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+    quiet(ax)
+    names = [f"right: {int(right.sum()):,}", f"wrong: {int((~right).sum()):,}"]
+    if position is not None:
+        threshold = float(evaluation.thresholds[position])
+        marked_threshold(ax, threshold)
+        names[0] += f", {int((right & (confidence < threshold)).sum()):,} below"
+        names[1] += f", {int((~right & (confidence >= threshold)).sum()):,} above"
+    handles = [Patch(color=RIGHT, linewidth=0), Patch(color=WRONG, linewidth=0)]
+    legend(ax, plain(label or "", 28), beside=beside, handles=handles, names=names)
+    return ax
+
+
+@with_further_fonts
+def plot_calibration(
+    evaluation: Evaluation, ax: Axes | None = None, *, bins: int = 10, label: str | None = None
+) -> Axes:
+    """How often predictions of a confidence are right; on the diagonal confidences keep what they promise.
+
+    Dots with their 95 % intervals; below, how many predictions each stands for. Which predictions are looked at:
+    see :meth:`customlabels_nb.evaluation.result.Evaluation.calibration`.
+
+    Raises
+    ------
+    InputError, LabelError
+        If ``bins`` can't be, or there is no such label.
+    """
+    table = evaluation.calibration(bins, label=label)
+    beside = ax is None
+    if ax is None:
+        ax = new_axes(6.6, 5.0)
+    unit_square(ax, across="confidence", up="share that is right")
+    filled = table[table["count"] > 0]
+    count, share = filled["count"].to_numpy(dtype=np.float64), filled["share_right"].to_numpy(dtype=np.float64)
+    ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration", zorder=1.5)
+    ax.vlines(filled["mean_confidence"], *_wilson(share, count), color=RIGHT, linewidth=1.6, zorder=3, clip_on=False)
+    ax.plot(filled["mean_confidence"], share, "-o", color=RIGHT, linewidth=1.6, zorder=4, clip_on=False,
+            label="right, 95 % interval", **MARK)  # fmt: skip
+    _counts_below(ax, filled)
+    error = f"calibration error {table.attrs['error']:.3f}" if len(filled) else "no predictions"
+    legend(ax, error if label is None else f"{plain(label, 28)}\n{error}", beside=beside)
+    return ax
+
+
+def _counts_below(ax: Axes, bins: pd.DataFrame) -> None:
+    foot, highest = -0.26, 0.13
+    heights = highest * bins["count"] / bins["count"].max()
+    middle = (bins["low"] + bins["high"]) / 2
+    ax.bar(middle, heights, 0.9 * (bins["high"] - bins["low"]), foot, color=FAINT, linewidth=0)
+    for x, height, number in zip(middle, heights, bins["count"], strict=True):
+        ax.text(x, foot + height + 0.008, f"{number:,}", ha="center", va="bottom", fontsize=7.5, color=INK)
+    ax.set_ylim(foot, 1.04)
+
+
+def _count_scale(ax: Axes, up: IntArray, down: IntArray, tallest: int) -> None:
+    """Counts in both directions, logarithmic where some are large."""
+    top, bottom = max(int(up.max()), 1), max(int(down.max()), 1)
+    if tallest > MOST_ON_A_LINE:
+        ax.set_yscale("symlog", linthresh=1, linscale=0.5)
+        steps = [10**power for power in range(len(str(tallest)))]
+        ticks = [*(-at for at in reversed(steps) if at <= bottom), 0, *(at for at in steps if at <= top)]
+        ax.set_yticks(ticks, [f"{abs(tick):,}" for tick in ticks])
+        ax.set_yticks([], minor=True)
+    else:
+        count_ticks(ax, "y", int(down.max()), int(up.max()))
+    ax.set_ylim(-1.08 * bottom, 1.08 * top)
+
+
+def _wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """95 % intervals of shares of counts (Wilson's score interval)."""
+    z = 1.96
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return middle - half, middle + half

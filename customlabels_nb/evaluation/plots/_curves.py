@@ -1,0 +1,190 @@
+"""Figures along the threshold, and precision against recall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from customlabels_nb.evaluation.fonts import with_further_fonts
+from customlabels_nb.evaluation.outcomes import FloatArray
+from customlabels_nb.evaluation.plots._style import (
+    FAINTER,
+    INK,
+    MARK,
+    check_label,
+    colours_of,
+    legend,
+    marked_threshold,
+    new_axes,
+    plain,
+    unit_square,
+)
+from customlabels_nb.evaluation.result import Evaluation
+
+#: Dashes and marks of lines, so that colour isn't alone in telling them apart.
+LINE_STYLES: tuple[Any, ...] = (
+    "-", (0, (6, 1.6)), (0, (7, 1.4, 1.4, 1.4)), (0, (2, 1.2)), (0, (12, 1.6)), (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
+    (0, (1, 1)), (0, (12, 1.4, 2, 1.4)),
+)  # fmt: skip
+MARKS = "osD^vp<>"
+#: So many lines can be told apart; of more labels, the weakest are drawn in colour.
+MOST_LINES = len(LINE_STYLES)
+CROWD = "#88888866"
+#: More grey lines than these become a band, from the tenth to the ninetieth percentile, and their median.
+MOST_GREY_LINES = 12
+
+
+@with_further_fonts
+def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+    """Figures along the threshold, and the threshold in use.
+
+    Without ``label``: F1 of each label with a mark at its threshold; of more than eight labels the eight with the
+    lowest F1 are named, the others grey. With ``label``, or where there is only one: its precision, recall and F1.
+
+    Raises
+    ------
+    LabelError
+        If there is no such label.
+    """
+    table = _drawn_labels(evaluation, label, by="f1")
+    curves = {name: evaluation.curve(name).dropna(subset="precision") for name in table["label"]}
+    beside = ax is None
+    if ax is None:
+        ax = new_axes(7.6, 3.8)
+    unit_square(ax, across="threshold")
+    if len(table) == 1:
+        row = table.iloc[0]
+        _three_lines(ax, row, curves[row["label"]], colours_of(evaluation)[row["label"]])
+        legend(ax, plain(row["label"], 28), beside=beside)
+        return ax
+    looks = _looks(evaluation, table)
+    _crowd(ax, [(curve["threshold"], curve["f1"]) for name, curve in curves.items() if name not in looks])
+    for name, look in looks.items():
+        row = table[table["label"] == name].iloc[0]
+        # what holds at a confidence holds down to the next lower one
+        ax.plot(curves[name]["threshold"], curves[name]["f1"], drawstyle="steps-pre", **look)
+        _dot(ax, row["threshold"], row["f1"], look)
+    legend(ax, "F1", beside=beside)
+    return ax
+
+
+@with_further_fonts
+def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+    """Precision against recall of each label, or of one, with a mark at the threshold in use.
+
+    The legend has the average precision. Of more than eight labels the eight with the lowest are named, the others
+    grey. Faint lines join points of one F1.
+
+    Raises
+    ------
+    LabelError
+        If there is no such label.
+    """
+    table = _drawn_labels(evaluation, label, by="average_precision")
+    beside = ax is None
+    if ax is None:
+        ax = new_axes(6.6, 4.4)
+    unit_square(ax, across="recall", up="precision")
+    _lines_of_one_f1(ax)
+    curves = {name: _upper_edge(evaluation.precision_recall(name)) for name in table["label"]}
+    looks = _looks(evaluation, table)
+    _crowd(ax, [curve for name, curve in curves.items() if name not in looks])
+    for name, look in looks.items():
+        row = table[table["label"] == name].iloc[0]
+        look["label"] = f"{row['average_precision']:.3f}  {look['label']}"
+        ax.plot(*curves[name], drawstyle="steps-pre", **look)
+        if row["tp"] + row["fp"]:
+            _dot(ax, row["recall"], row["precision"], look)
+    legend(ax, "average precision", beside=beside)
+    return ax
+
+
+def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
+    """The rows of the labels to draw, the lowest figure first; those without test images only if they are asked for."""
+    table = evaluation.per_label
+    if label is None:
+        return table[table["test_images"] > 0].sort_values(by, kind="stable")
+    check_label(evaluation, label)
+    return table[table["label"] == label]
+
+
+def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """How the lines of the named labels look, in the order of drawing: the lowest last, above the others."""
+    colours = colours_of(evaluation)
+    looks = {}
+    for position, name in reversed(list(enumerate(table["label"][:MOST_LINES]))):
+        looks[name] = {
+            **_mark(MARKS[position], colours[name]),
+            "linestyle": LINE_STYLES[position],
+            "linewidth": 1.8,
+            "label": plain(name, 24),
+            "markevery": [],  # only in the legend
+        }
+    return looks
+
+
+def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
+    """The labels that aren't named: grey lines, or of many a band with its middle."""
+    if not curves:
+        return
+    if len(curves) <= MOST_GREY_LINES:
+        for x, y in curves:
+            ax.plot(x, y, drawstyle="steps-pre", color=CROWD, linewidth=0.8, zorder=1.8)
+        ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
+        return
+    grid = np.linspace(0, 1, 401)
+    # a curve that ended is at 0: nothing is accepted there, or that recall isn't reached
+    heights = np.stack([_at(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), grid) for x, y in curves])
+    low, middle, high = np.percentile(heights, [10, 50, 90], axis=0)
+    ax.fill_between(grid, low, high, color=FAINTER, linewidth=0, zorder=1.7)
+    ax.plot(
+        grid, middle, color=INK, linewidth=1.2, zorder=1.8, label=f"{len(curves)} stronger labels:\nmedian, middle 80 %"
+    )
+
+
+def _at(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
+    """A step line at other places: what holds at one x holds down to the next lower one."""
+    return np.append(y, 0.0)[np.searchsorted(x, grid, side="left")]
+
+
+def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, colour: str) -> None:
+    looks: dict[str, dict[str, Any]] = {
+        "precision": {"color": INK, "linestyle": (0, (5, 1.6)), "linewidth": 1.5},
+        "recall": {"color": INK, "linestyle": (0, (1.2, 1.2)), "linewidth": 1.9},
+        "f1": {"color": colour, "linewidth": 2.4},
+    }
+    for figure, look in looks.items():
+        name = f"{'F1' if figure == 'f1' else figure} {row[figure]:.3f}"
+        ax.plot(curve["threshold"], curve[figure], drawstyle="steps-pre", label=name, solid_capstyle="butt", **look)
+    marked_threshold(ax, float(row["threshold"]))
+    _dot(ax, row["threshold"], row["f1"], {"marker": "o", "color": colour})
+
+
+def _mark(form: str, colour: str) -> dict[str, Any]:
+    return {"color": colour, "marker": form, **MARK}
+
+
+def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
+    mark = _mark(look["marker"], look["color"])
+    ax.plot([x], [y], linestyle="none", clip_on=False, zorder=4, **mark)
+
+
+def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Recall, rising from 0, and the highest precision at each: what has no width has no share in the area."""
+    found = curve.dropna()
+    recall, precision = (found[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
+    first = np.flatnonzero(
+        np.diff(recall, prepend=-1.0)
+    )  # of each recall: more is accepted later, and none of it right
+    recall, precision = recall[first], precision[first]
+    return np.append(recall[:1] * 0, recall), np.append(precision[:1], precision)
+
+
+def _lines_of_one_f1(ax: Axes) -> None:
+    for f1 in (0.2, 0.4, 0.6, 0.8):
+        recall = np.linspace(f1 / (2 - f1), 1, 100)
+        ax.plot(recall, f1 * recall / (2 * recall - f1), color="#88888840", linewidth=0.7, zorder=1)
+        ax.text(1, f1 / (2 - f1) + 0.005, f"F1 {f1}", color=INK, fontsize=7, ha="right", va="bottom", zorder=1)

@@ -1,0 +1,145 @@
+"""The confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection, PolyCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+
+from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.fonts import with_further_fonts
+from customlabels_nb.evaluation.outcomes import FloatArray
+from customlabels_nb.evaluation.plots._style import (
+    FAINT,
+    FAINTER,
+    INK,
+    TEXT,
+    inches,
+    ink_on,
+    new_axes,
+    plain,
+    quiet,
+    readable,
+)
+
+#: From few to all. A cell also grows with its share: on a dark ground the pale ones would otherwise stand out.
+RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#8db9df", "#2f7fc1"])
+WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#dda79e", "#c23a2b"])
+SMALLEST_CELL, LARGEST_CELL = 0.58, 0.94
+#: Matrices of more labels have a line every five rows and columns instead of a ground for each cell.
+MOST_SINGLE_CELLS = 30
+#: Of more filled cells, those with a smaller share have no number.
+MOST_NUMBERS, LEAST_SHARE = 1500, 0.02
+#: Smaller numbers in the cells can't be read.
+SMALLEST_NUMBER = 5.0
+
+
+@with_further_fonts
+def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, normalize: str | None = None) -> Axes:
+    """The matrix as cells, right ones blue, mistakes red; numbers where they fit.
+
+    Rows are predicted, columns ground truth; a detector's last ones, set off by a line, are the background. A cell is
+    the larger and the darker the greater its share of the column (with ``normalize="prediction"`` of the row), also
+    where counts are written.
+
+    Raises
+    ------
+    InputError
+        If ``normalize`` is not None, "truth" or "prediction".
+    """
+    values = matrix.values(normalize)
+    shares = np.clip(matrix.values(normalize or "truth"), 0, 1)
+    names = [plain(name, 20) for name in matrix.labels]
+    count, longest = len(names), max(map(len, names))
+    steep = count > 6 or longest > 12
+    if ax is None:
+        side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
+        margin = 0.35 + 0.075 * longest
+        ax = new_axes(side + margin, side + (margin if steep else 0.6))
+        cell = 72 * side / count
+    else:
+        cell = 72 * min(inches(ax)) / count
+    right = np.eye(count, dtype=bool)
+    _ground(ax, count)
+    cells = _cells(ax, matrix.counts > 0, shares, right)
+    size, step = readable(cell)
+    ax.set_xticks(range(0, count, step), names[::step], fontsize=size, rotation=90 if steep else 0)
+    ax.set_yticks(range(0, count, step), names[::step], fontsize=size)
+    ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6)
+    ax.set_ylabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6)
+    quiet(ax)
+    if matrix.background:
+        if step == 1:
+            for texts in (ax.get_xticklabels(), ax.get_yticklabels()):
+                texts[-1].set_fontstyle("italic")
+        for line in (ax.axhline, ax.axvline):
+            line(count - 1.5, color=INK, linewidth=1)
+    _numbers(ax, _texts(values, shares, whole=normalize is None), cells, cell)
+    return ax
+
+
+def _ground(ax: Axes, count: int) -> None:
+    if count <= MOST_SINGLE_CELLS:
+        gap = (1 - LARGEST_CELL) / 2
+        places = [(g - 0.5 + gap, p - 0.5 + gap) for p in range(count) for g in range(count)]
+        cells = [_rounded(place, LARGEST_CELL) for place in places]
+        ax.add_collection(PatchCollection(cells, facecolor=FAINTER, linewidth=0))
+        return
+    ax.add_patch(Rectangle((-0.5, -0.5), count, count, facecolor=FAINTER, linewidth=0))
+    for place in np.arange(5, count, 5) - 0.5:
+        ax.axhline(place, color=FAINT, linewidth=0.6)
+        ax.axvline(place, color=FAINT, linewidth=0.6)
+
+
+def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
+    """Draw the filled cells; their colours, shape (k, k, 4)."""
+    colours = np.where(right[..., None], RIGHT_CELLS(shares), WRONG_CELLS(shares))
+    sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * np.sqrt(shares)
+    places = np.argwhere(filled)
+    side = sides[filled]
+    top_left = places[:, ::-1] - side[:, None] / 2  # x, y
+    if len(filled) <= MOST_SINGLE_CELLS:
+        patches = [_rounded((x, y), width) for (x, y), width in zip(top_left.tolist(), side.tolist(), strict=True)]
+        ax.add_collection(PatchCollection(patches, facecolor=colours[filled], linewidth=0))
+    else:  # square, as thousands of single shapes take long
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+        squares = top_left[:, None, :] + side[:, None, None] * corners
+        ax.add_collection(PolyCollection(squares, facecolor=colours[filled], linewidth=0))
+    return np.asarray(colours, dtype=np.float64)
+
+
+def _rounded(corner: tuple[float, float], side: float) -> Patch:
+    return FancyBboxPatch(corner, side, side, boxstyle="round,pad=0,rounding_size=0.07")
+
+
+def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cell: float) -> None:
+    """Write in the cells, if all of it can be read at one size."""
+    size = min(10.0, 0.72 * cell, cell / (0.68 * max(map(len, texts.values()), default=1)))
+    if size < SMALLEST_NUMBER:
+        return
+    for (p, g), text in texts.items():
+        weight = "bold" if p == g else "normal"
+        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=ink_on(cells[p, g]), weight=weight)
+
+
+def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:
+    """What is written, by row and column; in small cells shortened, and of very many only what matters."""
+    small = len(values) > MOST_SINGLE_CELLS
+    filled = values > 0
+    if filled.sum() > MOST_NUMBERS:
+        filled &= shares >= LEAST_SHARE
+    found = {}
+    for p, g in np.argwhere(filled).tolist():
+        text = f"{values[p, g]:.0f}" if whole else f"{values[p, g]:.2f}"
+        if small:
+            text = f"{values[p, g] / 1000:.0f}k" if len(text) > 3 and whole else text.removeprefix("0")
+            text = "1" if text == "1.00" else text
+        found[p, g] = text
+    return found

@@ -1,0 +1,71 @@
+"""Rows of labels, with bars or intervals and columns of figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from customlabels_nb.evaluation.plots._style import INK, inches, new_axes, plain, readable
+
+#: Inches: of a row, of one among many, and of the figure; where rows are closer still, not each has its name.
+ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows from 0 up, the first on top.
+
+    Attributes
+    ----------
+    ax : Axes
+    count : int
+    size : float
+        Of the text.
+    step : int
+        Every how-manieth row has text.
+    """
+
+    ax: Axes
+    count: int
+    size: float
+    step: int
+
+    @classmethod
+    def of(cls, count: int, ax: Axes | None, *, width: float) -> Rows:
+        """So many rows on the axes, or in a new figure of so many inches."""
+        if ax is None:
+            ax = new_axes(width, 0.75 + max(min(ROW * count, TALL), min(CLOSE_ROW * count, TALLEST)))
+        return cls(ax, count, *readable(72 * inches(ax)[1] / max(count, 1)))
+
+    @property
+    def written(self) -> range:
+        """The rows that have text."""
+        return range(0, self.count, self.step)
+
+    def name(self, names: Sequence[str]) -> None:
+        """Write the names of the labels."""
+        texts = [plain(names[row], 28) for row in self.written]
+        self.ax.set_yticks(list(self.written), texts, fontsize=self.size)
+        self.ax.set_ylim(max(self.count, 1) - 0.4, -0.6)
+
+    def column(self, head: str, x: float, texts: Iterable[str], *, bold: bool = False) -> None:
+        """Write a column of figures that ends at ``x``, its head above."""
+        above = blended_transform_factory(self.ax.transData, self.ax.transAxes)
+        look: dict[str, Any] = {"ha": "right", "fontsize": self.size, "color": INK}
+        self.ax.text(x, 1, head, transform=above, va="bottom", **look)
+        for row, text in enumerate(texts):
+            if row in self.written:
+                self.ax.text(x, row, text, va="center", weight="bold" if bold else "normal", **look)
+
+    def whiskers(self, low: Any, high: Any, places: Any) -> None:
+        """Intervals that show on every ground and on every bar: dark lines with a light edge."""
+        for colour, width, cap in (("#ffffffb0", 2.9, 0.17), ("#333333", 1.3, 0.15)):
+            self.ax.hlines(places, low, high, color=colour, linewidth=width, capstyle="butt", zorder=3)
+            for end in (low, high):
+                ends = np.asarray(places) - cap, np.asarray(places) + cap
+                self.ax.vlines(end, *ends, color=colour, linewidth=width, zorder=3)

@@ -1,0 +1,158 @@
+"""What all drawings have in common: their ground, inks and sizes.
+
+A figure made here has no ground of its own and writes in a middle grey that has about the same contrast (4:1 and
+4.7:1) against white and against a dark notebook's ground: a notebook's theme can change after the cell was run, so no
+fixed ground fits, and white cards glare at night. Text that stands on a filled cell takes its colour from that cell.
+
+Colour never stands alone: right and wrong differ in place or form too, lines in their dashes and marks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
+
+from customlabels_nb.errors import LabelError
+from customlabels_nb.evaluation.fonts import drawable
+from customlabels_nb.evaluation.result import Evaluation
+
+INK = "#7f7f7f"
+#: The nearest grey on the other side of the middle, for the ticks of x. Jupyter's inline backend puts a white card
+#: under a transparent figure whose tick labels are all dark, and a black one where all are light: here neither.
+INK_LIGHT = "#808080"
+FAINT = "#8888884d"
+FAINTER = "#88888822"
+#: Right and wrong everywhere, as in the tables; told apart by the colour-blind too.
+RIGHT, WRONG = "#2f7fc1", "#c8452f"
+
+QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
+#: Marks have a light edge, which parts them from lines and from each other.
+MARK: dict[str, Any] = {"markersize": 7, "markeredgecolor": "#ffffffcc", "markeredgewidth": 0.9}
+#: Points; rows that are closer together have smaller text, and still closer ones not each.
+TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
+MOST_STEPS = 6  # between the ends of an axis of counts
+#: Axes narrower than this (inches) have no room for columns of figures beside bars.
+NARROW = 5.0
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """The axes of a new figure without ground; inches."""
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    ax: Axes = figure.add_subplot()
+    figure.patch.set_alpha(0)
+    ax.patch.set_alpha(0)
+    return ax
+
+
+def quiet(ax: Axes) -> None:
+    """Neither frame nor tick marks, all writing in the ink."""
+    ax.tick_params(axis="y", which="both", length=0, colors=INK)
+    ax.tick_params(axis="x", which="both", length=0, colors=INK_LIGHT)
+    for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
+        text.set_color(INK)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
+    """Both axes from 0 to 1, with faint lines at the quarters."""
+    ax.set_xlim(0, 1)
+    ax.set_ylim(-0.02, 1.04)
+    ax.set_xticks(QUARTERS, QUARTER_NAMES)
+    ax.set_yticks(QUARTERS, QUARTER_NAMES)
+    ax.set_xlabel(across, fontsize=TEXT)
+    ax.set_ylabel(up, fontsize=TEXT)
+    ax.tick_params(labelsize=TEXT)
+    ax.grid(axis="y", color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+    quiet(ax)
+
+
+def legend(
+    ax: Axes, title: str, *, beside: bool, handles: Sequence[Any] = (), names: Sequence[str] | None = None
+) -> Legend:
+    """The legend, beside the axes or (in a figure of the caller's) where there is room inside.
+
+    ``handles`` and ``names``: what it shows, by default what was drawn with a name.
+    """
+    shown = ax.get_legend_handles_labels() if names is None else (handles, names)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
+    made = ax.legend(*shown, **place, frameon=False, labelcolor=INK, handlelength=2.6, fontsize=TEXT, labelspacing=0.45)
+    if title:
+        made.set_title(title)
+        made.get_title().set(color=INK, weight="bold", fontsize=TEXT)
+        made.set_alignment("left")
+    return made
+
+
+def marked_threshold(ax: Axes, threshold: float) -> None:
+    """A dashed line at a threshold, its value above."""
+    ax.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
+    ax.annotate(f"{threshold:.3f}", (threshold, 1), (0, 2), ("data", "axes fraction"), "offset points",
+                ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
+
+
+def colours_of(evaluation: Evaluation) -> dict[str, str]:
+    """The colour of each label."""
+    return dict(zip(evaluation.outcomes.labels, evaluation.outcomes.colours, strict=True))
+
+
+def ink_on(ground: Any) -> str:
+    """Black or white, whichever is legible on a fill."""
+    red, green, blue = (float(part) ** 2.2 for part in to_rgb(ground))
+    return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # where both contrast alike
+
+
+def check_label(evaluation: Evaluation, label: str) -> int:
+    """The position of a label.
+
+    Raises
+    ------
+    LabelError
+        If there is no such label.
+    """
+    labels = evaluation.outcomes.labels
+    if label not in labels:
+        raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(labels)!r}.")
+    return labels.index(label)
+
+
+def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
+    """Ticks at whole numbers on both sides of 0, which are written without a sign."""
+    shortest = max(below + above_zero, 1) / MOST_STEPS
+    step = next(part * 10**power for power in range(20) for part in (1, 2, 5) if part * 10**power >= shortest)
+    steps = range(step, max(below, above_zero) + 1, step)
+    ticks = [*(-at for at in reversed(steps) if at <= below), 0, *(at for at in steps if at <= above_zero)]
+    set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
+    set_ticks(ticks, [f"{abs(tick):,}" for tick in ticks])
+
+
+def inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes."""
+    box = ax.get_position()
+    width, height = ax.figure.get_size_inches()  # type: ignore[union-attr]
+    return float(box.width * width), float(box.height * height)
+
+
+def readable(points: float) -> tuple[float, int]:
+    """The size of text in rows of so many points (1/72 inch), and that every how-manieth row has room for it."""
+    step = max(1, math.ceil(SMALLEST_ROW / points))
+    return float(np.clip(0.72 * points * step, SMALLEST_TEXT, TEXT)), step
+
+
+def plain(name: str, longest: int) -> str:
+    """A label's name for a drawing: one line of at most ``longest`` characters that there is a font for.
+
+    Its ``$`` start no formula.
+    """
+    text = "".join(character if character.isprintable() else " " for character in name)
+    text = drawable(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
+    text = text.replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text  # matplotlib leaves such names out of legends

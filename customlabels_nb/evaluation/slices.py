@@ -1,0 +1,119 @@
+"""The same figures for parts of the test set: by camera, by day, by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
+from customlabels_nb.evaluation.outcomes import IntArray
+
+#: The slice of images whose cell is empty.
+NONE = "(none)"
+
+#: Numbers and times with more distinct values are cut into ranges that hold about equally many images.
+MOST_NUMBERS = 12
+RANGES = 5
+
+MOST_SLICES = 500
+
+
+def slice_table(applied: Applied, images: pd.DataFrame, column: str, *, random_state: int = 0) -> pd.DataFrame:
+    """The figures of each slice of the test images.
+
+    Parameters
+    ----------
+    applied : Applied
+    images : DataFrame
+        One row a test image, in their order.
+    column : str
+        The column whose values are the slices. An image whose cell is a list (tags) is in the slice of each of its
+        items. Empty cells are the slice :data:`NONE`. Numbers and times of more than :data:`MOST_NUMBERS` values
+        are cut into :data:`RANGES` ranges that hold about equally many images.
+
+    Returns
+    -------
+    DataFrame
+        One row a slice, in the order of the values: ``slice``, ``test_images``, ``labels`` (how many labels its
+        images have: the means are over these, and 0 where there are none), the means as in the summary, and
+        ``f1_low``, ``f1_high``, F1's 95 % interval. Thresholds are those of the whole test set.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it has more than :data:`MOST_SLICES` values.
+    """
+    if not isinstance(column, str) or column not in images.columns:
+        raise InputError(
+            f"column={column!r} is none of the test images; they have {list(images.columns)}. "
+            "evaluate(..., images=table) takes a table with further columns."
+        )
+    rows: list[dict[str, Any]] = []
+    for name, positions in _slices(images[column].reset_index(drop=True)):
+        part = applied.only(positions)
+        intervals = bootstrap_intervals(part, random_state=random_state)
+        found = figures(part.outcomes, per_label_table(part))
+        del found["mean_threshold"]
+        low, high = intervals.figures["f1"]
+        here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
+        rows.append(here | found | {"f1_low": low, "f1_high": high})
+    return pd.DataFrame(rows).astype({"slice": "str"})
+
+
+def _slices(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
+    """Name and positions of each slice."""
+    if values.dtype == object:
+        values = values.map(_each_once).explode()
+    kept = values[values.notna()].infer_objects()
+    if types.is_numeric_dtype(kept) or types.is_datetime64_any_dtype(kept):
+        kept = _ranges(kept) if kept.nunique() > MOST_NUMBERS else kept
+    groups = kept.groupby(kept.map(str) if kept.dtype == object else kept, observed=True, sort=True)
+    if groups.ngroups > MOST_SLICES:
+        raise InputError(
+            f"column={str(values.name)!r} has {groups.ngroups} different values, and each would be a slice; use a "
+            f"column of at most {MOST_SLICES}."
+        )
+    for name, part in groups:
+        yield _text(name), part.index.to_numpy(dtype=np.int64)
+    without = values.index[values.isna()]
+    if len(without):
+        yield NONE, without.to_numpy(dtype=np.int64)
+
+
+def _each_once(value: object) -> object:
+    """A list of the distinct items of a list or the like; anything else as it is, but as text if it has items too."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple | set | frozenset):
+        return list({str(item): item for item in value}.values())
+    return str(value) if isinstance(value, Mapping) else value
+
+
+def _ranges(values: pd.Series) -> pd.Series:
+    """Each value's range, named by the lowest and the highest value in it; equal values stay together."""
+    before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # how many values are lower
+    codes, _ = pd.factorize(before * RANGES // len(values), sort=True)
+    ends = [(part.min(), part.max()) for _, part in values.groupby(codes)]
+    names = [_between(low, high) for low, high in ends]
+    if len(set(names)) < len(names):  # too close to be told apart when rounded
+        names = [f"{low} to {high}" for low, high in ends]
+    return pd.Series(pd.Categorical.from_codes(codes, names, ordered=True), index=values.index)
+
+
+def _between(low: object, high: object) -> str:
+    return _text(low) if low == high else f"{_text(low)} to {_text(high)}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value.round("s"))
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+    return str(value)

@@ -1,0 +1,131 @@
+"""How images are put to a running model, classifier or detector, and what of its answers counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from customlabels_nb.geometry import FloatArray
+from customlabels_nb.images import open_image
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.thresholds import IntArray, Threshold, check_max_results, choose, resolve_thresholds
+from customlabels_nb.models.artifact import DETECTION
+from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
+from customlabels_nb.models.transforms import Pixels, to_pixels
+from customlabels_nb.tables import BOX_COLUMNS
+
+DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
+
+#: An image as a model takes it.
+Prepared: TypeAlias = Pixels | Canvas
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one image.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Positions among the model's labels, of what counts, the highest confidence first.
+    confidences : ndarray of float64, shape (n,)
+        0..1.
+    boxes : ndarray of float64, shape (n, 4)
+        ``left, top, width, height`` in pixels of the upright image; NaN from a classifier.
+    highest : tuple of (int, float), or None
+        Position of the label with the highest confidence of all, and that; None if nothing was found at all.
+    """
+
+    labels: IntArray
+    confidences: FloatArray
+    boxes: FloatArray
+    highest: tuple[int, float] | None
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """Answers one after the other; in one piece they take a fraction of the memory."""
+    return Answer(
+        np.concatenate([np.empty(0, dtype=np.int64), *(answer.labels for answer in answers)]),
+        np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
+        np.concatenate([np.empty((0, len(BOX_COLUMNS))), *(answer.boxes for answer in answers)]),
+        None,
+    )
+
+
+class Asking:
+    """Asks a model with one choice of thresholds.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    threshold
+        See :func:`customlabels_nb.inference.thresholds.resolve_thresholds`.
+    max_results : int, optional
+        No more than these for each image, cut after sorting.
+
+    Raises
+    ------
+    InputError, LabelError
+        If an argument can't be used.
+    """
+
+    def __init__(self, predictor: Predictor, threshold: Threshold = None, max_results: int | None = None) -> None:
+        self.predictor = predictor
+        self.config = predictor.config
+        self.thresholds = resolve_thresholds(self.config, threshold)
+        check_max_results(max_results)
+        self._max_results = max_results
+        self.is_detector = self.config.kind == DETECTION
+
+    def prepare(self, data: bytes, name: str) -> Prepared:
+        """An encoded image as the model takes it, decoded no larger than it needs.
+
+        Raises
+        ------
+        ImageError
+            One of its subclasses, naming the image.
+        """
+        size = self.config.input_size
+        if self.is_detector:
+            return open_canvas(data, name, size, self.config.fill)
+        return to_pixels(open_image(data, name=name, at_least=size), size)
+
+    def prepare_picture(self, image: Image.Image) -> Prepared:
+        """An upright picture as the model takes it."""
+        size = self.config.input_size
+        return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
+
+    def ask(self, images: Sequence[Prepared]) -> list[Answer]:
+        """What the model says of each.
+
+        Raises
+        ------
+        ModelError
+            If it isn't running.
+        """
+        if self.is_detector:
+            found = self.predictor.boxes(cast(Sequence[Canvas], images))
+            return [self._answer(one.labels, one.confidences, one.boxes) for one in found]
+        labels = np.arange(len(self.config.labels))
+        none = np.full((len(labels), len(BOX_COLUMNS)), np.nan)
+        rows = self.predictor.probabilities(cast(Sequence[Pixels], images))
+        return [self._answer(labels, row, none) for row in rows]
+
+    def table(self, answers: Sequence[Answer]) -> pd.DataFrame:
+        """Answers as a table with the columns of :data:`DETECTION_COLUMNS`, one after the other."""
+        every, names = joined(answers), np.asarray(self.config.labels, dtype=object)
+        table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
+        table.insert(0, "label", pd.Series(names[every.labels], dtype="str"))
+        table.insert(1, "confidence", every.confidences)
+        return table
+
+    def _answer(self, labels: IntArray, confidences: FloatArray, boxes: FloatArray) -> Answer:
+        kept = choose(labels, confidences, self.thresholds, self._max_results)
+        best = int(confidences.argmax()) if len(confidences) else None
+        highest = None if best is None else (int(labels[best]), float(confidences[best]))
+        return Answer(labels[kept], confidences[kept], boxes[kept], highest)

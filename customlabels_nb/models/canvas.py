@@ -1,0 +1,110 @@
+"""From pictures to what a detector takes: the whole image, its aspect ratio kept, on a canvas of even sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from customlabels_nb.decoding import TURNED, opened, orientation
+from customlabels_nb.geometry import FloatArray, clip_ltwh, xyxy_to_ltwh
+from customlabels_nb.images import open_image
+from customlabels_nb.limits import LOCAL
+from customlabels_nb.models.detector_shape import STRIDE
+
+_SHRINKS_WHILE_DECODING = ("JPEG", "MPO")
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """An image as a detector sees it.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (3, height, width)
+        The image lies in the upper left corner; the rest is filled.
+    size : tuple of int
+        Width and height of the upright image as it is in its file.
+    inside : tuple of int
+        Width and height that it has on the canvas.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    inside: tuple[int, int]
+
+    def to_image(self, corners: npt.ArrayLike) -> FloatArray:
+        """Boxes of the image, shape (n, 4), ``left, top, width, height`` in its pixels.
+
+        Parameters
+        ----------
+        corners : array of shape (n, 4)
+            ``x0, y0, x1, y1`` in pixels of the canvas, as a network gives them.
+        """
+        scale = np.divide(self.size, self.inside)
+        boxes = np.asarray(corners, dtype=np.float64).reshape(-1, 4) * np.tile(scale, 2)
+        return clip_ltwh(xyxy_to_ltwh(boxes), self.size)
+
+
+def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tuple[int, int] | None = None) -> Canvas:
+    """Scale an upright image until its longer side has ``longest`` pixels, and put it on a canvas.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    longest : int
+        In pixels.
+    fill : sequence of int
+        Red, green and blue of what the image doesn't cover.
+    size : tuple of int, optional
+        Width and height of the image in its file, if it was reduced while it was decoded.
+    """
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    inside = fitted(rgb.size, longest)
+    small = rgb.resize(inside, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    width, height = (-(-side // STRIDE) * STRIDE for side in inside)
+    pixels = np.empty((3, height, width), dtype=np.uint8)
+    pixels[:] = np.asarray(fill, dtype=np.uint8)[:, None, None]
+    pixels[:, : inside[1], : inside[0]] = np.asarray(small).transpose(2, 0, 1)
+    return Canvas(pixels, size or image.size, inside)
+
+
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Width and height of an image of ``size`` whose longer side is scaled to ``longest``; no side vanishes."""
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tuple[int, int]]:
+    """An upright RGB image, decoded at a fraction of its size if its longer side stays at least ``longest``.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+    size : tuple of int
+        Width and height in the file, upright.
+
+    Raises
+    ------
+    ImageError
+        One of its subclasses, naming the image.
+    """
+    with opened(data, name, LOCAL.max_pixels) as header:
+        if header.format not in _SHRINKS_WHILE_DECODING:
+            size = None
+        else:
+            size = header.size[::-1] if orientation(header, data) in TURNED else header.size
+    if size is None:
+        image = open_image(data, name=name)
+        return image, image.size
+    shorter = max(1, round(longest * min(size) / max(size)))  # what open_image() takes
+    return open_image(data, name=name, at_least=shorter), (size[0], size[1])
+
+
+def open_canvas(data: bytes, name: str, longest: int, fill: Sequence[int]) -> Canvas:
+    """An encoded image on a canvas; see :func:`open_reduced` and :func:`to_canvas`."""
+    image, size = open_reduced(data, name, longest)
+    return to_canvas(image, longest, fill, size=size)

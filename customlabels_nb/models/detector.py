@@ -1,0 +1,143 @@
+"""A detector: one of torchvision's detection networks, asked with canvases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import nn
+from torchvision.models.detection.image_list import ImageList
+
+from customlabels_nb.geometry import FloatArray
+from customlabels_nb.models.canvas import Canvas
+from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.transforms import to_batch
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found in one image, the most confident first.
+
+    Attributes
+    ----------
+    boxes : ndarray of float64, shape (n, 4)
+        ``left, top, width, height`` in pixels of the upright image.
+    labels : ndarray of int64, shape (n,)
+        Positions among the model's labels.
+    confidences : ndarray of float64, shape (n,)
+        0..1.
+    """
+
+    boxes: FloatArray
+    labels: npt.NDArray[np.int64]
+    confidences: FloatArray
+
+
+class ImageDetector(nn.Module):
+    """Boxes on normalised float images (n, 3, height, width); both sides divide by 32.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Of torchvision's detection models; the part of it that resizes images is taken out, as canvases come in size.
+    shape : DetectorShape
+        What it was built from.
+    n_labels : int
+    """
+
+    def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int) -> None:
+        super().__init__()
+        network.transform = _AsItIs()
+        self.network = network
+        self.shape = shape
+        self.n_labels = n_labels
+
+    def train(self, mode: bool = True) -> ImageDetector:
+        """As any module, but batch norm keeps the statistics it came with: batches are too small for others."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def losses(
+        self, images: torch.Tensor, boxes: Sequence[torch.Tensor], labels: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """The losses of a batch, in training mode.
+
+        Parameters
+        ----------
+        images : Tensor
+            See the class.
+        boxes : sequence of Tensor, shape (n, 4)
+            ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
+        labels : sequence of int64 Tensor, shape (n,)
+            Positions among the labels, from 0.
+        """
+        targets = [{"boxes": b, "labels": at + 1} for b, at in zip(boxes, labels, strict=True)]  # 0 is the background
+        result: dict[str, torch.Tensor] = self.network(images, targets)
+        return result
+
+    def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        """For each image ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` from 0, ``scores``; in eval mode."""
+        found: list[dict[str, torch.Tensor]] = self.network(images)
+        return [{**one, "labels": one["labels"] - 1} for one in found]
+
+
+def detect(
+    network: ImageDetector, canvases: Sequence[Canvas], mean: Sequence[float], std: Sequence[float], device: str
+) -> list[Found]:
+    """What ``network``, in eval mode on ``device``, finds on each canvas.
+
+    Canvases of one size go through together, on a CPU each for itself, which is no slower there: what is found on one
+    never depends on what else is asked.
+    """
+    groups: dict[object, list[int]] = {}
+    for position, canvas in enumerate(canvases):
+        groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)
+    found: dict[int, Found] = {}
+    with torch.inference_mode():
+        for positions in groups.values():
+            batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
+            for position, one in zip(positions, network(batch), strict=True):
+                found[position] = _found(one, canvases[position])
+    return [found[position] for position in range(len(canvases))]
+
+
+def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> Found:
+    corners = one["boxes"].detach().cpu().double().numpy()
+    boxes, scores = canvas.to_image(corners), one["scores"].detach().cpu().double().numpy()
+    seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # what is thinner than a pixel is no object
+    kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
+    kept = kept[np.argsort(-scores[kept], kind="stable")]
+    labels = one["labels"].detach().cpu().numpy().astype(np.int64)
+    return Found(boxes[kept], labels[kept], scores[kept])
+
+
+def to_table(images: Sequence[str], found: Sequence[Found], labels: Sequence[str]) -> pd.DataFrame:
+    """What was found on images as a table: image, label, confidence (0..1), left, top, width, height in pixels."""
+    names = np.asarray(labels, dtype=object)
+    table = pd.DataFrame(
+        np.concatenate([np.empty((0, 4)), *(one.boxes for one in found)]), columns=["left", "top", "width", "height"]
+    )
+    table.insert(0, "image", np.repeat(np.asarray(images, dtype=object), [len(one.labels) for one in found]))
+    table.insert(1, "label", names[np.concatenate([np.empty(0, dtype=np.int64), *(one.labels for one in found)])])
+    table.insert(2, "confidence", np.concatenate([np.empty(0), *(one.confidences for one in found)]))
+    return table.astype({"image": "str", "label": "str"})
+
+
+class _AsItIs(nn.Module):
+    """Stands where torchvision resizes and normalises: canvases have their size, and batches are normalised."""
+
+    def forward(
+        self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]] | None = None
+    ) -> tuple[ImageList, list[dict[str, torch.Tensor]] | None]:
+        height, width = images.shape[-2:]
+        return ImageList(images, [(height, width)] * len(images)), targets
+
+    def postprocess(self, result: list[dict[str, torch.Tensor]], *sizes: object) -> list[dict[str, torch.Tensor]]:
+        return result

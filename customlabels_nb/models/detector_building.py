@@ -1,0 +1,327 @@
+"""Detectors' networks: built, and given pretrained weights to begin with."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torchvision import models as torchvision_models
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+
+from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.models.backbones import (
+    BACKBONES,
+    PACKAGED,
+    TORCHVISION,
+    backbone_named,
+    imagenet_weights,
+    load_exactly,
+)
+from customlabels_nb.models.detector import ImageDetector
+from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape
+from customlabels_nb.settings import settings
+
+#: Boxes below this confidence aren't worth keeping: they are many, and nobody accepts them.
+LEAST_CONFIDENCE = 0.01
+
+_FALLBACK = f"Nothing was begun. Use detector={OWN!r}, the default, which needs no network."
+
+
+class _Pyramid(nn.Module):
+    """The last three strides of a backbone and a feature pyramid on them."""
+
+    def __init__(self, body: nn.Module, strides: list[tuple[str, int, int]], channels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.fpn = FeaturePyramidNetwork([width for _, _, width in strides], channels)
+        self.out_channels = channels
+        self.frozen_blocks = 0
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self._in_two_parts(images) if self.training and self.frozen_blocks else self.body(images)
+        pyramid: dict[str, torch.Tensor] = self.fpn({str(i): level for i, level in enumerate(features)})
+        return pyramid
+
+    def freeze(self, stages: int) -> None:
+        """Learn nothing in the early stages of the backbone, which tell edges and textures and see the most pixels.
+
+        Parameters
+        ----------
+        stages : int
+            Of an EfficientNet; of other backbones all before stride 8.
+        """
+        blocks = getattr(self.body, "blocks", None)
+        if blocks is None or not hasattr(self.body, "conv_stem"):
+            _freeze_before(self.body, str(self.body.feature_info.get_dicts()[0]["module"]))
+            return
+        self.frozen_blocks = stages
+        for part in (self.body.conv_stem, self.body.bn1, *blocks[:stages]):
+            part.requires_grad_(False)
+
+    def _in_two_parts(self, images: torch.Tensor) -> list[torch.Tensor]:
+        wanted = {int(str(entry["module"]).split(".")[1]) for entry in self.body.feature_info.get_dicts()}
+        levels = []
+        with torch.no_grad(), _half_precision(images.device):
+            x = self.body.bn1(self.body.conv_stem(images))
+            for position, block in enumerate(self.body.blocks[: self.frozen_blocks]):
+                x = block(x)
+                if position in wanted:
+                    levels.append(self._whole(x, images))
+        x = self._whole(x, images)
+        for position, block in enumerate(self.body.blocks[self.frozen_blocks :], start=self.frozen_blocks):
+            x = block(x)
+            if position in wanted:
+                levels.append(x)
+        return levels
+
+    @staticmethod
+    def _whole(x: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        return (
+            x if torch.is_autocast_enabled(images.device.type) and images.device.type != "cpu" else x.to(images.dtype)
+        )
+
+
+def _freeze_before(body: nn.Module, first: str) -> None:
+    """Freeze every parameter that is registered before the module called ``first``."""
+    for name, parameter in body.named_parameters():
+        if name == first or name.startswith(f"{first}."):
+            return
+        parameter.requires_grad_(False)
+
+
+def _half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where a CPU computes in it: three times as fast, and without gradients nothing is lost by it."""
+    if device.type != "cpu" or not _has_bfloat16():
+        return nullcontext()
+    half: AbstractContextManager[Any] = torch.autocast("cpu", dtype=torch.bfloat16)
+    return half
+
+
+def _has_bfloat16() -> bool:
+    capabilities: Callable[[], dict[str, bool]] | None = getattr(torch.cpu, "get_capabilities", None)
+    known = capabilities() if capabilities is not None else {}
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageDetector:
+    """The network without trained weights; nothing is downloaded.
+
+    Parameters
+    ----------
+    shape : DetectorShape
+    n_labels : int
+    backbone : str
+        See :mod:`customlabels_nb.models.backbones`; not looked at if the architecture has its own.
+    """
+    if shape.architecture != OWN:
+        return ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
+    body = _build_body(backbone)
+    if backbone in BACKBONES:
+        body = fold_batch_norm(body)
+    info = body.feature_info.get_dicts()
+    strides = [(str(entry["module"]), int(entry["reduction"]), int(entry["num_chs"])) for entry in info]
+    if [stride for _, stride, _ in strides] != [STRIDE // 4, STRIDE // 2, STRIDE]:
+        raise InputError(
+            f"backbone={backbone!r} has no levels of stride 8, 16 and 32, which a detector needs; use {PACKAGED!r}."
+        )
+    levels = [str(level) for level in range(len(strides))]
+    network = FasterRCNN(
+        _Pyramid(body, strides, shape.channels),
+        rpn_anchor_generator=AnchorGenerator(shape.anchors, ((0.5, 1.0, 2.0),) * len(levels)),
+        rpn_pre_nms_top_n_train=600,
+        rpn_post_nms_top_n_train=300,
+        rpn_pre_nms_top_n_test=400,
+        rpn_post_nms_top_n_test=150,
+        box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
+        box_head=TwoMLPHead(shape.channels * 7**2, shape.hidden),
+        box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
+        box_score_thresh=LEAST_CONFIDENCE,
+    )
+    return ImageDetector(network, shape, n_labels)
+
+
+def pretrained_detector(
+    shape: DetectorShape, n_labels: int, backbone: str, *, seed: int, frozen_stages: int = 2, proposals: int = 128
+) -> ImageDetector:
+    """The network to begin training with: a pretrained backbone, or all but the last layers of a COCO detector.
+
+    Parameters
+    ----------
+    seed : int
+        Decides the weights that are drawn.
+    frozen_stages : int
+        How many stages of the backbone stay as they are.
+    proposals : int
+        How many of each image the second stage learns from at a time; of a COCO detector its own number.
+
+    Raises
+    ------
+    InputError
+        If the backbone can't be a detector's.
+    WeightsUnavailableError
+        If weights would have to be fetched and can't be; the message names what to use instead.
+    ModelError
+        If weights are damaged.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        detector = build_detector(shape, n_labels, backbone)
+    if shape.architecture != OWN:
+        _take_over(detector.network, coco_weights(shape.architecture))
+        return detector
+    detector.network.backbone.body.load_state_dict(_pretrained_body(backbone).state_dict())
+    detector.network.backbone.freeze(frozen_stages)
+    detector.network.roi_heads.fg_bg_sampler.batch_size_per_image = proposals
+    return detector
+
+
+def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetector, wanted: Sequence[str]) -> int:
+    """Take over from a trained detector all that fits; of the last layer the rows of labels that both have.
+
+    Parameters
+    ----------
+    labels, wanted : sequence of str
+        The labels of the old and of the new detector, in the order of their outputs.
+
+    Returns
+    -------
+    int
+        How many labels the old one knew; 0 if it is of another shape, and nothing was taken over.
+    """
+    if old.shape.architecture != OWN or new.shape.architecture != OWN:
+        return 0
+    rows = {0: 0, **{i + 1: list(labels).index(label) + 1 for i, label in enumerate(wanted) if label in labels}}
+    before, after = old.state_dict(), new.state_dict()
+    ends = ("box_predictor.cls_score", "box_predictor.bbox_pred")
+    shared = [key for key in after if not any(end in key for end in ends)]
+    if len(rows) == 1 or any(key not in before or before[key].shape != after[key].shape for key in shared):
+        return 0
+    with torch.no_grad():
+        for key, value in after.items():
+            if key in shared:
+                value.copy_(before[key])
+                continue
+            each = 4 if "bbox_pred" in key else 1  # four distances a label
+            for to, source in rows.items():
+                value[to * each : (to + 1) * each].copy_(before[key][source * each : (source + 1) * each])
+    return len(rows) - 1
+
+
+def normalisation(architecture: str, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, 0..1, of what the network's weights were trained on."""
+    if architecture == OWN:
+        facts = backbone_named(backbone)
+        return facts.mean, facts.std
+    if architecture.startswith("ssdlite"):
+        return (0.5,) * 3, (0.5,) * 3
+    return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _build_body(backbone: str, **options: Any) -> nn.Module:
+    """The backbone's network as timm builds it to give levels of features instead of one vector."""
+    import timm
+
+    facts = backbone_named(backbone)
+    if facts.source == TORCHVISION:
+        raise InputError(
+            f"backbone={backbone!r}: a detector takes {PACKAGED!r} or a network of timm; perhaps timm has it, too."
+        )
+    full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
+    try:
+        body: nn.Module = timm.create_model(
+            full_name, pretrained=bool(options), features_only=True, out_indices=(-3, -2, -1), **options
+        )
+    except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"backbone={backbone!r} can't be a detector's ({type(error).__name__}: {error}); use {PACKAGED!r}."
+        ) from error
+    return body
+
+
+def _pretrained_body(backbone: str) -> nn.Module:
+    if backbone in BACKBONES:
+        body = _build_body(backbone)
+        weights = {key: value for key, value in imagenet_weights().items() if key in body.state_dict()}
+        load_exactly(body, weights, f"The packaged weights of {backbone!r}", ModelError, "Reinstall the package.")
+        return fold_batch_norm(body)
+    from customlabels_nb.models.timm_backbones import weights_file
+
+    path = weights_file(backbone_named(backbone))
+    return _build_body(backbone, pretrained_cfg_overlay={"file": str(path), "custom_load": False})
+
+
+def fold_batch_norm(body: nn.Module) -> nn.Module:
+    """The packaged backbone with its batch norms, whose statistics never change here, in the convolutions before them.
+
+    The same function of the image, computed in five sixths of the time, in training and in use.
+    """
+    _fold(body, "conv_stem", "bn1")
+    for block in body.blocks.modules():
+        for convolution, norm in _EXPANDING if hasattr(block, "conv_pwl") else _PLAIN:
+            if hasattr(block, convolution):
+                _fold(block, convolution, norm)
+    return body
+
+
+_EXPANDING = (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3"))
+_PLAIN = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
+
+
+def _fold(owner: nn.Module, convolution: str, norm: str) -> None:
+    conv, bn = getattr(owner, convolution), getattr(owner, norm)
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+    )
+    conv.bias.requires_grad_(True)
+    setattr(owner, norm, bn.act)  # timm's batch norms hold the activation after them
+
+
+def _torchvision(name: str, n_labels: int) -> nn.Module:
+    with warnings.catch_warnings():
+        # its own default size differs from what is asked for here
+        warnings.filterwarnings("ignore", "The size of the model is already fixed", UserWarning)
+        network: nn.Module = torchvision_models.get_model(
+            name, weights=None, weights_backbone=None, num_classes=n_labels + 1
+        )
+    for owner in (network, getattr(network, "roi_heads", None)):
+        if owner is not None and hasattr(owner, "score_thresh"):
+            owner.score_thresh = LEAST_CONFIDENCE
+    return network
+
+
+def _take_over(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """All weights but those whose shape depends on the number of labels."""
+    # weights that were saved with frozen batch norms lack the counters, which nobody reads here
+    own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+    if len(fitting) < 0.9 * len(own):
+        raise ModelError("The fetched weights are of another network than torchvision builds here; update torchvision.")
+    network.load_state_dict(fitting, strict=False)
+
+
+def coco_weights(name: str) -> dict[str, torch.Tensor]:
+    """The weights of a COCO detector, from torch's cache or its server; what is refused names what to do instead."""
+    weights = torchvision_models.get_model_weights(name).DEFAULT
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / str(weights.url).rsplit("/", 1)[-1]
+    if not settings.network and not cached.is_file():
+        raise WeightsUnavailableError(
+            f"detector={name!r} has to be fetched, and settings.network is False. {_FALLBACK}"
+        )
+    try:
+        state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        size = COCO_DETECTORS[name].megabytes
+        raise WeightsUnavailableError(
+            f"detector={name!r} ({size:.0f} MB) can't be fetched ({error}). {_FALLBACK}"
+        ) from error
+    return state

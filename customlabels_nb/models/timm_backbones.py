@@ -1,0 +1,164 @@
+"""Backbones of timm: any classification network that it has pretrained weights for, by name.
+
+Only safetensors files are read, never a pickle: nothing that comes over the network is executed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.models.backbones import PACKAGED, TIMM, Backbone
+from customlabels_nb.settings import settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_FILE = "model.safetensors"
+_MEBI = 2**20
+
+
+def timm_names() -> list[str]:
+    """Every network that timm has pretrained weights for, with its tag."""
+    import timm
+
+    return [str(name) for name in timm.list_models(pretrained=True)]
+
+
+def described(name: str) -> Any:
+    """What timm says of pretrained weights without building their network.
+
+    Raises
+    ------
+    InputError
+        If timm has none of that name.
+    """
+    import timm
+
+    try:
+        said = timm.models.get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError:
+        said = None
+    if said is None or not said.has_weights:
+        same = [other for other in timm_names() if other.partition(".")[0] == name.partition(".")[0]]
+        raise unknown(TIMM, name, same or [*timm.list_models(), *timm_names()])
+    return said
+
+
+def timm_backbone(name: str) -> Backbone:
+    """What is known of timm's network ``name``, such as "resnet18" (with timm's default weights) or "resnet18.a1_in1k".
+
+    Raises
+    ------
+    InputError
+        If timm has no such pretrained network, or it is none that gives one vector of features for a square image.
+    """
+    import timm
+    import torch
+
+    said = described(name)
+    full_name = f"{said.architecture}.{said.tag}" if said.tag else said.architecture
+    channels, height, width = said.input_size
+    if channels != 3 or height != width:
+        raise InputError(f"backbone='{TIMM}/{full_name}' takes images of {width} × {height}; only squares can be used.")
+    with torch.device("meta"):  # no memory, no arithmetic: shapes alone
+        network = timm.create_model(full_name, pretrained=False, num_classes=0).eval()
+        shape = tuple(network(torch.empty(1, 3, height, width)).shape)
+    if len(shape) != 2:
+        raise InputError(f"backbone='{TIMM}/{full_name}' is no classification network: it gives features of {shape}.")
+    parameters = sum(value.numel() for value in network.parameters())
+    return Backbone(
+        name=f"{TIMM}/{full_name}",
+        architecture=said.architecture,
+        licence=said.license or "unknown",
+        megabytes=round(4 * parameters / _MEBI, 1),
+        mean=tuple(said.mean),
+        std=tuple(said.std),
+        input_size=height,
+        features=shape[1],
+        source=TIMM,
+        parameters=parameters,
+        weights=said.tag,
+    )
+
+
+def load(facts: Backbone) -> nn.Module:
+    """The network with its pretrained weights; raises as :func:`weights_file`, and ModelError if they don't fit."""
+    import timm
+    from safetensors import SafetensorError
+
+    name = facts.name.partition("/")[2]
+    path = weights_file(facts)
+    try:
+        # With the number of classes that the weights have every key is checked; the classifier is taken off after.
+        network: nn.Module = timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "custom_load": False}
+        )
+    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(
+            f"The weights {str(path)!r} of backbone={facts.name!r} can't be used ({type(error).__name__}: "
+            f"{str(error)[:200]}). Delete the file to fetch it anew, or use backbone={PACKAGED!r}."
+        ) from error
+    network.reset_classifier(0)
+    return network
+
+
+def weights_file(facts: Backbone) -> Path:
+    """The file with the weights, fetched if it isn't in the cache of the Hugging Face Hub yet.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If it can't be fetched.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    here = cached_file(facts.name)
+    if here is not None:
+        return here
+    hub_id = described(facts.name.partition("/")[2]).hf_hub_id
+    if not hub_id:
+        raise unavailable(facts.name, "timm has them as a pickle only, which is not read")
+    if not settings.network:
+        raise unavailable(facts.name, "they aren't on this machine, and settings.network is False")
+    try:
+        return Path(hf_hub_download(hub_id, _FILE))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise unavailable(
+            facts.name, f"{hub_id} can't be fetched from the Hugging Face Hub: {_short(error)}"
+        ) from error
+
+
+def cached_file(name: str) -> Path | None:
+    """The file with the weights of backbone ``name``, if it is on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    hub_id = described(name.partition("/")[2]).hf_hub_id
+    found = try_to_load_from_cache(hub_id, _FILE) if hub_id else None
+    return Path(found) if isinstance(found, str) else None
+
+
+def unavailable(name: str, reason: str) -> WeightsUnavailableError:
+    """The error for pretrained weights that can't be had."""
+    return WeightsUnavailableError(
+        f"The weights of backbone={name!r} can't be had: {reason}. Nothing was begun. "
+        f"Use backbone={PACKAGED!r}, which comes with the package."
+    )
+
+
+def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
+    """The error for a name that the library doesn't have."""
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
+    hint = f"; it has {', '.join(f'{library}/{found}' for found in near)}" if near else ""
+    return InputError(
+        f"backbone='{library}/{name}' is not known: {library} has no pretrained network of that name{hint}. "
+        f"Without a network connection use backbone={PACKAGED!r}."
+    )
+
+
+def _short(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,0 +1,300 @@
+"""Photos with boxes, as a detector's training sees them: checked, decoded once, kept within a limit of memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import psutil
+from PIL import Image
+
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
+from customlabels_nb.images import read_bytes
+from customlabels_nb.issues import Issue
+from customlabels_nb.models.canvas import fitted, open_reduced
+from customlabels_nb.models.detector_shape import INPUT_SIZES
+from customlabels_nb.remote import connections
+from customlabels_nb.settings import settings
+from customlabels_nb.training.sources import Scene
+from customlabels_nb.work import map_bounded
+
+IntArray = npt.NDArray[np.int64]
+
+#: Longer sides of images in memory: about twice an ordinary input, so that they can be enlarged a little.
+KEPT_SIDE = 640
+
+BOX = ["left", "top", "width", "height"]
+
+_GIGABYTE = 2**30
+_SMALL_SIDE = 16.0  # pixels of the canvas below which boxes are hard to learn
+_SMALL_SHARE = 10  # percent of the boxes that may be smaller
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image with its boxes.
+
+    Attributes
+    ----------
+    image : str
+        Path or URL.
+    sha256 : str or None
+        Of its content, as far as it is known.
+    boxes : ndarray of float64, shape (n, 4)
+        ``left, top, width, height`` in pixels of the upright image.
+    labels : ndarray of int64, shape (n,)
+        Positions among the labels to train, from 0.
+    ignored : ndarray of float64, shape (m, 4)
+        Regions with many objects that nobody boxed one by one ("crowd"): they teach nothing, neither that there is
+        something nor that there isn't.
+    """
+
+    image: str
+    sha256: str | None
+    boxes: FloatArray
+    labels: IntArray
+    ignored: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
+
+    def __post_init__(self) -> None:
+        for name in ("boxes", "ignored"):
+            boxes = np.asarray(getattr(self, name), dtype=np.float64).reshape(-1, 4)
+            object.__setattr__(self, name, boxes)
+        object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64).reshape(-1))
+        if len(self.labels) != len(self.boxes):
+            raise InputError(f"Example {self.image!r} has {len(self.boxes)} boxes and {len(self.labels)} labels.")
+
+
+def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Sequence[str]) -> list[Example]:
+    """Examples of the images of a table, in its order; those without boxes show none of the labels.
+
+    Parameters
+    ----------
+    images : DataFrame
+        ``image``, ``sha256``.
+    annotations : DataFrame
+        ``image``, ``label``, ``left``, ``top``, ``width``, ``height``, ``polygon``, ``crowd``, as a dataset's. A
+        polygon counts as its box. Rows without either, or of other labels, are left out.
+    labels : sequence of str
+    """
+    position = {label: i for i, label in enumerate(labels)}
+    rows = with_boxes(annotations)
+    rows = rows[rows["label"].isin(position)]
+    crowd = rows["crowd"].fillna(False).to_numpy(dtype=bool) if "crowd" in rows else np.zeros(len(rows), dtype=bool)
+    boxes = rows[BOX].to_numpy(dtype=np.float64)
+    at = rows["label"].map(position).to_numpy(dtype=np.int64)
+    of_image = rows.groupby("image", observed=True).indices
+    nothing = np.empty(0, dtype=np.int64)
+    examples = []
+    for name, sha256 in zip(images["image"].astype(str), images["sha256"], strict=True):
+        own = np.asarray(of_image.get(name, nothing), dtype=np.int64)
+        one, many = own[~crowd[own]], own[crowd[own]]
+        examples.append(Example(name, sha256 if isinstance(sha256, str) else None, boxes[one], at[one], boxes[many]))
+    return examples
+
+
+def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a box, or a polygon, which counts as the box around it."""
+    rows = annotations[annotations["left"].notna() | annotations["polygon"].notna()]
+    bare = np.flatnonzero(rows["left"].isna().to_numpy())
+    if len(bare):
+        around = np.array([polygon_to_ltwh(rows["polygon"].iat[row]) for row in bare])
+        rows = rows.copy()
+        rows.iloc[bare, [rows.columns.get_loc(name) for name in BOX]] = around
+    return rows
+
+
+def default_cache_bytes() -> int:
+    """How much memory decoded images may take unless it is said: a quarter of what is free, at most 2 GB."""
+    return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4)
+
+
+class Photos:
+    """The examples of a training set as scenes; a :class:`customlabels_nb.training.sources.SceneSource`.
+
+    Images are decoded to at most ``side`` pixels and kept as they are until ``cache_bytes`` are full; the others are
+    decoded again each time. Safe to use from several threads.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    root : Path, optional
+        Folder under which relative paths lie.
+    side : int
+        Longer side of images in memory, in pixels.
+    cache_bytes : int, optional
+        See :func:`default_cache_bytes`.
+
+    Attributes
+    ----------
+    issues : list of Issue
+        What was left out so far: images that can't be read, boxes that can't be.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        *,
+        root: Path | None = None,
+        side: int = KEPT_SIDE,
+        cache_bytes: int | None = None,
+    ) -> None:
+        self.examples = list(examples)
+        self.side = side
+        self.cache_bytes = default_cache_bytes() if cache_bytes is None else cache_bytes
+        self.cached_bytes = 0
+        self.issues: list[Issue] = []
+        self._root = root
+        self._kept: dict[int, Scene] = {}
+        self._unreadable: set[int] = set()
+        self._told: set[Issue] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many examples there are, the unreadable ones included."""
+        return len(self.examples)
+
+    def labels_of(self, index: int) -> IntArray:
+        """The labels of an example's boxes, without a look at the image."""
+        return self.examples[index].labels
+
+    def load(self, index: int, epoch: int = 0) -> Scene | None:
+        """The decoded image and its boxes in the same pixels; None, and an issue, if it can't be read."""
+        with self._lock:
+            if index in self._kept or index in self._unreadable:
+                return self._kept.get(index)
+        example = self.examples[index]
+        try:
+            scene, dropped = _decode(example, self._root, self.side)
+        except ImageError as error:
+            with self._lock:
+                self._unreadable.add(index)
+                self._note([Issue(error.code, error.reason, where=example.image)])
+            return None
+        with self._lock:
+            self._note(dropped)
+            if dropped and not len(scene.boxes):  # what is on it is known to be unknown: not even a negative
+                self._unreadable.add(index)
+                return None
+            if self.cached_bytes + scene.pixels.nbytes <= self.cache_bytes and index not in self._kept:
+                self._kept[index] = scene
+                self.cached_bytes += scene.pixels.nbytes
+        return scene
+
+    def preload(self, events: Events, *, phase: str = "images") -> None:
+        """Decode images on threads until the cache is full, or all are there.
+
+        Raises
+        ------
+        Cancelled
+            If ``events`` were asked to stop.
+        """
+        workers = connections((example.image for example in self.examples), settings.threads)
+        events.progress(phase, 0, len(self))
+        with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
+            for done, scene in enumerate(loaded, start=1):
+                events.progress(phase, done, len(self))
+                if scene is not None and self.cached_bytes + scene.pixels.nbytes > self.cache_bytes:
+                    events.progress(phase, len(self), len(self))
+                    return
+
+    def may_have_boxes(self) -> bool:
+        """Whether there is something to learn from: a box in an image that was decoded, or an image that was not."""
+        looked_at = self._kept.keys() | self._unreadable
+        return any(len(scene.boxes) for scene in self._kept.values()) or any(
+            len(example.boxes) for index, example in enumerate(self.examples) if index not in looked_at
+        )
+
+    def _note(self, issues: Iterable[Issue]) -> None:
+        for issue in issues:  # of an image that is decoded again and again it is told once
+            if issue not in self._told:
+                self._told.add(issue)
+                self.issues.append(issue)
+
+
+def _decode(example: Example, root: Path | None, side: int) -> tuple[Scene, list[Issue]]:
+    image, size = open_reduced(read_bytes(example.image, root), example.image, side)
+    if max(image.size) > side:
+        image = image.resize(fitted(image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    boxes, labels, issues = usable_boxes(example, size)
+    scale = np.tile(np.divide(image.size, size), 2)
+    pixels = np.asarray(image)
+    if len(example.ignored):
+        pixels = _without(pixels, clip_ltwh(example.ignored, size) * scale, boxes * scale)
+    pixels.flags.writeable = False
+    return Scene(pixels, boxes * scale, labels), issues
+
+
+def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, IntArray, list[Issue]]:
+    """The boxes that an image of ``size`` can have, cut off at its frame, with their labels; and why others can't be.
+
+    A box needs numbers, a width and a height, and at least half of it must lie inside.
+    """
+    finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(example.boxes).all(axis=1))
+    boxes = clip_ltwh(np.where(finite[:, None], example.boxes, 0.0), size)
+    area = np.where(finite, example.boxes[:, 2] * example.boxes[:, 3], 0.0)
+    inside = boxes[:, 2] * boxes[:, 3]
+    good: npt.NDArray[np.bool_] = finite & (example.boxes[:, 2:] > 0).all(axis=1) & (inside > 0)
+    good &= inside >= 0.5 * area
+    issues = []
+    for box in example.boxes[~good]:
+        empty = not (np.isfinite(box).all() and (box[2:] > 0).all())
+        words = ", ".join(f"{value:g}" for value in box)
+        what = "has no width, no height or no place" if empty else "lies outside of the image"
+        issues.append(
+            Issue(
+                "BOX_EMPTY" if empty else "BOX_OFF_FRAME",
+                f"The box ({words}) {what}; it was left out of the training.",
+                where=example.image,
+            )
+        )
+    return boxes[good], example.labels[good], issues
+
+
+def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArray) -> npt.NDArray[np.uint8]:
+    """The pixels with regions painted in their mean colour, except where a box lies on them."""
+    painted = pixels.copy()
+    for left, top, right, bottom in np.round(ltwh_to_xyxy(regions)).astype(int):
+        region = painted[top:bottom, left:right]
+        if region.size:
+            region[:] = region.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
+    for left, top, right, bottom in np.round(ltwh_to_xyxy(boxes)).astype(int):
+        painted[top:bottom, left:right] = pixels[top:bottom, left:right]
+    return painted
+
+
+def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
+    """The input that suits boxes: larger ones cost time and are only taken where small boxes ask for them.
+
+    Parameters
+    ----------
+    boxes : array of shape (n, 4)
+        ``left, top, width, height`` in pixels of their images.
+    sizes : array of shape (n, 2)
+        Width and height of each box's image in pixels.
+
+    Returns
+    -------
+    input_size : int
+        One of :data:`customlabels_nb.models.detector_shape.INPUT_SIZES`; never far beyond what the images have.
+    smallest : float
+        Side of the boxes of which a tenth is smaller, in pixels of that input.
+    """
+    rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
+    longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)
+    good = np.isfinite(rows).all(axis=1) & (rows[:, 2:] > 0).all(axis=1) & (longest > 0)
+    if not good.any():
+        return INPUT_SIZES[0], float(INPUT_SIZES[0])
+    share = float(np.percentile(np.sqrt(rows[good, 2] * rows[good, 3]) / longest[good], _SMALL_SHARE))
+    most = float(np.percentile(longest[good], 90)) * 1.25
+    fitting = [size for size in INPUT_SIZES if size <= most or size == INPUT_SIZES[0]]
+    wanted = [size for size in fitting if size * share >= _SMALL_SIDE]
+    chosen = wanted[0] if wanted else fitting[-1]
+    return chosen, share * chosen

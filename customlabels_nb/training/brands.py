@@ -1,0 +1,346 @@
+"""Brand detection: the training images show nothing but a logo each; a detector learns from scenes made of them.
+
+The logos are cut out (:mod:`customlabels_nb.training.trimming`) and put on backdrops drawn by program or cut from
+photos (:mod:`customlabels_nb.training.scenes`). Each scene is made when it is asked for, from its number alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
+from customlabels_nb.events import Events
+from customlabels_nb.images import open_image
+from customlabels_nb.issues import Issue
+from customlabels_nb.remote import connections
+from customlabels_nb.settings import settings
+from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
+from customlabels_nb.training.pasting import Colour, Logo, Sticker
+from customlabels_nb.training.scenes import compose
+from customlabels_nb.training.sources import Scene, SceneSource
+from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
+from customlabels_nb.work import map_bounded
+
+#: Scenes of an epoch.
+EPOCH = 512
+#: Longest side of a scene in pixels.
+SIZE = 416
+#: Share of the scenes that show no logo.
+NEGATIVES = 0.12
+#: Memory for cut-outs and decoded backgrounds; what doesn't fit is made again when it is needed.
+CACHE_BYTES = 256 * 2**20
+#: How often the backdrop is a piece of one of the user's photos, where there are any.
+PHOTOS = 0.7
+#: Of an epoch, at most, real images with boxes in a mixture, and how often each of them at most.
+REAL_SHARE, REAL_TURNS = 0.5, 8
+
+_MOST_LOGOS = 4
+_SAME_LABEL = 0.3  # how often a further logo of a scene is of the same label as its first one
+_SHAPES = (1.0, 1.0, 4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width to height
+_OTHERS = 4  # things that are no logo, at most
+_OTHER_KINDS = 256
+_PHOTOS_AN_EPOCH = 48  # that are decoded; others in the next one
+_SAME_GROUND = 24.0  # grey levels: grounds this near to each other are one colour
+_LOUD_GROUND = 60.0  # difference between the strongest and the weakest channel
+_PICTURES_TO_TELL = 3
+_LEAST_CHANGE = 25.0  # mean difference in grey levels of a logo whose pieces were mixed up
+
+Value = TypeVar("Value")
+
+
+class BrandScenes:
+    """Scenes that show logos at random sizes, places and turns, with the boxes around them; a scene source.
+
+    The scene of an index and epoch is always the same for the same images, labels and seed. The first logo of scene
+    ``i`` has the label ``i`` modulo their number: all labels are equally frequent, however many images each has.
+
+    Parameters
+    ----------
+    logos : sequence of (str, str)
+        Image and label.
+    labels : sequence of str
+        The labels in the order of their numbers; those without an image that can be used don't occur.
+    backgrounds : sequence of str, optional
+        Images that show none of the logos, of which pieces become backdrops. Never take test images.
+    root : Path, optional
+        Folder under which relative paths lie.
+    seed : int
+    size : int
+        Longest side of a scene in pixels.
+    length : int
+        Scenes of an epoch.
+    cache_bytes : int
+        See :data:`CACHE_BYTES`.
+    events : Events, optional
+        Told how far the cutting out is, which comes first.
+
+    Attributes
+    ----------
+    composed : bool
+        True: a scene shows several things as it is, and isn't to be mirrored, as a mirrored logo is another one.
+    issues : list of Issue
+        Images that can't be used.
+    notes : list of str
+        What was found of the images as a whole, as sentences.
+
+    Raises
+    ------
+    InputError
+        If an argument can't be used.
+    NotEnoughDataError
+        If no image shows a logo.
+    """
+
+    composed = True
+
+    def __init__(
+        self,
+        logos: Sequence[tuple[str, str]],
+        labels: Sequence[str],
+        *,
+        backgrounds: Sequence[str] | None = None,
+        root: Path | None = None,
+        seed: int = 0,
+        size: int = SIZE,
+        length: int = EPOCH,
+        cache_bytes: int = CACHE_BYTES,
+        events: Events | None = None,
+    ) -> None:
+        unknown = sorted({label for _, label in logos} - set(labels))
+        if unknown:
+            raise InputError(f"logos have the label {unknown[0]!r}, which is none of labels={list(labels)!r}.")
+        if size < 64 or length < 1:
+            raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
+        self.issues: list[Issue] = []
+        self._root, self._seed, self._size, self._length = root, seed, size, length
+        self._backgrounds = list(backgrounds or ())
+        np.random.default_rng(seed).shuffle(self._backgrounds)  # neighbours in a folder are alike
+        self._kept = _Kept(cache_bytes)
+        position = {label: i for i, label in enumerate(labels)}
+        found = self._look_at([(image, position[label]) for image, label in logos], events or Events())
+        if not found:
+            reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
+            raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}; add some.")
+        self._present = sorted({seen.label for seen in found})
+        self._images = {label: [seen.image for seen in found if seen.label == label] for label in self._present}
+        self._with_ground = _labels_with_their_ground(found)
+        self.notes = self._in_words(labels, [label for _, label in logos], found)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def labels_of(self, index: int) -> npt.NDArray[np.int64]:
+        """The label of a scene's first logo in any epoch that shows one."""
+        return np.array([self._first_label(index)], dtype=np.int64)
+
+    def load(self, index: int, epoch: int) -> Scene | None:
+        """The scene ``index`` of an epoch; None if one of its images vanished meanwhile, which is an issue."""
+        rng = np.random.default_rng([self._seed, epoch, index])
+        shape = float(rng.choice(_SHAPES))
+        size = round(self._size * min(1.0, shape)), round(self._size / max(1.0, shape))
+        try:
+            logos = [
+                (label, self._logo(str(rng.choice(self._images[label])), label)) for label in self._draw(rng, index)
+            ]
+            others = [self._other(int(rng.integers(_OTHER_KINDS))) for _ in range(int(rng.integers(_OTHERS + 1)))]
+            return compose(rng, draw_backdrop(rng, size, self._photo(rng, epoch)), logos, others)
+        except ImageError as error:
+            self._note(error)
+            return None
+
+    def _draw(self, rng: Rng, index: int) -> list[int]:
+        """The labels that a scene shows."""
+        if rng.random() < NEGATIVES:
+            return []
+        first = self._first_label(index)
+        more = min(_MOST_LOGOS, int(rng.geometric(0.5))) - 1
+        return [first, *(first if rng.random() < _SAME_LABEL else int(rng.choice(self._present)) for _ in range(more))]
+
+    def _first_label(self, index: int) -> int:
+        return self._present[index % len(self._present)]
+
+    def _any_logo(self, rng: Rng, label: int) -> Logo:
+        images = self._images[label]
+        return self._logo(images[int(rng.integers(len(images)))], label)
+
+    def _logo(self, image: str, label: int) -> Logo:
+        whole = label in self._with_ground
+
+        def cut() -> Logo:
+            return Logo.of(read_cutout(image, self._root, keep_ground=whole))
+
+        return self._kept.get((image, whole), cut, lambda logo: logo.bytes)
+
+    def _other(self, number: int) -> Sticker:
+        """One of the things that are no logo: drawn, or a logo in the wrong order."""
+
+        def make() -> Sticker:
+            rng = np.random.default_rng([self._seed, _OTHER_KINDS, number])
+            if number % 4 == 0:
+                logo = self._any_logo(rng, int(rng.choice(self._present))).closed
+                pixels = np.asarray(logo.levels[min(1, len(logo.levels) - 1)])
+                mixed = shuffle_pieces(rng, pixels)
+                change = np.abs(mixed.astype(np.int16) - pixels[: mixed.shape[0], : mixed.shape[1]]).mean()
+                if change >= _LEAST_CHANGE:
+                    return Sticker.of(mixed)
+            return Sticker.of(draw_shape(rng))
+
+        return self._kept.get(number, make, lambda sticker: sticker.bytes)
+
+    def _photo(self, rng: Rng, epoch: int) -> Pixels | None:
+        """One of the user's backgrounds, out of those that serve in this epoch; None for a drawn one."""
+        if not self._backgrounds or rng.random() >= PHOTOS:
+            return None
+        turn = epoch * _PHOTOS_AN_EPOCH + int(rng.integers(_PHOTOS_AN_EPOCH))
+        image = self._backgrounds[turn % len(self._backgrounds)]
+
+        def decode() -> Pixels:
+            picture = open_image(image, root=self._root, at_least=self._size)
+            picture.thumbnail((2 * self._size, 2 * self._size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            return np.asarray(picture)
+
+        try:
+            return self._kept.get((image, "photo"), decode, lambda pixels: pixels.nbytes)
+        except ImageError as error:  # there are others, and drawn ones
+            self._note(error)
+            return None
+
+    def _look_at(self, logos: list[tuple[str, int]], events: Events) -> list[_Seen]:
+        """Cut out each logo once: which can be used, and what is around it."""
+
+        def look(pair: tuple[str, int]) -> _Seen | ImageError:
+            image, label = pair
+            try:
+                cutout = read_cutout(image, self._root)
+            except ImageError as error:
+                return error
+            logo = Logo.of(cutout)
+            self._kept.get((image, False), lambda: logo, lambda kept: kept.bytes)
+            return _Seen(image, label, cutout.ground, cutout.colour)
+
+        found = []
+        workers = connections([image for image, _ in logos], settings.threads)
+        with closing(map_bounded(look, logos, workers=workers)) as seen:
+            for done, one in enumerate(seen, start=1):
+                if isinstance(one, ImageError):
+                    self._note(one)
+                else:
+                    found.append(one)
+                events.progress("cutting out logos", done, len(logos))
+        return found
+
+    def _note(self, error: ImageError) -> None:
+        issue = Issue(error.code, error.reason, error.image)
+        if issue not in self.issues:
+            self.issues.append(issue)
+
+    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], found: list[_Seen]) -> list[str]:
+        notes = grounds_in_words([seen.ground for seen in found])
+        if self.issues:
+            first = f"{self.issues[0].where!r}: {self.issues[0].message}"
+            notes.append(f"{len(self.issues):,} of {len(wanted):,} images can't be used, such as {first}")
+        counts = Counter(labels[seen.label] for seen in found)
+        gone = [label for label in dict.fromkeys(wanted) if not counts[label]]
+        if gone:
+            notes.append(f"No usable image shows {', '.join(map(repr, gone))}: the model will not know of it.")
+        few = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < _PICTURES_TO_TELL]
+        if few:
+            notes.append(f"Very few looks of a logo: {', '.join(few)}. Add images of its other colours and forms.")
+        if self._with_ground:
+            names = ", ".join(repr(labels[label]) for label in sorted(self._with_ground))
+            notes.append(f"All images of {names} have the same strong background: it is learnt as a part of the logo.")
+        return notes
+
+
+class MixedScenes:
+    """Scenes, and in between real images with boxes; a scene source.
+
+    Real images take up to half of an epoch (:data:`REAL_SHARE`), where there are few of them less: each comes up to
+    :data:`REAL_TURNS` times. Where there are many they take turns from one epoch to the next.
+    """
+
+    composed = True
+
+    def __init__(self, scenes: SceneSource, real: SceneSource) -> None:
+        if not len(real):
+            raise InputError("real has no images; train on the scenes alone.")
+        self._scenes, self._real = scenes, real
+        room = max(1, round(REAL_SHARE * len(scenes)))
+        self._slots = min(room, len(real) * min(REAL_TURNS, max(1, room // len(real))))
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def labels_of(self, index: int) -> npt.NDArray[np.int64]:
+        """The labels of that scene as far as they are the same in each epoch."""
+        if index >= self._slots:
+            return self._scenes.labels_of(index)
+        if self._slots % len(self._real):
+            return np.empty(0, dtype=np.int64)
+        return self._real.labels_of(index % len(self._real))
+
+    def load(self, index: int, epoch: int) -> Scene | None:
+        """The scene ``index`` of an epoch, or a real image."""
+        if index >= self._slots:
+            return self._scenes.load(index, epoch)
+        return self._real.load((epoch * self._slots + index) % len(self._real), epoch)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A training image of which the logo was cut out."""
+
+    image: str
+    label: int
+    ground: Ground
+    colour: Colour | None
+
+
+def _labels_with_their_ground(found: Sequence[_Seen]) -> set[int]:
+    """Labels all of whose images have one and the same loud ground: it is the brand's rather than chance."""
+    grounds: dict[int, list[Colour | None]] = {}
+    for seen in found:
+        grounds.setdefault(seen.label, []).append(seen.colour)
+    kept = set()
+    for label, colours in grounds.items():
+        plain = np.array([colour for colour in colours if colour is not None], dtype=np.float64)
+        if len(plain) < max(_PICTURES_TO_TELL, len(colours)):
+            continue
+        middle = np.median(plain, axis=0)
+        if np.ptp(middle) > _LOUD_GROUND and np.abs(plain - middle).max() <= _SAME_GROUND:
+            kept.add(label)
+    return kept
+
+
+class _Kept:
+    """Values that were made, up to a number of bytes; what was not used for longest goes first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._bytes = limit, 0
+        self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
+        """The value of ``key``, made if it isn't here; two threads may both make it."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key][0]  # type: ignore[return-value]
+        value = make()
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = (value, size(value))
+                self._bytes += size(value)
+            while self._bytes > self._limit and len(self._values) > 1:
+                self._bytes -= self._values.popitem(last=False)[1][1]
+        return value

@@ -1,0 +1,181 @@
+"""Classifiers: a head on the features of a frozen backbone, and what does better than that on held-out images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from customlabels_nb.cache import project_cache
+from customlabels_nb.embeddings import embed
+from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
+from customlabels_nb.issues import Issue
+from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
+from customlabels_nb.models.backbones import Backbone, backbone_named, load_backbone
+from customlabels_nb.models.classifier import ImageClassifier, probabilities
+from customlabels_nb.training.classification import FittedHead, fit_head
+from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
+from customlabels_nb.training.image_data import ImagePixels
+from customlabels_nb.training.improving import Former, Improved, improve
+from customlabels_nb.training.multi_label import fit_multi_label_head
+from customlabels_nb.training.plan import Part
+from customlabels_nb.training.recipe import Predicted, Trained, Work
+from customlabels_nb.training.snapshots import prediction_frame
+
+Features = npt.NDArray[np.float32]
+
+
+def train_classifier(work: Work) -> Trained:
+    """Train a classifier of one label an image, or of several.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If so many images can't be read that nothing is left to learn or to test.
+    """
+    plan, backbone = work.plan, backbone_named(work.options.backbone)
+    names = plan.labels["label"].tolist()
+    train, features, issues = _embed(work, plan.train, "train")
+    test, test_features, test_issues = _embed(work, plan.test, "test")
+    missing = set(names) - set(train.marks["label"])
+    if missing or test.images.empty:
+        what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
+        left_out = len(issues) + len(test_issues)
+        raise NotEnoughDataError(f"{left_out} images can't be read any more, and {what} is left; see project.issues.")
+    truth = _truth(train, names, plan.kind)
+    head = (
+        fit_head(features, truth, len(names), seed=work.options.seed)
+        if plan.kind == SINGLE_LABEL
+        else fit_multi_label_head(features, truth, seed=work.options.seed)
+    )
+    for note in head.notes:
+        work.events.message(note)
+    work.events.message(_head_message(head, len(features), time.perf_counter() - work.started))
+    better = _improve(work, head, features, truth, train, backbone)
+    facts = {
+        "C": head.C,
+        "balance": head.balance,
+        "temperature": head.temperature,
+        "cross_validated_log_loss": head.log_loss,
+        "cross_validated_accuracy": head.accuracy,
+        "notes": [*head.notes, *better.notes],
+        **better.facts,
+    }
+    if better.network is None:
+        network = _network(head, backbone, len(names))
+        said = [_confidences(head.logits(rows), plan.kind) for rows in (features, test_features)]
+    else:
+        network = better.network
+        said = [_asked(work, network, part, backbone) for part in (train, test)]
+    config = ModelConfig(
+        kind=plan.kind,
+        labels=tuple(names),
+        colours=tuple(plan.labels["colour"]),
+        backbone=backbone.name,
+        input_size=backbone.input_size,
+        mean=backbone.mean,
+        std=backbone.std,
+    )
+    return Trained(
+        network,
+        config,
+        _predicted(train, names, said[0], [*issues, *better.issues]),
+        _predicted(test, names, said[1], test_issues),
+        facts,
+        [] if better.held_out is None else train.images.loc[better.held_out, "image"].tolist(),
+    )
+
+
+def _embed(work: Work, part: Part, split: str) -> tuple[Part, Features, list[Issue]]:
+    """The images that can be read, their features, and why the others can't."""
+    found = embed(
+        part.images["image"].tolist(),
+        root=work.root,
+        keys=_hashes(part),
+        backbone=work.options.backbone,
+        device=work.device,
+        cache=project_cache(work.root, "features"),
+        events=work.events,
+        phase=f"features of {split}",
+    )
+    images = part.images[found.readable].reset_index(drop=True)
+    marks = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
+    return Part(images, marks), found.features[found.readable], found.issues
+
+
+def _hashes(part: Part) -> list[str | None]:
+    return [value if isinstance(value, str) else None for value in part.images["sha256"]]
+
+
+def _truth(part: Part, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
+    """Each image's label as its position, or which labels it has, shape (n, k)."""
+    row = part.images["image"].to_list()
+    at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
+    has = np.zeros((len(row), len(names)), dtype=bool)
+    has[part.marks["image"].map(at[0]).to_numpy(), part.marks["label"].map(at[1]).to_numpy()] = True
+    return has.argmax(axis=1) if kind == SINGLE_LABEL else has
+
+
+def _improve(
+    work: Work, head: FittedHead, features: Features, truth: npt.NDArray[Any], train: Part, backbone: Backbone
+) -> Improved:
+    """What does better than the head, if the user gave it time or a version to begin from."""
+    former = None if work.base is None else _former(work)
+    if former is None and not work.options.is_timed:
+        return Improved(None, [])
+    return improve(
+        head,
+        features,
+        truth,
+        train.images["image"].tolist(),
+        backbone,
+        TuningOptions(budget=work.options.time(), seed=work.options.seed, device=work.device),
+        work.events,
+        root=work.root,
+        hashes=_hashes(train),
+        former=former,
+        tune=work.options.is_timed,
+        checkpoints=work.checkpoints,
+    )
+
+
+def _former(work: Work) -> Former | None:
+    assert work.base is not None
+    network, config = load_artifact(work.base.folder)
+    if not isinstance(network, ImageClassifier):
+        work.events.message(f"Version {work.base.name!r} is a detector: a classifier can't begin from it.")
+        return None
+    return Former(work.base.name, network, config.backbone, work.base.learnt)
+
+
+def _network(head: FittedHead, backbone: Backbone, n_labels: int) -> ImageClassifier:
+    network = ImageClassifier(load_backbone(backbone.name), backbone.features, n_labels)
+    network.set_head(head.weight, head.bias)
+    return network
+
+
+def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]:
+    return probabilities(torch.from_numpy(logits), KINDS[kind])
+
+
+def _asked(work: Work, network: ImageClassifier, part: Part, backbone: Backbone) -> npt.NDArray[np.float64]:
+    """What a network whose backbone isn't the frozen one says; 0 for an image that can't be read any more."""
+    images = part.images["image"].tolist()
+    pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
+    logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="looking again")
+    return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
+
+
+def _predicted(part: Part, names: list[str], confidences: npt.NDArray[np.float64], issues: list[Issue]) -> Predicted:
+    images = part.images["image"].tolist()
+    return Predicted(images, prediction_frame(images, names, confidences), issues)
+
+
+def _head_message(head: FittedHead, count: int, seconds: float) -> str:
+    held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
+    return f"Logistic head on {count:,} images: C = {head.C:g}{held_out}; {seconds:.1f} s."

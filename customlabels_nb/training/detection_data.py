@@ -1,0 +1,229 @@
+"""What a detector's training works on: its pictures, those held out, and the size in which the network sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
+from customlabels_nb.events import Events
+from customlabels_nb.images import header_size, read_bytes
+from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.canvas import Canvas, open_canvas
+from customlabels_nb.models.detector_building import normalisation
+from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detector, check_input_size, fill_of
+from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, choose_input_size, usable_boxes
+from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.sources import SceneSource
+
+#: Images in a step.
+BATCH = 8
+#: From so many training images on some are held out, unless held-out ones are given.
+HOLD_OUT_FROM = 300
+
+_HELD_OUT, _MOST_HELD_OUT = 0.1, 200
+_LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # pictures by whose boxes the input size is chosen
+_COCO_SIZE = 640
+_MANY = 8  # boxes an image
+_ENLARGED = 1.6  # how much augmentation enlarges at most
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """What a training of a detector can be told. The same on the same images gives the same model on a CPU.
+
+    Attributes
+    ----------
+    budget : Budget
+        See :func:`customlabels_nb.training.budget.parse_budget`.
+    seed : int
+    device : str or None
+    detector : str
+        :data:`customlabels_nb.models.detector_shape.OWN`, or one of torchvision's that were trained on COCO.
+    backbone : str
+        Of the own one.
+    input_size : int or None
+        Longer side of what the network sees, in pixels; from the boxes unless it is given.
+    batch : int
+        Images in a step.
+    cache_bytes : int or None
+        Memory for decoded images.
+
+    Raises
+    ------
+    InputError
+        If a value can't be.
+    """
+
+    budget: Budget = field(default_factory=parse_budget)
+    seed: int = 0
+    device: str | None = None
+    detector: str = OWN
+    backbone: str = PACKAGED
+    input_size: int | None = None
+    batch: int = BATCH
+    cache_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        check_detector(self.detector)
+        check_input_size(self.input_size)
+        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
+            raise InputError(f"batch={self.batch!r} must be a whole number from 1 to 1024.")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training works on.
+
+    Attributes
+    ----------
+    source : SceneSource
+    held_out : list of (Example, Canvas)
+    size : int
+        Longer side of the network's input in pixels.
+    smallest : float
+        Side of small boxes in it.
+    notes : list of str
+        What a person should know.
+    """
+
+    source: SceneSource
+    held_out: list[tuple[Example, Canvas]]
+    size: int
+    smallest: float
+    notes: list[str]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether images show many objects each."""
+        counts = [len(self.source.labels_of(index)) for index in range(min(len(self.source), _LOOKED_AT))]
+        return bool(np.mean(counts) > _MANY)
+
+
+def prepare(
+    examples: Sequence[Example] | SceneSource,
+    labels: Sequence[str],
+    options: DetectionOptions,
+    events: Events,
+    root: Path | None,
+    validation: Sequence[Example] | None,
+) -> Prepared:
+    """Choose the input size, hold some images out, decode the others.
+
+    The arguments are those of :func:`customlabels_nb.training.detection.train_detector`.
+
+    Raises
+    ------
+    InputError
+        If there are no labels.
+    NotEnoughDataError
+        If there is no box to learn from.
+    Cancelled
+        If ``events`` were asked to stop.
+    """
+    if not labels:
+        raise InputError("labels is empty; a detector needs at least one.")
+    if not len(examples):
+        raise NotEnoughDataError("A detector needs training images with boxes; there is no training image.")
+    notes: list[str] = []
+    if isinstance(examples, Sequence):
+        photos, held = list(examples), list(validation or [])
+        _refuse_without_boxes(photos)
+        if validation is None and len(photos) >= HOLD_OUT_FROM:
+            photos, held = _hold_out(photos, len(labels), options.seed)
+            notes.append(f"{len(held):,} of the training images are held out, to see what has been learnt.")
+        size, smallest = _input_size(_frames_of(photos, options.seed, root), options, notes)
+        side = max(KEPT_SIDE, round(_ENLARGED * size))
+        kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
+        kept.preload(events)
+        if not kept.may_have_boxes():
+            why = "; ".join(f"{issue.where}: {issue.message}" for issue in kept.issues[:3])
+            raise NotEnoughDataError(f"No training image has a box that can be used. {why}")
+        source: SceneSource = kept
+    else:
+        source, held = examples, list(validation or [])
+        size, smallest = _input_size(_frames_of_scenes(source), options, notes)
+    canvases = _open_held_out(held, root, size, fill_of(normalisation(options.detector, options.backbone)[0]), notes)
+    return Prepared(source, canvases, size, smallest, notes)
+
+
+def _refuse_without_boxes(photos: Sequence[Example]) -> None:
+    if not any(len(example.boxes) for example in photos):
+        raise NotEnoughDataError(
+            f"A detector needs training images with boxes; none of {len(photos):,} images has any."
+        )
+
+
+def _open_held_out(
+    held: Sequence[Example], root: Path | None, size: int, fill: Sequence[int], notes: list[str]
+) -> list[tuple[Example, Canvas]]:
+    opened = []
+    for example in held:
+        try:
+            canvas = open_canvas(read_bytes(example.image, root), example.image, size, fill)
+        except ImageError as error:
+            notes.append(f"A held-out image can't be read: {error}")
+            continue
+        boxes, labels, _ = usable_boxes(example, canvas.size)
+        opened.append((replace(example, boxes=boxes, labels=labels), canvas))
+    return opened
+
+
+_Frames = tuple[np.ndarray, np.ndarray]
+
+
+def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Frames:
+    """Boxes of some images, and the size of the image of each."""
+    boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
+    boxed = [example for example in photos if len(example.boxes)]
+    for index in np.random.default_rng(seed).permutation(len(boxed))[:_LOOKED_AT].tolist():
+        try:
+            frame = header_size(boxed[index].image, root)
+        except ImageError:  # told of when it is decoded
+            continue
+        boxes.append(boxed[index].boxes)
+        frames.append(np.tile(np.asarray(frame, dtype=np.float64), (len(boxes[-1]), 1)))
+    return np.concatenate(boxes), np.concatenate(frames)
+
+
+def _frames_of_scenes(source: SceneSource) -> _Frames:
+    boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
+    for index in range(min(len(source), _SCENES_LOOKED_AT)):
+        scene = source.load(index, 0)
+        if scene is not None:
+            boxes.append(scene.boxes)
+            frames.append(np.tile(np.array(scene.pixels.shape[1::-1], dtype=np.float64), (len(scene.boxes), 1)))
+    return np.concatenate(boxes), np.concatenate(frames)
+
+
+def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> tuple[int, float]:
+    chosen, smallest = choose_input_size(*known)
+    least = _COCO_SIZE if options.detector != OWN and "320" not in options.detector else INPUT_SIZES[0]
+    share = smallest / chosen
+    size = options.input_size or max(chosen, least)
+    if options.input_size is None and chosen > INPUT_SIZES[0]:
+        notes.append(
+            f"A tenth of the boxes would be smaller than {share * INPUT_SIZES[0]:.0f} pixels in images of "
+            f"{INPUT_SIZES[0]}: the network sees images of {size} pixels, and each step takes "
+            f"{(size / INPUT_SIZES[0]) ** 2:.1f} times as long."
+        )
+    return size, share * size
+
+
+def _hold_out(examples: list[Example], n_labels: int, seed: int) -> tuple[list[Example], list[Example]]:
+    """Some images set aside by chance, none whose label would be left with fewer than three others."""
+    left = np.zeros(n_labels, dtype=np.int64)
+    for example in examples:
+        left[np.unique(example.labels)] += 1
+    wanted = min(_MOST_HELD_OUT, round(_HELD_OUT * len(examples)))
+    chosen: set[int] = set()
+    for index in np.random.default_rng([seed, len(examples)]).permutation(len(examples)).tolist():
+        own = np.unique(examples[index].labels)
+        if len(chosen) < wanted and (left[own] > 3).all():
+            left[own] -= 1
+            chosen.add(index)
+    rest = [example for index, example in enumerate(examples) if index not in chosen]
+    return rest, [examples[index] for index in sorted(chosen)]

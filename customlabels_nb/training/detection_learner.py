@@ -1,0 +1,156 @@
+"""How a detector learns: the batch of each step, its losses, and what it finds on held-out images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.boxes import Boxes, make_boxes
+from customlabels_nb.events import Sample
+from customlabels_nb.geometry import FloatArray, ltwh_to_xyxy
+from customlabels_nb.models.detector import ImageDetector, detect, to_table
+from customlabels_nb.models.detector_building import normalisation
+from customlabels_nb.models.detector_shape import OWN, fill_of
+from customlabels_nb.models.transforms import to_batch
+from customlabels_nb.training.augmentation import mosaic, single
+from customlabels_nb.training.boxes_data import BOX, Example
+from customlabels_nb.training.detection_data import DetectionOptions, Prepared
+from customlabels_nb.training.samples import chosen, make_samples
+from customlabels_nb.training.sampling import Turns, frequencies
+from customlabels_nb.training.sources import Scene
+
+_RATE, _BACKBONE_SHARE, _DECAY = 1e-3, 0.15, 0.02
+_COCO_RATE = 2e-4
+_MOSAICS, _CALM_FROM = 0.5, 0.8
+_TRIES = 8  # pictures that are tried in place of an unreadable one
+
+
+class DetectionLearner:
+    """See :class:`customlabels_nb.training.loop.Learner`."""
+
+    def __init__(
+        self,
+        network: ImageDetector,
+        prepared: Prepared,
+        labels: Sequence[str],
+        options: DetectionOptions,
+        device: str,
+    ) -> None:
+        self.network: Any = network
+        self.labels = list(labels)
+        self._prepared, self._options, self._device = prepared, options, device
+        self.mean, self.std = normalisation(options.detector, options.backbone)
+        self._fill = fill_of(self.mean)
+        self._found: pd.DataFrame | None = None
+        source = prepared.source
+        weights = frequencies([source.labels_of(index) for index in range(len(source))], len(labels))
+        self.repeated = float(weights.max(initial=1.0))
+        self.turns = Turns(weights, options.seed)
+        self.identity = {
+            "labels": self.labels,
+            "images": len(source),
+            "input_size": prepared.size,
+            "shape": network.shape.to_dict(),
+            "backbone": options.backbone,
+            "batch": options.batch,
+            "seed": options.seed,
+            "device": device.partition(":")[0],
+        }
+
+    def groups(self) -> list[dict[str, Any]]:
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        own = self._options.detector == OWN
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((own and ".backbone.body." in name, parameter.ndim > 1), []).append(parameter)
+        full = _RATE if own else _COCO_RATE
+        return [
+            {
+                "params": parameters,
+                "lr": full * (_BACKBONE_SHARE if body else 1.0),
+                "weight_decay": _DECAY if matrix else 0.0,
+            }
+            for (body, matrix), parameters in groups.items()
+        ]
+
+    def batch(self, step: int, fraction: float) -> list[Scene]:
+        size = self._options.batch
+        return [self._canvas(step * size + slot, fraction) for slot in range(size)]
+
+    def _canvas(self, turn: int, fraction: float) -> Scene:
+        rng = np.random.default_rng([self._options.seed, turn])
+        index, epoch = self.turns.at(turn)
+        first = self._scene(index, epoch, rng)
+        if getattr(self._prepared.source, "composed", False):  # as varied as mosaics in themselves, and never mirrored
+            return single(first, self._prepared.size, self._fill, rng, mirrored=False, calm=True)
+        calm = fraction >= _CALM_FROM  # at the end as in use
+        if calm or rng.random() >= _MOSAICS:
+            return single(first, self._prepared.size, self._fill, rng, calm=calm)
+        others = [self._scene(self.turns.some(rng), epoch, rng) for _ in range(3)]
+        return mosaic([first, *others], self._prepared.size, self._fill, rng)
+
+    def _scene(self, index: int, epoch: int, rng: np.random.Generator) -> Scene:
+        for _ in range(_TRIES):
+            scene = self._prepared.source.load(index, epoch)
+            if scene is not None:
+                return scene
+            index = self.turns.some(rng)
+        raise NotEnoughDataError("Nearly none of the training images can be read any more; see the project's issues.")
+
+    def losses(self, items: Sequence[Scene]) -> dict[str, torch.Tensor]:
+        images = to_batch([item.pixels.transpose(2, 0, 1) for item in items], self.mean, self.std, self._device)
+        corners = [torch.from_numpy(ltwh_to_xyxy(item.boxes)).float().to(self._device) for item in items]
+        labels = [torch.from_numpy(item.labels).to(self._device) for item in items]
+        return self.network.losses(images, corners, labels)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        held_out = self._prepared.held_out
+        if not any(len(example.boxes) for example, _ in held_out):
+            return {}
+        found = detect(network.eval(), [canvas for _, canvas in held_out], self.mean, self.std, self._device)
+        names = [str(position) for position in range(len(held_out))]  # a picture may be there twice
+        predictions = to_table(names, found, self.labels)
+        self._found = predictions
+        if predictions.empty:
+            return {"ap50": 0.0}
+        truth = truth_table(names, [example for example, _ in held_out], self.labels)
+        return {"ap50": average_precision_50(make_boxes(truth, predictions, names, labels=self.labels))}
+
+    def samples(self) -> list[Sample]:
+        """A few held-out images with what is true of them and what the last look at them found."""
+        held_out = self._prepared.held_out
+        if self._found is None:
+            return []
+        at = chosen(len(held_out))
+        names, examples = [str(position) for position in at], [held_out[position][0] for position in at]
+        truth = truth_table(names, examples, self.labels)
+        canvases, captions = [held_out[position][1] for position in at], [example.image for example in examples]
+        return make_samples(names, canvases, truth, self._found, captions=captions)
+
+
+def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Sequence[str]) -> pd.DataFrame:
+    """The boxes of examples as an evaluation takes them, the images called by ``names``."""
+    tables = []
+    for name, example in zip(names, examples, strict=True):
+        tables.append(_box_table(name, example.boxes, [labels[at] for at in example.labels.tolist()], crowd=False))
+        if len(example.ignored):  # whatever is found in a crowd is neither right nor wrong
+            many = [label for label in labels for _ in example.ignored]
+            tables.append(_box_table(name, np.tile(example.ignored, (len(labels), 1)), many, crowd=True))
+    return pd.concat(tables, ignore_index=True)
+
+
+def average_precision_50(boxes: Boxes) -> float:
+    """Mean over the labels that are there of their average precision, at the overlap that ``boxes`` have."""
+    here = np.flatnonzero(boxes.in_test_set).tolist()
+    return float(np.mean([boxes.average_precision(position) for position in here])) if here else 0.0
+
+
+def _box_table(image: str, boxes: FloatArray, labels: Sequence[str], *, crowd: bool) -> pd.DataFrame:
+    table = pd.DataFrame(boxes, columns=BOX)
+    return table.assign(image=image, label=pd.Series(labels, dtype="str"), crowd=crowd)

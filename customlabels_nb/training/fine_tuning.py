@@ -1,0 +1,266 @@
+"""Fine-tuning: the last stages of a classifier's backbone learn together with a head that was fitted before.
+
+With few images it makes a model worse, and surer of its mistakes; so this only trains, and
+:mod:`customlabels_nb.training.candidates` decides on held-out images whether the result is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.events import Events
+from customlabels_nb.models.backbones import Backbone, forward_batch
+from customlabels_nb.models.classifier import ImageClassifier
+from customlabels_nb.models.transforms import Pixels, to_batch
+from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.calibration import FloatArray, losses
+from customlabels_nb.training.image_data import Change, ImagePixels, apply_changes, draw_change
+from customlabels_nb.training.loop import LoopOptions, LoopState, train
+
+IntArray = npt.NDArray[np.int64]
+
+#: Images in a step.
+BATCH = 16
+#: Share of the backbone's weights, counted from the input, that stay as they are: edges and textures are the same
+#: everywhere, and these stages hold most of the arithmetic. (Of the packaged one: about its first half.)
+FROZEN = 0.05
+#: The figure of held-out images by which the best state is known: the geometric mean of the truth's confidences.
+METRIC = "likelihood"
+
+_HEAD_RATE, _BACKBONE_RATE, _DECAY = 1e-3, 5e-4, 0.02
+_LEAST_EPOCH = 10  # steps: held-out images shall not take most of the time
+_BEST_EPOCHS, _BEST_STEPS = 40, (200, 20_000)
+_WARM_UP, _AVERAGE = 20, 0.98
+
+
+@dataclass(frozen=True)
+class TuningOptions:
+    """How to fine-tune. The same on the same images gives the same model on a CPU.
+
+    Attributes
+    ----------
+    budget : Budget
+        See :func:`customlabels_nb.training.budget.parse_budget`.
+    seed : int
+    device : str
+    batch : int
+        Images in a step.
+    cache_bytes : int or None
+        Memory for decoded images.
+    """
+
+    budget: Budget = field(default_factory=parse_budget)
+    seed: int = 0
+    device: str = "cpu"
+    batch: int = BATCH
+    cache_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
+            raise InputError(f"batch={self.batch!r} must be a whole number from 1 to 1024.")
+
+
+def fine_tune(
+    network: ImageClassifier,
+    images: ImagePixels,
+    truth: npt.NDArray[Any],
+    train_on: IntArray,
+    held_out: IntArray,
+    backbone: Backbone,
+    options: TuningOptions,
+    events: Events,
+    *,
+    weights: FloatArray | None = None,
+    mirror: bool = True,
+    checkpoints: Path | None = None,
+) -> LoopState:
+    """Train ``network`` in place, within a budget; it ends with the weights that did best on held-out images.
+
+    Parameters
+    ----------
+    network : ImageClassifier
+        With the head to begin from.
+    images : ImagePixels
+        Of the backbone's input size. Unreadable ones are passed over and stand in their ``issues``.
+    truth : array of shape (n,), int, or (n, k), bool
+        Each image's label as its position, or which labels it has.
+    train_on, held_out : ndarray of int64
+        Positions among the images.
+    backbone : Backbone
+        How images are normalised.
+    weights : array of the shape of ``truth``, optional
+        How much each image, or each of its labels, counts.
+    mirror : bool
+        Whether images may be mirrored: not where left and right tell labels apart.
+    checkpoints : Path, optional
+        Folder for the state of the training. Where it has one, it goes on from there.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If none of the images to train on can be read.
+    ArtifactError, ModelError, Cancelled, KeyboardInterrupt
+        See :func:`customlabels_nb.training.loop.train`.
+    """
+    network.to(options.device).to(memory_format=torch.channels_last)
+    learner = _Learner(network, images, np.asarray(truth), train_on, held_out, backbone, options, weights, mirror)
+    epoch = max(_LEAST_EPOCH, -(-len(train_on) // options.batch))
+    low, high = _BEST_STEPS
+    loop = LoopOptions(
+        budget=options.budget,
+        best_steps=min(high, max(low, _BEST_EPOCHS * len(train_on) // options.batch)),
+        epoch_steps=epoch,
+        seed=options.seed,
+        device=options.device,
+        metric=METRIC,
+        warm_up=_WARM_UP,
+        average=_AVERAGE,
+    )
+    state = train(learner, loop, events, checkpoints)
+    network.requires_grad_(False)
+    return state
+
+
+def forward_all(
+    network: nn.Module,
+    images: ImagePixels,
+    indices: Sequence[int] | IntArray,
+    backbone: Backbone,
+    device: str,
+    events: Events | None = None,
+    *,
+    phase: str = "features",
+    mirrored: bool = False,
+) -> FloatArray:
+    """What ``network`` gives for images as they are, or mirrored, in eval mode: shape (n, outputs).
+
+    Rows of images that can't be read are NaN. ``events`` get the progress as ``phase``.
+    """
+    step = forward_batch(device)
+    wanted = [int(index) for index in indices]
+    network.eval()
+    parts: list[tuple[int, FloatArray]] = []
+    with torch.inference_mode():
+        for start in range(0, len(wanted), step):
+            found = images.load_all(wanted[start : start + step])
+            if found:
+                batch = to_batch([pixels for _, pixels in found], backbone.mean, backbone.std, device)
+                rows = network(batch.flip(-1) if mirrored else batch).to("cpu", torch.float64).numpy()
+                parts += [(index, row) for (index, _), row in zip(found, rows, strict=True)]
+            if events is not None:
+                events.progress(phase, min(start + step, len(wanted)), len(wanted))
+    width = len(parts[0][1]) if parts else 0
+    known = dict(parts)
+    nothing = np.full(width, np.nan)
+    return np.array([known.get(index, nothing) for index in wanted], dtype=np.float64).reshape(len(wanted), width)
+
+
+def unfreeze_last_stages(backbone: nn.Module, frozen: float = FROZEN) -> list[nn.Parameter]:
+    """Let the last weights of a backbone be trained, all but the first share of them; returns those."""
+    parameters = list(backbone.parameters())
+    sizes = np.cumsum([parameter.numel() for parameter in parameters])
+    trained = [p for p, end in zip(parameters, sizes, strict=True) if end > frozen * sizes[-1]]
+    backbone.requires_grad_(False)
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    return trained
+
+
+@dataclass(frozen=True)
+class _Item:
+    index: int
+    pixels: Pixels
+    change: Change
+
+
+class _Learner:
+    """See :class:`customlabels_nb.training.loop.Learner`."""
+
+    def __init__(
+        self,
+        network: ImageClassifier,
+        images: ImagePixels,
+        truth: npt.NDArray[Any],
+        train_on: IntArray,
+        held_out: IntArray,
+        backbone: Backbone,
+        options: TuningOptions,
+        weights: FloatArray | None,
+        mirror: bool,
+    ) -> None:
+        self.network: nn.Module = network
+        self.images, self.truth, self.train_on, self.held_out = images, truth, train_on, held_out
+        self.backbone, self.options, self.mirror = backbone, options, mirror
+        self.weights = np.ones(truth.shape) if weights is None else weights
+        self.trained = unfreeze_last_stages(network.backbone)
+        self.head = list(network.head.requires_grad_(True).parameters())
+        self.identity: dict[str, Any] = {
+            "images": len(train_on), "held_out": len(held_out), "outputs": network.head.out_features,
+            "backbone": backbone.name, "batch": options.batch, "seed": options.seed,
+            "mirror": mirror,
+        }  # fmt: skip
+
+    def groups(self) -> list[dict[str, Any]]:
+        matrices = [p for p in self.trained if p.ndim > 1]
+        others = [p for p in self.trained if p.ndim <= 1]
+        return [
+            {"params": matrices, "lr": _BACKBONE_RATE, "weight_decay": _DECAY},
+            {"params": others, "lr": _BACKBONE_RATE, "weight_decay": 0.0},
+            {"params": self.head, "lr": _HEAD_RATE, "weight_decay": 0.0},
+        ]
+
+    def batch(self, step: int, fraction: float) -> list[_Item]:
+        rng = np.random.default_rng([self.options.seed, step])
+        items: list[_Item] = []
+        first = step * self.options.batch
+        for place in range(first, first + self.options.batch):
+            found = self._readable(place)
+            items.append(_Item(*found, draw_change(rng, mirror=self.mirror)))
+        return items
+
+    def losses(self, items: Sequence[_Item]) -> dict[str, torch.Tensor]:
+        # what batch normalisation knows of a million images is better than what a few say of themselves
+        self.network.eval()
+        device = self.options.device
+        images = to_batch([item.pixels for item in items], self.backbone.mean, self.backbone.std, device)
+        logits = self.network(apply_changes(images, [item.change for item in items]))
+        own = [item.index for item in items]
+        truth = torch.from_numpy(self.truth[own]).to(device)
+        weights = torch.from_numpy(self.weights[own]).to(device, torch.float32)
+        if truth.ndim == 1:
+            each = functional.cross_entropy(logits, truth, reduction="none")
+        else:
+            each = functional.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")
+        return {"log_loss": (each * weights).mean()}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        if not len(self.held_out):
+            return {}
+        logits = forward_all(network, self.images, self.held_out, self.backbone, self.options.device)
+        known = np.isfinite(logits).all(axis=1)
+        if not known.any() or not logits.shape[1]:
+            return {}
+        loss = float(losses(logits[known], self.truth[self.held_out[known]]).mean())
+        return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}
+
+    def _readable(self, place: int) -> tuple[int, Pixels]:
+        """The image whose turn it is at a place in the endless row of images, or the next one that can be read."""
+        count = len(self.train_on)
+        for later in range(place, place + count):
+            epoch, position = divmod(later, count)
+            order = np.random.default_rng([self.options.seed, 1, epoch]).permutation(count)
+            index = int(self.train_on[order[position]])
+            pixels = self.images.load(index)
+            if pixels is not None:
+                return index, pixels
+        raise NotEnoughDataError("None of the training images can be read any more; see project.issues.")

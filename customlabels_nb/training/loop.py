@@ -1,0 +1,313 @@
+"""The loop that trains a network within a budget, and goes on exactly where it was stopped.
+
+Everything that happens in a step depends on the seed and the number of that step alone: what is drawn at random, the
+pictures, the learning rate. So a training that was killed and resumed gives, on a CPU, the very weights of one that was
+not, and ``steps=`` repeats a training whose time decided how many steps it had.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
+from customlabels_nb.events import Events
+from customlabels_nb.settings import settings
+from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
+from customlabels_nb.training.learning import LEAST_STEPS, PROBE, Learner, LoopOptions, LoopState, Showing, rate
+from customlabels_nb.work import map_bounded
+
+__all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "is_out_of_memory", "rate", "train"]
+
+_PATIENCE = 0.3  # share of all steps without a better figure on held-out images after which it stops
+_LEAST_PATIENCE = 8  # epochs
+_MOST_LOADERS = 8
+
+
+def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
+    """Train until the budget is used up; the learner's network then has the best weights, on held-out images if any.
+
+    Parameters
+    ----------
+    learner : Learner
+    options : LoopOptions
+    events : Events
+        Gets the progress as phase "training", figures after each epoch, and a sentence on whatever is out of the
+        ordinary.
+    checkpoints : Path, optional
+        Folder for the state. Where it has one, the training goes on from there.
+
+    Raises
+    ------
+    ArtifactError
+        If the state that is there is damaged or of another training, or can't be written.
+    ModelError
+        If not even one image at a time fits into memory, or the losses are no numbers any more.
+    Cancelled, KeyboardInterrupt
+        If it is stopped; the state is kept.
+    """
+    return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
+
+
+class _Loop:
+    def __init__(self, learner: Learner, options: LoopOptions, events: Events, checkpoints: Checkpoints | None) -> None:
+        self.learner, self.options, self.events, self.checkpoints = learner, options, events, checkpoints
+        self.network = learner.network
+        self.cuda = options.device.startswith("cuda")
+        self.optimizer = torch.optim.AdamW(learner.groups())
+        self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.average = AveragedModel(self.network, multi_avg_fn=self._follow)
+        half = (
+            torch.bfloat16 if self.cuda and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        )
+        self.half = half
+        self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and half is torch.float16)
+        self.state = LoopState(total=options.budget.steps, seconds=options.spent)
+        self.best: Tensors | None = None  # without checkpoints it is kept here
+        self.whole = True  # False while weights are being changed: such a state isn't kept
+        self.times: list[float] = []
+        self.since = time.perf_counter()
+
+    def go(self) -> LoopState:
+        loaded = self.checkpoints.load() if self.checkpoints is not None else None
+        if loaded is not None:
+            self._restore(loaded)
+        elif self.options.budget.seconds is None and self.state.total is None:
+            self.state.total = self.options.best_steps
+        try:
+            while not self._finished():
+                if self.state.total is None and self.state.step >= PROBE:
+                    self._decide()
+                else:
+                    self._some_steps()
+        except (KeyboardInterrupt, Cancelled) as error:
+            if self.whole:
+                self._keep()
+            self._stopped(error)
+        self._take_best()
+        self.network.eval()
+        return self.state
+
+    # -- steps --------------------------------------------------------------------------------------
+    def _some_steps(self) -> None:
+        """Steps up to the next moment at which something else is to be done."""
+        state = self.state
+        epoch_end = (state.step // self.options.epoch_steps + 1) * self.options.epoch_steps
+        ends = [epoch_end] if state.total is None else [epoch_end, state.total]
+        stop = min([*ends, PROBE] if state.step < PROBE else ends)
+        self.network.train()
+        with closing(self._batches(state.step, stop)) as batches:
+            for items in batches:
+                started = time.perf_counter()
+                self._step(items)
+                self.times.append(time.perf_counter() - started)
+                self.events.progress("training", state.step, state.total, unit="steps")
+        if state.step % self.options.epoch_steps == 0 or state.step == state.total:
+            self._end_epoch()
+
+    def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
+        def make(step: int) -> Sequence[Any]:
+            total = self.state.total
+            return self.learner.batch(step, 0.0 if step < PROBE or total is None else step / total)
+
+        # on a CPU making pictures takes a few percent of the time, and threads of ours would fight torch's
+        workers = min(_MOST_LOADERS, settings.threads) if self.cuda else 1
+        yield from map_bounded(make, range(start, stop), workers=workers)
+
+    def _step(self, items: Sequence[Any]) -> None:
+        state, share = self.state, rate(self.state.step, self.state.total, self.options.warm_up)
+        for group, full in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = full * share
+        while True:
+            try:
+                sums = self._gradients(items)
+                break
+            except (RuntimeError, MemoryError) as error:  # torch's own error for it is a RuntimeError, too
+                if not is_out_of_memory(error):
+                    raise
+            self._halve(len(items))
+        self.scaler.unscale_(self.optimizer)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
+        self.whole = False
+        if self.cuda or bool(torch.isfinite(norm)):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.average.update_parameters(self.network)
+        for name, value in sums.items():
+            state.sums[name] = state.sums.get(name, 0.0) + value
+        state.step += 1
+        self.whole = True
+
+    def _gradients(self, items: Sequence[Any]) -> dict[str, float]:
+        """Gradients of a whole batch, however many parts it goes through in; the losses' means over it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        size = math.ceil(len(items) / self.state.parts)
+        with _seeded(self.options.seed * 1_000_003 + self.state.step, self.options.device):
+            for start in range(0, len(items), size):
+                part = items[start : start + size]
+                with self._autocast():
+                    losses = self.learner.losses(part)
+                    values = torch.stack(list(losses.values())) * (len(part) / len(items))
+                self.scaler.scale(values.sum()).backward()
+                for name, value in zip(losses, values.tolist(), strict=True):
+                    sums[name] = sums.get(name, 0.0) + value
+        return sums
+
+    def _halve(self, images: int) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.state.parts >= images:
+            raise ModelError(
+                "There is not enough memory to train on even one image at a time; "
+                "close other programs, or choose a smaller input_size."
+            )
+        if self.cuda:
+            torch.cuda.empty_cache()
+        self.state.parts *= 2
+        before, now = (math.ceil(images / parts) for parts in (self.state.parts // 2, self.state.parts))
+        self.events.message(
+            f"There was not enough memory for {before} images at once: from now on {now} at a time. They make up the "
+            "same steps."
+        )
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast("cuda", dtype=self.half) if self.cuda else nullcontext()
+
+    def _follow(self, average: Any, current: Any, count: Any) -> None:
+        weight = 1 - min(self.options.average, (1 + int(count)) / (20 + int(count)))
+        torch._foreach_lerp_(list(average), list(current), weight)
+
+    # -- between steps ------------------------------------------------------------------------------
+    def _decide(self) -> None:
+        """Turn the budget of time into steps, now that it is known what a step takes."""
+        state, budget = self.state, self.options.budget.seconds
+        assert budget is not None
+        state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
+        self.average.eval()
+        extra = _time(self._keep) + _time(lambda: self.learner.validate(self.average.module))
+        each = state.step_seconds + extra / self.options.epoch_steps
+        affordable = state.step + int((budget - self._seconds() - extra) / each)
+        state.total = max(LEAST_STEPS, affordable)
+        self._keep()
+        if affordable < LEAST_STEPS:
+            longer = self._seconds() + (LEAST_STEPS - state.step) * each
+            self.events.message(f"{budget:g} s are enough for a handful of steps only; it will take {longer:.0f} s.")
+        self.events.message(f"{state.total:,} steps of {each:.2f} s each fit into {budget:g} s.")
+
+    def _end_epoch(self) -> None:
+        state = self.state
+        count = state.step - int(state.history[-1]["step"] if state.history else 0)
+        losses = {name: value / max(1, count) for name, value in state.sums.items()}
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise ModelError("The losses are no numbers any more: the training failed. Train with another seed.")
+        self.average.eval()
+        figures = self.learner.validate(self.average.module)
+        values = {"loss": sum(losses.values()), **losses, **figures}
+        found = figures.get(self.options.metric)
+        best: Tensors | None = None
+        if found is not None and (state.best is None or found >= state.best):
+            state.best, state.best_step = found, state.step
+            best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
+        state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
+        state.sums = {}
+        self._keep(best)
+        self.events.metrics(state.step, **values, learning_rate=self.optimizer.param_groups[-1]["lr"])
+        if isinstance(self.learner, Showing) and (shown := self.learner.samples()):
+            self.events.samples(state.step, shown)
+
+    def _finished(self) -> bool:
+        state = self.state
+        if state.total is None or state.step < state.total:
+            if state.total is None or state.best_step is None:
+                return False
+            patience = max(_LEAST_PATIENCE * self.options.epoch_steps, int(_PATIENCE * state.total))
+            return state.step - state.best_step >= patience
+        return True
+
+    def _stopped(self, error: BaseException) -> None:
+        epochs = self.state.step // self.options.epoch_steps
+        total = self.state.total
+        of = "" if total is None else f" of {math.ceil(total / self.options.epoch_steps)}"
+        text = f"Stopped by you after epoch {epochs}{of}; resume() goes on."
+        raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
+
+    def _seconds(self) -> float:
+        now = time.perf_counter()
+        self.state.seconds += now - self.since
+        self.since = now
+        return self.state.seconds
+
+    # -- the state on disk --------------------------------------------------------------------------
+    def _keep(self, best: Tensors | None = None) -> None:
+        self._seconds()
+        if self.checkpoints is None:
+            self.best = best or self.best
+            return
+        facts = {"identity": self.learner.identity, "scaler": self.scaler.state_dict(), **vars(self.state)}
+        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        self.checkpoints.save(facts, tensors, best=best)
+
+    def _restore(self, loaded: Loaded) -> None:
+        facts = dict(loaded.facts)
+        identity, scaler = facts.pop("identity"), facts.pop("scaler")
+        if identity != self.learner.identity:
+            differing = [key for key, value in self.learner.identity.items() if identity.get(key) != value]
+            raise ArtifactError(
+                f"The training that was stopped had another {' and '.join(differing) or 'form'}; it can't be gone on "
+                "with. Train anew."
+            )
+        self.state = LoopState(**facts)
+        parts: dict[str, Tensors] = {"network": {}, "average": {}, "optimizer": {}}
+        for key, value in loaded.tensors.items():
+            part, _, rest = key.partition(".")
+            parts[part][rest] = value
+        self.network.load_state_dict(parts["network"])
+        self.average.load_state_dict(parts["average"])
+        optimizer = self.optimizer.state_dict()
+        optimizer["state"] = {}
+        for key, value in parts["optimizer"].items():
+            index, _, name = key.partition(".")
+            optimizer["state"].setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(optimizer)
+        self.scaler.load_state_dict(scaler)
+
+    def _take_best(self) -> None:
+        best = self.best
+        if self.checkpoints is not None and self.state.best_step is not None:
+            best = self.checkpoints.load_best()
+        self.network.load_state_dict(best if best is not None else self.average.module.state_dict())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, whoever says so."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _time(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    """torch's random numbers from a seed while the block runs; afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
+        torch.manual_seed(seed)
+        yield

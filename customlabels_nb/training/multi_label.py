@@ -1,0 +1,240 @@
+"""The head of a multi-label classifier: for each label a logistic regression of its own on the frozen features.
+
+All labels are fitted together, as one problem that falls apart into theirs: with 100 labels that is many times
+quicker than one after the other. They share the strength of the regularisation, which is chosen by the log-loss of
+held-out images over all labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from threadpoolctl import threadpool_limits
+
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.splitting import stratified_split
+from customlabels_nb.training.calibration import fit_temperature, losses
+from customlabels_nb.training.classification import (
+    CS,
+    DEFAULT_C,
+    MAX_FOLDS,
+    UNEVEN,
+    FittedHead,
+    FloatArray,
+    IntArray,
+    as_rows,
+    row_space,
+    rows_to_compare,
+    temperature_note,
+    uneven_note,
+)
+
+BoolArray = npt.NDArray[np.bool_]
+
+_CHOOSING_TOLERANCE = 1e-4
+_TOLERANCE, _TOLERANCE_OF_MANY = 1e-7, 1e-5
+_MAX_ITERATIONS = 1000
+_NOTHING = ""  # stands for the label of images without one, so that these are spread over the folds, too
+
+
+def fit_multi_label_head(
+    features: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0, Cs: Sequence[float] = CS
+) -> FittedHead:
+    """Fit a head that says for each label whether an image has it. The same input and seed give the same head.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+        Pooled features as the backbone gives them.
+    truth : array of bool, shape (n, k)
+        Which images have which labels. An image may have none of them; every label needs an image. A label that all
+        images have gets the same high confidence for any image: nothing says what it looks like where it isn't.
+    seed : int
+        Decides which images are held out together.
+    Cs : sequence of float
+        The inverse strengths of regularisation to choose from.
+
+    Returns
+    -------
+    FittedHead
+        Its logits are for :func:`customlabels_nb.models.classifier.probabilities` with "sigmoid".
+
+    Raises
+    ------
+    InputError
+        If shapes don't fit together, or a feature is NaN or infinite.
+    NotEnoughDataError
+        If there are no labels, or one of them has no image.
+    """
+    x, y = _checked(features, truth)
+    if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
+        raise InputError(f"Cs={Cs!r} must hold at least one positive number.")
+    with threadpool_limits(limits=1, user_api="blas"):
+        compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
+        rows, some = row_space(x[compared])[0], y[compared]
+        fold = _folds(some, seed)
+        chosen = _Choice(DEFAULT_C, 0.0, None)
+        notes: list[str] = []
+        if fold is not None:
+            counts = y.sum(axis=0)
+            plain = chosen = _cross_validate(rows, some, fold, sorted(Cs), 0.0)
+            if counts.max() >= UNEVEN * counts.min():
+                weighted = _cross_validate(rows, some, fold, sorted(Cs), 1.0)
+                chosen = min(plain, weighted, key=lambda choice: choice.loss)
+                notes.append(uneven_note(counts.min(), counts.max(), plain.loss, weighted.loss))
+        rows, basis = row_space(x)
+        tolerance = _TOLERANCE if len(compared) == len(y) else _TOLERANCE_OF_MANY
+        weight, bias = _fit(rows, y, chosen.C, chosen.balance, tolerance)
+        if basis is not None:
+            weight = weight @ basis.T
+    always = np.flatnonzero(y.all(axis=0))
+    if len(always):
+        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image: the model can't miss them.")
+    head = FittedHead(
+        weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
+    )
+    return replace(_calibrated(head, chosen.held_out, some, compared, len(y), seed, notes), notes=tuple(notes))
+
+
+def label_weights(truth: BoolArray, balance: float) -> FloatArray:
+    """How much each label of each image counts, shape (n, k).
+
+    ``balance`` 0: all alike; 1: having a label and not having it count alike in sum.
+    """
+    n, count = len(truth), truth.sum(axis=0)
+    having, lacking = (n / (2 * np.maximum(number, 1)) for number in (count, n - count))
+    return np.asarray(np.where(truth, having, lacking) ** balance, dtype=np.float64)
+
+
+def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, BoolArray]:
+    x, y = as_rows(features), np.asarray(truth)
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or y.dtype != np.bool_:
+        raise InputError(
+            f"features {x.shape} and truth {y.dtype} {y.shape} must be of shape (n, d), and bool of shape (n, k)."
+        )
+    if not np.isfinite(x).all():
+        row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
+        raise InputError(f"features[{row}] has values that are NaN or infinite; leave unreadable images out.")
+    if not y.shape[1] or not y.any(axis=0).all():
+        missing = np.flatnonzero(~y.any(axis=0)).tolist()
+        raise NotEnoughDataError(f"No image has the labels at positions {missing}; add images or leave them out.")
+    return x, y
+
+
+def _folds(y: BoolArray, seed: int) -> IntArray | None:
+    """The fold in which each image is held out, each label spread over them as evenly as can be.
+
+    None where most labels have one image only.
+    """
+    if 2 * (y.sum(axis=0) > 1).sum() < y.shape[1]:
+        return None
+    folds = min(MAX_FOLDS, int(y.sum(axis=0).max()))
+    labels = [[str(i) for i in np.flatnonzero(row)] or [_NOTHING] for row in y]
+    fold, left = np.zeros(len(y), dtype=np.int64), np.arange(len(y))
+    for number in range(folds - 1, 0, -1):
+        chosen = stratified_split([labels[i] for i in left], 1 / (number + 1), random_state=seed)
+        fold[left[chosen]] = number
+        left = left[~chosen]
+    return fold if np.unique(fold).size > 1 else None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    C: float
+    balance: float
+    held_out: FloatArray | None  # logits
+    loss: float = float("inf")
+
+
+def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> _Choice:
+    """The strength with the lowest log-loss on held-out rows, and their logits; as for a single label an image."""
+    splits = [(fold != number, fold == number) for number in np.unique(fold)]
+    starts: list[FloatArray | None] = [None] * len(splits)
+    found: list[float] = []
+    best = _Choice(Cs[0], balance, None)
+    for C in Cs:
+        held_out = np.empty(y.shape)
+        for i, (train, test) in enumerate(splits):
+            weight, bias = _fit(rows[train], y[train], C, balance, _CHOOSING_TOLERANCE, starts[i])
+            starts[i] = np.column_stack([weight, bias])
+            held_out[test] = rows[test] @ weight.T + bias
+        found.append(float(losses(held_out, y).mean()))
+        if found[-1] < best.loss:
+            best = _Choice(C, balance, held_out, found[-1])
+        if len(found) > 2 and found[-1] > found[-2] > found[-3]:
+            break
+    return best
+
+
+def _fit(
+    rows: FloatArray, y: BoolArray, C: float, balance: float, tolerance: float, start: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Weights (k, d) and biases (k,): for each label the minimum of |w|² / 2 + C × the log-losses of the images.
+
+    A label that all rows have, or none, has no minimum: it gets no weights, and Laplace's estimate for its bias.
+    """
+    n, d = rows.shape
+    counts = y.sum(axis=0)
+    weight, bias = np.zeros((y.shape[1], d)), logit((counts + 1) / (n + 2))
+    learnt = np.flatnonzero((counts > 0) & (counts < n))
+    if not len(learnt):
+        return weight, bias
+    own = y[:, learnt]
+    weights = label_weights(own, balance) / n
+    begin = np.column_stack([weight, bias]) if start is None else start
+
+    def cost(flat: FloatArray) -> tuple[float, FloatArray]:
+        w = flat.reshape(len(learnt), d + 1)
+        z = rows @ w[:, :-1].T.astype(rows.dtype) + w[:, -1]
+        value = (weights * np.logaddexp(0, np.where(own, -z, z))).sum() + (w[:, :-1] ** 2).sum() / (2 * C * n)
+        slope = weights * (expit(z) - own)
+        return float(value), np.column_stack(
+            [slope.T.astype(rows.dtype) @ rows + w[:, :-1] / (C * n), slope.sum(axis=0)]
+        ).ravel()
+
+    found = minimize(
+        cost,
+        begin[learnt].ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _MAX_ITERATIONS, "maxfun": 10 * _MAX_ITERATIONS, "gtol": tolerance, "ftol": 1e-14},
+    ).x.reshape(len(learnt), d + 1)
+    weight[learnt], bias[learnt] = found[:, :-1], found[:, -1]
+    return weight, bias
+
+
+def _calibrated(
+    head: FittedHead,
+    held_out: FloatArray | None,
+    y: BoolArray,
+    compared: IntArray,
+    count: int,
+    seed: int,
+    notes: list[str],
+) -> FittedHead:
+    """The head with a temperature, if that makes held-out confidences better, and with its held-out figures.
+
+    ``held_out`` and ``y`` are of the images at the positions ``compared`` among ``count``.
+    """
+    if held_out is None:
+        return head
+    found = fit_temperature(held_out, y, seed=seed)
+    if found.kept:
+        notes.append(temperature_note(found.value, found.before, found.after))
+    confidences = expit(held_out / found.value)
+    of_all = np.full((count, y.shape[1]), np.nan)
+    of_all[compared] = confidences
+    return replace(
+        head,
+        weight=(head.weight / found.value).astype(np.float32),
+        bias=(head.bias / found.value).astype(np.float32),
+        log_loss=found.after,
+        accuracy=float(((confidences >= 0.5) == y).all(axis=1).mean()),
+        out_of_fold=of_all,
+        temperature=found.value,
+    )

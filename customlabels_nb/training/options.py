@@ -1,0 +1,77 @@
+"""What a training run can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from customlabels_nb.device import choose_device
+from customlabels_nb.errors import InputError
+from customlabels_nb.models.backbones import PACKAGED, backbone_named
+from customlabels_nb.models.detector_shape import OWN, STRIDE, check_detector
+from customlabels_nb.training.budget import Budget, parse_budget
+
+DETECTOR_BUDGET = "2min"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The same options on the same images give the same model on CPU.
+
+    Attributes
+    ----------
+    seed : int
+    device : str or None
+        "cuda", "mps" or "cpu"; the first of these that is here for None.
+    backbone : str
+        See :func:`customlabels_nb.backbones`.
+    kind : str or None
+        One of :data:`customlabels_nb.training.kinds.KINDS`; what the labels ask for, for None.
+    budget : str, float or None
+        Wall time of the training: seconds, or a text such as "90s", "2min" or "best". For None detectors get
+        :data:`DETECTOR_BUDGET`; classifiers are not fine-tuned then.
+    steps : int or None
+        Instead, exactly so many steps.
+    detector : str
+        Which network finds boxes; see :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
+    input_size : int or None
+        Longer side of what a detector sees, in pixels; from the boxes for None.
+    base : str or None
+        Name of the version to begin from, if that does better.
+    """
+
+    seed: int = 0
+    device: str | None = None
+    backbone: str = PACKAGED
+    kind: str | None = None
+    budget: str | float | None = None
+    steps: int | None = None
+    detector: str = OWN
+    input_size: int | None = None
+    base: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise InputError(f"seed={self.seed!r} is no seed; give a whole number from 0 to {2**32 - 1}.")
+        backbone_named(self.backbone)
+        self.time()
+        check_detector(self.detector)
+        size = self.input_size
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
+            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None for one from the boxes.")
+        if self.device is not None:
+            choose_device(self.device)
+
+    def time(self) -> Budget:
+        """How long a network may be trained."""
+        return parse_budget(self.budget, self.steps, default=DETECTOR_BUDGET)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the user said how long."""
+        return self.budget is not None or self.steps is not None
+
+
+def options_from(**given: Any) -> TrainingOptions:
+    """Options from what a user gave; None stands for the default of each."""
+    return TrainingOptions(**{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,303 @@
+"""Cut-outs put into a picture: warped, lit, half hidden; and the boxes around what can be seen of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from customlabels_nb.training.trimming import Cutout
+
+Alpha = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Colour = tuple[int, int, int]
+
+#: Less of a logo's area than this can be seen: it is no example of it.
+LEAST_VISIBLE = 0.4
+#: Boxes with a shorter side than this, in pixels, show nothing to learn.
+LEAST_SIDE = 4.0
+
+_SEEN = 64  # alpha from which a pixel shows the logo rather than the ground
+_SMALLEST_LEVEL = 12
+_SHARP = 1.5  # a level is used for sizes down to its own divided by this: bilinear interpolation doesn't average
+_CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+
+
+@dataclass(frozen=True, eq=False)
+class Sticker:
+    """A picture with alpha, ready to be pasted: in its size and in halves, quarters, … of it.
+
+    Attributes
+    ----------
+    levels : tuple of PIL.Image.Image
+        Mode RGBA, the largest first, each with a transparent margin of one pixel, so that warped edges are soft.
+    """
+
+    levels: tuple[Image.Image, ...]
+
+    @classmethod
+    def of(cls, pixels: npt.NDArray[np.uint8]) -> Sticker:
+        """The sticker of RGBA ``pixels`` of shape (height, width, 4)."""
+        level = Image.fromarray(pixels)
+        levels = [_with_margin(level)]
+        while min(level.size) >= 2 * _SMALLEST_LEVEL:
+            level = level.resize((level.width // 2, level.height // 2), Image.Resampling.BOX)
+            levels.append(_with_margin(level))
+        return cls(tuple(levels))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, without the margin."""
+        return self.levels[0].width - 2, self.levels[0].height - 2
+
+    @property
+    def bytes(self) -> int:
+        """Of memory."""
+        return sum(4 * level.width * level.height for level in self.levels)
+
+
+@dataclass(frozen=True, eq=False)
+class Logo:
+    """A cut-out in the forms in which it is pasted.
+
+    Attributes
+    ----------
+    closed, opened : Sticker
+        With islands of the ground's colour opaque, and transparent. The same one where there are none.
+    colour : tuple of int, or None
+        Of the plain ground that was around it.
+    rectangle : bool
+        Whether it could not be told from its ground.
+    """
+
+    closed: Sticker
+    opened: Sticker
+    colour: Colour | None = None
+    rectangle: bool = False
+
+    @classmethod
+    def of(cls, cutout: Cutout) -> Logo:
+        closed = opened = Sticker.of(cutout.pixels)
+        if cutout.opened is not None and cutout.opened.max() > _SEEN:
+            opened = Sticker.of(np.dstack([cutout.pixels[..., :3], cutout.opened]))
+        return cls(closed, opened, cutout.colour, cutout.ground == "photo")
+
+    @property
+    def bytes(self) -> int:
+        """Of memory."""
+        return self.closed.bytes + (self.opened.bytes if self.opened is not self.closed else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Where and how a sticker lies in a picture.
+
+    Attributes
+    ----------
+    x, y : float
+        Its middle in pixels of the picture.
+    width, height : float
+        In pixels, before it is turned.
+    angle : float
+        Degrees, clockwise.
+    corners : ndarray of shape (4, 2)
+        How far each corner is moved, as shares of width and height, from the top left one clockwise: perspective.
+    softer : int
+        By how many levels it is less sharp than it could be.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    angle: float = 0.0
+    corners: Floats = field(default_factory=lambda: np.zeros((4, 2)))
+    softer: int = 0
+
+    def quadrangle(self) -> Floats:
+        """The corners in pixels of the picture, shape (4, 2), from the sticker's top left one clockwise."""
+        flat: Floats = (_CORNERS + self.corners) * (self.width, self.height)
+        turn = np.deg2rad(self.angle)
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        corners: Floats = flat @ rotation + (self.x, self.y)
+        return corners
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A warped sticker: RGBA, its top left pixel at ``left, top`` of the picture (which may lie outside of it).
+
+    Attributes
+    ----------
+    logo : ndarray of uint8, shape (height, width)
+        What of it is the logo: its alpha, or less where it lies on a plate.
+    """
+
+    image: Image.Image
+    left: int
+    top: int
+    logo: Alpha
+
+
+def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: float = 0.1) -> Patch:
+    """The sticker as it lies in the picture.
+
+    Parameters
+    ----------
+    plate : tuple of int, optional
+        Colour of a rectangle that it lies on.
+    margin : float
+        How far the plate reaches beyond the sticker, as a share of its shorter side.
+    """
+    corners = pose.quadrangle()
+    source = _level_for(sticker, pose)
+    width, height = source.width - 2, source.height - 2
+    # of the source's continuous coordinates, in which the margin is one pixel
+    placed = np.array([[1, 1], [1 + width, 1], [1 + width, 1 + height], [1, 1 + height]], dtype=np.float64)
+    if plate is None:
+        left, top, size = _extent(corners)
+        image = _transformed(source, _homography(corners - (left, top), placed), size)
+        return Patch(image, left, top, np.asarray(image.getchannel("A")))
+    beyond = max(1, round(margin * min(width, height)))
+    ground = Image.new("RGBA", (source.width + 2 * beyond, source.height + 2 * beyond), (*plate, 0))
+    ground.paste((*plate, 255), (1, 1, ground.width - 1, ground.height - 1))
+    ground.alpha_composite(source, (beyond, beyond))
+    to_picture = _homography(placed + beyond, corners)
+    rim = [[1, 1], [ground.width - 1, 1], [ground.width - 1, ground.height - 1], [1, ground.height - 1]]
+    outer = _applied(to_picture, np.array(rim, dtype=np.float64))
+    left, top, size = _extent(outer)
+    back = _homography(corners - (left, top), placed + beyond)
+    image = _transformed(ground, back, size)
+    alpha = Image.new("L", ground.size)
+    alpha.paste(source.getchannel("A"), (beyond, beyond))
+    return Patch(image, left, top, np.asarray(_transformed(alpha, back, size)))
+
+
+class Canvas:
+    """A picture that stickers are put on, and what can be seen of each.
+
+    Parameters
+    ----------
+    ground : PIL.Image.Image
+        Mode RGB; it is painted on.
+    """
+
+    def __init__(self, ground: Image.Image) -> None:
+        self.image = ground
+        self._logos: list[_Shown] = []
+
+    def paste(self, patch: Patch, *, label: int | None = None, opacity: float = 1.0) -> None:
+        """Put a patch on top of what is there; ``label`` is None for what is no logo, but hides some."""
+        alpha = np.asarray(patch.image.getchannel("A"))
+        mask = Image.fromarray((alpha * opacity).astype(np.uint8)) if opacity < 1 else patch.image.getchannel("A")
+        self.image.paste(patch.image.convert("RGB"), (patch.left, patch.top), mask)
+        for below in self._logos:
+            below.hide(patch.left, patch.top, alpha)
+        if label is not None:
+            self._logos.append(_Shown(patch.left, patch.top, patch.logo.copy(), label, int(patch.logo.sum())))
+
+    def contrast(self, patch: Patch) -> float:
+        """The mean difference in grey levels between a patch's logo and what is where it would lie; 0 if outside."""
+        box = (patch.left, patch.top, patch.left + patch.image.width, patch.top + patch.image.height)
+        inside = (max(0, box[0]), max(0, box[1]), min(self.image.width, box[2]), min(self.image.height, box[3]))
+        if inside[0] >= inside[2] or inside[1] >= inside[3]:
+            return 0.0
+        cut = (inside[0] - box[0], inside[1] - box[1], inside[2] - box[0], inside[3] - box[1])
+        # a few hundred points tell it as well as all
+        step = max(1, int(((cut[2] - cut[0]) * (cut[3] - cut[1])) ** 0.5) // 24)
+        there = np.asarray(self.image.crop(inside))[::step, ::step].astype(np.int16)
+        own = np.asarray(patch.image.crop(cut))[::step, ::step, :3]
+        weight = patch.logo[cut[1] : cut[3], cut[0] : cut[2]][::step, ::step] >= _SEEN
+        return float(np.abs(there - own)[weight].mean()) if weight.any() else 0.0
+
+    def visible(self) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Boxes ``left, top, width, height``, shape (n, 4), around what can be seen of the logos, and their labels.
+
+        Of one that is mostly hidden or outside there is no box; see :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
+        """
+        found = [(shown.box(self.image.size), shown.label) for shown in self._logos]
+        boxes = [box for box, _ in found if box is not None]
+        labels = [label for box, label in found if box is not None]
+        return np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64)
+
+
+@dataclass(eq=False)
+class _Shown:
+    """A logo in the picture: how much of each pixel can be seen, and the sum before anything hid it."""
+
+    left: int
+    top: int
+    alpha: Alpha
+    label: int
+    whole: int
+
+    def hide(self, left: int, top: int, alpha: Alpha) -> None:
+        """Something is put on top: it hides the more the more opaque it is."""
+        height, width = self.alpha.shape
+        x0, y0 = max(left, self.left), max(top, self.top)
+        x1 = min(left + alpha.shape[1], self.left + width)
+        y1 = min(top + alpha.shape[0], self.top + height)
+        if x0 >= x1 or y0 >= y1:
+            return
+        mine = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+        mine[...] = mine * (255 - alpha[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.uint16)) // 255
+
+    def box(self, size: tuple[int, int]) -> list[float] | None:
+        x0, y0 = max(0, self.left), max(0, self.top)
+        x1 = min(size[0], self.left + self.alpha.shape[1])
+        y1 = min(size[1], self.top + self.alpha.shape[0])
+        if x0 >= x1 or y0 >= y1:
+            return None
+        inside = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+        seen = inside >= _SEEN
+        if int(inside.sum()) < LEAST_VISIBLE * self.whole or not seen.any():
+            return None
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        width, height = columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
+        if min(width, height) < LEAST_SIDE:
+            return None
+        return [float(x0 + columns[0]), float(y0 + rows[0]), float(width), float(height)]
+
+
+def _with_margin(image: Image.Image) -> Image.Image:
+    framed = Image.new("RGBA", (image.width + 2, image.height + 2))
+    framed.paste(image, (1, 1))
+    return framed
+
+
+def _level_for(sticker: Sticker, pose: Pose) -> Image.Image:
+    """The smallest level that is as sharp as the pose asks for."""
+    width, height = sticker.size
+    shrinking = float(np.sqrt(width * height / max(pose.width * pose.height, 1e-6)))
+    number = int(np.ceil(np.log2(max(1.0, shrinking / _SHARP)))) + pose.softer
+    return sticker.levels[min(number, len(sticker.levels) - 1)]
+
+
+def _extent(corners: Floats) -> tuple[int, int, tuple[int, int]]:
+    """Left, top and size of the pixels that a quadrangle and its soft edge touch."""
+    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
+    return int(low[0]), int(low[1]), (int(high[0] - low[0]), int(high[1] - low[1]))
+
+
+def _homography(start: Floats, end: Floats) -> Floats:
+    """The eight coefficients of the projective map that takes four points to four others (Pillow's PERSPECTIVE)."""
+    equations, values = np.zeros((8, 8)), end.reshape(8)
+    for i, ((x, y), (u, v)) in enumerate(zip(start, end, strict=True)):
+        equations[2 * i] = [x, y, 1, 0, 0, 0, -u * x, -u * y]
+        equations[2 * i + 1] = [0, 0, 0, x, y, 1, -v * x, -v * y]
+    solution: Floats = np.asarray(np.linalg.solve(equations, values), dtype=np.float64)
+    return solution
+
+
+def _applied(coefficients: Floats, points: Floats) -> Floats:
+    a, b, c, d, e, f, g, h = coefficients
+    x, y = points.T
+    scale = g * x + h * y + 1
+    there: Floats = np.stack([(a * x + b * y + c) / scale, (d * x + e * y + f) / scale], axis=1)
+    return there
+
+
+def _transformed(image: Image.Image, coefficients: Floats, size: tuple[int, int]) -> Image.Image:
+    return image.transform(size, Image.Transform.PERSPECTIVE, tuple(coefficients), Image.Resampling.BILINEAR)

@@ -1,0 +1,142 @@
+"""What a run gives to a recipe, and what a recipe gives back: one way in and out for all kinds of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
+from customlabels_nb.events import Events
+from customlabels_nb.issues import Issue
+from customlabels_nb.models.artifact import ModelConfig
+from customlabels_nb.models.backbones import fetch_backbone
+from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.training.options import TrainingOptions
+from customlabels_nb.training.plan import Plan
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+#: Below a version's folder; gone when the training is complete.
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A former version: its name, its folder, and the content hashes of the images it has learnt from."""
+
+    name: str
+    folder: Path
+    learnt: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be trained, and where.
+
+    Attributes
+    ----------
+    plan : Plan
+    options : TrainingOptions
+    device : str
+        That it trains on.
+    root, folder : Path
+        Of the project, and of the version: checkpoints lie in the latter.
+    events : Events
+    base : Base or None
+        The version to begin from, if that does better.
+    """
+
+    plan: Plan
+    options: TrainingOptions
+    device: str
+    root: Path
+    folder: Path
+    events: Events
+    base: Base | None = None
+    started: float = 0.0
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder for the state of a training that isn't through yet."""
+        return self.folder / CHECKPOINTS
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the finished model says of the images of one dataset that could be read.
+
+    Attributes
+    ----------
+    images : list of str
+    table : DataFrame or None
+        image, label, confidence (0..1) and, from detectors, left, top, width, height in pixels; None where the model
+        wasn't asked.
+    issues : list of Issue
+        Why the others could not be.
+    """
+
+    images: list[str]
+    table: pd.DataFrame | None
+    issues: list[Issue] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        With the weights to keep.
+    config : ModelConfig
+        Without thresholds and facts, which the run fills in.
+    train, test : Predicted
+        Of both datasets.
+    facts : dict
+        What the recipe chose and found, as JSON can hold it.
+    held_out : list of str
+        The training images that the network did not learn from.
+    """
+
+    network: nn.Module
+    config: ModelConfig
+    train: Predicted
+    test: Predicted
+    facts: dict[str, Any]
+    held_out: list[str] = field(default_factory=list)
+
+
+Recipe = Callable[[Work], Trained]
+
+
+def recipe_for(kind: str) -> Recipe:
+    """What trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+    if kind in CLASSIFICATION_TASKS:
+        from customlabels_nb.training.classifier_recipe import train_classifier
+
+        return train_classifier
+    from customlabels_nb.training.detector_recipe import train_boxes
+
+    return train_boxes
+
+
+def require_weights(kind: str, options: TrainingOptions) -> None:
+    """Have the pretrained weights here that a recipe begins from.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If they would have to be fetched and can't be; the message names what to use instead.
+    """
+    if kind in CLASSIFICATION_TASKS or options.detector == OWN:
+        fetch_backbone(options.backbone)
+    else:
+        from customlabels_nb.models.detector_building import coco_weights
+
+        coco_weights(options.detector)

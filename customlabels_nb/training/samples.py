@@ -1,0 +1,88 @@
+"""A few held-out images with what is true of them and what the model says: what those who watch a training see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from customlabels_nb.events import Mark, Sample
+from customlabels_nb.images import thumbnail
+from customlabels_nb.models.canvas import Canvas
+
+#: How many are shown.
+MOST_SAMPLES = 6
+
+_SIDE = 320  # px
+_LEAST_CONFIDENCE = 0.3
+_MOST_MARKS = 40
+
+
+def chosen(count: int, most: int = MOST_SAMPLES) -> list[int]:
+    """Positions of at most ``most`` of ``count`` images, evenly spread, always the same ones."""
+    shown = min(count, most)
+    return [(2 * index + 1) * count // (2 * shown) for index in range(shown)]
+
+
+def make_samples(
+    names: Sequence[str],
+    canvases: Sequence[Canvas],
+    truth: pd.DataFrame,
+    predictions: pd.DataFrame,
+    *,
+    captions: Sequence[str] | None = None,
+    least: float = _LEAST_CONFIDENCE,
+) -> list[Sample]:
+    """Samples for :meth:`customlabels_nb.events.Events.samples`.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The images, as the tables have them.
+    canvases : sequence of Canvas
+        Of the same images.
+    truth, predictions : DataFrame
+        image, label and, for boxes, left, top, width, height in pixels of the upright image; the predictions also
+        confidence, 0..1. Crowds are left out, and tables may have other images, too.
+    captions : sequence of str, optional
+        What the images are called; ``names`` unless they are given.
+    least : float
+        Predictions with a lower confidence aren't shown, but the highest one of an image that has labels, not boxes.
+    """
+    return [
+        Sample(
+            image=caption,
+            picture=_picture(canvas),
+            size=canvas.size,
+            true=_marks(truth[truth["image"] == name], 0.0),
+            predicted=_marks(predictions[predictions["image"] == name], least),
+        )
+        for name, caption, canvas in zip(names, captions or names, canvases, strict=True)
+    ]
+
+
+def _picture(canvas: Canvas) -> bytes:
+    width, height = canvas.inside
+    return thumbnail(Image.fromarray(canvas.pixels[:, :height, :width].transpose(1, 2, 0).copy()), _SIDE)
+
+
+def _marks(rows: pd.DataFrame, least: float) -> tuple[Mark, ...]:
+    if "crowd" in rows:
+        rows = rows[~rows["crowd"].eq(True)]
+    has_boxes = "left" in rows and bool(rows["left"].notna().any())
+    confident = "confidence" in rows
+    if confident:
+        rows = rows.sort_values("confidence", ascending=False, kind="stable").head(_MOST_MARKS)
+        shown = rows[rows["confidence"] >= least]
+        rows = rows.head(1) if shown.empty and not has_boxes else shown
+    return tuple(_mark(row, confident) for row in rows.head(_MOST_MARKS).to_dict("records"))
+
+
+def _mark(row: dict[str, Any], confident: bool) -> Mark:
+    confidence = float(row["confidence"]) if confident and pd.notna(row["confidence"]) else None
+    if pd.isna(row.get("left")):
+        return Mark(str(row["label"]), None, confidence)
+    left, top, width, height = (float(row[name]) for name in ("left", "top", "width", "height"))
+    return Mark(str(row["label"]), (left, top, width, height), confidence)

@@ -1,0 +1,98 @@
+"""A run's figures, messages and samples for TensorBoard, where that is installed (the extra ``tensorboard``)."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from customlabels_nb.errors import MissingDependencyError
+from customlabels_nb.events import Event, Message, Metrics, Sample, Samples
+
+_TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
+
+
+class TensorBoardListener:
+    """Writes what it hears to event files: ``project.train(callbacks=[cl.TensorBoardListener("runs/first")])``.
+
+    Figures become scalars, messages texts, samples images: what is true in green, what the model says in red.
+
+    Parameters
+    ----------
+    folder : path
+        For the event files; made if it isn't there.
+
+    Raises
+    ------
+    MissingDependencyError
+        If TensorBoard isn't installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingDependencyError(
+                "Writing for TensorBoard needs tensorboard: pip install 'customlabels-nb[tensorboard]'."
+            ) from error
+        self.folder = Path(folder)
+        self._writer: Any = SummaryWriter(str(self.folder))
+        self._step = 0
+        self._said = 0
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        if isinstance(event, Metrics):
+            self._step = event.step
+            for name, value in event.values.items():
+                if math.isfinite(value):
+                    self._writer.add_scalar(name, value, event.step)
+            self._writer.flush()
+        elif isinstance(event, Message):
+            self._writer.add_text("messages", _as_markdown(event.text), self._said)
+            self._said += 1
+        elif isinstance(event, Samples):
+            for number, sample in enumerate(event.samples):
+                self._writer.add_image(f"held-out/{number}", _drawn(sample), event.step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+    def __enter__(self) -> TensorBoardListener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _as_markdown(text: str) -> str:
+    """Text that TensorBoard, which reads it as Markdown, shows as it is: names of files and labels are in it."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _drawn(sample: Sample) -> np.ndarray:
+    with Image.open(io.BytesIO(sample.picture)) as opened:
+        image = opened.convert("RGB")
+    pen = ImageDraw.Draw(image)
+    scale = image.width / sample.size[0], image.height / sample.size[1]
+    line = 0
+    for marks, colour in ((sample.true, _TRUE), (sample.predicted, _PREDICTED)):
+        for mark in marks:
+            words = mark.label if mark.confidence is None else f"{mark.label} {mark.confidence:.2f}"
+            if mark.box is None:
+                pen.text((4, 4 + 14 * line), words, fill=colour, stroke_width=2, stroke_fill="white")
+                line += 1
+                continue
+            left, top, width, height = (value * scale[at % 2] for at, value in enumerate(mark.box))
+            pen.rectangle((left, top, left + max(1, width), top + max(1, height)), outline=colour, width=2)
+            pen.text((left + 3, top + 2), words, fill=colour, stroke_width=2, stroke_fill="white")
+    return np.asarray(image)

@@ -1,0 +1,335 @@
+"""Logos cut out of the pictures that show nothing else: the ground is told from the logo by the colours at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from customlabels_nb.errors import ImageError
+from customlabels_nb.images import open_image
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Alpha = npt.NDArray[np.uint8]
+Ground = Literal["transparent", "plain", "photo"]
+
+#: Longest side in pixels at which the ground is looked for, and of the cut-out that is kept.
+LONGEST_LOOKED_AT = 512
+LONGEST_KEPT = 384
+
+_SHORTEST_LOOKED_AT = 32  # a long narrow image keeps so many pixels across, while it has no more than a square one
+_EDGE = 0.02  # of the shorter side: how far the edge reaches into the image
+_EDGE_POINTS = 3000
+_ENOUGH_EDGE = 0.6  # of the edge must have the ground's colours (a logo may touch it), more where they are noisy
+_MORE_EDGE = 0.05  # for each grey level of noise
+_SMOOTH = 6.0  # noise of a plain ground, in grey levels; a photo's is larger
+_EVEN = 2.0  # a ground whose shades differ by less is one colour
+_LEAST_SHARE = 0.002  # of the image's pixels that a logo covers
+_LEAST_SIDE = 4
+_LONGEST_TO_SHORTEST = 20.0
+_DEGREE = 4
+_POWERS = [(i, degree - i) for degree in range(_DEGREE + 1) for i in range(degree + 1)]  # of y and x
+_RIPPLES = 0.15  # of the strongest difference in the neighbourhood
+_REFITS = 2
+_SPECK = 0.002  # of the logo's area: smaller parts are dropped
+_SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts smaller than that share need so much of the strongest difference
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """A logo without what is around it.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 4)
+        RGB and alpha (not premultiplied), as tight as the alpha allows. Islands of the ground's colour inside the logo
+        are opaque.
+    opened : ndarray of uint8, shape (height, width), or None
+        The alpha with these islands transparent: whether a letter's inside belongs to the logo can't be known. None
+        where there are no islands.
+    ground : {"transparent", "plain", "photo"}
+        What was around it: nothing, a colour or soft shades of it, or a picture from which it could not be told and
+        which is kept as a rectangle.
+    colour : tuple of int, or None
+        The plain ground's mean red, green and blue.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    opened: Alpha | None
+    ground: Ground
+    colour: tuple[int, int, int] | None = None
+
+
+def trim_background(image: Image.Image, name: str = "image", *, keep_ground: bool = False) -> Cutout:
+    """Cut the logo out of an upright image that shows nothing else.
+
+    An alpha channel is believed. Otherwise a surface of second degree is fitted to the colours at the image's edge; if
+    most of the edge lies on it and is smooth, what has its colours and is connected to the edge is the ground.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        RGB or RGBA.
+    name : str
+        How errors call it.
+    keep_ground : bool
+        Take a plain ground for a part of the logo, which then is a rectangle.
+
+    Raises
+    ------
+    ImageError
+        If it shows nothing but its ground, or something too long and narrow to be pasted.
+    """
+    image = _shrunk(image)
+    rgb, own = np.asarray(image.convert("RGB")), _own_alpha(image)
+    if own is not None:
+        _check_something_is_left(own > 127, name)
+        rgb, own = _cropped(rgb, own)
+        if (own > 250).mean() < 0.995:
+            return _kept(rgb, own, None, "transparent", None, name)
+    surface = None if min(rgb.shape[:2]) < _LEAST_SIDE else _ground_surface(rgb)
+    if surface is None:
+        return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "photo", None, name)
+    shades, noise = surface
+    distance = _distance(rgb, shades)
+    logo, islands = _told_apart(distance, noise)
+    if np.ptp(shades) > _EVEN:
+        for _ in range(_REFITS):  # the edge alone doesn't say how shades go on inwards
+            if logo.all():
+                break
+            shades = _refitted(rgb, ~logo)
+            distance = _distance(rgb, shades)
+            logo, islands = _told_apart(distance, noise)
+    if own is not None and not _is_enough(logo):  # a rectangle of one colour on nothing
+        return _kept(rgb, own, None, "transparent", None, name)
+    _check_something_is_left(logo, name)
+    red, green, blue = (int(value) for value in np.clip(np.median(shades, axis=(0, 1)), 0, 255).round())
+    colour = red, green, blue
+    if keep_ground:
+        return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "plain", colour, name)
+    alpha, unmixed = _soft_edges(rgb, shades, distance, logo)
+    opened = None
+    if islands.any():
+        open_alpha, _ = _soft_edges(rgb, shades, distance, logo & ~islands)
+        opened = np.minimum(alpha, open_alpha)
+    return _kept(unmixed, alpha, opened, "plain", colour, name)
+
+
+def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = False) -> Cutout:
+    """The logo of an image file, cut out.
+
+    Raises
+    ------
+    ImageError
+        If the file can't be used, or shows no logo; see :func:`trim_background`.
+    """
+    picture = open_image(image, root=root, at_least=LONGEST_LOOKED_AT, keep_alpha=True)
+    return trim_background(picture, image, keep_ground=keep_ground)
+
+
+def grounds_in_words(grounds: Sequence[Ground]) -> list[str]:
+    """What was found around the logos, as sentences; none where each could be cut out."""
+    whole = sum(ground == "photo" for ground in grounds)
+    if not whole:
+        return []
+    return [
+        f"The background of {whole:,} of {len(grounds):,} images could not be told from the logo: pasted as "
+        "rectangles. Images of the logo on one colour, or on none (PNG with transparency), teach more."
+    ]
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    longest, shortest = max(image.size), min(image.size)
+    scale = min(1.0, max(LONGEST_LOOKED_AT / longest, min(1.0, _SHORTEST_LOOKED_AT / shortest)))
+    scale = min(scale, LONGEST_LOOKED_AT / (longest * shortest) ** 0.5)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def _own_alpha(image: Image.Image) -> Alpha | None:
+    """The image's alpha, its most opaque pixel made fully so; None where it says nothing."""
+    if image.mode != "RGBA":
+        return None
+    alpha = np.asarray(image.getchannel("A"))
+    if alpha.min() > 250:
+        return None
+    most = max(1, int(alpha.max()))
+    if most < 16:
+        return np.zeros_like(alpha)
+    return np.asarray(np.minimum(255, alpha.astype(np.uint16) * 255 // most), dtype=np.uint8)
+
+
+def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
+    """The ground's colours everywhere, shape (height, width, 3), and their noise; None if the edge shows no ground."""
+    height, width = rgb.shape[:2]
+    depth = max(1, round(_EDGE * min(height, width)))
+    edge = np.ones((height, width), dtype=bool)
+    edge[depth:-depth, depth:-depth] = False
+    rows, columns = np.nonzero(edge)
+    step = max(1, len(rows) // _EDGE_POINTS)
+    rows, columns = rows[::step], columns[::step]
+    colours = rgb[rows, columns].astype(np.float32)
+    best: tuple[float, float, int, Floats] | None = None
+    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane, curved surfaces: the simplest that explains the edge
+        basis = _basis(rgb.shape, rows, columns)[:, :terms]
+        coefficients, share, noise = _fit_robustly(basis, colours)
+        if best is None or share > best[0] + 0.05:
+            best = (share, noise, terms, coefficients)
+    assert best is not None
+    share, noise, terms, coefficients = best
+    if noise > _SMOOTH or share < min(0.95, _ENOUGH_EDGE + _MORE_EDGE * noise):
+        return None
+    return _surface(rgb.shape, coefficients), noise
+
+
+def _refitted(rgb: npt.NDArray[np.uint8], ground: Mask) -> Floats:
+    """A surface of fourth degree through all of what was found to be ground."""
+    rows, columns = np.nonzero(ground)
+    step = max(1, len(rows) // (2 * _EDGE_POINTS))
+    rows, columns = rows[::step], columns[::step]
+    coefficients, _, _ = _fit_robustly(_basis(rgb.shape, rows, columns), rgb[rows, columns].astype(np.float32))
+    return _surface(rgb.shape, coefficients)
+
+
+def _surface(shape: tuple[int, ...], coefficients: Floats) -> Floats:
+    across, down = (np.vander(np.linspace(-1, 1, n), _DEGREE + 1, increasing=True) for n in (shape[1], shape[0]))
+    grid = np.zeros((_DEGREE + 1, _DEGREE + 1, 3))
+    for (i, j), values in zip(_POWERS, coefficients, strict=False):
+        grid[i, j] = values
+    along = np.einsum("yi,ijc->yjc", down, grid).astype(np.float32)
+    return np.einsum("xj,yjc->yxc", across.astype(np.float32), along)
+
+
+def _basis(shape: tuple[int, ...], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
+    """The powers of the position up to the fourth degree, those of lower degree first; positions are -1 to 1."""
+    y, x = np.linspace(-1, 1, shape[0])[rows], np.linspace(-1, 1, shape[1])[columns]
+    return np.stack([y**i * x**j for i, j in _POWERS], axis=1).astype(np.float32)
+
+
+def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]:
+    """Least squares on the points that lie near the surface: coefficients, these points' share, and their noise."""
+    near = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
+    inliers = near <= np.median(near) + 1
+    for _ in range(8):
+        coefficients = _least_squares(basis[inliers], colours[inliers])
+        differences = np.abs(colours - np.einsum("ni,ic->nc", basis, coefficients))
+        residuals = differences.max(axis=1)
+        before, inliers = inliers, residuals <= max(12.0, 1.5 * float(np.median(residuals)))
+        if np.array_equal(before, inliers):
+            break
+    within = residuals <= 24
+    noise = 1.4826 * float(np.median(differences[within])) if within.any() else np.inf
+    return coefficients, float(within.mean()), noise
+
+
+def _least_squares(basis: Floats, colours: Floats) -> Floats:
+    """The coefficients, of equally good ones the smallest. Without BLAS: its threads fight for the cores."""
+    products = np.einsum("ni,nj->ij", basis, basis).astype(np.float64)
+    products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # at the edge alone some powers are the same
+    solution: Floats = np.linalg.solve(products, np.einsum("ni,nc->ic", basis, colours)).astype(np.float32)
+    return solution
+
+
+def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
+    distance: Floats = np.abs(rgb - shades).max(axis=2)
+    return distance
+
+
+def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
+    """The logo with the islands of the ground's colour in it, and these islands; from the distance to that colour."""
+    # JPEG leaves ripples beside strong edges
+    ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
+    sure, perhaps = distance > 14 + 4 * noise, distance > np.maximum(6 + 3 * noise, ripples)
+    # faint parts belong to the logo where they are connected to strong ones
+    parts, count = ndimage.label(perhaps, structure=np.ones((3, 3)))
+    numbers = np.arange(count + 1)
+    kept = np.isin(numbers, parts[sure]) & (numbers > 0)
+    if kept.any():
+        sizes = np.bincount(parts.ravel())
+        strengths = ndimage.maximum(distance, parts, numbers)
+        whole = sizes[kept].sum()
+        kept &= sizes >= max(3.0, _SPECK * whole)
+        kept &= (sizes >= _SMALL_PART * whole) | (strengths >= _STRONG_PART * distance.max())
+    logo = kept[parts]
+    spaces, count = ndimage.label(~logo)
+    if not count:
+        return logo, np.zeros_like(logo)
+    outside = np.zeros(count + 1, dtype=bool)
+    for side in (spaces[0], spaces[-1], spaces[:, 0], spaces[:, -1]):
+        outside[side] = True
+    outside[0] = True
+    islands: Mask = ~outside[spaces]
+    return logo | islands, islands
+
+
+def _soft_edges(
+    rgb: npt.NDArray[np.uint8], shades: Floats, distance: Floats, logo: Mask
+) -> tuple[Alpha, npt.NDArray[np.uint8]]:
+    """The logo's alpha, soft where its edge mixes with the ground, and its colours without the ground's share."""
+    inner = ndimage.binary_erosion(logo, iterations=2, border_value=True)
+    band = logo & ~inner
+    full = ndimage.maximum_filter(np.where(logo, distance, 0), size=7)
+    share = np.clip(1.3 * distance / np.maximum(full, 1) - 0.15, 0.02, 1)
+    alpha = np.where(band, share, logo).astype(np.float32)
+    mixed = (band & (alpha < 0.98))[..., None]
+    pure = (rgb - (1 - alpha[..., None]) * shades) / np.maximum(alpha[..., None], 0.1)
+    colours = np.where(mixed, np.clip(pure, 0, 255), rgb).astype(np.uint8)
+    return (alpha * 255).round().astype(np.uint8), colours
+
+
+def _check_something_is_left(logo: Mask, name: str) -> None:
+    if not _is_enough(logo):
+        raise _blank(name)
+
+
+def _is_enough(logo: Mask) -> bool:
+    return int(logo.sum()) >= max(_LEAST_SIDE**2, _LEAST_SHARE * logo.size)
+
+
+def _blank(name: str) -> ImageError:
+    return ImageError(name, "it shows nothing but its background, so there is no logo to learn; leave it out.")
+
+
+def _cropped(rgb: npt.NDArray[np.uint8], alpha: Alpha) -> tuple[npt.NDArray[np.uint8], Alpha]:
+    top, bottom, left, right = _extent(alpha)
+    return rgb[top:bottom, left:right], alpha[top:bottom, left:right]
+
+
+def _extent(alpha: Alpha) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero((alpha > 16).any(axis=1)), np.flatnonzero((alpha > 16).any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _kept(
+    rgb: npt.NDArray[np.uint8],
+    alpha: Alpha,
+    opened: Alpha | None,
+    ground: Ground,
+    colour: tuple[int, int, int] | None,
+    name: str,
+) -> Cutout:
+    """The cut-out, as tight as can be and no larger than needed."""
+    top, bottom, left, right = _extent(alpha)
+    inside = np.s_[top:bottom, left:right]
+    height, width = bottom - top, right - left
+    if min(height, width) < _LEAST_SIDE:
+        raise _blank(name)
+    if max(height, width) > _LONGEST_TO_SHORTEST * min(height, width):
+        raise ImageError(name, f"it is {width:,} × {height:,} pixels without its background: too narrow to be pasted.")
+    pixels = np.dstack([rgb[inside], alpha[inside]])
+    scale = min(1.0, LONGEST_KEPT / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+    small_opened = None
+    if opened is not None:
+        small_opened = np.asarray(Image.fromarray(opened[inside]).resize(size, Image.Resampling.BOX))
+    return Cutout(small, small_opened, ground, colour)

@@ -1,0 +1,245 @@
+// The live view of a run: its progress, curves, samples and messages. The kernel sends news while the cell runs; "Stop"
+// reaches it by the thread that answers pages meanwhile.
+
+import { element, keepKeys, setText, show } from "./shared/dom.js";
+import { Notices } from "./shared/notices.js";
+import { KernelGone, makeRequester } from "./shared/requests.js";
+import { CurveChart } from "./training_view/chart.js";
+import { RunKnown } from "./training_view/news.js";
+import { SampleStrip } from "./training_view/samples.js";
+import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/words.js";
+
+const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
+const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // a comm's first message may wait until the cell has run
+const TICK = 1_000;
+const SILENT = 30_000;
+const STOP_AGAIN = 1_000;
+const MOST_STOPS = 6;
+const WIDE = 700;
+const GAP = 28;
+
+class TrainingScreen {
+  constructor(model, el) {
+    this.model = model;
+    this.request = makeRequester(model, { patience: 10_000 });
+    this.known = new RunKnown();
+    this.heard = Date.now();
+    this._build(el);
+    this.onPush = (message, buffers) => { if (message?.push === "news") this._take(message.news, buffers); };
+    model.on("msg:custom", this.onPush);
+    this.resizing = new ResizeObserver(() => this._drawCurves());
+    this.resizing.observe(this.root);
+    this.request("awake", {}).catch(() => {});
+    this._hello(0);
+    this.ticking = setInterval(() => this._tick(), TICK);
+  }
+
+  _build(el) {
+    this.root = keepKeys(element("div", { class: "clnb clnb-training", tabIndex: -1, attributes: { role: "region", "aria-label": "training" } }));
+    this.notices = new Notices();
+    this.status = element("span", { class: "state", attributes: { role: "status" } });
+    this.title = element("strong", { class: "project" });
+    this.best = element("span", { class: "faint best-so-far" });
+    this.stop = element("button", { type: "button", class: "stop", text: "Stop", title: "End the run at its next step; what is finished is kept", on: { click: () => this._stop() } });
+    this.toolbar = element("div", { class: "band toolbar" }, this.title, this.status, this.best, element("span", { class: "spring" }), this.stop);
+    this.filled = element("span", {});
+    this.bar = element("div", { class: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } }, this.filled);
+    this.phase = element("bdi", { class: "phase" });
+    this.amount = element("span", { class: "amount" });
+    this.left = element("span", { class: "faint left" });
+    this.under = element("div", { class: "band labelbar" }, this.phase, this.bar, this.amount, this.left);
+    const point = (step) => { for (const chart of this.charts) chart.mark(step); };
+    this.charts = [new CurveChart("loss", point), new CurveChart("on held-out images", point)];
+    this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
+    this.samples = new SampleStrip();
+    this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "messages" } }));
+    this.waiting = element("p", { class: "faint waiting", text: "Getting ready…" });
+    this.body = element("div", { class: "body" }, this.waiting, this.pair, this.samples.node, this.lines);
+    this.over = element("span", { class: "over hints" });
+    this.parameters = element("span", { class: "parameters" });
+    this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "time so far" } });
+    this.foot = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
+    this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.foot);
+    el.append(this.root);
+    this._draw();
+  }
+
+  // -- between page and kernel ------------------------------------------------------------------------
+  _hello(attempt) {
+    const wait = HELLO_AFTER[Math.min(attempt, HELLO_AFTER.length - 1)];
+    this.greeting = setTimeout(async () => {
+      this._hello(attempt + 1); // asks again, unless this is answered
+      try {
+        const [news, buffers] = await this.request("hello", {});
+        clearTimeout(this.greeting);
+        this._take(news, buffers);
+      } catch {
+        // the next attempt, or the run's own news
+      }
+    }, wait);
+  }
+
+  _take(news, buffers) {
+    if (this.closed) return;
+    this._hearAgain();
+    const isWhole = this.known.take(news, buffers);
+    if (this.known.isOver) { clearInterval(this.ticking); this.notices.drop("stop"); }
+    this._draw();
+    if (!isWhole) { clearTimeout(this.greeting); this._hello(0); }
+  }
+
+  // Asks again until it is confirmed: what comes while the kernel is about to send may have to wait for the cell's end.
+  async _stop(attempt = 1) {
+    this.asked = true;
+    this._drawStatus();
+    try {
+      await this.request("stop", {}, [], { patience: STOP_AGAIN * attempt });
+      this.notices.drop("stop");
+    } catch (error) {
+      if (this.closed || this.known.isOver || this.known.short.status === "stopping") return;
+      const isSilent = error instanceof KernelGone;
+      if (attempt > 2 || !isSilent) this.notices.say("stop", isSilent ? "The kernel has not confirmed it yet. Interrupting it (■ above) stops the run as well." : error.message, { kind: "error" });
+      if (isSilent && attempt < MOST_STOPS) this._stop(attempt + 1);
+      else {
+        this.asked = false;
+        this._drawStatus();
+      }
+    }
+  }
+
+  // Each second: the clocks go on, and silence is noticed.
+  async _tick() {
+    if (this.known.isOver) return;
+    if (!this.isLost) this._drawClocks();
+    const silent = Date.now() - this.heard;
+    if (silent < SILENT || this.asking || document.hidden) return;
+    this.asking = true;
+    try {
+      await this.request("awake", {});
+      this._hearAgain();
+    } catch (error) {
+      if (!this.closed && !this.known.isOver && error instanceof KernelGone) {
+        this.isLost = true;
+        this.notices.say("gone", "No news from the kernel: it is busy, or gone. After a restart, project.versions says how the run ended.", { kind: "error" });
+      }
+    }
+    if (!this.closed) this._drawStatus();
+    this.asking = false;
+  }
+
+  _hearAgain() {
+    this.heard = Date.now();
+    this.isLost = false;
+    this.notices.drop("gone");
+  }
+
+  // -- painting ---------------------------------------------------------------------------------------
+  _draw() {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.closed) return;
+      this._drawStatus();
+      this._drawPhase();
+      this._drawClocks();
+      this._drawMessages();
+      this.samples.draw(this.known.samples);
+      this._drawCurves();
+      show(this.waiting, this.pair.hidden && this.samples.node.hidden && this.lines.hidden && !this.known.isOver);
+      show(this.body, !(this.pair.hidden && this.samples.node.hidden && this.lines.hidden && this.waiting.hidden));
+    });
+  }
+
+  _drawStatus() {
+    const { status, title, words } = this.known.short;
+    setText(this.title, title || "training");
+    this.title.title = title;
+    this.status.className = `state ${this.isLost ? "lost" : status}`;
+    setText(this.status, this.isLost ? "no news" : STATUS_WORDS[status] ?? status);
+    show(this.stop, status === "running" || status === "stopping");
+    if (status === "stopping") this.asked = true;
+    this.stop.disabled = Boolean(this.asked);
+    setText(this.stop, this.asked ? "Stopping…" : "Stop");
+    const best = this.known.of("figure").find((figure) => figure.best);
+    setText(this.best, best ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}` : "");
+    if ((status === "stopped" || status === "failed") && this.ended !== words) {
+      this.ended = words;
+      this.notices.say("end", words || STATUS_WORDS[status], { kind: status === "failed" ? "error" : "info" });
+    }
+  }
+
+  _drawPhase() {
+    const { phase, over } = this.known.short;
+    const isOver = this.known.isOver;
+    show(this.under, Boolean(phase) && !isOver);
+    if (phase) {
+      setText(this.phase, phase.name);
+      setText(this.amount, amountText(phase));
+      show(this.bar, phase.total !== null);
+      const share = phase.total ? Math.min(1, phase.done / phase.total) : 0;
+      this.filled.style.width = `${share * 100}%`;
+      this.bar.setAttribute("aria-valuenow", String(phase.done));
+      this.bar.setAttribute("aria-valuemax", String(phase.total ?? phase.done));
+      this.bar.setAttribute("aria-label", phase.name);
+    }
+    const finished = [...over, ...(isOver && phase ? [phase] : [])].slice(-6);
+    const words = finished.map((own) => [own.name, `${own.done.toLocaleString("en")} ${own.unit}`, own.seconds >= 1 ? `in ${durationText(own.seconds)}` : ""].filter(Boolean).join(" "));
+    setText(this.over, words.join(" · "));
+    this.over.title = words.join("\n");
+    const rates = this.known.of("parameter").filter(({ name }) => name !== "seconds").map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
+    setText(this.parameters, rates.join(" · "));
+  }
+
+  // Time goes on between two news.
+  _drawClocks() {
+    const { seconds, left } = this.known.short;
+    const since = this.known.isOver ? 0 : (Date.now() - this.heard) / 1_000;
+    setText(this.elapsed, clockText(seconds + since));
+    setText(this.left, left === null || left === undefined ? "" : `about ${durationText(Math.max(0, left - since))} left`);
+  }
+
+  _drawMessages() {
+    const { messages, told } = this.known;
+    show(this.lines, messages.length > 0);
+    if (told === this.drawnLines) return;
+    const isAtEnd = this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 24;
+    const fresh = messages.slice(Math.max(0, messages.length - (told - (this.drawnLines ?? 0))));
+    this.drawnLines = told;
+    this.lines.append(...fresh.map(([at, text]) => element("div", { class: "line" }, element("span", { class: "faint", text: clockText(at) }), element("span", { text }))));
+    while (this.lines.childElementCount > messages.length) this.lines.firstChild.remove();
+    if (isAtEnd) this.lines.scrollTop = this.lines.scrollHeight;
+  }
+
+  _drawCurves() {
+    const width = this.root.clientWidth - 24;
+    if (width <= 0) return;
+    const groups = [this.known.of("loss"), this.known.of("figure")];
+    const count = groups.filter((group) => group.length).length;
+    const isWide = width >= WIDE && count > 1;
+    this.root.classList.toggle("wide", isWide);
+    this.root.classList.toggle("narrow", width < 676);
+    show(this.pair, count > 0);
+    this.charts.forEach((chart, index) => {
+      show(chart.node, groups[index].length > 0);
+      if (groups[index].length) chart.draw(groups[index], this.known.totalSteps, isWide ? (width - GAP) / 2 : width);
+    });
+  }
+
+  close() {
+    this.closed = true;
+    clearInterval(this.ticking);
+    clearTimeout(this.greeting);
+    cancelAnimationFrame(this.frame);
+    this.resizing.disconnect();
+    this.model.off("msg:custom", this.onPush);
+    this.request.close();
+    this.root.remove();
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const screen = new TrainingScreen(model, el);
+    return () => screen.close();
+  },
+};

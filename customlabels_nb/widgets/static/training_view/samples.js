@@ -1,0 +1,88 @@
+// A few held-out images with what is true (solid) and what the model says (dashed), anew after each look at them.
+
+import { svgElement } from "../shared/charts.js";
+import { dataUri, element, setText } from "../shared/dom.js";
+
+const MOST_CHIPS = 6;
+
+export class SampleStrip {
+  constructor() {
+    this.when = element("span", { class: "place faint" });
+    this.row = element("div", { class: "sample-row" });
+    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, element("h3", { text: "held-out images" }), element("span", { class: "faint", text: "solid: true · dashed: what the model says" }), this.when), this.row);
+    this.shown = null;
+  }
+
+  draw(samples) {
+    this.node.hidden = !samples?.pictures.length;
+    if (samples === this.shown || this.node.hidden) return;
+    this.shown = samples;
+    setText(this.when, `after step ${samples.step.toLocaleString("en")}`);
+    this.row.replaceChildren(...samples.pictures.map(card));
+  }
+}
+
+function card({ image, size, data, true: given, predicted }) {
+  const [width, height] = size;
+  const picture = element("img", { alt: "", draggable: false, src: data ? dataUri(data) : "" });
+  const marks = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...given.flatMap((mark) => outline(mark, "true")), ...predicted.flatMap((mark) => outline(mark, "predicted")));
+  const frame = element("div", { class: "frame" }, picture, marks);
+  const chips = [...chipsFor(given, false), ...chipsFor(predicted, true)];
+  const verdict = verdictOf(given, predicted);
+  const words = `${shortName(image)}: ${said(given)}; the model says ${said(predicted)}${verdict === "wrong" ? "; that is wrong" : ""}`;
+  return element(
+    "figure", { class: `sample ${verdict}`, title: image, attributes: { role: "img", "aria-label": words } },
+    frame, element("figcaption", {}, ...chips, verdict ? element("span", { class: "verdict", text: verdict === "wrong" ? "✗ wrong" : "✓" }) : null),
+  );
+}
+
+// A box in its colour, in a case that sets it off from any picture.
+function outline({ box, colour }, kind) {
+  if (!box) return [];
+  const [x, y, width, height] = box;
+  return ["case ", ""].map((part) => {
+    const rect = svgElement("rect", { class: `${part}${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
+    rect.style.setProperty("--label-colour", colour);
+    return rect;
+  });
+}
+
+// One chip a label, with how many boxes it has and the highest confidence.
+function chipsFor(marks, isPredicted) {
+  const labels = labelsOf(marks);
+  const chips = [...labels.values()].slice(0, MOST_CHIPS).map(({ label, colour, count, confidence }) => element(
+    "span", { class: `chip ${isPredicted ? "said" : ""}`, style: { "--label-colour": colour }, title: label },
+    element("i", { class: "dot" }), element("bdi", { text: label }),
+    count > 1 ? element("span", { class: "number", text: `×${count}` }) : null,
+    confidence === null ? null : element("span", { class: "number", text: confidence.toFixed(2) }),
+  ));
+  if (labels.size > MOST_CHIPS) chips.push(element("span", { class: "faint", text: `and ${labels.size - MOST_CHIPS} more` }));
+  return chips.length ? chips : [element("span", { class: "faint", text: isPredicted ? "nothing found" : "nothing here" })];
+}
+
+export function labelsOf(marks) {
+  const labels = new Map();
+  for (const { label, colour, confidence = null } of marks) {
+    const own = labels.get(label) ?? { label, colour, count: 0, confidence: null };
+    own.count += 1;
+    if (confidence !== null) own.confidence = Math.max(own.confidence ?? 0, confidence);
+    labels.set(label, own);
+  }
+  return labels;
+}
+
+// Of images with labels, not boxes, whether the model has just the true ones; "" where boxes decide.
+export function verdictOf(given, predicted) {
+  if (!given.length || [...given, ...predicted].some(({ box }) => box)) return "";
+  const [wanted, found] = [labelsOf(given), labelsOf(predicted)];
+  return wanted.size === found.size && [...wanted.keys()].every((label) => found.has(label)) ? "right" : "wrong";
+}
+
+function said(marks) {
+  const parts = [...labelsOf(marks).values()].map(({ label, count, confidence }) => [label, count > 1 ? `${count} times` : "", confidence === null ? "" : confidence.toFixed(2)].filter(Boolean).join(" "));
+  return parts.join(", ") || "nothing";
+}
+
+function shortName(image) {
+  return image.replaceAll("\\", "/").replace(/\/+$/, "").split("/").at(-1) || image;
+}

@@ -1,0 +1,43 @@
+// How a live view says times, amounts and figures.
+
+const CAPTIONS = {
+  ap50: "AP50", ap: "AP", f1: "F1", map: "mAP", loss: "loss", accuracy: "accuracy", learning_rate: "learning rate", lr: "learning rate",
+  loss_classifier: "labels", loss_box_reg: "boxes", loss_objectness: "objects or not", loss_rpn_box_reg: "proposals",
+};
+
+// What a figure is called: some by the words people use, others by their own name.
+export function captionOf(name) {
+  return Object.hasOwn(CAPTIONS, name) ? CAPTIONS[name] : name.replaceAll("_", " ");
+}
+
+// 0.4 → "under 1 s", 75 → "1 min 15 s", 3,700 → "1 h 1 min".
+export function durationText(seconds) {
+  if (!Number.isFinite(seconds) || seconds < 0) return "";
+  if (seconds < 1) return "under 1 s";
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+}
+
+// Minutes and seconds of a clock that runs, as in a log: "0:07", "12:40", "1:02:03".
+export function clockText(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(whole / 3_600);
+  return `${hours ? `${hours}:${two(Math.floor((whole % 3_600) / 60))}` : Math.floor(whole / 60)}:${two(whole % 60)}`;
+}
+
+// Three decimals for what lies about 0 to 1, three digits for the rest, "–" for what is no number.
+export function figureText(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size < 0.001 || size >= 1_000_000) return value.toExponential(2);
+  return size < 10 ? value.toFixed(3) : Number(value.toPrecision(4)).toLocaleString("en");
+}
+
+export function amountText({ done, total, unit }) {
+  const numeral = (number) => number.toLocaleString("en");
+  return total === null || total === undefined ? `${numeral(done)} ${unit}` : `${numeral(done)} of ${numeral(total)} ${unit}`;
+}

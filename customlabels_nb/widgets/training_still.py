@@ -1,0 +1,142 @@
+"""The still picture that a saved notebook shows in place of a live view: how it ended, curves, samples."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable, Sequence
+
+from PIL import Image, ImageDraw
+
+from customlabels_nb.events import Sample
+from customlabels_nb.text import escaped
+from customlabels_nb.training_progress import DONE, FAILED, RUNNING, STOPPED, Figure, TrainingProgress, thinned
+from customlabels_nb.widgets.still import still_picture
+
+_WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
+_MOST_POINTS, _MOST_CURVES, _MOST_LINES, _LONGEST_NAME = 200, 5, 12, 11
+_GREY = "#767676"  # can be read on white and on black
+_COLOURS = ("#2f7fc1", "#c8553d", "#3a9a5b", "#8a63c9", "#d49b1a")
+_WORDS = {RUNNING: "Training was under way", DONE: "Trained", STOPPED: "Stopped", FAILED: "Failed"}
+
+
+def training_still(progress: TrainingProgress, title: str, colour: Callable[[str], str]) -> str:
+    """HTML of how a run is or ended, less than 100 KB.
+
+    Parameters
+    ----------
+    progress : TrainingProgress
+    title : str
+    colour : callable
+        Gives the colour (#rrggbb) of a label.
+    """
+    with progress.lock:
+        lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
+        charts = _charts(progress)
+        samples = () if progress.samples is None else progress.samples.samples[:6]
+    parts = [f"<div>{escaped(line)}</div>" for line in lines]
+    if charts:
+        source = base64.b64encode(charts.encode()).decode()
+        said = "; ".join(_said(figure) for figure in progress.figures.values() if figure.points)
+        parts.append(f'<img alt="{escaped(said)}" src="data:image/svg+xml;base64,{source}" style="max-width:100%">')
+    if samples:
+        words = "Held-out images: what is true (solid) and what the model says (thin)."
+        parts.append(
+            still_picture([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples], words)
+        )
+    style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
+    return f'<div class="clnb-still" style="{style}">{"".join(parts)}</div>'
+
+
+def _first_line(progress: TrainingProgress, title: str) -> str:
+    words = [f"{_WORDS.get(progress.status, 'Training is being stopped')} {title}".strip()]
+    if progress.status in (STOPPED, FAILED):
+        words.append(progress.words)
+    if progress.is_over:
+        words.append(f"{progress.seconds:.0f} s")
+    if progress.best is not None:
+        name, step, value = progress.best
+        words.append(f"best {name} {value:.3f} at step {step:,}")
+    return " · ".join(words)
+
+
+def _said(figure: Figure) -> str:
+    return f"{figure.name}: {figure.points[-1][2]:.4g} at step {figure.points[-1][0]}"
+
+
+def _charts(progress: TrainingProgress) -> str:
+    """Losses and measured figures as SVG beside each other; "" if there are none."""
+    groups = [
+        [figure for figure in progress.figures.values() if figure.kind == kind and len(figure.points) > 1]
+        for kind in ("loss", "figure")
+    ]
+    groups = [group[:_MOST_CURVES] for group in groups if group]
+    if not groups:
+        return ""
+    width = len(groups) * _WIDTH
+    height = _TOP + _HEIGHT + _GAP
+    drawn = "".join(_chart(group, index * _WIDTH) for index, group in enumerate(groups))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="sans-serif" font-size="11" fill="{_GREY}">{drawn}</svg>'
+    )
+
+
+def _chart(figures: Sequence[Figure], left: int) -> str:
+    values = [value for figure in figures for _, _, value in figure.points if math.isfinite(value)]
+    steps = [figure.points[end][0] for figure in figures for end in (0, -1)]
+    low, high = min([0.0, *values]), max([*values, 0.0])
+    high = high if high > low else low + 1
+    first, last = min(steps), max(steps)
+    room = _WIDTH - 2 * _SIDE
+
+    def place(step: float, value: float) -> str:
+        x = left + _SIDE + room * (step - first) / max(1, last - first)
+        return f"{x:.1f},{_TOP + _HEIGHT * (1 - (value - low) / (high - low)):.1f}"
+
+    parts = []
+    for value in (low, high):
+        x, y = place(first, value).split(",")
+        parts.append(f'<text x="{float(x) - 5}" y="{float(y) + 4}" text-anchor="end">{value:.3g}</text>')
+        parts.append(f'<path d="M{x},{y}h{room}" stroke="{_GREY}" stroke-opacity=".4"/>')
+    bottom = _TOP + _HEIGHT + 14
+    parts.append(f'<text x="{left + _SIDE}" y="{bottom}">step {first:,}</text>')
+    parts.append(f'<text x="{left + _SIDE + room}" y="{bottom}" text-anchor="end">{last:,}</text>')
+    at = left + _SIDE
+    for figure, colour in zip(figures, _COLOURS, strict=False):
+        points = [point for point in thinned(figure.points, _MOST_POINTS) if math.isfinite(point[2])]
+        path = "M" + "L".join(place(step, value) for step, _, value in points)
+        parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>' if points else "")
+        if (best := figure.best) is not None:
+            x, y = place(best[0], best[2]).split(",")
+            parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
+        name = figure.name.removeprefix("loss_")[:_LONGEST_NAME]
+        parts.append(f'<text x="{at}" y="12" fill="{colour}">{escaped(name)}</text>')
+        at += 6 * len(name) + 10
+    return "".join(parts)
+
+
+def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:
+    """A sample's picture with its boxes."""
+    try:
+        with Image.open(io.BytesIO(sample.picture)) as opened:
+            image = opened.convert("RGB")
+    except OSError as error:
+        return error
+    pen = ImageDraw.Draw(image)
+    scale = image.width / sample.size[0], image.height / sample.size[1]
+    for marks, width in ((sample.true, 4), (sample.predicted, 2)):
+        for mark in marks:
+            if mark.box is not None:
+                x, y, w, h = (value * scale[at % 2] for at, value in enumerate(mark.box))
+                pen.rectangle((x, y, x + max(1, w), y + max(1, h)), outline=colour(mark.label), width=width)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def _caption(sample: Sample) -> str:
+    true = ", ".join(sorted({mark.label for mark in sample.true})) or "nothing"
+    found = ", ".join(sorted({mark.label for mark in sample.predicted})) or "nothing"
+    return f"{sample.image}: {true}; the model says {found}"

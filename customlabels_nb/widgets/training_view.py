@@ -1,0 +1,239 @@
+"""The live view of a run: what a :class:`~customlabels_nb.training_progress.TrainingProgress` knows, in a page."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import anywidget
+import traitlets
+
+from customlabels_nb.events import Event, Events, Mark, Samples
+from customlabels_nb.tables import label_colour
+from customlabels_nb.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
+from customlabels_nb.widgets._base import STATIC, Answers, answer_while_a_cell_runs, join_modules, join_styles
+from customlabels_nb.widgets.training_still import training_still
+
+_BETWEEN = 0.1  # seconds from one message to the page to the next
+_BETWEEN_WHOLE = 1.0  # while no page has said that it listens, each message has everything
+_LAST_WORDS = 5.0
+_MOST_SAMPLES, _MOST_MARKS = 6, 60
+
+
+class TrainingView(Answers, anywidget.AnyWidget):
+    """How a run is going; made by :func:`customlabels_nb.watching.watch`.
+
+    It sends from a thread of its own, at most ten messages a second: the run never waits for it.
+
+    Parameters
+    ----------
+    events : Events
+        Of the run; "Stop" cancels them.
+    title : str
+        What is trained.
+    colours : mapping, optional
+        Label → colour (#rrggbb).
+
+    Attributes
+    ----------
+    progress : TrainingProgress
+        What is known of it: ``view.progress.history`` is a table of all figures.
+    status : str
+        "running", "stopping", "done", "stopped" or "failed"; ``observe(handler, "status")`` follows it.
+    """
+
+    _esm = join_modules(STATIC / "training_view.js")
+    _css = join_styles("shared/base.css", "training_view.css")
+
+    status = traitlets.Unicode(RUNNING)
+
+    def __init__(self, events: Events, *, title: str = "", colours: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.progress = TrainingProgress()
+        self._events, self._title = events, title
+        self._colours = dict(colours or {})
+        self._heard_of_page = False
+        self._told = _Told()
+        self._still_handle: Any = None
+        self._something, self._over = threading.Event(), threading.Event()
+        self._sender: threading.Thread | None = None
+        self.handlers = {"awake": self._awake, "hello": self._hello, "stop": self._stop}
+        self.on_msg(self.answer)
+
+    # -- the run --------------------------------------------------------------------------------------
+    def hear(self, event: Event) -> None:
+        """Take in an event of the run, in its thread."""
+        self.progress.hear(event)
+        self._something.set()
+
+    def stop(self) -> None:
+        """Ask the run to stop at its next event; what is finished is kept."""
+        self.progress.stopping()
+        if not self.progress.is_over:
+            self._events.cancel()
+            self.status = STOPPING
+        self._something.set()
+
+    def end(self, status: str, words: str = "") -> None:
+        """Show how it ended, also in the saved notebook."""
+        self.progress.end(status, words)
+        self.status = self.progress.status
+        self._over.set()
+        self._something.set()
+        if self._sender is not None:
+            self._sender.join(_LAST_WORDS)
+        self._draw_still()
+
+    # -- display --------------------------------------------------------------------------------------
+    def show(self) -> None:
+        """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
+        from IPython.display import HTML, display
+
+        self._still_handle = display(HTML(self._still()), display_id=True)
+        bundle = self._repr_mimebundle_()
+        if bundle is not None:
+            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+            display(data, metadata=metadata, raw=True)
+        answer_while_a_cell_runs(self)
+        self._begin_sending()
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def close(self) -> None:
+        """End the widget; the run goes on."""
+        self._over.set()
+        self._something.set()
+        super().close()
+
+    def _still(self) -> str:
+        return training_still(self.progress, self._title, self._colour)
+
+    def _draw_still(self) -> None:
+        if self._still_handle is None:
+            return
+        from IPython.display import HTML
+
+        with suppress(Exception):  # the run is over, and whatever it gave is worth more than its picture
+            self._still_handle.update(HTML(self._still()))
+
+    # -- what is sent ---------------------------------------------------------------------------------
+    def _begin_sending(self) -> None:
+        if self._sender is None and not self.progress.is_over:
+            self._sender = threading.Thread(target=self._send_news, name="customlabels_nb live view", daemon=True)
+            self._sender.start()
+
+    def _send_news(self) -> None:
+        over = False
+        while not over:
+            self._something.wait()
+            self._something.clear()
+            over = self._over.is_set()
+            try:
+                self._push()
+            except Exception:  # the page is gone, or the kernel is ending
+                logging.getLogger("customlabels_nb").debug("The live view could not be told.", exc_info=True)
+            self._over.wait(_BETWEEN if self._heard_of_page else _BETWEEN_WHOLE)
+
+    def _push(self) -> None:
+        told = self._told if self._heard_of_page else _Told()
+        with self.progress.lock:
+            news, buffers = self._news(told)
+            self._told = told
+        self.send({"push": "news", "news": news}, buffers)
+        answer_while_a_cell_runs(self)
+
+    def _news(self, told: _Told) -> tuple[dict[str, Any], list[bytes]]:
+        """What the page doesn't know yet, and all that is short; afterwards it is told."""
+        progress = self.progress
+        phase = progress.phases[-1] if progress.phases else None
+        news: dict[str, Any] = {
+            "title": self._title,
+            "status": progress.status,
+            "words": progress.words,
+            "seconds": round(progress.seconds, 2),
+            "left": progress.seconds_left,
+            "phase": phase and {"name": phase.name, "done": phase.done, "total": phase.total, "unit": phase.unit},
+            "over": [
+                {"name": own.name, "done": own.done, "unit": own.unit, "seconds": round(own.heard - own.started, 2)}
+                for own in progress.phases[:-1]
+            ],
+            "figures": self._figures(told),
+        }
+        first = max(told.messages, progress.said - MOST_MESSAGES, 0)
+        if first < progress.said:
+            lines = progress.messages[first - progress.said :]
+            news["messages"] = {"from": first, "lines": [[round(at, 2), text] for at, text in lines]}
+            told.messages = progress.said
+        if progress.samples is None or progress.samples is told.samples:
+            return news, []
+        told.samples = progress.samples
+        news["samples"] = self._samples(progress.samples)
+        return news, [sample.picture for sample in progress.samples.samples[:_MOST_SAMPLES]]
+
+    def _figures(self, told: _Told) -> list[dict[str, Any]]:
+        found = []
+        for figure in self.progress.figures.values():
+            generation, count = told.figures.get(figure.name, (figure.generation, 0))
+            first = count if generation == figure.generation else 0
+            told.figures[figure.name] = (figure.generation, len(figure.points))
+            points = [[step, round(at, 2), _number(value)] for step, at, value in figure.points[first:]]
+            own = {"name": figure.name, "kind": figure.kind, "generation": figure.generation, "from": first}
+            if points or not first:
+                best = figure.best
+                found.append({**own, "points": points, "best": best and [best[0], _number(best[2])]})
+        return found
+
+    def _samples(self, samples: Samples) -> dict[str, Any]:
+        shown = samples.samples[:_MOST_SAMPLES]
+        return {
+            "step": samples.step,
+            "pictures": [
+                {
+                    "image": sample.image,
+                    "size": sample.size,
+                    "true": [self._mark(mark) for mark in sample.true[:_MOST_MARKS]],
+                    "predicted": [self._mark(mark) for mark in sample.predicted[:_MOST_MARKS]],
+                }
+                for sample in shown
+            ],
+        }
+
+    def _mark(self, mark: Mark) -> dict[str, Any]:
+        box = None if mark.box is None else [float(value) for value in mark.box]
+        return {"label": mark.label, "colour": self._colour(mark.label), "box": box, "confidence": mark.confidence}
+
+    def _colour(self, label: str) -> str:
+        return self._colours.setdefault(label, label_colour(len(self._colours)))
+
+    # -- what the page asks for -----------------------------------------------------------------------
+    def _awake(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """The first message of a page, which may wait until the cell has run."""
+        return {}
+
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self._heard_of_page = True
+        with self.progress.lock:
+            return self._news(_Told())
+
+    def _stop(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.stop()
+        return {"status": self.progress.status}
+
+
+class _Told:
+    """What a page has been told so far."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.samples: Samples | None = None
+        self.figures: dict[str, tuple[int, int]] = {}
+
+
+def _number(value: float) -> float | None:
+    """As JSON can hold it; None where it is no number."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

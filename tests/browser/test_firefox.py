@@ -1,0 +1,87 @@
+"""Firefox, too: pictures are labelled and boxes are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import customlabels_nb as cl
+from tests import provision
+from tests.browser.annotator import PROJECT, SETUP, SHOW
+from tests.browser.firefox import Firefox, firefox
+from tests.browser.jupyter import Server, notebook
+from tests.conftest import AllowedSkip
+
+pytestmark = pytest.mark.browser
+
+CANVAS = "document.querySelector('.clnb-annotator .canvas')"
+PHOTO = f"{CANVAS}.querySelector('.photo')"
+STATE = "document.querySelector('{root} .state')?.textContent"
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Firefox]:
+    program = provision.find_firefox()
+    if program is None:
+        raise AllowedSkip("no Firefox: `python -m tests` installs one where the system's packages have it")
+    with firefox(program, tmp_path) as found:
+        yield found
+
+
+def boxes(folder: Path, number: int) -> list[tuple[str, int, int, int, int]]:
+    marks = cl.load_project(folder / "things").train_set.annotations
+    marks = marks[marks["image"].str.endswith(f"/{number}.png")]
+    return sorted(
+        (label, *map(round, box)) for label, *box in marks[["label", "left", "top", "width", "height"]].values
+    )
+
+
+def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server: Server) -> None:
+    folder = browser.open(jupyter_server, notebook(SETUP + PROJECT.replace("{count}", "3"), SHOW))
+    assert browser.harness("runAll") == []
+    browser.wait_for(f"{PHOTO}?.src.startsWith('data:') && {PHOTO}.complete")
+    browser.evaluate(f"{CANVAS}.scrollIntoView({{ block: 'center' }})")
+    browser.evaluate("document.querySelector('.clnb-annotator').focus()")
+    scale, left, top = browser.evaluate(
+        f"""(() => {{ const box = {CANVAS}.getBoundingClientRect();
+        const {{ a, e, f }} = new DOMMatrix(getComputedStyle({PHOTO}).transform);
+        return [a, box.left + e, box.top + f]; }})()"""
+    )
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + x * scale, top + y * scale
+
+    browser.press("2")
+    browser.drag(at(50, 40), at(150, 140))
+    browser.drag(at(220, 100), at(320, 220))
+    browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")
+    assert [label for label, *_ in boxes(folder, 0)] == ["pear", "pear"]
+    for found, drawn in zip(boxes(folder, 0), [(50, 40, 100, 100), (220, 100, 100, 120)], strict=True):
+        # the mouse stands on whole pixels of the screen
+        assert all(abs(side - wanted) <= 1 / scale + 1 for side, wanted in zip(found[1:], drawn, strict=True))
+    browser.press("Control+z")
+    browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")
+    browser.wait_for("document.querySelectorAll('.clnb-annotator .shape').length <= 1")
+    assert len(boxes(folder, 0)) == 1
+    browser.screenshot("firefox-annotator")
+    assert browser.page_errors == []
+
+
+def test_pictures_are_labelled_by_mouse_and_keys(browser: Firefox, jupyter_server: Server) -> None:
+    project = PROJECT.replace("{count}", "6").replace('task="boxes"', 'task="single-label"')
+    folder = browser.open(jupyter_server, notebook(SETUP + project, 'g = project.label("train", sort="name")\ng'))
+    assert browser.harness("runAll") == []
+    tiles = "[...document.querySelectorAll('.clnb-gallery .tile:not([hidden])')]"
+    browser.wait_for(f"{tiles}.length === 6 && {tiles}.every((tile) => tile.querySelector('img').complete)")
+    browser.evaluate(f"{tiles}[1].scrollIntoView({{ block: 'center' }})")
+    left, top, width = browser.evaluate(f"(({{ x, y, width }}) => [x, y, width])({tiles}[1].getBoundingClientRect())")
+    browser.drag(*[(left + width / 2, top + 30)] * 2)
+    browser.press("3")
+    browser.wait_for(f"{tiles}[1].querySelector('.chip bdi')?.textContent === 'plum'")
+    browser.wait_for(f"{STATE.format(root='.clnb-gallery')} === 'saved'")
+    images = cl.load_project(folder / "things").train_set.annotations
+    assert [(name.rsplit("/", 1)[1], label) for name, label in images[["image", "label"]].values] == [("1.png", "plum")]
+    browser.screenshot("firefox-gallery")
+    assert browser.page_errors == []

@@ -1,0 +1,173 @@
+"""The live view of a training as people see it while the cell runs, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.contrast import colours
+from tests.browser.jupyter import CellError, Lab, notebook
+
+pytestmark = pytest.mark.browser
+
+#: A run of 300 steps that is told as a detector's training is, and waits for files of the folder at some of them.
+RUN = """
+import io, math, time
+from pathlib import Path
+from PIL import Image
+from customlabels_nb.events import Events, Mark, Sample
+from customlabels_nb.watching import watch
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+heard = []
+
+def picture():
+    buffer = io.BytesIO()
+    Image.new("RGB", (160, 120), (90, 130, 180)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+def wait_for(name):
+    end = time.monotonic() + 60
+    while not Path(name).exists() and time.monotonic() < end:
+        time.sleep(0.02)
+
+def run(title, events=None, files=()):
+    with watch(events or Events(), title=title, colours={"pear": "#3a9a5b"}, callbacks=[heard.append]) as stream:
+        stream.message(f"The label {HOSTILE} has few images.")
+        for done in range(0, 9):
+            stream.progress("reading train", done, 8)
+        for step in range(1, 301):
+            stream.progress("training", step, 300, unit="steps")
+            if step % 25 == 0:
+                fit = 1 - math.exp(-step / 100)
+                value = 0.5 if step == 150 else fit / 2
+                stream.metrics(step, loss=2 - fit, loss_box_reg=1 - fit, ap50=value, learning_rate=0.001)
+                box = (40.0, 20.0, 200.0, 160.0)
+                said = Mark("pear", box, 0.2 + fit / 2) if step > 25 else Mark(HOSTILE, box, 0.4)
+                stream.samples(step, [Sample(f"photos/{HOSTILE}{n}.jpg", picture(), (320, 240), (Mark("pear", box),), (said,)) for n in range(4)])
+            if step in (50, 200) and files:
+                wait_for(files[0 if step == 50 else 1])
+"""  # noqa: E501
+CURVES = re.compile("ap50: 0.4751 at step 300")
+FAILING = """
+events = Events()
+events.subscribe(lambda event: 1 / (60 - getattr(event, "done", 0)))
+run("things.4", events)
+"""
+READABLE = (
+    ".project", ".state", ".best-so-far", "h3", ".entry bdi", ".entry .value", ".chip bdi", ".chip .number",
+    ".line .faint", ".line span:last-child", ".elapsed", ".parameters", ".over",
+)  # fmt: skip
+
+
+def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) -> None:
+    page = lab.open(
+        notebook(RUN, "run('things.1', files=('go', 'on'))", "run('things.2')", "pass"), width=1300, height=1300
+    )
+    page.run_cell(0)
+    page.run_cell(1, wait=False)
+    root = page.output(1).locator(".clnb-training")
+    folder = page.path.parent
+    # the kernel is busy from here on
+    expect(root.locator(".state")).to_have_text("training")
+    expect(root.locator(".project")).to_have_text("things.1")
+    expect(root.locator(".amount")).to_have_text("50 of 300 steps")
+    expect(root.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "50")
+    expect(root.locator(".line").first).to_contain_text("The label <img src=x onerror=window.hacked=1> has few images.")
+    expect(root.locator(".over")).to_contain_text("reading train 8 images")
+    expect(root.locator(".parameters")).to_have_text("learning rate 0.001")
+    expect(root.locator(".sample")).to_have_count(4)
+    expect(root.locator(".samples .place")).to_have_text("after step 50")
+    said = re.compile(r"onerror=window\.hacked=1>0\.jpg: pear; the model says pear 0\.\d\d$")
+    expect(root.locator(".sample").first).to_have_attribute("aria-label", said)
+    expect(root.locator(".sample rect.predicted:not(.case)")).to_have_count(4)
+    assert root.locator(".plot").count() == 2
+    before = root.locator(".plot .curve").first.get_attribute("d")
+
+    (folder / "go").touch()
+    expect(root.locator(".amount")).to_have_text("200 of 300 steps")
+    expect(root.locator(".best-so-far")).to_have_text("best AP50 0.500 at step 150")
+    expect(root.locator(".samples .place")).to_have_text("after step 200")
+    assert root.locator(".plot .curve").first.get_attribute("d") != before
+    # the values at a step, in both charts, by pointer and by key
+    expect(root.locator(".curves .value").last).to_have_text("0.432")
+    plot = root.locator(".plot").last
+    plot.hover(position={"x": 100, "y": 60})
+    expect(root.locator(".curves .place").first).to_have_text(re.compile(r"^step \d+ · 0:\d\d$"))
+    plot.focus()
+    page.page.mouse.move(5, 5)
+    plot.press("End")
+    plot.press("ArrowLeft")
+    plot.press("ArrowLeft")
+    expect(plot).to_have_attribute("aria-valuetext", "step 150: AP50 0.500")
+    expect(root.locator(".curves .place").first).to_have_text(re.compile(r"^step 150 · "))
+    plot.press("Escape")
+    expect(plot).to_have_attribute("aria-valuetext", "step 200: AP50 0.432")
+
+    # Stop reaches the kernel while the cell runs
+    root.locator("button.stop").focus()
+    page.page.keyboard.press("Enter")
+    expect(root.locator(".state")).to_have_text("stopping…")
+    (folder / "on").touch()
+    expect(root.locator(".state")).to_have_text("stopped")
+    expect(root.locator(".notice")).to_contain_text("Stopped on request; what was finished is kept.")
+    expect(root.locator("button.stop")).to_be_hidden()
+    expect(page.output(1)).to_contain_text("Cancelled")
+    assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8
+
+    # another run goes to its end; reopened, both are as they were
+    page.run_cell(2)
+    second = page.output(2).locator(".clnb-training")
+    expect(second.locator(".state")).to_have_text("done")
+    expect(second.locator(".over")).to_contain_text("training 300 steps")
+    expect(second.locator(".labelbar")).to_be_hidden()
+    expect(second.locator(".entry .value").first).to_have_text("1.050")
+    assert page.page.evaluate("window.hacked") is None
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        page.page.wait_for_timeout(400)
+        second.scroll_into_view_if_needed()
+        page.screenshot(f"training-view-{theme}")
+        for selector in READABLE:
+            found = colours(second.locator(f"{selector}:visible").first)
+            assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
+    page.page.set_viewport_size({"width": 700, "height": 1200})
+    page.page.wait_for_timeout(400)
+    page.screenshot("training-view-narrow")
+    assert second.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+
+    saved = page.save()
+    assert len(nbformat.writes(saved)) < 100_000
+    page.shut_kernel_down()
+    page.show()
+    stills = page.page.locator(".clnb-still:visible")
+    expect(stills.first).to_contain_text("Stopped things.1 · Stopped on request")
+    expect(page.output(2).locator(".clnb-still").first).to_contain_text("Trained things.2")
+    expect(page.output(2).locator(".clnb-still img").first).to_have_attribute(
+        "alt", re.compile("ap50: 0.4751 at step 300")
+    )
+    page.screenshot("training-view-saved")
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_a_page_that_is_loaded_anew_has_all_of_it_and_a_failure_is_said(lab: Lab) -> None:
+    page = lab.open(notebook(RUN, "run('things.3')", FAILING), height=1200)
+    page.run_cell(0)
+    page.run_cell(1)
+    root = page.output(1).locator(".clnb-training")
+    expect(root.locator(".state")).to_have_text("done")
+    page.save()
+    page.show()
+    expect(root.locator(".state")).to_have_text("done", timeout=20_000)
+    expect(root.locator(".entry .value").first).to_have_text("1.050")
+    expect(root.locator(".sample img[src^='data:']")).to_have_count(4)
+    expect(root.locator(".line")).to_have_count(1)
+
+    with pytest.raises(CellError, match="division by zero"):
+        page.run_cell(2)
+    failed = page.output(2).locator(".clnb-training")
+    expect(failed.locator(".state")).to_have_text("failed")
+    expect(failed.locator(".notice.error")).to_contain_text("division by zero")

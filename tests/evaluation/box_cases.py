@@ -1,0 +1,101 @@
+"""Tables of boxes to evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from hypothesis import strategies as st
+
+CORNERS = ["left", "top", "width", "height"]
+LABELS = ["a", "b", "c", "d"]
+
+#: Truth, predictions, and the names of the test images.
+Case: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, list[str]]
+
+
+def true_boxes(*rows: Sequence[object]) -> pd.DataFrame:
+    """Rows of image, label, left, top, width, height and perhaps crowd."""
+    columns = ["image", "label", *CORNERS, "crowd"]
+    return pd.DataFrame([(*row, False)[:7] for row in rows], columns=columns)
+
+
+def predicted_boxes(*rows: Sequence[object]) -> pd.DataFrame:
+    """Rows of image, label, confidence, left, top, width, height."""
+    return pd.DataFrame(rows, columns=["image", "label", "confidence", *CORNERS])
+
+
+def shop() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Three images of a shop: at a threshold of 0.5 there is one of everything that may happen to a box.
+
+    1.jpg: an apple found, one missed that a prediction of 0.2 would match, a pear taken for an apple.
+    2.jpg: a pear found twice (once too often), a false alarm on nothing, apples on a crowd.
+    3.jpg: nothing is there, nothing is predicted.
+    """
+    truth = true_boxes(
+        ("1.jpg", "apple", 0, 0, 100, 100),
+        ("1.jpg", "apple", 200, 0, 100, 100),
+        ("1.jpg", "pear", 400, 0, 20, 20),
+        ("2.jpg", "pear", 0, 0, 50, 50),
+        ("2.jpg", "apple", 300, 300, 200, 200, True),
+        ("3.jpg", None, None, None, None, None),
+    )
+    predictions = predicted_boxes(
+        ("1.jpg", "apple", 0.9, 0, 0, 100, 80),
+        ("1.jpg", "apple", 0.2, 200, 0, 100, 90),
+        ("1.jpg", "apple", 0.7, 400, 0, 20, 20),
+        ("2.jpg", "pear", 0.8, 0, 0, 50, 45),
+        ("2.jpg", "pear", 0.6, 0, 0, 50, 50),
+        ("2.jpg", "pear", 0.55, 600, 600, 40, 40),
+        ("2.jpg", "apple", 0.95, 300, 300, 50, 50),
+    )
+    return truth, predictions
+
+
+def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool, crowds: float) -> Case:
+    """Boxes drawn by lot; many predictions are near a true box, some are copies of another.
+
+    Coarse boxes often overlap equally, and have few different confidences.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.array([f"{number}.jpg" for number in range(images)])
+
+    def some(count: int) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
+        frame = pd.DataFrame(
+            {"image": rng.choice(names, count), "label": rng.choice(LABELS, count, p=[0.6, 0.2, 0.1, 0.1])}
+        )
+        box = np.concatenate([rng.uniform(0, 30, (count, 2)), rng.uniform(0, 40, (count, 2))], axis=1)
+        return frame, np.round(box / 6) * 6 if coarse else box
+
+    truth, box = some(truths)
+    truth[CORNERS], truth["crowd"] = box, rng.random(truths) < crowds
+    predicted, near = some(predictions)
+    if truths:
+        source, on = rng.integers(0, truths, predictions), rng.random(predictions) < 0.7
+        predicted.loc[on, ["image", "label"]] = truth[["image", "label"]].to_numpy()[source[on]]
+        shift = rng.integers(-1, 2, (predictions, 4)) * 3.0 if coarse else rng.normal(0, 2, (predictions, 4))
+        near[on] = np.maximum(box[source] + shift, 0)[on]
+    predicted[CORNERS] = near
+    predicted["confidence"] = rng.integers(0, 6, predictions) / 5 if coarse else rng.random(predictions)
+    if predictions:
+        copied = rng.random(predictions) < 0.1
+        predicted = predicted.iloc[np.where(copied, rng.integers(0, predictions, predictions), np.arange(predictions))]
+    return truth, predicted.reset_index(drop=True), names.tolist()
+
+
+@st.composite
+def cases(draw: Any) -> Case:
+    """Up to six images: with crowds, ties and copies, without truth or predictions, labels in one table alone."""
+    images = draw(st.integers(1, 6))
+    truths, predictions = draw(st.integers(0, 12 * images)), draw(st.integers(0, 20 * images))
+    return drawn(
+        draw(st.integers(0, 2**32 - 1)),
+        images=images,
+        truths=truths or int(not predictions),
+        predictions=predictions,
+        coarse=draw(st.booleans()),
+        crowds=draw(st.sampled_from([0.0, 0.2, 1.0])),
+    )

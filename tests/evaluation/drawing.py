@@ -1,0 +1,108 @@
+"""Evaluations to draw, and what to look at in a drawing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from functools import cache
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.comparison import Comparison, compare
+from tests.evaluation.cases import random_tables
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(f"label {j:02d}" for j in range(count))
+
+
+@cache
+def classified(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation:
+    """A classifier of so many labels."""
+    return evaluate(*random_tables(max(20, 4 * count), labels or names(count)))
+
+
+@cache
+def detected(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation:
+    """A detector of so many labels, which takes some for the next, misses some and sees what isn't there."""
+    rng, known = np.random.default_rng(count), labels or names(count)
+    truth, predictions = [], []
+    for number in range(max(60, 4 * count)):
+        image, place = f"{number}.jpg", number % count
+        for side in (20.0, 60.0, 150.0):
+            box = (200 * rng.integers(3), 200 * rng.integers(3), side, side)
+            truth.append((image, known[place], *box))
+            if rng.random() < 0.75:
+                seen = known[(place + int(rng.random() < 0.15)) % count]
+                predictions.append((image, seen, rng.beta(5, 2), *(np.array(box) + rng.normal(0, 1, 4))))
+        predictions.append((image, known[place], rng.beta(2, 5), 700, 700, 40, 40))
+    box = ["left", "top", "width", "height"]
+    return evaluate(
+        pd.DataFrame(truth, columns=["image", "label", *box]),
+        pd.DataFrame(predictions, columns=["image", "label", "confidence", *box]),
+    )
+
+
+@cache
+def compared(count: int, *, labels: tuple[str, ...] | None = None) -> Comparison:
+    """Two classifiers on the same test images."""
+    truth, predictions = random_tables(max(20, 8 * count), labels or names(count))
+    known = predictions.merge(truth.assign(right=1.0), "left", ["image", "label"])["right"].fillna(0.0)
+    first = predictions["label"].isin(truth["label"].unique()[: max(1, count // 3)])
+    last = predictions["label"].isin(truth["label"].unique()[-(count // 3) or count :])
+    other = (
+        predictions["confidence"].where(~first, known).where(~last, 1 - known)
+    )  # knows some by heart, none of others
+    return compare(evaluate(truth, predictions), evaluate(truth, predictions.assign(confidence=other)))
+
+
+def drawn(ax: Axes) -> Figure:
+    """The figure, drawn; what matplotlib warns of is an error."""
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.canvas.draw()
+    return figure
+
+
+def shown_texts(figure: Figure) -> list[plt.Text]:
+    """All that is written."""
+    return [text for text in figure.findobj(plt.Text) if text.get_text() and text.get_visible()]
+
+
+def words(ax: Axes) -> list[str]:
+    """What is written beside and in the drawing, the names of rows aside."""
+    return [text.get_text() for text in ax.texts]
+
+
+def legend_of(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text().strip("\u200b") for text in legend.get_texts()]
+
+
+def assert_apart(texts: Iterable[plt.Text]) -> None:
+    """No text covers another one; the figure has been drawn."""
+    shown = [text for text in texts if text.get_text() and text.get_visible()]
+    x0, y0, x1, y1 = np.array([text.get_window_extent().extents for text in shown]).reshape(-1, 4).T[:, :, None]
+    covers = (x0 < x1.T) & (x1 > x0.T) & (y0 < y1.T) & (y1 > y0.T) & ~np.eye(len(shown), dtype=bool)
+    assert not covers.any(), [shown[at].get_text() for at in np.argwhere(covers)[0]]
+
+
+def contrast(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Of the Web Content Accessibility Guidelines, 1 to 21."""
+
+    def luminance(colour: npt.ArrayLike) -> float:
+        parts = np.asarray(colour, dtype=np.float64)
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,116 @@
+"""Advice on detectors: each situation gives its advice, and only that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.advice import Advice
+
+Row = tuple[str, str, tuple[float, float, float, float]]
+BOX = ["left", "top", "width", "height"]
+
+
+def boxes(
+    truth: Sequence[Row], predictions: Sequence[tuple[str, str, tuple[float, float, float, float], float]]
+) -> Evaluation:
+    """Boxes by image, label, sides and, predicted, confidence; thresholds at 0.5."""
+    true = pd.DataFrame([(image, label, *box) for image, label, box in truth], columns=["image", "label", *BOX])
+    said = pd.DataFrame(
+        [(image, label, *box, confidence) for image, label, box, confidence in predictions],
+        columns=["image", "label", *BOX, "confidence"],
+    )
+    return evaluate(true, said, task="detection", thresholds=0.5)
+
+
+def found(number: int, label: str = "cat", size: float = 120, confidence: float = 0.8) -> tuple[list[Row], list]:
+    """Images with one box each that is found."""
+    sides = (10.0, 10.0, size, size)
+    names = [f"{label}{size:g} {i:02}.jpg" for i in range(number)]
+    return [(name, label, sides) for name in names], [(name, label, sides, confidence) for name in names]
+
+
+def kinds(advice: Advice) -> set[str]:
+    return {item.kind for item in advice}
+
+
+def test_where_all_is_well_nothing_is_said() -> None:
+    assert not boxes(*found(70)).advice
+
+
+def test_a_label_taken_for_another() -> None:
+    truth, said = found(30)
+    other, _ = found(30, "dog")
+    said += [(image, "cat" if i < 6 else "dog", box, 0.7) for i, (image, _, box) in enumerate(other)]
+    advice = boxes(truth + other, said).advice
+    (item,) = advice.about("confusion")
+    assert (item.labels, item.names) == (("dog", "cat"), [f"dog120 {i:02}.jpg" for i in range(6)])
+    assert item.text.startswith("dog is taken for cat in 6 of 30 boxes.")
+    assert not {"missed", "false_alarm", "misplaced"} & kinds(advice)
+
+
+def test_missed_boxes_and_false_alarms() -> None:
+    truth, said = found(30)
+    lost, _ = found(10, "cat", 130)
+    ghosts = [(image, "cat", (400.0, 400.0, 120.0, 120.0), 0.6) for image, _, _ in truth[:9]]
+    advice = boxes(truth + lost, said + ghosts).advice
+    (missed,) = advice.about("missed")
+    assert missed.names == [image for image, _, _ in lost]
+    assert missed.text.startswith("10 of 40 boxes of cat are missed, and nothing else is seen instead.")
+    assert "no threshold finds them" in missed.text
+    (alarm,) = advice.about("false_alarm")
+    assert alarm.names == [image for image, _, _ in truth[:9]]
+    assert "9 of its 39 accepted boxes" in alarm.text
+    assert kinds(advice) <= {"missed", "false_alarm", "threshold", "trade_off"}
+
+
+def test_sure_boxes_on_nothing_may_be_missing_in_the_truth() -> None:
+    truth, said = found(40)
+    unlabelled = (said[3][0], "cat", (400.0, 10.0, 100.0, 100.0), 0.95)
+    advice = boxes(truth, [*said, unlabelled]).advice
+    assert [item.kind for item in advice] == ["label_error"]
+    assert advice[0].text.startswith("In the truth of the test images 1 box may be missing: ")
+    assert advice[0].images[BOX].to_numpy().tolist() == [[400, 10, 100, 100]]
+    assert advice[0].weight == pytest.approx(1 - 80 / 81)
+
+
+def test_a_second_box_on_one_object_is_no_missing_label() -> None:
+    truth, said = found(40)
+    twice = [(image, label, (40.0, 30.0, 120.0, 120.0), 0.95) for image, label, _, _ in said[:1]]
+    assert not boxes(truth, said + twice).advice
+
+
+def test_boxes_that_lie_badly() -> None:
+    truth, said = found(40)
+    said = [
+        (image, label, (70.0 if i < 8 else 10.0, 10.0, 120.0, 120.0), c) for i, (image, label, _, c) in enumerate(said)
+    ]
+    advice = boxes(truth, said).advice
+    (item,) = advice.about("misplaced")
+    assert item.names == [image for image, _, _ in truth[:8]]
+    assert "cat is found, but its boxes lie badly 8 times: they share 0.33 of their area" in item.text
+    assert not {"missed", "false_alarm", "label_error"} & kinds(advice)
+
+
+def test_small_boxes_that_are_missed() -> None:
+    large, said = found(40)
+    small, small_said = found(20, size=20)
+    advice = boxes(large + small, said + small_said[:5]).advice
+    (item,) = advice.about("box_size")
+    assert item.text.startswith(
+        "Small boxes (under 32 × 32 pixels) are missed: 5 of 20 are found, of the others 40 of 40."
+    )
+    assert item.images[BOX].to_numpy().tolist() == [[10, 10, 20, 20]] * 15
+    # where all sizes are missed alike it isn't the size
+    assert not boxes(large + small, said[:10] + small_said[:5]).advice.about("box_size")
+
+
+def test_a_box_that_nobody_sees_is_not_asked_for_in_vain() -> None:
+    truth, said = found(40)
+    faint = [(image, label, box, 0.2) for image, label, box in found(10, size=130)[0]]
+    advice = boxes(truth + found(10, size=130)[0], said + faint).advice
+    (missed,) = advice.about("missed")
+    assert "a lower threshold finds some" in missed.text

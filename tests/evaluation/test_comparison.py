@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.metrics import ratios
+from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.report import evaluate as report_of
+from tests.evaluation.cases import HOSTILE, random_tables, tables
+from tests.evaluation.test_report import Reader
+
+FRUIT = ["apple", "orange", "banana"]
+BOX = ["left", "top", "width", "height"]
+
+
+def two(seed: int = 0, images: int = 60, task: str = "single-label") -> tuple[Evaluation, Evaluation]:
+    """Two models on the same images, the second one noisier."""
+    truth, said = random_tables(images, FRUIT, seed=seed)
+    noise = np.random.default_rng(seed + 1).uniform(0.3, 1.2, len(said))
+    other = said.assign(confidence=(said["confidence"] * noise).clip(0, 1)).sample(frac=1, random_state=seed)
+    return evaluate(truth, said, task=task), evaluate(truth, other, task=task)
+
+
+def test_figures_are_those_of_the_two_evaluations() -> None:
+    before, after = two()
+    found = compare(before, after)
+    for row in found.summary.itertuples():
+        assert (row.before, row.after) == (before.figure(row.figure), after.figure(row.figure))
+        assert row.delta == row.after - row.before
+    assert set(found.summary["figure"]) >= {"f1", "precision", "recall", "accuracy", "mean_average_precision"}
+    labels = found.per_label.set_index("label")
+    for evaluation, column in ((before, "before"), (after, "after")):
+        assert labels[column].to_dict() == dict(
+            zip(evaluation.per_label["label"], evaluation.per_label["f1"], strict=True)
+        )
+    assert list(found.per_label.columns) == ["label", "before", "after", "delta", "low", "high", "test_images"]
+    assert (found.test_images, found.task, found.notes) == (60, "single-label", ())
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_intervals_are_those_of_a_paired_bootstrap_by_hand(task: str) -> None:
+    before, after = two(task=task)
+    found = compare(before, after, resamples=3000)
+    rng, place = np.random.default_rng(99), pd.Index(after.outcomes.images).get_indexer(before.outcomes.images)
+    assert isinstance(before.outcomes, Scores)
+    assert isinstance(after.outcomes, Scores)
+    accepted = [
+        before.outcomes.accepted(before.thresholds),
+        after.outcomes.accepted(after.thresholds)[place],
+    ]
+    truth = before.outcomes.truth
+    means, by_label = [], []
+    for _ in range(3000):
+        drawn = rng.integers(0, len(truth), len(truth))
+        f1 = [
+            ratios((truth & said)[drawn].sum(0), (~truth & said)[drawn].sum(0), (truth & ~said)[drawn].sum(0))[2]
+            for said in accepted
+        ]
+        means.append(f1[1].mean() - f1[0].mean())
+        by_label.append(f1[1] - f1[0])
+    row = found.figure("f1")
+    assert (row["low"], row["high"]) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.012)
+    ends = np.percentile(by_label, [2.5, 97.5], axis=0)
+    assert np.allclose(found.per_label[["low", "high"]].to_numpy().T, ends, atol=0.02)
+
+
+def test_pairing_makes_intervals_narrow() -> None:
+    # one and the same mistake more, on much noise that both share
+    truth, said = random_tables(200, FRUIT)
+    wrong = said["image"].isin(["image 0.jpg", "image 1.jpg"])
+    worse = said.assign(confidence=said["confidence"].where(~wrong, 0.01))
+    before, after = evaluate(truth, said, thresholds=0.5), evaluate(truth, worse, thresholds=0.5)
+    row = compare(before, after).figure("f1")
+    alone = before.summary.set_index("figure").loc["f1"]
+    assert row["high"] - row["low"] < (alone["high"] - alone["low"]) / 4
+
+
+def test_the_same_twice_differs_in_nothing() -> None:
+    before, _ = two()
+    found = compare(before, before)
+    assert found.summary["delta"].tolist() == [0.0] * len(found.summary)
+    assert found.per_label[["delta", "low", "high"]].eq(0).all(axis=None)
+    assert found.fixed.empty
+    assert found.broken.empty
+    assert found.sentences == [f"F1 stays at {before.figure('f1'):.3f}.", "Nothing was fixed, and nothing broke."]
+    assert compare(*two()).summary.equals(compare(*two()).summary)
+
+
+def answers(said: list[int], sure: float = 0.8, **options: Any) -> Evaluation:
+    confidence = np.full((len(said), 3), (1 - sure) / 2)
+    confidence[np.arange(len(said)), said] = sure
+    return evaluate(*tables([0, 0, 1, 1, 2, 2], confidence, FRUIT), task="single-label", **options)
+
+
+def test_images_fixed_and_broken_of_one_label_an_image() -> None:
+    found = compare(answers([1, 0, 1, 1, 2, 0]), answers([0, 0, 1, 2, 2, 1], 0.7))
+    columns = ["image", "label", "before", "after", "confidence_before", "confidence_after"]
+    assert found.fixed[columns].to_numpy().tolist() == [["image 0.jpg", "apple", "orange", "apple", 0.8, 0.7]]
+    assert found.broken[columns].to_numpy().tolist() == [["image 3.jpg", "orange", "orange", "banana", 0.8, 0.7]]
+    assert found.sentences[1] == "1 image fixed, 1 image broken."  # image 5 is wrong in both
+
+
+def test_labels_fixed_and_broken_of_several_an_image() -> None:
+    truth = pd.DataFrame({"image": ["a", "a", "b"], "label": ["apple", "orange", "apple"]})
+    pairs = pd.MultiIndex.from_product([["a", "b"], FRUIT[:2]], names=["image", "label"]).to_frame(index=False)
+    before = evaluate(truth, pairs.assign(confidence=[0.9, 0.2, 0.9, 0.1]), task="multi-label", thresholds=0.5)
+    after = evaluate(truth, pairs.assign(confidence=[0.8, 0.7, 0.9, 0.6]), task="multi-label", thresholds=0.5)
+    found = compare(before, after)
+    assert found.fixed.to_numpy().tolist() == [["a", "orange", "missed", "right", 0.2, 0.7]]
+    assert found.broken.to_numpy().tolist() == [["b", "orange", "right", "false alarm", 0.1, 0.6]]
+    assert found.sentences[1] == "1 label fixed on 1 image, 1 label broken on 1 image."
+
+
+def boxes(rows: list[tuple[str, str, float]], **options: Any) -> pd.DataFrame:
+    """A box of 20 by 20 pixels by image, label and left edge."""
+    return pd.DataFrame(
+        [(image, label, left, 0.0, 20.0, 20.0) for image, label, left in rows], columns=["image", "label", *BOX]
+    ).assign(**options)
+
+
+def test_boxes_fixed_and_broken() -> None:
+    truth = boxes([("a", "cat", 0), ("a", "cat", 100), ("b", "dog", 0), ("c", "cat", 0)])
+    before = evaluate(truth, boxes([("a", "cat", 0), ("b", "dog", 0), ("c", "cat", 0)], confidence=0.9))
+    after = evaluate(
+        truth,
+        boxes(
+            [("c", "cat", 0), ("c", "cat", 300), ("c", "cat", 500), ("a", "cat", 100), ("a", "cat", 0)], confidence=0.9
+        ),
+    )
+    found = compare(before, after)
+    assert found.fixed.to_numpy().tolist() == [["a", "cat", "1 missed", "right"]]
+    assert found.broken.to_numpy().tolist() == [
+        ["c", "cat", "right", "2 false alarms"],
+        ["b", "dog", "right", "1 missed"],
+    ]
+    assert {"mean_average_recall", "f1"} <= set(found.summary["figure"])
+    labels = found.per_label.set_index("label")
+    assert labels.loc["cat", "before"] == pytest.approx(4 / 5)
+    assert labels.loc["cat", "after"] == pytest.approx(6 / 8)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_fixed_and_broken_has_fewer_and_more_mistakes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def some(number: int) -> pd.DataFrame:
+        columns = {"image": rng.choice(list("abcdefgh"), number), "label": rng.choice(["cat", "dog"], number)}
+        sides = {"left": rng.integers(0, 40, number), "top": 0, "width": rng.integers(1, 40, number), "height": 20}
+        return pd.DataFrame(columns | sides).drop_duplicates().assign(confidence=lambda rows: rng.random(len(rows)))
+
+    truth, images = some(15).drop(columns="confidence"), list("abcdefgh")
+    before, after = evaluate(truth, some(30), images), evaluate(truth, some(30), images)
+    found = compare(before, after)
+    mistakes = [
+        evaluation.per_image[evaluation.per_image["result"] != "true positive"].groupby(["image", "label"]).size()
+        for evaluation in (before, after)
+    ]
+    change = mistakes[1].sub(mistakes[0], fill_value=0)
+    for table, chosen in ((found.fixed, change < 0), (found.broken, change > 0)):
+        assert set(zip(table["image"], table["label"], strict=True)) == set(change.index[chosen])
+        assert not table.duplicated().any()
+
+
+def test_images_in_only_one_are_named_or_left_out() -> None:
+    truth, said = random_tables(30, FRUIT)
+    before = evaluate(truth, said)
+    here = [f"image {i}.jpg" for i in range(3, 30)]
+    fewer = said[said["image"].isin(here)]
+    after = evaluate(truth[truth["image"].isin(here)], fewer, here)
+    with pytest.raises(
+        InputError, match=r"3 only before \('image 0.jpg', 'image 1.jpg', 'image 2.jpg'\)\. common=True"
+    ) as e:
+        compare(before, after)
+    assert "27 that both have" in str(e.value)
+    with pytest.raises(InputError, match="3 only after"):
+        compare(after, before)
+    found = compare(before, after, common=True)
+    assert found.test_images == 27
+    assert found.notes == ("3 test images of before left out, which the other lacks.",)
+    there = evaluate(truth[truth["image"].isin(here)], fewer, here, thresholds=dict(
+        zip(before.outcomes.labels, before.thresholds.tolist(), strict=True)))  # fmt: skip
+    assert found.figure("f1")["before"] == pytest.approx(there.figure("f1"))
+    assert found.figure("f1")["after"] == after.figure("f1")
+    elsewhere = evaluate(*(table.assign(image=table["image"] + "x") for table in (truth, said)))
+    with pytest.raises(NotEnoughDataError, match="no test image in common"):
+        compare(before, elsewhere, common=True)
+
+
+def test_images_are_the_same_by_content_where_it_is_known() -> None:
+    truth, said = random_tables(30, FRUIT)
+    images = pd.DataFrame({"image": [f"image {i}.jpg" for i in range(30)], "sha256": [f"{i:064x}" for i in range(30)]})
+    renamed = [table.assign(image="new/" + table["image"]) for table in (truth, said, images)]
+    renamed[2] = renamed[2].sample(frac=1, random_state=0)
+    renamed[1]["confidence"] = 1 - renamed[1]["confidence"]
+    before = evaluate(truth, said, images)
+    found = compare(before, evaluate(*renamed))
+    assert found.test_images == 30
+    assert found.truth_changed.empty
+    assert set(found.broken["image"]) <= set(before.outcomes.images)
+    assert len(found.broken) > 15
+    with pytest.raises(NotEnoughDataError):
+        compare(before, evaluate(renamed[0], renamed[1], renamed[2][["image"]]))
+
+
+def test_other_tasks_and_overlaps_are_refused() -> None:
+    before, _ = two()
+    case = random_tables(60, FRUIT)
+    with pytest.raises(InputError, match="single-label and a multi-label"):
+        compare(before, evaluate(*case, task="multi-label"))
+    truth = boxes([("a", "cat", 0)])
+    one, other = (evaluate(truth, truth.assign(confidence=0.5), overlap=at) for at in (0.5, 0.75))
+    with pytest.raises(InputError, match=r"0\.5 and of 0\.75"):
+        compare(one, other)
+
+
+def test_labels_that_only_one_has() -> None:
+    truth, said = random_tables(30, FRUIT)
+    fewer = said[said["label"] != "banana"]
+    without = evaluate(truth[truth["label"] != "banana"], fewer, said["image"].unique())
+    found = compare(without, evaluate(truth, said))
+    labels = found.per_label.set_index("label")
+    assert np.isnan(labels.loc["banana", ["before", "delta", "low", "high"]].to_numpy(dtype=float)).all()
+    assert labels.loc["banana", "test_images"] == 10
+    assert labels["delta"].notna().sum() == 2
+    assert found.labels.set_index("label").loc["banana", ["in_before", "in_after"]].tolist() == [False, True]
+    assert found.notes[0] == "Only after has the label 'banana'."
+    assert found.notes[1].startswith("The truth of 10 images differs between the two")
+    assert set(found.truth_changed["label"]) == {"banana"}
+    # a model that doesn't know a label that both truths have is compared in it
+    known = compare(evaluate(truth, fewer), evaluate(truth, said)).per_label.set_index("label").loc["banana"]
+    assert known["before"] == 0
+    assert known["delta"] == known["after"] > 0
+
+
+def test_words() -> None:
+    truth, said = random_tables(300, FRUIT)
+    wrong = said["image"].isin([f"image {i}.jpg" for i in range(60)])
+    better = said.assign(confidence=said["confidence"].where(~wrong, np.roll(said["confidence"], 1)))
+    found = compare(evaluate(truth, better, thresholds=0.4), evaluate(truth, said, thresholds=0.4), names=("v1", "v2"))
+    assert found.sentences[0].startswith("F1 rises from ")
+    assert "that can be chance" not in found.sentences[0]
+    assert found.sentences[2].startswith("Better beyond chance (F1): ")
+    back = compare(evaluate(truth, said, thresholds=0.4), evaluate(truth, better, thresholds=0.4))
+    assert back.sentences[0].startswith("F1 falls from ")
+    assert back.sentences[2].startswith("Worse beyond chance (F1): ")
+    assert repr(found).startswith("v1 → v2, 300 test images\n\nF1 rises from ")
+    assert "that can be chance" in compare(*two(seed=3, images=24)).sentences[0]
+
+
+def hostile() -> Comparison:
+    truth, said = random_tables(90, HOSTILE)
+    names = {f"image {i}.jpg": f"<img src=x onerror=alert({i})>\x1b[2J" for i in range(90)}
+    truth, said = (table.assign(image=table["image"].map(names)) for table in (truth, said))
+    other = said.assign(confidence=np.random.default_rng(0).permutation(said["confidence"]))
+    return compare(evaluate(truth, said), evaluate(truth, other), names=("<script>", "\x1b[2J"))
+
+
+def test_every_name_is_escaped() -> None:
+    found = hostile()
+    assert len(found.broken) > 10
+    html = found._repr_html_()
+    read = Reader(html)
+    assert not {"script", "img", "u"} & set(read.tags)
+    assert not [name for name, _ in read.attributes if name.startswith("on")]
+    assert html.count("<style>") == html.count("</style>") == 1
+    assert HOSTILE[0] in read.texts
+    assert "\x1b" not in repr(found)
+    assert f"broken: 10 of {len(found.broken)}" in html
+
+
+def test_html_shows_the_figures() -> None:
+    found = compare(*two(), names=("fruit.1", "fruit.2"))
+    text = " ".join(" ".join(Reader(found._repr_html_()).texts).split())
+    assert "fruit.1 → fruit.2 60 test images" in text
+    assert all(sentence in text for sentence in found.sentences)
+    for row in found.per_label.itertuples():
+        assert f"{row.label} {row.before:.3f} {row.after:.3f}" in text
+
+
+def test_reports_compare() -> None:
+    truth, said = random_tables(60, FRUIT)
+    one, other = (report_of(truth, table, name=name) for table, name in ((said, "v1"), (said.iloc[::-1], "v2")))
+    found = one.compare(other)
+    assert found.names == ("v1", "v2")
+    assert found.summary["delta"].eq(0).all()
+
+
+def test_it_can_be_drawn() -> None:
+    assert compare(*two()).plot().has_data()
+    plt.close("all")

@@ -1,0 +1,104 @@
+"""The confusion matrix as cells."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection, PolyCollection
+from matplotlib.colors import to_rgb
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation import ConfusionMatrix
+from customlabels_nb.evaluation.plots import plot_confusion_matrix
+from tests.evaluation.drawing import classified, contrast, detected, drawn, words
+
+pytestmark = pytest.mark.usefixtures("closed_figures")
+
+
+def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]:
+    """Side and colour of the filled cells, by row and column."""
+    cells = [part for part in ax.collections if isinstance(part, PatchCollection | PolyCollection)][-1]
+    found = {}
+    for path, colour in zip(cells.get_paths(), cells.get_facecolor(), strict=True):
+        extents = path.get_extents()
+        row, column = round((extents.y0 + extents.y1) / 2), round((extents.x0 + extents.x1) / 2)
+        found[row, column] = (extents.width, tuple(colour[:3]))
+    return found
+
+
+@pytest.mark.parametrize("normalize", [None, "truth", "prediction"])
+@pytest.mark.parametrize("count", [3, 40])
+def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, count: int) -> None:
+    matrix = classified(count).confusion_matrix
+    cells = cells_of(plot_confusion_matrix(matrix, normalize=normalize))
+    assert set(cells) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
+    shares = matrix.values(normalize or "truth")
+    for (p, g), (side, colour) in cells.items():
+        assert side == pytest.approx(0.58 + 0.36 * np.sqrt(min(shares[p, g], 1)), abs=1e-6)
+        red, _, blue = colour
+        assert (blue > red) == (p == g)  # right ones blue, mistakes red
+
+
+@pytest.mark.parametrize("normalize", [None, "truth"])
+def test_numbers_are_those_of_the_matrix(normalize: str | None) -> None:
+    matrix = classified(5).confusion_matrix
+    ax = plot_confusion_matrix(matrix, normalize=normalize)
+    values = matrix.values(normalize)
+    for text in ax.texts:
+        x, y = text.get_position()
+        assert text.get_text() == f"{values[round(y), round(x)]:{'.0f' if normalize is None else '.2f'}}"
+    assert len(ax.texts) == (matrix.counts > 0).sum()
+
+
+def test_numbers_stand_where_they_fit() -> None:
+    matrix = classified(80).confusion_matrix
+    ax = plot_confusion_matrix(matrix)
+    assert len(ax.texts) == (matrix.counts > 0).sum()
+    assert {"1", ".25"} <= set(words(plot_confusion_matrix(matrix, normalize="truth")))
+    _, small = plt.subplots(figsize=(2, 2))
+    assert not plot_confusion_matrix(matrix, small).texts
+
+
+def test_of_many_labels_what_matters_is_written_and_shortened() -> None:
+    counts = np.full((40, 40), 3)
+    np.fill_diagonal(counts, 1234)
+    counts[5, 6] = 96
+    totals = counts.sum(axis=0)
+    matrix = ConfusionMatrix(counts, tuple(f"label {j}" for j in range(40)), totals, counts.sum(axis=1))
+    ax = plot_confusion_matrix(matrix)
+    assert words(ax) == [*["1k"] * 6, "96", *["1k"] * 34]
+    assert len(cells_of(ax)) == 1600
+    assert words(plot_confusion_matrix(matrix, normalize="truth"))[:7] == [*[".91"] * 6, ".07"]
+
+
+def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
+    for count in (5, 80):
+        ax = plot_confusion_matrix(classified(count).confusion_matrix)
+        drawn(ax)
+        cells = cells_of(ax)
+        for text in ax.texts:
+            x, y = text.get_position()
+            side, colour = cells[round(y), round(x)]
+            assert contrast(colour, to_rgb(text.get_color())) > 4
+            pixels = abs(ax.transData.transform((side, 0))[0] - ax.transData.transform((0, 0))[0])
+            assert text.get_window_extent().width <= 1.15 * pixels
+
+
+def test_the_background_of_a_detector_is_set_off() -> None:
+    matrix = detected(3).confusion_matrix
+    assert matrix.background
+    ax = plot_confusion_matrix(matrix)
+    for names in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [text.get_style() for text in names] == ["normal"] * 3 + ["italic"]
+        assert names[-1].get_text() == "background"
+    assert len(ax.lines) == 2
+    assert (3, 3) not in cells_of(ax)
+    assert not plot_confusion_matrix(classified(3).confusion_matrix).lines
+
+
+def test_an_unknown_share_is_refused_and_leaves_no_figure() -> None:
+    with pytest.raises(InputError, match="normalize='all'"):
+        classified(3).confusion_matrix.plot(normalize="all")
+    assert not plt.get_fignums()

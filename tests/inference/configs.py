@@ -1,0 +1,17 @@
+"""What a model of four labels is, for tests that run none."""
+
+from __future__ import annotations
+
+from customlabels_nb.models.artifact import ModelConfig
+from customlabels_nb.models.backbones import BACKBONES, PACKAGED
+
+CONFIG = ModelConfig(
+    kind="multi-label",
+    labels=("a", "b", "c", "d"),
+    colours=("#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b"),
+    backbone=PACKAGED,
+    input_size=224,
+    mean=BACKBONES[PACKAGED].mean,
+    std=BACKBONES[PACKAGED].std,
+    thresholds={"a": 0.3, "c": 0.9},
+)

@@ -1,0 +1,400 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from customlabels_nb.errors import ArtifactError, InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.artifact import (
+    CONFIG,
+    FORMAT_VERSION,
+    ModelConfig,
+    load_artifact,
+    load_config,
+    save_artifact,
+    update_config,
+)
+from customlabels_nb.models.backbones import BACKBONES, PACKAGED, freeze, imagenet_weights
+from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
+from customlabels_nb.models.detector import Found, ImageDetector, detect, to_table
+from customlabels_nb.models.detector_building import (
+    build_detector,
+    copy_known_labels,
+    normalisation,
+    pretrained_detector,
+)
+from customlabels_nb.models.detector_shape import (
+    COCO_DETECTORS,
+    OWN,
+    DetectorShape,
+    anchors_for,
+    check_input_size,
+)
+from customlabels_nb.models.transforms import to_batch
+from customlabels_nb.settings import settings
+from tests.models.pictures import gradient
+
+FACTS = BACKBONES[PACKAGED]
+SHAPE = DetectorShape(channels=8, hidden=16)
+GREY = (127, 127, 127)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks of this size are quicker on one thread, all the more beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def network() -> ImageDetector:
+    """A detector that knows nothing, but finds boxes everywhere."""
+    detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0)
+    freeze(detector)
+    return detector
+
+
+def config(**changed: object) -> ModelConfig:
+    whole = ModelConfig(
+        kind="detection",
+        labels=("<b>apple", "pear"),
+        colours=("#112233", "#445566"),
+        backbone=PACKAGED,
+        input_size=96,
+        mean=FACTS.mean,
+        std=FACTS.std,
+        detector=SHAPE,
+    )
+    return replace(whole, **changed)  # type: ignore[arg-type]
+
+
+def find(network: ImageDetector, canvases: list[Canvas]) -> list[Found]:
+    return detect(network, canvases, FACTS.mean, FACTS.std, "cpu")
+
+
+# -- canvases --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (96, 96), (1000, 3), (3, 1000), (1, 1)])
+def test_a_canvas_keeps_the_aspect_ratio_and_gives_boxes_back(size: tuple[int, int]) -> None:
+    canvas = to_canvas(gradient(*size), 96, GREY)
+    assert canvas.size == size
+    assert max(canvas.inside) == 96
+    assert all(side % 32 == 0 for side in canvas.pixels.shape[1:])
+    assert canvas.pixels.shape[1] - canvas.inside[1] < 32
+    assert canvas.pixels.shape[2] - canvas.inside[0] < 32
+    if min(size) > 30:
+        assert canvas.inside[0] / canvas.inside[1] == pytest.approx(size[0] / size[1], rel=0.02)
+    whole = canvas.to_image([[0, 0, *canvas.inside], [-50, -50, 500, 500], [90, 90, 95, 95]])
+    assert whole[0] == pytest.approx([0, 0, *size])
+    assert whole[1] == pytest.approx([0, 0, *size])
+    assert (whole >= 0).all()
+
+
+def test_what_the_image_does_not_cover_is_zero_after_normalisation() -> None:
+    canvas = to_canvas(gradient(300, 80), 96, config().fill)
+    assert (canvas.pixels.shape, canvas.inside) == ((3, 32, 96), (96, 26))
+    batch = to_batch([canvas.pixels], FACTS.mean, FACTS.std)
+    assert float(batch[0, :, 26:].abs().max()) < 0.01
+    assert float(batch[0, :, :26].abs().max()) > 0.5
+
+
+def test_a_reduced_jpeg_still_knows_its_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient(1203, 801).save(tmp_path / "turned.jpg", exif=exif)
+    canvas = open_canvas((tmp_path / "turned.jpg").read_bytes(), "turned.jpg", 96, GREY)
+    assert canvas.size == (801, 1203)
+    assert canvas.inside == (64, 96)
+    gradient(1203, 801).save(tmp_path / "plain.png")
+    assert open_canvas((tmp_path / "plain.png").read_bytes(), "plain.png", 96, GREY).size == (1203, 801)
+
+
+# -- finding ---------------------------------------------------------------------------------------------
+def test_what_is_found_lies_in_the_image_the_highest_confidence_first(network: ImageDetector) -> None:
+    [found] = find(network, [to_canvas(gradient(300, 200), 96, GREY)])
+    assert len(found.boxes) == len(found.labels) == len(found.confidences) > 0
+    assert (np.diff(found.confidences) <= 0).all()
+    assert ((found.confidences > 0) & (found.confidences <= 1)).all()
+    assert set(found.labels) <= {0, 1}
+    assert (found.boxes >= 0).all()
+    assert (found.boxes[:, 0] + found.boxes[:, 2] <= 300 + 1e-6).all()
+    assert (found.boxes[:, 1] + found.boxes[:, 3] <= 200 + 1e-6).all()
+    assert (found.boxes[:, 2:] > 0).all()
+
+
+def test_what_is_found_does_not_depend_on_the_other_images(network: ImageDetector) -> None:
+    canvases = [to_canvas(gradient(*size), 96, GREY) for size in ((300, 200), (100, 200), (300, 200), (64, 64))]
+    together = find(network, canvases)
+    for canvas, found in zip(canvases, together, strict=True):
+        [alone] = find(network, [canvas])
+        assert np.array_equal(alone.boxes, found.boxes)
+        assert np.array_equal(alone.confidences, found.confidences)
+    assert find(network, []) == []
+
+
+def test_the_table_of_what_was_found() -> None:
+    two = Found(np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]), np.array([1, 0]), np.array([0.9, 0.25]))
+    none = Found(np.empty((0, 4)), np.empty(0, dtype=np.int64), np.empty(0))
+    table = to_table(["none.png", "two.png"], [none, two], ["apple", "pear"])
+    assert table.to_dict("records") == [
+        {"image": "two.png", "label": "pear", "confidence": 0.9, "left": 1, "top": 2, "width": 3, "height": 4},
+        {"image": "two.png", "label": "apple", "confidence": 0.25, "left": 5, "top": 6, "width": 7, "height": 8},
+    ]
+    empty = to_table(["none.png"], [none], ["apple"])
+    assert list(empty.columns) == list(table.columns)
+    assert empty.dtypes.equals(table.dtypes)
+
+
+# -- networks --------------------------------------------------------------------------------------------
+def test_losses_of_images_with_and_without_boxes_reach_all_but_the_early_stages() -> None:
+    detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0).train()
+    images = torch.randn(2, 3, 64, 96)
+    losses = detector.losses(
+        images,
+        [torch.tensor([[10.0, 10, 40, 50]]), torch.empty(0, 4)],
+        [torch.tensor([1]), torch.empty(0, dtype=torch.int64)],
+    )
+    assert sorted(losses) == ["loss_box_reg", "loss_classifier", "loss_objectness", "loss_rpn_box_reg"]
+    torch.stack(list(losses.values())).sum().backward()
+    frozen = {name for name, value in detector.named_parameters() if value.grad is None}
+    assert {name.split(".body.")[1].split(".")[0] for name in frozen} == {"conv_stem", "blocks"}
+    assert {name.split("blocks.")[1][0] for name in frozen if "blocks." in name} == {"0", "1"}
+    assert not any(module.training for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d))
+
+
+def test_the_backbone_has_its_pretrained_weights_and_the_rest_depends_on_the_seed() -> None:
+    first, same, other = (pretrained_detector(SHAPE, 2, PACKAGED, seed=seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert all(torch.equal(first[key], other[key]) for key in first if ".body." in key)
+    assert not torch.equal(first["network.rpn.head.cls_logits.weight"], other["network.rpn.head.cls_logits.weight"])
+    assert float(first["network.backbone.body.conv_stem.weight"].abs().max()) > 0
+
+
+def test_both_halves_of_the_backbone_are_the_backbone(network: ImageDetector) -> None:
+    images = torch.randn(1, 3, 64, 64)
+    pyramid = network.network.backbone
+    with torch.inference_mode():
+        in_two, whole = pyramid._in_two_parts(images), pyramid.body(images)
+    for first, second in zip(in_two, whole, strict=True):
+        assert first.dtype == torch.float32
+        assert float((first - second).norm() / second.norm()) < 0.05  # the first half may run in bfloat16
+
+
+@pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"])
+def test_coco_detectors_train_and_find(name: str) -> None:
+    detector = build_detector(DetectorShape(name), 3, name).train()
+    target = [torch.tensor([[5.0, 5, 50, 50]])] * 2
+    losses = detector.losses(torch.randn(2, 3, 64, 96), target, [torch.tensor([2])] * 2)
+    assert bool(torch.stack(list(losses.values())).isfinite().all())
+    canvas = to_canvas(gradient(), 96, GREY)
+    mean, std = normalisation(name, name)
+    [found] = detect(detector.eval(), [canvas], mean, std, "cpu")
+    assert set(found.labels) <= {0, 1, 2}
+
+
+def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = "ssdlite320_mobilenet_v3_large"
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(settings, "network", False)
+    with pytest.raises(WeightsUnavailableError, match=rf"{name}.* settings.network is False.*detector='{OWN}'"):
+        pretrained_detector(DetectorShape(name), 2, name, seed=0)
+    monkeypatch.setattr(settings, "network", True)
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* can't be fetched .*detector='{OWN}'"):
+        pretrained_detector(DetectorShape(name), 2, name, seed=0)
+
+
+def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name = "ssdlite320_mobilenet_v3_large"
+    coco = build_detector(DetectorShape(name), 90, name).network.state_dict()
+    coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # as torchvision saved some
+    monkeypatch.setattr("customlabels_nb.models.detector_building.coco_weights", lambda asked: coco)
+    taken = pretrained_detector(DetectorShape(name), 2, name, seed=0).network.state_dict()
+    same = [key for key in coco if taken[key].shape == coco[key].shape]
+    assert len(same) > 0.9 * len(coco)
+    assert all(torch.equal(taken[key], coco[key]) for key in same)
+
+
+def test_other_backbones_and_those_that_can_not_be() -> None:
+    detector = build_detector(SHAPE, 1, "timm/resnet18.a1_in1k")
+    assert detector.network.backbone.body.feature_info.reduction() == [8, 16, 32]
+    detector.network.backbone.freeze(2)
+    body = detector.network.backbone.body
+    frozen = {name.split(".")[0] for name, value in body.named_parameters() if not value.requires_grad}
+    assert frozen == {"conv1", "bn1", "layer1"}
+    with pytest.raises(InputError, match="a detector takes 'efficientnet_lite0' or a network of timm"):
+        build_detector(SHAPE, 1, "torchvision/resnet18")
+    with pytest.raises(InputError, match=r"vit_tiny.* 8, 16 and 32"):
+        build_detector(SHAPE, 1, "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+
+
+def test_known_labels_are_copied_by_name(network: ImageDetector) -> None:
+    new = pretrained_detector(SHAPE, 3, PACKAGED, seed=5)
+    assert copy_known_labels(network, ["apple", "pear"], new, ["plum", "pear", "apple"]) == 2
+    old, now = network.state_dict(), new.state_dict()
+    for key in now:
+        if "box_predictor.cls_score" in key:
+            assert torch.equal(now[key][[0, 2, 3]], old[key][[0, 2, 1]])
+        elif "box_predictor.bbox_pred" in key:
+            assert torch.equal(now[key][8:12], old[key][8:12])
+            assert torch.equal(now[key][12:16], old[key][4:8])
+        else:
+            assert torch.equal(now[key], old[key])
+    assert copy_known_labels(network, ["apple", "pear"], new, ["plum", "fig", "lime"]) == 0
+    other = build_detector(DetectorShape(channels=16, hidden=16), 3, PACKAGED)
+    assert copy_known_labels(network, ["apple", "pear"], other, ["pear", "a", "b"]) == 0
+
+
+def test_anchors_reach_from_small_boxes_to_the_whole_canvas() -> None:
+    sides = [side for level in anchors_for(320, 60) for side in level]
+    assert sides == pytest.approx([24, 38.4, 61.3, 98, 156.4, 249.6], rel=0.02)
+    small = [side for level in anchors_for(640, 3) for side in level]
+    assert small[0] == 8
+    assert small[-1] == pytest.approx(499.2)
+    assert small == sorted(small)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"architecture": "yolo"},
+        {"anchors": ((24,), (64,))},
+        {"anchors": ((24, 40), (64,), (160, 250))},
+        {"anchors": ((24, 40), (64, -1), (160, 250))},
+        {"anchors": "abc"},
+        {"anchors": ((), (), ())},
+        {"channels": 0},
+        {"channels": True},
+        {"hidden": 10**9},
+        {"extra": 1},
+    ],
+)
+def test_shapes_that_can_not_be(values: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="detector"):
+        DetectorShape.from_dict({**DetectorShape().to_dict(), **values})
+
+
+@pytest.mark.parametrize("size", [0, 31, 100, 4096, True, "320", 320.0])
+def test_input_sizes_that_can_not_be(size: object) -> None:
+    with pytest.raises(InputError, match="input_size="):
+        check_input_size(size)
+    check_input_size(None)
+    check_input_size(416)
+
+
+def test_every_coco_detector_is_torchvisions() -> None:
+    from torchvision.models import get_model_weights
+
+    for name, facts in COCO_DETECTORS.items():
+        meta = get_model_weights(name).DEFAULT.meta
+        assert facts.box_ap == meta["_metrics"]["COCO-val2017"]["box_map"]
+        assert facts.parameters == pytest.approx(meta["num_params"] / 1e6, abs=0.05)
+        assert facts.megabytes == pytest.approx(meta["_file_size"], abs=0.1)
+
+
+def test_folded_batch_norms_change_nothing() -> None:
+    plain = timm.create_model(FACTS.architecture, features_only=True, out_indices=(-3, -2, -1)).eval()
+    plain.load_state_dict({key: value for key, value in imagenet_weights().items() if key in plain.state_dict()})
+    folded = pretrained_detector(SHAPE, 1, PACKAGED, seed=0).network.backbone.body.eval()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    images = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        for first, second in zip(plain(images), folded(images), strict=True):
+            torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-3)
+
+
+# -- files -----------------------------------------------------------------------------------------------
+def test_a_detector_that_was_saved_comes_back_equal(tmp_path: Path, network: ImageDetector) -> None:
+    save_artifact(tmp_path, network, config())
+    loaded, told = load_artifact(tmp_path)
+    assert isinstance(loaded, ImageDetector)
+    assert told == config()
+    assert not loaded.training
+    canvas = to_canvas(gradient(), 96, told.fill)
+    [first], [second] = find(network, [canvas]), find(loaded, [canvas])
+    assert np.array_equal(first.boxes, second.boxes)
+    assert np.array_equal(first.confidences, second.confidences)
+    update_config(tmp_path, config(thresholds={"pear": 0.25}))
+    assert load_config(tmp_path).threshold_of("pear") == 0.25
+    with pytest.raises(InputError, match="detector"):
+        update_config(tmp_path, config(detector=DetectorShape()))
+
+
+def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:
+    save_artifact(tmp_path, build_detector(SHAPE, 1, PACKAGED), config(labels=("one",), colours=("#112233",)))
+    assert load_config(tmp_path).labels == ("one",)
+
+
+def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDetector) -> None:
+    with pytest.raises(InputError, match="2 outputs, its config 3 labels"):
+        save_artifact(tmp_path, network, config(labels=("a", "b", "c"), colours=("#112233",) * 3))
+    with pytest.raises(InputError, match="built from"):
+        save_artifact(tmp_path, network, config(detector=DetectorShape()))
+    for changed in ({"detector": None}, {"kind": "single-label"}, {"detector": {"architecture": OWN}}):
+        with pytest.raises(InputError, match="detector"):
+            config(**changed)
+    name = "ssdlite320_mobilenet_v3_large"
+    with pytest.raises(InputError, match="backbone"):
+        config(detector=DetectorShape(name))
+    assert config(detector=DetectorShape(name), backbone=name).backbone == name
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "doesn't fit kind"),
+        ({"architecture": "../evil"}, "must have the keys"),
+        ({**SHAPE.to_dict(), "architecture": "../evil"}, "not known"),
+        ({**SHAPE.to_dict(), "channels": 16}, "wrong shapes"),
+    ],
+)
+def test_a_damaged_shape_in_a_config(tmp_path: Path, network: ImageDetector, value: object, words: str) -> None:
+    save_artifact(tmp_path, network, config())
+    content = json.loads((tmp_path / CONFIG).read_text())
+    (tmp_path / CONFIG).write_text(json.dumps({**content, "detector": value}))
+    with pytest.raises(ArtifactError, match=words):
+        load_artifact(tmp_path)
+
+
+def test_classifiers_of_the_first_release_are_still_read(tmp_path: Path) -> None:
+    classifier = config(kind="single-label", detector=None)
+    (tmp_path / CONFIG).write_text(json.dumps(_as_first_release(classifier)))
+    assert load_config(tmp_path) == classifier
+    update_config(tmp_path, replace(classifier, thresholds={"pear": 0.75}))
+    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == FORMAT_VERSION
+    assert load_config(tmp_path).threshold_of("pear") == 0.75
+
+
+def _as_first_release(whole: ModelConfig) -> dict[str, object]:
+    content = {key: value for key, value in vars(whole).items() if key != "detector"}
+    return {**content, "format_version": 1}
+
+
+# -- asking ----------------------------------------------------------------------------------------------
+def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageDetector) -> None:
+    save_artifact(tmp_path, network, config())
+    predictor = Predictor(tmp_path)
+    with pytest.raises(ModelError, match="isn't running"):
+        predictor.boxes([gradient()])
+    predictor.start("cpu")
+    image = gradient(300, 200)
+    [found, again] = predictor.boxes([image, to_canvas(image, 96, predictor.config.fill)])
+    assert np.array_equal(found.boxes, again.boxes)
+    assert found.boxes[:, 2].max() > 96  # in pixels of the image
+    assert predictor.boxes([]) == []
+    assert len(predictor.boxes([image] * 5)) == 5
+    with pytest.raises(ModelError, match=r"detector; ask it with boxes\(\)"):
+        predictor.probabilities([image])
+    predictor.stop()
+    with pytest.raises(ModelError, match="isn't running"):
+        predictor.boxes([image])

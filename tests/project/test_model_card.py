@@ -1,0 +1,339 @@
+"""A version's card: what it says, that nobody's names become markup, and that the same version has the same card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import mistune
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import InputError, ModelNotReadyError
+from customlabels_nb.evaluation import evaluate
+from customlabels_nb.model import Model
+from customlabels_nb.model_card.document import Code, Heading, Items, Table, Text, to_html, to_markdown
+from customlabels_nb.model_card.facts import CardFacts
+from customlabels_nb.model_card.limits import limits_of
+from customlabels_nb.model_card.sections import sections
+from customlabels_nb.models.artifact import ModelConfig
+from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.store import VersionRecord
+from customlabels_nb.text import one_line
+from tests.project.conftest import draw
+
+HOSTILE = [
+    "<script>alert(1)</script>", "a|b", "`code` ``two``", "*bold* _it_ ~~no~~", "[x](javascript:alert(1))", "# head",
+    "1. one", "- item", "line\n\n# new | line", "$x^2$", "https://example.org www.example.org", "&lt;&amp;", "\\|\\",
+    "![](http://x/y.png)", "| --- | --- |", "<!-- -->", "</td></table>", "\u202egnp", '" onload="x', "```", "===",
+]  # fmt: skip
+
+
+class _Page(HTMLParser):
+    """The tags of a page, its links, and the text of each cell, item and paragraph."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+        self.within: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        if tag in ("td", "th", "li", "p", "h1", "h2", "h3", "h4"):
+            self.texts.append("")
+        self.within.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.within:
+            while self.within.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if self.texts and "style" not in self.within:
+            self.texts[-1] += data
+
+    @property
+    def said(self) -> list[str]:
+        return [" ".join(text.split()) for text in self.texts]
+
+
+def by_mistune(text: str) -> str:
+    return str(mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url", "math"])(text))
+
+
+def by_markdown_it(text: str) -> str:
+    return str(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
+
+
+def shown(text: str) -> str:
+    return " ".join(one_line(text).split())
+
+
+@pytest.mark.parametrize("render", [by_mistune, by_markdown_it, None])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_shown_as_they_are(name: str, render: Callable[[str], str] | None) -> None:
+    blocks = [Heading(name, 1), Text(name), Items((name, "b")), Table((name, "b"), ((name, "2"), ("c", name)))]
+    page = _Page(to_html(blocks) if render is None else render(to_markdown(blocks)))
+    assert page.tags <= {
+        "h1", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "div", "style", "bdi",
+    }  # fmt: skip
+    wanted = [name, name, name, "b", name, "b", name, "2", "c", name]
+    assert [text for text in page.said if text] == [shown(text) for text in wanted]
+
+
+@given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(shown))
+def test_any_text_comes_through_a_cell_and_a_paragraph(name: str) -> None:
+    blocks = [Text(name), Table((name, "b"), ((name, name),))]
+    page = _Page(by_mistune(to_markdown(blocks)))
+    assert page.tags <= {"p", "table", "thead", "tbody", "tr", "th", "td"}
+    assert [text for text in page.said if text] == [shown(text) for text in (name, name, "b", name, name)]
+
+
+def test_a_program_never_ends_its_fence() -> None:
+    rendered = by_mistune(to_markdown([Code("a = '''```\n````'''"), Text("after")]))
+    assert "<p>after</p>" in rendered
+    assert "````" in _Page(rendered.replace("<pre>", "<p>")).said[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Three labels with hostile names, some wrong in test; tests that change something take a copy."""
+    folder = tmp_path_factory.mktemp("carded")
+    project = create_project("shapes", folder)
+    for kind, name in enumerate(("<b>disc</b>", "str|pes", "triangle")):
+        for seed in range(9):
+            # two of the three discs in test are stripes
+            wrong = kind == 0 and seed > 6
+            draw(folder / "pictures" / f"{kind}-{seed}.png", 1 if wrong else kind, seed + 20 * wrong)
+        pictures = sorted((folder / "pictures").glob(f"{kind}-*.png"))
+        project.add_images(pictures[:6], label=name, progress=False)
+        project.add_images(pictures[6:], label=name, split="test", progress=False)
+    project.train("v1", tags={"description": "Made | for <tests>"}, progress=False)
+    project.close()
+    return project
+
+
+@pytest.fixture
+def project(trained: Project, tmp_path: Path) -> Project:
+    shutil.copytree(trained.root, tmp_path / "shapes")
+    return load_project(tmp_path / "shapes")
+
+
+@pytest.fixture
+def model(project: Project) -> Model:
+    return project.model("v1")
+
+
+def test_training_leaves_a_card_that_stays_the_same(project: Project, model: Model) -> None:
+    kept = (model.folder / "card.md").read_text("utf-8")
+    assert model.card.text == kept
+    with model.started():
+        assert model.card.text == kept
+    project.labels.rename("triangle", "delta")
+    project.update("test", project.test_set.relabel("str|pes"))
+    model.publish("best")
+    assert load_project(project.root).model("v1").card.text == kept
+    assert str(project.root.parent) not in kept
+    assert str(project.train_set.images["image"].iloc[0]) not in kept
+    assert repr(model.card) == str(model.card) == kept
+
+
+def test_it_says_what_the_version_is_and_can_do(model: Model) -> None:
+    said = _Page(by_mistune(model.card.text)).said
+    text = "\n".join(said)
+    assert said[0] == "v1"
+    assert "Made | for <tests>" in said
+    assert "A classifier: it gives an image one of its labels (each labelled training image has exactly one)." in text
+    assert {"<b>disc</b>", "str|pes", "triangle"} <= set(said)
+    assert {"18 as files outside the project's folder", "9 as files outside the project's folder"} <= set(said)
+    assert "efficientnet_lite0 (Apache-2.0, 3.4 million parameters)" in text
+    assert f"{datetime.now(UTC):%Y}" in text
+    figures = model.evaluate().summary.set_index("figure")
+    assert f"{figures.at['f1', 'value']:.3f}" in said
+    assert f"{figures.at['f1', 'low']:.3f} to {figures.at['f1', 'high']:.3f}" in said
+    row = said[said.index("F1") - 1 :]
+    assert row[:7] == ["label", "F1", "precision", "recall", "threshold", "test images", "training images"]
+    assert "Of 3 test images of <b>disc</b>, 2 are taken for str|pes." in said
+    assert any(sentence.startswith("Thresholds were chosen on this very test set") for sentence in said)
+    assert any(sentence.startswith("The figures rest on 9 test images") for sentence in said)
+    assert "Fewer than 10 training images: <b>disc</b> (6), str|pes (6), triangle (6)." in said
+    assert "torch " in text
+    shown_in_a_notebook = _Page(model.card._repr_html_())
+    assert not shown_in_a_notebook.tags & {"script", "img", "b"}
+    assert set(shown_in_a_notebook.said) >= {sentence for sentence in said if sentence.startswith("Of 3 test")}
+
+
+def test_what_is_set_by_hand_is_said_and_used(model: Model) -> None:
+    before = model.card.text
+    model.set_thresholds({"triangle": 1.0})
+    text = (model.folder / "card.md").read_text("utf-8")
+    assert text == model.card.text != before
+    assert "Set by hand, not where F1 is highest: the threshold of triangle." in text
+    assert "nothing reaches the threshold of triangle" in text.lower()
+    model.set_thresholds(None)
+    assert model.card.text == before
+
+
+def test_versions_of_early_releases_have_cards(model: Model) -> None:
+    whole = model.card.text
+    (model.folder / "environment.json").unlink()
+    config = json.loads((model.folder / "config.json").read_text())
+    (model.folder / "config.json").write_text(json.dumps({**config, "training": {}, "thresholds": {}}))
+    assert "Python" not in model.card.text
+    (model.folder / "predictions.npz").write_bytes(b"no zip")
+    without = model.card.text
+    assert "Limits" in without
+    assert "What it said of its test images was not kept" in without
+    assert f"{model.record.metrics['f1']:.3f}" in without
+    (model.folder / "images.json").write_text("[]")
+    (model.folder / "train.manifest").unlink()
+    model._store.update_version("v1", metrics={}, statistics={}, config={}, kind=None)
+    bare = model.card.text
+    assert "No figures were kept." in bare
+    assert "not kept" in bare
+    assert bare.count("\n## ") == whole.count("\n## ")
+
+
+def test_a_card_is_written_where_one_wants_it(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "cards").mkdir()
+    assert model.card.to(tmp_path / "cards") == tmp_path / "cards" / "card.md"
+    assert (tmp_path / "cards" / "card.md").read_text("utf-8") == model.card.text
+    page = model.card.to(str(tmp_path / "page.html")).read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    with pytest.raises(InputError, match="can't be written"):
+        model.card.to(tmp_path / "nowhere" / "card.md")
+    model._store.update_version("v1", status="TRAINING_FAILED", status_message="It failed.")
+    with pytest.raises(ModelNotReadyError, match="It failed"):
+        model.card  # noqa: B018
+
+
+def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: Model) -> None:
+    model.describe("  For the <b>line</b>\nin hall 2 ")
+    assert model.description == "For the <b>line</b>\nin hall 2"
+    assert repr(model) == (
+        "Model('v1', TRAINING_COMPLETED: The model is ready to run. 'For the <b>line</b> in hall 2')"
+    )
+    assert "<b>line" not in model._repr_html_()
+    model.tag(stage="test")
+    row = project.versions.iloc[0]
+    assert (row["description"], row["tags"], row["kind"]) == (model.description, {"stage": "test"}, "single-label")
+    assert list(project.versions.columns) == [
+        "name", "created", "kind", "f1", "status", "message", "description", "alias", "tags",
+    ]  # fmt: skip
+    assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
+    model.tag(description="Other")
+    assert "Other" in (model.folder / "card.md").read_text("utf-8")
+    model.describe("")
+    assert project.versions["description"].tolist() == [""]
+    assert model.record.tags == {"stage": "test"}
+    assert "Other" not in (model.folder / "card.md").read_text("utf-8")
+    for text in (None, 3, "x" * 2001, "a\0b", "\ud800"):
+        with pytest.raises(InputError, match="can't describe"):
+            model.describe(text)  # type: ignore[arg-type]
+    assert project.history["what"].iloc[0] == "describe version"
+
+
+# -- kinds that a quick training doesn't make -------------------------------------------------------------
+def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
+    labels = sorted(set(train.annotations["label"]))
+    detector = kind in ("detection", "brands")
+    config = ModelConfig(
+        kind="detection" if detector else kind,
+        labels=tuple(labels),
+        colours=("#112233",) * len(labels),
+        backbone="efficientnet_lite0",
+        input_size=320,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        thresholds=dict.fromkeys(labels, 0.5),
+        training=training,
+        detector=DetectorShape() if detector else None,
+    )
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    record = VersionRecord("v", "TRAINING_COMPLETED", "", "versions/v", now, now, kind=kind)
+    found = evaluate(test.annotations, predictions, test.images, task=config.kind, thresholds=0.5)
+    return CardFacts("p", record, config, {}, train, test, found, ())
+
+
+def boxes(rows: list[tuple[str, str, float]], name: str) -> Dataset:
+    """Square boxes of a side, each image 100 × 100."""
+    table = pd.DataFrame(rows, columns=["image", "label", "width"])
+    table = table.assign(left=1.0, top=1.0, height=table["width"])
+    table.loc[table.duplicated("image"), "left"] = 60.0
+    images = pd.DataFrame({"image": table["image"].unique(), "width": 100, "height": 100, "status": "labelled"})
+    return Dataset(images, table, name=name)
+
+
+def test_a_detector_says_which_sizes_it_saw_and_what_it_misses() -> None:
+    train = boxes([(f"{i}.png", "ab"[i % 2], float(side)) for i, side in enumerate(range(10, 50))], "train")
+    test = boxes([(f"t{i}.png", "ab"[i % 2], 30.0) for i in range(8)], "test")
+    said = test.annotations.assign(confidence=0.9)
+    said = said[~said["image"].isin(["t0.png", "t2.png"])]  # two of a are missed
+    said.loc[said["image"] == "t1.png", "label"] = "a"  # one b is taken for a
+    said = pd.concat([said, said[said["image"] == "t3.png"].assign(left=65.0)])  # b where nothing is
+    facts = facts_of(
+        "detection", train, test, said, steps=90, planned_steps=100, best_step=80, seconds=3.0, notes=["N"]
+    )
+    found = limits_of(facts)
+    assert "Of 4 boxes of a, 2 are missed." in found
+    assert "Of 4 boxes of b, 1 is taken for a." in found
+    assert "It finds b once where there is none." in found
+    assert any("9 in 10 training boxes is between 12% and 47% of their image's" in sentence for sentence in found)
+    assert "No training image has more than 1 box." in found
+    assert any(sentence.startswith("Every training image shows something") for sentence in found)
+    text = to_markdown(sections(facts))
+    assert "A detector: it finds things of its labels" in text
+    assert "| steps | 90 of 100 planned, the best after 80 |" in text
+    assert "a two-stage detector on the backbone" in text
+    assert "\n- N\n" in text
+    assert "its box in pixels" in text
+    assert "COCO mAP" in text
+
+
+def test_boxes_that_will_be_missed_and_equal_pictures_are_warned_of() -> None:
+    train = boxes([(f"{i}.png", "a", 2.0 if i < 3 else 40.0) for i in range(12)], "train")
+    test = boxes([(f"t{i}.png", "a", 40.0) for i in range(3)], "test")
+    equal = [Dataset(own.images.assign(sha256="ab" * 32), own.annotations, name=own.name) for own in (train, test)]
+    facts = facts_of("detection", *equal, test.annotations.assign(confidence=1.0))
+    assert any(sentence.startswith("3 boxes smaller than") for sentence in facts.warnings)
+    assert "1 picture is in the training and in the test set." in facts.warnings
+    assert not any(name in " ".join(facts.warnings) for name in train.images["image"])
+
+
+def test_several_labels_an_image_are_no_confusion() -> None:
+    images = [f"{i}.png" for i in range(6)]
+    truth = pd.DataFrame([(name, label) for name in images for label in "ab"], columns=["image", "label"])
+    said = truth.assign(confidence=np.where((truth["label"] == "b") & (truth["image"] == "0.png"), 0.1, 0.9))
+    dataset = Dataset(pd.DataFrame({"image": images, "status": "labelled"}), truth, name="train")
+    facts = facts_of("multi-label", dataset, dataset, said)
+    found = limits_of(facts)
+    assert "b is missed on 1 of the 6 test images that have it." in found
+    assert not any("taken for" in sentence for sentence in found)
+
+
+def test_brands_say_that_they_learnt_from_logos() -> None:
+    logos = Dataset(
+        pd.DataFrame({"image": ["a.png", "b.png"], "status": "labelled"}),
+        pd.DataFrame({"image": ["a.png", "b.png"], "label": ["a", "b"]}),
+        name="train",
+    )
+    test = boxes([("t0.png", "a", 30.0), ("t1.png", "b", 30.0)], "test")
+    facts = facts_of("brands", logos, test, test.annotations.assign(confidence=1.0))
+    assert any("pictures of the logos were pasted" in sentence for sentence in limits_of(facts))
+    assert facts.reason.startswith("the training images have no boxes")
+    assert "A detector of brands" in to_markdown(sections(facts))

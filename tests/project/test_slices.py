@@ -1,0 +1,34 @@
+"""The figures of a version by columns and tags of its test images, and with honest thresholds."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from customlabels_nb.project import Project
+
+
+def test_by_the_columns_and_tags_that_the_test_images_have_now(project: Project) -> None:
+    project.distribute(test_fraction=0.4)
+    model = project.train(progress=False)
+    before = model.evaluate()
+    test, columns = project.test_set, ["camera", "tags"]
+    count = len(test.images)
+    camera = ["left"] * (count // 2) + ["right"] * (count - count // 2)
+    images = test.images.assign(camera=camera, tags=[["dark"] if i % 3 == 0 else [] for i in range(count)])
+    project.update("test", type(test)(images, test.annotations, name="test", root=test.root))
+
+    report = model.evaluate()
+    assert report.by("camera")["slice"].tolist() == ["left", "right"]
+    assert report.by("camera")["test_images"].sum() == count
+    assert report.by("tags")["slice"].tolist() == ["dark", "(none)"]
+    kept = report.evaluation.images.set_index("image")[columns]
+    now = project.test_set.images.set_index("image")[columns]
+    pd.testing.assert_frame_equal(kept.sort_index(), now.sort_index())
+    pd.testing.assert_frame_equal(report.per_label, before.per_label)
+
+
+def test_honest_thresholds_on_request(project: Project) -> None:
+    project.distribute(test_fraction=0.4)
+    report = project.train(progress=False).evaluate(thresholds="cross-validated")
+    assert any("honest" in note for note in report.notes)
+    assert len(report.evaluation.applied.folds) == 5

@@ -1,0 +1,193 @@
+"""Training each kind of model in a project, from labels to an evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+from safetensors.numpy import load_file
+
+from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, WeightsUnavailableError
+from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project
+
+#: So that a detector's steps take a fraction of a second.
+TINY = {"steps": 2, "input_size": 64, "progress": False}
+
+
+def scene(path: Path, seed: int, shapes: str) -> list[dict[str, object]]:
+    """A picture with a red square or a blue disc for each letter of ``shapes``; its boxes."""
+    rng = np.random.default_rng(seed)
+    picture = Image.fromarray(rng.integers(222, 234, (96, 96, 3)).astype(np.uint8))
+    pen, boxes = ImageDraw.Draw(picture), []
+    for place, letter in enumerate(shapes):
+        x, y, side = 6 + 44 * (place % 2) + int(rng.integers(6)), 8 + 44 * (place // 2), 30 + int(rng.integers(6))
+        label = "square" if letter == "s" else "disc"
+        if letter == "s":
+            pen.rectangle((x, y, x + side - 1, y + side - 1), fill=(200, 30, 40))
+        else:
+            pen.ellipse((x, y, x + side - 1, y + side - 1), fill=(20, 60, 190))
+        boxes.append({"image": str(path), "label": label, "left": x, "top": y, "width": side, "height": side})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+    return boxes
+
+
+@pytest.fixture
+def boxed(tmp_path: Path) -> Project:
+    """Ten pictures of squares and discs with boxes in train, four in test; one of each shows nothing."""
+    project = create_project("boxed", tmp_path)
+    for split, kinds in (
+        ("train", ["s", "d", "sd", "ds", "ss", "", "dd", "sds", "d", "s"]),
+        ("test", ["s", "d", "sd", ""]),
+    ):
+        folder = tmp_path / split
+        rows = [row for i, kind in enumerate(kinds) for row in scene(folder / f"{i}.png", 100 * len(split) + i, kind)]
+        project.add_images(folder, split=split, progress=False)
+        names = {Path(name).name: name for name in project._store.images(split)["image"]}
+        marks = pd.DataFrame(rows)
+        marks["image"] = marks["image"].map(lambda name, names=names: names[Path(str(name)).name])
+        project.update(split, marks)
+        bare = [name for name in names.values() if name not in set(marks["image"])]
+        own = project.train_set if split == "train" else project.test_set
+        project.update(split, own.with_status("labelled", lambda images, bare=bare: images["image"].isin(bare)))
+    return project
+
+
+def heard() -> tuple[Events, list[str]]:
+    """Events, and the sentences that are said in them."""
+    events, said = Events(), []
+    events.subscribe(lambda event: said.append(event.text) if isinstance(event, Message) else None)
+    return events, said
+
+
+@pytest.mark.slow
+def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
+    events, said = heard()
+    model = boxed.train("one", events=events, **TINY)
+    assert "Training a detector: the test images have boxes." in said
+    record = model.record
+    assert (record.status, record.kind) == ("TRAINING_COMPLETED", "detection")
+    assert record.statistics["training_images"] == 10
+    assert record.statistics["test_images"] == 4
+    report = model.evaluate()
+    assert report.evaluation.task == "detection"
+    assert set(report.per_label["label"]) == {"square", "disc"}
+    assert record.metrics["coco_map"] == pytest.approx(report.evaluation.figure("coco_map"))
+    assert json.loads((model.folder / "config.json").read_text())["training"]["steps"] == 2
+    names = {path.name for path in model.folder.rglob("*")}
+    assert "checkpoints" not in names
+    assert f"EvaluationResultSummary-boxed-{model.name}.json" in names
+    again = boxed.train("two", **TINY)  # a part of a box more or less is no other model
+    weights = [load_file(version.folder / "model.safetensors") for version in (model, again)]
+    assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@pytest.mark.slow
+def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> None:
+    options = {**TINY, "steps": 6}
+    whole = boxed.train("whole", **options)
+    events = Events()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "training" and event.done == 3:
+            events.cancel()
+
+    events.subscribe(stop)
+    with pytest.raises(Cancelled):
+        boxed.train("stopped", events=events, **options)
+    stopped = boxed.model("stopped")
+    assert stopped.status == "TRAINING_FAILED"
+    assert "Stopped by you after epoch" in stopped.status_message
+    assert "resume() goes on" in stopped.status_message
+    stopped.resume(progress=False)
+    weights = [load_file(version.folder / "model.safetensors") for version in (whole, stopped)]
+    assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_several_labels_an_image(tmp_path: Path) -> None:
+    project = create_project("several", tmp_path)
+    kinds = ["s", "d", "sd", "ss", "ds", "dd", "s", "d", "sd", ""] * 2
+    for i, kind in enumerate(kinds):
+        scene(tmp_path / "photos" / f"{i:02}.png", i, kind)
+    project.add_images(tmp_path / "photos", progress=False)
+    images = project.train_set.images["image"].tolist()
+    rows = [(image, label) for image, kind in zip(images, kinds, strict=True)
+            for label in sorted({"square" if letter == "s" else "disc" for letter in kind})]  # fmt: skip
+    project.update("train", pd.DataFrame(rows, columns=["image", "label"]))
+    bare = [image for image, kind in zip(images, kinds, strict=True) if not kind]
+    project.update("train", project.train_set.with_status("labelled", lambda frame: frame["image"].isin(bare)))
+    model = project.train(progress=False)
+    assert model.record.kind == "multi-label"
+    assert model.evaluate().evaluation.task == "multi-label"
+    assert model.record.metrics["f1"] > 0.9
+    with model.started():
+        found = model.detect(tmp_path / "photos" / "02.png").table
+        assert set(found["label"]) == {"square", "disc"}
+        assert found["confidence"].sum() > 1
+        nothing = model.detect(tmp_path / "photos" / "09.png", threshold=0.5).table
+    assert nothing.empty
+
+
+@pytest.mark.slow
+def test_brands_from_logos_alone(tmp_path: Path) -> None:
+    project = create_project("brands", tmp_path)
+    for name, letter in (("square", "s"), ("disc", "d")):
+        scene(tmp_path / "logos" / f"{name}.png", 1, letter)
+        project.add_images([tmp_path / "logos" / f"{name}.png"], label=name, progress=False)
+    rows = [row for i in range(3) for row in scene(tmp_path / "scenes" / f"{i}.png", i, "sd")]
+    project.add_images(tmp_path / "scenes", split="test", progress=False)
+    marks = pd.DataFrame(rows)
+    names = {Path(name).name: name for name in project.test_set.images["image"]}
+    marks["image"] = marks["image"].map(lambda name: names[Path(str(name)).name])
+    project.update("test", marks)
+    events, said = heard()
+    model = project.train(events=events, **TINY)
+    assert any("a detector of brands from pictures of their logos" in sentence for sentence in said)
+    assert model.record.kind == "brands"
+    assert model.evaluate().evaluation.task == "detection"
+    assert len(model.evaluate().evaluation.images) == 3
+
+
+def test_beginning_from_a_former_version(project: Project) -> None:
+    project.train("first", progress=False)
+    events, said = heard()
+    project.train("second", base="latest", progress=False, events=events)
+    assert any("'first' has the same frozen backbone" in sentence for sentence in said)
+    assert project.model("second").record.config["base"] == "first"
+    with pytest.raises(ModelNotFoundError):
+        project.train(base="never", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"kind": "boxes"}, "kind='boxes'"),
+        ({"budget": "soon"}, "budget='soon'"),
+        ({"budget": "90s", "steps": 4}, "give one of them"),
+        ({"steps": 0}, "steps=0"),
+        ({"detector": "yolo"}, "detector='yolo'"),
+        ({"input_size": 100}, "input_size=100"),
+        ({"backbone": "resnet"}, "backbone='resnet'"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(project: Project, given: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        project.train(progress=False, **given)
+    assert project.versions.empty
+    assert len(project.test_set) == 0
+
+
+def test_weights_that_can_not_be_had_are_told_before_the_training(
+    boxed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(boxed.root / "nothing"))
+    with pytest.raises(WeightsUnavailableError, match="needs no network"):
+        boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)
+    assert boxed.versions.empty

@@ -1,0 +1,58 @@
+"""Two versions of a project beside each other, and advice on one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.errors import InputError, ModelNotFoundError
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project
+from tests.project.conftest import draw
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
+    """A project with two versions; the second saw wrong labels, and was tested on one image more."""
+    folder = tmp_path_factory.mktemp("versions")
+    made = create_project("shapes", folder)
+    made.add_images(shapes, auto_label=True, progress=False)
+    made.distribute(test_fraction=0.25)
+    made.train("v1", progress=False)
+    made.update("train", made.train_set.relabel({"disc": "stripes", "stripes": "disc"}), note="mixed up")
+    draw(folder / "more" / "disc.png", 0, 99)
+    made.add_images(folder / "more", split="test", label="disc", progress=False)
+    made.train("v2", progress=False)
+    return made
+
+
+def test_versions_are_compared_on_what_they_kept(project: Project) -> None:
+    found = project.compare("v1", "v2", common=True)
+    assert found.names == ("v1", "v2")
+    assert found.test_images == 6
+    assert found.figure("f1")["before"] == project.model("v1").evaluate().evaluation.figure("f1")
+    assert found.figure("accuracy")["delta"] < -0.3
+    assert set(found.broken["label"]) == {"disc", "stripes"}
+    assert found.fixed.empty
+    assert "F1 falls from" in repr(found)
+    assert set(found.broken["image"]) <= set(project.model("v1").evaluate().per_image["image"])
+
+
+def test_other_test_images_are_refused_by_name(project: Project) -> None:
+    with pytest.raises(InputError, match=r"1 only after \('.*disc\.png'\)\. common=True compares the 6"):
+        project.compare("v1")
+    with pytest.raises(ModelNotFoundError):
+        project.compare("v0", "v1")
+
+
+def test_advice_on_a_version_has_its_pictures_and_training_images(project: Project) -> None:
+    report = project.model("v2").evaluate()
+    advice = report.advice
+    (item,) = advice.about("confusion")[:1]
+    assert set(item.labels) == {"disc", "stripes"}
+    assert "data:image/jpeg;base64," in advice._repr_html_()
+    assert 'project.label("test")' in item.call
+    rare = report.advise().about("rare")
+    assert {label for one in rare for label in one.labels} <= {"disc", "stripes", "triangle"}
+    assert any("has only 6 training images" in one.text for one in rare)

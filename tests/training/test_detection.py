@@ -1,0 +1,254 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
+from customlabels_nb.evaluation.boxes import make_boxes
+from customlabels_nb.events import Event, Events, Message, Metrics, Progress, Samples
+from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
+from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.detector_building import pretrained_detector
+from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.training.boxes_data import Example
+from customlabels_nb.training.budget import Budget
+from customlabels_nb.training.detection import TrainedDetector, predict_boxes, train_detector
+from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
+from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
+from customlabels_nb.training.sources import Scene
+from tests.training.drawn import drawn_squares
+
+LABELS = ["red", "blue"]
+
+
+def options(steps: int = 4, **changed: Any) -> DetectionOptions:
+    return replace(DetectionOptions(Budget(steps=steps), device="cpu", input_size=64, batch=2), **changed)
+
+
+def heard(events: Events) -> list[Event]:
+    found: list[Event] = []
+    events.subscribe(found.append)
+    return found
+
+
+def same(first: TrainedDetector, second: TrainedDetector) -> bool:
+    a, b = first.network.state_dict(), second.network.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks of this size are quicker on one thread, all the more beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
+    return drawn_squares(tmp_path_factory.mktemp("squares"), 6)
+
+
+@pytest.fixture(scope="module")
+def trained(squares: list[Example]) -> TrainedDetector:
+    return train_detector(squares, LABELS, options(), Events())
+
+
+def test_stopped_and_resumed_it_is_the_training_that_was_not(
+    squares: list[Example], trained: TrainedDetector, tmp_path: Path
+) -> None:
+    events = Events()
+    events.subscribe(lambda event: events.cancel() if event == Progress("training", 1, 4, "steps") else None)
+    with pytest.raises(Cancelled):
+        train_detector(squares, LABELS, options(), events, checkpoints=tmp_path)
+    again, told = Events(), []
+    again.subscribe(told.append)
+    resumed = train_detector(squares, LABELS, options(), again, checkpoints=tmp_path)
+    assert [e.done for e in told if isinstance(e, Progress) and e.phase == "training"] == [3, 4]
+    assert same(resumed, trained)
+
+
+def test_another_seed_gives_another_detector(squares: list[Example], trained: TrainedDetector) -> None:
+    assert not same(train_detector(squares, LABELS, options(1, seed=1), Events()), trained)
+
+
+def test_what_is_known_of_a_training(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
+    facts = trained.facts
+    assert (facts["steps"], facts["planned_steps"], facts["input_size"], facts["images"]) == (4, 4, 64, 6)
+    assert [entry["step"] for entry in facts["history"]] == [4]
+    assert trained.issues == []
+    config = ModelConfig(
+        "detection", tuple(LABELS), ("#ff0000", "#0000ff"), PACKAGED, trained.input_size,
+        trained.mean, trained.std, training=facts, detector=trained.shape,
+    )  # fmt: skip
+    save_artifact(tmp_path, trained.network, config)
+    loaded, _ = load_artifact(tmp_path)
+    images = [example.image for example in squares]
+    first = predict_boxes(trained, images, LABELS, root=None, events=Events())[0]
+    second = predict_boxes(replace(trained, network=loaded), images, LABELS, root=None, events=Events())[0]
+    assert first.equals(second)
+
+
+def test_predictions_skip_what_can_not_be_read(trained: TrainedDetector, squares: list[Example]) -> None:
+    events = Events()
+    told = heard(events)
+    table, readable, issues = predict_boxes(trained, [squares[0].image, "gone.png"], LABELS, root=None, events=events)
+    assert readable == [squares[0].image]
+    assert [(issue.code, issue.where) for issue in issues] == [("IMAGE_NOT_FOUND", "gone.png")]
+    assert set(table["image"]) <= set(readable)
+    assert told[-1] == Progress("detecting", 2, 2)
+
+
+def test_an_image_that_vanishes_during_the_training_is_skipped_and_said(tmp_path: Path) -> None:
+    examples = drawn_squares(tmp_path, 4)
+    events = Events()
+    events.subscribe(lambda e: Path(examples[2].image).unlink() if e == Progress("training", 1, 3, "steps") else None)
+    found = train_detector(examples, LABELS, options(3, cache_bytes=0), events)
+    assert found.state.step == 3
+    assert [(issue.code, issue.where) for issue in found.issues] == [("IMAGE_NOT_FOUND", examples[2].image)]
+
+
+def test_nothing_to_learn_from(squares: list[Example], tmp_path: Path) -> None:
+    outside = [replace(example, boxes=example.boxes + 1000) for example in squares]
+    bare = [replace(example, boxes=np.empty((0, 4)), labels=np.empty(0)) for example in squares]
+    for examples, words in (([], "no training image"), (bare, "none of 6 images has any"), (outside, "outside")):
+        with pytest.raises(NotEnoughDataError, match=words):
+            train_detector(examples, LABELS, options(), Events())
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(NotEnoughDataError, match=r"broken\.png"):
+        train_detector([replace(squares[0], image=str(tmp_path / "broken.png"))], LABELS, options(), Events())
+    with pytest.raises(InputError, match="labels is empty"):
+        train_detector(squares, [], options(), Events())
+
+
+@pytest.mark.parametrize("changed", [{"detector": "yolo"}, {"input_size": 100}, {"batch": 0}, {"batch": True}])
+def test_options_that_can_not_be(changed: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(changed))):
+        options(**changed)
+
+
+def test_held_out_images_are_judged_and_the_best_state_is_kept(squares: list[Example], tmp_path: Path) -> None:
+    events = Events()
+    told = heard(events)
+    found = train_detector(squares[:4], LABELS, options(2), events, validation=squares[4:], checkpoints=tmp_path)
+    [metrics] = [event for event in told if isinstance(event, Metrics)]
+    assert found.facts["held_out"] == 2
+    assert found.facts["held_out_ap50"] == metrics.values["ap50"] == found.state.best
+    assert any(path.name.startswith("best-") for path in tmp_path.iterdir())
+    [shown] = [event for event in told if isinstance(event, Samples)]
+    assert [sample.image for sample in shown.samples] == [example.image for example in squares[4:]]
+    for sample, example in zip(shown.samples, squares[4:], strict=True):
+        assert [mark.box for mark in sample.true] == [tuple(box) for box in example.boxes.tolist()]
+
+
+def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:
+    many = [replace(squares[index % 6], sha256=str(index)) for index in range(HOLD_OUT_FROM)]
+    rare = [replace(squares[0], labels=np.array([2])) for _ in range(3)]
+    rest, held = _hold_out([*many, *rare], 3, seed=0)
+    assert len(held) == 30
+    assert len(rest) == HOLD_OUT_FROM + 3 - 30
+    assert sum(2 in example.labels for example in rest) == 3
+    assert [example.sha256 for example in held] == [example.sha256 for example in _hold_out([*many, *rare], 3, 0)[1]]
+
+
+def test_small_boxes_ask_for_a_larger_input_and_it_is_said(tmp_path: Path) -> None:
+    small = drawn_squares(tmp_path, 2, size=(640, 480), sides=(20, 22))
+    prepared = prepare(small, LABELS, options(input_size=None), Events(), None, None)
+    assert prepared.size > 320
+    assert any("each step takes" in note for note in prepared.notes)
+
+
+def make_learner(examples: Sequence[Example]) -> DetectionLearner:
+    chosen = options()
+    prepared = prepare(examples, LABELS, chosen, Events(), None, None)
+    network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, seed=0)
+    return DetectionLearner(network, prepared, LABELS, chosen, "cpu")
+
+
+def test_a_batch_depends_on_its_step_alone(squares: list[Example]) -> None:
+    learner, other = make_learner(squares), make_learner(squares)
+    wanted = learner.batch(7, 0.5)
+    for step in (3, 9, 7):
+        found = other.batch(step, 0.5)
+    for first, second in zip(wanted, found, strict=True):
+        assert np.array_equal(first.pixels, second.pixels)
+        assert np.array_equal(first.boxes, second.boxes)
+    assert not np.array_equal(learner.batch(8, 0.5)[0].pixels, wanted[0].pixels)
+
+
+def test_each_parameter_that_learns_has_its_rate(squares: list[Example]) -> None:
+    learner = make_learner(squares)
+    groups = learner.groups()
+    learning = [parameter for parameter in learner.network.parameters() if parameter.requires_grad]
+    assert sum(len(group["params"]) for group in groups) == len(learning)
+    assert {(group["lr"], group["weight_decay"]) for group in groups} == {
+        (1e-3, 0.02), (1e-3, 0.0), (1.5e-4, 0.02), (1.5e-4, 0.0),
+    }  # fmt: skip
+
+
+class Endless:
+    """Scenes that are made on the way."""
+
+    composed = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return 5
+
+    def load(self, index: int, epoch: int) -> Scene | None:
+        self.asked.append((index, epoch))
+        if index == 3:
+            return None
+        pixels = np.full((80, 100, 3), index * 10 + epoch, dtype=np.uint8)
+        return Scene(pixels, np.array([[20.0, 10, 40, 40]]), np.array([index % 2]))
+
+    def labels_of(self, index: int) -> np.ndarray:
+        return np.array([index % 2])
+
+
+def test_scenes_that_are_made_on_the_way() -> None:
+    source = Endless()
+    found = train_detector(source, LABELS, options(3), Events())
+    assert found.state.step == 3
+    assert {epoch for _, epoch in source.asked} == {0, 1}
+
+
+def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Example], trained: TrainedDetector) -> None:
+    for labels, words in ((LABELS, "AP50 on held-out images is"), (["other", "labels"], "knows none of the labels")):
+        events = Events()
+        told = heard(events)
+        train_detector(squares[:4], LABELS, options(1), events, validation=squares[4:], base=(trained.network, labels))
+        assert any(isinstance(e, Message) and "Not begun" in e.text and words in e.text for e in told)
+
+
+def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
+    one = Example("a", None, np.array([[0.0, 0, 10, 10]]), np.array([0]), np.array([[50.0, 50, 40, 40]]))
+    truth = truth_table(["a"], [one], LABELS)
+    rows = [("a", "red", 0.9, 55.0, 55.0, 20.0, 20.0), ("a", "red", 0.8, 0.0, 0.0, 10.0, 10.0)]
+    found = pd.DataFrame(rows, columns=["image", "label", "confidence", "left", "top", "width", "height"])
+    assert average_precision_50(make_boxes(truth, found, ["a"], labels=LABELS)) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: Path) -> None:
+    train, test = drawn_squares(tmp_path / "train", 16), drawn_squares(tmp_path / "test", 10, seed=1)
+    chosen = options(90, input_size=96, batch=4)
+    found = train_detector(train, LABELS, chosen, Events())
+    table, names, _ = predict_boxes(found, [example.image for example in test], LABELS, root=None, events=Events())
+    boxes = make_boxes(truth_table(names, test, LABELS), table, names, labels=LABELS)
+    assert average_precision_50(boxes) > 0.8
+    events = Events()
+    told = heard(events)
+    base = (found.network, LABELS)
+    again = train_detector(train, LABELS, replace(chosen, budget=Budget(steps=1)), events, validation=test, base=base)
+    assert any(isinstance(e, Message) and e.text.startswith("Begun from the former detector") for e in told)
+    assert again.state.best is not None
+    assert again.state.best > 0.8

@@ -1,0 +1,519 @@
+import json
+import math
+import resource
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
+from customlabels_nb.events import Event, Events, Message, Metrics, Progress
+from customlabels_nb.training import checkpoints
+from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.checkpoints import STATE, Checkpoints
+from customlabels_nb.training.loop import PROBE, LoopOptions, LoopState, rate, train
+
+BATCH = 8
+
+
+class Toy:
+    """Learns a plane from points that are drawn anew in each step, with noise from torch's own generator."""
+
+    def __init__(
+        self, *, validation: Sequence[float] = (), kill_at: int = -1, error: BaseException | None = None
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            self.network: nn.Module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
+        self.identity: dict[str, Any] = {"toy": 1}
+        self.validation, self.kill_at, self.error = list(validation), kill_at, error
+        self.sizes: list[int] = []
+        self.looks = 0
+
+    def groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.network.parameters()), "lr": 0.05}]
+
+    def batch(self, step: int, fraction: float) -> list[torch.Tensor]:
+        if step == self.kill_at and self.error is not None:
+            raise self.error
+        points = torch.Generator().manual_seed(step)
+        return list(torch.randn(BATCH, 3, generator=points) * (1 + fraction))
+
+    def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        self.sizes.append(len(items))
+        x = torch.stack(list(items))
+        noise = 0.1 * torch.randn(len(items), 1)
+        found = self.network(x)
+        return {"square": ((found - x.sum(dim=1, keepdim=True) - noise) ** 2).mean(), "size": 1e-3 * found.abs().mean()}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        assert not network.training
+        if not self.validation:
+            return {}
+        self.looks += 1
+        return {"ap50": self.validation[min(self.looks, len(self.validation)) - 1]}
+
+
+class Killed(BaseException):
+    """As if the process were gone: nobody is told."""
+
+
+def options(steps: int | None = 12, *, seconds: float | None = None, epoch: int = 4, seed: int = 0) -> LoopOptions:
+    return LoopOptions(Budget(seconds, steps), best_steps=40, epoch_steps=epoch, seed=seed)
+
+
+def weights(learner: Toy) -> list[torch.Tensor]:
+    return [value.clone() for value in learner.network.state_dict().values()]
+
+
+def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def trained(steps: int = 12, **how: Any) -> list[torch.Tensor]:
+    learner = Toy()
+    train(learner, options(steps, **how), Events(), None)
+    return weights(learner)
+
+
+def heard(events: Events) -> list[Event]:
+    found: list[Event] = []
+    events.subscribe(found.append)
+    return found
+
+
+def test_it_learns_and_tells() -> None:
+    learner, events = Toy(), Events()
+    told = heard(events)
+    state = train(learner, options(60, epoch=20), events, None)
+    metrics = [event for event in told if isinstance(event, Metrics)]
+    assert [event.step for event in metrics] == [20, 40, 60]
+    assert metrics[-1].values["loss"] < 0.3 * metrics[0].values["loss"]
+    assert metrics[0].values["loss"] == pytest.approx(metrics[0].values["square"] + metrics[0].values["size"])
+    assert [e.done for e in told if isinstance(e, Progress)] == list(range(1, 61))
+    assert (state.step, state.total, len(state.history)) == (60, 60, 3)
+    assert not learner.network.training
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_own_numbers_alone() -> None:
+    torch.manual_seed(1)
+    first = trained()
+    after = torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), after)
+    torch.manual_seed(2)
+    assert same(first, trained())
+    assert not same(first, trained(seed=1))
+
+
+@pytest.mark.parametrize("killed", range(13))
+def test_killed_at_any_step_and_resumed_it_is_the_training_that_was_not(tmp_path: Path, killed: int) -> None:
+    learner = Toy(kill_at=killed, error=Killed())
+    with pytest.raises(Killed) if killed < 12 else nullcontext():  # at 12 it is finished, and nothing is left to do
+        train(learner, options(), Events(), tmp_path / "kept")
+    again = Toy()
+    state = train(again, options(), Events(), tmp_path / "kept")
+    assert same(weights(again), trained())
+    assert [entry["step"] for entry in state.history] == [4, 8, 12]
+    lost = killed - 4 * (killed // 4)
+    assert len(again.sizes) == 12 - killed + lost  # no more than the epoch in progress
+
+
+@pytest.mark.parametrize("stopped", [0, 1, 5, 8, 11])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+def test_stopped_it_loses_nothing_and_says_where_it_was(tmp_path: Path, stopped: int, error: type) -> None:
+    learner = Toy(kill_at=stopped, error=error())
+    with pytest.raises(error, match=rf"Stopped by you after epoch {stopped // 4} of 3; resume\(\) goes on"):
+        train(learner, options(), Events(), tmp_path)
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert len(again.sizes) == 12 - stopped
+    assert same(weights(again), trained())
+
+
+def test_a_request_to_stop_is_heard_between_steps(tmp_path: Path) -> None:
+    events = Events()
+    events.subscribe(lambda event: events.cancel() if isinstance(event, Progress) and event.done == 6 else None)
+    with pytest.raises(Cancelled, match="after epoch 1 of 3"):
+        train(Toy(), options(), events, tmp_path)
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert same(weights(again), trained())
+
+
+def test_a_half_done_step_is_never_kept(tmp_path: Path) -> None:
+    learner, calls = Toy(), 0
+
+    def interrupt(*_: Any) -> None:  # the weights are changed, their average isn't yet
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+
+    hook = register_optimizer_step_post_hook(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(learner, options(), Events(), tmp_path)
+    finally:
+        hook.remove()
+    assert Checkpoints(tmp_path).load().facts["step"] == 4  # type: ignore[union-attr]
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert same(weights(again), trained())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_process_that_is_killed_leaves_what_it_had(tmp_path: Path) -> None:
+    program = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from pathlib import Path
+        from customlabels_nb.events import Events
+        from tests.training.test_loop import Toy, options, train
+        class Fatal(Toy):
+            def batch(self, step, fraction):
+                if step == 10:
+                    os.kill(os.getpid(), 9)
+                return super().batch(step, fraction)
+        train(Fatal(), options(), Events(), Path({str(tmp_path)!r}))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, timeout=300)
+    assert done.returncode == -9, done.stderr.decode()
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert len(again.sizes) == 4
+    assert same(weights(again), trained())
+
+
+# -- budgets ---------------------------------------------------------------------------------------------
+class Slow(Toy):
+    def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        time.sleep(0.01)
+        return super().losses(items)
+
+
+def test_a_budget_of_time_becomes_steps_that_repeat_exactly(tmp_path: Path) -> None:
+    learner, events = Slow(), Events()
+    told = heard(events)
+    started = time.perf_counter()
+    state = train(learner, options(None, seconds=1.0, epoch=10), events, tmp_path)
+    assert state.total is not None
+    assert PROBE < state.total <= 100
+    assert time.perf_counter() - started < 4.0  # on a busy machine, too
+    assert any(isinstance(event, Message) and f"{state.total:,} steps" in event.text for event in told)
+    assert same(weights(learner), trained(state.total, epoch=10))
+
+
+def test_time_that_was_spent_before_counts() -> None:
+    whole, less = options(None, seconds=2.0, epoch=10), replace(options(None, seconds=2.0, epoch=10), spent=1.2)
+    first, second = (train(Slow(), chosen, Events(), None) for chosen in (whole, less))
+    assert first.total is not None
+    assert second.total is not None
+    assert second.total < 0.75 * first.total
+    assert second.seconds > 1.2
+
+
+def test_a_budget_that_is_resumed_keeps_its_steps(tmp_path: Path) -> None:
+    learner = Slow(kill_at=15, error=Killed())
+    with pytest.raises(Killed):
+        train(learner, options(None, seconds=1.0), Events(), tmp_path)
+    kept = Checkpoints(tmp_path).load()
+    assert kept is not None
+    again = Toy()
+    state = train(again, options(None, seconds=1.0), Events(), tmp_path)
+    assert state.total == kept.facts["total"]
+    assert same(weights(again), trained(state.total))
+
+
+def test_stopped_before_the_steps_were_known(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match="after epoch 1; resume"):
+        train(Slow(kill_at=6, error=KeyboardInterrupt()), options(None, seconds=1.0), Events(), tmp_path)
+    again = Slow()
+    state = train(again, options(None, seconds=1.0), Events(), tmp_path)
+    assert state.total is not None
+    assert same(weights(again), trained(state.total))
+
+
+def test_too_little_time_is_said() -> None:
+    events = Events()
+    told = heard(events)
+
+    class Slower(Toy):
+        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+            time.sleep(0.06)
+            return super().losses(items)
+
+    state = train(Slower(), options(None, seconds=1.0), events, None)
+    assert state.total == 20
+    assert any(isinstance(event, Message) and "handful of steps" in event.text for event in told)
+
+
+def test_best_goes_on_until_held_out_images_say_enough() -> None:
+    learner = Toy(validation=[0.1, 0.5, 0.4])
+    state = train(learner, LoopOptions(Budget(), best_steps=400, epoch_steps=2), Events(), None)
+    assert state.best_step == 4
+    assert state.step == 4 + max(16, 120)
+    assert state.total == 400
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_best_weights_are_the_ones_that_remain(tmp_path: Path, kept: bool) -> None:
+    learner = Toy(validation=[0.1, 0.7, 0.2])
+    state = train(learner, options(12), Events(), tmp_path if kept else None)
+    assert (state.best, state.best_step) == (0.7, 8)
+
+    class Looking(Toy):
+        def validate(self, network: nn.Module) -> dict[str, float]:
+            seen.append([value.clone() for value in network.state_dict().values()])
+            return {}
+
+    seen: list[list[torch.Tensor]] = []
+    train(Looking(), options(12), Events(), None)
+    assert same(weights(learner), seen[1])
+
+
+def test_the_best_survives_being_killed(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(Toy(validation=[0.1, 0.7, 0.2], kill_at=10, error=Killed()), options(12), Events(), tmp_path)
+    again = Toy(validation=[0.2])
+    state = train(again, options(12), Events(), tmp_path)
+    assert (state.best, state.best_step) == (0.7, 8)
+    whole = Toy(validation=[0.1, 0.7, 0.2])
+    train(whole, options(12), Events(), None)
+    assert same(weights(again), weights(whole))
+
+
+@given(st.integers(1, 5000), st.integers(10, 100))
+def test_the_learning_rate(total: int, warm_up: int) -> None:
+    shares = [rate(step, total, warm_up) for step in range(total)]
+    assert all(0 < share <= 1 for share in shares)
+    assert shares[:PROBE] == [rate(step, None, warm_up) for step in range(min(total, PROBE))]
+    top = min(warm_up, max(PROBE, total // 4))
+    assert shares[:top] == sorted(shares[:top])
+    assert shares[top:] == sorted(shares[top:], reverse=True)
+    assert total < 200 or shares[-1] == 0.01
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("90s", 90),
+        ("2min", 120),
+        ("2 min", 120),
+        ("1h 30min", 5400),
+        ("1.5 h", 5400),
+        (" 45 ", 45),
+        (7.5, 7.5),
+        (60, 60),
+    ],
+)
+def test_budgets_as_people_write_them(said: str | float, seconds: float) -> None:
+    assert parse_budget(said) == Budget(seconds=seconds)
+
+
+def test_other_budgets() -> None:
+    assert parse_budget("Best") == Budget()
+    assert parse_budget() == Budget(seconds=120)
+    assert parse_budget(steps=5) == Budget(steps=5)
+    assert [str(parse_budget(b)) for b in ("best", "2min")] == ["best", "120 s"]
+
+
+@pytest.mark.parametrize(
+    "said", ["", "soon", "2 weeks", "-5s", "0", "1e9", "nan", -1, 0.5, math.nan, math.inf, True, []]
+)
+def test_budgets_that_can_not_be(said: Any) -> None:
+    with pytest.raises(InputError, match="budget="):
+        parse_budget(said)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, True, "5", 10**9])
+def test_steps_that_can_not_be(steps: Any) -> None:
+    with pytest.raises(InputError, match="steps="):
+        parse_budget(steps=steps)
+    with pytest.raises(InputError, match="give one of them"):
+        parse_budget("2min", 5)
+
+
+# -- memory, disk, what is no number ---------------------------------------------------------------------
+class Hungry(Toy):
+    """Asks for more memory than there is if more than ``most`` items come at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        if len(items) > self.most:
+            torch.empty(2**58)
+        return super().losses(items)
+
+
+def test_out_of_memory_halves_the_batch_and_says_so(tmp_path: Path) -> None:
+    learner, events = Hungry(2), Events()
+    told = heard(events)
+    state = train(learner, options(), events, tmp_path)
+    assert state.parts == 4
+    assert set(learner.sizes) == {2}
+    assert [e.text.split(":")[0] for e in told if isinstance(e, Message)] == [
+        "There was not enough memory for 8 images at once",
+        "There was not enough memory for 4 images at once",
+    ]
+    assert Checkpoints(tmp_path).load().facts["parts"] == 4  # type: ignore[union-attr]
+
+
+def test_parts_of_a_batch_make_the_same_step() -> None:
+    class Even(Hungry):
+        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+            if len(items) > self.most:
+                torch.empty(2**58)
+            x = torch.stack(list(items))
+            return {"square": ((self.network(x) - x.sum(dim=1, keepdim=True)) ** 2).mean()}
+
+    found = []
+    for most in (BATCH, 3):
+        learner = Even(most)
+        state = train(learner, options(), Events(), None)
+        found.append((weights(learner), state.history[-1]["loss"]))
+    for a, b in zip(found[0][0], found[1][0], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-4)
+
+
+def test_not_even_one_image_fits() -> None:
+    with pytest.raises(ModelError, match="not enough memory to train on even one image"):
+        train(Hungry(0), options(), Events(), None)
+
+
+def test_torchs_own_error_for_it_counts_and_others_do_not() -> None:
+    class Failing(Toy):
+        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+            if len(items) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.")
+            return super().losses(items)
+
+    assert train(Failing(), options(), Events(), None).parts == 2
+
+    class Wrong(Toy):
+        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"wrong": torch.ones(2, 3) @ torch.ones(2, 3)}
+
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        train(Wrong(), options(), Events(), None)
+
+
+def test_losses_that_are_no_numbers() -> None:
+    class Broken(Toy):
+        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"broken": super().losses(items)["square"] * math.nan}
+
+    with pytest.raises(ModelError, match="no numbers any more"):
+        train(Broken(), options(), Events(), None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
+def test_a_full_disk_leaves_the_former_state_whole(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(Toy(kill_at=5, error=KeyboardInterrupt()), options(), Events(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
+    try:
+        with pytest.raises(ArtifactError, match=r"can't be written to .*What was there before is whole"):
+            train(Toy(), options(), Events(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert same(weights(again), trained())
+
+
+# -- checkpoints -----------------------------------------------------------------------------------------
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    with pytest.raises(KeyboardInterrupt):
+        train(Toy(validation=[0.5], kill_at=10, error=KeyboardInterrupt()), options(), Events(), tmp_path)
+    (tmp_path / "mine.txt").write_text("stays")
+    return tmp_path
+
+
+def test_only_the_last_and_the_best_are_kept_and_never_as_a_pickle(kept: Path) -> None:
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "best-8.safetensors",
+        "last-10.safetensors",
+        "mine.txt",
+        STATE,
+    ]
+    assert not any(path.name.startswith(".") for path in kept.iterdir())
+
+
+@pytest.mark.parametrize("name", ["last-10.safetensors", "best-8.safetensors", STATE])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_state_that_was_tampered_with_is_refused(kept: Path, name: str, damage: str) -> None:
+    path = kept / name
+    data = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    if (name, damage) == (STATE, "gone"):
+        train(Toy(), options(), Events(), kept)  # nothing is known: it begins anew
+        return
+    with pytest.raises(ArtifactError, match=r"hash differs|can't be read|damaged"):
+        train(Toy(validation=[0.1]), options(), Events(), kept)
+
+
+def test_facts_can_not_be_changed_by_hand(kept: Path) -> None:
+    content = json.loads((kept / STATE).read_text())
+    content["facts"]["step"] = 0
+    (kept / STATE).write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match="hash differs"):
+        train(Toy(), options(), Events(), kept)
+
+
+def test_a_file_outside_of_the_folder_is_never_read(kept: Path) -> None:
+    content = json.loads((kept / STATE).read_text())
+    del content["sha256"]
+    content["files"]["last"]["name"] = "../elsewhere.safetensors"
+    content["sha256"] = checkpoints._hash(checkpoints._to_json(content))
+    (kept / STATE).write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match="hash differs"):
+        Checkpoints(kept).load()
+
+
+def test_another_training_is_not_gone_on_with(kept: Path) -> None:
+    other = Toy()
+    other.identity = {"toy": 2}
+    with pytest.raises(ArtifactError, match="had another toy"):
+        train(other, options(), Events(), kept)
+
+
+def test_clearing_leaves_what_is_not_ours(kept: Path) -> None:
+    Checkpoints(kept).clear()
+    assert [path.name for path in kept.iterdir()] == ["mine.txt"]
+    (kept / "mine.txt").unlink()
+    Checkpoints(kept).clear()
+    assert not kept.exists()
+    Checkpoints(kept).clear()
+    assert Checkpoints(kept).load() is None
+
+
+def test_the_state_is_what_json_can_hold() -> None:
+    state = LoopState(step=3, history=[{"step": 1, "loss": 0.5}])
+    assert LoopState(**json.loads(json.dumps(vars(state)))) == state

@@ -1,0 +1,135 @@
+"""Which kind of model the labels ask for, and which images it learns from."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from customlabels_nb import tables as t
+from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.training.kinds import choose_kind
+from customlabels_nb.training.plan import make_plan, plan_in_words
+
+BOX = (1.0, 2.0, 30.0, 40.0)
+
+
+def dataset(name: str, labels: dict[str, list[str | tuple[str, str]]], **statuses: str) -> Dataset:
+    """Images with labels; ``("box", label)`` is a box, ``("polygon", label)`` a polygon."""
+    rows = []
+    for image, given in labels.items():
+        for one in given:
+            shape, label = ("", one) if isinstance(one, str) else one
+            box = dict(zip(t.BOX_COLUMNS, BOX, strict=True)) if shape else {}
+            points = [[1, 2], [31, 2], [31, 42]] if shape == "polygon" else None
+            rows.append({"image": image, "label": label, "polygon": points, **box})
+    status = [statuses.get(image, "labelled") for image in labels]
+    images = t.normalise_images(pd.DataFrame({"image": list(labels), "status": status}), split=name)
+    marks = t.normalise_annotations(pd.DataFrame(rows)) if rows else t.empty(t.ANNOTATION_COLUMNS)
+    return Dataset(images, marks, name=name)
+
+
+TWO = {"a": ["x"], "b": ["y"], "c": ["x"]}
+BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "kind", "reason"),
+    [
+        (TWO, {"d": ["x"], "e": ["y"]}, "single-label", "exactly one"),
+        ({**TWO, "d": ["x", "y"]}, {"e": ["x"], "f": ["y"]}, "multi-label", "up to 2 labels"),
+        (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "detection", "test images have boxes"),
+        (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is no label of a box
+        (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but labels of boxes"),
+        ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "detection", "2 training images have boxes, 1"),
+        ({"a": [("box", "x")], "b": ["y"]}, {}, "detection", "1 training images have boxes, 1"),  # a tie
+        ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
+        ({"a": [("box", "x"), "x", "y"]}, {}, "detection", "1 training images have boxes, 1"),
+    ],
+)
+def test_the_labels_decide(train: dict, test: dict, kind: str, reason: str) -> None:
+    choice = choose_kind(dataset("train", train), dataset("test", test))
+    assert (choice.kind, reason in choice.reason) == (kind, True), choice
+    assert str(choice).startswith("Training a ")
+
+
+def test_who_names_it_goes_before_the_task_and_that_before_the_labels() -> None:
+    train, test = dataset("train", TWO), dataset("test", {"d": [("box", "x")]})
+    assert choose_kind(train, test, named="multi-label", task="boxes").kind == "multi-label"
+    assert choose_kind(train, test, task="single-label").kind == "single-label"
+    assert choose_kind(dataset("train", BOXES), test, task="polygons").kind == "detection"
+    brands = dataset("test", {"d": [("box", "x"), ("box", "y")]})
+    assert choose_kind(train, brands, task="boxes").kind == "brands"
+    with pytest.raises(InputError, match="'single-label', 'multi-label', 'detection', 'brands'"):
+        choose_kind(train, test, named="boxes")
+
+
+def test_images_that_are_not_through_do_not_count() -> None:
+    train = dataset("train", {**TWO, "d": ["x", "y"], "e": [("box", "x")]}, d="needs_review", e="skipped")
+    plan = make_plan(train, dataset("test", {"f": ["x"], "g": ["y"]}))
+    assert plan.kind == "single-label"
+    assert plan.train.images["image"].tolist() == ["a", "b", "c"]
+    assert any("2 of 5 train images are not labelled (yet), skipped" in note for note in plan.notes)
+
+
+def test_lines_of_the_other_kind_are_left_out_and_said() -> None:
+    train = dataset("train", {**TWO, "d": [("box", "x")], "e": ["x", "y"], "f": []})
+    test = dataset("test", {"g": ["x"], "h": ["y"], "i": ["x", "y"]})
+    plan = make_plan(train, test, kind="single-label")
+    assert plan.train.images["image"].tolist() == ["a", "b", "c"]
+    assert plan.test.images["image"].tolist() == ["g", "h"]
+    said = " ".join(plan.notes)
+    for words in ("train images have boxes only", "train images have more than one label",
+                  "train images were looked at and have nothing", "test images have more than one label"):  # fmt: skip
+        assert f"1 {words}" in said
+    several = make_plan(train, test, kind="multi-label")
+    assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # nothing of these labels is on f
+    assert several.test.images["image"].tolist() == ["g", "h", "i"]
+
+
+def test_a_detector_learns_from_boxes_polygons_and_images_of_nothing() -> None:
+    train = dataset("train", {**BOXES, "c": [], "d": ["x"], "e": []}, e="unlabelled")
+    plan = make_plan(train, dataset("test", {"f": [("box", "x")], "g": []}))
+    assert plan.train.images["image"].tolist() == ["a", "b", "c"]
+    assert plan.train.marks["label"].tolist() == ["x", "y"]
+    assert plan.test.images["image"].tolist() == ["f", "g"]
+    assert any("1 train images have labels of the whole image only" in note for note in plan.notes)
+
+
+def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
+    train = dataset("train", {"a": ["x"], "b": ["y"], "c": []})
+    test = dataset("test", {"d": [("box", "x"), ("box", "y")], "e": ["x"]})
+    plan = make_plan(train, test)
+    assert plan.kind == "brands"
+    assert plan.train.images["image"].tolist() == ["a", "b", "c"]
+    assert plan.test.images["image"].tolist() == ["d"]
+    mixed = make_plan(dataset("train", {"a": ["x"], "b": [("box", "y")], "c": ["y"]}), test, kind="brands")
+    assert mixed.train.marks["image"].tolist() == ["a", "c", "b"]
+    assert any("1 training images have boxes, the others show a logo alone" in note for note in mixed.notes)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "kind", "words", "code"),
+    [
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, None, "2 labels .*only 'x'", "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        (TWO, {}, "detection", "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        (TWO, {"d": []}, None, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (BOXES, {"d": ["x"]}, "detection", "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["x"]}, "brands", "add test images with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["x"], "e": ["x"]}, None, "1 label only", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["u"], "e": ["v"]}, None, "No label of the test set", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
+    ],
+)  # fmt: skip
+def test_reasons_not_to_begin(train: dict, test: dict, kind: str | None, words: str, code: str) -> None:
+    with pytest.raises(NotEnoughDataError, match=words) as caught:
+        make_plan(dataset("train", train), dataset("test", test), kind=kind)
+    assert caught.value.code == code
+    if kind is None:
+        assert plan_in_words(None, dataset("train", train), dataset("test", test)) == [str(caught.value)]
+
+
+def test_one_label_is_enough_for_a_detector() -> None:
+    plan = make_plan(
+        dataset("train", {"a": [("box", "x")], "b": [("box", "x")]}), dataset("test", {"c": [("box", "x")]})
+    )
+    assert plan.labels["label"].tolist() == ["x"]

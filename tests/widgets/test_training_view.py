@@ -1,0 +1,214 @@
+"""The kernel side of the live view: what it sends, how often, and what it leaves in a saved notebook."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from customlabels_nb.errors import Cancelled
+from customlabels_nb.events import Events, Mark, Sample
+from customlabels_nb.training_progress import MOST_POINTS
+from customlabels_nb.widgets.training_view import TrainingView
+
+HOSTILE = '<img src=x onerror="alert(1)">\u202e'
+
+
+def picture(width: int = 320, height: int = 200) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((width, height), 80).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def sample(image: str, label: str = "apple") -> Sample:
+    box = (10.0, 20.0, 300.0, 200.0)
+    return Sample(image, picture(), (640, 400), (Mark(label, box),), (Mark(label, box, 0.75),))
+
+
+class Page:
+    """What a page hears, and how it asks."""
+
+    def __init__(self, view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.view = view
+        self.news: list[tuple[float, dict[str, Any], list[bytes]]] = []
+        self.answers: list[tuple[dict[str, Any], list[bytes]]] = []
+        monkeypatch.setattr(view, "send", self._take)
+
+    def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        content = json.loads(json.dumps(content, allow_nan=False))
+        if "push" in content:
+            self.news.append((time.monotonic(), content["news"], buffers or []))
+        else:
+            self.answers.append((content, buffers or []))
+
+    def ask(self, kind: str) -> tuple[Any, list[bytes]]:
+        self.view.answer(self.view, {"id": 1, "kind": kind, "content": {}}, [])
+        content, buffers = self.answers[-1]
+        assert "error" not in content, content
+        return content["content"], buffers
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def view(events: Events) -> TrainingView:
+    view = TrainingView(events, title="fruit.1", colours={"apple": "#c8553d"})
+    events.subscribe(view.hear)
+    return view
+
+
+@pytest.fixture
+def page(view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(view, monkeypatch)
+
+
+def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, events: Events, page: Page) -> None:
+    events.message("Kind: detection.")
+    events.progress("reading", 2, 2)
+    events.progress("training", 3, 9, unit="steps")
+    events.metrics(3, loss=1.25, ap50=math.nan)
+    events.metrics(6, loss=1.0, ap50=0.5)
+    events.samples(6, [sample("a.jpg"), sample("b.jpg", "pear")])
+    known, buffers = page.ask("hello")
+    assert known["phase"] == {"name": "training", "done": 3, "total": 9, "unit": "steps"}
+    assert [phase["name"] for phase in known["over"]] == ["reading"]
+    figures = {figure["name"]: figure for figure in known["figures"]}
+    assert [point[::2] for point in figures["loss"]["points"]] == [[3, 1.25], [6, 1.0]]
+    assert [point[::2] for point in figures["ap50"]["points"]] == [[3, None], [6, 0.5]]
+    assert (figures["loss"]["best"], figures["ap50"]["best"]) == (None, [6, 0.5])
+    assert known["messages"]["lines"][0][1] == "Kind: detection."
+    pictures = known["samples"]["pictures"]
+    assert [own["image"] for own in pictures] == ["a.jpg", "b.jpg"]
+    assert [own["true"][0]["colour"] for own in pictures] == ["#c8553d", "#2f7fc1"]
+    assert pictures[0]["predicted"][0] == {
+        "label": "apple", "colour": "#c8553d", "box": [10, 20, 300, 200], "confidence": 0.75,
+    }  # fmt: skip
+    assert len(buffers) == 2
+    view._push()
+    events.metrics(9, loss=0.5)
+    events.message("Another.")
+    view._push()
+    _, news, buffers = page.news[-1]
+    assert news["figures"] == [
+        {"name": "loss", "kind": "loss", "generation": 0, "from": 2, "points": [[9, pytest.approx(0, abs=9), 0.5]],
+         "best": None}
+    ]  # fmt: skip
+    assert news["messages"]["from"] == 1
+    assert [text for _, text in news["messages"]["lines"]] == ["Another."]
+    assert "samples" not in news
+    assert buffers == []
+
+
+def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events: Events, page: Page) -> None:
+    for step in (1, 2):
+        events.metrics(step, loss=1.0)
+        events.message(f"step {step}")
+        view._push()
+    _, news, _ = page.news[-1]
+    assert news["figures"][0]["from"] == 0
+    assert len(news["figures"][0]["points"]) == len(news["messages"]["lines"]) == 2
+
+
+def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page: Page) -> None:
+    for step in range(MOST_POINTS):
+        events.metrics(step, loss=1.0)
+    page.ask("hello")
+    view._push()
+    events.metrics(MOST_POINTS, loss=1.0)
+    view._push()
+    figure = page.news[-1][1]["figures"][0]
+    assert (figure["generation"], figure["from"], len(figure["points"])) == (1, 0, MOST_POINTS // 2 + 1)
+
+
+def test_at_most_ten_messages_a_second_and_the_last_word_arrives(
+    view: TrainingView, events: Events, page: Page
+) -> None:
+    page.ask("hello")
+    view._begin_sending()
+    began = time.monotonic()
+    while time.monotonic() - began < 1:
+        events.progress("training", int(1_000 * (time.monotonic() - began)), 2_000, unit="steps")
+        time.sleep(0.001)
+    events.progress("training", 1_001, 2_000, unit="steps")
+    deadline = time.monotonic() + 5
+    while page.news[-1][1]["phase"]["done"] != 1_001:  # also when nothing happens any more
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    events.progress("training", 1_002, 2_000, unit="steps")
+    view.end("done")
+    assert page.news[-1][1]["status"] == "done"
+    assert page.news[-1][1]["phase"]["done"] == 1_002
+    sent = [at for at, _, _ in page.news]
+    assert len(sent) >= 3
+    assert all(later - earlier >= 0.09 for earlier, later in pairwise(sent[:-1]))
+    assert view._sender is not None
+    assert not view._sender.is_alive()
+
+
+def test_a_page_that_is_gone_disturbs_nobody(
+    view: TrainingView, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("closed")
+
+    monkeypatch.setattr(view, "send", fail)
+    view._begin_sending()
+    events.message("Go on.")
+    view.end("done")
+    assert view.status == "done"
+
+
+def test_stop_cancels_the_run(view: TrainingView, events: Events, page: Page) -> None:
+    seen: list[str] = []
+    view.observe(lambda change: seen.append(change["new"]), "status")
+    events.progress("training", 1, 2)
+    assert page.ask("stop")[0] == {"status": "stopping"}
+    with pytest.raises(Cancelled):
+        events.progress("training", 2, 2)
+    view.end("stopped", "Stopped by you.")
+    assert seen == ["stopping", "stopped"]
+    assert page.ask("hello")[0]["words"] == "Stopped by you."
+    page.ask("stop")
+    assert view.status == "stopped"
+
+
+def test_stop_after_the_end_does_nothing(view: TrainingView, events: Events) -> None:
+    view.end("done")
+    view.stop()
+    events.message("The stream can be used again.")
+    assert view.status == "done"
+
+
+def test_a_saved_notebook_keeps_a_picture(view: TrainingView, events: Events) -> None:
+    assert "Training was under way fruit.1" in view._still()
+    for step in range(3 * MOST_POINTS):
+        events.metrics(step, **{"loss": 5 / (step + 1), HOSTILE: 0.5, "ap50": step / 6_000, "odd": math.inf})
+    for number in range(30):
+        events.message(f"{number} {HOSTILE}" * 5)
+    events.samples(1, [sample(f"{HOSTILE}{number}", HOSTILE) for number in range(9)])
+    view.end("failed", f"No memory {HOSTILE}")
+    still = view._still()
+    assert len(still) < 100_000
+    assert "Failed fruit.1 · No memory &lt;img" in still
+    assert "ap50: 0.9998 at step 5999" in still
+    assert "<img src=x" not in still
+    assert "\u202e" not in still
+    assert still.count("<img ") == 2
+
+
+def test_a_still_of_odd_runs(view: TrainingView, events: Events) -> None:
+    events.metrics(1, f1=math.nan, loss=-1.0)
+    events.metrics(1, f1=math.nan, loss=-1.0)
+    events.metrics(2, f1=math.nan, loss=-1.0)
+    events.samples(1, [Sample("a", b"no picture", (10, 10))])
+    view.end("done")
+    assert "Trained fruit.1" in view._still()
