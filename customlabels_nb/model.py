@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.events import Events, Listener, progress_bars, say
+from customlabels_nb.events import Events, Listener, progress_bars
 from customlabels_nb.model_facts import ModelFacts
+from customlabels_nb.runnable import Runnable
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
 from customlabels_nb.watching import watch
 
 if TYPE_CHECKING:
-    from customlabels_nb.inference.detection import Detection
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.report import Report
 
@@ -34,7 +29,7 @@ _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start
 _PREDICTORS: dict[tuple[Path, str], tuple[Predictor, Heartbeat]] = {}
 
 
-class Model(ModelFacts):
+class Model(ModelFacts, Runnable):
     """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
 
     # -- running ------------------------------------------------------------------------------------
@@ -106,75 +101,6 @@ class Model(ModelFacts):
         elif not is_settled(record):
             raise NotAllowedError(f"{self.name!r} runs in another kernel ({record.host}, {record.pid}): stop it there.")
         self._set("STOPPED", "The model has stopped running.")
-
-    @contextmanager
-    def started(self, device: str | None = None) -> Iterator[Model]:
-        """``with model.started(): …`` starts, and stops at the end whatever happens."""
-        self.start(device)
-        try:
-            yield self
-        finally:
-            self.stop()
-
-    def detect(
-        self, image: Any, threshold: float | Mapping[str, float] | None = None, max_results: int | None = None
-    ) -> Detection:
-        """Find the labels of one image.
-
-        Parameters
-        ----------
-        image : path, URL, bytes, PIL image, array or tensor
-            Arrays are (height, width[, 3 or 4]), tensors (3, height, width); uint8, or float between 0 and 1.
-        threshold : float or dict, optional
-            Confidence (0..1) from which on a label counts, for all labels or by label; each label's assumed
-            threshold if it isn't given. 0 returns everything.
-        max_results : int, optional
-            At most so many, the most confident ones.
-
-        Returns
-        -------
-        Detection
-            Shows itself as the picture with its labels; ``.table``, ``.response`` (the API's JSON).
-        """
-        from customlabels_nb.inference.detection import detect
-
-        root = self._root if _lies_in(self._root, image) else None
-        return detect(self._running(), image, threshold=threshold, max_results=max_results, root=root)
-
-    def detect_many(
-        self,
-        images: Any,
-        threshold: float | Mapping[str, float] | None = None,
-        max_results: int | None = None,
-        *,
-        batch_size: int | None = None,
-        progress: bool = True,
-        events: Events | None = None,
-    ) -> pd.DataFrame:
-        """Find the labels of many images: paths, a glob, a folder, a dataset or a DataFrame with a column ``image``.
-
-        Returns
-        -------
-        DataFrame
-            image, label, confidence (0..1), left, top, width, height (pixels; null from classifiers).
-            ``.attrs["errors"]`` lists the images that could not be read: dicts of image, code, message.
-        """
-        from customlabels_nb.inference.batch import detect_many
-
-        sources = images.images if isinstance(images, Dataset) else images
-        with progress_bars(events or Events(), show=progress) as stream:
-            found = detect_many(
-                self._running(),
-                sources,
-                root=images.root if isinstance(images, Dataset) else self._root,
-                threshold=threshold,
-                max_results=max_results,
-                batch_size=batch_size,
-                events=stream,
-            )
-        if found.attrs.get("interrupted"):
-            say(f"Stopped: {len(found.attrs['remaining']):,} images are left, see .attrs['remaining'].")
-        return found
 
     # -- judging ------------------------------------------------------------------------------------
     def evaluate(self, *, thresholds: float | Mapping[str, float] | str | None = None) -> Report:
@@ -295,15 +221,6 @@ class Model(ModelFacts):
         if beating is not None:
             beating[1].stop()
 
-    def _running(self) -> Predictor:
-        if self._predictor is None:
-            self.start()
-            predictor = self._predictor
-            assert predictor is not None
-            say(f"{self.name} was not running: started on {predictor.device}. model.stop() frees its memory.")
-            return predictor
-        return self._predictor
-
     def _set(self, status: str, message: str) -> None:
         if self._store.read_only:  # it may be looked at and run, but nothing can be noted
             return
@@ -311,13 +228,6 @@ class Model(ModelFacts):
         process = this_process() if status in _RUNNING else nobody
         action = None if status == "STARTING" else Action(_DONE[status], settings.user, self.name)
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
-
-
-def _lies_in(root: Path, image: Any) -> bool:
-    """Whether ``image`` is the relative path of a copy or upload in the project's folder, as its tables name it."""
-    if not isinstance(image, str) or "\0" in image or os.path.exists(image):
-        return False
-    return not os.path.isabs(image) and (root / image).is_file()
 
 
 def require_confirmation(question: str, confirm: bool, consequence: str = "This can't be undone.") -> None:
