@@ -16,6 +16,10 @@ from typing import Any
 from customlabels_nb.errors import Cancelled
 
 
+#: Which images samples are of.
+HELD_OUT, LEARNT_FROM = "held-out images", "training images"
+
+
 @dataclass(frozen=True)
 class Progress:
     """``done`` of ``total`` units of ``phase`` are finished; ``total`` is None while it isn't known."""
@@ -83,10 +87,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the model says of a few held-out images at a step; later ones take their place."""
+    """What the model says of a few images at a step; later ones take their place.
+
+    Attributes
+    ----------
+    step : int
+    samples : tuple of Sample
+    of : str
+        Which images they are: :data:`HELD_OUT`, or :data:`LEARNT_FROM` where nothing is held out.
+    """
 
     step: int
     samples: tuple[Sample, ...] = ()
+    of: str = HELD_OUT
 
 
 Event = Progress | Message | Metrics | Samples
@@ -144,9 +157,9 @@ class Events:
         """Emit a :class:`Metrics`."""
         self.emit(Metrics(step, values))
 
-    def samples(self, step: int, samples: Iterable[Sample]) -> None:
+    def samples(self, step: int, samples: Iterable[Sample], *, of: str = HELD_OUT) -> None:
         """Emit :class:`Samples`."""
-        self.emit(Samples(step, tuple(samples)))
+        self.emit(Samples(step, tuple(samples), of))
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _show_scenes(
         # the very one that training uses; it makes batches without asking its network
         network = build_detector(DetectorShape(), len(names), PACKAGED)
         options = DetectionOptions(seed=seed, batch=n)
-        scenes = DetectionLearner(network, Prepared(source, [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
+        scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
         how = "changed by chance in size, place and light, some of them four on one"
     else:
         fill, order = fill_of(backbone_named(PACKAGED).mean), np.random.default_rng(seed).permutation(len(source))

@@ -17,6 +17,7 @@ from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detector, check_input_size, fill_of
 from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, choose_input_size, usable_boxes
 from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.samples import chosen
 from customlabels_nb.training.sources import SceneSource
 
 #: Images in a step.
@@ -25,6 +26,7 @@ BATCH = 8
 HOLD_OUT_FROM = 300
 
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 200
+_SHOWN = 4  # of the images that are learnt from
 _LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # pictures by whose boxes the input size is chosen
 _COCO_SIZE = 640
 _MANY = 8  # boxes an image
@@ -82,6 +84,8 @@ class Prepared:
     ----------
     source : SceneSource
     held_out : list of (Example, Canvas)
+    shown : list of (Example, Canvas)
+        A few for those who watch: held-out ones if there are any, otherwise some that are learnt from.
     size : int
         Longer side of the network's input in pixels.
     smallest : float
@@ -92,6 +96,7 @@ class Prepared:
 
     source: SceneSource
     held_out: list[tuple[Example, Canvas]]
+    shown: list[tuple[Example, Canvas]]
     size: int
     smallest: float
     notes: list[str]
@@ -143,11 +148,14 @@ def prepare(
             why = "; ".join(f"{issue.where}: {issue.message}" for issue in kept.issues[:3])
             raise NotEnoughDataError(f"No training image has a box that can be used. {why}")
         source: SceneSource = kept
+        learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
-        source, held = examples, list(validation or [])
+        source, held, learnt = examples, list(validation or []), []
         size, smallest = _input_size(_frames_of_scenes(source), options, notes)
-    canvases = _open_held_out(held, root, size, fill_of(normalisation(options.detector, options.backbone)[0]), notes)
-    return Prepared(source, canvases, size, smallest, notes)
+    fill = fill_of(normalisation(options.detector, options.backbone)[0])
+    canvases = _open_held_out(held, root, size, fill, notes)
+    shown = [canvases[position] for position in chosen(len(canvases))] or _open_held_out(learnt, root, size, fill, [])
+    return Prepared(source, canvases, shown, size, smallest, notes)
 
 
 def _refuse_without_boxes(photos: Sequence[Example]) -> None:

@@ -12,8 +12,9 @@ from torch import nn
 
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
-from customlabels_nb.events import Sample
+from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Sample
 from customlabels_nb.geometry import FloatArray, ltwh_to_xyxy
+from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import OWN, fill_of
@@ -112,26 +113,37 @@ class DetectionLearner:
     def validate(self, network: nn.Module) -> dict[str, float]:
         held_out = self._prepared.held_out
         if not any(len(example.boxes) for example, _ in held_out):
+            self._found = self._detect(network, self._prepared.shown)
             return {}
-        found = detect(network.eval(), [canvas for _, canvas in held_out], self.mean, self.std, self._device)
-        names = [str(position) for position in range(len(held_out))]  # a picture may be there twice
-        predictions = to_table(names, found, self.labels)
-        self._found = predictions
+        predictions = self._detect(network, held_out)
+        at = chosen(len(held_out))
+        shown = {str(position): str(order) for order, position in enumerate(at)}
+        self._found = predictions[predictions["image"].isin(shown)].replace({"image": shown})
         if predictions.empty:
             return {"ap50": 0.0}
+        names = _numbered(held_out)
         truth = truth_table(names, [example for example, _ in held_out], self.labels)
         return {"ap50": average_precision_50(make_boxes(truth, predictions, names, labels=self.labels))}
 
-    def samples(self) -> list[Sample]:
-        """A few held-out images with what is true of them and what the last look at them found."""
-        held_out = self._prepared.held_out
-        if self._found is None:
-            return []
-        at = chosen(len(held_out))
-        names, examples = [str(position) for position in at], [held_out[position][0] for position in at]
+    def _detect(self, network: Any, images: Sequence[tuple[Example, Canvas]]) -> pd.DataFrame:
+        found = detect(network.eval(), [canvas for _, canvas in images], self.mean, self.std, self._device)
+        return to_table(_numbered(images), found, self.labels)
+
+    def samples(self) -> tuple[list[Sample], str]:
+        """A few images with what is true of them and what the last look at them found; and which these are."""
+        shown = self._prepared.shown
+        of = HELD_OUT if self._prepared.held_out else LEARNT_FROM
+        if self._found is None or not shown:
+            return [], of
+        names, examples = _numbered(shown), [example for example, _ in shown]
         truth = truth_table(names, examples, self.labels)
-        canvases, captions = [held_out[position][1] for position in at], [example.image for example in examples]
-        return make_samples(names, canvases, truth, self._found, captions=captions)
+        captions = [example.image for example in examples]
+        return make_samples(names, [canvas for _, canvas in shown], truth, self._found, captions=captions), of
+
+
+def _numbered(images: Sequence[object]) -> list[str]:
+    """Names of images that differ: a picture may be there twice."""
+    return [str(position) for position in range(len(images))]
 
 
 def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Sequence[str]) -> pd.DataFrame:

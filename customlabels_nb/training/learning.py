@@ -56,8 +56,8 @@ class Learner(Protocol):
 class Showing(Protocol):
     """A learner that can show what its network makes of a few images."""
 
-    def samples(self) -> list[Sample]:
-        """Held-out images as of the last :meth:`Learner.validate`; none before, or where nothing is held out."""
+    def samples(self) -> tuple[list[Sample], str]:
+        """A few images as of the last :meth:`Learner.validate`, none before; and which these are."""
         ...
 
 

@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "is_ou
 _PATIENCE = 0.3  # share of all steps without a better figure on held-out images after which it stops
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
+_BETWEEN_LOSSES = 2.0  # seconds between two tellings of the losses within an epoch
 
 
 def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
@@ -75,6 +77,7 @@ class _Loop:
         self.best: Tensors | None = None  # without checkpoints it is kept here
         self.whole = True  # False while weights are being changed: such a state isn't kept
         self.times: list[float] = []
+        self.told = _Told(at=time.perf_counter())
         self.since = time.perf_counter()
 
     def go(self) -> LoopState:
@@ -111,6 +114,8 @@ class _Loop:
                 self._step(items)
                 self.times.append(time.perf_counter() - started)
                 self.events.progress("training", state.step, state.total, unit="steps")
+                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.options.epoch_steps:
+                    self.events.metrics(state.step, **self._losses_since_told())
         if state.step % self.options.epoch_steps == 0 or state.step == state.total:
             self._end_epoch()
 
@@ -213,6 +218,7 @@ class _Loop:
         self.average.eval()
         figures = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **figures}
+        latest = {**values, **self._losses_since_told()}
         found = figures.get(self.options.metric)
         best: Tensors | None = None
         if found is not None and (state.best is None or found >= state.best):
@@ -220,10 +226,21 @@ class _Loop:
             best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
         state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
         state.sums = {}
+        self.told = _Told(state.step, at=time.perf_counter())
         self._keep(best)
-        self.events.metrics(state.step, **values, learning_rate=self.optimizer.param_groups[-1]["lr"])
-        if isinstance(self.learner, Showing) and (shown := self.learner.samples()):
-            self.events.samples(state.step, shown)
+        self.events.metrics(state.step, **latest, learning_rate=self.optimizer.param_groups[-1]["lr"])
+        if isinstance(self.learner, Showing):
+            samples, of = self.learner.samples()
+            if samples:
+                self.events.samples(state.step, samples, of=of)
+
+    def _losses_since_told(self) -> dict[str, float]:
+        """Mean losses of the steps since the last telling, which curves show; the history keeps those of epochs."""
+        state, told = self.state, self.told
+        count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
+        losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
+        self.told = _Told(state.step, dict(state.sums), time.perf_counter())
+        return {"loss": sum(losses.values()), **losses} if losses else {}
 
     def _finished(self) -> bool:
         state = self.state
@@ -289,6 +306,15 @@ class _Loop:
         if self.checkpoints is not None and self.state.best_step is not None:
             best = self.checkpoints.load_best()
         self.network.load_state_dict(best if best is not None else self.average.module.state_dict())
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What was last told of the losses: the step, their sums since the epoch began, and when."""
+
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    at: float = 0.0
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -59,7 +59,7 @@ class TensorBoardListener:
             self._said += 1
         elif isinstance(event, Samples):
             for number, sample in enumerate(event.samples):
-                self._writer.add_image(f"held-out/{number}", _drawn(sample), event.step, dataformats="HWC")
+                self._writer.add_image(f"{event.of.split()[0]}/{number}", _drawn(sample), event.step, dataformats="HWC")
 
     def close(self) -> None:
         """Write what is left."""

@@ -40,8 +40,8 @@ def training_still(progress: TrainingProgress, title: str, colour: Callable[[str
         source = base64.b64encode(charts.encode()).decode()
         said = "; ".join(_said(figure) for figure in progress.figures.values() if figure.points)
         parts.append(f'<img alt="{escaped(said)}" src="data:image/svg+xml;base64,{source}" style="max-width:100%">')
-    if samples:
-        words = "Held-out images: what is true (solid) and what the model says (thin)."
+    if progress.samples is not None and samples:
+        words = f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin)."
         parts.append(
             still_picture([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples], words)
         )

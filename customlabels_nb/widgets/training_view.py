@@ -192,6 +192,7 @@ class TrainingView(Answers, anywidget.AnyWidget):
         shown = samples.samples[:_MOST_SAMPLES]
         return {
             "step": samples.step,
+            "of": samples.of,
             "pictures": [
                 {
                     "image": sample.image,

@@ -10,7 +10,7 @@ import torch
 
 from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.evaluation.boxes import make_boxes
-from customlabels_nb.events import Event, Events, Message, Metrics, Progress, Samples
+from customlabels_nb.events import LEARNT_FROM, Event, Events, Message, Metrics, Progress, Samples
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.backbones import PACKAGED
 from customlabels_nb.models.detector_building import pretrained_detector
@@ -137,7 +137,7 @@ def test_held_out_images_are_judged_and_the_best_state_is_kept(squares: list[Exa
     events = Events()
     told = heard(events)
     found = train_detector(squares[:4], LABELS, options(2), events, validation=squares[4:], checkpoints=tmp_path)
-    [metrics] = [event for event in told if isinstance(event, Metrics)]
+    [metrics] = [event for event in told if isinstance(event, Metrics) and "ap50" in event.values]
     assert found.facts["held_out"] == 2
     assert found.facts["held_out_ap50"] == metrics.values["ap50"] == found.state.best
     assert any(path.name.startswith("best-") for path in tmp_path.iterdir())
@@ -145,6 +145,19 @@ def test_held_out_images_are_judged_and_the_best_state_is_kept(squares: list[Exa
     assert [sample.image for sample in shown.samples] == [example.image for example in squares[4:]]
     for sample, example in zip(shown.samples, squares[4:], strict=True):
         assert [mark.box for mark in sample.true] == [tuple(box) for box in example.boxes.tolist()]
+
+
+def test_who_watches_sees_some_of_few_images_that_all_are_learnt_from(squares: list[Example]) -> None:
+    events = Events()
+    told = heard(events)
+    found = train_detector(squares, LABELS, options(2), events)
+    assert found.facts["held_out"] == 0
+    [shown] = [event for event in told if isinstance(event, Samples)]
+    assert shown.of == LEARNT_FROM
+    assert len(shown.samples) == 4
+    assert {sample.image for sample in shown.samples} <= {example.image for example in squares}
+    [metrics] = [event for event in told if isinstance(event, Metrics) and "learning_rate" in event.values]
+    assert "ap50" not in metrics.values  # what was learnt from is no judge
 
 
 def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:

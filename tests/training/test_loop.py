@@ -20,7 +20,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
-from customlabels_nb.training import checkpoints
+from customlabels_nb.training import checkpoints, loop
 from customlabels_nb.training.budget import Budget, parse_budget
 from customlabels_nb.training.checkpoints import STATE, Checkpoints
 from customlabels_nb.training.loop import PROBE, LoopOptions, LoopState, rate, train
@@ -105,6 +105,22 @@ def test_it_learns_and_tells() -> None:
     assert [e.done for e in told if isinstance(e, Progress)] == list(range(1, 61))
     assert (state.step, state.total, len(state.history)) == (60, 60, 3)
     assert not learner.network.training
+
+
+def test_losses_are_told_within_an_epoch_and_kept_by_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events()
+    told = heard(events)
+    quiet = train(Toy(), options(20, epoch=10), events, None)
+    assert [event.step for event in told if isinstance(event, Metrics)] == [10, 20]
+    monkeypatch.setattr(loop, "_BETWEEN_LOSSES", 0.0)
+    told.clear()
+    state = train(Toy(), options(20, epoch=10), events, None)
+    metrics = [event for event in told if isinstance(event, Metrics)]
+    assert [event.step for event in metrics] == list(range(1, 21))
+    for end, entry in zip((10, 20), state.history, strict=True):
+        steps = [event.values["loss"] for event in metrics[end - 10 : end]]
+        assert entry["loss"] == pytest.approx(sum(steps) / 10)
+    assert [entry["loss"] for entry in state.history] == [entry["loss"] for entry in quiet.history]
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_own_numbers_alone() -> None:

@@ -1,4 +1,4 @@
-// A few held-out images with what is true (solid) and what the model says (dashed), anew after each look at them.
+// A few images, held out or not, with what is true (solid) and what the model says (dashed), anew after each look at them.
 
 import { svgElement } from "../shared/charts.js";
 import { dataUri, element, setText } from "../shared/dom.js";
@@ -9,7 +9,8 @@ export class SampleStrip {
   constructor() {
     this.when = element("span", { class: "place faint" });
     this.row = element("div", { class: "sample-row" });
-    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, element("h3", { text: "held-out images" }), element("span", { class: "faint", text: "solid: true · dashed: what the model says" }), this.when), this.row);
+    this.of = element("h3");
+    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, this.of, element("span", { class: "faint", text: "solid: true · dashed: what the model says" }), this.when), this.row);
     this.shown = null;
   }
 
@@ -17,6 +18,7 @@ export class SampleStrip {
     this.node.hidden = !samples?.pictures.length;
     if (samples === this.shown || this.node.hidden) return;
     this.shown = samples;
+    setText(this.of, samples.of);
     setText(this.when, `after step ${samples.step.toLocaleString("en")}`);
     this.row.replaceChildren(...samples.pictures.map(card));
   }
