@@ -112,9 +112,10 @@ def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> Found:
     corners = one["boxes"].detach().cpu().double().numpy()
     boxes, scores = canvas.to_image(corners), one["scores"].detach().cpu().double().numpy()
     seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # what is thinner than a pixel is no object
+    labels = one["labels"].detach().cpu().numpy().astype(np.int64)
+    seen &= labels >= 0  # detectors with one stage have an output for the background, too
     kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    labels = one["labels"].detach().cpu().numpy().astype(np.int64)
     return Found(boxes[kept], labels[kept], scores[kept])
 
 

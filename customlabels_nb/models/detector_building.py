@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,13 @@ from customlabels_nb.models.backbones import (
 )
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape
+from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.settings import settings
 
 #: Boxes below this confidence aren't worth keeping: they are many, and nobody accepts them.
 LEAST_CONFIDENCE = 0.01
+
+_QUICK_DEPTHWISE = 3  # pixels: the backward pass of wider ones is slow
 
 _FALLBACK = f"Nothing was begun. Use detector={OWN!r}, the default, which needs no network."
 
@@ -45,50 +47,62 @@ class _Pyramid(nn.Module):
         self.body = body
         self.fpn = FeaturePyramidNetwork([width for _, _, width in strides], channels)
         self.out_channels = channels
-        self.frozen_blocks = 0
+        self._frozen_blocks = 0
+        self._frozen: tuple[nn.Module, ...] = ()
+        self._frozen_in_half: tuple[nn.Module, ...] = ()
+
+    def train(self, mode: bool = True) -> _Pyramid:
+        """As any module."""
+        self._frozen_in_half = ()  # the weights may be others by the next training
+        super().train(mode)
+        return self
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        features = self._in_two_parts(images) if self.training and self.frozen_blocks else self.body(images)
+        features = self._in_two_parts(images) if self.training and self._frozen_blocks else self.body(images)
         pyramid: dict[str, torch.Tensor] = self.fpn({str(i): level for i, level in enumerate(features)})
         return pyramid
 
-    def freeze(self, stages: int) -> None:
+    def freeze(self, stages: int, *, lean: bool = False) -> None:
         """Learn nothing in the early stages of the backbone, which tell edges and textures and see the most pixels.
 
         Parameters
         ----------
         stages : int
             Of an EfficientNet; of other backbones all before stride 8.
+        lean : bool
+            Freeze large depthwise convolutions, too: few weights, whose gradients take a quarter of a CPU's step.
         """
         blocks = getattr(self.body, "blocks", None)
         if blocks is None or not hasattr(self.body, "conv_stem"):
             _freeze_before(self.body, str(self.body.feature_info.get_dicts()[0]["module"]))
             return
-        self.frozen_blocks = stages
-        for part in (self.body.conv_stem, self.body.bn1, *blocks[:stages]):
+        early = (self.body.conv_stem, self.body.bn1, *blocks[:stages])
+        for part in early:
             part.requires_grad_(False)
+        for layer in self.body.modules():
+            if lean and isinstance(layer, nn.Conv2d) and layer.groups > 1 and layer.kernel_size[0] > _QUICK_DEPTHWISE:
+                layer.requires_grad_(False)
+        self._frozen_blocks = stages
+        self._frozen = early
 
     def _in_two_parts(self, images: torch.Tensor) -> list[torch.Tensor]:
         wanted = {int(str(entry["module"]).split(".")[1]) for entry in self.body.feature_info.get_dicts()}
         levels = []
-        with torch.no_grad(), _half_precision(images.device):
-            x = self.body.bn1(self.body.conv_stem(images))
-            for position, block in enumerate(self.body.blocks[: self.frozen_blocks]):
-                x = block(x)
+        half = images.device.type == "cpu" and has_bfloat16()
+        if half and not self._frozen_in_half:
+            self._frozen_in_half = tuple(half_copy(part) for part in self._frozen)
+        with torch.no_grad():
+            x = images.to(torch.bfloat16) if half else images
+            for position, part in enumerate(self._frozen_in_half if half else self._frozen, start=-2):  # after the stem
+                x = part(x)
                 if position in wanted:
-                    levels.append(self._whole(x, images))
-        x = self._whole(x, images)
-        for position, block in enumerate(self.body.blocks[self.frozen_blocks :], start=self.frozen_blocks):
+                    levels.append(x.to(images.dtype) if half else x)
+        x = x.to(images.dtype) if half else x
+        for position, block in enumerate(self.body.blocks[self._frozen_blocks :], start=self._frozen_blocks):
             x = block(x)
             if position in wanted:
                 levels.append(x)
         return levels
-
-    @staticmethod
-    def _whole(x: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        return (
-            x if torch.is_autocast_enabled(images.device.type) and images.device.type != "cpu" else x.to(images.dtype)
-        )
 
 
 def _freeze_before(body: nn.Module, first: str) -> None:
@@ -97,20 +111,6 @@ def _freeze_before(body: nn.Module, first: str) -> None:
         if name == first or name.startswith(f"{first}."):
             return
         parameter.requires_grad_(False)
-
-
-def _half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where a CPU computes in it: three times as fast, and without gradients nothing is lost by it."""
-    if device.type != "cpu" or not _has_bfloat16():
-        return nullcontext()
-    half: AbstractContextManager[Any] = torch.autocast("cpu", dtype=torch.bfloat16)
-    return half
-
-
-def _has_bfloat16() -> bool:
-    capabilities: Callable[[], dict[str, bool]] | None = getattr(torch.cpu, "get_capabilities", None)
-    known = capabilities() if capabilities is not None else {}
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageDetector:
@@ -151,7 +151,14 @@ def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageD
 
 
 def pretrained_detector(
-    shape: DetectorShape, n_labels: int, backbone: str, *, seed: int, frozen_stages: int = 2, proposals: int = 128
+    shape: DetectorShape,
+    n_labels: int,
+    backbone: str,
+    *,
+    seed: int,
+    frozen_stages: int = 2,
+    proposals: int = 128,
+    lean: bool = False,
 ) -> ImageDetector:
     """The network to begin training with: a pretrained backbone, or all but the last layers of a COCO detector.
 
@@ -163,6 +170,8 @@ def pretrained_detector(
         How many stages of the backbone stay as they are.
     proposals : int
         How many of each image the second stage learns from at a time; of a COCO detector its own number.
+    lean : bool
+        Leave out what costs a CPU much and teaches little.
 
     Raises
     ------
@@ -180,7 +189,9 @@ def pretrained_detector(
         _take_over(detector.network, coco_weights(shape.architecture))
         return detector
     detector.network.backbone.body.load_state_dict(_pretrained_body(backbone).state_dict())
-    detector.network.backbone.freeze(frozen_stages)
+    detector.network.backbone.freeze(frozen_stages, lean=lean)
+    if lean and has_bfloat16():
+        compute_in_half(detector)
     detector.network.roi_heads.fg_bg_sampler.batch_size_per_image = proposals
     return detector
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
+from customlabels_nb.durations import read_seconds
 from customlabels_nb.errors import InputError
 
 #: "as good as it gets": until held-out images say that more doesn't help.
 BEST = "best"
 
-_UNITS = {
-    "": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
-    "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0,
-    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
-}  # fmt: skip
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _HOW = 'give seconds, or a text like "90s", "2min", "1h 30min" or "best"'
 _MOST_SECONDS = 30 * 24 * 3600.0
 _MOST_STEPS = 10_000_000
@@ -67,15 +61,10 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
 
 
 def _seconds(text: str) -> float:
-    total, end = 0.0, 0
-    lower = text.strip().lower()
-    while end < len(lower):
-        found = _PART.match(lower, end)
-        if found is None or found[2] not in _UNITS:
-            raise InputError(f"budget={text!r} can't be understood; {_HOW}.")
-        total += float(found[1]) * _UNITS[found[2]]
-        end = found.end()
-    return total
+    seconds = read_seconds(text)
+    if seconds is None:
+        raise InputError(f"budget={text!r} can't be understood; {_HOW}.")
+    return seconds
 
 
 def _checked(seconds: float, given: object) -> float:

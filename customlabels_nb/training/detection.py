@@ -38,7 +38,8 @@ from customlabels_nb.work import map_bounded
 _LEAST_EPOCH = 25  # steps: a look at held-out images and a checkpoint shall not come more often
 _BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)
 _USEFUL_BASE = 0.2
-_FROZEN, _PROPOSALS = {True: 3, False: 2}, {True: 64, False: 256}  # on a CPU, and elsewhere
+_FROZEN = 2  # stages
+_PROPOSALS = {True: 64, False: 256}  # on a CPU, and elsewhere
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ def train_detector(
         len(labels),
         options.backbone,
         seed=options.seed,
-        frozen_stages=_FROZEN[few],
+        frozen_stages=_FROZEN,
         proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
+        lean=few,
     )
     network = network.to(device).to(memory_format=torch.channels_last)
     learner = DetectionLearner(network, prepared, labels, options, device)
