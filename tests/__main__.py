@@ -36,7 +36,6 @@ class Step:
     name: str
     command: list[str]
     nothing: str = ""
-    env: tuple[tuple[str, str], ...] = ()
     none_chosen: int | None = None
 
 
@@ -53,17 +52,14 @@ def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
     contracts = shutil.which("lint-imports", path=str(scripts_folder)) or str(scripts_folder / "lint-imports")
     scripts = js_tests(ROOT)
     test = [*python, "pytest", "-rsfE", "--durations=10"]
-    # two processes that each let torch use all cores would wait for one another most of the time
-    alone = (("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"))
     none_chosen = 5 if pytest_args else None
-    together = ["-n", str(max(2, min(8, os.cpu_count() or 2))), "--dist", "loadfile"]
     return [
         Step("ruff check", [*python, "ruff", "check", "."]),
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
         Step("mypy", [*python, "mypy"]),
         Step("lint-imports", [contracts]),
         Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
-        Step("pytest", [*test, "-m", "not browser", *together, *pytest_args], env=alone, none_chosen=none_chosen),
+        Step("pytest", [*test, "-m", "not browser", *pytest_args], none_chosen=none_chosen),
         Step(
             "pytest, browser",
             [*test, "-m", "browser", *pytest_args],
@@ -81,7 +77,7 @@ def run(step: Step, env: dict[str, str]) -> tuple[str, float]:
         return step.nothing, 0.0
     start = time.monotonic()
     try:
-        status = subprocess.run(step.command, cwd=ROOT, env=env | dict(step.env), check=False).returncode
+        status = subprocess.run(step.command, cwd=ROOT, env=env, check=False).returncode
     except OSError as error:
         print(f"{step.command[0]} can't be run ({error}): install the extras 'test' and 'dev'.", flush=True)
         status = 127

@@ -31,6 +31,12 @@ class AllowedSkip(pytest.skip.Exception):
     """A skip for want of what is no part of the repository and isn't had everywhere: the photos, a Firefox."""
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many processes as there are cores for all tests together; none for chosen ones, and for a browser's."""
+    chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.markexpr == "browser"
+    return 0 if chosen else max(2, min(8, os.cpu_count() or 2))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run an empty home of its own, and plots no window."""
     config.stash[_environment] = dict(os.environ)
@@ -46,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "CUSTOMLABELS_NB_CACHE": os.path.join(home, "cache"),
         "MPLBACKEND": "Agg",
     }
+    if getattr(config.option, "numprocesses", None):
+        # processes that each let torch use all cores would wait for one another most of the time
+        os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     if Path(browsers).is_dir():
         os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
     settings.cache_dir = Path(home, "cache")
