@@ -1,11 +1,12 @@
 """Models trained within a budget of time, and judged on pictures that they never saw.
 
 Detectors on real photos, beside torchvision's reference recipe of fine-tuning with the same backbone for the same time;
-classifiers of several labels on collages; detectors of brands from pictures of their logos. Training alone counts: from
+classifiers of several labels on collages; detectors of brands from pictures of their logos; and detectors of small, of
+many and of rare objects, which no recipe was tuned on. Training alone counts: from
 the first image decoded to the last step. The bounds are those of two CPU cores that do nothing else, as means of three
 seeds; with --steps it doesn't matter how busy the machine is.
 
-    python benchmarks/training.py [--only raccoon|fruit-objects|peer|collages|brands] [--seeds 0 1 2]
+    python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands] [--seeds 0 1 2]
                                   [--budget 2min | --steps 300]
 """
 
@@ -20,8 +21,9 @@ from _training_brands import brands_part
 from _training_collages import collages_part
 from _training_peer import peer_part
 from _training_photos import SETS, folder_of, photos
+from _training_untuned import untuned_part
 
-PARTS = (*SETS, "peer", "collages", "brands")
+PARTS = (*SETS, "untuned", "peer", "collages", "brands")
 
 BOUNDS = {  # AP50 and AP at least, by set and budget
     ("raccoon", "2min"): (0.97, None),
@@ -45,6 +47,8 @@ def main() -> None:
             collages_part(options.seeds)
         elif part == "brands":
             brands_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
+        elif part == "untuned":
+            untuned_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif not folder_of("raccoon" if part == "peer" else part).is_dir():
             print(f"There are no photos in {folder_of(part)}; {part} is left out.")
         elif part == "peer":

@@ -26,7 +26,7 @@ from customlabels_nb.training.samples import chosen, make_samples
 from customlabels_nb.training.sampling import Turns, frequencies
 from customlabels_nb.training.sources import Scene
 
-_RATE, _BACKBONE_SHARE, _DECAY = 1e-3, 0.15, 0.02
+_RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4
 _MOSAICS, _CALM_FROM = 0.5, 0.8
 _TRIES = 8  # pictures that are tried in place of an unreadable one
