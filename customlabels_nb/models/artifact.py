@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.files import write_whole
-from customlabels_nb.models.backbones import PACKAGED, build_backbone, freeze, is_backbone_name, load_exactly
+from customlabels_nb.models.backbones import (
+    PACKAGED,
+    build_backbone,
+    freeze,
+    is_backbone_name,
+    load_exactly,
+    require_fitting,
+)
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, fill_of
+from customlabels_nb.models.foreign_files import ADVICE as _ADVICE
+from customlabels_nb.models.foreign_files import read_file, read_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +41,12 @@ DETECTION = "detection"
 #: What turns the network's numbers into confidences, by kind of model; those of a detector are confidences.
 KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none"}
 DEFAULT_THRESHOLD = 0.5
+#: Side of a square input, in pixels: no network here sees more.
+MOST_INPUT_SIZE = 4096
+#: Of a config; those of this package have some kilobytes.
+MOST_CONFIG_BYTES = 1 << 24
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_ADVICE = "Train the version again, or copy its folder anew from where it is whole."
 
 
 @dataclass(frozen=True)
@@ -87,14 +99,15 @@ class ModelConfig:
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
         _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
-        texts = all(isinstance(label, str) and label for label in self.labels)
+        texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be different texts")
         least = 1 if self.kind == DETECTION else 2
         _require(len(self.labels) >= least, "labels", self.labels, f"must be at least {('one', 'two')[least - 1]}")
         good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
         _require(good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb a label")
         self._check_network()
-        _require(_is_size(self.input_size), "input_size", self.input_size, "must be a positive number of pixels")
+        sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
+        _require(sized, "input_size", self.input_size, f"must be a number of pixels from 1 to {MOST_INPUT_SIZE}")
         for name in ("mean", "std"):
             value = getattr(self, name)
             _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
@@ -172,6 +185,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
     """
     config = load_config(folder)
     path = folder / WEIGHTS
+    _check_shapes(config, path)
     weights = _read_weights(path)
     network = _build(config, str(path))
     load_exactly(network, weights, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
@@ -206,7 +220,7 @@ def load_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path, MOST_CONFIG_BYTES))
     except FileNotFoundError as error:
         raise ArtifactError(f"There is no model in {str(folder)!r} ({CONFIG} is missing). {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -227,7 +241,7 @@ def load_config(folder: Path) -> ModelConfig:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
         return ModelConfig(**{**content, "format_version": FORMAT_VERSION})
-    except InputError as error:
+    except (InputError, TypeError, OverflowError) as error:  # a list where a text should be, a number of 400 digits
         raise ArtifactError(f"{str(path)!r} can't be used: {error} {_ADVICE}") from error
 
 
@@ -252,12 +266,25 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         raise ArtifactError(f"{str(folder / CONFIG)!r} can't be written: {error.strerror or error}.") from error
 
 
+def _check_shapes(config: ModelConfig, path: Path) -> None:
+    """Raise ArtifactError unless the weights are the network's: before memory is taken for either."""
+    import torch
+
+    known = read_shapes(path)
+    try:
+        with torch.device("meta"):
+            expected = _build(config, str(path)).state_dict()
+    except NotImplementedError:  # its constructor reads numbers back from tensors
+        return
+    require_fitting(expected, known, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
+
+
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        weights: dict[str, torch.Tensor] = load(path.read_bytes())
+        weights: dict[str, torch.Tensor] = load(read_file(path))
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
     except (OSError, SafetensorError, ValueError, KeyError) as error:
@@ -285,6 +312,11 @@ def _require(condition: bool, name: str, value: object, words: str) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: str) -> bool:
+    """Whether tables and files can hold it: half a character can't be written down."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_size(value: object) -> bool:

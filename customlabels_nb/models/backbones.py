@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.settings import settings
@@ -256,11 +256,22 @@ def load_exactly(
     error: type[ModelError],
     advice: str,
 ) -> None:
-    """Load ``weights``, or raise ``error`` naming ``what`` and what is missing, too many or of another shape.
+    """Load ``weights``, or raise ``error`` as :func:`require_fitting`."""
+    expected = network.state_dict()
+    require_fitting(expected, weights, what, error, advice)
+    # Some modules ask for the version of their layout, which safetensors files don't keep: what fits is of today's.
+    versioned = OrderedDict(weights)
+    versioned._metadata = expected._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(versioned, strict=True)
+
+
+def require_fitting(
+    expected: Mapping[str, Any], weights: Mapping[str, Any], what: str, error: type[ModelError], advice: str
+) -> None:
+    """Raise ``error`` naming ``what`` and what is missing, too many or of another ``.shape``.
 
     torch's own check reports some of that as warnings only, and a wrong architecture must not pass in silence.
     """
-    expected = network.state_dict()
     missing = sorted(expected.keys() - weights.keys())
     unexpected = sorted(weights.keys() - expected.keys())
     wrong = [
@@ -272,10 +283,6 @@ def load_exactly(
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise error(f"{what} {words} {', '.join(found[:3])}{more}. {advice}")
-    # Some modules ask for the version of their layout, which safetensors files don't keep: what fits is of today's.
-    versioned = OrderedDict(weights)
-    versioned._metadata = expected._metadata  # type: ignore[attr-defined]
-    network.load_state_dict(versioned, strict=True)
 
 
 def freeze(network: nn.Module) -> nn.Module:

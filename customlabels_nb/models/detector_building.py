@@ -15,7 +15,7 @@ from torchvision import models as torchvision_models
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+from torchvision.ops import FeaturePyramidNetwork
 
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.backbones import (
@@ -29,11 +29,13 @@ from customlabels_nb.models.backbones import (
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
+from customlabels_nb.models.roi_pooling import SeparableRoIAlign
 from customlabels_nb.settings import settings
 
 #: Boxes below this confidence aren't worth keeping: they are many, and nobody accepts them.
 LEAST_CONFIDENCE = 0.01
 
+_LEAN_CANDIDATES = 300
 _QUICK_DEPTHWISE = 3  # pixels: the backward pass of wider ones is slow
 
 _FALLBACK = f"Nothing was begun. Use detector={OWN!r}, the default, which needs no network."
@@ -113,7 +115,7 @@ def _freeze_before(body: nn.Module, first: str) -> None:
         parameter.requires_grad_(False)
 
 
-def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageDetector:
+def build_detector(shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = 600) -> ImageDetector:
     """The network without trained weights; nothing is downloaded.
 
     Parameters
@@ -122,6 +124,8 @@ def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageD
     n_labels : int
     backbone : str
         See :mod:`customlabels_nb.models.backbones`; not looked at if the architecture has its own.
+    candidates : int
+        Boxes of each level and image that the first stage proposes in training, before equal ones are dropped.
     """
     if shape.architecture != OWN:
         return ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
@@ -138,11 +142,11 @@ def build_detector(shape: DetectorShape, n_labels: int, backbone: str) -> ImageD
     network = FasterRCNN(
         _Pyramid(body, strides, shape.channels),
         rpn_anchor_generator=AnchorGenerator(shape.anchors, ((0.5, 1.0, 2.0),) * len(levels)),
-        rpn_pre_nms_top_n_train=600,
+        rpn_pre_nms_top_n_train=candidates,
         rpn_post_nms_top_n_train=300,
         rpn_pre_nms_top_n_test=400,
         rpn_post_nms_top_n_test=150,
-        box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
+        box_roi_pool=SeparableRoIAlign(levels, output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(shape.channels * 7**2, shape.hidden),
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
@@ -184,7 +188,7 @@ def pretrained_detector(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        detector = build_detector(shape, n_labels, backbone)
+        detector = build_detector(shape, n_labels, backbone, candidates=_LEAN_CANDIDATES if lean else 600)
     if shape.architecture != OWN:
         _take_over(detector.network, coco_weights(shape.architecture))
         return detector

@@ -17,6 +17,7 @@ INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
 #: Canvases have sides that divide by it: the coarsest stride of a pyramid.
 STRIDE = 32
+_MOST_SIDES = 96
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class DetectorShape:
         levels = self.anchors if isinstance(self.anchors, list | tuple) else ()
         sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
         even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
-        if len(levels) != 3 or not sides or not even or not all(map(_is_side, sides)):
+        if len(levels) != 3 or not 0 < len(sides) <= _MOST_SIDES or not even or not all(map(_is_side, sides)):
             raise InputError(f"detector anchors={self.anchors!r} must be 3 levels of equally many positive sides.")
         object.__setattr__(self, "anchors", tuple(tuple(float(side) for side in level) for level in levels))
 
