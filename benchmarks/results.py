@@ -1,9 +1,10 @@
-"""The results screen in a real JupyterLab and browser: how long until it is there, and from a slider's move until all is painted.
+"""The results screen in a real JupyterLab and browser: until it is there, and from a move until it is painted.
 
-A step runs from the slider's event, at the beginning of a frame as a browser sends it, until the frame with every number,
-curve, cell and image of it is painted. Steps go to places at random, so that nothing is remembered; the overlap's, too.
-Predictions are drawn by lot; there are no pictures, which come later than numbers and hold up nothing. It needs the extra
-``test`` and a Chromium.
+A step runs from the slider's event, at the beginning of a frame as a browser sends it, until the frame with every
+number, curve, cell and image of it is painted. Steps go to places at random, so that nothing is remembered; the
+overlap's, too.
+Predictions are drawn by lot; there are no pictures, which come later than numbers and hold up nothing. It needs the
+extra ``test`` and a Chromium.
 
     python benchmarks/results.py [--quick]
 """
@@ -59,7 +60,8 @@ def detector(n, boxes, k=20):
     wrong = rng.random(boxes) < 0.2
     said.loc[wrong, "label"] = rng.choice(labels, wrong.sum())
     said["confidence"] = rng.beta(4, 2, boxes)
-    return cl.evaluate(true, said, list(names), task="detection", name="many boxes")
+    images = pd.DataFrame({"image": names, "width": 640, "height": 480})
+    return cl.evaluate(true, said, images, task="detection", name="many boxes")
 """
 CASES = {
     "10,000 images x 20 labels, one label each": "classifier(10_000, 20, 'single-label')",

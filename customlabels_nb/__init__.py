@@ -31,6 +31,7 @@ __all__ = [
     "from_ipyannotations",
     "from_supervision",
     "list_projects",
+    "load_model",
     "load_project",
     "read_dataset",
     "read_evaluation_snapshot",
@@ -54,6 +55,7 @@ _HOMES = {
     "from_ipyannotations": "reading",
     "from_supervision": "reading",
     "list_projects": "projects",
+    "load_model": "loaded_model",
     "load_project": "projects",
     "unpack_project": "projects",
     "read_dataset": "reading",
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from customlabels_nb.dataset import Dataset
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events
+    from customlabels_nb.loaded_model import load_model
     from customlabels_nb.model import Model
     from customlabels_nb.models.catalogue import backbones
     from customlabels_nb.project import Project

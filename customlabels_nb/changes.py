@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -113,12 +114,18 @@ def distribute(
     return Distribution(len(train) - len(moved), len(moved), issues)
 
 
-def write_predictions(store: Store, frame: pd.DataFrame, model: str, action: Action) -> int:
-    """Keep a table of predictions for images of both sides in place of all that the model has; returns how many."""
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"Give a DataFrame with image, label and confidence, not {type(frame).__name__}.")
+def write_predictions(store: Store, found: Any, model: str, action: Action) -> int:
+    """Keep a table of predictions for images of both sides in place of all that the model has; returns how many.
+
+    What it said of one image (a ``Detection``) takes the place of what it said of that image only.
+    """
+    image, table = getattr(found, "name", None), getattr(found, "table", None)
+    of_one = isinstance(image, str) and isinstance(table, pd.DataFrame)
+    if not isinstance(found, pd.DataFrame) and not of_one:
+        raise InputError(f"Give a DataFrame with image, label and confidence, not {type(found).__name__}.")
     if not isinstance(model, str) or not model.strip():
         raise InputError(f"model={model!r} is no name; give a version of the project, or a name for these predictions.")
+    frame = _beside_others(store, str(image), table, model.strip()) if of_one else found
     if "image" in frame.columns and frame["image"].notna().all():
         train = dict(zip(frame["image"], _stored_names(store, t.TRAIN, frame["image"]), strict=True))
         names = pd.Series(list(train.values()), dtype=object)
@@ -126,6 +133,13 @@ def write_predictions(store: Store, frame: pd.DataFrame, model: str, action: Act
         frame = frame.assign(image=[test[train[name]] for name in frame["image"]])
     predictions = t.normalise_annotations(frame).assign(model=model.strip())
     return store.replace_predictions(model.strip(), predictions, action)
+
+
+def _beside_others(store: Store, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """What the model has said of other images, and the table of this one."""
+    said, columns = store.predictions(model=model), ["image", *table.columns]
+    names = {image, image_uri(image)}
+    return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
 def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:

@@ -9,6 +9,9 @@ The tree (all below :class:`CustomLabelsError`)::
     │   │   ├── NotAnImageError          the bytes are no image, or of a type that isn't read
     │   │   ├── TruncatedImageError      an image that ends too early or is damaged
     │   │   └── ImageTooLargeError       more pixels than the limit (decompression bomb)
+    │   ├── VideoError                   one video can't be used: names the video
+    │   │   ├── NotAVideoError           the file is no video, has no pictures, or is of a type that isn't read
+    │   │   └── TruncatedVideoError      a video that ends too early or is damaged
     │   ├── LabelError                   a label is unknown, doubled, empty or still in use
     │   ├── ArchiveError                 a zip that can't be unpacked safely
     │   ├── ManifestError                a manifest file can't be read at all (has a code)
@@ -95,6 +98,31 @@ class ImageTooLargeError(ImageError):
     """The image has more pixels than the limit allows to decode."""
 
     code = "IMAGE_TOO_LARGE"
+
+
+class VideoError(InputError):
+    """One video can't be used.
+
+    Parameters
+    ----------
+    video : str
+        The video as the user named it.
+    reason : str
+        What is wrong with it and what to do, without the video's name.
+    """
+
+    def __init__(self, video: str, reason: str) -> None:
+        super().__init__(f"{video!r}: {reason}")
+        self.video = video
+        self.reason = reason
+
+
+class NotAVideoError(VideoError):
+    """The file is no video, has no pictures in it, or is of a type that isn't read."""
+
+
+class TruncatedVideoError(VideoError):
+    """The video ends too early or is damaged."""
 
 
 class LabelError(InputError):

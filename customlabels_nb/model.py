@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.errors import CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Events, Listener, progress_bars
-from customlabels_nb.model_facts import ModelFacts
+from customlabels_nb.images import is_remote, to_path
+from customlabels_nb.model_facts import READY, ModelFacts
 from customlabels_nb.runnable import Runnable
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -20,13 +24,32 @@ from customlabels_nb.watching import watch
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.labeling.trials import Candidate
+    from customlabels_nb.labeling.trying import TryingSession
     from customlabels_nb.report import Report
 
 _RUNNING = ("STARTING", "RUNNING", "STOPPING")
 _BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING)
+_PHOTOS = 16
 _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
-#: What runs in this process, by project folder and version, with its heartbeat.
-_PREDICTORS: dict[tuple[Path, str], tuple[Predictor, Heartbeat]] = {}
+
+
+@dataclass
+class _Life:
+    """What runs a version in this process, or sleeps, and its heartbeat while it runs."""
+
+    predictor: Predictor
+    heartbeat: Heartbeat | None = None
+
+    def be_silent(self) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat.stop()
+            self.heartbeat = None
+
+
+#: By project folder and version; so are the locks, held by whoever starts or stops one.
+_LIVES: dict[tuple[Path, str], _Life] = {}
+_LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
 
 
 class Model(ModelFacts, Runnable):
@@ -59,48 +82,65 @@ class Model(ModelFacts, Runnable):
         self._store.update_version(self.name, Action("set thresholds", settings.user, self.name))
         self._write_card()
 
-    def start(self, device: str | None = None) -> Model:
+    def start(
+        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+    ) -> Model:
         """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
 
-        Where it runs already nothing happens; on another device, it moves there.
+        Where it runs already nothing happens; on another device, it moves.
+
+        Parameters
+        ----------
+        device : str, optional
+        engine : str, optional
+            What computes: "torch", "bfloat16" (torch in shorter numbers, where the CPU has them; confidences move by up
+            to 0.02), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for the fastest here of
+            those that say on drawn pictures what torch says. As it is if not given, at first "auto"; ``model.engine``
+            tells which it became, and why not the others.
+        idle_stop : str or float, optional
+            Free the memory once nothing was asked for so long: seconds, or a text like "10min". The next question
+            starts the model again. As it is if not given, at first "never".
         """
         from customlabels_nb.device import choose_device
-        from customlabels_nb.inference.predictor import Predictor
+        from customlabels_nb.inference.engines.names import check_engine
+        from customlabels_nb.inference.idle import idle_seconds
 
         self._require_ready()
         chosen = None if device is None else choose_device(device)
-        running = self._predictor
-        if running is not None and chosen in (None, running.device):
-            return self
-        self._set("STARTING", "The model is starting.")
-        predictor = running or Predictor(self.folder)
-        try:
-            predictor.start(chosen)
-        except BaseException as error:
-            self._forget()
-            self._set("FAILED", f"The model could not be started: {error}")
-            raise
-        self._remember(predictor)
-        self._set("RUNNING", f"The model is running on {predictor.device}.")
+        if idle_stop is not None:
+            idle_seconds(idle_stop)  # refused before anything is noted
+        if engine is not None:
+            check_engine(engine)
+        with _LOCKS[self._key]:
+            predictor = self._predictor
+            if predictor is not None and chosen in (None, predictor.device) and engine is None:
+                predictor.start(idle_stop=idle_stop)
+            else:
+                self._start_on(chosen, engine, idle_stop)
         return self
 
     def stop(self) -> None:
-        """Free the memory that the model takes. Stopping what doesn't run is no error.
+        """Free the memory that the model takes; questions that are being answered still are.
+
+        Stopping what doesn't run is no error.
 
         Raises
         ------
         NotAllowedError
             If it runs in another kernel: stop it there.
         """
-        predictor, record = self._predictor, self.record
-        if predictor is not None:
-            predictor.stop()
-            self._forget()
-        elif record.status not in _RUNNING:
-            return
-        elif not is_settled(record):
-            raise NotAllowedError(f"{self.name!r} runs in another kernel ({record.host}, {record.pid}): stop it there.")
-        self._set("STOPPED", "The model has stopped running.")
+        with _LOCKS[self._key]:
+            life, record = _LIVES.get(self._key), self.record
+            if life is not None:
+                self._set("STOPPING", "The model is stopping.")
+                life.predictor.stop()
+                self._forget()
+            elif record.status not in _RUNNING:
+                return
+            elif not is_settled(record):
+                where = f"{record.host}, {record.pid}"
+                raise NotAllowedError(f"{self.name!r} runs in another kernel ({where}): stop it there.")
+            self._set("STOPPED", "The model has stopped running.")
 
     # -- judging ------------------------------------------------------------------------------------
     def evaluate(self, *, thresholds: float | Mapping[str, float] | str | None = None) -> Report:
@@ -113,6 +153,7 @@ class Model(ModelFacts, Runnable):
         """
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.report import Report
+        from customlabels_nb.result_hands import hands_of
         from customlabels_nb.training.stored import stored_evaluation, stored_training
 
         self._require_ready()
@@ -125,7 +166,9 @@ class Model(ModelFacts, Runnable):
             details["left out, as they could not be read"] = facts["left_out"]
         training = partial(stored_training, self.folder, self._root, config)
         project = self._store.project().name
-        return Report(result, name=self.name, project=project, details=details, training=training, root=self._root)
+        hands = partial(hands_of, self, config)
+        known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
+        return Report(result, **known, details=details, training=training, hands=hands)
 
     def write_results(self) -> None:
         """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
@@ -198,35 +241,84 @@ class Model(ModelFacts, Runnable):
         if record.status in _BUSY:
             raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")
         require_confirmation(f"Delete the version {self.name!r} for ever?", confirm)
+        self._forget()
         self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
         self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
 
+    def _photos(self) -> list[str]:
+        images = self._store.images("test")["image"].head(_PHOTOS)
+        return [image if is_remote(image) else str(to_path(image, self._root)) for image in images]
+
+    def _trying(self) -> TryingSession:
+        from customlabels_nb.labeling.feedback import Feedback
+        from customlabels_nb.labeling.trying import TryingSession
+
+        return TryingSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
+
+    def _candidates(self) -> list[Candidate]:
+        """This version, then the others that can run, the newest first."""
+        versions = [version for version in self._store.versions() if version.status in READY]
+        versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
+        scores = {version.name: version.metrics.get("f1") for version in versions}
+        words = {name: f"F1 {f1:.3f}" if isinstance(f1, float) else "" for name, f1 in scores.items()}
+        return [Model(self._place, name)._as_candidate(about) for name, about in words.items()]
+
     @property
     def _predictor(self) -> Predictor | None:
         """What runs it in this process, whichever object started it."""
-        beating = _PREDICTORS.get(self._key)
-        return beating[0] if beating is not None and beating[0].running else None
+        life = _LIVES.get(self._key)
+        return life.predictor if life is not None and life.predictor.running else None
 
     @property
     def _key(self) -> tuple[Path, str]:
         return self._root.resolve(), self.name
 
-    def _remember(self, predictor: Predictor) -> None:
-        if self._key not in _PREDICTORS:
-            _PREDICTORS[self._key] = (predictor, Heartbeat(self._store, self.name))
+    def _start_on(self, device: str | None, engine: str | None, idle_stop: str | float | None) -> None:
+        from customlabels_nb.inference.predictor import Predictor
+
+        self._set("STARTING", "The model is starting.")
+        life = _LIVES.get(self._key) or _Life(Predictor(self.folder, changed=self._note_change))
+        try:
+            life.predictor.start(device, engine=engine, idle_stop=idle_stop)
+        except BaseException as error:
+            life.predictor.stop()
+            self._forget()
+            self._set("FAILED", f"The model could not be started: {error}")
+            raise
+        _LIVES[self._key] = life
+        self._note_running(life)
+
+    def _note_running(self, life: _Life) -> None:
+        life.heartbeat = life.heartbeat or Heartbeat(self._store, self.name)
+        self._set("RUNNING", f"The model is running on {life.predictor.device}, computed by {life.predictor.engine!r}.")
+
+    def _note_change(self) -> None:
+        """It stopped as nothing was asked of it, or a question woke it; by now perhaps something else happened."""
+        from customlabels_nb.inference.idle import in_words
+
+        with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be gone
+            life = _LIVES.get(self._key)
+            if life is None:
+                return
+            if life.predictor.running:
+                self._note_running(life)
+            elif life.heartbeat is not None:
+                life.be_silent()
+                idle = in_words(life.predictor.idle_stop)
+                self._set("STOPPED", f"The model has stopped running: nothing was asked of it for {idle}.")
 
     def _forget(self) -> None:
-        beating = _PREDICTORS.pop(self._key, None)
-        if beating is not None:
-            beating[1].stop()
+        life = _LIVES.pop(self._key, None)
+        if life is not None:
+            life.be_silent()
 
     def _set(self, status: str, message: str) -> None:
         if self._store.read_only:  # it may be looked at and run, but nothing can be noted
             return
         nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
         process = this_process() if status in _RUNNING else nobody
-        action = None if status == "STARTING" else Action(_DONE[status], settings.user, self.name)
+        action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
 
 

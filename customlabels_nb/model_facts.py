@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
     from customlabels_nb.model_card import ModelCard
 
-_READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
+#: The statuses of versions that can run.
+READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
 
 
 class ModelFacts:
@@ -139,14 +140,14 @@ class ModelFacts:
 
     def _require_ready(self) -> None:
         record = self.record
-        if record.status not in _READY:
+        if record.status not in READY:
             raise ModelNotReadyError(f"{self.name!r} is {record.status}: {record.status_message}")
         if not (self._root / record.folder).is_dir():
             raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
 
     def _write_card(self) -> None:
         """Write the card of a version that can have one; what was done besides doesn't depend on it."""
-        if self.record.status not in _READY or not self.folder.is_dir():
+        if self.record.status not in READY or not self.folder.is_dir():
             return
         try:
             self.card.to(self.folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -32,6 +32,9 @@ from customlabels_nb.refreshing import refresh_dataset
 from customlabels_nb.remote import CONNECTIONS, fetch_all
 from customlabels_nb.snapshots import Snapshots
 from customlabels_nb.sources import Found, Source, found_in_tables
+
+if TYPE_CHECKING:
+    from customlabels_nb.inference.detection import Detection
 
 
 class ProjectData(ProjectFacts):
@@ -219,16 +222,17 @@ class ProjectData(ProjectFacts):
         with progress_bars(events or Events(), show=progress) as stream:
             return update_entries(self._store, self.root, t.check_split(split), entries, action, events=stream)
 
-    def add_predictions(self, frame: pd.DataFrame, *, model: Any, note: str = "") -> int:
+    def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
         """Keep predictions beside the labels: gallery and annotator show them dashed, until they are accepted.
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : DataFrame or Detection
             image, label, confidence (0–1), and for boxes their four columns, as ``model.detect_many`` gives them. They
-            take the place of all that this model said before.
-        model : Model or str
-            Whose they are: a version, or any name.
+            take the place of all that this model said before. What ``model.detect`` gives for an image of the project
+            takes the place of what the model said of that image.
+        model : Model, LoadedModel or str
+            Whose they are: a version, whose name they are kept under, or any name.
         note : str
             Kept in the history.
 

@@ -1,13 +1,14 @@
 """Files behind URLs, through fsspec: what a server tells of them, their bytes, listings, and what went wrong.
 
 Credentials come from where each protocol's own tools look for them. Timeouts and repeated attempts are those of the
-protocol's client.
+protocol's client, but for the web (:mod:`customlabels_nb.web_client`).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from customlabels_nb.errors import (
     ImageError,
@@ -25,6 +27,7 @@ from customlabels_nb.errors import (
     NotAnImageError,
 )
 from customlabels_nb.settings import settings
+from customlabels_nb.web_client import RedirectRefusedError, client_options
 
 #: Object stores, whose clients may be used from many threads and read a whole object with one request.
 _S3 = frozenset({"s3", "s3a"})
@@ -55,6 +58,7 @@ _PLACES = {
 }
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
+_MOST_PAGES = 10_000  # of links that are read for one listing
 _IDENTITY = re.compile(r"(etag|md5|changed):([!-~]*):(\d+)")
 
 
@@ -94,7 +98,7 @@ def protocol_of(url: str) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Whether the file lies on a web server, of which nothing can be listed."""
+    """Whether the file lies on a web server, of which only pages of links can be listed (:func:`list_web`)."""
     return protocol_of(url) in _HTTP
 
 
@@ -143,6 +147,65 @@ def list_files(url: str) -> list[RemoteFile]:
         for name, entry in sorted(entries.items())
         if entry.get("type") != "directory" and not name.endswith("/") and name.startswith(below + "/")
     ]
+
+
+def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
+    """The files that a web server's pages below ``url`` link to, however deep, in the order of their names.
+
+    Links that lead out of it are never followed, nor those with a question mark, by which such pages sort themselves.
+
+    Parameters
+    ----------
+    url : str
+        Ends in "/".
+    folders : int
+        No more pages than these are read.
+
+    Raises
+    ------
+    InputError
+        If the page can't be read, one below it neither, or there are too many.
+    MissingDependencyError
+        If that takes a package that isn't here.
+    """
+    files: set[str] = set()
+    seen, waiting = {url}, [url]
+    while waiting:
+        page = waiting.pop()
+        try:
+            system, path = open_system(page)
+            links: list[str] = [html.unescape(link) for link in system.ls(path, detail=False)]
+        except ImportError as error:
+            raise MissingDependencyError(f"{page!r} can't be listed: {why(page, error)}") from error
+        except Exception as error:
+            raise InputError(f"{page!r} can't be listed: {why(page, error)}") from error
+        for link in links:
+            inside = link[len(url) :]
+            parts = unquote(inside).split("/")
+            if (
+                not (link.startswith(url) and inside)
+                or "?" in inside
+                or "#" in inside
+                or not {".", ".."}.isdisjoint(parts)
+            ):
+                continue
+            if not link.endswith("/"):
+                files.add(link)
+            elif link not in seen:
+                seen.add(link)
+                waiting.append(link)
+        if len(seen) > folders:
+            raise InputError(f"{url!r} has more than {folders:,} pages of links; name a folder below it.")
+    return sorted(files)
+
+
+def media_type(url: str) -> str:
+    """What a web server says that a file is, "image/jpeg" say; "" if it doesn't, or can't be asked."""
+    try:
+        system, path = open_system(url)
+        return str(system.info(path).get("mimetype") or "").lower()
+    except Exception:  # whoever wants the file itself gets to know
+        return ""
 
 
 def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
@@ -225,7 +288,10 @@ def open_system(url: str) -> tuple[Any, str]:
     import fsspec
 
     # no listings kept by fsspec: what was listed once would hide what changed since
-    options = {"use_listings_cache": False} if protocol_of(url) in _STORES | _HTTP else {}
+    options: dict[str, Any] = {"use_listings_cache": False} if protocol_of(url) in _STORES | _HTTP else {}
+    if is_web(url) and "::" not in url:
+        options |= client_options()
+    options |= {name: client_options() for name in _HTTP if f"::{name}://" in url.lower()}
     system, path = fsspec.core.url_to_fs(url, **options)
     return system, path
 
@@ -260,13 +326,18 @@ def why(url: str, error: Exception) -> str:
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
         return f"access is denied ({reason}); check the credentials and what they allow."
-    if isinstance(error, FileNotFoundError) and protocol in _HTTP:
-        reason = f"HTTP status {status}" if status else f"no answer: {error.__cause__ or error}"
+    causes = (error, error.__cause__, error.__context__)
+    if refused := next((cause for cause in causes if isinstance(cause, RedirectRefusedError)), None):
+        return f"{refused}."
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return "there was no answer in time; check the network."
+    if astray := next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None):
+        return f"it redirects to {str(astray)!r}, which is no web server; refused."
+    if isinstance(error, FileNotFoundError) and error.__cause__ is not None and protocol in _HTTP:
+        reason = f"HTTP status {status}" if status else f"no answer: {error.__cause__}"
         return f"{reason}; check the URL."
     if isinstance(error, FileNotFoundError):
         return "it isn't there; check the URL."
-    if isinstance(error, TimeoutError):
-        return "there was no answer in time; check the network."
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     return f"{reason}; check the URL and the access to it."
 

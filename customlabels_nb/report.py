@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.exploring import Exploration, Hands
     from customlabels_nb.evaluation.files import TrainingSet
     from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
     from customlabels_nb.evaluation.summary import EvaluationSummary
+    from customlabels_nb.widgets.results import About, Results
 
     Training: TypeAlias = Evaluation | TrainingSet
 
@@ -44,6 +46,9 @@ class Report:
         The training images, for their snapshot among the files: with labels alone, or also with predictions.
     root : Path, optional
         The project's folder, under which relative paths of images lie.
+    hands : callable, optional
+        ``hands()`` gives what the results screen can do to a project; see
+        :class:`customlabels_nb.evaluation.exploring.Hands`.
     """
 
     def __init__(
@@ -55,8 +60,10 @@ class Report:
         details: Mapping[str, Any] | None = None,
         training: Training | Callable[[], Training] | None = None,
         root: Path | None = None,
+        hands: Callable[[], Hands] | None = None,
     ) -> None:
         self.evaluation = evaluation
+        self._hands = hands
         self.root = root
         self.project = project
         self.name = name or "evaluation"
@@ -160,6 +167,59 @@ class Report:
 
         names = (self.name, after.name)
         return compare(self.evaluation, after.evaluation, common=common, names=names, random_state=random_state)
+
+    # -- looking around -----------------------------------------------------------------------------
+    def show(self, compare: Report | None = None) -> Results:
+        """The results screen: numbers, curves and test images that follow as thresholds and overlap are moved.
+
+        Parameters
+        ----------
+        compare : Report, optional
+            Of another version, put beside it as what was before.
+
+        Returns
+        -------
+        Results
+            A widget that other cells can read and steer: ``selected``, ``thresholds``, ``set_thresholds(…)``,
+            ``set_filter(…)``.
+        """
+        from customlabels_nb.widgets.results import Results
+
+        hands = None if self._hands is None else self._hands()
+        return Results(self._exploration(compare), self._about(), hands)
+
+    def to_html(
+        self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None
+    ) -> Path:
+        """Write the results screen to one file that any browser opens without a network; its sliders live in the page.
+
+        Parameters
+        ----------
+        path : path
+            A file of that name is replaced.
+        images : int
+            How many test images are in it as small pictures, the most confident mistakes first.
+        pixels : int
+            The longest side of these.
+        compare : Report, optional
+            Of another version, put beside it as what was before.
+        """
+        from customlabels_nb.widgets.results_file import write_results_file
+
+        return write_results_file(path, self._exploration(compare), self._about(), images=images, pixels=pixels)
+
+    def _exploration(self, compare: Report | None) -> Exploration:
+        from customlabels_nb.evaluation.exploring import Exploration
+
+        exploration = Exploration(self.evaluation, name=self.name, advice=lambda: self.advice)
+        if compare is not None:
+            exploration.compare_with(compare.evaluation, compare.name)
+        return exploration
+
+    def _about(self) -> About:
+        from customlabels_nb.widgets.results import About
+
+        return About(self.name, self.project, self.details, self._training_images, self.root)
 
     # -- drawings and files -------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:

@@ -6,8 +6,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import pandas as pd
 
@@ -16,7 +17,14 @@ from customlabels_nb.events import Events, progress_bars, say
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.detection import Detection
+    from customlabels_nb.inference.engines.names import EngineChoice
+    from customlabels_nb.inference.exporting.export import Exported
     from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.inference.video_detection import VideoDetection
+    from customlabels_nb.inference.writing import WrittenDetections
+    from customlabels_nb.labeling.trials import Candidate
+    from customlabels_nb.labeling.trying import TryingSession
+    from customlabels_nb.widgets.quick_test import QuickTest
 
 
 class Runnable(ABC):
@@ -30,8 +38,14 @@ class Runnable(ABC):
         return None
 
     @abstractmethod
-    def start(self, device: str | None = None) -> Self:
-        """Load the weights on a device and warm up."""
+    def start(
+        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+    ) -> Self:
+        """Load the weights on a device and warm up; ``idle_stop`` frees the memory after that time without a question.
+
+        Seconds, or a text like "10min"; "never" takes it back. The next question starts the model again. ``engine``
+        is what computes: "auto", "torch", "bfloat16" or "onnx".
+        """
 
     @abstractmethod
     def stop(self) -> None:
@@ -39,8 +53,18 @@ class Runnable(ABC):
 
     @property
     @abstractmethod
+    def folder(self) -> Path:
+        """The folder with the weights and everything else of the model."""
+
+    @property
+    @abstractmethod
     def _predictor(self) -> Predictor | None:
         """What runs it in this process; None while it doesn't run."""
+
+    @property
+    def engine(self) -> EngineChoice | None:
+        """What computes the answers, and why the other engines don't; None while the model doesn't run."""
+        return None if self._predictor is None else self._predictor.engine
 
     @contextmanager
     def started(self, device: str | None = None) -> Iterator[Self]:
@@ -76,39 +100,199 @@ class Runnable(ABC):
         root = self._root if self._root is not None and _lies_in(self._root, image) else None
         return detect(self._running(), image, threshold=threshold, max_results=max_results, root=root)
 
+    @overload
     def detect_many(
         self,
         images: Any,
         threshold: float | Mapping[str, float] | None = None,
         max_results: int | None = None,
         *,
+        to: None = None,
+        resume: bool = False,
         batch_size: int | None = None,
         progress: bool = True,
         events: Events | None = None,
-    ) -> pd.DataFrame:
-        """Find the labels of many images: paths, a glob, a folder, a dataset or a DataFrame with a column ``image``.
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def detect_many(
+        self,
+        images: Any,
+        threshold: float | Mapping[str, float] | None = None,
+        max_results: int | None = None,
+        *,
+        to: str | os.PathLike[str],
+        resume: bool = False,
+        batch_size: int | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> WrittenDetections: ...
+
+    def detect_many(
+        self,
+        images: Any,
+        threshold: float | Mapping[str, float] | None = None,
+        max_results: int | None = None,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        batch_size: int | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame | WrittenDetections:
+        """Find the labels of many images, a few batches of them in memory at a time.
+
+        Parameters
+        ----------
+        images : paths, a glob, a folder, a URL that ends in "/", a dataset or a DataFrame with a column ``image``
+        threshold, max_results
+            As for :meth:`detect`, for each image.
+        to : path, optional
+            Where to write the answers while they come, instead of keeping them in memory: a file that ends in
+            ``.jsonl`` (a line for each image: ``image`` and the API's ``CustomLabels``; a detector's also has the
+            image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
+            ``project.import_dataset``), or a folder (Parquet files with the columns of the table). A journal beside
+            it, in such a folder within it, tells what is done.
+        resume : bool
+            Go on with what is at ``to``, after an interrupt or when the kernel died: no image is written twice, none
+            is left out, not even those that came since. Nothing there: begin.
+        batch_size : int, optional
+            How many go through the model at once; what suits the device and its memory by default.
 
         Returns
         -------
         DataFrame
             image, label, confidence (0..1), left, top, width, height (pixels; null from classifiers).
             ``.attrs["errors"]`` lists the images that could not be read: dicts of image, code, message.
-        """
-        from customlabels_nb.inference.batch import detect_many
+        WrittenDetections
+            With ``to``: how many images were looked at and are left, ``errors``, and ``table()`` to read it all.
 
-        sources = images.images if isinstance(images, Dataset) else images
+        Raises
+        ------
+        InputError
+            If an argument can't be used, or what is at ``to`` was begun with another model, threshold or max_results.
+        """
+        from customlabels_nb.inference.batch import detect_many, words_on_what_is_left
+
+        sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
+        asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
         with progress_bars(events or Events(), show=progress) as stream:
             found = detect_many(
                 self._running(),
                 sources,
-                root=images.root if isinstance(images, Dataset) else self._root,
-                threshold=threshold,
-                max_results=max_results,
+                root=root,
                 batch_size=batch_size,
                 events=stream,
+                **asked,  # type: ignore[arg-type]
             )
-        if found.attrs.get("interrupted"):
-            say(f"Stopped: {len(found.attrs['remaining']):,} images are left, see .attrs['remaining'].")
+        if left := words_on_what_is_left(found):
+            say(left)
+        return found
+
+    def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
+        """Write the model for other programs, with a small program beside it that runs it without this package.
+
+        Thresholds, labels, colours and what is done to an image before the network stand in the file's metadata. What
+        was written is compared with the model on photos of the test set, where there are any.
+
+        Parameters
+        ----------
+        format : {"onnx", "pt2"}
+            For onnxruntime and others, or for PyTorch.
+        path : path, optional
+            A new folder, or one that an export was written to before; ``<name>-<format>`` in the current folder by
+            default.
+
+        Raises
+        ------
+        ModelError
+            If what was written says something else than the model. No file is kept then.
+        """
+        from customlabels_nb.inference.exporting.export import export
+
+        return export(self.folder, self.name, format, path, pictures=self._photos())
+
+    def _photos(self) -> list[str]:
+        """Photos like those that the model is for, if some are at hand; perhaps some can't be read."""
+        return []
+
+    def try_it(self) -> QuickTest:
+        """Try the model in the notebook: drop or paste a photo, choose a file, give a URL, or take a picture.
+
+        Thresholds move without asking the model again; of a project, other versions can be tried beside it, and photos
+        added to the dataset with the labels found right.
+
+        Returns
+        -------
+        QuickTest
+            A widget that other cells can read and steer: ``ask(image)``, ``table``, ``detection``, ``threshold``.
+        """
+        from customlabels_nb.widgets.quick_test import QuickTest
+
+        return QuickTest(self._trying())
+
+    def _trying(self) -> TryingSession:
+        from customlabels_nb.labeling.trying import TryingSession
+
+        return TryingSession(lambda: [self._as_candidate()])
+
+    def _as_candidate(self, about: str = "") -> Candidate:
+        from customlabels_nb.labeling.trials import Candidate, Facts
+
+        def facts() -> Facts:
+            config = self._running().config
+            own = tuple(map(config.threshold_of, config.labels))
+            return Facts(config.labels, config.colours, own, config.activation == "softmax")
+
+        def device() -> str | None:
+            return None if self._predictor is None else self._predictor.device
+
+        ask = partial(self.detect, threshold=0)
+        return Candidate(self.name, about, self.start, self.stop, device, ask, facts)
+
+    def detect_video(
+        self,
+        video: str | os.PathLike[str],
+        every: str | int = "1s",
+        threshold: float | Mapping[str, float] | None = None,
+        max_results: int | None = None,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        allow_damaged: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> VideoDetection:
+        """Find the labels in a video: MP4, MOV and whatever else FFmpeg reads (``pip install customlabels-nb[video]``).
+
+        Parameters
+        ----------
+        video : path or URL
+        every : str or int
+            Between the frames that are looked at: a time ("1s", "500ms"), or a number of frames; 1 for all.
+        threshold, max_results
+            As in :meth:`detect`, for each frame.
+        to : path, optional
+            A folder gets ``<video>.json`` (in the API's form, with ``Timestamp`` in ms) and ``<video>.annotated.mp4``;
+            a path ending in ``.json`` or ``.mp4`` only that.
+        allow_damaged : bool
+            Go as far as a file goes that ends too early.
+
+        Returns
+        -------
+        VideoDetection
+            Shows itself, with the annotated video if that was written. ``.table``: frame, timestamp_ms, label,
+            confidence (0..1), left, top, width, height; ``.frames``, ``.response``; ``.to(path)`` writes later.
+        """
+        from customlabels_nb.inference.video import detect_video
+
+        root = self._root if self._root is not None and _lies_in(self._root, video) else None
+        options: dict[str, Any] = {"every": every, "threshold": threshold, "max_results": max_results, "to": to}
+        with progress_bars(events or Events(), show=progress) as stream:
+            found = detect_video(
+                self._running(), video, root=root, allow_damaged=allow_damaged, events=stream, **options
+            )
+        if found.interrupted:
+            say("Stopped: what was found until then is kept, and nothing was written; .to(path) writes it.")
         return found
 
     def _running(self) -> Predictor:

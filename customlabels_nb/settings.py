@@ -2,7 +2,8 @@
 
 ``settings`` is the one instance; change its fields at any time. Environment variables give the start
 values: ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``,
-``CUSTOMLABELS_NB_CACHE_GB``, ``CUSTOMLABELS_NB_OFFLINE``.
+``CUSTOMLABELS_NB_CACHE_GB``, ``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``,
+``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``.
 """
 
 from __future__ import annotations
@@ -52,13 +53,21 @@ def _threads() -> int:
 
 @dataclass
 class Settings:
-    """See the module. ``threads`` is used for decoding and hashing, ``cache_gb`` bounds each content cache."""
+    """See the module. ``threads`` is used for decoding and hashing, ``cache_gb`` bounds each content cache.
+
+    ``timeout_seconds`` is how long a web server may say nothing, ``private_redirects`` whether one may redirect to
+    addresses that aren't public (:mod:`customlabels_nb.web_client`).
+    """
 
     user: str = field(default_factory=_user)
     cache_dir: Path = field(default_factory=_cache_dir)
     threads: int = field(default_factory=_threads)
     cache_gb: float = field(default_factory=lambda: _number("CUSTOMLABELS_NB_CACHE_GB", 5.0))
     network: bool = field(default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_OFFLINE", "") in ("", "0"))
+    timeout_seconds: float = field(default_factory=lambda: _number("CUSTOMLABELS_NB_TIMEOUT", 30.0))
+    private_redirects: bool = field(
+        default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_PRIVATE_REDIRECTS", "") not in ("", "0")
+    )
 
 
 settings = Settings()

@@ -55,7 +55,7 @@ def slice_table(applied: Applied, images: pd.DataFrame, column: str, *, random_s
             "evaluate(..., images=table) takes a table with further columns."
         )
     rows: list[dict[str, Any]] = []
-    for name, positions in _slices(images[column].reset_index(drop=True)):
+    for name, positions in slices_of(images[column].reset_index(drop=True)):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part, random_state=random_state)
         found = figures(part.outcomes, per_label_table(part))
@@ -66,8 +66,8 @@ def slice_table(applied: Applied, images: pd.DataFrame, column: str, *, random_s
     return pd.DataFrame(rows).astype({"slice": "str"})
 
 
-def _slices(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
-    """Name and positions of each slice."""
+def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
+    """Name and positions of each slice of a column, one value an image; see :func:`slice_table`."""
     if values.dtype == object:
         values = values.map(_each_once).explode()
     kept = values[values.notna()].infer_objects()

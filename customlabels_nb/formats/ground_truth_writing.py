@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,18 @@ from customlabels_nb.images import ImageHeader, is_remote
 BOX_ATTRIBUTE = "bounding-box"
 
 
-def manifest_lines(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[str]:
+def manifest_lines(
+    images: pd.DataFrame, annotations: pd.DataFrame, *, labels: Iterable[str] | None = None, by_human: bool = True
+) -> Iterator[str]:
     """The lines of a manifest, without line ends, in the order of ``images``.
 
     Images without annotations become lines with only a ``source-ref``, unless their status is "labelled"; polygons are
-    written as their boxes, and boxes of several jobs as so many attributes.
+    written as their boxes, and boxes of several jobs as so many attributes. ``labels`` are those of the whole manifest
+    where these tables are a part of it: each has one attribute throughout. ``by_human`` is False of what a model says.
     """
     rows = _Rows(annotations)
-    attributes = attribute_names(sorted(annotations["label"].unique()))
+    attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
+    human = "yes" if by_human else "no"
     latest = rows.dates[-1] if rows.dates else "1970-01-01T00:00:00"
     facts = (images[name].tolist() for name in ("image", "status"))
     for image, status, size, own in zip(*facts, _sizes(images), rows.by_image(images["image"]), strict=True):
@@ -48,16 +52,16 @@ def manifest_lines(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[
                 "confidence": rows.confidences[row],
                 "job-name": job or f"labeling-job/{label}",
                 "class-name": label,
-                "human-annotated": "yes",
+                "human-annotated": human,
                 "creation-date": rows.dates[rows.created[row]],
                 "type": IMAGE_LEVEL,
             }
         for number, boxes in enumerate(groups.values(), 1):
             name = BOX_ATTRIBUTE if number == 1 else f"{BOX_ATTRIBUTE}-{number}"
             date = rows.dates[max([rows.created[row] for row in boxes])]
-            line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date)
+            line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date, human)
         if not own and status == "labelled":
-            line |= _box_attribute(BOX_ATTRIBUTE, size, rows, [], None, latest)
+            line |= _box_attribute(BOX_ATTRIBUTE, size, rows, [], None, latest, human)
         yield orjson.dumps(line).decode()
 
 
@@ -113,7 +117,7 @@ def attribute_names(labels: list[str]) -> dict[str, str]:
 
 
 def _box_attribute(
-    name: str, size: dict[str, int], rows: _Rows, boxes: list[int], job: str | None, date: str
+    name: str, size: dict[str, int], rows: _Rows, boxes: list[int], job: str | None, date: str, human: str
 ) -> dict[str, Any]:
     ids = {label: number for number, label in enumerate(sorted({rows.labels[row] for row in boxes}))}
     annotations = [
@@ -132,7 +136,7 @@ def _box_attribute(
             "objects": [{"confidence": rows.confidences[row]} for row in boxes],
             "class-map": {str(number): label for label, number in ids.items()},
             "type": BOXES,
-            "human-annotated": "yes",
+            "human-annotated": human,
             "creation-date": date,
             "job-name": job or f"labeling-job/{BOX_ATTRIBUTE}",
         },

@@ -79,7 +79,7 @@ class Asking:
         self.config = predictor.config
         self.thresholds = resolve_thresholds(self.config, threshold)
         check_max_results(max_results)
-        self._max_results = max_results
+        self.max_results = max_results
         self.is_detector = self.config.kind == DETECTION
 
     def prepare(self, data: bytes, name: str) -> Prepared:
@@ -100,8 +100,8 @@ class Asking:
         size = self.config.input_size
         return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
 
-    def ask(self, images: Sequence[Prepared]) -> list[Answer]:
-        """What the model says of each.
+    def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[Answer]:
+        """What the model says of each; ``at_once`` go through it together, by default what suits its device.
 
         Raises
         ------
@@ -109,11 +109,11 @@ class Asking:
             If it isn't running.
         """
         if self.is_detector:
-            found = self.predictor.boxes(cast(Sequence[Canvas], images))
+            found = self.predictor.boxes(cast(Sequence[Canvas], images), at_once=at_once)
             return [self._answer(one.labels, one.confidences, one.boxes) for one in found]
         labels = np.arange(len(self.config.labels))
         none = np.full((len(labels), len(BOX_COLUMNS)), np.nan)
-        rows = self.predictor.probabilities(cast(Sequence[Pixels], images))
+        rows = self.predictor.probabilities(cast(Sequence[Pixels], images), at_once=at_once)
         return [self._answer(labels, row, none) for row in rows]
 
     def table(self, answers: Sequence[Answer]) -> pd.DataFrame:
@@ -125,7 +125,7 @@ class Asking:
         return table
 
     def _answer(self, labels: IntArray, confidences: FloatArray, boxes: FloatArray) -> Answer:
-        kept = choose(labels, confidences, self.thresholds, self._max_results)
+        kept = choose(labels, confidences, self.thresholds, self.max_results)
         best = int(confidences.argmax()) if len(confidences) else None
         highest = None if best is None else (int(labels[best]), float(confidences[best]))
         return Answer(labels[kept], confidences[kept], boxes[kept], highest)

@@ -1,24 +1,35 @@
-"""Asking a model about many images."""
+"""Asking a model about many images, a few batches in memory at a time.
+
+Threads read and decode images ahead, the caller's thread has the device work, and where the answers are written another
+thread does that behind it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images import read_bytes
 from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
+from customlabels_nb.inference.batch_size import BatchSize
 from customlabels_nb.inference.inputs import expand_sources, located
+from customlabels_nb.inference.journal import Failure
+from customlabels_nb.inference.outputs import Looked
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
+from customlabels_nb.inference.writing import Writing, WrittenDetections
 from customlabels_nb.issues import Issue
-from customlabels_nb.models.backbones import decode_threads, forward_batch
+from customlabels_nb.models.backbones import decode_threads
+from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote import connections
 from customlabels_nb.work import map_bounded
 
@@ -32,10 +43,12 @@ def detect_many(
     root: Path | None = None,
     threshold: Threshold = None,
     max_results: int | None = None,
+    to: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     batch_size: int | None = None,
     events: Events | None = None,
-) -> pd.DataFrame:
-    """Ask a running model about many images, a few batches in memory at a time.
+) -> pd.DataFrame | WrittenDetections:
+    """Ask a running model about many images.
 
     Parameters
     ----------
@@ -45,8 +58,11 @@ def detect_many(
         See :func:`customlabels_nb.inference.inputs.expand_sources`.
     threshold, max_results
         See :class:`customlabels_nb.inference.asking.Asking`; for each image.
+    to, resume
+        Write the answers, and go on with what is there; see :class:`customlabels_nb.inference.writing.Writing`.
     batch_size : int, optional
-        Images in one forward pass; what suits the device by default.
+        Images in one forward pass; what suits the device and its free memory by default. Where memory runs out
+        batches become smaller.
     events : Events, optional
         Gets the progress as phase "detect".
 
@@ -58,67 +74,127 @@ def detect_many(
         ``image, code, message`` for each image or folder that can't be read. After an interrupt or a request to stop,
         ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that weren't looked at:
         give them as ``sources`` to go on.
+    WrittenDetections
+        Instead, with ``to``.
 
     Raises
     ------
     InputError
-        If an argument can't be used, or there is nothing at ``sources``.
+        If an argument can't be used, there is nothing at ``sources``, or ``to`` can't be written.
     ModelError
-        If the model isn't running.
+        If the model isn't running, or memory doesn't suffice for one image. What was written by then stays, and
+        ``resume=True`` goes on with it.
     """
     asking = Asking(predictor, threshold, max_results)
-    if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
-        raise InputError(f"batch_size={batch_size!r} must be at least 1.")
+    batches = BatchSize(asking, batch_size, events)
+    if to is None and resume:
+        raise InputError("resume=True needs to=, the file or folder that the answers were written to.")
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
-    device = predictor.device or "cpu"
-    size, workers = batch_size or forward_batch(device), connections(images, decode_threads(device))
-
-    def decode(name: str) -> Prepared | ImageError:
-        try:
-            return asking.prepare(read_bytes(located(name, root)), name)
-        except ImageError as error:
-            return error
-
-    finished: list[_Batch] = []  # an interrupt leaves them whole
-    interrupted = False
+    listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
+    if to is None:
+        kept = _Kept(asking)
+        complete = _ask_all(asking, batches, images, root, kept.take, events)
+        return kept.table(listing, None if complete else images[kept.images :])
+    writing, complete = Writing(to, asking, root=root, resume=resume), False
     try:
-        with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + size)) as decoded:
-            for start in range(0, len(images), size):
-                batch = [(name, next(decoded)) for name in images[start : start + size]]
-                finished.append(_ask(asking, batch))
+        left = writing.left_of(images)
+        complete = _ask_all(asking, batches, left, root, writing.take, events, before=len(images) - len(left))
+    finally:
+        writing.close(complete=complete)
+    return writing.result(images, listing)
+
+
+def words_on_what_is_left(found: pd.DataFrame | WrittenDetections) -> str | None:
+    """What to tell somebody whose run was interrupted; None if it wasn't."""
+    if isinstance(found, WrittenDetections):
+        return f"Stopped: {found.left:,} images are left; resume=True goes on with them." if found.left else None
+    left = found.attrs.get("remaining")
+    return f"Stopped: {len(left):,} images are left, see .attrs['remaining']." if left is not None else None
+
+
+def _ask_all(
+    asking: Asking,
+    batches: BatchSize,
+    images: Sequence[str],
+    root: Path | None,
+    take: Callable[[list[Looked]], None],
+    events: Events | None,
+    *,
+    before: int = 0,
+) -> bool:
+    """Hand what the model says of each image to ``take``; False if it was interrupted.
+
+    ``before`` images were looked at earlier, for the progress.
+    """
+    workers = connections(images, decode_threads(asking.predictor.device or "cpu"))
+    done, total = before, before + len(images)
+
+    def decode(name: str) -> tuple[str, Prepared | Failure]:
+        try:
+            return name, asking.prepare(read_bytes(located(name, root)), name)
+        except ImageError as error:  # itself it would keep the bytes of the file in memory
+            return name, {"image": name, "code": error.code, "message": error.reason}
+
+    try:
+        with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + batches.size)) as decoded:
+            while batch := list(islice(decoded, batches.size)):
+                take(_looked_at(batches, batch))
+                done += len(batch)
                 if events is not None:
-                    events.progress("detect", start + len(batch), len(images))
+                    events.progress("detect", done, total)
     except (KeyboardInterrupt, Cancelled):
-        interrupted = True
-    table = asking.table([batch.answer for batch in finished])
-    table.insert(0, "image", pd.Series([name for batch in finished for name in batch.images], dtype="str"))
-    table.attrs["errors"] = [
-        *({"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues),
-        *(error for batch in finished for error in batch.errors),
+        return False
+    return True
+
+
+def _looked_at(batches: BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[Looked]:
+    answers = iter(batches.ask([found for _, found in batch if not isinstance(found, dict)]))
+    return [
+        Looked(name, None, failure=found)
+        if isinstance(found, dict)
+        else Looked(name, next(answers), found.size if isinstance(found, Canvas) else None)
+        for name, found in batch
     ]
-    if interrupted:
-        table.attrs["interrupted"] = True
-        table.attrs["remaining"] = images[len(finished) * size :]
-    return table
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the model says of the images of a batch, the image of each row, and why others could not be read."""
+    """Of a batch the images, how many answers each has, and these in one piece: a fraction of what single ones take."""
 
-    answer: Answer
     images: list[str]
-    errors: list[dict[str, str]]
+    counts: list[int]
+    answer: Answer
+    failures: list[Failure]
 
 
-def _ask(asking: Asking, batch: Sequence[tuple[str, Prepared | ImageError]]) -> _Batch:
-    answers = asking.ask([found for _, found in batch if not isinstance(found, ImageError)])
-    read = [name for name, found in batch if not isinstance(found, ImageError)]
-    images = [name for name, answer in zip(read, answers, strict=True) for _ in answer.labels]
-    errors = [
-        {"image": name, "code": found.code, "message": found.reason}
-        for name, found in batch
-        if isinstance(found, ImageError)
-    ]
-    return _Batch(joined(answers), images, errors)
+class _Kept:
+    """Keeps the answers in memory."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._batches: list[_Batch] = []
+
+    @property
+    def images(self) -> int:
+        """How many images were looked at."""
+        return sum(len(batch.images) for batch in self._batches)
+
+    def take(self, looked: Sequence[Looked]) -> None:
+        answers = [one.answer for one in looked if one.answer is not None]
+        counts = [0 if one.answer is None else len(one.answer.labels) for one in looked]
+        failures = [one.failure for one in looked if one.failure is not None]
+        # in one step, so that an interrupt finds the batch whole or not at all
+        self._batches.append(_Batch([one.image for one in looked], counts, joined(answers), failures))
+
+    def table(self, listing: Sequence[Failure], remaining: list[str] | None) -> pd.DataFrame:
+        """What :func:`detect_many` returns."""
+        table = self._asking.table([batch.answer for batch in self._batches])
+        names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
+        counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
+        table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype="str"))
+        table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
+        if remaining is not None:
+            table.attrs["interrupted"] = True
+            table.attrs["remaining"] = remaining
+        return table

@@ -11,11 +11,11 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb.box_pictures import BoxPicture, LabelledBox
-from customlabels_nb.geometry import ltwh_to_ratios
 from customlabels_nb.inference import drawing
 from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.tables import BOX_COLUMNS
 from customlabels_nb.text import one_line
@@ -54,15 +54,8 @@ class Detection:
     def response(self) -> dict[str, list[dict[str, Any]]]:
         """The answer in the form of the service's API: confidences in percent, boxes as shares of the image."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
-        ratios = ltwh_to_ratios(boxes, self.image.size)
-        found = []
-        for label, confidence, box in zip(self.table["label"], self.table["confidence"], ratios, strict=True):
-            entry: dict[str, Any] = {"Name": label, "Confidence": float(confidence) * 100}
-            if not np.isnan(box).any():
-                left, top, width, height = box.tolist()
-                entry["Geometry"] = {"BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top}}
-            found.append(entry)
-        return {"CustomLabels": found}
+        entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.image.size)
+        return {"CustomLabels": entries}
 
     def draw(self, width: int = 960) -> Image.Image:
         """The photo at most ``width`` pixels wide and high, with its boxes and its labels beneath, as a picture."""

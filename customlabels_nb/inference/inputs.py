@@ -20,7 +20,7 @@ from customlabels_nb.files import expand_home
 from customlabels_nb.formats.folder import is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.issues import Issue
-from customlabels_nb.remote_files import is_web, list_files
+from customlabels_nb.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 
@@ -121,8 +121,9 @@ def expand_sources(
     Parameters
     ----------
     sources : str, Path, DataFrame or iterable of these paths
-        One image; a folder (its images and those of its subfolders, hidden ones left out); a pattern with ``*``,
-        ``?`` or ``**``, also of a bucket (``s3://bucket/*.jpg``); a list of any of these; a table whose column
+        One image; a folder (its images and those of its subfolders, hidden ones left out), of this machine, of a bucket
+        (``s3://bucket/photos/``) or of a web server whose pages list their files, with a "/" at its end; a pattern with
+        ``*``, ``?`` or ``**``, also of a bucket (``s3://bucket/*.jpg``); a list of any of these; a table whose column
         ``image`` names images.
     root : Path, optional
         Folder under which relative paths lie that aren't here; see :func:`located`.
@@ -168,8 +169,11 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
         files = read_folder(to_path(place))
         issues += files.issues
         found = files.images
-    elif is_remote(name) and name.endswith("/") and not is_web(name):
-        files = sort_out_listing(name, list_files(name))
+    elif is_remote(name) and name.endswith("/"):
+        if is_web(name) and media_type(name).startswith("image/"):
+            return [name]
+        listed = [RemoteFile(url, None, None, None) for url in list_web(name)] if is_web(name) else list_files(name)
+        files = sort_out_listing(name, listed)
         issues += files.issues
         found = files.images
     else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,17 @@ from PIL import Image
 
 from customlabels_nb.device import choose_device
 from customlabels_nb.errors import InputError, ModelError
+from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
+from customlabels_nb.inference.idle import IdleWatch, idle_seconds
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
 from customlabels_nb.models.detector_shape import STRIDE
-from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
+from customlabels_nb.models.transforms import Pixels, to_pixels
 
 if TYPE_CHECKING:
-    from customlabels_nb.models.classifier import ImageClassifier
-    from customlabels_nb.models.detector import Found, ImageDetector
+    from customlabels_nb.inference.engines.engine import Engine
+    from customlabels_nb.models.detector import Found
 
 
 class Predictor:
@@ -33,6 +37,8 @@ class Predictor:
     ----------
     folder : Path
         As written by :func:`customlabels_nb.models.artifact.save_artifact`.
+    changed : callable, optional
+        Called after it stopped because nothing was asked of it, and after a question started it again.
 
     Raises
     ------
@@ -40,14 +46,21 @@ class Predictor:
         If the folder holds no readable config.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, changed: Callable[[], None] | None = None) -> None:
         self.folder = folder
-        self._lock = threading.RLock()
+        self._changed = changed
+        self._lock = threading.RLock()  # held while it starts or stops, which takes seconds
+        self._guard = threading.Lock()  # held for a moment: a question takes what runs, or finds that it doesn't
         self._running: _Running | None = None
+        self._asleep: str | None = None
+        self._engine = AUTO
+        self._idle_seconds = math.inf
+        self._watch: IdleWatch | None = None
         load_config(folder)
 
     def __repr__(self) -> str:
-        return f"<Predictor {str(self.folder)!r}, {f'running on {self.device}' if self.running else 'stopped'}>"
+        state = f"running on {self.device}" if self.running else "asleep" if self.asleep else "stopped"
+        return f"<Predictor {str(self.folder)!r}, {state}>"
 
     @property
     def config(self) -> ModelConfig:
@@ -60,15 +73,41 @@ class Predictor:
         return self._running is not None
 
     @property
-    def device(self) -> str | None:
-        """Where it runs; None while it doesn't."""
-        running = self._running
-        return running.device if running is not None else None
+    def asleep(self) -> bool:
+        """Whether it stopped because nothing was asked of it: the next question starts it again."""
+        return self._asleep is not None
 
-    def start(self, device: str | None = None) -> None:
+    @property
+    def idle_stop(self) -> float:
+        """After how many seconds without a question it stops by itself; infinite for never."""
+        return self._idle_seconds
+
+    @property
+    def device(self) -> str | None:
+        """Where it runs, or will when it wakes; None while it doesn't."""
+        running = self._running
+        return running.device if running is not None else self._asleep
+
+    @property
+    def engine(self) -> EngineChoice | None:
+        """What computes the answers, and why nothing else does; None while it doesn't run."""
+        running = self._running
+        return running.choice if running is not None else None
+
+    def start(
+        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+    ) -> None:
         """Load the weights on the device and run once, so that the first question isn't the slowest.
 
         Nothing happens if it runs there already; on another device, it moves.
+
+        Parameters
+        ----------
+        device : str, optional
+        engine : str, optional
+            See :func:`customlabels_nb.inference.engines.choosing.open_engine`; as it is if not given, at first "auto".
+        idle_stop : str or float, optional
+            See :func:`customlabels_nb.inference.idle.idle_seconds`; as it is if not given, at first never.
 
         Raises
         ------
@@ -76,34 +115,70 @@ class Predictor:
             If the named device isn't available.
         ArtifactError
             If the model's files are damaged.
+        InputError
+            If ``idle_stop`` can't be understood, or there is no such engine.
+        ModelError, MissingDependencyError
+            If the engine can't run the model.
         """
+        if engine is not None:
+            check_engine(engine)
+        seconds = None if idle_stop is None else idle_seconds(idle_stop)
         with self._lock:
-            if self._running is not None and device in (None, self._running.device):
-                return
-            chosen = choose_device(device)
-            network, config = load_artifact(self.folder)
-            started = _Running(network.to(chosen), config, chosen)
-            started.warm_up()
-            self.stop()
-            self._running = started
+            another = engine not in (None, self._engine)
+            if self._running is None or another or device not in (None, self._running.device):
+                from customlabels_nb.inference.engines.choosing import open_engine
+
+                chosen = choose_device(device or self.device)
+                network, config = load_artifact(self.folder)
+                started = _Running(*open_engine(network.to(chosen), config, chosen, engine or self._engine))
+                del network
+                started.warm_up()
+                self._end(None)
+                with self._guard:
+                    self._running, self._asleep = started, None
+                self._engine = engine or self._engine
+            self._idle_seconds = self._idle_seconds if seconds is None else seconds
+            self._watch_anew()
 
     def stop(self) -> None:
-        """Forget the model and give the device's memory back; a question that is being answered still is."""
+        """Forget the model and give the device's memory back, once the questions that are being answered are."""
         with self._lock:
-            if self._running is None:
-                return
-            device = self._running.device
-            self._running = None
-            gc.collect()
-            _free_memory(device)
+            self._end(None)
+            self._idle_seconds = math.inf
 
-    def probabilities(self, images: Sequence[Image.Image | Pixels]) -> npt.NDArray[np.float64]:
+    def sleep_if_idle(self) -> float | None:
+        """Stop if nothing was asked for :attr:`idle_stop`, until the next question.
+
+        Returns
+        -------
+        float or None
+            Seconds until that may be so; None if it doesn't run, or stops now.
+        """
+        with self._lock:
+            with self._guard:
+                running = self._running
+                if running is None:
+                    return None
+                left = running.idle_left(self._idle_seconds)
+                if left > 0:
+                    return left
+                self._running, self._asleep = None, running.device
+            running.close()
+            self._end(running.device)
+        self._say_changed()
+        return None
+
+    def probabilities(
+        self, images: Sequence[Image.Image | Pixels], *, at_once: int | None = None
+    ) -> npt.NDArray[np.float64]:
         """Each label's confidence for each image.
 
         Parameters
         ----------
         images : sequence of PIL images or uint8 arrays of shape (3, input_size, input_size)
             Upright; arrays as :func:`customlabels_nb.models.transforms.to_pixels` makes them.
+        at_once : int, optional
+            How many go through the network together; what suits the device by default.
 
         Returns
         -------
@@ -117,13 +192,13 @@ class Predictor:
         InputError
             If an array has another shape or dtype.
         """
-        running = self._asked(detector=False)
-        pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
-        step = forward_batch(running.device)
-        rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
-        return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
+        with self._asked(detector=False) as running:
+            pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
+            step = at_once or forward_batch(running.device)
+            rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+            return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
-    def boxes(self, images: Sequence[Image.Image | Canvas]) -> list[Found]:
+    def boxes(self, images: Sequence[Image.Image | Canvas], *, at_once: int | None = None) -> list[Found]:
         """What a detector finds on each image.
 
         Parameters
@@ -131,6 +206,8 @@ class Predictor:
         images : sequence of PIL images or Canvas
             Upright. A :class:`customlabels_nb.models.canvas.Canvas` knows the size of its image's file, in pixels of
             which the boxes are then; those of a PIL image are in its own.
+        at_once : int, optional
+            How many go through the network together; what suits the device by default.
 
         Returns
         -------
@@ -143,28 +220,99 @@ class Predictor:
         ModelError
             If the model isn't running, or is a classifier.
         """
-        running = self._asked(detector=True)
-        config, step = running.config, forward_batch(running.device)
         found: list[Found] = []
-        for start in range(0, len(images), step):
-            found += running.find([_as_canvas(image, config) for image in images[start : start + step]])
+        with self._asked(detector=True) as running:
+            config, step = running.config, at_once or forward_batch(running.device)
+            for start in range(0, len(images), step):
+                found += running.find([_as_canvas(image, config) for image in images[start : start + step]])
         return found
 
-    def _asked(self, *, detector: bool) -> _Running:
-        running = self._running
-        if running is None:
-            raise ModelError("The model isn't running; call start() first.")
-        if (running.config.kind == DETECTION) is not detector:
-            kinds = ("detector", "boxes()") if running.config.kind == DETECTION else ("classifier", "probabilities()")
-            raise ModelError("The model is a {}; ask it with {}.".format(*kinds))
-        return running
+    @contextmanager
+    def _asked(self, *, detector: bool) -> Iterator[_Running]:
+        running = self._taken()
+        try:
+            if (running.config.kind == DETECTION) is not detector:
+                is_detector = running.config.kind == DETECTION
+                kinds = ("detector", "boxes()") if is_detector else ("classifier", "probabilities()")
+                raise ModelError("The model is a {}; ask it with {}.".format(*kinds))
+            yield running
+        finally:
+            running.release()
+
+    def _taken(self) -> _Running:
+        """What runs, not to be closed before it is released."""
+        while True:
+            with self._guard:
+                if self._running is not None:
+                    return self._running.take()
+                if self._asleep is None:
+                    raise ModelError("The model isn't running; call start() first.")
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._running is not None or self._asleep is None:
+                return
+            self.start()
+        self._say_changed()
+
+    def _end(self, asleep: str | None) -> None:
+        """Close what runs, if something does; under the lock."""
+        with self._guard:
+            running, self._running, self._asleep = self._running, None, asleep
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
+        if running is not None:
+            running.close()
+
+    def _watch_anew(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+        self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
+
+    def _say_changed(self) -> None:
+        if self._changed is not None:
+            self._changed()
 
 
-@dataclass(frozen=True)
 class _Running:
-    network: ImageClassifier | ImageDetector
-    config: ModelConfig  # what the weights depend on; thresholds may have changed since
-    device: str
+    """A loaded model, and how many questions it is answering."""
+
+    def __init__(self, engine: Engine, choice: EngineChoice) -> None:
+        self.config = engine.config  # what the weights depend on; thresholds may have changed since
+        self.device = engine.device
+        self.choice = choice
+        self._engine: Engine | None = engine
+        self._free = threading.Condition()
+        self._uses = 0
+        self._last_used = time.monotonic()
+
+    def take(self) -> _Running:
+        """Itself, with one question more."""
+        with self._free:
+            self._uses += 1
+        return self
+
+    def release(self) -> None:
+        """One question less."""
+        with self._free:
+            self._uses -= 1
+            self._last_used = time.monotonic()
+            self._free.notify_all()
+
+    def idle_left(self, seconds: float) -> float:
+        """How many of ``seconds`` without a question are left."""
+        with self._free:
+            return seconds if self._uses else self._last_used + seconds - time.monotonic()
+
+    def close(self) -> None:
+        """Wait for the questions that are being answered, then give the memory back."""
+        with self._free:
+            self._free.wait_for(lambda: self._uses == 0)
+            self._engine = None  # those who asked may still hold this object
+        gc.collect()
+        _free_memory(self.device)
 
     def warm_up(self) -> None:
         size = self.config.input_size
@@ -175,19 +323,12 @@ class _Running:
             self.forward([np.zeros((3, size, size), dtype=np.uint8)])
 
     def find(self, canvases: list[Canvas]) -> list[Found]:
-        from customlabels_nb.models.detector import ImageDetector, detect
-
-        assert isinstance(self.network, ImageDetector)
-        return detect(self.network, canvases, self.config.mean, self.config.std, self.device)
+        assert self._engine is not None
+        return self._engine.find(canvases)
 
     def forward(self, pixels: list[Pixels]) -> npt.NDArray[np.float64]:
-        import torch
-
-        from customlabels_nb.models.classifier import probabilities
-
-        with torch.inference_mode():
-            logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
-            return probabilities(logits, self.config.activation)
+        assert self._engine is not None
+        return self._engine.forward(pixels)
 
 
 def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:

@@ -146,7 +146,7 @@ class SessionFiles:
         """Append bytes to a file of the batch; ``first`` begins it."""
         held = self._batch(batch)
         if first:
-            held.names[name] = held.folder / _free_name(name, {path.name.lower() for path in held.names.values()})
+            held.names[name] = held.folder / free_name(name, {path.name.lower() for path in held.names.values()})
         elif name not in held.names:
             raise InputError(f"The upload of {name!r} has no beginning.")
         held.bytes += len(data)
@@ -164,7 +164,7 @@ class SessionFiles:
         try:
             taken = {path.name.lower() for path in target.iterdir()}
             for path in held.names.values():
-                place = target / _free_name(path.name, taken)
+                place = target / free_name(path.name, taken)
                 taken.add(place.name.lower())
                 moved.append(path.rename(place))
             report = self._add_images([str(path) for path in moved], split, label)
@@ -194,7 +194,7 @@ class SessionFiles:
             raise InputError("This upload was cancelled or belongs to another kernel; drop the files again.") from None
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
     """The last part of a name, as a file may be called here, and none of ``taken`` (lower case)."""
     base = _UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ") or "image"
     stem, dot, suffix = base.rpartition(".")

@@ -1,17 +1,27 @@
+import gc
 import shutil
+import subprocess
+import sys
 import threading
+import time
+import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ArtifactError, DeviceError, InputError, ModelError
+from customlabels_nb.inference import predictor as predictor_module
+from customlabels_nb.inference.idle import in_words
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import WEIGHTS, update_config
 from customlabels_nb.models.transforms import to_pixels
+from tests.conftest import AllowedSkip
 
 
 def test_it_answers_while_it_runs_and_only_then(model_folder: Path, blots: dict[str, list[str]]) -> None:
@@ -107,3 +117,182 @@ def test_many_threads_start_ask_and_stop(model_folder: Path) -> None:
         outcomes = {outcome for found in pool.map(work, range(4)) for outcome in found}
     assert outcomes <= {"(1, 3)", "stopped"}
     assert "(1, 3)" in outcomes
+
+
+BLANK = np.zeros((3, 224, 224), np.uint8)
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Each forward pass says that it has begun and waits until it may go on."""
+    begun, go_on = threading.Event(), threading.Event()
+    forward = predictor_module._Running.forward
+
+    def waiting(self: Any, pixels: Any) -> Any:
+        begun.set()
+        assert go_on.wait(20)
+        return forward(self, pixels)
+
+    monkeypatch.setattr(predictor_module._Running, "warm_up", lambda self: None)
+    monkeypatch.setattr(predictor_module._Running, "forward", waiting)
+    return begun, go_on
+
+
+def test_stopping_waits_for_the_question_that_is_being_answered(
+    model_folder: Path, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = slow
+    predictor = Predictor(model_folder)
+    predictor.start("cpu")
+    with ThreadPoolExecutor(3) as pool:
+        answer = pool.submit(predictor.probabilities, [BLANK])
+        assert begun.wait(20)
+        stopping = pool.submit(predictor.stop)
+        assert until(lambda: not predictor.running)
+        with pytest.raises(ModelError, match=r"start\(\)"):
+            predictor.probabilities([BLANK])
+        assert not stopping.done()
+        go_on.set()
+        assert answer.result(20).shape == (1, 3)
+        stopping.result(20)
+
+
+@pytest.mark.parametrize("ends", [Predictor.stop, lambda predictor: predictor.start("cpu")], ids=["stop", "move"])
+def test_nothing_holds_the_weights_of_what_was_stopped(model_folder: Path, ends: Callable[[Predictor], None]) -> None:
+    predictor = Predictor(model_folder)
+    predictor.start("cpu", engine="torch")
+    predictor.probabilities([BLANK])
+    running = predictor._running
+    assert running is not None
+    network = running._engine.network  # type: ignore[union-attr]
+    gone = [weakref.ref(network), *(weakref.ref(parameter) for parameter in network.parameters())]
+    del network
+    running.device = "another"  # so that a start moves it
+    ends(predictor)
+    gc.collect()
+    assert len(gone) > 100
+    assert all(reference() is None for reference in gone)  # although this test still holds what ran
+    predictor.stop()
+
+
+def test_what_is_not_asked_sleeps_and_the_next_question_wakes_it(model_folder: Path) -> None:
+    changes: list[bool] = []
+    predictor = Predictor(model_folder, changed=lambda: changes.append(predictor.running))
+    predictor.start("cpu", idle_stop=0.3)
+    before = predictor.probabilities([BLANK])
+    assert until(lambda: changes == [False])
+    assert (predictor.running, predictor.asleep, predictor.device) == (False, True, "cpu")
+    assert predictor.probabilities([BLANK]) == pytest.approx(before)
+    assert changes[:2] == [False, True]
+    assert until(lambda: changes == [False, True, False])  # it goes to sleep again
+    predictor.stop()
+    assert not predictor.asleep
+    assert predictor.idle_stop == float("inf")
+    with pytest.raises(ModelError, match=r"start\(\)"):
+        predictor.probabilities([BLANK])
+
+
+def test_questions_keep_it_awake_also_long_ones(
+    model_folder: Path, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = slow
+    changes: list[bool] = []
+    predictor = Predictor(model_folder, changed=lambda: changes.append(True))
+    predictor.start("cpu", idle_stop="0.2s")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(predictor.probabilities, [BLANK])
+        assert begun.wait(20)
+        time.sleep(0.6)
+        assert predictor.running
+        go_on.set()
+        answer.result(20)
+    predictor.start(idle_stop="never")
+    time.sleep(0.6)
+    assert predictor.running
+    assert changes == []
+    predictor.stop()
+
+
+@pytest.mark.parametrize("idle", ["soon", "", 0, -1, True, float("nan"), [], "50000min", float("inf")])
+def test_idle_times_that_are_none(model_folder: Path, idle: Any) -> None:
+    predictor = Predictor(model_folder)
+    with pytest.raises(InputError, match="idle_stop="):
+        predictor.start("cpu", idle_stop=idle)
+    assert not predictor.running
+
+
+def test_spans_are_said_as_people_say_them() -> None:
+    told = [in_words(seconds) for seconds in (0.5, 1, 60, 90, 600, 3600, 5400, 7200)]
+    assert told == [
+        "0.5 seconds", "1 second", "1 minute", "90 seconds", "10 minutes", "1 hour", "90 minutes", "2 hours",
+    ]  # fmt: skip
+
+
+def test_what_is_dropped_without_being_stopped_is_not_kept_by_its_watch(model_folder: Path) -> None:
+    predictor = Predictor(model_folder)
+    predictor.start("cpu", idle_stop="1h")
+    reference = weakref.ref(predictor)
+    del predictor
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_model_that_waits_for_questions_does_not_keep_python_from_ending(model_folder: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from customlabels_nb.inference.predictor import Predictor; "
+        "model = Predictor(Path(sys.argv[1])); model.start('cpu', idle_stop='1h'); print('ended', flush=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model_folder)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
+def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]) -> None:
+    classifiers = [Predictor(model_folder), Predictor(model_folder)]
+    detector = Predictor(detector_folder)
+    for one in (*classifiers, detector):
+        one.start("cpu")
+    images = [Image.open(paths[0]).convert("RGB") for paths in blots.values()]
+    alone, boxes = classifiers[0].probabilities(images), detector.boxes(images)
+    with ThreadPoolExecutor(6) as pool:
+        found = [pool.submit(one.probabilities, images) for one in classifiers * 2]
+        found_boxes = [pool.submit(detector.boxes, images) for _ in range(2)]
+        classifiers[1].stop()  # others go on
+        answered = [future.result(60) for future in found if future.exception(60) is None]
+        for future in found_boxes:
+            for one, truth in zip(future.result(60), boxes, strict=True):
+                np.testing.assert_allclose(one.boxes, truth.boxes, atol=1e-3)
+    assert len(answered) >= 2
+    assert all(one == pytest.approx(alone, abs=1e-5) for one in answered)
+    assert classifiers[0].running
+    assert detector.running
+    for one in (classifiers[0], detector):
+        one.stop()
+
+
+def test_a_gpu_gets_its_memory_back(model_folder: Path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise AllowedSkip("no CUDA device here")
+    predictor = Predictor(model_folder)
+    predictor.start("cuda")  # what the libraries take for themselves stays taken
+    predictor.stop()
+    reserved, allocated = torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
+    for _ in range(3):
+        predictor.start("cuda")
+        predictor.probabilities([BLANK] * 64)
+        assert torch.cuda.memory_allocated() > allocated + 10_000_000
+        predictor.stop()
+        assert torch.cuda.memory_allocated() <= allocated
+        assert torch.cuda.memory_reserved() <= reserved

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Camera } from "../../customlabels_nb/widgets/static/annotator/camera.js";
 import { cursorFor, hitTest } from "../../customlabels_nb/widgets/static/annotator/hits.js";
-import { inkOn } from "../../customlabels_nb/widgets/static/annotator/painter.js";
+import { inkOn } from "../../customlabels_nb/widgets/static/shared/colours.js";
 import { HANDLES, handlePoint, isInside } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, randomBox, randomPoint, randomSize } from "./random.js";
 

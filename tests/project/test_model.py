@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.model import Model
 from customlabels_nb.project import Project
 from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.store import Action
 
 RUN_AND_WAIT = """
 import sys, customlabels_nb as cl
@@ -325,3 +329,70 @@ def test_reprs_are_short_and_true(project: Project, model: Model) -> None:
     assert "F1" in model._repr_html_()
     assert isinstance(project.statistics["train"].total_entries, int)
     assert isinstance(project.history, pd.DataFrame)
+
+
+def test_a_model_that_nobody_asks_stops_and_says_so(
+    model: Model, shapes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[str, str]] = []
+    keep = model._store.update_version
+
+    def update(name: str, *action: Action, **values: Any) -> None:
+        keep(name, *action, **values)
+        if "status" in values:
+            told.append((values["status"], values["status_message"]))
+
+    monkeypatch.setattr(model._store, "update_version", update)
+    model.start("cpu", idle_stop="0.5s")
+    model.detect(shapes / "disc" / "0.png")
+    end = time.monotonic() + 20
+    while model.status != "STOPPED" and time.monotonic() < end:
+        time.sleep(0.02)
+    assert model.status_message == "The model has stopped running: nothing was asked of it for 0.5 seconds."
+    assert (model.record.pid, model.record.heartbeat) == (None, None)
+    model.start(idle_stop="never")
+    time.sleep(0.8)
+    assert model.status == "RUNNING"
+    assert model.detect(shapes / "disc" / "0.png").table["label"].iloc[0] == "disc"
+    assert "was not running" not in capsys.readouterr().out
+    model.stop()
+    assert [status for status, _ in told] == [
+        "STARTING", "RUNNING", "STOPPED", "STARTING", "RUNNING", "STOPPING", "STOPPED",
+    ]  # fmt: skip
+    assert ("STOPPING", "The model is stopping.") in told
+    with pytest.raises(InputError, match="idle_stop='soon'"):
+        model.start(idle_stop="soon")
+    assert model.status == "STOPPED"
+
+
+def test_a_later_question_starts_what_stopped_for_want_of_one(
+    model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.start("cpu", idle_stop=0.3)
+    running = model._predictor
+    end = time.monotonic() + 20
+    while model.status != "STOPPED" and time.monotonic() < end:
+        time.sleep(0.02)
+    assert model._predictor is None
+    assert model.detect(shapes / "disc" / "0.png").table["label"].iloc[0] == "disc"
+    assert "v1 was not running: started on cpu." in capsys.readouterr().out
+    assert running is not None
+    assert running.idle_stop == 0.3  # and it sleeps again, as was asked for once
+    model.stop()
+    model.start("cpu")
+    assert model._predictor is not None
+    assert model._predictor.idle_stop == float("inf")  # stopping by hand ends that
+    model.stop()
+
+
+def test_many_threads_start_one_model_once(model: Model, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from customlabels_nb.inference import predictor as module
+
+    loads: list[Path] = []
+    load = module.load_artifact
+    monkeypatch.setattr(module, "load_artifact", lambda folder: (loads.append(folder), load(folder))[1])
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(model.detect, [shapes / "disc" / "0.png"] * 4))
+    assert [one.table["label"].iloc[0] for one in found] == ["disc"] * 4
+    assert len(loads) == 1
+    model.stop()

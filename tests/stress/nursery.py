@@ -53,6 +53,19 @@ def migrate(root: Path) -> None:
     cl.load_project(root)
 
 
+def detect(root: Path) -> None:
+    """Ask a model about photos, in the form that the name of the place says; goes on with what is there."""
+    from customlabels_nb.inference.batch import detect_many
+    from customlabels_nb.inference.line_outputs import Lines
+    from customlabels_nb.inference.predictor import Predictor
+
+    Lines.images_a_step = BATCH
+    predictor = Predictor(root.parent / "model")
+    predictor.start("cpu")
+    say("begin")
+    detect_many(predictor, root.parent / "photos", to=root, resume=True)
+
+
 def install_next_schema() -> None:
     """Make this process a release with a migration that takes a while and touches every row."""
 
@@ -65,7 +78,9 @@ def install_next_schema() -> None:
     schema.SCHEMA_VERSION += 1
 
 
-MODES: dict[str, Callable[[Path], None]] = {"import": import_photos, "edit": edit, "train": train, "migrate": migrate}
+MODES: dict[str, Callable[[Path], None]] = {
+    "import": import_photos, "edit": edit, "train": train, "migrate": migrate, "detect": detect,
+}  # fmt: skip
 
 
 def say(word: object) -> None:

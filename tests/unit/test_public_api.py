@@ -36,6 +36,7 @@ def test_the_exported_names() -> None:
         "from_ipyannotations",
         "from_supervision",
         "list_projects",
+        "load_model",
         "load_project",
         "read_dataset",
         "read_evaluation_snapshot",

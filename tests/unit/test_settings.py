@@ -18,12 +18,16 @@ def test_the_environment_gives_the_start_values(monkeypatch: pytest.MonkeyPatch,
         "THREADS": "3",
         "CACHE_GB": "0.5",
         "OFFLINE": "1",
+        "TIMEOUT": "2.5",
+        "PRIVATE_REDIRECTS": "1",
     }.items():
         monkeypatch.setenv(f"CUSTOMLABELS_NB_{name}", value)
     settings = Settings()
     assert (settings.user, settings.cache_dir, settings.threads) == ("Ana", tmp_path, 3)
     assert settings.cache_gb == 0.5
     assert settings.network is False
+    assert settings.timeout_seconds == 2.5
+    assert settings.private_redirects is True
 
 
 def test_without_an_environment_there_are_sensible_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +38,8 @@ def test_without_an_environment_there_are_sensible_values(monkeypatch: pytest.Mo
     assert settings.threads >= 1
     assert settings.cache_gb > 0
     assert settings.network is True
+    assert settings.timeout_seconds > 0
+    assert settings.private_redirects is False
     assert settings.cache_dir.is_absolute()
 
 
@@ -43,7 +49,7 @@ def test_offline_zero_means_online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-2", "inf", "nan"])
-@pytest.mark.parametrize("variable", ["CUSTOMLABELS_NB_THREADS", "CUSTOMLABELS_NB_CACHE_GB"])
+@pytest.mark.parametrize("variable", ["CUSTOMLABELS_NB_THREADS", "CUSTOMLABELS_NB_CACHE_GB", "CUSTOMLABELS_NB_TIMEOUT"])
 def test_a_number_that_can_not_be_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
 import { findLabels } from "../shared/rows.js";
-import { inkOn } from "./painter.js";
+import { inkOn } from "../shared/colours.js";
 
 const SHOWN_LABELS = 60;
 const ADDED = -1; // the place of the text itself among what was found: it becomes a label

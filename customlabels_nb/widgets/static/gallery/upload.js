@@ -1,32 +1,15 @@
 // Files dropped on the gallery or chosen: sent in parts, all with one label if wanted, those that can't be used listed.
 
 import { element, setText, show } from "../shared/dom.js";
-
-const PART = 1 << 20;
-
-function isFileDrag(event) {
-  return [...(event.dataTransfer?.types ?? [])].includes("Files");
-}
+import { fileChooser, inParts, PICTURE_TYPES, watchDrops } from "../shared/incoming.js";
 
 export class Upload {
   // `request` talks to the kernel; `labels()` gives those there are; `done(report)` is told what came of it.
   constructor({ root, panel, request, labels, done }) {
     Object.assign(this, { panel, request, labels, done });
-    this.chooser = element("input", { type: "file", multiple: true, hidden: true, accept: "image/*,.dcm,.dicom,.tif,.tiff,.zip", on: { change: () => { this.ask([...this.chooser.files]); this.chooser.value = ""; } } });
-    this.hint = element("div", { class: "drop-hint", hidden: true, text: "Drop to add these images" });
-    root.append(this.chooser, this.hint);
-    let depth = 0;
-    root.addEventListener("dragenter", (event) => { if (isFileDrag(event)) { depth += 1; show(this.hint, true); } });
-    root.addEventListener("dragleave", (event) => { if (isFileDrag(event)) { depth -= 1; show(this.hint, depth > 0); } });
-    root.addEventListener("dragover", (event) => { if (isFileDrag(event)) event.preventDefault(); });
-    root.addEventListener("drop", (event) => {
-      if (!isFileDrag(event)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      depth = 0;
-      show(this.hint, false);
-      this.ask([...event.dataTransfer.files]);
-    });
+    this.chooser = fileChooser((files) => this.ask(files), `${PICTURE_TYPES},.zip`);
+    root.append(this.chooser);
+    watchDrops(root, "Drop to add these images", (files) => this.ask(files));
   }
 
   choose() {
@@ -68,10 +51,7 @@ export class Upload {
   async _send(files, label, progress) {
     const [{ batch }] = await this.request("upload begin", {});
     for (const [index, file] of files.entries()) {
-      for (let at = 0; at === 0 || at < file.size; at += PART) {
-        const part = await file.slice(at, at + PART).arrayBuffer();
-        await this.request("upload part", { batch, name: file.name, first: at === 0 }, [part]);
-      }
+      await inParts(file, (part, first) => this.request("upload part", { batch, name: file.name, first }, [part]));
       progress(index + 1);
     }
     const [report] = await this.request("upload end", { batch, label });

@@ -1,0 +1,29 @@
+"""Spans of time as people write them: "90s", "2min", "1h 30min", "250ms"."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {
+    "": 1.0, "ms": 0.001,
+    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
+    "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+}  # fmt: skip
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+
+
+def read_seconds(text: str) -> float | None:
+    """The seconds that a text means, of several spans their sum; None if it can't be understood.
+
+    A number without a unit is seconds.
+    """
+    total, end = 0.0, 0
+    lower = text.strip().lower()
+    while end < len(lower):
+        found = _PART.match(lower, end)
+        if found is None or found[2] not in _UNITS:
+            return None
+        total += float(found[1]) * _UNITS[found[2]]
+        end = found.end()
+    return total if lower else None

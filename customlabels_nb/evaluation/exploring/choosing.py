@@ -1,0 +1,219 @@
+"""Which test images are looked at, and in which order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.scores import Scores
+
+ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES = "all", "mistakes", "tp", "fp", "fn"
+
+#: Images with any mistake, with a right label or box, a false one, a missed one; or a group such as "suspects".
+SHOWN = (ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES)
+#: Groups of images that only some explorations have: doubtful truth, and what another version gets right or wrong.
+GROUPS = ("suspects", "fixed", "broken")
+SORTS = ("confident", "unsure", "name", "given")
+
+TP, FP, FN = 1, 2, 4
+_BITS = {MISTAKES: FP | FN, TRUE_POSITIVES: TP, FALSE_POSITIVES: FP, FALSE_NEGATIVES: FN}
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is shown: each field narrows it down.
+
+    Attributes
+    ----------
+    show : str
+        One of :data:`SHOWN`, or of :data:`GROUPS` where there is such a group.
+    label : str, optional
+        Only what is right or wrong about this label counts.
+    pair : tuple of two str, optional
+        A cell of the confusion matrix: predicted label, true label; of a detector also "background".
+    slice : tuple of two str, optional
+        A column of the images and the name of a slice, as in the table that ``report.by(column)`` gives.
+    search : str
+        Part of the file's name, or with a ``/`` of its whole path; upper and lower case are the same.
+    images : tuple of str, optional
+        Only these.
+    sort : str
+        "confident": the most confident mistakes first, then the most confident hits; "unsure": what is nearest to its
+        threshold first; "name", "given".
+    """
+
+    show: str = MISTAKES
+    label: str | None = None
+    pair: tuple[str, str] | None = None
+    slice: tuple[str, str] | None = None
+    search: str = ""
+    images: tuple[str, ...] | None = None
+    sort: str = "confident"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("show", (*SHOWN, *GROUPS)), ("sort", SORTS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name}={getattr(self, name)!r} is not known; use one of {allowed!r}.")
+        if not isinstance(self.search, str) or not isinstance(self.label, str | None):
+            raise InputError(f"search={self.search!r} and label={self.label!r} are texts.")
+        for name, what in (("pair", "the predicted and the true label"), ("slice", "a column and one of its slices")):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, str) or len(value) != 2 or not all(isinstance(part, str) for part in value):
+                raise InputError(f"{name}={value!r} is not {what}.")
+            object.__setattr__(self, name, tuple(value))
+        if self.images is not None:
+            object.__setattr__(self, "images", tuple(str(name) for name in self.images))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
+
+
+class Judged(NamedTuple):
+    """What is right and wrong on each image.
+
+    Attributes
+    ----------
+    bits : ndarray of uint8, shape (n,)
+        :data:`TP`, :data:`FP` and :data:`FN` together.
+    score : ndarray of float64, shape (n,)
+        1 and how confident the most confident mistake is (of what is missed: 1 less its confidence); without a mistake
+        how confident the most confident hit is; -1 where there is nothing.
+    margin : ndarray of float64, shape (n,)
+        How near a confidence is to its threshold; infinite where nothing is predicted.
+    """
+
+    bits: np.ndarray[Any, np.dtype[np.uint8]]
+    score: FloatArray
+    margin: FloatArray
+
+
+def judge(applied: Applied, label: int | None = None) -> Judged:
+    """Judge each image at the thresholds, perhaps about one label alone (its position)."""
+    outcomes = applied.outcomes
+    if isinstance(outcomes, Scores):
+        return _judged_scores(applied, outcomes, label)
+    assert isinstance(outcomes, Boxes)
+    return _judged_boxes(applied, outcomes, label)
+
+
+def cell_images(applied: Applied, predicted: int, true: int) -> BoolArray:
+    """Images that a cell of the confusion matrix counts, shape (n,); of boxes k is the background."""
+    outcomes = applied.outcomes
+    if isinstance(outcomes, Scores):
+        if outcomes.task == SINGLE_LABEL:
+            return np.asarray((outcomes.predicted_label() == predicted) & (outcomes.true_label() == true))
+        return np.asarray(applied.accepted()[:, predicted] & outcomes.truth[:, true])
+    assert isinstance(outcomes, Boxes)
+    accepted, k = applied.accepted(), len(outcomes.labels)
+    other, _ = outcomes.taken_for(accepted)
+    match = np.where(outcomes.match >= 0, outcomes.match, other)
+    found = np.zeros(len(outcomes.images), dtype=bool)
+    if predicted == k:
+        missed = outcomes.missed(accepted)
+        missed[other[other >= 0]] = False
+        found[outcomes.truth_image[missed & (outcomes.truth_label == true)]] = True
+        return found
+    kept = accepted & (outcomes.label == predicted) & (np.append(outcomes.truth_label, k)[match] == true)
+    found[outcomes.image[kept]] = True
+    return found
+
+
+def in_order(judged: Judged, sort: str, ranks: IntArray) -> IntArray:
+    """Positions of all images in an order of :data:`SORTS`; ``ranks`` are those by name."""
+    if sort == "confident":
+        return np.argsort(-judged.score, kind="stable").astype(np.int64)
+    if sort == "unsure":
+        return np.argsort(judged.margin, kind="stable").astype(np.int64)
+    if sort == "name":
+        return np.argsort(ranks, kind="stable").astype(np.int64)
+    return np.arange(len(ranks))
+
+
+def wanted(judged: Judged, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
+    """Images that ``show`` asks for; ``labelled``: a label is, too, so that "all" are those with something about it."""
+    if show in GROUPS:
+        if show not in groups:
+            raise InputError(f"show={show!r} is not to be had here; there are {[*SHOWN, *groups]!r}.")
+        return groups[show] & (judged.bits > 0) if labelled else groups[show]
+    if show == ALL:
+        return judged.bits > 0 if labelled else np.ones(len(judged.bits), dtype=bool)
+    return np.asarray((judged.bits & _BITS[show]) > 0)
+
+
+def short_name(name: str) -> str:
+    """The last part of a path or URL."""
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def name_ranks(names: list[str]) -> IntArray:
+    """The rank of each image by its file's name, so that ``2.jpg`` comes before ``10.jpg``, shape (n,)."""
+    keys = [_natural(short_name(name)) for name in names]
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names))
+    return ranks
+
+
+def _natural(name: str) -> list[Any]:
+    parts: list[Any] = _DIGITS.split(name.lower())
+    parts[1::2] = map(int, parts[1::2])
+    return parts
+
+
+def _judged_scores(applied: Applied, scores: Scores, label: int | None) -> Judged:
+    of_image = _thresholds_of_images(applied)
+    part = slice(None) if label is None else slice(label, label + 1)
+    truth, given = scores.truth[:, part], scores.given[:, part]
+    confidence, at = scores.confidence[:, part], of_image[:, part]
+    accepted = (confidence >= at) & given
+    hits, alarms, misses = truth & accepted, ~truth & accepted, truth & ~accepted
+    mistake = np.maximum(
+        np.where(alarms, confidence, -1.0).max(axis=1), np.where(misses, 1 - confidence, -1.0).max(axis=1)
+    )
+    hit = np.where(hits, confidence, -1.0).max(axis=1)
+    margin = np.where(given, np.abs(confidence - at), np.inf).min(axis=1)
+    bits = TP * hits.any(axis=1) + FP * alarms.any(axis=1) + FN * misses.any(axis=1)
+    return Judged(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
+
+
+def _judged_boxes(applied: Applied, boxes: Boxes, label: int | None) -> Judged:
+    n, accepted = len(boxes.images), applied.accepted()
+    missed = boxes.missed(accepted)
+    shown = ~boxes.ignored
+    if label is not None:
+        accepted, missed = accepted & (boxes.label == label), missed & (boxes.truth_label == label)
+        shown = shown & (boxes.label == label)
+    hits, alarms = accepted & (boxes.match >= 0), accepted & (boxes.match < 0)
+    would = np.zeros(len(boxes.truth_label))
+    would[boxes.match[boxes.match >= 0]] = boxes.confidence[boxes.match >= 0]
+    bits = np.zeros(n, dtype=np.uint8)
+    mistake, hit, margin = np.full(n, -1.0), np.full(n, -1.0), np.full(n, np.inf)
+    for some, bit in ((hits, TP), (alarms, FP)):
+        bits[boxes.image[some]] |= bit
+    bits[boxes.truth_image[missed]] |= FN
+    np.maximum.at(hit, boxes.image[hits], boxes.confidence[hits])
+    np.maximum.at(mistake, boxes.image[alarms], boxes.confidence[alarms])
+    np.maximum.at(mistake, boxes.truth_image[missed], 1 - would[missed])
+    of_image = _thresholds_of_images(applied)
+    image, own = boxes.image[shown], boxes.label[shown]
+    np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, own]))
+    return Judged(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
+
+
+def _thresholds_of_images(applied: Applied) -> FloatArray:
+    """The threshold of each label for each image, shape (n, k)."""
+    of_image = np.tile(applied.thresholds, (len(applied.outcomes.images), 1))
+    for images, at in applied.folds:
+        of_image[images] = at
+    return of_image

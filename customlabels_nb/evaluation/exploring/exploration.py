@@ -1,0 +1,305 @@
+"""One evaluation that is looked around in: where the sliders stand, what is shown, and every number that follows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.evaluation.advice import Advice, advise
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
+from customlabels_nb.evaluation.exploring import choosing
+from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, BoolArray, IntArray
+from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.slices import slices_of
+
+#: Columns of images by which nobody slices, and how many slices a menu holds.
+_TECHNICAL = ("image", "sha256", "revision", "split", "status", "width", "height", "source")
+MOST_SLICES = 60
+
+_KEPT = 4  # positions
+
+
+class Exploration:
+    """An evaluation, where its sliders stand and which of its images are shown.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    name : str
+        What was evaluated.
+    advice : callable, optional
+        Gives the advice on it, where more is known than the evaluation itself.
+    """
+
+    def __init__(
+        self, evaluation: Evaluation, *, name: str = "evaluation", advice: Callable[[], Advice] | None = None
+    ) -> None:
+        self._advise = advice or partial(advise, evaluation)
+        self.evaluation = evaluation
+        self.name = name
+        self.position = position_of(evaluation)
+        table = evaluation.per_label
+        mistakes = bool(table["fp"].any() or table["fn"].any())
+        self.filter = choosing.Filter(choosing.MISTAKES if mistakes else choosing.ALL)
+        self.comparison: Comparison | None = None
+        self._applied: OrderedDict[Position, Applied] = OrderedDict()
+        self.own = self.position
+
+    # -- where the sliders stand --------------------------------------------------------------------
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
+        """Move the thresholds: None for the assumed ones, a number for all, by label, or "cross-validated"."""
+        if thresholds is None:
+            moved = Position(overlap=self.position.overlap)
+        elif isinstance(thresholds, str):
+            if thresholds != CROSS_VALIDATED:
+                raise InputError(
+                    f"thresholds={thresholds!r} is not known; give None, a number, a dict or 'cross-validated'."
+                )
+            moved = Position(CROSS_VALIDATED, overlap=self.position.overlap)
+        elif isinstance(thresholds, Mapping):
+            moved = Position(PER_LABEL, own=dict(thresholds), overlap=self.position.overlap)
+        else:
+            moved = Position(ONE, one=thresholds, overlap=self.position.overlap)
+        return self.move_to(moved)
+
+    def move_to(self, position: Position) -> Position:
+        """Move the sliders; they stay where they are if that can't be."""
+        self._at(position)
+        self.position = position
+        return position
+
+    def set_overlap(self, overlap: float) -> Position:
+        """Move the overlap from which on boxes match."""
+        return self.move_to(replace(self.position, overlap=overlap))
+
+    @property
+    def applied(self) -> Applied:
+        """The outcomes at these thresholds."""
+        return self._at(self.position)
+
+    def _at(self, position: Position) -> Applied:
+        if position == self.own:
+            return self.evaluation.applied
+        key = replace(position, own=_Frozen(position.own))
+        if key not in self._applied:
+            self._applied[key] = position.applied(self.evaluation.outcomes, self.folds)
+            while len(self._applied) > _KEPT:
+                self._applied.popitem(last=False)
+        self._applied.move_to_end(key)
+        return self._applied[key]
+
+    @cached_property
+    def folds(self) -> tuple[IntArray, ...]:
+        """The positions of the images of each fold for cross-validated thresholds; none of a single image."""
+        own = self.evaluation.applied.folds
+        if own or len(self.names) < 2:
+            return tuple(images for images, _ in own)
+        fold = deal(self.evaluation.outcomes)
+        return tuple(np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1))
+
+    # -- numbers ------------------------------------------------------------------------------------
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each label; cross-validated: the means of the folds'."""
+        return dict(zip(self.evaluation.outcomes.labels, self.applied.thresholds.tolist(), strict=True))
+
+    @property
+    def per_label(self) -> pd.DataFrame:
+        """One row a label, at these thresholds; see :attr:`customlabels_nb.evaluation.Evaluation.per_label`."""
+        return per_label_table(self.applied)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The means at these thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
+        applied = self.applied
+        return figures(applied.outcomes, per_label_table(applied))
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of F1, precision and recall at these thresholds."""
+        return bootstrap_intervals(self.applied).figures
+
+    @property
+    def confusion_matrix(self) -> ConfusionMatrix:
+        """What is taken for what, at these thresholds."""
+        return self.applied.confusion()
+
+    # -- images -------------------------------------------------------------------------------------
+    @property
+    def names(self) -> list[str]:
+        """The test images."""
+        found: list[str] = self.evaluation.outcomes.images.tolist()
+        return found
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The position of each image."""
+        return {name: at for at, name in enumerate(self.names)}
+
+    @cached_property
+    def ranks(self) -> IntArray:
+        """The rank of each image by name."""
+        return choosing.name_ranks(self.names)
+
+    @cached_property
+    def slices(self) -> dict[str, dict[str, IntArray]]:
+        """The slices of each column of the images that has a few: positions by name."""
+        found = {}
+        for column in self.evaluation.images.columns:
+            if column in _TECHNICAL:
+                continue
+            try:
+                parts = dict(slices_of(self.evaluation.images[column].reset_index(drop=True)))
+            except (InputError, TypeError, ValueError):  # too many values, or none that can be told apart
+                continue
+            if 1 < len(parts) <= MOST_SLICES:
+                found[str(column)] = parts
+        return found
+
+    @property
+    def groups(self) -> dict[str, BoolArray]:
+        """The groups of :data:`.choosing.GROUPS` that there are, each a mask of shape (n,)."""
+        return {"suspects": self._mask(self.suspects), **self.compared}
+
+    @property
+    def compared(self) -> dict[str, BoolArray]:
+        """The groups that come of a comparison, none without one."""
+        found = {}
+        if self.comparison is not None:
+            found["fixed"] = self._mask(self.comparison.fixed["image"])
+            found["broken"] = self._mask(self.comparison.broken["image"])
+        return found
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What would help most, at the evaluation's own thresholds."""
+        return self._advise()
+
+    @cached_property
+    def suspects(self) -> list[str]:
+        """Images whose truth is doubtful, the most doubtful first: the model says otherwise, and surely."""
+        items = self.advice.about("label_error")
+        return list(dict.fromkeys(name for item in items for name in item.names))
+
+    def choose(self, chosen: choosing.Filter | None = None) -> IntArray:
+        """Positions of the images that a filter asks for, in its order; those of :attr:`filter` unless one is given.
+
+        Raises
+        ------
+        InputError, LabelError
+            If it names a label, a slice or a group that isn't here.
+        """
+        asked, applied = chosen or self.filter, self.applied
+        label = None if asked.label is None else self._label(asked.label)
+        judged = choosing.judge(applied, label)
+        kept = choosing.wanted(judged, asked.show, self._group(asked.show), labelled=label is not None)
+        if asked.pair is not None:
+            kept = kept & choosing.cell_images(applied, *self._cell(asked.pair))
+        if asked.slice is not None:
+            kept = kept & self._mask_of_slice(*asked.slice)
+        if asked.images is not None:
+            kept = kept & self._mask(asked.images)
+        text = asked.search.strip().lower()
+        if text:
+            said = str if "/" in text else choosing.short_name
+            kept = kept & np.array([text in said(name).lower() for name in self.names], dtype=bool)
+        order = choosing.in_order(judged, asked.sort, self.ranks)
+        return order[kept[order]]
+
+    def check(self, chosen: choosing.Filter) -> choosing.Filter:
+        """The filter, if it can be asked for."""
+        self.choose(chosen)
+        return chosen
+
+    def table(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
+        """Rows of the images table with ``true``, ``predicted`` (labels), ``hits``, ``false_positives``, ``misses``."""
+        at = np.asarray(positions, dtype=np.int64)
+        part = self.applied.only(at)
+        rows = part.per_image()
+        k = len(part.outcomes.labels)
+        counts = part.image_counts().toarray().reshape(len(at), 3, k).sum(axis=2)
+        table = self.evaluation.images.iloc[at].reset_index(drop=True)
+        said: dict[str, Any] = {
+            "true": _joined(rows, table["image"], (TRUE_POSITIVE, FALSE_NEGATIVE)),
+            "predicted": _joined(rows, table["image"], (TRUE_POSITIVE, FALSE_POSITIVE)),
+            "hits": counts[:, 0],
+            "false_positives": counts[:, 1],
+            "misses": counts[:, 2],
+        }
+        return table.drop(columns=[name for name in said if name in table.columns]).assign(**said)
+
+    def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
+        """What is right and wrong on these images at the thresholds, one row a label or box, as in ``per_image``."""
+        return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
+
+    # -- beside another version ---------------------------------------------------------------------
+    def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
+        """Put another evaluation beside it, as what was before; each at its own thresholds. None ends it."""
+        self.comparison = None
+        if before is not None:
+            self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
+        elif self.filter.show in ("fixed", "broken"):
+            self.filter = choosing.Filter()
+        return self.comparison
+
+    # -- helpers ------------------------------------------------------------------------------------
+    def _label(self, label: str) -> int:
+        labels = self.evaluation.outcomes.labels
+        if label not in labels:
+            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(labels)!r}.")
+        return labels.index(label)
+
+    def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
+        names = cell_names(self.evaluation)
+        for label in pair:
+            if label not in names:
+                raise LabelError(f"pair={pair!r} is no cell of the confusion matrix; its labels are {list(names)!r}.")
+        return names.index(pair[0]), names.index(pair[1])
+
+    def _group(self, show: str) -> dict[str, BoolArray]:
+        """The groups, worked out only where one of them is asked for."""
+        return self.groups if show in choosing.GROUPS else {}
+
+    def _mask_of_slice(self, column: str, name: str) -> BoolArray:
+        if column not in self.slices:
+            raise InputError(f"slice={(column, name)!r}: images can be sliced by {list(self.slices)!r}.")
+        if name not in self.slices[column]:
+            raise InputError(f"slice={(column, name)!r}: the slices of {column!r} are {list(self.slices[column])!r}.")
+        mask = np.zeros(len(self.names), dtype=bool)
+        mask[self.slices[column][name]] = True
+        return mask
+
+    def _mask(self, names: Sequence[str] | pd.Series) -> BoolArray:
+        mask = np.zeros(len(self.names), dtype=bool)
+        mask[[self.place[name] for name in names if name in self.place]] = True
+        return mask
+
+
+def cell_names(evaluation: Evaluation) -> tuple[str, ...]:
+    """The labels of rows and columns of the confusion matrix."""
+    return evaluation.confusion_matrix.labels
+
+
+class _Frozen(dict[str, float]):
+    """Thresholds by label that can be a key; nothing changes them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+def _joined(rows: pd.DataFrame, images: pd.Series, results: tuple[str, ...]) -> list[str]:
+    """The distinct labels of each image whose result is one of these, joined."""
+    kept = rows[rows["result"].isin(results)].drop_duplicates(["image", "label"])
+    labels = kept.groupby("image", sort=False)["label"].agg(", ".join)
+    return [str(labels.get(name, "")) for name in images]

@@ -1,0 +1,122 @@
+"""Where the sliders of an exploration stand: thresholds and, of detectors, the overlap from which on boxes match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
+from customlabels_nb.evaluation.matching import check_overlap
+from customlabels_nb.evaluation.outcomes import IntArray, Outcomes
+from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold
+
+ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
+
+#: Each label's assumed threshold, those of five folds, one for all, or each label's own.
+MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL)
+
+#: Boxes that overlap less are not looked at: the overlap slider begins here.
+LEAST_OVERLAP = 0.05
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the sliders stand.
+
+    Attributes
+    ----------
+    mode : str
+        One of :data:`MODES`.
+    one : float
+        The threshold of all labels in the mode "one".
+    own : dict
+        Thresholds by label in the mode "per label"; labels that it doesn't name keep their assumed one.
+    overlap : float, optional
+        Of detectors: intersection over union, at least :data:`LEAST_OVERLAP`; the evaluation's own unless given.
+    """
+
+    mode: str = ASSUMED
+    one: float = 0.5
+    own: Mapping[str, float] = field(default_factory=dict)
+    overlap: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"mode={self.mode!r} is not known; use one of {MODES!r}.")
+        check_threshold(self.one)
+        if not isinstance(self.own, Mapping):
+            raise InputError(f"own={self.own!r} is no dict of thresholds by label.")
+        for value in self.own.values():
+            check_threshold(value)
+        if self.overlap is not None and check_overlap(self.overlap) < LEAST_OVERLAP:
+            raise InputError(f"overlap={self.overlap!r} is too low to tell boxes apart; give {LEAST_OVERLAP} or more.")
+
+    def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Applied:
+        """Outcomes at these thresholds and this overlap.
+
+        Parameters
+        ----------
+        outcomes : Outcomes
+        folds : sequence of int64 ndarray
+            The positions of the images of each fold, for thresholds that are cross-validated.
+
+        Raises
+        ------
+        InputError
+            If it has an overlap and these are no boxes.
+        LabelError
+            If ``own`` names a label that isn't here.
+        NotEnoughDataError
+            If thresholds are to be cross-validated on a single test image.
+        """
+        outcomes = self.matched(outcomes)
+        if self.mode == CROSS_VALIDATED:
+            if len(folds) < 2:
+                raise NotEnoughDataError("Thresholds can't be cross-validated on a single test image; add test images.")
+            inside = np.zeros((len(folds), len(outcomes.images)), dtype=bool)
+            for number, images in enumerate(folds):
+                inside[number, images] = True
+            at = [assumed_thresholds(outcomes.only(~mask)) for mask in inside]
+            return Applied(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
+        if self.mode == ONE:
+            return Applied(outcomes, np.full(len(outcomes.labels), float(self.one)))
+        thresholds = assumed_thresholds(outcomes)
+        if self.mode == PER_LABEL:
+            for label, value in self.own.items():
+                if label not in outcomes.labels:
+                    raise LabelError(f"thresholds names {label!r}; the labels here are {list(outcomes.labels)!r}.")
+                thresholds[outcomes.labels.index(label)] = float(value)
+        return Applied(outcomes, thresholds)
+
+    def matched(self, outcomes: Outcomes) -> Outcomes:
+        """Outcomes with boxes matched at this overlap."""
+        if self.overlap is None:
+            return outcomes
+        if not isinstance(outcomes, Boxes):
+            raise InputError(f"overlap={self.overlap!r} is a detector's; here a {outcomes.task} model was evaluated.")
+        return outcomes if outcomes.overlap == self.overlap else outcomes.at_overlap(self.overlap)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.overlap}
+
+
+def position_of(evaluation: Evaluation) -> Position:
+    """Where an evaluation's own thresholds stand."""
+    outcomes = evaluation.outcomes
+    overlap = outcomes.overlap if isinstance(outcomes, Boxes) else None
+    if evaluation.applied.folds:
+        return Position(CROSS_VALIDATED, overlap=overlap)
+    thresholds = evaluation.thresholds
+    if np.array_equal(thresholds, assumed_thresholds(outcomes)):
+        return Position(overlap=overlap)
+    if np.unique(thresholds).size == 1:
+        return Position(ONE, one=float(thresholds[0]), overlap=overlap)
+    return Position(PER_LABEL, own=dict(zip(outcomes.labels, thresholds.tolist(), strict=True)), overlap=overlap)

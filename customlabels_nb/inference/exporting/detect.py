@@ -1,0 +1,234 @@
+"""Run an exported model: labels of photos, with this file, the model beside it, and few packages.
+
+``model.onnx`` needs numpy, pillow and onnxruntime; ``model.pt2`` numpy, pillow and torch (of a detector, torchvision,
+too). What the model is (labels, thresholds, normalisation, …) stands in the model file itself.
+
+In a terminal, one line of JSON for each photo::
+
+    python detect.py photo.jpg another.jpg
+
+In Python::
+
+    from detect import Model
+    model = Model()
+    model.detect("photo.jpg")                   # [{"label": "apple", "confidence": 0.98}, …]
+    model.detect("photo.jpg", threshold=0.25)   # 0 gives everything
+
+Boxes are ``left, top, width, height`` in pixels of the upright photo; confidences are 0 to 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FACTS = "customlabels"
+ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
+
+
+class Model:
+    """An exported model, ready to be asked.
+
+    Parameters
+    ----------
+    path : path, optional
+        The model file; by default ``model.onnx`` or ``model.pt2`` beside this file.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        beside = [Path(__file__).resolve().with_name(name) for name in FILES]
+        self.path = Path(path) if path is not None else next(filter(Path.is_file, beside), beside[0])
+        self.run, text = LOADERS[self.path.suffix](self.path)
+        self.facts: dict[str, Any] = json.loads(text)
+        self.labels: list[str] = self.facts["labels"]
+
+    def detect(
+        self, photo: str | Path | Image.Image, threshold: float | dict[str, float] | None = None
+    ) -> list[dict[str, Any]]:
+        """What is on a photo, the most confident first.
+
+        Parameters
+        ----------
+        photo : path or PIL image
+        threshold : float or dict, optional
+            Confidence (0 to 1) from which on a label counts, for all or by label; by default each label's own.
+        """
+        image, size = upright(photo, self.facts)
+        if self.facts["kind"] == "detection":
+            pixels, inside = canvas(image, self.facts)
+            found: Any = boxes(self.run(normalised(pixels, self.facts)), self.facts, size, inside)
+        else:
+            logits = self.run(normalised(square(image, self.facts), self.facts))[0][0]
+            found = ((at, float(value), None) for at, value in enumerate(confidences(logits, self.facts)))
+        limits = self.facts["thresholds"]
+        if isinstance(threshold, dict):
+            limits = {**limits, **threshold}
+        elif threshold is not None:
+            limits = dict.fromkeys(self.labels, threshold)
+        rows = []
+        for at, confidence, box in found:
+            label = self.labels[at]
+            if confidence >= limits[label]:
+                sides = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
+                rows.append({"label": label, "confidence": confidence, **sides})
+        return sorted(rows, key=lambda row: -row["confidence"])
+
+
+# -- before the network ---------------------------------------------------------------------------------
+def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Image.Image, tuple[int, int]]:
+    """A photo as RGB, turned as its EXIF says and transparent parts white, and its size (width, height).
+
+    A JPEG is decoded at a fraction of its size where that is enough.
+    """
+    if not isinstance(photo, Image.Image):
+        with Image.open(photo) as opened:
+            return upright(opened, facts)
+    size, side = photo.size, facts["input_size"]
+    if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow turns a TIFF itself
+        size = (size[1], size[0])
+    if facts["kind"] == "detection":
+        side = max(1, round(side * min(size) / max(size)))
+    photo.draft("RGB", (side, side))
+    image = ImageOps.exif_transpose(photo)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return image.convert("RGB"), size
+
+
+def square(image: Image.Image, facts: dict[str, Any]) -> Any:
+    """The whole image squeezed to a square: uint8 (3, side, side)."""
+    side = facts["input_size"]
+    small = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(small).transpose(2, 0, 1)
+
+
+def canvas(image: Image.Image, facts: dict[str, Any]) -> tuple[Any, tuple[int, int]]:
+    """The image scaled to the longer side that the model takes, in the corner of a canvas: uint8 (3, height, width).
+
+    The sides of the canvas divide by the model's stride. Also returned are width and height of the image on it.
+    """
+    scale = facts["input_size"] / max(image.size)
+    inside = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    small = image.resize(inside, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    width, height = (-(-side // facts["stride"]) * facts["stride"] for side in inside)
+    pixels = np.empty((3, height, width), dtype=np.uint8)
+    pixels[:] = np.asarray(facts["fill"], dtype=np.uint8)[:, None, None]
+    pixels[:, : inside[1], : inside[0]] = np.asarray(small).transpose(2, 0, 1)
+    return pixels, inside
+
+
+def normalised(pixels: Any, facts: dict[str, Any]) -> Any:
+    """float32 (1, 3, height, width) as the network takes it."""
+    mean, std = (np.asarray(facts[name], dtype=np.float32).reshape(1, 3, 1, 1) for name in ("mean", "std"))
+    return (pixels[None].astype(np.float32) / np.float32(255) - mean) / std
+
+
+# -- after the network ----------------------------------------------------------------------------------
+def confidences(logits: Any, facts: dict[str, Any]) -> Any:
+    """Confidences 0 to 1 of a classifier's logits, in the order of the labels (along the last axis)."""
+    exact = np.asarray(logits, dtype=np.float64)
+    if facts["activation"] == "sigmoid":
+        return 0.5 * (1 + np.tanh(exact / 2))
+    powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def boxes(
+    found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
+) -> Iterator[tuple[int, float, list[float]]]:
+    """Label, confidence and box of what a detector found, the most confident first.
+
+    Parameters
+    ----------
+    found : list of arrays
+        Corners on the canvas (n, 4), confidences (n,), and positions of labels (n,): many boxes for one object.
+    size, inside : tuple of int
+        Width and height of the photo, and of the photo on the canvas.
+    """
+    corners, scores, labels = found
+    rules = facts["boxes"]
+    sides = corners[:, 2:] - corners[:, :2]
+    kept = np.flatnonzero((scores > rules["least_confidence"]) & (sides >= rules["least_side"]).all(axis=1))
+    corners, scores, labels = corners[kept], scores[kept], labels[kept]
+    scale = np.tile(np.divide(size, inside), 2)
+    limit = np.tile(np.asarray(size, dtype=np.float64), 2)
+    for at in best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]:
+        left, top, right, bottom = np.clip(corners[at].astype(np.float64) * scale, 0, limit).tolist()
+        if (corners[at, 2:] - corners[at, :2] >= 1).all() and right > left and bottom > top:
+            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top]
+
+
+def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
+    """Positions of boxes that no more confident one of their label overlaps by more than ``overlap`` (IoU)."""
+    order = np.argsort(-scores, kind="stable")
+    sides = corners[:, 2:] - corners[:, :2]
+    areas = sides[:, 0] * sides[:, 1]
+    kept = []
+    while len(order):
+        first, rest = order[0], order[1:]
+        kept.append(first)
+        low = np.maximum(corners[first, :2], corners[rest, :2])
+        high = np.minimum(corners[first, 2:], corners[rest, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        apart = shared <= overlap * (areas[first] + areas[rest] - shared)
+        order = rest[apart | (labels[rest] != labels[first])]
+    return np.asarray(kept, dtype=np.int64)
+
+
+# -- the network ----------------------------------------------------------------------------------------
+def load_onnx(path: Path) -> tuple[Any, str]:
+    """What runs the model (a float32 array → its outputs as arrays), and its facts as JSON."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    text = session.get_modelmeta().custom_metadata_map[FACTS]
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images}), text
+
+
+def _unguarded(program: Any) -> Any:
+    """The network of a program, also for the narrowest canvases, for which torch would set up another graph."""
+    try:
+        return program.module(check_guards=False)
+    except TypeError:  # an older torch
+        return program.module()
+
+
+def load_pt2(path: Path) -> tuple[Any, str]:
+    """As :func:`load_onnx`, with torch."""
+    import torch
+
+    texts: dict[str, Any] = {FACTS: ""}
+    with path.open("rb") as file:
+        try:
+            program = torch.export.load(file, extra_files=texts)
+        except RuntimeError:  # a detector: its operators come with torchvision
+            import torchvision  # noqa: F401
+
+            file.seek(0)
+            program = torch.export.load(file, extra_files=texts)
+    network = _unguarded(program)
+
+    def run(images: Any) -> list[Any]:
+        with torch.inference_mode():
+            outputs = network(torch.from_numpy(np.ascontiguousarray(images)))
+        return [one.numpy() for one in (outputs if isinstance(outputs, tuple | list) else (outputs,))]
+
+    return run, texts[FACTS]
+
+
+FILES = ("model.onnx", "model.pt2")
+LOADERS = {".onnx": load_onnx, ".pt2": load_pt2}
+
+
+if __name__ == "__main__":
+    loaded = Model()
+    for given in sys.argv[1:]:
+        sys.stdout.write(json.dumps({"image": given, "found": loaded.detect(given)}) + "\n")

@@ -1,0 +1,223 @@
+"""Networks whose graph can be written down: no lists of unknown length, no Python that looks at values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.ssd import SSD
+from torchvision.ops import nms, roi_align
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.models.classifier import ImageClassifier
+from customlabels_nb.models.detector import ImageDetector
+
+Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
+    """A copy of ``network``, in eval mode, whose graph can be written down.
+
+    A classifier's gives logits (n, k) of images (n, 3, side, side). A detector's takes one image (1, 3, height, width),
+    both sides a multiple of 32, and gives candidates before the last non-maximum suppression: corners
+    ``x0, y0, x1, y1`` on the canvas (m, 4), confidences (m,) and positions among the labels (m,).
+
+    Raises
+    ------
+    InputError
+        If the detector is of a kind that can't be exported.
+    """
+    with torch.inference_mode(False):
+        copied = copy.deepcopy(network).eval().requires_grad_(False)
+        copied.to(
+            memory_format=torch.contiguous_format
+        )  # another order is fixed in views, which then fit no other size
+    if isinstance(copied, ImageClassifier):
+        return copied
+    with torch.no_grad():
+        copied(torch.zeros(1, 3, 64, 64))  # what depends on the network alone is worked out at its first call
+    _fix_padding(copied)
+    for kind, form in ((FasterRCNN, TwoStages), (FCOS, Dense), (RetinaNet, Dense), (SSD, Boxed)):
+        if isinstance(copied.network, kind):
+            return form(copied.network).eval()
+    raise InputError(
+        f"A detector of the kind {copied.shape.architecture!r} can't be exported; train with detector='fasterrcnn'."
+    )
+
+
+def rules_of(network: ImageDetector) -> dict[str, float]:
+    """What is done with a detector's candidates: see :func:`customlabels_nb.inference.exporting.detect.boxes`."""
+    two_stages = isinstance(network.network, FasterRCNN)
+    heads = network.network.roi_heads if two_stages else network.network
+    return {
+        "least_confidence": float(heads.score_thresh),
+        "least_side": 0.01 if two_stages else 0.0,
+        "overlap": float(heads.nms_thresh),
+        "most": int(heads.detections_per_img),
+    }
+
+
+class TwoStages(nn.Module):
+    """A Faster R-CNN of torchvision, for one image, without its last suppression."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.backbone, self.rpn, self.heads = network.backbone, network.rpn, network.roi_heads
+        self.before = int(self.rpn.pre_nms_top_n())
+        self.after = int(self.rpn.post_nms_top_n())
+
+    def forward(self, images: torch.Tensor) -> Candidates:
+        features = self.backbone(images)
+        proposals, real = self._proposals(list(features.values()), images)
+        hidden = self.heads.box_head(self._pooled(features, proposals))
+        logits, deltas = self.heads.box_predictor(hidden)
+        scores = torch.where(real[:, None], logits.softmax(dim=-1), 0.0)[:, 1:]  # the first is the background
+        corners = self.heads.box_coder.decode_single(deltas, proposals).reshape(self.after, -1, 4)[:, 1:]
+        count = scores.shape[1]
+        labels = torch.arange(count, device=images.device).repeat(self.after)
+        return clipped(corners.reshape(-1, 4), images), scores.reshape(-1), labels
+
+    def _proposals(self, levels: list[torch.Tensor], images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The most likely boxes of all levels, always as many, and which of them there are."""
+        every, likely = [], []
+        objectness, deltas = self.rpn.head(levels)
+        for level, cells in enumerate(self.rpn.anchor_generator.cell_anchors):
+            logits = objectness[level].permute(0, 2, 3, 1).reshape(-1)
+            moves = deltas[level].reshape(cells.shape[0], 4, *deltas[level].shape[-2:]).permute(2, 3, 0, 1)
+            anchors = grid_of(cells, levels[level], images)
+            # a small image has fewer anchors than are taken: those that are added are never real
+            logits = torch.cat((logits, logits.new_full((self.before,), -1e9)))
+            best, at = logits.topk(self.before)
+            moves, anchors = padded(moves.reshape(-1, 4), self.before)[at], padded(anchors, self.before)[at]
+            boxes = clipped(self.rpn.box_coder.decode_single(moves, anchors).reshape(-1, 4), images)
+            sides = boxes[:, 2:] - boxes[:, :2]
+            scores = best.sigmoid()
+            real = (best > -1e8) & (sides >= self.rpn.min_size).all(dim=1) & (scores >= self.rpn.score_thresh)
+            boxes = torch.where(real[:, None], boxes, 0.0)  # without an area, so that they suppress nothing
+            kept = nms(boxes, scores, self.rpn.nms_thresh)
+            stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
+            every.append(boxes)
+            likely.append(torch.where(real & stays, scores, -1.0))
+        scores, at = torch.cat(likely).topk(self.after)
+        return torch.cat(every)[at], scores >= 0
+
+    def _pooled(self, features: dict[str, torch.Tensor], proposals: torch.Tensor) -> torch.Tensor:
+        pool = self.heads.box_roi_pool
+        levels = [level for name, level in features.items() if name in pool.featmap_names]
+        wanted = pool.map_levels([proposals]) if len(levels) > 1 else None
+        rois = torch.cat((proposals.new_zeros(self.after, 1), proposals), dim=1)
+        result = None
+        for position, (level, scale) in enumerate(zip(levels, pool.scales, strict=True)):
+            found = roi_align(level, rois, pool.output_size, scale, pool.sampling_ratio)
+            if wanted is None or result is None:
+                result = found
+            else:
+                result = torch.where((wanted == position)[:, None, None, None], found, result)
+        assert result is not None
+        return result
+
+
+class Dense(nn.Module):
+    """An FCOS or RetinaNet of torchvision, for one image, without its suppression."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.backbone, self.head, self.box_coder = network.backbone, network.head, network.box_coder
+        self.most = int(network.topk_candidates)
+        self.cells = network.anchor_generator.cell_anchors
+        self.decode = network.box_coder.decode if isinstance(network, FCOS) else network.box_coder.decode_single
+
+    def forward(self, images: torch.Tensor) -> Candidates:
+        every: list[Candidates] = []
+        for level, cells in zip(self.backbone(images).values(), self.cells, strict=True):
+            said = self.head([level])
+            scores = said["cls_logits"][0].sigmoid()
+            if "bbox_ctrness" in said:
+                scores = (scores * said["bbox_ctrness"][0].sigmoid()).sqrt()
+            count = scores.shape[-1]
+            best, at = padded(scores.reshape(-1), self.most).topk(self.most)
+            moves = padded(said["bbox_regression"][0], self.most)[at // count]
+            anchors = padded(grid_of(cells, level, images), self.most)[at // count]
+            every.append((clipped(self.decode(moves, anchors), images), best, at % count - 1))
+        corners, confidences, labels = (torch.cat(one) for one in zip(*every, strict=True))
+        return corners, torch.where(labels >= 0, confidences, 0.0), labels.clamp(min=0)
+
+
+class Boxed(nn.Module):
+    """An SSD of torchvision, for one image, without its suppression."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.backbone, self.head, self.box_coder = network.backbone, network.head, network.box_coder
+        self.default_boxes = network.anchor_generator
+        self.most = int(network.topk_candidates)
+
+    def forward(self, images: torch.Tensor) -> Candidates:
+        levels = list(self.backbone(images).values())
+        said = self.head(levels)
+        height, width = images.shape[-2:]
+        anchors = self.default_boxes(ImageList(images, [(height, width)]), levels)[0]
+        corners = clipped(self.box_coder.decode_single(said["bbox_regression"][0], anchors), images)
+        scores = said["cls_logits"][0].softmax(dim=-1)[:, 1:]  # the first is the background
+        best, at = padded(scores, self.most).topk(self.most, dim=0)
+        labels = torch.arange(scores.shape[1], device=images.device).expand(self.most, -1)
+        return padded(corners, self.most)[at.reshape(-1)], best.reshape(-1), labels.reshape(-1)
+
+
+def padded(rows: torch.Tensor, count: int) -> torch.Tensor:
+    """``rows`` and ``count`` of zeros after them: so many can be taken even of a small image's."""
+    return torch.cat((rows, rows.new_zeros(count, *rows.shape[1:])))
+
+
+def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """The anchors of a level, shape (rows × columns × cells, 4): ``cells`` at each of its positions."""
+    rows, columns = level.shape[-2:]
+    y = torch.arange(rows, device=level.device) * (images.shape[-2] // rows)
+    x = torch.arange(columns, device=level.device) * (images.shape[-1] // columns)
+    down, across = torch.meshgrid(y, x, indexing="ij")
+    shifts = torch.stack((across, down, across, down), dim=-1).to(cells.dtype)
+    return (shifts[:, :, None] + cells).reshape(-1, 4)
+
+
+def clipped(corners: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """``x0, y0, x1, y1`` that don't reach over the canvas."""
+    height, width = images.shape[-2:]
+    x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
+    return torch.stack((x, y), dim=2).reshape(-1, 4)
+
+
+def _fix_padding(network: nn.Module) -> None:
+    """Replace convolutions that pad by their input's size: it is even here, so that they always pad alike."""
+    from timm.layers import Conv2dSame
+
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, Conv2dSame):
+            network.set_submodule(name, _padded(layer))
+
+
+def _padded(layer: nn.Conv2d) -> nn.Module:
+    sides: list[int] = []
+    for kernel, stride, dilation in zip(*_reversed(layer.kernel_size, layer.stride, layer.dilation), strict=True):
+        total = max((kernel - 1) * dilation + 1 - stride, 0)
+        sides += [total // 2, total - total // 2]
+    plain = nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,
+        layer.stride,
+        0,
+        layer.dilation,
+        layer.groups,
+        layer.bias is not None,
+    )
+    plain.weight, plain.bias = layer.weight, layer.bias
+    return nn.Sequential(nn.ZeroPad2d(tuple(sides)), plain)
+
+
+def _reversed(*pairs: Sequence[int]) -> list[tuple[int, ...]]:
+    return [tuple(pair)[::-1] for pair in pairs]

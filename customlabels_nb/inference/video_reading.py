@@ -1,0 +1,295 @@
+"""Videos: what is in a file, and its frames one after the other, upright."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
+from customlabels_nb.images import is_remote, to_path
+from customlabels_nb.inference.video_ends import ends_too_early
+from customlabels_nb.limits import LOCAL
+from customlabels_nb.remote_files import download
+from customlabels_nb.settings import settings
+
+#: What is read: kinds of files that hold a video themselves. Playlists and the like name other files and URLs.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,gif,h264,hevc,m4v,ivf,dv,nut"
+)
+_NOT_READ = "it is no video, or of a type that isn't read; MP4, MOV, MKV, WebM, AVI, MPEG, OGG, WMV, FLV and GIF are."
+_MAX_PIXELS = LOCAL.max_pixels
+_MAX_BYTES = LOCAL.max_archive_bytes
+_WIDEST_PIXEL = 4.0
+_DISPLAY_MATRIX = "DISPLAYMATRIX"
+
+_T = Image.Transpose
+#: How a picture is turned upright, by the directions in which its right and its lower side are shown.
+_TURNS = {
+    ((0, 1), (-1, 0)): _T.ROTATE_270,
+    ((-1, 0), (0, -1)): _T.ROTATE_180,
+    ((0, -1), (1, 0)): _T.ROTATE_90,
+    ((-1, 0), (0, 1)): _T.FLIP_LEFT_RIGHT,
+    ((1, 0), (0, -1)): _T.FLIP_TOP_BOTTOM,
+    ((0, 1), (1, 0)): _T.TRANSPOSE,
+    ((0, -1), (-1, 0)): _T.TRANSVERSE,
+}
+_ACROSS = (_T.ROTATE_90, _T.ROTATE_270, _T.TRANSPOSE, _T.TRANSVERSE)
+
+
+def require_av() -> ModuleType:
+    """PyAV, which reads and writes videos.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it isn't installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Videos are read by the package PyAV: pip install 'customlabels-nb[video]'."
+        ) from error
+    return av
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a video.
+
+    Attributes
+    ----------
+    index : int
+        From 0, in the order in which frames are shown.
+    ms : float
+        When it is shown, in milliseconds from the start of the video.
+    seconds : fractions.Fraction or float
+        The same, exactly as the file has it.
+    """
+
+    index: int
+    ms: float
+    seconds: Any
+    raw: Any
+    shape: tuple[int, int]
+
+    def picture(self) -> Image.Image:
+        """Upright, RGB, with square pixels, and as large as the first one."""
+        image: Image.Image = self.raw.to_image(width=self.shape[0], height=self.shape[1])
+        turn = _turn(self.raw)
+        return image if turn is None else image.transpose(turn)
+
+
+class VideoFile:
+    """An open video.
+
+    Attributes
+    ----------
+    name : str
+        As the user gave it.
+    path : Path
+        Where it lies on this machine.
+    size : tuple of int
+        Width and height of its frames in pixels, upright once the first was read.
+    duration_ms : float or None
+        As the file says, if it does.
+    count : int or None
+        About how many frames there are, if the file says so.
+    has_sound : bool
+    lost : int
+        Pieces that could not be decoded, so far.
+    decoded : int
+        Frames that were, so far.
+    """
+
+    def __init__(self, av: ModuleType, container: Any, stream: Any, name: str, path: Path) -> None:
+        self._av, self._container, self._stream = av, container, stream
+        self.name, self.path = name, path
+        self.lost = self.decoded = 0
+        self.has_sound = bool(container.streams.audio)
+        ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+        wide = float(ratio) if ratio else 1.0
+        self._wide = wide if 1 / _WIDEST_PIXEL <= wide <= _WIDEST_PIXEL else 1.0
+        self.size = (max(1, round(stream.codec_context.width * self._wide)), stream.codec_context.height)
+        seconds = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6
+        self.duration_ms = float(seconds) * 1000 or None
+        rate = stream.average_rate
+        self.count = stream.frames or (round(float(seconds * rate)) if rate and seconds else 0) or None
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames in the order in which they are shown; what can't be decoded is left out and counted.
+
+        Raises
+        ------
+        TruncatedVideoError
+            If the file can't be read any further, or no frame can be decoded.
+        """
+        start = None if self._container.start_time is None else self._container.start_time / 1e6
+        index, last, shape = 0, 0.0, self.size
+        for raw in self._decoded():
+            if raw.width * raw.height > _MAX_PIXELS:
+                raise NotAVideoError(self.name, f"frame {index} has more than {_MAX_PIXELS:,} pixels.")
+            exact = raw.pts * raw.time_base if raw.pts is not None and raw.time_base else last + self._step()
+            start = float(exact) if start is None else start
+            last = float(exact)
+            if index == 0:
+                shape = (max(1, round(raw.width * self._wide)), raw.height)
+                self.size = shape[::-1] if _turn(raw) in _ACROSS else shape
+            index += 1
+            self.decoded = index
+            yield Frame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape)
+        if index == 0:
+            raise TruncatedVideoError(self.name, "no frame of it can be decoded; get the file anew, or convert it.")
+
+    def _step(self) -> float:
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return 1 / float(rate) if rate else 1 / 25
+
+    def _decoded(self) -> Iterator[Any]:
+        av = self._av
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.error.FFmpegError, OSError) as error:
+                raise TruncatedVideoError(self.name, f"it can't be read any further ({_told(error)}).") from error
+            try:
+                yield from packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.lost += 1
+
+
+@contextmanager
+def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[VideoFile]:
+    """A video, of which only the head is read.
+
+    Parameters
+    ----------
+    path : Path
+        A file on this machine; what it is called by others is ``name``.
+    damaged : bool
+        Read a file that ends too early as far as it goes.
+
+    Raises
+    ------
+    VideoError
+        One of its subclasses, naming the video.
+    MissingDependencyError
+        If PyAV isn't installed.
+    """
+    av = require_av()
+    _check_file(path, name, damaged)
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
+    try:
+        # with the protocol before it, no name can mean another one
+        container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+    except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+        if damaged and ends_too_early(path):
+            reason = "too much of its end is missing, where it says what is in it; get the whole file."
+            raise TruncatedVideoError(name, reason) from error
+        raise NotAVideoError(name, _NOT_READ) from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(name, f"it can't be read ({_told(error)}).") from error
+    with container:
+        yield VideoFile(av, container, _pictures(container, name), name, path)
+
+
+@contextmanager
+def open_source(video: str, root: Path | None = None, *, damaged: bool = False) -> Iterator[VideoFile]:
+    """The video of a path or URL; see :func:`local_video` and :func:`open_video`."""
+    with local_video(video, root) as path, open_video(path, video, damaged=damaged) as file:
+        yield file
+
+
+@contextmanager
+def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
+    """The file of a path or URL; one that lies elsewhere is fetched, and goes at the end.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        If a URL can't be read.
+    """
+    if not is_remote(video):
+        path = to_path(video)
+        below = root / path if root is not None and not path.is_absolute() and not path.exists() else path
+        yield below if below.exists() else path
+        return
+    with tempfile.TemporaryDirectory(prefix="customlabels-nb-") as folder:
+        copy = Path(folder) / "video"
+        download(video, copy, _MAX_BYTES)
+        yield copy
+
+
+def _check_file(path: Path, name: str, damaged: bool) -> None:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for its writer
+            raise NotAVideoError(name, "it is no file (but a folder, a device or a pipe).")
+        if status.st_size == 0:
+            raise NotAVideoError(name, "the file is empty (0 bytes); get it anew.")
+        is_cut = not damaged and ends_too_early(path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, VideoError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise VideoError(name, f"it can't be read ({reason}); check the path and its permissions.") from error
+    if is_cut:
+        reason = "the file ends too early; get the whole one, or say allow_damaged=True to go as far as it goes."
+        raise TruncatedVideoError(name, reason)
+
+
+def _pictures(container: Any, name: str) -> Any:
+    """The stream with the pictures, ready to be decoded by several threads."""
+    from av.stream import Disposition
+
+    streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    if not streams:
+        holds = "only sound" if container.streams.audio else "nothing that can be shown"
+        raise NotAVideoError(name, f"it has no pictures, {holds}.")
+    best = container.streams.best("video")
+    stream = best if best in streams else streams[0]
+    context = stream.codec_context
+    if context is None:
+        raise NotAVideoError(name, "its compression is not known; convert it to H.264.")
+    if context.width * context.height > _MAX_PIXELS:
+        size = f"{context.width} × {context.height}"
+        raise NotAVideoError(name, f"its frames are of {size} pixels, more than {_MAX_PIXELS:,}.")
+    if context.width < 1 or context.height < 1:
+        raise TruncatedVideoError(name, "its frames have no size; get the file anew, or convert it.")
+    context.thread_type, context.thread_count = "AUTO", settings.threads
+    return stream
+
+
+def _turn(raw: Any) -> Image.Transpose | None:
+    """What turns a frame upright; to the nearest right angle."""
+    data = raw.side_data.get(_DISPLAY_MATRIX)
+    if data is None:
+        return None
+    matrix = np.frombuffer(bytes(data), dtype=np.int32)
+    if matrix.size < 5:
+        return None
+    return _TURNS.get((_direction(matrix[0:2]), _direction(matrix[3:5])))
+
+
+def _direction(vector: Any) -> tuple[int, int]:
+    x, y = (int(value) for value in vector)
+    return (int(np.sign(x)), 0) if abs(x) >= abs(y) else (0, int(np.sign(y)))
+
+
+def _told(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,369 @@
+"""The results screen: translates between the page and an exploration of an evaluation.
+
+Numbers are computed in the page, from arrays that it gets once; the kernel gives pictures and does what changes things.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import pandas as pd
+import traitlets
+
+from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
+from customlabels_nb.evaluation.exploring import Exploration, Filter, Hands, Position
+from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
+from customlabels_nb.evaluation.exploring.pictures import TestPictures
+from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
+from customlabels_nb.evaluation.exploring.words import advice_as_json, comparison_as_json, summary_as_json
+from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
+from customlabels_nb.widgets.still import display_with_still, still_picture
+
+_STILL_IMAGES = 16
+_MOST_VIEWED = 24
+
+
+@dataclass(frozen=True)
+class About:
+    """What the screen says of what was evaluated.
+
+    Attributes
+    ----------
+    name, project : str
+    details : dict
+        See :class:`customlabels_nb.report.Report`.
+    training : callable, optional
+        ``training()`` gives the number of training images by label, or None.
+    root : Path, optional
+        The folder under which relative paths of images lie.
+    """
+
+    name: str
+    project: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    training: Callable[[], Mapping[str, int] | None] | None = None
+    root: Path | None = None
+
+
+class Results(Answers, anywidget.AnyWidget):
+    """Numbers, test images and thresholds that move together; made by :meth:`customlabels_nb.report.Report.show`.
+
+    Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_overlap``,
+    ``set_filter``, ``select``, ``figures``, ``per_label``, ``confusion_matrix``, ``rows``; ``observe`` follows
+    ``selection`` and ``position``.
+
+    Attributes
+    ----------
+    selection : tuple of str
+        The images that are selected.
+    position : dict
+        Where the sliders stand: ``mode``, ``one``, ``own``, ``overlap``.
+    """
+
+    _esm = join_modules(STATIC / "results.js")
+    _css = join_styles("shared/base.css", "shared/tiles.css", "results.css")
+
+    selection = traitlets.Tuple()
+    position = traitlets.Dict()
+
+    def __init__(self, exploration: Exploration, about: About, hands: Hands | None = None) -> None:
+        super().__init__()
+        self.exploration = exploration
+        self._about = about
+        self._hands = hands or Hands()
+        self._lock = threading.RLock()
+        self._pictures = TestPictures(exploration.evaluation.images, about.root)
+        self._seen: object = None  # the moment of the project at which truth was looked at
+        self._differ = 0
+        self._below: Any = None
+        self._box = ipywidgets.VBox([self])
+        self.position = exploration.position.to_dict()
+        own: dict[str, Handler] = {
+            "hello": self._hello,
+            "moved": self._moved,
+            "filter": self._filtered,
+            "select": self._select,
+            "intervals": self._intervals,
+            "advice": self._advice,
+            "keep": self._keep,
+            "fix": self._fix,
+            "close": self._close,
+            "changed": self._changed,
+            "refresh": self._refresh,
+            "add": self._add,
+            "versions": self._versions,
+            "compare": self._compare,
+        }
+        self.handlers = {kind: partial(self._alone, handler) for kind, handler in own.items()}
+        self.handlers |= {"thumbs": self._thumbs, "view": self._view, "training": self._training}
+        self.on_msg(self.answer)
+
+    # -- for other cells ----------------------------------------------------------------------------
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each label as the sliders stand; cross-validated: the means of the folds'."""
+        return self.exploration.thresholds
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """F1, precision, recall and the other means as the sliders stand."""
+        return self.exploration.figures
+
+    @property
+    def per_label(self) -> pd.DataFrame:
+        """The table of labels as the sliders stand."""
+        return self.exploration.per_label
+
+    @property
+    def confusion_matrix(self) -> Any:
+        """What is taken for what as the sliders stand."""
+        return self.exploration.confusion_matrix
+
+    @property
+    def shown(self) -> list[str]:
+        """The images that the filter shows, in its order."""
+        return [self.exploration.names[at] for at in self.exploration.choose()]
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The selected images, else those that are shown: their columns, true and predicted labels, counts."""
+        return self.exploration.table(self._selected())
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """What is right and wrong on these images, one row a label or box."""
+        return self.exploration.rows(self._selected())
+
+    def _selected(self) -> list[int]:
+        if self.selection:
+            return [self.exploration.place[name] for name in self.selection]
+        found: list[int] = self.exploration.choose().tolist()
+        return found
+
+    def select(self, images: Sequence[str]) -> None:
+        """Select these images."""
+        self.selection = tuple(self._known(images))
+        self.send({"push": "select", "images": list(self.selection)})
+
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None = None) -> None:
+        """Move the thresholds: None for each label's assumed one, a number for all, by label, or "cross-validated"."""
+        with self._lock:
+            self._tell_position(self.exploration.set_thresholds(thresholds))
+
+    def set_overlap(self, overlap: float) -> None:
+        """Move the overlap (intersection over union) from which on boxes match."""
+        with self._lock:
+            self._tell_position(self.exploration.set_overlap(overlap))
+
+    def set_filter(self, **change: Any) -> None:
+        """Show other images; without arguments, all mistakes.
+
+        Parameters
+        ----------
+        **change
+            ``show``, ``label``, ``pair``, ``slice``, ``search``, ``images``, ``sort``; see
+            :class:`customlabels_nb.evaluation.exploring.Filter`.
+        """
+        with self._lock:
+            try:
+                asked = replace(self.exploration.filter, **change) if change else Filter()
+            except TypeError as error:
+                raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
+            self.exploration.filter = self.exploration.check(asked)
+            groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
+            self.send({"push": "filter", "filter": asked.to_dict(), "groups": groups})
+
+    def keep_thresholds(self) -> None:
+        """Make the thresholds as they stand the version's own: ``detect`` uses them from now on."""
+        with self._lock:
+            if self._hands.keep_thresholds is None:
+                raise NotAllowedError(
+                    "There is no version whose thresholds could be kept: use them in model.detect(…)."
+                )
+            self._hands.keep_thresholds(self.thresholds)
+
+    def judge_again(self) -> list[str]:
+        """Judge by the truth as it is in the project now; gives the test images whose truth has changed."""
+        with self._lock:
+            changed = self._judge_again()
+            self.send({"push": "renew"})
+            return changed
+
+    def close(self) -> None:
+        """End the screen, and what it opened below."""
+        if self._below is not None:
+            self._below.close()
+        self._box.close()
+        super().close()
+
+    def _known(self, images: Sequence[str]) -> list[str]:
+        for name in images:
+            if name not in self.exploration.place:
+                raise InputError(f"The image {name!r} is no test image of this evaluation.")
+        return list(dict.fromkeys(images))
+
+    def _tell_position(self, position: Position) -> None:
+        self.position = position.to_dict()
+        self.send({"push": "position", "position": self.position})
+
+    # -- display ------------------------------------------------------------------------------------
+    def _ipython_display_(self) -> None:
+        """Display a still picture for the saved notebook, and the widget, which hides it."""
+        at = self.exploration.choose(Filter("all"))[:_STILL_IMAGES].tolist()
+        rows = self.exploration.table(at)
+        captions = [
+            f"{name}: {true or 'nothing'}, predicted {said or 'nothing'}"
+            for name, true, said in zip(rows["image"], rows["true"], rows["predicted"], strict=True)
+        ]
+        markup = still_picture(self._pictures.thumbnails(at, 160), captions, self._still_words())
+        display_with_still(self._box, markup)
+
+    def _still_words(self) -> str:
+        figures = self.exploration.figures
+        return (
+            f"{self._about.name}: F1 {figures['f1']:.3f}, precision {figures['precision']:.3f}, recall "
+            f"{figures['recall']:.3f} on {len(self.exploration.names):,} test images; the most confident mistakes come "
+            "first. Run this cell to look around."
+        )
+
+    # -- what the page asks for ---------------------------------------------------------------------
+    def _alone(self, handler: Handler, content: dict[str, Any], buffers: list[Any]) -> Any:
+        with self._lock:
+            return handler(content, buffers)
+
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        facts, arrays = pack(self.exploration)
+        described, sent = as_buffers(arrays)
+        hands = self._hands
+        facts |= {
+            **summary_as_json(self.exploration, self._about.project, self._about.details, hands.facts),
+            "can": [
+                name
+                for name in ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
+                if getattr(hands, name) is not None
+            ],
+            "project_labels": hands.labels() if hands.labels is not None else [],
+            "position": self.exploration.position.to_dict(),
+            "filter": self.exploration.filter.to_dict(),
+            "selection": list(self.selection),
+            "comparison": comparison_as_json(self.exploration),
+        }
+        return {"facts": facts, "arrays": described}, sent
+
+    def _moved(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.exploration.move_to(Position(**content["position"]))
+        self.position = self.exploration.position.to_dict()
+        return {}
+
+    def _filtered(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.exploration.filter = self.exploration.check(Filter(**content["filter"]))
+        return {}
+
+    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.selection = tuple(self.exploration.names[int(at)] for at in content["images"])
+        return {}
+
+    def _intervals(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self._moved(content, buffers)
+        return {"intervals": self.exploration.intervals()}
+
+    def _advice(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        suspects = self.exploration.groups["suspects"].nonzero()[0].tolist()
+        return {"items": advice_as_json(self.exploration), "suspects": suspects}
+
+    def _training(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        counts = self._about.training() if self._about.training is not None else None
+        return {"counts": None if counts is None else dict(counts)}
+
+    def _thumbs(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        at = [int(one) for one in content["images"]][:200]
+        found = self._pictures.thumbnails(at, int(content["pixels"]))
+        sent = [data for data in found if isinstance(data, bytes)]
+        said: list[int | str] = []
+        for data in found:
+            said.append(data.reason if isinstance(data, ImageError) else sum(isinstance(one, int) for one in said))
+        return {"thumbs": said, "sizes": [self._pictures.size(one) for one in at]}, sent
+
+    def _view(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        view = self._pictures.view(int(content["image"]))
+        size = [round(view.width / view.scale), round(view.height / view.scale)]
+        return {"mime": view.mime, "size": size}, [view.data]
+
+    def _keep(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.exploration.move_to(Position(**content["position"]))
+        self.keep_thresholds()
+        return {"thresholds": self.thresholds}
+
+    def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        if self._hands.open_images is None:
+            raise NotAllowedError("There is no project whose labels could be put right.")
+        at = [int(one) for one in content["images"]]
+        names = [self.exploration.names[one] for one in at]
+        before, self._below = self._below, self._hands.open_images(names)
+        self._box.children = (self, self._below)
+        if before is not None:
+            before.close()
+        return {"count": len(names)}
+
+    def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        before, self._below = self._below, None
+        self._box.children = (self,)
+        if before is not None:
+            before.close()
+        return {}
+
+    def _changed(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """How many test images have another truth by now; looked at only after something was done."""
+        hands = self._hands
+        if hands.truth_now is None:
+            return {"count": 0}
+        moment = None if hands.moment is None else hands.moment()
+        if moment is None or moment != self._seen:
+            self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *hands.truth_now()))
+        return {"count": self._differ}
+
+    def _refresh(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self._judge_again()
+        return self._hello({}, [])
+
+    def _judge_again(self) -> list[str]:
+        if self._hands.truth_now is None:
+            raise NotAllowedError("There is no project whose labels could have changed.")
+        before = self.exploration
+        now = self._hands.truth_now()
+        changed = changed_images(before.evaluation, *now)
+        self.exploration = Exploration(judged_by(before.evaluation, *now), name=before.name)
+        self._seen = None
+        with_labels = before.filter.label is None and before.filter.pair is None
+        try:
+            self.exploration.move_to(before.position)
+            self.exploration.filter = self.exploration.check(before.filter) if with_labels else Filter()
+        except CustomLabelsError:  # a label or group that isn't there any more
+            self.exploration.filter = Filter()
+        self.position = self.exploration.position.to_dict()
+        return changed
+
+    def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        if self._hands.add_to_train is None:
+            raise NotAllowedError("There is no project whose training images these could be.")
+        names = [self.exploration.names[int(at)] for at in content["images"]]
+        return {"count": self._hands.add_to_train(names, content.get("label") or None)}
+
+    def _versions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {"names": self._hands.versions() if self._hands.versions is not None else []}
+
+    def _compare(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        name = content.get("name")
+        if name is not None and self._hands.evaluation_of is None:
+            raise NotAllowedError("There is no other version to compare with.")
+        other = None if name is None or self._hands.evaluation_of is None else self._hands.evaluation_of(str(name))
+        self.exploration.compare_with(other, str(name))
+        groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
+        return {"comparison": comparison_as_json(self.exploration), "groups": groups}

@@ -1,0 +1,113 @@
+// The photo with what counts of the answer drawn on it, crisp at any size; the camera takes its place while it is on.
+
+import { svgElement } from "../shared/charts.js";
+import { inkOn } from "../shared/colours.js";
+import { element, show } from "../shared/dom.js";
+import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "./tags.js";
+
+const TAG_FONT = "600 11px system-ui, sans-serif";
+const TAG_PADDING = 5;
+const MOST_SIGNS = 24;
+
+export class Picture {
+  // `on` has point(index or null) and choose(index): a box under the pointer, and one that is clicked.
+  constructor(on) {
+    this.on = on;
+    this.image = element("img", { alt: "", draggable: false, hidden: true });
+    this.marks = svgElement("svg", { class: "marks", "aria-hidden": "true" });
+    this.video = element("video", { hidden: true, muted: true, playsInline: true, attributes: { "aria-label": "camera" } });
+    this.sheet = element("div", { class: "sheet" }, this.image, this.video, this.marks);
+    this.node = element("div", { class: "picture" }, this.sheet);
+    this.video.addEventListener("resize", () => this._arrange());
+    this.pen = document.createElement("canvas").getContext("2d");
+    this.pen.font = TAG_FONT;
+    this.boxes = [];
+    this.resizing = new ResizeObserver(() => this._arrange());
+    this.resizing.observe(this.node);
+  }
+
+  show(uri, size, words) {
+    this.size = size;
+    if (this.image.src !== uri) this.image.src = uri;
+    this.image.alt = words;
+    show(this.image, !this.isFilming);
+  }
+
+  // `boxes`: [{ index, label, colour, confidence, box, taken }], the highest confidence first, in pixels of `size`: of the
+  // photo, or of the frame of the camera that was asked about.
+  draw(boxes, size = this.size) {
+    this.boxes = boxes;
+    this.sizeOfBoxes = size;
+    this._arrange();
+  }
+
+  point(index) {
+    this.pointed = index;
+    for (const node of this.marks.children) node.classList.toggle("pointed", node.dataset.index === String(index));
+  }
+
+  wait(isWaiting) {
+    this.node.classList.toggle("waiting", isWaiting);
+  }
+
+  _arrange() {
+    const { videoWidth, videoHeight } = this.video;
+    const whole = this.isFilming ? { width: videoWidth, height: videoHeight } : this.size;
+    if (!whole?.width) return this.marks.replaceChildren();
+    const room = { width: this.node.clientWidth, height: this.node.clientHeight };
+    if (!room.width || !room.height) return null;
+    const scale = fitInto(whole, room);
+    const shown = { width: Math.max(1, Math.round(whole.width * scale)), height: Math.max(1, Math.round(whole.height * scale)) };
+    for (const node of [this.sheet, this.marks]) {
+      node.style.width = `${shown.width}px`;
+      node.style.height = `${shown.height}px`;
+    }
+    this.marks.setAttribute("viewBox", `0 0 ${shown.width} ${shown.height}`);
+    const corners = this.boxes.map(({ box }) => cornersOf(box, shown.width / this.sizeOfBoxes.width, shown));
+    const words = this.boxes.map(({ label, confidence }) => [`${short(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
+    const widths = words.map((pair) => pair.map((text) => Math.ceil(this.pen.measureText(text).width) + 2 * TAG_PADDING));
+    const tags = placeTags(corners, widths, shown);
+    // the surest on top of the others, all words on top of all boxes
+    const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at])).reverse();
+    const labels = this.boxes.map((mark, at) => (tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null));
+    this.marks.replaceChildren(...outlines, ...labels.filter(Boolean));
+    return this.point(this.pointed);
+  }
+
+  _outline({ index, colour, taken }, { left, top, right, bottom }) {
+    const place = { x: left + 1, y: top + 1, width: Math.max(1, right - left - 2), height: Math.max(1, bottom - top - 2) };
+    const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, svgElement("rect", { class: "rim", ...place }), svgElement("rect", { class: "line", ...place }));
+    node.dataset.index = String(index);
+    node.style.setProperty("--label-colour", colour);
+    node.addEventListener("pointerenter", () => this.on.point(index));
+    node.addEventListener("pointerleave", () => this.on.point(null));
+    node.addEventListener("click", () => this.on.choose(index));
+    return node;
+  }
+
+  // The picture of a camera in place of the photo; null puts the photo back.
+  film(stream) {
+    this.video.srcObject = stream;
+    this.isFilming = Boolean(stream);
+    show(this.video, this.isFilming);
+    show(this.image, !this.isFilming && Boolean(this.size));
+    if (stream) this.video.play().catch(() => {}); // a stream that ended meanwhile
+    this.draw([]);
+  }
+
+  close() {
+    this.resizing.disconnect();
+  }
+}
+
+function short(label) {
+  const signs = [...label];
+  return `\u2068${signs.length > MOST_SIGNS ? `${signs.slice(0, MOST_SIGNS - 1).join("")}…` : label}\u2069`; // isolated, so that its direction turns nothing else round
+}
+
+function tag({ index, colour, taken }, { left, top, width }, text) {
+  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(colour), text });
+  const node = svgElement("g", { class: taken ? "tag" : "tag left-out" }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: colour }), words);
+  node.dataset.index = String(index);
+  return node;
+}

@@ -1,0 +1,177 @@
+// What the quick test looks like: its bands, and how they are painted anew when anything has changed.
+
+import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
+import { fileChooser, watchDrops } from "../shared/incoming.js";
+import { Notices } from "../shared/notices.js";
+import { Panel } from "../shared/panel.js";
+import { openKeys } from "../shared/panels.js";
+import { Adding } from "./adding.js";
+import { AnswerList } from "./answer_list.js";
+import { byLabel, countedRows, figureOf, nothingSentence, takenRows, takenWords, NO_CHOICE, withoutLabel } from "./answers.js";
+import { Sources, Thresholds } from "./bands.js";
+import { Lens } from "./camera.js";
+import { TRYING_HELP } from "./keys.js";
+import { Picture } from "./picture.js";
+import { Strip } from "./strip.js";
+
+const MOST_CHIPS = 12;
+
+export class TryingScreen {
+  constructor(el) {
+    this.state = { models: [], model: "", threshold: null, project: null, current: null, most_bytes: Infinity };
+    this.trials = [];
+    this.trial = null; // the one that is shown: { number, name, width, height, added, answer, view }
+    this.choice = NO_CHOICE;
+    this.asking = 0; // how many questions are under way
+    this.doing = ""; // what a model does
+    this.lens = new Lens();
+    this.live = null; // what the model says of the camera's picture: { answer, width, height }
+    this._build(el);
+    this.resizing = new ResizeObserver(() => this._fold());
+    this.resizing.observe(this.root);
+  }
+
+  _build(el) {
+    this.root = keepKeys(element("div", { class: "clnb clnb-quick-test loading", tabIndex: 0, attributes: { role: "application", "aria-label": "try a model on photos" } }));
+    this.leave = () => this.root.focus({ preventScroll: true });
+    this.panel = new Panel({ onClose: this.leave });
+    this.notices = new Notices();
+    this.chooser = fileChooser((files) => this._files(files));
+    this.sources = new Sources({
+      leave: this.leave,
+      model: (name) => this._choose(name),
+      power: () => this._power(),
+      open: () => this.chooser.click(),
+      url: (text) => this._url(text),
+      camera: () => this._film(),
+    });
+    this.thresholds = new Thresholds({ threshold: (value) => this._setThreshold(value) });
+    const point = (index) => { this.picture.point(index); this.list.point(index); };
+    this.picture = new Picture({ point, choose: (index) => this._toggle(index) });
+    this.list = new AnswerList({ point, toggle: (index) => this._toggle(index), unlabel: (label) => this._decide(withoutLabel(this.choice, label)) });
+    this.adding = new Adding({ leave: this.leave, add: (split) => this._add(split), undo: () => this._undo(), label: (label) => this._ownLabel(label) });
+    this.chips = element("div", { class: "chips", attributes: { role: "status", "aria-label": "what counts" } });
+    this.shutter = element("button", { type: "button", class: "primary", on: { click: () => this._shoot() } }, element("span", { text: "Take the picture " }), element("span", { text: "␣", attributes: { "aria-hidden": "true" } }));
+    this.camera = element("div", { class: "camera-bar", hidden: true }, this.shutter, element("button", { type: "button", text: "Close", title: "Esc", on: { click: () => this._stopFilming() } }));
+    this.first = element("button", { type: "button", class: "primary", text: "Choose photos…", on: { click: () => this.chooser.click() } });
+    this.empty = element("div", { class: "empty" }, element("p", {}, "Drop photos here, or paste one ", keyHint("Ctrl V"), ". Addresses and the camera are above; nothing is kept unless you add it to the dataset."), this.first);
+    this.heading = element("h4", { text: "the model says" });
+    this.columns = element("div", { class: "columns faint", attributes: { "aria-hidden": "true" } }, element("span", { text: "confidence" }), element("span", { text: "threshold" }));
+    this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
+    this.stage = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
+    this.desk = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
+    this.strip = new Strip((number) => this._show(number));
+    this.facts = element("span", { class: "position facts" });
+    this.hints = element("span", { class: "hints" });
+    this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
+    this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
+    this.foot = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
+    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.desk, this.strip.node, this.foot, this.panel.node);
+    watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
+    this.root.addEventListener("paste", (event) => this._paste(event));
+    this.root.addEventListener("keydown", (event) => this._key(event));
+    el.append(this.root);
+    this._draw();
+  }
+
+  get answer() {
+    return (this.lens.isOn ? this.live?.answer : this.trial?.answer) ?? null;
+  }
+
+  get taken() {
+    return takenRows(this.answer, this.state.threshold, this.choice);
+  }
+
+  get canTake() {
+    return Boolean(this.state.project && !this.state.project.read_only && !this.trial?.added && !this.lens.isOn);
+  }
+
+  // -- painting ---------------------------------------------------------------------------------------
+  _draw() {
+    if (this.closed) return;
+    const { state, trial, answer } = this;
+    const counted = answer ? countedRows(answer.rows, state.threshold) : [];
+    const taken = this.taken;
+    this.sources.draw(state, this.doing || (this.asking && !state.models.some(({ name, device }) => name === state.model && device) && state.models.length ? "starting…" : ""));
+    this.sources.filming(this.lens.isOn);
+    this.thresholds.draw(state.threshold, answer ? this._summary(counted) : "");
+    this._drawPicture(counted, new Set(taken));
+    this._drawChips(counted);
+    this.list.draw(answer, state.threshold, taken, this.choice.labels, this.canTake && Boolean(answer));
+    this.adding.draw({ project: this.lens.isOn ? null : state.project, answer, added: trial?.added ?? null, words: answer ? takenWords(answer, taken, this.choice.labels) : "", isBusy: Boolean(this.isAdding || this.asking) });
+    this.strip.draw(this.trials, trial?.number ?? null);
+    show(this.empty, !trial && !this.lens.isOn && !this.asking);
+    show(this.camera, this.lens.isOn);
+    show(this.side, Boolean(answer));
+    this.desk.classList.toggle("alone", !answer);
+    this._drawFoot();
+    this._fold();
+  }
+
+  _summary(counted) {
+    const { total, detects, seconds } = this.answer;
+    const what = detects ? (total === 1 ? "box" : "boxes") : total === 1 ? "label" : "labels";
+    return `${counted.length.toLocaleString("en")} of ${total.toLocaleString("en")} ${what} · ${this.lens.isOn ? "" : "asked once, "}${seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`}`;
+  }
+
+  _drawPicture(counted, taken) {
+    const { trial, answer, live } = this;
+    const isOn = this.lens.isOn;
+    this.picture.wait(this.asking > 0);
+    const rows = answer?.rows ?? [];
+    const boxes = counted.filter((index) => rows[index].box).map((index) => ({ ...rows[index], index, taken: !this.canTake || taken.has(index) }));
+    if (trial && !isOn) {
+      const said = byLabel(counted.map((index) => rows[index])).map((own) => `${own.label} ${figureOf(own)}`).join(", ");
+      this.picture.show(trial.view, trial, `${trial.name}: ${said || "nothing counts"}`);
+    }
+    this.picture.draw(boxes, isOn ? live ?? undefined : trial ?? undefined);
+  }
+
+  _drawChips(counted) {
+    const { answer } = this;
+    if (!answer) return this.chips.replaceChildren();
+    const entries = byLabel(counted.map((index) => answer.rows[index]));
+    const chips = entries.slice(0, MOST_CHIPS).map((own) => element(
+      "span", { class: "chip predicted", style: { "--label-colour": own.colour }, title: own.label },
+      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: own.label }), element("span", { class: "number", text: figureOf(own) }),
+    ));
+    if (entries.length > MOST_CHIPS) chips.push(element("span", { class: "faint", text: `and ${entries.length - MOST_CHIPS} more` }));
+    return this.chips.replaceChildren(...(chips.length ? chips : [element("span", { class: "faint", text: nothingSentence(answer, this.state.threshold) })]));
+  }
+
+  _drawFoot() {
+    const { trial } = this;
+    setText(this.facts, trial && !this.lens.isOn ? `${shortName(trial.name)} · ${trial.width.toLocaleString("en")} × ${trial.height.toLocaleString("en")} px` : "");
+    this.facts.title = trial?.name ?? "";
+    const can = this.canTake && this.answer;
+    const words = this.lens.isOn ? [hint("Space", "take the picture"), hint("Esc", "close")] : [
+      ...(can ? [hint("1–9", "take or leave"), hint("Ctrl ⏎", "add")] : []), ...(this.answer ? [hint(["−", "+"], "threshold")] : []),
+      ...(this.trials.length > 1 ? [hint(["←", "→"], "photos")] : []), hint("Ctrl V", "paste"), hint("O", "open"),
+    ];
+    const known = words.map((node) => node.textContent).join("|");
+    if (known !== this.hinted) {
+      this.hinted = known;
+      this.hints.replaceChildren(...words);
+    }
+    const [kind, text] = this.savedState ?? ["", ""];
+    this.saved.className = `saved-words state ${kind}`;
+    setText(this.saved, text);
+  }
+
+  _fold() {
+    this.root.classList.toggle("narrow", this.root.clientWidth < 700);
+  }
+
+  close() {
+    this.closed = true;
+    this.lens.close();
+    this.picture.close();
+    this.resizing.disconnect();
+    this.root.remove();
+  }
+}
+
+function shortName(name) {
+  const path = name.includes("://") ? name.split("?")[0] : name;
+  return path.replaceAll("\\", "/").replace(/\/+$/, "").split("/").at(-1) || name;
+}

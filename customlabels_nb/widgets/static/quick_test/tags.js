@@ -1,0 +1,69 @@
+// Where the words at boxes stand, so that they cover no other words and as little of the boxes as there is. Pure functions
+// in pixels of the screen.
+
+export const TAG_HEIGHT = 18;
+const OWN_BOX = 0.6; // what it costs to cover all of it
+const OTHER_BOX = 0.25;
+const NEXT_PLACE = 0.02;
+
+function shared(a, b) {
+  const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+  const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+  return width > 0 && height > 0 ? width * height : 0;
+}
+
+function areaOfTag({ left, top, right, bottom }) {
+  return Math.max(1, (right - left) * (bottom - top));
+}
+
+// The side by side scale at which a picture is shown: all of it, small ones enlarged a little so that words have room.
+export function fitInto(picture, room) {
+  const scale = Math.min(room.width / picture.width, room.height / picture.height);
+  const most = Math.max(1, Math.min(4, 320 / Math.max(picture.width, picture.height)));
+  return Math.max(Math.min(scale, most), 1e-6);
+}
+
+// Corners on the screen of a box [left, top, width, height] of the picture, inside of it, and never too small to be seen.
+export function cornersOf([left, top, width, height], scale, size) {
+  const within = (value, end) => Math.min(Math.max(value, 0), end);
+  let [x0, x1] = [within(left * scale, size.width), within((left + width) * scale, size.width)];
+  let [y0, y1] = [within(top * scale, size.height), within((top + height) * scale, size.height)];
+  const [wide, high] = [Math.max(0, 4 - (x1 - x0)) / 2, Math.max(0, 4 - (y1 - y0)) / 2];
+  [x0, x1] = [within(x0 - wide, size.width), within(x1 + wide, size.width)];
+  [y0, y1] = [within(y0 - high, size.height), within(y1 + high, size.height)];
+  return { left: x0, top: y0, right: x1, bottom: y1 };
+}
+
+// For each box ({ left, top, right, bottom }) the place of its words { left, top, width, short }, the first box first; null
+// where there is no room. `widths` are [whole, figure only] of each: `short` says that only the figure has room.
+export function placeTags(boxes, widths, size) {
+  const taken = [];
+  return boxes.map((box, index) => {
+    for (const [short, width] of widths[index].entries()) {
+      const place = freePlace(boxes, index, width, size, taken);
+      if (!place) continue;
+      taken.push(place);
+      return { left: place.left, top: place.top, width, short: short === 1 };
+    }
+    return null;
+  });
+}
+
+function freePlace(boxes, index, width, size, taken) {
+  if (width > size.width) return null;
+  const { left, top, right, bottom } = boxes[index];
+  const spots = [
+    [left, top - TAG_HEIGHT], [left, top], [right - width, top - TAG_HEIGHT], [left, bottom], [right - width, bottom], [right - width, top],
+    [left, bottom - TAG_HEIGHT], [right - width, bottom - TAG_HEIGHT], [right, top], [left - width, top],
+  ];
+  let best = null;
+  spots.forEach(([x, y], order) => {
+    const at = Math.min(Math.max(x, 0), size.width - width);
+    const spot = { left: at, top: y, right: at + width, bottom: y + TAG_HEIGHT };
+    if (spot.top < 0 || spot.bottom > size.height || taken.some((other) => shared(spot, other))) return;
+    let cost = NEXT_PLACE * order;
+    boxes.forEach((box, other) => { cost += (other === index ? OWN_BOX : OTHER_BOX) * (shared(spot, box) / areaOfTag(box)); });
+    if (!best || cost < best.cost) best = { ...spot, cost };
+  });
+  return best;
+}

@@ -1,0 +1,42 @@
+// The results screen in a notebook: pictures and actions come from the kernel.
+
+import { dataUri } from "./shared/dom.js";
+import { makeRequester } from "./shared/requests.js";
+import { picturesFrom } from "./results/gallery.js";
+import { ResultsScreen } from "./results/screen.js";
+
+const PATIENCE = 60_000; // comparing and judging again read whole evaluations
+
+function kernelSource(model) {
+  const request = makeRequester(model, { patience: 20_000 });
+  let listener = null;
+  const take = ([{ facts, arrays }, buffers]) => ({ facts, arrays, buffers });
+  return {
+    isLive: true,
+    hello: async () => take(await request("hello", {}, [], { patience: PATIENCE })),
+    refresh: async () => take(await request("refresh", {}, [], { patience: PATIENCE })),
+    ask: (kind, content) => request(kind, content, [], { patience: PATIENCE }),
+    training: async () => (await request("training", {}, [], { patience: PATIENCE }))[0].counts,
+    advice: async () => (await request("advice", {}, [], { patience: PATIENCE }))[0],
+    thumbs: async (images, pixels) => picturesFrom(...await request("thumbs", { images, pixels })),
+    view: async (image) => {
+      const [{ mime, size }, [bytes]] = await request("view", { image });
+      return { uri: dataUri(bytes, mime), size };
+    },
+    onPush: (callback) => {
+      listener = (message) => { if (message?.push) callback(message); };
+      model.on("msg:custom", listener);
+    },
+    close: () => {
+      model.off("msg:custom", listener);
+      request.close();
+    },
+  };
+}
+
+export default {
+  render({ model, el }) {
+    const screen = new ResultsScreen(kernelSource(model), el);
+    return () => screen.close();
+  },
+};

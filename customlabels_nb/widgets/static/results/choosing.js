@@ -1,0 +1,137 @@
+// Which test images are shown, and in which order: as customlabels_nb/evaluation/exploring/choosing.py has it.
+
+import { FN, FP, TP } from "./engine.js";
+
+export const BITS_OF = { mistakes: FP | FN, tp: TP, fp: FP, fn: FN };
+export const NO_FILTER = Object.freeze({ show: "mistakes", label: null, pair: null, slice: null, search: "", images: null, sort: "confident" });
+
+export function shortName(name) {
+  return name.replace(/\/+$/, "").split("/").pop();
+}
+
+// How many images each choice of `show` has, whatever else is filtered by.
+export function countsOf(engine, judged, groups) {
+  const counts = { all: engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
+  for (const bits of judged.bits) {
+    counts.mistakes += bits & BITS_OF.mistakes ? 1 : 0;
+    counts.tp += bits & TP ? 1 : 0;
+    counts.fp += bits & FP ? 1 : 0;
+    counts.fn += bits & FN ? 1 : 0;
+  }
+  for (const [name, images] of Object.entries(groups)) counts[name] = images.length;
+  return counts;
+}
+
+// The position of a label, null for none.
+export function labelAt({ facts }, label) {
+  const at = label === null ? -1 : facts.labels.findIndex((own) => own.label === label);
+  return at < 0 ? null : at;
+}
+
+// What is right and wrong on each image, about the filter's label alone if it has one.
+export function judgeFor(engine, state, filter) {
+  return engine.judge(state, labelAt(engine, filter.label));
+}
+
+// Positions of the images that a filter asks for, in its order.
+export function chooseImages(engine, state, filter, judged = judgeFor(engine, state, filter)) {
+  const { facts, arrays, n } = engine;
+  const label = labelAt(engine, filter.label);
+  const kept = wantedImages(engine, judged, filter.show, label !== null);
+  const narrow = (mask) => { for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0; };
+  if (filter.pair) narrow(engine.cellImages(state, facts.cells.indexOf(filter.pair[0]), facts.cells.lastIndexOf(filter.pair[1])));
+  if (filter.slice) narrow(sliceMask(engine, filter.slice));
+  if (filter.images) {
+    const names = new Set(filter.images);
+    narrow(facts.images.map((name) => names.has(name)));
+  }
+  const text = filter.search.trim().toLowerCase();
+  if (text) narrow(facts.images.map((name) => (text.includes("/") ? name : shortName(name)).toLowerCase().includes(text)));
+  const found = [];
+  for (let at = 0; at < n; at += 1) if (kept[at]) found.push(at);
+  return sortImages(found, filter.sort, judged, arrays.rank);
+}
+
+function wantedImages({ facts, n }, { bits }, show, isLabelled) {
+  const kept = new Uint8Array(n);
+  if (BITS_OF[show]) for (let at = 0; at < n; at += 1) kept[at] = bits[at] & BITS_OF[show] ? 1 : 0;
+  else if (show === "all") for (let at = 0; at < n; at += 1) kept[at] = !isLabelled || bits[at] ? 1 : 0;
+  else for (const at of facts.groups[show] ?? []) kept[at] = !isLabelled || bits[at] ? 1 : 0;
+  return kept;
+}
+
+function sliceMask({ facts, arrays, n }, [column, name]) {
+  const mask = new Uint8Array(n);
+  const value = facts.slices.find((own) => own.column === column)?.values.find((own) => own.name === name);
+  if (value) for (const at of arrays.slices.subarray(value.start, value.start + value.count)) mask[at] = 1;
+  return mask;
+}
+
+// Sorting is stable: what is equal stays in the order of the test set.
+function sortImages(found, sort, { score, margin }, rank) {
+  if (sort === "confident") return found.sort((a, b) => score[b] - score[a]);
+  if (sort === "unsure") return found.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
+  if (sort === "name") return found.sort((a, b) => rank[a] - rank[b]);
+  return found;
+}
+
+// What is right and wrong on one image: { label, confidence, result, box, taken } of each label or box, the most
+// confident first; of a classifier also labels that are rightly not predicted.
+export function itemsOf(engine, state, image) {
+  return (engine.isDetection ? boxItems(engine, state, image) : labelItems(engine, state, image)).sort((a, b) => b.confidence - a.confidence);
+}
+
+function labelItems(engine, state, image) {
+  const { k, arrays: { confidence, truth, given } } = engine;
+  const items = [];
+  for (let label = 0; label < k; label += 1) {
+    const cell = image * k + label;
+    if (!truth[cell] && given && !given[cell]) continue;
+    const accepted = engine.isAccepted(state, image, label);
+    const result = truth[cell] ? (accepted ? "tp" : "fn") : accepted ? "fp" : "tn";
+    items.push({ label, confidence: confidence[cell], result, threshold: state.applied[state.fold[image] * k + label] });
+  }
+  return items;
+}
+
+// Predictions and true boxes stand sorted by image: [first, end] of those of one.
+export function spanOf(images, image) {
+  const first = firstFrom(images, image);
+  return [first, firstFrom(images, image + 1, first)];
+}
+
+function firstFrom(images, image, from = 0) {
+  let [low, high] = [from, images.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (images[middle] < image) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const boxAt = (boxes, at) => ({ left: boxes[4 * at], top: boxes[4 * at + 1], width: boxes[4 * at + 2], height: boxes[4 * at + 3] });
+
+function boxItems(engine, state, image) {
+  const { arrays, k } = engine;
+  const items = [];
+  const other = engine.others(state);
+  const [first, end] = spanOf(arrays.image, image);
+  for (let at = first; at < end; at += 1) {
+    if (!state.accepted[at]) continue;
+    const match = state.match[at];
+    const item = { label: arrays.label[at], confidence: arrays.confidence[at], result: match >= 0 ? "tp" : "fp", box: boxAt(arrays.box, at) };
+    item.threshold = state.applied[state.fold[image] * k + item.label];
+    if (match >= 0) item.truth = boxAt(arrays.truth_box, match);
+    if (other[at] >= 0) item.takenFor = arrays.truth_label[other[at]];
+    items.push(item);
+  }
+  const [start, stop] = spanOf(arrays.truth_image, image);
+  const would = start < stop ? engine.wouldMatch(state) : null;
+  for (let at = start; at < stop; at += 1) {
+    if (!state.missed[at]) continue;
+    const label = arrays.truth_label[at];
+    items.push({ label, confidence: would[at], result: "fn", truth: boxAt(arrays.truth_box, at), threshold: state.applied[state.fold[image] * k + label] });
+  }
+  return items;
+}

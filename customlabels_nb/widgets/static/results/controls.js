@@ -1,0 +1,103 @@
+// The sliders: how thresholds are chosen, where they stand, and from which overlap on boxes match.
+
+import { element, setText, show } from "../shared/dom.js";
+import { ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL } from "./engine.js";
+
+const MODES = [
+  [ASSUMED, "assumed", "each label's own threshold, where its F1 on these test images is highest"],
+  [CROSS_VALIDATED, "cross-validated", "chosen for each fifth of the test images on the other four: honest figures"],
+  [ONE, "one for all", "one threshold for all labels"],
+  [PER_LABEL, "per label", "choose a label in the table and move its threshold"],
+];
+
+export class Controls {
+  // `onMove(position, isSettled)`; `onKeep()`.
+  constructor({ onMove, onKeep }) {
+    this.onMove = onMove;
+    this.tabs = MODES.map(([mode, text, title]) => element("button", {
+      type: "button", class: "tab", text, title, data: { mode }, attributes: { "aria-pressed": "false" }, on: { click: () => this._mode(mode) },
+    }));
+    const slider = (name, max, step, onInput) => element("input", {
+      type: "range", class: `slider ${name}`, min: "0", max: String(max), step: String(step), attributes: { "aria-label": name },
+      on: { input: () => onInput(false), change: () => onInput(true) },
+    });
+    this.threshold = slider("threshold", 1, 0.005, (isSettled) => this._slide(isSettled));
+    this.value = element("output", { class: "value" });
+    this.of = element("bdi", { class: "faint of" });
+    this.overlap = slider("overlap", 1, 0.01, (isSettled) => this._overlap(isSettled));
+    this.overlapValue = element("output", { class: "value" });
+    this.overlapBand = element("label", { class: "overlap-band", title: "intersection over union from which on a predicted box may match a true one" }, "Overlap", this.overlap, this.overlapValue);
+    this.keep = element("button", { type: "button", class: "primary keep", text: "Keep these thresholds", title: "make them the version's own: detect uses them from now on", on: { click: onKeep } });
+    this.node = element(
+      "div", { class: "band labelbar controls" }, element("span", { class: "what", text: "Threshold" }),
+      element("span", { class: "tabs", attributes: { role: "group", "aria-label": "thresholds" } }, ...this.tabs),
+      this.threshold, this.value, this.of, this.overlapBand, element("span", { class: "spring" }), this.keep,
+    );
+  }
+
+  build({ engine, canKeep }) {
+    this.engine = engine;
+    show(this.overlapBand, engine.isDetection);
+    this.overlap.min = String(engine.facts.least_overlap);
+    show(this.tabs[1], engine.canCrossValidate);
+    show(this.keep, canKeep);
+  }
+
+  show(state, label) {
+    this.state = state;
+    this.label = label;
+    const { position } = state;
+    for (const tab of this.tabs) {
+      const current = tab.dataset.mode === position.mode;
+      tab.classList.toggle("current", current);
+      tab.setAttribute("aria-pressed", String(current));
+    }
+    const value = this.shownThreshold();
+    if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value) this.threshold.value = String(value);
+    setText(this.value, value.toFixed(3));
+    setText(this.of, position.mode === ONE ? "" : label === null ? "mean" : label);
+    this.of.title = this.of.textContent;
+    if (position.overlap !== null) {
+      this.overlap.value = String(position.overlap);
+      setText(this.overlapValue, position.overlap.toFixed(2));
+    }
+  }
+
+  // The threshold at which the mark of the curves stands.
+  shownThreshold() {
+    const { state, label, engine } = this;
+    const at = label === null ? -1 : engine.facts.labels.findIndex((own) => own.label === label);
+    if (state.position.mode === ONE) return state.position.one;
+    return at < 0 ? state.means.threshold : state.thresholds[at];
+  }
+
+  // Thresholds that somebody moves are one for all, or those of the label that is chosen.
+  moveTo(value, isSettled) {
+    const { position } = this.state;
+    const ofLabel = this.label !== null && position.mode !== ONE;
+    if (!ofLabel) this.onMove({ ...position, mode: ONE, one: value }, isSettled);
+    else this.onMove({ ...position, mode: PER_LABEL, own: { ...this._own(), [this.label]: value } }, isSettled);
+  }
+
+  _own() {
+    const { position, thresholds } = this.state;
+    if (position.mode === PER_LABEL) return position.own;
+    if (position.mode === ASSUMED) return {};
+    return Object.fromEntries(this.engine.facts.labels.map(({ label }, at) => [label, thresholds[at]]));
+  }
+
+  _slide(isSettled) {
+    this.moveTo(Number(this.threshold.value), isSettled);
+  }
+
+  _overlap(isSettled) {
+    this.onMove({ ...this.state.position, overlap: Number(this.overlap.value) }, isSettled);
+  }
+
+  _mode(mode) {
+    const { position } = this.state;
+    if (mode === ONE) this.onMove({ ...position, mode, one: Math.round(this.shownThreshold() * 200) / 200 }, true);
+    else if (mode === PER_LABEL) this.onMove({ ...position, mode, own: position.mode === PER_LABEL ? position.own : this._own() }, true);
+    else this.onMove({ ...position, mode }, true);
+  }
+}

@@ -1,0 +1,102 @@
+// What the results screen does beyond looking: opens images where they are labelled, keeps thresholds, moves images to the
+// training images, compares versions, shows advice. All of it is asked of the screen's source.
+
+import { setText, show } from "../shared/dom.js";
+import { askLabel, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
+import { imagesText } from "./words.js";
+
+export class Deeds {
+  constructor(screen) {
+    this.screen = screen;
+    this.compared = null;
+  }
+
+  // The answer of the kernel, null where there was none; what is being done stands in the foot.
+  async ask(kind, content, words = "") {
+    const { saved, notices, source } = this.screen;
+    saved.className = "state saving";
+    setText(saved, words);
+    try {
+      const [answer] = await source.ask(kind, content);
+      saved.className = "state";
+      setText(saved, "");
+      notices.drop("kernel");
+      return answer;
+    } catch (error) {
+      setText(saved, "");
+      this.screen.failed("do", error);
+      return null;
+    }
+  }
+
+  async fix(images) {
+    const { screen } = this;
+    const answer = await this.ask("fix", { images }, "opening…");
+    if (!answer) return;
+    screen.viewer.close();
+    setText(screen.saved, `below: ${imagesText(answer.count)} to put right`);
+    show(screen.closer, true);
+    this._scrollBelow();
+  }
+
+  // What is open below is a widget of its own, next to this one in their box; it comes a moment later.
+  _scrollBelow(tries = 20) {
+    const below = this.screen.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator");
+    if (below) below.scrollIntoView({ block: "nearest" });
+    else if (tries && !this.screen.closed) setTimeout(() => this._scrollBelow(tries - 1), 100);
+  }
+
+  async closeBelow() {
+    show(this.screen.closer, false);
+    await this.ask("close", {});
+    this.screen.lookForChanges();
+  }
+
+  async add(images) {
+    const { panel, facts, engine, notices } = this.screen;
+    const chosen = await askLabel(panel, images.length, facts.project_labels, engine.isDetection);
+    if (!chosen) return;
+    const answer = await this.ask("add", { images, label: chosen.label }, "moving…");
+    if (answer) notices.say("added", `${imagesText(answer.count)} moved to the training images. Train again to learn from ${answer.count === 1 ? "it" : "them"}.`);
+  }
+
+  async keep(position) {
+    const { saved } = this.screen;
+    if (!(await this.ask("keep", { position }, "keeping…"))) return;
+    saved.className = "state saved";
+    setText(saved, "kept: detect uses these thresholds");
+  }
+
+  showAdvice(items) {
+    const { screen } = this;
+    const fix = screen.can("open_images") ? (images) => this.fix(images) : null;
+    const showImages = (item) => screen.narrow({ show: "all", label: null, pair: null, slice: null, search: "", images: item.images.map((at) => screen.facts.images[at]) });
+    const thumbs = (images) => screen.source.thumbs(images, 96);
+    openAdvice(screen.panel, items, { show: showImages, fix, thumbs, look: (image) => screen.look(image) });
+  }
+
+  async chooseVersion() {
+    const answer = await this.ask("versions", {});
+    if (answer) openVersions(this.screen.panel, answer.names, { compare: (name) => this.compare(name), current: this.compared });
+  }
+
+  async compare(name) {
+    const { screen } = this;
+    const answer = await this.ask("compare", { name }, "comparing…");
+    if (!answer) return;
+    for (const group of ["fixed", "broken"]) delete screen.facts.groups[group];
+    Object.assign(screen.facts.groups, answer.groups);
+    this.take(answer.comparison);
+    screen.buildTable();
+    const isGone = !this.compared && ["fixed", "broken"].includes(screen.filter.show);
+    screen.narrow(isGone ? { show: "mistakes" } : {});
+  }
+
+  take(comparison) {
+    const { screen } = this;
+    this.compared = comparison;
+    const onEnd = screen.can("versions") ? () => this.compare(null) : null;
+    show(screen.comparison, Boolean(comparison));
+    screen.comparison.replaceChildren(...(comparison ? [comparisonBand(comparison, { onEnd })] : []));
+  }
+}

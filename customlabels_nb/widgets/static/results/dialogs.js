@@ -1,0 +1,97 @@
+// What the results screen opens over itself: facts and code, advice, other versions, images that are to be learnt.
+
+import { element, setText } from "../shared/dom.js";
+import { deltaText, imagesText, intervalText, metricText, numberText } from "./words.js";
+
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    setText(button, "copied");
+  } catch {
+    setText(button, "select it and press Ctrl+C");
+  }
+}
+
+function codeBlock(code) {
+  const button = element("button", { type: "button", text: "Copy", on: { click: () => copyText(code, button) } });
+  return element("div", { class: "code" }, element("pre", { text: code, tabIndex: 0 }), button);
+}
+
+export function openFacts(panel, facts, training) {
+  const rows = [["test images", `${numberText(facts.images.length)}${facts.bare ? `, ${numberText(facts.bare)} without a label` : ""}`], ["labels tested", numberText(facts.targets.filter((count) => count > 0).length)]];
+  if (training) rows.push(["labels trained", numberText(Object.values(training).filter((count) => count > 0).length)]);
+  rows.push(["mean threshold", metricText(facts.own.threshold)]);
+  if (facts.accuracy !== null) rows.push(["accuracy", metricText(facts.accuracy)]);
+  const table = element("table", { class: "keys facts" }, ...[...facts.said, ...rows].map(([name, value]) => element("tr", {}, element("th", { scope: "row", text: name }), element("td", { text: value }))));
+  const notes = facts.notes.map((text) => element("p", { class: "faint", text }));
+  const code = facts.code ? [element("h4", { text: "Use it" }), codeBlock(facts.code)] : [];
+  panel.open(facts.name, table, ...code, ...(notes.length ? [element("h4", { text: "To know about these figures" }), ...notes] : []));
+}
+
+const SHOWN_PICTURES = 6;
+
+// The first images of a piece of advice, as soon as they are there.
+function adviceImages(images, thumbs, look) {
+  const node = element("div", { class: "pictures" });
+  thumbs(images.slice(0, SHOWN_PICTURES)).then((found) => node.replaceChildren(...found.flatMap(({ uri }, index) => (uri
+    ? [element("button", { type: "button", class: "plain", on: { click: () => look(images[index]) } }, element("img", { src: uri, alt: "look closely", draggable: false }))]
+    : []))), () => {});
+  return node;
+}
+
+// `items` null: still being worked out. `thumbs(images)` → Promise of pictures, `look(image)` opens one.
+export function openAdvice(panel, items, { show, fix, thumbs, look }) {
+  if (!items) {
+    panel.open("Advice", element("p", { class: "faint", text: "Looking at the mistakes…" }));
+    return;
+  }
+  const cards = items.map((item) => element(
+    "article", { class: "card", data: { kind: item.kind } }, element("strong", { text: item.heading }), element("p", { text: item.text }),
+    item.images.length ? adviceImages(item.images, thumbs, (image) => { panel.close(); look(image); }) : null,
+    element(
+      "div", { class: "choices" },
+      item.images.length ? element("button", { type: "button", text: `Show ${imagesText(item.images.length)}`, on: { click: () => { panel.close(); show(item); } } }) : null,
+      item.images.length && fix ? element("button", { type: "button", text: "Fix their truth…", on: { click: () => { panel.close(); fix(item.images); } } }) : null,
+    ),
+    codeBlock(item.call),
+  ));
+  panel.open("Advice, the strongest first", ...(cards.length ? cards : [element("p", { text: "Nothing was found that would clearly improve it." })]));
+}
+
+export function openVersions(panel, names, { compare, current }) {
+  const list = names.map((name) => element("button", { type: "button", class: "version", text: name, on: { click: () => { panel.close(); compare(name); } } }));
+  const none = element("p", { text: "There is no other version of this kind to compare with yet." });
+  const end = current ? [element("button", { type: "button", text: "End the comparison", on: { click: () => { panel.close(); compare(null); } } })] : [];
+  panel.open("Compare with another version", ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]), ...end);
+}
+
+// The band that says what changed since another version; null without one.
+export function comparisonBand(comparison, { onEnd }) {
+  const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
+    "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
+    `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,
+    element("b", { class: delta > 0 ? "better" : delta < 0 ? "worse" : "", text: deltaText(delta) }),
+    low === null ? "" : element("span", { class: "faint", text: ` ${intervalText([low, high])}` }),
+  ));
+  return element(
+    "div", { class: "band comparison", title: [...comparison.sentences, ...comparison.notes].join("\n") },
+    element("span", { class: "faint" }, "against ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds:`),
+    ...figures, element("span", { class: "spring" }), onEnd ? element("button", { type: "button", class: "plain", text: "× end", attributes: { "aria-label": "end the comparison" }, on: { click: onEnd } }) : null,
+  );
+}
+
+// Test images that are to be learnt from now on; resolves with { label } or null.
+export function askLabel(panel, count, labels, isDetection) {
+  return new Promise((resolve) => {
+    let answer = null;
+    panel.onceClosed(() => resolve(answer));
+    const own = element("option", { value: "", text: isDetection ? "with the boxes that they have" : "with the labels that they have" });
+    const select = element("select", { data: { first: "" }, attributes: { "aria-label": "label" } }, own, ...(isDetection ? [] : labels.map((label) => element("option", { value: label, text: label }))));
+    const add = element("button", { type: "button", class: "primary", text: "Add to the training images", on: { click: () => { answer = { label: select.value || null }; panel.close(); } } });
+    panel.open(
+      `Add ${imagesText(count)} to the training images`,
+      element("p", { text: "They leave the test images: the next version learns from them and is no longer judged by them. project.undo() takes it back." }),
+      element("label", { class: "menu" }, "as ", select), element("div", { class: "choices" }, add),
+    );
+  });
+}

@@ -1,0 +1,348 @@
+// Every number of the results screen at any position of its sliders, from the arrays that the kernel packed: counts,
+// ratios, means, the confusion matrix, curves, and what is right and wrong on each image. No model and no kernel is asked.
+
+import { assumedOf, matchBoxes, takenFor } from "./matching.js";
+
+export const ASSUMED = "assumed";
+export const CROSS_VALIDATED = "cross-validated";
+export const ONE = "one";
+export const PER_LABEL = "per label";
+
+export const TP = 1;
+export const FP = 2;
+export const FN = 4;
+
+const MISTAKE = 1; // added to a mistake's score, so that it is above that of every hit
+
+export const GRID = 200; // steps of a curve
+
+const TYPES = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array, float64: Float64Array };
+
+// Arrays as they travel: `described` has [name, type] of each buffer.
+export function unpackArrays(described, buffers) {
+  return Object.fromEntries(described.map(([name, type], index) => {
+    const buffer = buffers[index];
+    const bytes = buffer instanceof ArrayBuffer ? buffer.slice(0) : buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+    return [name, new TYPES[type](bytes)];
+  }));
+}
+
+export const ratio = (above, below) => (below > 0 ? above / below : 0);
+
+export class Engine {
+  constructor(facts, arrays) {
+    this.facts = facts;
+    this.arrays = arrays;
+    this.isDetection = facts.task === "detection";
+    this.isSingle = facts.task === "single-label";
+    this.n = facts.images.length;
+    this.k = facts.labels.length;
+    this.tested = facts.targets.map((targets) => targets > 0);
+    this.foldCount = arrays.fold ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1 : 0;
+    this.noFold = new Uint8Array(this.n);
+    this.matched = new Map(); // by overlap, the last few
+  }
+
+  get canCrossValidate() {
+    return this.foldCount > 1;
+  }
+
+  // -- thresholds ---------------------------------------------------------------------------------------
+  // Matches, and the assumed thresholds that follow from them, at an overlap.
+  at(overlap) {
+    let found = this.matched.get(overlap);
+    if (!found) {
+      found = matchBoxes(this.arrays, overlap, this.facts.whole);
+      if (this.matched.size > 30) this.matched.delete(this.matched.keys().next().value);
+      this.matched.set(overlap, found);
+    }
+    return found;
+  }
+
+  assumed(overlap) {
+    if (!this.isDetection) return Float64Array.from(this.facts.assumed);
+    const found = this.at(overlap);
+    found.assumed ??= assumedOf(this.arrays, found, this.k, this.facts.fallback);
+    return found.assumed;
+  }
+
+  // Thresholds of each fold, one after another.
+  foldThresholds(overlap) {
+    if (!this.isDetection) return this.arrays.fold_thresholds;
+    const found = this.at(overlap);
+    if (!found.folds) {
+      found.folds = new Float64Array(this.foldCount * this.k);
+      const { fold } = this.arrays;
+      for (let own = 0; own < this.foldCount; own += 1) {
+        found.folds.set(assumedOf(this.arrays, found, this.k, this.facts.fallback, (image) => fold[image] !== own), own * this.k);
+      }
+    }
+    return found.folds;
+  }
+
+  // Thresholds by label as they are shown, and by fold and label as they are applied.
+  thresholds({ mode, one, own, overlap }) {
+    if (mode === CROSS_VALIDATED && this.canCrossValidate) {
+      const folds = this.foldThresholds(overlap);
+      const shown = new Float64Array(this.k);
+      for (let label = 0; label < this.k; label += 1) {
+        let sum = 0;
+        for (let fold = 0; fold < this.foldCount; fold += 1) sum += folds[fold * this.k + label];
+        shown[label] = sum / this.foldCount;
+      }
+      return { shown, applied: folds, fold: this.arrays.fold };
+    }
+    const shown = mode === ONE ? new Float64Array(this.k).fill(one) : Float64Array.from(this.assumed(overlap));
+    if (mode === PER_LABEL) this.facts.labels.forEach(({ label }, at) => { if (Object.hasOwn(own, label)) shown[at] = own[label]; });
+    return { shown, applied: shown, fold: this.noFold };
+  }
+
+  // -- numbers ------------------------------------------------------------------------------------------
+  state(position) {
+    const { shown, applied, fold } = this.thresholds(position);
+    const state = { position, thresholds: shown, applied, fold };
+    const counts = this.isDetection ? this._countBoxes(state) : this._countPairs(state);
+    return Object.assign(state, counts, this._figures(counts, shown));
+  }
+
+  _countPairs({ applied, fold }) {
+    const { n, k, arrays: { confidence, truth, given } } = this;
+    const tp = new Int32Array(k);
+    const fp = new Int32Array(k);
+    for (let image = 0, cell = 0; image < n; image += 1) {
+      const base = fold[image] * k;
+      for (let label = 0; label < k; label += 1, cell += 1) {
+        if (confidence[cell] >= applied[base + label] && (!given || given[cell])) {
+          if (truth[cell]) tp[label] += 1;
+          else fp[label] += 1;
+        }
+      }
+    }
+    return { tp, fp, fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits) };
+  }
+
+  _countBoxes({ position, applied, fold }) {
+    const { k, arrays: boxes } = this;
+    const { match, ignored } = this.at(position.overlap);
+    const { image, label, confidence } = boxes;
+    const tp = new Int32Array(k);
+    const fp = new Int32Array(k);
+    const accepted = new Uint8Array(image.length);
+    const missed = new Uint8Array(boxes.truth_crowd.length);
+    for (let at = 0; at < missed.length; at += 1) missed[at] = 1 - boxes.truth_crowd[at];
+    for (let at = 0; at < accepted.length; at += 1) {
+      const own = label[at];
+      if (ignored[at] || confidence[at] < applied[fold[image[at]] * k + own]) continue;
+      accepted[at] = 1;
+      if (match[at] < 0) fp[own] += 1;
+      else {
+        tp[own] += 1;
+        missed[match[at]] = 0;
+      }
+    }
+    return { tp, fp, fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits), match, ignored, accepted, missed };
+  }
+
+  _figures({ tp, fp, fn }, thresholds) {
+    const precision = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fp[at]));
+    const recall = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fn[at]));
+    const f1 = Float64Array.from(tp, (hits, at) => ratio(2 * hits, 2 * hits + fp[at] + fn[at]));
+    const mean = (values) => {
+      let sum = 0;
+      let count = 0;
+      for (let at = 0; at < this.k; at += 1) if (this.tested[at]) { sum += values[at]; count += 1; }
+      return ratio(sum, count);
+    };
+    const means = { f1: mean(f1), precision: mean(precision), recall: mean(recall), threshold: mean(thresholds) };
+    return { precision, recall, f1, means };
+  }
+
+  // -- what is taken for what -----------------------------------------------------------------------------
+  // Cells [predicted × size + true]; of boxes the last row and column are the background.
+  matrix(state) {
+    const size = this.facts.cells.length;
+    const cells = new Int32Array(size * size);
+    if (this.isDetection) {
+      const { truth_label: true_, label } = this.arrays;
+      const other = this.others(state);
+      const left = state.missed.slice();
+      for (let at = 0; at < state.accepted.length; at += 1) {
+        if (!state.accepted[at]) continue;
+        const match = state.match[at] >= 0 ? state.match[at] : other[at];
+        if (match >= 0) left[match] = 0;
+        cells[label[at] * size + (match < 0 ? this.k : true_[match])] += 1;
+      }
+      for (let at = 0; at < left.length; at += 1) if (left[at]) cells[this.k * size + true_[at]] += 1;
+    } else if (this.isSingle) {
+      const { true_label: true_, predicted_label: predicted } = this.arrays;
+      for (let image = 0; image < this.n; image += 1) if (true_[image] >= 0 && predicted[image] >= 0) cells[predicted[image] * size + true_[image]] += 1;
+    } else this._eachPair(state, (image, predicted, true_) => { cells[predicted * size + true_] += 1; });
+    return cells;
+  }
+
+  // Images that one cell counts, as a mask.
+  cellImages(state, predicted, wanted) {
+    const found = new Uint8Array(this.n);
+    if (this.isDetection) {
+      const { truth_image: where, truth_label: true_, image, label } = this.arrays;
+      const other = this.others(state);
+      const left = state.missed.slice();
+      for (let at = 0; at < state.accepted.length; at += 1) {
+        if (!state.accepted[at]) continue;
+        const match = state.match[at] >= 0 ? state.match[at] : other[at];
+        if (match >= 0) left[match] = 0;
+        if (label[at] === predicted && (match < 0 ? this.k : true_[match]) === wanted) found[image[at]] = 1;
+      }
+      if (predicted === this.k) for (let at = 0; at < left.length; at += 1) if (left[at] && true_[at] === wanted) found[where[at]] = 1;
+    } else if (this.isSingle) {
+      for (let image = 0; image < this.n; image += 1) found[image] = this.arrays.true_label[image] === wanted && this.arrays.predicted_label[image] === predicted ? 1 : 0;
+    } else this._eachPair(state, (image, own, true_) => { if (own === predicted && true_ === wanted) found[image] = 1; });
+    return found;
+  }
+
+  others(state) {
+    state.others ??= takenFor(this.arrays, { ...state, overlap: state.position.overlap, whole: this.facts.whole });
+    return state.others;
+  }
+
+  _eachPair(state, visit) {
+    const { n, k, arrays: { truth } } = this;
+    for (let image = 0; image < n; image += 1) {
+      for (let own = 0; own < k; own += 1) {
+        if (!this.isAccepted(state, image, own)) continue;
+        for (let label = 0; label < k; label += 1) if (truth[image * k + label]) visit(image, own, label);
+      }
+    }
+  }
+
+  isAccepted({ applied, fold }, image, label) {
+    const cell = image * this.k + label;
+    const { confidence, given } = this.arrays;
+    return confidence[cell] >= applied[fold[image] * this.k + label] && (!given || given[cell] === 1);
+  }
+
+  // -- images -----------------------------------------------------------------------------------------------
+  // What is right and wrong on each image, perhaps about one label alone: bits, and what it is sorted by. As
+  // customlabels_nb/evaluation/exploring/choosing.py has it.
+  judge(state, label = null) {
+    const bits = new Uint8Array(this.n);
+    const score = new Float64Array(this.n).fill(-1);
+    const margin = new Float64Array(this.n).fill(Infinity);
+    if (this.isDetection) this._judgeBoxes(state, label, bits, score, margin);
+    else this._judgePairs(state, label, bits, score, margin);
+    return { bits, score, margin };
+  }
+
+  _judgePairs({ applied, fold }, only, bits, score, margin) {
+    const { n, k, arrays: { confidence, truth, given } } = this;
+    const first = only ?? 0;
+    const end = only === null ? k : only + 1;
+    for (let image = 0; image < n; image += 1) {
+      const base = fold[image] * k;
+      let [seen, best, least] = [0, -1, Infinity];
+      for (let label = first, cell = image * k + first; label < end; label += 1, cell += 1) {
+        const value = confidence[cell];
+        const distance = value - applied[base + label];
+        const isGiven = !given || given[cell] === 1;
+        if (isGiven) least = Math.min(least, Math.abs(distance));
+        if (isGiven && distance >= 0) {
+          seen |= truth[cell] ? TP : FP;
+          best = Math.max(best, truth[cell] ? value : MISTAKE + value);
+        } else if (truth[cell]) {
+          seen |= FN;
+          best = Math.max(best, MISTAKE + (1 - value));
+        }
+      }
+      bits[image] = seen;
+      score[image] = best;
+      margin[image] = least;
+    }
+  }
+
+  _judgeBoxes(state, only, bits, score, margin) {
+    const { k, arrays: { image, label, confidence, truth_image: where, truth_label: true_ } } = this;
+    const { applied, fold, accepted, ignored, match, missed } = state;
+    const would = this.wouldMatch(state);
+    for (let at = 0; at < image.length; at += 1) {
+      if (ignored[at] || (only !== null && label[at] !== only)) continue;
+      const own = image[at];
+      const distance = Math.abs(confidence[at] - applied[fold[own] * k + label[at]]);
+      if (distance < margin[own]) margin[own] = distance;
+      if (!accepted[at]) continue;
+      bits[own] |= match[at] >= 0 ? TP : FP;
+      const value = match[at] >= 0 ? confidence[at] : MISTAKE + confidence[at];
+      if (value > score[own]) score[own] = value;
+    }
+    for (let at = 0; at < where.length; at += 1) {
+      if (!missed[at] || (only !== null && true_[at] !== only)) continue;
+      bits[where[at]] |= FN;
+      const value = MISTAKE + (1 - would[at]);
+      if (value > score[where[at]]) score[where[at]] = value;
+    }
+  }
+
+  // The confidence of the prediction that matches each true box if it counts, 0 without one.
+  wouldMatch(state) {
+    if (state.would) return state.would;
+    const would = new Float64Array(this.arrays.truth_image.length);
+    for (let at = 0; at < state.match.length; at += 1) if (state.match[at] >= 0) would[state.match[at]] = this.arrays.confidence[at];
+    state.would = would;
+    return would;
+  }
+
+  // -- curves -------------------------------------------------------------------------------------------------
+  // Right and all predictions of each label from each threshold of the grid up, [label × (GRID + 1) + step].
+  curveCounts(overlap) {
+    const key = this.isDetection ? overlap : 0;
+    if (this.curves?.key === key) return this.curves;
+    const width = GRID + 1;
+    const right = new Int32Array(this.k * width);
+    const all = new Int32Array(this.k * width);
+    const add = (label, confidence, hit) => {
+      let step = Math.floor(confidence * GRID);
+      while (step < GRID && (step + 1) / GRID <= confidence) step += 1;
+      while (step > 0 && step / GRID > confidence) step -= 1;
+      all[label * width + step] += 1;
+      if (hit) right[label * width + step] += 1;
+    };
+    if (this.isDetection) {
+      const { match, ignored } = this.at(overlap);
+      const { label, confidence } = this.arrays;
+      for (let at = 0; at < match.length; at += 1) if (!ignored[at]) add(label[at], confidence[at], match[at] >= 0);
+    } else {
+      const { confidence, truth, given } = this.arrays;
+      for (let cell = 0; cell < confidence.length; cell += 1) if (!given || given[cell]) add(cell % this.k, confidence[cell], truth[cell]);
+    }
+    for (let label = 0; label < this.k; label += 1) {
+      for (let at = label * width + GRID - 1; at >= label * width; at -= 1) {
+        right[at] += right[at + 1];
+        all[at] += all[at + 1];
+      }
+    }
+    this.curves = { key, right, all };
+    return this.curves;
+  }
+
+  // F1, precision (NaN where nothing is accepted) and recall at each threshold of the grid: of one label, else the means.
+  curve(overlap, label = null) {
+    const { right, all } = this.curveCounts(overlap);
+    const width = GRID + 1;
+    const labels = label === null ? [...this.tested.keys()].filter((own) => this.tested[own]) : [label];
+    const found = { f1: new Float64Array(width), precision: new Float64Array(width), recall: new Float64Array(width) };
+    for (let step = 0; step < width; step += 1) {
+      let [f1, precision, recall, some] = [0, 0, 0, 0];
+      for (const own of labels) {
+        const [hits, taken, targets] = [right[own * width + step], all[own * width + step], this.facts.targets[own]];
+        f1 += ratio(2 * hits, taken + targets);
+        recall += ratio(hits, targets);
+        precision += ratio(hits, taken);
+        some += taken;
+      }
+      const count = Math.max(1, labels.length);
+      found.f1[step] = f1 / count;
+      found.recall[step] = recall / count;
+      found.precision[step] = some ? precision / count : NaN;
+    }
+    return found;
+  }
+}

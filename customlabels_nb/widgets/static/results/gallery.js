@@ -1,0 +1,207 @@
+// The gallery of test images: pages of what the filter shows, with a selection and a keyboard.
+
+import { dataUri, element, keepKeys, setText, show } from "../shared/dom.js";
+import { Selection } from "../shared/selection.js";
+import { itemsOf } from "./choosing.js";
+import { ResultTile } from "./tiles.js";
+import { numberText } from "./words.js";
+
+const TILE = 134; // pixels across
+const ROWS = 3;
+const KEPT = 1000;
+const WAIT = 60; // milliseconds: pages that a slider rushes past ask for nothing
+
+export class ImageGallery {
+  // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]; `onOpen(image)`, `onSelect(images)`.
+  constructor({ source, onOpen, onSelect }) {
+    Object.assign(this, { source, onOpen, onSelect });
+    this.pictures = new Map();
+    this.asked = new Set();
+    this.tiles = [];
+    this.images = [];
+    this.first = 0;
+    this.focus = 0;
+    this.columns = 8;
+    this.selection = new Selection();
+    this.grid = keepKeys(element("div", {
+      class: "grid", tabIndex: 0, attributes: { role: "listbox", "aria-label": "test images", "aria-multiselectable": "true" },
+      on: { click: (event) => this._click(event), dblclick: (event) => this._open(event), keydown: (event) => this._key(event) },
+    }));
+    this.empty = element("div", { class: "empty", hidden: true }, element("p"));
+    const turn = (text, label, by) => element("button", { type: "button", class: "turn", text, attributes: { "aria-label": label }, on: { click: () => this.turn(by) } });
+    this.back = turn("‹", "previous page", -1);
+    this.forth = turn("›", "next page", 1);
+    this.place = element("span", { class: "position" });
+    this.node = element("div", { class: "body gallery-body" }, this.grid, this.empty);
+  }
+
+  build(engine) {
+    this.engine = engine;
+    this.selection.clear();
+  }
+
+  forgetPictures() {
+    this.pictures.clear();
+  }
+
+  get size() {
+    return this.columns * ROWS;
+  }
+
+  fit(width) {
+    const columns = Math.max(2, Math.min(12, Math.floor(width / TILE)));
+    if (columns === this.columns) return;
+    this.columns = columns;
+    this.grid.style.setProperty("--columns", columns);
+    this.paint();
+  }
+
+  // Other images, or the same ones at other thresholds.
+  show(images, state, { keepPlace = true, words = "" } = {}) {
+    this.images = images;
+    this.state = state;
+    this.words = words;
+    if (!keepPlace) this.first = this.focus = 0;
+    this.first = Math.max(0, Math.min(this.first, Math.floor(Math.max(0, images.length - 1) / this.size) * this.size));
+    this.focus = Math.min(this.focus, Math.max(0, images.length - 1));
+    this.paint();
+  }
+
+  get chosen() {
+    return [...this.selection.places]; // the selection holds positions of images: it stays while sliders move
+  }
+
+  get inFocus() {
+    return this.images[this.focus] ?? null;
+  }
+
+  select(images) {
+    this.selection.clear();
+    for (const image of images) this.selection.places.add(image);
+    this.paint();
+  }
+
+  paint() {
+    if (!this.engine || !this.state) return;
+    const { engine, state, images } = this;
+    const shown = images.slice(this.first, this.first + this.size);
+    while (this.tiles.length < shown.length) {
+      const tile = new ResultTile();
+      this.tiles.push(tile);
+      this.grid.append(tile.node);
+    }
+    this.tiles.forEach((tile, index) => {
+      if (index >= shown.length) {
+        tile.hide();
+        return;
+      }
+      const image = shown[index];
+      tile.show({
+        image, name: engine.facts.images[image], items: itemsOf(engine, state, image), labels: engine.facts.labels,
+        isDetection: engine.isDetection, picture: this.pictures.get(image), place: this.first + index,
+      });
+      tile.mark({ selected: this.selection.has(image), focused: this.first + index === this.focus });
+    });
+    show(this.empty, !shown.length);
+    setText(this.empty.firstChild, this.words);
+    const end = Math.min(this.first + this.size, images.length);
+    setText(this.place, images.length ? `${numberText(this.first + 1)}–${numberText(end)} of ${numberText(images.length)}` : "no images");
+    this.back.disabled = this.first === 0;
+    this.forth.disabled = end >= images.length;
+    this._ask(shown);
+  }
+
+  _ask(shown) {
+    clearTimeout(this.timer);
+    const lacking = shown.filter((image) => !this.pictures.has(image) && !this.asked.has(image));
+    if (!lacking.length) return;
+    this.timer = setTimeout(async () => {
+      for (const image of lacking) this.asked.add(image);
+      try {
+        const found = await this.source.thumbs(lacking, Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)));
+        lacking.forEach((image, index) => this.pictures.set(image, found[index]));
+        for (const image of this.pictures.keys()) {
+          if (this.pictures.size <= KEPT) break;
+          this.pictures.delete(image);
+        }
+      } catch {
+        // the screen says that the kernel is gone; the next page asks again
+      } finally {
+        for (const image of lacking) this.asked.delete(image);
+      }
+      if (!this.isClosed) this.paint();
+    }, WAIT);
+  }
+
+  turn(by) {
+    const target = this.first + by * this.size;
+    if (target < 0 || target >= this.images.length) return;
+    this.first = this.focus = target;
+    this.paint();
+  }
+
+  _placeOf(event) {
+    const node = event.target.closest?.(".tile");
+    return node ? Number(node.dataset.place) : null;
+  }
+
+  _click(event) {
+    const place = this._placeOf(event);
+    if (place === null) return;
+    const image = this.images[place];
+    if (event.shiftKey) for (let at = Math.min(place, this.focus); at <= Math.max(place, this.focus); at += 1) this.selection.places.add(this.images[at]);
+    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(image);
+    else if (this.selection.size === 1 && this.selection.has(image)) this.selection.clear();
+    else this.selection.only(image);
+    this.focus = place;
+    this._changed();
+  }
+
+  _open(event) {
+    const place = this._placeOf(event);
+    if (place !== null) this.onOpen(this.images[place]);
+  }
+
+  _changed() {
+    this.grid.focus({ preventScroll: true });
+    this.paint();
+    this.onSelect(this.chosen);
+  }
+
+  _key(event) {
+    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: this.size, PageUp: -this.size };
+    if (event.target !== this.grid || event.ctrlKey && event.key !== "a") return;
+    if (event.key in moves) {
+      const target = Math.min(this.images.length - 1, Math.max(0, this.focus + moves[event.key]));
+      if (target < 0) return;
+      this.focus = target;
+      this.first = Math.floor(target / this.size) * this.size;
+      this.paint();
+    } else if (event.key === " " && this.inFocus !== null) {
+      this.selection.toggle(this.inFocus);
+      this._changed();
+    } else if (event.key === "Enter" && this.inFocus !== null) this.onOpen(this.inFocus);
+    else if (event.key === "a" && event.ctrlKey) {
+      this.selection.clear();
+      for (const image of this.images) this.selection.places.add(image);
+      this._changed();
+    } else if (event.key === "Escape") {
+      this.selection.clear();
+      this._changed();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  close() {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+  }
+}
+
+// Pictures as they come from the kernel.
+export function picturesFrom({ thumbs, sizes }, buffers) {
+  return thumbs.map((found, index) => (typeof found === "number"
+    ? { uri: dataUri(buffers[found]), failure: null, size: sizes[index] }
+    : { uri: null, failure: found, size: sizes[index] }));
+}

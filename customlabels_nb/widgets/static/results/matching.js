@@ -1,0 +1,93 @@
+// Boxes of a detector's test set: which predicted box is which true one at any overlap, and the thresholds at which each
+// label's F1 is highest. The same rules, ties among them, as in customlabels_nb/evaluation (matching.py, thresholds.py).
+
+// The match of each prediction at one overlap, -1 for none, and which lie on a crowd and so are neither right nor wrong.
+// Pairs stand in the order in which predictions ask.
+export function matchBoxes(boxes, overlap, whole) {
+  const { pair_prediction: asks, pair_truth: asked, pair_iou: iou, on_crowd: onCrowd } = boxes;
+  const least = Math.min(overlap, whole);
+  const match = new Int32Array(boxes.image.length).fill(-1);
+  const taken = new Uint8Array(boxes.truth_image.length);
+  for (let at = 0; at < asks.length; at += 1) {
+    const prediction = asks[at];
+    if (iou[at] < least || match[prediction] >= 0 || taken[asked[at]]) continue;
+    match[prediction] = asked[at];
+    taken[asked[at]] = 1;
+  }
+  const ignored = new Uint8Array(match.length);
+  for (let at = 0; at < match.length; at += 1) if (match[at] < 0 && onCrowd[at] >= least) ignored[at] = 1;
+  return { match, ignored };
+}
+
+// For each accepted prediction that matches nothing, the missed true box of another label that it lies on, -1 for none.
+export function takenFor(boxes, { overlap, whole, match, accepted, missed }) {
+  const { other_prediction: asks, other_truth: asked, other_iou: iou } = boxes;
+  const least = Math.min(overlap, whole);
+  const other = new Int32Array(match.length).fill(-1);
+  const taken = new Uint8Array(missed.length);
+  for (let at = 0; at < asks.length; at += 1) {
+    const prediction = asks[at];
+    if (iou[at] < least || !accepted[prediction] || match[prediction] >= 0 || other[prediction] >= 0) continue;
+    const truth = asked[at];
+    if (!missed[truth] || taken[truth]) continue;
+    other[prediction] = truth;
+    taken[truth] = 1;
+  }
+  return other;
+}
+
+// The threshold at which F1 of one label is highest, NaN where it is 0 at all of them. `confidences` fall, `hits` say
+// which are right.
+export function bestThreshold(confidences, hits, count, targets) {
+  let best = 0;
+  let width = -1;
+  let chosen = NaN;
+  let right = 0;
+  for (let at = 0; at < count; at += 1) {
+    right += hits[at];
+    const score = confidences[at];
+    if (at + 1 < count && confidences[at + 1] === score) continue;
+    const f1 = (2 * right) / (at + 1 + targets);
+    const below = at + 1 < count ? confidences[at + 1] : 0;
+    if (f1 > best || (f1 === best && f1 > 0 && score - below > width)) {
+      best = f1;
+      width = score - below;
+      const middle = (score + below) / 2;
+      chosen = middle > below ? middle : score;
+    }
+  }
+  return chosen;
+}
+
+// Labels without a threshold of their own get the median of the others.
+export function fillThresholds(thresholds, fallback) {
+  const known = [...thresholds].filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  const half = known.length >> 1;
+  const median = !known.length ? fallback : known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
+  return Float64Array.from(thresholds, (value) => (Number.isNaN(value) ? median : value));
+}
+
+// The assumed threshold of each label from the images of which `isIn(image)` says so.
+export function assumedOf(boxes, { match, ignored }, labelCount, fallback, isIn = null) {
+  const { by_label: order, image, label, confidence } = boxes;
+  const targets = new Int32Array(labelCount);
+  for (let at = 0; at < boxes.truth_label.length; at += 1) {
+    if (!boxes.truth_crowd[at] && (!isIn || isIn(boxes.truth_image[at]))) targets[boxes.truth_label[at]] += 1;
+  }
+  const confidences = new Float64Array(order.length);
+  const hits = new Uint8Array(order.length);
+  const found = new Float64Array(labelCount).fill(NaN);
+  let at = 0;
+  for (let own = 0; own < labelCount; own += 1) {
+    let count = 0;
+    for (; at < order.length && label[order[at]] === own; at += 1) {
+      const prediction = order[at];
+      if (ignored[prediction] || (isIn && !isIn(image[prediction]))) continue;
+      confidences[count] = confidence[prediction];
+      hits[count] = match[prediction] >= 0 ? 1 : 0;
+      count += 1;
+    }
+    found[own] = bestThreshold(confidences, hits, count, targets[own]);
+  }
+  return fillThresholds(found, fallback);
+}

@@ -1,0 +1,34 @@
+// The results screen as a file of its own: everything is in the page, nothing is asked of anybody.
+
+import { ResultsScreen } from "./screen.js";
+
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at += 1) bytes[at] = binary.charCodeAt(at);
+  return bytes;
+}
+
+function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
+  const none = { uri: null, failure: "not in this file", size: null };
+  const known = new Map(pictures.map(([image, uri, size]) => [image, { uri, failure: null, size }]));
+  return {
+    isLive: false,
+    hello: async () => ({ facts, arrays, buffers: buffers.map(fromBase64) }),
+    training: async () => training,
+    advice: async () => advice,
+    thumbs: async (images) => images.map((image) => known.get(image) ?? none),
+    view: async (image) => {
+      const picture = known.get(image);
+      if (!picture) throw new Error("This picture is not in this file.");
+      return picture;
+    },
+    ask: async () => [{}, []],
+    onPush: () => {},
+    close: () => {},
+  };
+}
+
+const content = JSON.parse(document.getElementById("content").textContent);
+window.results = new ResultsScreen(fileSource(content), document.getElementById("screen"));

@@ -1,0 +1,354 @@
+// The results screen. Numbers are computed here at every move of a slider; a source gives pictures and does what changes
+// something: the kernel in a notebook, nothing but pictures in a file.
+
+import { element, setText, show } from "../shared/dom.js";
+import { Notices } from "../shared/notices.js";
+import { Panel } from "../shared/panel.js";
+import { KernelGone } from "../shared/requests.js";
+import { countsOf, chooseImages, judgeFor, labelAt } from "./choosing.js";
+import { Controls } from "./controls.js";
+import { CurveView } from "./curves.js";
+import { Deeds } from "./deeds.js";
+import { openFacts } from "./dialogs.js";
+import { CROSS_VALIDATED, Engine, ONE, unpackArrays } from "./engine.js";
+import { Filters } from "./filters.js";
+import { ImageGallery } from "./gallery.js";
+import { MatrixView } from "./matrix.js";
+import { LabelTable } from "./table.js";
+import { Viewer } from "./viewer.js";
+import { imagesText, intervalText, metricText, numberText } from "./words.js";
+
+const REST = 250; // milliseconds without a move until the kernel hears of it
+const LOOK_EACH = 4_000; // for labels that were put right
+const MOST_FIXED = 500;
+
+const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });
+const samePosition = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+export class ResultsScreen {
+  constructor(source, el) {
+    this.source = source;
+    this.advice = null;
+    this.deeds = new Deeds(this);
+    this.training = null;
+    this._build(el);
+    source.onPush((message) => this._pushed(message));
+    this.resizing = new ResizeObserver(() => this._fit());
+    this.resizing.observe(this.root);
+    this._open();
+  }
+
+  // -- building -----------------------------------------------------------------------------------------
+  _build(el) {
+    this.root = element("div", { class: "clnb clnb-results loading", tabIndex: -1, attributes: { role: "region", "aria-label": "results" } });
+    this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
+    this.notices = new Notices();
+    this.name = element("strong", { class: "project" });
+    this.figures = element("span", { class: "figures" });
+    this.adviceButton = button("Advice…", "what would help most", () => this.deeds.showAdvice(this.advice));
+    this.compareButton = button("Compare…", "put another version beside it", () => this.deeds.chooseVersion());
+    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, button("About…", "dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
+    this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.deeds.keep(this.position) });
+    this.comparison = element("div", { class: "comparison-holder", hidden: true });
+    this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
+    this.matrix = new MatrixView({ onPair: (pair) => this.narrow(pair ? { pair, show: "all" } : { pair: null, show: "mistakes" }) });
+    this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
+    this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, this.curves.node);
+    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.deeds.fix(this._worked()), "fix");
+    this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.deeds.add(this._worked()));
+    this.filters = new Filters({ onFilter: (change) => this.narrow(change), actions: [this.addButton, this.fixButton] });
+    this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images) });
+    this.viewer = new Viewer({
+      load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
+      actions: (image) => [
+        ...(this.can("open_images") ? [button("Fix its truth…", "open it where it is labelled", () => this.deeds.fix([image]), "primary")] : []),
+        ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.deeds.add([image]))] : []),
+      ],
+    });
+    this.closer = button("Close what is open below", "", () => this.deeds.closeBelow(), "plain");
+    show(this.closer, false);
+    this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: look closely · click a row, a cell, a curve" });
+    this.saved = element("span", { class: "state" });
+    this.foot = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved);
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.foot);
+    this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
+    el.append(this.root);
+  }
+
+  async _open() {
+    try {
+      this._take(await this.source.hello());
+      this._loadRest();
+      this._lookSoon();
+    } catch (error) {
+      if (this.closed) return;
+      show(this.empty, true);
+      const again = button("Try again", "", () => { show(this.empty, false); this._open(); });
+      this.empty.replaceChildren(element("p", { text: error.message }), again);
+    } finally {
+      this.root.classList.remove("loading");
+    }
+  }
+
+  // Everything anew: at the beginning, and when the truth has changed.
+  _take({ facts, arrays: described, buffers }) {
+    if (this.closed) return;
+    this.facts = facts;
+    this.engine = new Engine(facts, unpackArrays(described, buffers));
+    this.filter = { ...facts.filter, pair: facts.filter.pair, slice: facts.filter.slice };
+    this.intervals = [{ position: facts.own.position, of: facts.own.intervals }];
+    setText(this.name, facts.name);
+    this.name.title = facts.name;
+    this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds") });
+    this.deeds.take(facts.comparison);
+    this.matrix.build(facts);
+    this.filters.build(facts);
+    this.gallery.build(this.engine);
+    const place = new Map(facts.images.map((name, at) => [name, at]));
+    this.gallery.selection.places = new Set(facts.selection.map((name) => place.get(name)).filter((at) => at !== undefined));
+    show(this.fixButton, this.can("open_images"));
+    show(this.addButton, this.can("add_to_train"));
+    show(this.compareButton, this.can("versions"));
+    show(this.content, true);
+    this._fit();
+    this.position = facts.position;
+    this.state = this.engine.state(facts.position);
+    this.buildTable();
+    this._paint({ keepPlace: true });
+  }
+
+  // What takes a moment comes after the screen is there.
+  async _loadRest() {
+    try {
+      const training = await this.source.training();
+      const advice = await this.source.advice();
+      if (this.closed) return;
+      this.training = training;
+      this._takeAdvice(advice);
+      this.buildTable();
+      this._paint({ keepPlace: true });
+      await this._rested();
+    } catch (error) {
+      this.failed("rest", error);
+    }
+  }
+
+  _takeAdvice({ items, suspects }) {
+    this.advice = items;
+    this.facts.groups.suspects = suspects;
+    setText(this.adviceButton, items.length ? `Advice ${items.length}…` : "Advice…");
+  }
+
+  buildTable() {
+    this.table.build({ facts: this.facts, training: this.training, comparison: this.deeds.compared });
+    this.table.show(this.state, this.filter.label);
+    this.table.settle();
+  }
+
+  can(name) {
+    return this.facts.can.includes(name);
+  }
+
+  // -- moving sliders -----------------------------------------------------------------------------------
+  move(position, isSettled) {
+    this._setPosition(position);
+    if (isSettled) this.table.settle();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this._rested(), isSettled ? 0 : REST);
+  }
+
+  _setPosition(position) {
+    this.position = position;
+    this.state = this.engine.state(position);
+    this._paint({ keepPlace: true });
+  }
+
+  async _rested() {
+    const { position } = this;
+    if (!this.source.isLive || this.intervals.some((own) => samePosition(own.position, position))) {
+      await this._tell("moved", { position });
+      return;
+    }
+    try {
+      const [{ intervals }] = await this.source.ask("intervals", { position });
+      this.intervals = [this.intervals[0], { position, of: intervals }];
+      if (!this.closed && samePosition(this.position, position)) this._showFigures();
+    } catch (error) {
+      this.failed("kernel", error);
+    }
+  }
+
+  // -- narrowing ----------------------------------------------------------------------------------------
+  narrow(change) {
+    this.filter = { ...this.filter, ...change };
+    this._paint({ keepPlace: false });
+    clearTimeout(this.narrowing);
+    this.narrowing = setTimeout(() => this._tell("filter", { filter: this.filter }), REST);
+  }
+
+  _paint({ keepPlace }) {
+    const { engine, state, filter } = this;
+    if (!engine) return;
+    const label = labelAt(engine, filter.label) === null ? null : filter.label;
+    const judged = judgeFor(engine, state, filter);
+    const images = chooseImages(engine, state, filter, judged);
+    this._showFigures();
+    this.controls.show(state, label);
+    this.table.show(state, label);
+    this.matrix.show(engine.matrix(state), filter.pair);
+    this._showCurves(label);
+    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups));
+    this.gallery.show(images, state, { keepPlace, words: this._emptyWords() });
+    this._showWork();
+    if (this.viewer.isOpen) this.viewer.refresh(state);
+  }
+
+  _showFigures() {
+    const { means } = this.state;
+    const own = this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
+    const one = (name, words) => [` · ${words} `, element("b", { text: metricText(means[name]), data: { figure: name } }), own[name] ? element("span", { class: "interval", title: "95 % interval", text: ` ${intervalText(own[name])}` }) : ""];
+    this.figures.replaceChildren(
+      element("span", { text: imagesText(this.engine.n).replace("image", "test image") }),
+      ...one("f1", "F1"), ...one("precision", "precision"), ...one("recall", "recall"),
+    );
+  }
+
+  _showCurves(label) {
+    const { engine, state, position } = this;
+    const at = labelAt(engine, label);
+    const key = `${position.overlap} ${at}`;
+    if (this.curveKey !== key || this.curveEngine !== engine) {
+      this.curve = engine.curve(position.overlap, at);
+      [this.curveKey, this.curveEngine] = [key, engine];
+    }
+    const now = at === null ? state.means : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
+    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of the labels", isOn: position.mode === ONE || (at !== null && position.mode !== CROSS_VALIDATED) });
+  }
+
+  _emptyWords() {
+    const { show: shown, label, pair, slice, search, images } = this.filter;
+    if (label !== null || pair || slice || search || images) return "No test image is like that at these thresholds.";
+    return shown === "mistakes" ? "No mistakes at these thresholds. “all” shows every test image." : "There are none at these thresholds.";
+  }
+
+  // The images that buttons are about: those selected, else those shown; doubtful truth first.
+  _worked() {
+    const chosen = this.gallery.chosen;
+    const some = chosen.length ? chosen : this.gallery.images.slice(0, MOST_FIXED);
+    const suspects = new Set(this.facts.groups.suspects ?? []);
+    return [...some].sort((a, b) => Number(suspects.has(b)) - Number(suspects.has(a)));
+  }
+
+  _showWork() {
+    const count = this.gallery.selection.size || Math.min(MOST_FIXED, this.gallery.images.length);
+    const what = this.gallery.selection.size ? "selected" : "shown";
+    for (const [node, words] of [[this.fixButton, "Fix the truth of"], [this.addButton, "Train on"]]) {
+      setText(node, `${words} ${numberText(count)} ${what}…`);
+      node.disabled = !count;
+    }
+  }
+
+  _selected(images) {
+    this._showWork();
+    this._tell("select", { images });
+  }
+
+  // -- looking closely ----------------------------------------------------------------------------------
+  look(image) {
+    this.viewer.open(this.engine, this.state, image, this.gallery.pictures.get(image));
+  }
+
+  _step(by) {
+    const { images } = this.gallery;
+    const at = images.indexOf(this.viewer.image);
+    const next = at < 0 ? this.gallery.focus : at + by;
+    if (next < 0 || next >= images.length) return;
+    this.gallery.focus = next;
+    this.gallery.first = Math.floor(next / this.gallery.size) * this.gallery.size;
+    this.gallery.paint();
+    this.look(images[next]);
+  }
+
+  // -- labels that were put right meanwhile -------------------------------------------------------------
+  _lookSoon() {
+    clearTimeout(this.looking);
+    if (this.closed || !this.can("truth_now")) return;
+    this.looking = setTimeout(() => this.lookForChanges(), LOOK_EACH);
+  }
+
+  async lookForChanges() {
+    if (this.closed) return;
+    try {
+      if (!document.hidden) {
+        const [{ count }] = await this.source.ask("changed", {});
+        this.notices.drop("kernel");
+        if (count && count !== this.changed) this.notices.say("changed", `The truth of ${imagesText(count)} was changed since.`, { step: { label: "Judge by the truth as it is now", run: () => this.judgeAgain() } });
+        if (!count) this.notices.drop("changed");
+        this.changed = count;
+      }
+    } catch (error) {
+      this.failed("kernel", error);
+    }
+    this._lookSoon();
+  }
+
+  async judgeAgain() {
+    try {
+      this._take(await this.source.refresh());
+      this.changed = 0;
+      this._loadRest();
+    } catch (error) {
+      this.failed("changed", error);
+    }
+  }
+
+  // -- between page and kernel --------------------------------------------------------------------------
+  async _tell(kind, content) {
+    if (!this.source.isLive) return;
+    try {
+      await this.source.ask(kind, content);
+      this.notices.drop("kernel");
+    } catch (error) {
+      this.failed("kernel", error);
+    }
+  }
+
+  failed(key, error) {
+    if (this.closed) return;
+    const text = error instanceof KernelGone ? "The kernel doesn't answer: sliders work, but nothing can be opened or kept. Run the cell again to go on." : error.message;
+    this.notices.say(key === "rest" ? "kernel" : key, text, { kind: "error" });
+  }
+
+  _pushed(message) {
+    if (!this.engine || this.closed) return;
+    if (message.push === "position") {
+      this.move(message.position, true);
+    } else if (message.push === "filter") {
+      Object.assign(this.facts.groups, message.groups);
+      this.filter = message.filter;
+      this._paint({ keepPlace: false });
+    } else if (message.push === "select") {
+      const names = new Set(message.images);
+      this.gallery.select([...this.facts.images.keys()].filter((at) => names.has(this.facts.images[at])));
+      this._showWork();
+    } else if (message.push === "renew") this._open();
+  }
+
+  _fit() {
+    const width = this.root.clientWidth;
+    if (!width) return;
+    this.root.classList.toggle("narrow", width < 700);
+    this.root.classList.toggle("medium", width < 900);
+    this.gallery.fit(width - 24);
+  }
+
+  close() {
+    this.closed = true;
+    for (const timer of [this.resting, this.narrowing, this.looking]) clearTimeout(timer);
+    this.resizing.disconnect();
+    this.gallery.close();
+    this.source.close();
+    this.root.remove();
+  }
+}

@@ -1,0 +1,126 @@
+// The table of labels: sorted by a column, searched, and followed while sliders move.
+
+import { element, setText, show } from "../shared/dom.js";
+import { deltaText, intervalText, metricText, numberText } from "./words.js";
+
+const SEARCHED_FROM = 10;
+
+// Order of the rows: undefined figures last, equal ones in the order of the labels.
+export function sortedRows(values, descending) {
+  const at = [...values.keys()];
+  const known = (value) => !(value === null || value === undefined || Number.isNaN(value));
+  return at.sort((a, b) => {
+    const [left, right] = [values[a], values[b]];
+    if (!known(left) || !known(right)) return Number(known(right)) - Number(known(left)) || a - b;
+    const order = typeof left === "string" ? left.localeCompare(right) : left - right;
+    return (descending ? -order : order) || a - b;
+  });
+}
+
+export class LabelTable {
+  // `onLabel(label | null)` when a row is chosen or chosen no more.
+  constructor({ onLabel }) {
+    this.onLabel = onLabel;
+    this.sort = { column: "f1", descending: true };
+    this.search = element("input", {
+      type: "search", class: "search", placeholder: "find a label", hidden: true,
+      attributes: { "aria-label": "find a label" }, on: { input: () => this._arrange() },
+    });
+    this.head = element("tr");
+    this.rows = element("tbody");
+    this.node = element(
+      "div", { class: "label-table" }, this.search,
+      element("div", { class: "scroll" }, element("table", {}, element("thead", {}, this.head), this.rows)),
+    );
+  }
+
+  // `training` has training images by label, `comparison` what changed since another version; null without.
+  build({ facts, training, comparison }) {
+    this.facts = facts;
+    this.training = training;
+    this.comparison = comparison;
+    const isBoxes = facts.task === "detection";
+    this.columns = [
+      ["label", "label", ""], ["f1", "F1", "the harmonic mean of precision and recall"],
+      ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} less that of ${comparison.names[0]}, each at its own thresholds`]] : []),
+      ["precision", "precision", "the share of predictions that are right"], ["recall", "recall", "the share of what is there that is found"],
+      ["threshold", "threshold", "the confidence from which on a prediction counts"],
+      ["test", isBoxes ? "boxes" : "test", isBoxes ? "boxes in the test images" : "test images with the label"],
+      ...(training ? [["train", "train", "training images with the label"]] : []),
+    ];
+    this.head.replaceChildren(...this.columns.map(([key, name, title]) => element(
+      "th", { scope: "col", class: key === "label" ? "" : "number", title },
+      element("button", { type: "button", class: "plain", text: name, data: { column: key }, on: { click: () => this._sortBy(key) } }),
+    )), element("th", { class: "bars", attributes: { "aria-hidden": "true" } }));
+    this.lines = facts.labels.map((own, at) => this._line(own, at));
+    show(this.search, facts.labels.length >= SEARCHED_FROM);
+    this.node.classList.toggle("full", Boolean(comparison || training)); // no room for bars
+  }
+
+  _line({ label, colour }, at) {
+    const cells = Object.fromEntries(this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]));
+    const name = element(
+      "button", { type: "button", class: "plain name", title: label, attributes: { "aria-pressed": "false" } },
+      element("i", { class: "swatch", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+    );
+    const fill = element("span");
+    const node = element(
+      "tr", { style: { "--label-colour": colour }, data: { label }, on: { click: () => this.onLabel(this.label === label ? null : label) } },
+      element("th", { scope: "row" }, name), ...Object.values(cells), element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
+    );
+    if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));
+    if (cells.delta) this._showDelta(cells.delta, this.comparison.labels[label]);
+    setText(cells.test, numberText(this.facts.targets[at]));
+    return { node, cells, name, fill };
+  }
+
+  _showDelta(cell, change) {
+    setText(cell, deltaText(change?.delta));
+    if (!change || change.delta === null) return;
+    cell.title = `${metricText(change.before)} → ${metricText(change.after)} ${change.low === null ? "" : intervalText([change.low, change.high])}`;
+    cell.classList.toggle("better", change.delta > 0.0005);
+    cell.classList.toggle("worse", change.delta < -0.0005);
+  }
+
+  show(state, label) {
+    this.state = state;
+    this.label = label;
+    this.lines.forEach(({ node, cells, name, fill }, at) => {
+      const tested = this.facts.targets[at] > 0;
+      for (const key of ["f1", "precision", "recall"]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+      setText(cells.threshold, metricText(state.thresholds[at]));
+      fill.style.width = `${100 * state.f1[at]}%`;
+      const chosen = this.facts.labels[at].label === label;
+      node.classList.toggle("chosen", chosen);
+      node.classList.toggle("untested", !tested);
+      name.setAttribute("aria-pressed", String(chosen));
+    });
+  }
+
+  // Rows keep their places while a slider moves: nothing jumps under the hand.
+  settle() {
+    this._arrange();
+  }
+
+  _sortBy(column) {
+    const again = this.sort.column === column;
+    this.sort = { column, descending: again ? !this.sort.descending : column !== "label" };
+    this._arrange();
+  }
+
+  _arrange() {
+    const { facts, state, sort } = this;
+    const text = this.search.value.trim().toLowerCase();
+    const values = {
+      label: () => facts.labels.map(({ label }) => label), test: () => facts.targets, threshold: () => state.thresholds,
+      train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
+      delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
+    }[sort.column]?.() ?? Array.from(state[sort.column], (value, at) => (facts.targets[at] ? value : null));
+    const order = sortedRows([...values], sort.descending).filter((at) => facts.labels[at].label.toLowerCase().includes(text));
+    this.rows.replaceChildren(...order.map((at) => this.lines[at].node));
+    for (const button of this.head.querySelectorAll("button")) {
+      const own = button.dataset.column === sort.column;
+      button.closest("th").setAttribute("aria-sort", own ? (sort.descending ? "descending" : "ascending") : "none");
+    }
+  }
+}

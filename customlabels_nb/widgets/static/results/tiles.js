@@ -1,0 +1,92 @@
+// One test image in the gallery: its picture with boxes, what it is and what was predicted.
+
+import { element, setText, show } from "../shared/dom.js";
+import { shortName } from "./choosing.js";
+import { overlayOf } from "./overlay.js";
+import { itemText, summaryText } from "./words.js";
+
+const MOST_CHIPS = 4;
+
+// A chip of a label: true ones solid, predicted ones dashed with their confidence, wrong ones red with a word.
+export function resultChip(item, labels) {
+  const { label, colour } = labels[item.label];
+  const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
+  const node = element(
+    "span", { class: `chip ${kind}`, style: { "--label-colour": colour }, title: itemText(item, labels) },
+    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+  );
+  if (item.result === "fn") node.append(element("span", { class: "word", text: "missed" }));
+  else node.append(element("span", { class: "number", text: `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}` }));
+  return node;
+}
+
+export class ResultTile {
+  constructor() {
+    this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
+    this.excuse = element("span", { class: "excuse", hidden: true });
+    this.tick = element("button", { type: "button", class: "tick", text: "✓", tabIndex: -1, attributes: { "aria-label": "select" } });
+    this.frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
+    this.caption = element("div", { class: "caption" });
+    this.node = element("div", { class: "tile", attributes: { role: "option", "aria-selected": "false" } }, this.frame, this.caption);
+  }
+
+  // `picture` is { uri, failure, size } as far as it is known.
+  show({ image, name, items, labels, isDetection, picture, place }) {
+    this.image = image;
+    this.node.dataset.place = place;
+    this.node.title = name;
+    const shown = items.filter(({ result }) => result !== "tn");
+    const key = shown.map((item) => `${item.label} ${item.result} ${item.confidence}`).join();
+    if (name !== this.name || key !== this.key || labels !== this.labels) {
+      [this.name, this.key, this.labels] = [name, key, labels];
+      this._caption(shown, labels, isDetection, name);
+      this.shapes = null;
+    }
+    if (picture?.uri !== this.uri || picture?.failure !== this.failure) {
+      [this.uri, this.failure] = [picture?.uri, picture?.failure];
+      if (this.uri) this.picture.src = this.uri;
+      else this.picture.removeAttribute("src");
+      show(this.picture, Boolean(this.uri));
+      show(this.excuse, Boolean(this.failure));
+      setText(this.excuse, this.failure ?? "");
+    }
+    if (isDetection && picture?.size && (!this.shapes || this.shapesOf !== image)) {
+      this.overlay?.remove();
+      this.overlay = overlayOf(shown, labels, picture.size);
+      this.frame.append(this.overlay);
+      [this.shapes, this.shapesOf] = [true, image];
+    } else if (!isDetection || !picture?.size) {
+      this.overlay?.remove();
+      this.overlay = null;
+      this.shapes = null;
+    }
+    show(this.node, true);
+  }
+
+  _caption(items, labels, isDetection, name) {
+    const wrong = items.some(({ result }) => result !== "tp");
+    this.node.classList.toggle("mistaken", wrong);
+    const counts = { tp: 0, fp: 0, fn: 0 };
+    for (const { result } of items) counts[result] += 1;
+    // what is wrong comes first where there isn't room for everything, a true label before what was said instead
+    const order = { fn: 0, fp: 1, tp: 2 };
+    const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
+    const chips = sorted.slice(0, sorted.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels));
+    if (sorted.length > chips.length) chips.push(element("span", { class: "faint", text: isDetection ? summaryText(counts) : `+${sorted.length - chips.length}` }));
+    if (!chips.length) chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
+    this.caption.replaceChildren(...chips);
+    const said = sorted.map((item) => itemText(item, labels)).join("; ");
+    this.node.setAttribute("aria-label", `${shortName(name)}: ${said || "nothing there, nothing predicted"}`);
+  }
+
+  mark({ selected, focused }) {
+    this.node.classList.toggle("selected", selected);
+    this.node.classList.toggle("focused", focused);
+    this.node.setAttribute("aria-selected", String(selected));
+  }
+
+  hide() {
+    show(this.node, false);
+    this.node.classList.remove("selected", "focused");
+  }
+}

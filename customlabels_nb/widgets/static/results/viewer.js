@@ -1,0 +1,180 @@
+// One test image in full, to look at closely: wheel and buttons zoom, dragging pans; beside it every label with its
+// result and confidence.
+
+import { element, keepKeys, setText, show } from "../shared/dom.js";
+import { itemsOf, shortName } from "./choosing.js";
+import { overlayOf } from "./overlay.js";
+import { itemText } from "./words.js";
+
+const MOST_ZOOM = 40;
+const LETTERS = 12; // CSS pixels
+const LEAST_VIEWER = 340;
+const MOST_VIEWER = 640;
+const IN_SIGHT_BELOW = 130; // how far down the page a widget can be seen: below the menus of JupyterLab
+
+// Scale and shift of a stage after zooming by `factor` around a point that stays where it is.
+export function zoomedView({ scale, x, y }, [px, py], factor) {
+  const next = Math.min(MOST_ZOOM, Math.max(1, scale * factor));
+  const ratio = next / scale;
+  return next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * ratio, y: py - (py - y) * ratio };
+}
+
+export class Viewer {
+  // `load(image)` → Promise of { uri, size }; `onStep(by)` goes to a neighbour; `actions(image)` are its buttons.
+  constructor({ load, onStep, actions, onClose }) {
+    Object.assign(this, { load, onStep, actions, onClose });
+    this.view = { scale: 1, x: 0, y: 0 };
+    this.picture = element("img", { alt: "", draggable: false });
+    this.layer = element("div", { class: "layer" }, this.picture);
+    this.excuse = element("p", { class: "excuse", hidden: true });
+    this.stage = element("div", {
+      class: "stage", on: {
+        wheel: (event) => this._wheel(event), pointerdown: (event) => this._hold(event), pointermove: (event) => this._drag(event),
+        pointerup: () => { this.held = null; }, pointercancel: () => { this.held = null; }, dblclick: () => this._zoom(this._centre(), this.view.scale > 1 ? 0 : 3),
+      },
+    }, this.layer, this.excuse);
+    this.title = element("strong", { class: "title" });
+    this.list = element("div", { class: "items", attributes: { role: "list" } });
+    this.buttons = element("div", { class: "choices" });
+    const button = (text, label, run, name = "plain") => element("button", { type: "button", class: name, text, title: label, attributes: { "aria-label": label }, on: { click: run } });
+    this.node = keepKeys(element(
+      "div", { class: "viewer", hidden: true, tabIndex: -1, attributes: { role: "dialog", "aria-label": "test image" }, on: { keydown: (event) => this._key(event) } },
+      element(
+        "div", { class: "band" }, button("‹", "previous image (←)", () => this.onStep(-1)), button("›", "next image (→)", () => this.onStep(1)), this.title,
+        element("span", { class: "spring" }), button("−", "zoom out", () => this._zoom(this._centre(), 1 / 1.5)), button("+", "zoom in", () => this._zoom(this._centre(), 1.5)),
+        button("fit", "fit (0)", () => this._zoom(this._centre(), 0)), button("×", "close (Esc)", () => this.close()),
+      ),
+      element("div", { class: "inside" }, this.stage, element("aside", {}, this.list, element("p", { class: "faint legend", text: "truth in a solid stroke, predictions dashed" }), this.buttons)),
+    ));
+  }
+
+  get isOpen() {
+    return !this.node.hidden;
+  }
+
+  async open(engine, state, image, preview) {
+    const isNew = !this.isOpen || image !== this.image;
+    Object.assign(this, { engine, state, image });
+    const wasOpen = this.isOpen;
+    show(this.node, true);
+    if (!wasOpen) this._place();
+    if (isNew) {
+      this.view = { scale: 1, x: 0, y: 0 };
+      this.size = preview?.size ?? null;
+      this.marked = null;
+      setText(this.title, shortName(engine.facts.images[image]));
+      this.title.title = engine.facts.images[image];
+      if (preview?.uri) this.picture.src = preview.uri;
+      else this.picture.removeAttribute("src");
+      show(this.picture, Boolean(preview?.uri));
+      show(this.excuse, false);
+      this.buttons.replaceChildren(...this.actions(image));
+    }
+    this.refresh(state);
+    if (!wasOpen) this.node.focus({ preventScroll: true });
+    if (!isNew) return;
+    try {
+      const full = await this.load(image);
+      if (this.image !== image || !this.isOpen) return;
+      this.picture.src = full.uri;
+      this.size = full.size;
+      show(this.picture, true);
+      this.refresh(this.state);
+    } catch (error) {
+      if (this.image !== image || preview?.uri) return;
+      setText(this.excuse, error.message);
+      show(this.excuse, true);
+    }
+  }
+
+  // The same image as sliders stand now.
+  refresh(state) {
+    if (!this.isOpen) return;
+    this.state = state;
+    const { engine, image } = this;
+    const { labels } = engine.facts;
+    this.items = itemsOf(engine, state, image);
+    this.list.replaceChildren(...(this.items.length ? this.items.map((item) => this._line(item, labels)) : [element("p", { class: "faint", text: "Nothing is there, and nothing is predicted." })]));
+    this._paint();
+  }
+
+  _line(item, labels) {
+    const { colour } = labels[item.label];
+    const mark = (on) => { this.marked = on ? item : null; this._paint(); };
+    return element(
+      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => mark(true), pointerleave: () => mark(false) } },
+      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: itemText(item, labels) }),
+    );
+  }
+
+  _paint() {
+    this.overlay?.remove();
+    const isDrawn = this.size && this.engine.isDetection;
+    this.overlay = isDrawn ? overlayOf(this.items, this.engine.facts.labels, this.size, { marked: this.marked, letters: LETTERS / this._scale() }) : null;
+    if (this.overlay) this.layer.append(this.overlay);
+    const { scale, x, y } = this.view;
+    this.layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+    this.stage.classList.toggle("zoomed", scale > 1);
+  }
+
+  // CSS pixels of one pixel of the image.
+  _scale() {
+    const [width, height] = this.size;
+    return Math.min((this.stage.clientWidth - 16) / width, (this.stage.clientHeight - 16) / height) * this.view.scale;
+  }
+
+  // In sight, however far down a tall widget its gallery is.
+  _place() {
+    const { top, height } = this.node.parentElement.getBoundingClientRect();
+    const own = Math.min(height, Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, window.innerHeight - IN_SIGHT_BELOW)));
+    this.node.style.height = `${own}px`;
+    this.node.style.top = `${Math.max(0, Math.min(height - own, IN_SIGHT_BELOW - top))}px`;
+  }
+
+  _centre() {
+    return [this.stage.clientWidth / 2, this.stage.clientHeight / 2];
+  }
+
+  _zoom(point, factor) {
+    this.view = zoomedView(this.view, point, factor);
+    this._paint();
+  }
+
+  _wheel(event) {
+    event.preventDefault();
+    const frame = this.stage.getBoundingClientRect();
+    this._zoom([event.clientX - frame.left, event.clientY - frame.top], 1.0015 ** -event.deltaY);
+  }
+
+  _hold(event) {
+    if (this.view.scale === 1) return;
+    this.held = [event.clientX - this.view.x, event.clientY - this.view.y];
+    this.stage.setPointerCapture(event.pointerId);
+  }
+
+  _drag(event) {
+    if (!this.held) return;
+    this.view = { ...this.view, x: event.clientX - this.held[0], y: event.clientY - this.held[1] };
+    this._paint();
+  }
+
+  _key(event) {
+    if (event.target.closest("input, select, textarea")) return;
+    const actions = {
+      Escape: () => this.close(), ArrowRight: () => this.onStep(1), ArrowLeft: () => this.onStep(-1),
+      "+": () => this._zoom(this._centre(), 1.5), "-": () => this._zoom(this._centre(), 1 / 1.5), 0: () => this._zoom(this._centre(), 0),
+    };
+    if (!actions[event.key]) return;
+    actions[event.key]();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    show(this.node, false);
+    this.picture.removeAttribute("src");
+    this.image = null;
+    this.onClose();
+  }
+}

@@ -1,0 +1,42 @@
+// How the results screen says numbers and results.
+
+export const RESULT_WORDS = { tp: "true positive", fp: "false positive", fn: "false negative", tn: "true negative" };
+
+export function metricText(value) {
+  return value === null || value === undefined || Number.isNaN(value) ? "–" : value.toFixed(3);
+}
+
+export function intervalText([low, high] = [null, null]) {
+  return low === null || low === undefined || high === null ? "" : `[${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}
+
+export function deltaText(value) {
+  if (value === null || value === undefined) return "";
+  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`;
+}
+
+export function percentText(confidence) {
+  return `${(100 * confidence).toFixed(1)} %`;
+}
+
+export function numberText(value) {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ","); // toLocaleString takes a millisecond for a page of them
+}
+
+export function imagesText(count) {
+  return `${numberText(count)} image${count === 1 ? "" : "s"}`;
+}
+
+// What is said of one label or box of an image: "backyard (false negative) 21.6 %".
+export function itemText(item, labels) {
+  const taken = item.takenFor === undefined ? "" : `, lies on ${labels[item.takenFor].label}`;
+  return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken}) ${percentText(item.confidence)}`;
+}
+
+export function summaryText(counts) {
+  const parts = [];
+  if (counts.tp) parts.push(`${counts.tp} right`);
+  if (counts.fn) parts.push(`${counts.fn} missed`);
+  if (counts.fp) parts.push(`${counts.fp} false`);
+  return parts.join(" · ") || "nothing";
+}

@@ -1,0 +1,139 @@
+"""Driving a results screen in a page: in a notebook, or as a file of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.contrast import colours
+
+#: Thirty numbered pictures of three labels; a classifier that is often right, and a detector of their quarters.
+PICTURES = """
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+import customlabels_nb as cl
+
+LABELS = ["apple", "pear", "<img src=x onerror=window.hacked=1>"]
+NAMES = [f"photos/{number:03}.png" for number in range(30)]
+
+def draw():
+    Path("photos").mkdir(exist_ok=True)
+    for number, name in enumerate(NAMES):
+        rng = np.random.default_rng(number)
+        picture = Image.new("RGB", (120, 90), tuple(int(v) for v in rng.integers(60, 230, 3)))
+        ImageDraw.Draw(picture).text((40, 30), str(number), fill="white", font_size=28)
+        picture.save(name)
+
+def classifier(seed=1, gain=1.5, **options):
+    rng = np.random.default_rng(seed)
+    truth = np.arange(30) % 3
+    scores = rng.normal(size=(30, 3))
+    scores[np.arange(30), truth] += gain
+    confidence = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    truth = pd.DataFrame({"image": NAMES, "label": [LABELS[t] for t in truth]})
+    said = pd.DataFrame({"image": np.repeat(NAMES, 3), "label": LABELS * 30, "confidence": confidence.ravel()})
+    images = pd.DataFrame({"image": NAMES, "camera": ["left", "right", "right"] * 10})
+    return cl.evaluate(truth, said, images, name=f"things.{seed}", **options)
+
+def detector(seed=1, **options):
+    rng = np.random.default_rng(seed)
+    quarters = [(image, LABELS[number % 3], x, y, 40.0, 30.0) for number, image in enumerate(NAMES) for x in (5, 70) for y in (5, 50)]
+    truth = pd.DataFrame(quarters, columns=["image", "label", "left", "top", "width", "height"])
+    said = truth[rng.random(len(truth)) < 0.85].copy()
+    said[["left", "top", "width", "height"]] += rng.normal(0, 4, (len(said), 4))
+    said["left"], said["top"] = said["left"].clip(lower=0), said["top"].clip(lower=0)
+    wrong = rng.random(len(said)) < 0.15
+    said.loc[wrong, "label"] = LABELS[1]
+    said["confidence"] = rng.uniform(0.05, 1, len(said)).round(2)
+    return cl.evaluate(truth, said, NAMES, task="detection", name=f"boxes.{seed}", **options)
+
+def expected(report, position):
+    from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+    there = Exploration(report.evaluation)
+    there.move_to(Position(**position))
+    table = there.per_label.set_index("label")
+    rows = {label: [f"{row.f1:.3f}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.threshold:.3f}"] for label, row in table.iterrows()}
+    means = {name: f"{there.figures[name]:.3f}" for name in ("f1", "precision", "recall")}
+    shown = [there.names[at] for at in there.choose(Filter("mistakes"))]
+    return {"rows": rows, "means": means, "matrix": there.confusion_matrix.counts.ravel().tolist(), "shown": shown}
+
+draw()
+"""  # noqa: E501
+
+
+class ResultsScreen:
+    """A results screen somewhere in a page."""
+
+    def __init__(self, page: Page, root: Locator) -> None:
+        self.page = page
+        self.root = root
+
+    def ready(self, *, pictures: bool = True) -> ResultsScreen:
+        self.root.locator(".label-table tbody tr").first.wait_for(timeout=30_000)
+        if pictures:
+            self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=30_000)
+        return self
+
+    def move(self, slider: str, value: float, *, settle: bool = True) -> None:
+        """Move a slider ("threshold", "overlap") as the browser does while it is dragged."""
+        self.root.locator(f".slider.{slider}").evaluate(
+            """(node, [value, settle]) => {
+                node.value = value;
+                node.dispatchEvent(new Event("input", { bubbles: true }));
+                if (settle) node.dispatchEvent(new Event("change", { bubbles: true }));
+            }""",
+            [str(value), settle],
+        )
+
+    def mode(self, name: str) -> None:
+        self.root.locator(f".controls .tab[data-mode='{name}']").click()
+
+    def said(self) -> dict[str, Any]:
+        """The figures as they stand on the page, in the form of ``expected``."""
+        found: dict[str, Any] = self.root.evaluate(
+            """root => ({
+                rows: Object.fromEntries([...root.querySelectorAll(".label-table tbody tr")].map((row) => [
+                    row.dataset.label,
+                    ["f1", "precision", "recall", "threshold"].map(
+                        (name) => row.querySelector(`td.${name}`).textContent,
+                    ),
+                ])),
+                means: Object.fromEntries(["f1", "precision", "recall"].map(
+                    (name) => [name, root.querySelector(`[data-figure=${name}]`).textContent],
+                )),
+                matrix: [...root.querySelectorAll(".cells .cell")].map(
+                    (cell) => (cell.textContent === "·" ? 0 : Number(cell.textContent)),
+                ),
+                shown: [...root.querySelectorAll(".tile:not([hidden])")].map((tile) => tile.title),
+            })"""
+        )
+        return found
+
+    def names(self) -> list[str]:
+        """Names of the images on the page."""
+        shown: list[str] = self.said()["shown"]
+        return shown
+
+    def cell(self, predicted: str, truth: str) -> Locator:
+        return self.root.locator(f".cells .cell[data-predicted='{predicted}'][data-truth='{truth}']")
+
+    def row(self, label: str) -> Locator:
+        return self.root.locator(f".label-table tbody tr[data-label='{label}']")
+
+    def show(self, tab: str) -> None:
+        self.root.locator(f".filterbar .tab[data-show='{tab}']").click()
+
+    def tile(self, index: int) -> Locator:
+        return self.root.locator(".tile").nth(index)
+
+    def button(self, text: str) -> Locator:
+        return self.root.locator("button", has_text=text)
+
+    def expect_place(self, text: str) -> None:
+        expect(self.root.locator(".foot .position")).to_have_text(text)
+
+    def contrast(self, selector: str) -> float:
+        return float(colours(self.root.locator(selector))["contrast"])

@@ -1,0 +1,432 @@
+"""Trying a model on photos as people do, in a real JupyterLab: dropped, pasted, chosen, by URL, from the camera."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests import provision
+from tests.browser.contrast import colours
+from tests.browser.jupyter import BROWSER_FLAGS, FLAVOURS, Lab, LabPage, Server, artifacts, notebook
+
+pytestmark = pytest.mark.browser
+
+#: Two models that answer without a network, and count how often they are asked; a project for what they are tried on.
+SETUP = """
+from dataclasses import dataclass, field
+from pathlib import Path
+import io
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+import customlabels_nb as cl
+from customlabels_nb.inference.detection import Detection
+from customlabels_nb.inference.inputs import load_encoded
+from customlabels_nb.labeling.feedback import Feedback
+from customlabels_nb.labeling.trials import Candidate, Facts
+from customlabels_nb.labeling.trying import TryingSession
+from customlabels_nb.widgets.quick_test import QuickTest
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+COLOURS = ("#c8553d", "#3a9a5b", "#2f7fc1", "#d49b1a")
+
+def picture(path, size=(640, 420), seed=0):
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", size, (206, 214, 200))
+    pen = ImageDraw.Draw(image)
+    for left, top, side, colour in ((60, 90, 150, "#b23a2a"), (300, 60, 210, "#3f9a58"), (450, 250, 120, "#d6a21e")):
+        pen.ellipse((left, top, left + side, top + side), fill=colour)
+    pixels = np.asarray(image).astype(int) + rng.integers(-9, 9, (size[1], size[0], 3))
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+
+@dataclass
+class Fake:
+    name: str
+    labels: tuple
+    answers: list
+    detects: bool
+    where: str | None = None
+    asked: int = 0
+
+    def start(self):
+        self.where = "cpu"
+
+    def stop(self):
+        self.where = None
+
+    def ask(self, image):
+        self.asked += 1
+        shown, _, name = load_encoded(image)
+        rows = [(label, c, *(box or (np.nan,) * 4)) for label, c, box in self.answers]
+        table = pd.DataFrame(rows, columns=["label", "confidence", "left", "top", "width", "height"]).astype({"label": "str"})
+        return Detection(shown, name, table, dict(zip(self.labels, COLOURS)), None, self.detects)
+
+    def candidate(self):
+        facts = Facts(self.labels, COLOURS[:len(self.labels)], tuple([0.5, 0.4, 0.3, 0.5][:len(self.labels)]), not self.detects)
+        return Candidate(self.name, "F1 0.914", self.start, self.stop, lambda: self.where, self.ask, lambda: facts)
+
+labels = ("tomato", "lime", HOSTILE, "plum")
+boxes = Fake("fruit.boxes", labels, [
+    ("lime", 0.97, (300., 60., 210., 210.)), ("tomato", 0.91, (60., 90., 150., 150.)), (HOSTILE, 0.42, (450., 250., 120., 120.)),
+    ("lime", 0.21, (80., 100., 90., 90.)), ("plum", 0.08, (10., 10., 40., 60.))], True)
+whole = Fake("fruit.labels", labels, [("lime", 0.58, None), ("tomato", 0.31, None), (HOSTILE, 0.09, None), ("plum", 0.02, None)], False)
+project = cl.create_project("things")
+project.labels.add("tomato"); project.labels.add("lime"); project.labels.add("quince")
+for seed in range(3):
+    picture(f"photo-{seed}.png", seed=seed)
+Path("no-picture.jpg").write_bytes(b"nothing of the kind")
+
+def start(*models):
+    session = TryingSession(lambda: [model.candidate() for model in models], feedback=Feedback(project._store, project.root))
+    return QuickTest(session)
+"""  # noqa: E501
+
+
+class QuickTestPage:
+    """A quick test that a cell of a page shows."""
+
+    def __init__(self, page: LabPage, cell: int) -> None:
+        self.page = page
+        self.folder = page.path.parent
+        self.root = page.output(cell).locator(".clnb-quick-test")
+
+    def choose(self, *names: str) -> None:
+        self.root.locator("input[type=file]").set_input_files([self.folder / name for name in names])
+
+    def bring(self, kind: str, target: str, name: str, *, text: str = "", mime: str = "image/png") -> None:
+        """Drop or paste a file of the folder, or a text."""
+        data = list((self.folder / name).read_bytes()) if name else []
+        self.page.page.evaluate(
+            """([kind, selector, name, data, text, mime]) => {
+                const transfer = new DataTransfer();
+                if (name) transfer.items.add(new File([new Uint8Array(data)], name, { type: mime }));
+                if (text) { transfer.setData("text/plain", text); transfer.setData("text/uri-list", text); }
+                const node = document.querySelector(selector);
+                const options = { bubbles: true, cancelable: true };
+                if (kind === "paste") node.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: transfer }));
+                else for (const type of ["dragenter", "dragover", "drop"]) node.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: transfer }));
+            }""",  # noqa: E501
+            [kind, target, name, data, text, mime],
+        )
+
+    def answers(self) -> list[tuple[str, bool]]:
+        """Labels of the list, and which are taken."""
+        found: list[list[Any]] = self.root.locator(".answer:not(.own)").evaluate_all(
+            "rows => rows.map(row => [row.querySelector('bdi').textContent, row.querySelector('input').checked])"
+        )
+        return [(label, taken) for label, taken in found]
+
+    def slide(self, value: float) -> None:
+        self.root.locator(".slider").evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
+            value,
+        )
+
+    def look(self, name: str) -> None:
+        """Keep a picture of it in both themes."""
+        for theme in ("light", "dark"):
+            self.page.set_theme(theme)
+            self.page.page.wait_for_timeout(400)
+            self.root.screenshot(path=artifacts() / f"quick-test-{name}-{theme}.png")
+        self.page.set_theme("light")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.page.keyboard.press(key)
+
+
+def chips(root: Locator) -> list[str]:
+    return [text.strip() for text in root.locator(".chips .chip").all_inner_texts()]
+
+
+READABLE = (
+    ".toolbar .state", ".model-menu select", ".tab.current", ".summary", ".answer bdi", ".answer .confidence",
+    ".answer .limit", ".answer.below bdi", ".answer.below .confidence", ".rest", ".chip .number", ".as", ".as-words",
+    "button.add", ".done", ".facts", ".hint", ".notice span", ".empty p", "h4",
+)  # fmt: skip
+
+
+def expect_readable(test: QuickTestPage) -> None:
+    """What is to be read has a contrast of 4.5 to 1 at least, in both themes."""
+    for theme in ("light", "dark"):
+        test.page.set_theme(theme)
+        test.page.page.wait_for_timeout(300)
+        for selector in READABLE:
+            shown = test.root.locator(f"{selector}:visible")
+            if shown.count():
+                found = colours(shown.first)
+                assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
+    test.page.set_theme("light")
+
+
+@pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
+def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP, "w = start(boxes, whole)\nw", "pass"), width=1240, height=1000)
+    page.run_cell(0)
+    page.run_cell(1)
+    test = QuickTestPage(page, 1)
+    root = test.root
+    expect(root.locator(".empty")).to_be_visible()
+    expect(root.locator(".toolbar .state")).to_have_text("stopped")
+    test.look("empty")
+
+    # dropped: the model starts by itself, and is asked once
+    test.bring("drop", ".clnb-quick-test", "photo-0.png")
+    expect(root.locator(".mark")).to_have_count(3)
+    expect(root.locator(".toolbar .state")).to_have_text("running on cpu")
+    expect(root.locator(".tag text").first).to_have_text(re.compile("lime.* 0.97"))
+    assert test.answers() == [("lime", True), ("tomato", True), ("<img src=x onerror=window.hacked=1>", True)]
+    expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
+    assert page.value("w.table['confidence'].tolist()") == [0.97, 0.91, 0.42]
+
+    # thresholds move without asking again
+    root.focus()
+    test.slide(0.5)
+    expect(root.locator(".mark")).to_have_count(2)
+    test.slide(0)
+    expect(root.locator(".mark")).to_have_count(5)
+    expect(root.locator(".chips .chip").first).to_contain_text("×2 0.21–0.97")
+    test.press("+", "+")
+    root.focus()
+    test.press("+", "+")
+    expect(root.locator(".mark")).to_have_count(4)
+    expect(root.locator(".rest")).to_have_text("1 box is below the threshold")
+    for _ in range(50):
+        if page.value("w.threshold") == 0.2:
+            break
+        page.page.wait_for_timeout(100)
+    assert page.value("(w.threshold, len(w.table), boxes.asked)") == (0.2, 4, 1)
+    test.press("a")
+    expect(root.locator(".mark")).to_have_count(3)
+
+    # a box is left out by its key, and what stays goes into the dataset
+    test.press("3")
+    expect(root.locator(".mark.left-out")).to_have_count(1)
+    expect(root.locator(".as")).to_have_text("lime, tomato")
+    test.look("boxes")
+    expect_readable(test)
+    root.focus()
+    test.press("Control+Enter")
+    expect(root.locator(".done")).to_have_text("✓ in train: lime, tomato")
+    expect(root.locator(".saved-words")).to_have_text("saved")
+    expect_readable(test)
+    root.focus()
+    stored = "project.train_set.annotations[['label', 'left', 'width']].values.tolist()"
+    assert page.value(stored) == [["lime", 300, 210], ["tomato", 60, 150]]
+    test.press("Control+z")
+    expect(root.locator(".add")).to_be_visible()
+    assert page.value("len(project.train_set.images)") == 0
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
+    page = lab.open(
+        notebook(SETUP, "w = start(whole, boxes)\nw", "w.ask('photo-2.png'); w.threshold = 0.3"),
+        width=1400,
+        height=1000,
+    )
+    page.run_cell(0)
+    page.run_cell(1)
+    test = QuickTestPage(page, 1)
+    root = test.root
+    test.choose("photo-0.png")
+    expect(root.locator(".chips .chip")).to_have_text(["lime0.58"])
+    expect(root.locator(".answer")).to_have_count(4)
+    assert [label for label, taken in test.answers() if taken] == ["lime"]
+
+    # what is no picture is said, and the photo stays
+    test.choose("no-picture.jpg")
+    expect(root.locator(".notice.error")).to_contain_text("'no-picture.jpg'")
+    expect(root.locator(".facts")).to_have_text("photo-0.png · 640 × 420 px")
+    expect_readable(test)
+    root.focus()
+
+    # the model was wrong: another row, then a label that it doesn't know
+    test.press("2")
+    expect(root.locator(".as")).to_have_text("tomato")
+    assert [label for label, taken in test.answers() if taken] == ["tomato"]
+    test.press("l")
+    expect(root.locator(".own-label")).to_be_focused()
+    page.page.keyboard.type("quince")
+    test.press("Enter")
+    expect(root.locator(".answer.own bdi")).to_have_text("quince")
+    expect(root.locator(".as")).to_have_text("quince")
+    test.look("labels")
+    root.locator("[data-menu='split']").select_option("test")
+    root.locator(".add").click()
+    expect(root.locator(".done")).to_have_text("✓ in test: quince")
+    assert page.value("project.test_set.annotations['label'].tolist()") == ["quince"]
+
+    # pasted: a picture, the address of one, and what is neither
+    test.bring("paste", ".clnb-quick-test", "photo-1.png")
+    expect(root.locator(".facts")).to_contain_text("photo-1.png")
+    expect(root.locator(".film")).to_have_count(2)
+    expect(root.locator(".film.added")).to_have_count(1)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(test.folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        root.focus()
+        test.press("u")
+        page.page.keyboard.type(f"{address}/photo-2.png")
+        test.press("Enter")
+        expect(root.locator(".facts")).to_contain_text("photo-2.png")
+        expect(root.locator(".film")).to_have_count(3)
+        test.bring("paste", ".clnb-quick-test", "", text=f"{address}/gone.png")
+        expect(root.locator(".notice.error")).to_contain_text("HTTP status 404")
+        test.bring("drop", ".clnb-quick-test", "", text=f"{address}/photo-1.png")
+        expect(root.locator(".film")).to_have_count(4)
+        server.shutdown()
+    test.bring("paste", ".clnb-quick-test", "", text="just words")
+    expect(root.locator(".notice.error")).to_contain_text("neither a file nor the address")
+    expect(root.locator(".clnb-quick-test .state.lost")).to_have_count(0)
+
+    # photos in turn, models in turn
+    root.focus()
+    test.press("ArrowLeft", "ArrowLeft")
+    expect(root.locator(".film.current")).to_have_attribute("data-number", "2")
+    asked = page.value("whole.asked")
+    root.locator("[data-menu='model']").select_option("fruit.boxes")
+    expect(root.locator(".mark")).to_have_count(3)
+    expect(root.locator(".toolbar .state")).to_have_text("running on cpu")
+    root.locator(".power").click()
+    expect(root.locator(".toolbar .state")).to_have_text("stopped")
+    assert page.value("(whole.where, boxes.where, whole.asked, boxes.asked)") == ("cpu", None, asked, 1)
+    root.locator("[data-menu='model']").select_option("fruit.labels")
+    expect(root.locator(".answer")).to_have_count(4)
+
+    # another cell asks and moves the threshold, and the page follows
+    page.run_cell(2)
+    expect(root.locator(".facts")).to_contain_text("photo-2.png")
+    expect(root.locator(".value")).to_have_text("0.30")
+    expect(root.locator(".chips .chip")).to_have_text(["lime0.58", "tomato0.31"])
+    root.locator(".tab").first.click()
+    expect(root.locator(".chips .chip")).to_have_text(["lime0.58"])
+    test.look("strip")
+    root.focus()
+    test.press("?")
+    expect(root.locator(".panel-body")).to_contain_text("take or leave what stands there in the list")
+    test.press("Escape")
+    expect(root).to_be_focused()
+
+    page.page.set_viewport_size({"width": 720, "height": 1200})
+    page.page.wait_for_timeout(400)
+    test.look("narrow")
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    page.page.set_viewport_size({"width": 1300, "height": 1000})
+
+    # loaded anew it is as it was; without a kernel the saved notebook has the photo
+    saved = page.save()
+    assert len(nbformat.writes(saved)) < 200_000
+    page.show()
+    expect(root.locator(".film")).to_have_count(5)
+    expect(root.locator(".facts")).to_contain_text("photo-2.png")
+    assert page.page.evaluate("window.hacked") is None
+    page.shut_kernel_down()
+    page.show()
+    still = page.output(1).locator(".clnb-still:visible")
+    expect(still.locator("img")).to_have_attribute("alt", re.compile("photo-2.png: lime 0.58"))
+    page.screenshot("quick-test-saved")
+
+
+def test_a_picture_of_the_camera(jupyter_server: Server, browser: Browser) -> None:
+    flags = [*BROWSER_FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    filming = browser.browser_type.launch(executable_path=provision.find_chromium(), args=flags)
+    lab = Lab(jupyter_server, filming, name="test_quick_test-camera")
+    try:
+        page = lab.open(notebook(SETUP, "w = start(boxes)\nw"), width=1300)
+        page.run_cell(0)
+        page.run_cell(1)
+        test = QuickTestPage(page, 1)
+        root = test.root
+        root.focus()
+        test.press("c")
+        expect(root.locator(".camera-bar")).to_be_visible()
+        expect(root.locator(".mark")).to_have_count(3)  # what it sees is asked about again and again, and not kept
+        expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
+        expect(root.locator(".adding")).to_be_hidden()
+        before = page.value("boxes.asked")
+        expect(root.locator(".answer")).to_have_count(3)
+        test.slide(0.5)
+        expect(root.locator(".mark")).to_have_count(2)
+        test.look("camera")
+        root.locator(".tab").first.click()
+        assert page.value("boxes.asked") > before
+        assert page.value("(w.asked, len(w.session.trials))") == (0, 0)
+        root.focus()
+        test.press("Escape")
+        expect(root.locator(".camera-bar")).to_be_hidden()
+        expect(root.locator(".empty")).to_be_visible()
+        assert page.page.evaluate("document.querySelector('.clnb-quick-test video').srcObject") is None
+        test.press("c")
+        expect(root.locator(".camera-bar")).to_be_visible()
+        page.page.wait_for_function("document.querySelector('.clnb-quick-test video').videoWidth > 0")
+        test.press(" ")
+        expect(root.locator(".facts")).to_contain_text("camera-")
+        expect(root.locator(".camera-bar")).to_be_hidden()
+        width, height, name = page.value("(w.detection.image.width, w.detection.image.height, w.detection.name)")
+        assert width >= 640
+        assert height >= 360
+        expect(root.locator(".mark")).to_have_count(3)
+        expect(root.locator(".add")).to_be_visible()
+        assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
+    finally:
+        lab.close()
+        filming.close()
+
+
+def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP, "w = start(whole)\nw", "w"), width=1300)
+    page.run_all()
+    test, second = QuickTestPage(page, 1), QuickTestPage(page, 2)
+    test.choose("photo-0.png")
+    expect(test.root.locator(".chips .chip")).to_have_count(1)
+    expect(second.root.locator(".facts")).to_contain_text("photo-0.png", timeout=20_000)  # displayed twice
+    assert page.value("whole.asked") == 1
+    page.shut_kernel_down()
+    test.slide(0.2)  # what is here still can be looked at
+    expect(test.root.locator(".chips .chip")).to_have_count(2)
+    test.root.focus()
+    test.press("Control+Enter")
+    expect(test.root.locator(".saved-words")).to_contain_text("not saved")
+    expect(test.root.locator(".done")).to_be_hidden()
+    expect(test.root.locator(".notice.error").first).to_contain_text("kernel doesn't answer")
+
+
+TRAINED = """
+import customlabels_nb as cl
+project = cl.create_project("fruit")
+project.add_images({photos!r}, auto_label=True, progress=False)
+model = project.train(progress=False)
+w = model.try_it()
+w
+"""
+
+
+@pytest.mark.slow
+def test_a_trained_model_on_real_photos(lab: Lab, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
+    page = lab.open(notebook(TRAINED.format(photos=str(fruit_photos))), width=1300, height=1000)
+    page.run_cell(0, seconds=300)
+    test = QuickTestPage(page, 0)
+    root = test.root
+    for photo in fruit_test_photos:
+        root.locator("input[type=file]").set_input_files(photo)
+        expect(root.locator(".facts")).to_contain_text(photo.name, timeout=60_000)
+        said = page.value(f"model.detect({str(photo)!r}).table[['label', 'confidence']].values.tolist()", seconds=60)
+        expect(root.locator(".chips .chip")).to_have_count(len(said))
+        assert chips(root) == [f"{label}\n{confidence:.2f}" for label, confidence in said]
+        assert page.value("w.table['label'].tolist()") == [label for label, _ in said]
+    expect(root.locator(".film")).to_have_count(len(fruit_test_photos))
+    test.look("photos")
+    root.focus()
+    test.press("Control+Enter")
+    expect(root.locator(".done")).to_contain_text("✓ in train:")
+    assert page.value("len(project.train_set.filter(\"source.str.startswith('quick test')\").images)") == 1

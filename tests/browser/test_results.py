@@ -1,0 +1,346 @@
+"""The results screen as people use it, in a real JupyterLab, and as a file in plain Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.gallery import GalleryPage
+from tests.browser.jupyter import Lab, LabPage, notebook
+from tests.browser.results import PICTURES, ResultsScreen
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+READABLE = (
+    ".figures", ".figures b", ".label-table td.f1", ".label-table thead button", ".cells .cell.right",
+    ".cells .cell.none", ".cells .cell-name", ".matrix .words", ".legend b", ".filterbar .tab.current",
+    ".filterbar .tab:not(.current)", ".chip.missed .word", ".chip.wrong .number", ".foot .position",
+    ".controls .value", ".controls .of",
+)  # fmt: skip
+
+
+def screen_in(page: LabPage, cell: int) -> ResultsScreen:
+    return ResultsScreen(page.page, page.output(cell).locator(".clnb-results"))
+
+
+def expect_same(screen: ResultsScreen, page: LabPage, report: str, position: dict[str, Any]) -> None:
+    """The page says of every number, cell and image what the kernel does."""
+    told = page.value(f"expected({report}, {position!r})")
+    said = screen.said()
+    assert said["rows"] == told["rows"], position
+    assert said["means"] == told["means"], position
+    assert said["matrix"] == told["matrix"], position
+    assert said["shown"] == told["shown"][: max(1, len(said["shown"]))], position
+
+
+def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
+    cells = [
+        "classes = classifier()\nscreen = classes.show()\nscreen",
+        "boxes = detector()\nd = boxes.show()\nd",
+        "pass",
+    ]
+    page = lab.open(notebook(PICTURES, *cells), width=1400, height=1500)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    start = {"mode": "assumed", "one": 0.5, "own": {}, "overlap": None}
+    expect_same(screen, page, "classes", start)
+    for value in (0.1, 0.35, 0.5, 0.725, 0.95):
+        screen.move("threshold", value)
+        expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
+    screen.mode("cross-validated")
+    expect_same(screen, page, "classes", {**start, "mode": "cross-validated"})
+    # by hand: the slider is dragged with the mouse, and the kernel knows where it stands
+    slider = screen.root.locator(".slider.threshold")
+    box = slider.bounding_box()
+    assert box is not None
+    page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.page.mouse.down()
+    for step in range(6):
+        page.page.mouse.move(box["x"] + box["width"] * (0.5 + 0.05 * step), box["y"] + box["height"] / 2)
+    page.page.mouse.up()
+    value = float(slider.input_value())
+    assert 0.65 < value < 0.9
+    expect(screen.root.locator(".figures .interval")).to_have_count(
+        3, timeout=10_000
+    )  # the kernel was asked when it rested
+    expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
+    assert page.value("screen.thresholds['pear']") == value
+
+    # one label alone
+    screen.mode("assumed")
+    screen.row("pear").click()
+    screen.move("threshold", 0.8)
+    position = {**start, "mode": "per label", "own": {"pear": 0.8}}
+    screen.row("pear").click()
+    expect_same(screen, page, "classes", position)
+    expect(screen.root.locator(".figures .interval")).to_have_count(3, timeout=10_000)
+    assert page.value("screen.position['own']") == {"pear": 0.8}
+
+    boxes = screen_in(page, 2).ready()
+    for mode, overlap, value in (
+        ("assumed", 0.5, 0),
+        ("assumed", 0.75, 0),
+        ("cross-validated", 0.3, 0),
+        ("one", 0.6, 0.4),
+        ("one", 0.9, 0.2),
+    ):
+        boxes.move("overlap", overlap)
+        if mode == "one":
+            boxes.move("threshold", value)
+        else:
+            boxes.mode(mode)
+        expect_same(boxes, page, "boxes", {"mode": mode, "one": value, "own": {}, "overlap": overlap})
+    assert page.page.evaluate("window.hacked") is None
+    assert not page.errors, page.errors
+
+
+def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "report = classifier()\ns = report.show()\ns", "pass"), width=1400, height=1400)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    rows = "report.evaluation.per_image.drop_duplicates('image').set_index(['truth', 'predicted'])['image']"
+    for predicted in ("apple", "pear"):
+        for truth in ("apple", "pear"):
+            wanted = page.value(f"{rows}.get([({truth!r}, {predicted!r})], pd.Series([])).tolist()")
+            screen.cell(predicted, truth).click()
+            assert sorted(screen.names()) == sorted(wanted), (predicted, truth)
+            expect(screen.cell(predicted, truth)).to_have_attribute("aria-pressed", "true")
+            screen.cell(predicted, truth).click()
+    expect(screen.root.locator(".filterbar .tab.current")).to_have_text(re.compile("^mistakes"))
+    # by slice, by name, by label; and from a cell of the notebook
+    screen.show("all")
+    screen.root.locator("[data-menu='slice'] select").select_option(label="camera: left")
+    screen.expect_place("1–10 of 10")
+    screen.root.locator(".filterbar .search").fill("02")
+    assert sorted(screen.names()) == ["photos/021.png", "photos/024.png", "photos/027.png"]
+    page.page.wait_for_timeout(600)
+    assert sorted(page.value("s.shown")) == sorted(screen.names())
+    assert page.value("s.selected[['image', 'camera']].values.tolist()")[0][1] == "left"
+    client = page.kernel_client()
+    client.execute(f"s.set_filter()\ns.set_filter(show='tp', label={HOSTILE!r})\ns.select(s.shown[:1])", reply=True)
+    wanted = page.value("s.shown")
+    assert wanted
+    assert screen.names() == wanted
+    expect(screen.root.locator(".tile.selected")).to_have_count(1)
+    # the keyboard: select, look closely, step on, close
+    screen.root.locator(".grid").focus()
+    page.page.keyboard.press("Escape")
+    page.page.keyboard.press("Space")
+    expect(screen.root.locator(".tile.selected")).to_have_count(1)
+    page.page.keyboard.press("Enter")
+    viewer = screen.root.locator(".viewer")
+    expect(viewer.locator(".title")).to_have_text(wanted[0].removeprefix("photos/"))
+    said = viewer.locator(".item.tp bdi").first.inner_text()
+    assert re.fullmatch(re.escape(HOSTILE) + r" \(true positive\) \d+\.\d %", said), said
+    page.page.keyboard.press("ArrowRight")
+    expect(viewer.locator(".title")).to_have_text(wanted[1].removeprefix("photos/"))
+    page.page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "d = detector().show()\nd", "pass"), width=1400, height=1400)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    first = screen.tile(0)
+    expect(first.locator(".overlay path:not(.halo)").first).to_be_visible()
+    assert first.locator(".overlay .truth").first.evaluate("node => getComputedStyle(node).strokeDasharray") == "none"
+    assert (
+        first.locator(".overlay .predicted").first.evaluate("node => getComputedStyle(node).strokeDasharray") != "none"
+    )
+    first.dblclick()
+    viewer = screen.root.locator(".viewer")
+    viewer.locator(".stage img[src^='data:image/png']").wait_for()  # the whole picture, not the small one
+    place = """node => {
+        const picture = node.querySelector("img").getBoundingClientRect();
+        const box = node.querySelector(".truth").getBoundingClientRect();
+        return [(box.left - picture.left) / picture.width, box.width / picture.width, picture.width];
+    }"""
+    stage = viewer.locator(".stage")
+    before = stage.evaluate(place)
+    frame = stage.bounding_box()
+    assert frame is not None
+    page.page.mouse.move(frame["x"] + 100, frame["y"] + 100)
+    page.page.mouse.wheel(0, -600)
+    after = stage.evaluate(place)
+    assert after[2] > 1.8 * before[2]
+    assert after[:2] == pytest.approx(before[:2], abs=0.02)
+    left = stage.locator("img").bounding_box()
+    page.page.mouse.down()
+    page.page.mouse.move(frame["x"] + 60, frame["y"] + 80)
+    page.page.mouse.up()
+    moved = stage.locator("img").bounding_box()
+    assert left is not None
+    assert moved is not None
+    assert moved["x"] - left["x"] == pytest.approx(-40, abs=1)
+    page.page.keyboard.press("0")
+    assert stage.evaluate(place)[2] == pytest.approx(before[2], abs=1)
+
+
+PROJECT = """
+import pandas as pd
+from PIL import ImageDraw
+def shape(number, kind, folder):
+    rng = np.random.default_rng([number, kind])
+    picture = Image.new("RGB", (128, 96), (220, 220, 215))
+    pen, colour = ImageDraw.Draw(picture), tuple(int(v) for v in rng.integers(0, 140, 3))
+    x, y = (int(v) for v in rng.integers(35, 60, 2))
+    if kind == 0:
+        pen.ellipse((x - 24, y - 24, x + 24, y + 24), fill=colour)
+    else:
+        for offset in range(0, 128, 12):
+            pen.line((offset + x % 12, 0, offset + x % 12, 96), fill=colour, width=4)
+    path = Path(folder) / ("disc", "stripes")[kind]
+    path.mkdir(parents=True, exist_ok=True)
+    picture.save(path / f"{folder}-{number}.png")
+for number in range(12):
+    for kind in (0, 1):
+        shape(number, kind, "train" if number < 7 else "test")
+project = cl.create_project("shapes", task="single-label")
+project.add_images("train", auto_label=True, progress=False)
+project.add_images("test", split="test", auto_label=True, progress=False)
+model = project.train("v1", progress=False)
+project.train("v2", progress=False)
+photo = project.test_set.images["image"].iloc[0]
+def counted():
+    return len(model.detect(photo).table)
+"""
+
+
+@pytest.mark.slow
+def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns", "pass"), width=1400, height=1800)
+    page.run_all(seconds=300)
+    screen = screen_in(page, 2).ready()
+    # a threshold is kept, and detect follows
+    screen.mode("one")
+    screen.move("threshold", 0)
+    screen.button("Keep these thresholds").click()
+    expect(screen.root.locator(".foot .state")).to_have_text("kept: detect uses these thresholds")
+    assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
+    assert page.value("counted()", seconds=60) == 2
+    screen.mode("assumed")
+    screen.button("Keep these thresholds").click()
+    expect(screen.root.locator(".foot .state")).to_have_text("kept: detect uses these thresholds")
+    assert page.value("counted()", seconds=60) == 1
+
+    # a wrong truth is put right in the gallery, and the figures follow
+    before = screen.said()["means"]["f1"]
+    screen.show("all")
+    screen.tile(0).click()
+    name = screen.names()[0]
+    screen.button("Fix the truth of 1 selected").click()
+    gallery = GalleryPage(page, 2).ready()
+    assert gallery.names() == [name.rsplit("/", 1)[-1].removesuffix(".png")]
+    other = "stripes" if "/disc/" in name else "disc"
+    gallery.tile(0).click()
+    gallery.label_button(other).click()
+    gallery.expect_saved()
+    screen.button("Judge by the truth as it is now").click(timeout=15_000)
+    expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
+    assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"] != before
+    assert page.value(f"s.exploration.table([s.exploration.place[{name!r}]])['true'].tolist()") == [other]
+    screen.button("Close what is open below").click()
+    expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
+
+    # another version beside it
+    screen.button("Compare…").click()
+    screen.root.locator(".panel .version", has_text="v2").click()
+    expect(screen.root.locator(".comparison .change").first).to_contain_text("F1")
+    told = page.value(
+        "s.exploration.comparison.per_label.set_index('label')['delta'].loc[['disc', 'stripes']].tolist()"
+    )
+    shown = [screen.row(label).locator("td.delta").inner_text() for label in ("disc", "stripes")]
+    assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == [round(value, 3) for value in told]
+    for group in ("fixed", "broken"):
+        count = page.value(f"s.exploration.comparison.{group}['image'].nunique()")
+        tab = screen.root.locator(f".filterbar .tab[data-show='{group}']")
+        if count:
+            tab.click()
+            screen.expect_place(f"1–{count} of {count}")
+            assert sorted(screen.names()) == sorted(
+                page.value(f"s.exploration.comparison.{group}['image'].unique().tolist()")
+            )
+    screen.root.locator(".comparison button").click()
+    expect(screen.root.locator(".comparison")).to_have_count(0)
+
+
+def test_it_is_readable_in_both_themes_and_wide_and_narrow(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "s = classifier().show()\ns", "pass"), width=1400, height=1400)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        for selector in READABLE:
+            assert screen.contrast(selector) >= 4.5, (theme, selector)
+        page.screenshot(f"results-{theme}")
+    page.page.set_viewport_size({"width": 640, "height": 1600})
+    expect(screen.root).to_have_class(re.compile("narrow"))
+    wider = screen.root.evaluate(
+        """root => [...root.querySelectorAll(".band, .numbers > *, .grid")]
+            .filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.className)"""
+    )
+    assert wider == []
+    page.screenshot("results-narrow")
+
+
+def test_a_saved_notebook_keeps_a_picture_and_a_lost_kernel_leaves_the_sliders(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "s = classifier().show()\ns", "pass"), width=1400, height=1400)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    expect(page.output(1).locator(".clnb-still")).to_be_hidden()
+    written: nbformat.NotebookNode = page.save()
+    still = [
+        output for output in written.cells[1].outputs if "clnb-still" in output.get("data", {}).get("text/html", "")
+    ]
+    assert len(still) == 1
+    assert len(json.dumps(still)) < 100_000
+    page.shut_kernel_down()
+    before = screen.said()["means"]
+    screen.move("threshold", 0.9)
+    assert screen.said()["means"] != before
+
+
+def test_the_file_opens_offline_and_its_sliders_live(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
+    scope = runpy.run_path("pictures.py")
+    cases = {"classes": scope["classifier"](), "boxes": scope["detector"]()}
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 1200})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    for name, report in cases.items():
+        path = report.to_html(tmp_path / f"{name}.html", images=9)
+        page.goto(path.as_uri())
+        screen = ResultsScreen(page, page.locator(".clnb-results")).ready()
+        overlap = report.evaluation.outcomes.overlap if name == "boxes" else None
+        for value in (0.05, 0.3, 0.5, 0.75, 1.0):
+            screen.move("threshold", value)
+            said = screen.said()
+            told = scope["expected"](report, {"mode": "one", "one": value, "own": {}, "overlap": overlap})
+            assert {key: said[key] for key in ("rows", "means", "matrix")} == {
+                key: told[key] for key in ("rows", "means", "matrix")
+            }
+            assert said["shown"] == told["shown"][: len(said["shown"])]
+        screen.show("all")
+        assert screen.root.locator(".tile img[src^='data:']").count() > 0
+        screen.root.locator(".tile:has(img[src^='data:'])").first.dblclick()
+        expect(screen.root.locator(".viewer .item").first).to_be_visible()
+        for gone in ("Keep these thresholds", "Fix the truth", "Compare…"):
+            expect(screen.button(gone).first).to_be_hidden()
+    assert page.evaluate("window.hacked") is None
+    assert problems == []
+    context.close()

@@ -1,0 +1,318 @@
+"""Looking around in an evaluation: positions, filters, and a page that must say the same numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
+from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
+from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by, tables_of
+from customlabels_nb.evaluation.slices import slice_table
+from tests import provision
+from tests.evaluation.box_cases import drawn, shop
+from tests.evaluation.cases import HOSTILE, random_tables, tables
+
+DRIVER = Path(__file__).parents[1] / "js" / "results_driver.js"
+SHORT = {"true positive": "tp", "false positive": "fp", "false negative": "fn"}
+
+
+def several_labels(seed: int = 1) -> Evaluation:
+    """Images with any number of labels; some pairs aren't predicted at all, confidences are often equal."""
+    rng = np.random.default_rng(seed)
+    images, labels = [f"folder/{n}.jpg" for n in range(40)], ["a", "b", "c", "never"]
+    has = rng.random((40, 3)) < [0.5, 0.2, 0.1]
+    truth = pd.DataFrame(
+        [(images[i], labels[j]) for i, j in zip(*np.nonzero(has), strict=True)], columns=["image", "label"]
+    )
+    rows = [
+        (
+            images[i],
+            labels[j],
+            round(float(np.clip(0.3 + 0.4 * (j < 3 and has[i, min(j, 2)]) + rng.normal(0, 0.2), 0, 1)), 1),
+        )
+        for i in range(40)
+        for j in range(4)
+        if rng.random() < 0.9
+    ]
+    table = pd.DataFrame({"image": images, "camera": ["left", "right"] * 20, "day": range(40)})
+    predictions = pd.DataFrame(rows, columns=["image", "label", "confidence"])
+    return evaluate(truth, predictions, table, task="multi-label")
+
+
+def one_label(**options: Any) -> Evaluation:
+    truth, predictions = random_tables(60, ["apple", "pear", "plum"], seed=3)
+    return evaluate(truth.iloc[2:], predictions, predictions["image"].unique(), **options)
+
+
+def boxes(seed: int, **options: Any) -> Evaluation:
+    truth, predictions, images = drawn(seed, images=9, truths=40, predictions=70, coarse=seed % 2 == 0, crowds=0.1)
+    return evaluate(truth, predictions, images, task="detection", **options)
+
+
+# -- the page says what Python says -----------------------------------------------------------------
+def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> list[dict[str, Any]]:
+    """What the page's code computes at these positions and filters."""
+    facts, arrays = pack(exploration)
+    described, buffers = as_buffers(arrays)
+    content = {
+        "facts": facts,
+        "described": described,
+        "buffers": [base64.b64encode(buffer).decode() for buffer in buffers],
+        "asked": [{"position": position.to_dict(), "filter": chosen.to_dict()} for position, chosen in asked],
+    }
+    node = [provision.find_node(), str(DRIVER)]
+    done = subprocess.run(node, input=json.dumps(content), capture_output=True, text=True, check=True)
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+def positions_of(evaluation: Evaluation) -> list[Position]:
+    labels = evaluation.outcomes.labels
+    found = [
+        Position(),
+        Position("cross-validated"),
+        *(Position("one", one=value) for value in (0.0, 0.3, 0.5, 0.55, 1.0)),
+        Position("per label", own={labels[0]: 0.3, labels[-1]: 0.7}),
+    ]
+    if evaluation.task != "detection":
+        return found
+    return [replace(one, overlap=overlap) for one in found for overlap in (0.05, 0.3, 0.5, 0.75, 1.0)]
+
+
+def filters_of(exploration: Exploration) -> list[Filter]:
+    labels = exploration.evaluation.outcomes.labels
+    cells = exploration.evaluation.confusion_matrix.labels
+    found = [
+        Filter(show=show, sort=sort)
+        for show in ("mistakes", "all", "tp", "fp", "fn")
+        for sort in ("confident", "unsure")
+    ]
+    found += [Filter(show=show, label=labels[0]) for show in ("mistakes", "all", "fn")]
+    found += [Filter("all", pair=(p, t), sort="name") for p in cells for t in cells]
+    found += [Filter("all", search=text, sort="given") for text in ("1", "R/1", "nothing at all")]
+    found += [Filter("all", images=tuple(exploration.names[2:5]))]
+    found += [Filter("mistakes", slice=(c, name)) for c, parts in exploration.slices.items() for name in parts]
+    return found
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [one_label(), several_labels(), several_labels(5), *(boxes(seed) for seed in range(4)), evaluate(*shop())],
+    ids=["single-label", "multi-label", "multi-label 5", *(f"boxes {seed}" for seed in range(4)), "shop"],
+)
+def test_the_page_computes_what_python_does(evaluation: Evaluation) -> None:
+    exploration = Exploration(evaluation)
+    filters = filters_of(exploration)
+    positions = positions_of(evaluation)
+    asked = [(position, filters[(7 * n + m) % len(filters)]) for n, position in enumerate(positions) for m in range(8)]
+    asked += [(positions[n % len(positions)], chosen) for n, chosen in enumerate(filters)]
+    for (position, chosen), said in zip(asked, ask_page(exploration, asked), strict=True):
+        exploration.move_to(position)
+        table, matrix = exploration.per_label, exploration.confusion_matrix
+        assert said["thresholds"] == list(exploration.thresholds.values())
+        for column in ("tp", "fp", "fn", "f1", "precision", "recall"):
+            assert said[column] == table[column].tolist(), (position, column)
+        figures = exploration.figures
+        for name in ("f1", "precision", "recall"):
+            assert said["means"][name] == pytest.approx(figures[name], abs=1e-14)
+        assert said["means"]["threshold"] == pytest.approx(figures["mean_threshold"], abs=1e-14)
+        assert said["matrix"] == matrix.counts.ravel().tolist(), position
+        assert said["chosen"] == exploration.choose(chosen).tolist(), (position, chosen)
+        shown = {show: len(exploration.choose(Filter(show))) for show in ("all", "mistakes", "tp", "fp", "fn")}
+        assert {name: said["counts"][name] for name in shown} == shown
+        rows = exploration.rows([0])
+        expected = [(r.label, r.confidence, SHORT[r.result]) for r in rows.itertuples()]
+        assert sorted(map(tuple, said["items"])) == sorted(expected)
+
+
+@pytest.mark.parametrize("evaluation", [one_label(), boxes(1)], ids=["single-label", "boxes"])
+def test_the_pages_curves_are_the_figures_at_each_step(evaluation: Evaluation) -> None:
+    exploration = Exploration(evaluation)
+    overlap = exploration.position.overlap
+    curve = ask_page(exploration, [(exploration.position, Filter())])[0]["curve"]
+    for step in range(0, 201, 20):
+        exploration.move_to(Position("one", one=step / 200, overlap=overlap))
+        assert curve["f1"][step] == pytest.approx(exploration.figures["f1"], abs=1e-12)
+        assert curve["recall"][step] == pytest.approx(exploration.figures["recall"], abs=1e-12)
+        if exploration.per_label["tp"].sum() + exploration.per_label["fp"].sum():
+            assert curve["precision"][step] == pytest.approx(exploration.figures["precision"], abs=1e-12)
+
+
+# -- positions --------------------------------------------------------------------------------------
+def test_an_exploration_begins_where_its_evaluation_stands() -> None:
+    for thresholds, mode in (
+        (None, "assumed"),
+        (0.4, "one"),
+        ({"apple": 0.9}, "per label"),
+        ("cross-validated", "cross-validated"),
+    ):
+        evaluation = one_label(thresholds=thresholds)
+        exploration = Exploration(evaluation)
+        assert exploration.position.mode == mode
+        pd.testing.assert_frame_equal(exploration.per_label.iloc[:, :11], evaluation.per_label.iloc[:, :11])
+        assert exploration.figures["f1"] == evaluation.figure("f1")
+
+
+def test_moved_sliders_say_what_an_evaluation_there_says() -> None:
+    truth, predictions, images = drawn(3, images=9, truths=40, predictions=70, coarse=False, crowds=0.1)
+    exploration = Exploration(evaluate(truth, predictions, images, task="detection"))
+    for thresholds, overlap in ((0.4, 0.5), (None, 0.7), ({"a": 0.8}, 0.3), ("cross-validated", 0.4)):
+        exploration.set_thresholds(thresholds)
+        exploration.set_overlap(overlap)
+        there = evaluate(truth, predictions, images, task="detection", thresholds=thresholds, overlap=overlap)
+        pd.testing.assert_frame_equal(exploration.per_label.iloc[:, :11], there.per_label.iloc[:, :11])
+        assert exploration.confusion_matrix.counts.tolist() == there.confusion_matrix.counts.tolist()
+        assert exploration.intervals()["f1"] == pytest.approx((there.summary.low[0], there.summary.high[0]))
+
+
+def test_positions_that_cannot_be_are_refused_and_nothing_moves() -> None:
+    exploration = Exploration(one_label())
+    before = exploration.position
+    for wrong in (1.5, -0.1, "best", {"apple": 2}, float("nan")):
+        with pytest.raises(InputError):
+            exploration.set_thresholds(wrong)
+    with pytest.raises(LabelError, match="kiwi"):
+        exploration.set_thresholds({"kiwi": 0.5})
+    with pytest.raises(InputError, match="detector"):
+        exploration.set_overlap(0.5)
+    with pytest.raises(InputError, match="too low"):
+        Exploration(boxes(1)).set_overlap(0.01)
+    with pytest.raises(InputError, match="mode"):
+        Position("somewhere")
+    assert exploration.position is before
+    alone = Exploration(evaluate(*tables([0], [[0.9, 0.1]])))
+    with pytest.raises(NotEnoughDataError, match="single test image"):
+        alone.set_thresholds("cross-validated")
+
+
+# -- images -----------------------------------------------------------------------------------------
+def test_the_shops_mistakes_are_found_by_what_they_are() -> None:
+    exploration = Exploration(evaluate(*shop(), thresholds=0.5))
+
+    def names(**asked: Any) -> list[str]:
+        return [exploration.names[at] for at in exploration.choose(Filter(**asked))]
+
+    assert names(show="all", sort="name") == ["1.jpg", "2.jpg", "3.jpg"]
+    # a missed pear that nothing would match is surer than a missed apple, or than a false alarm of 0.6
+    assert names(show="mistakes") == ["1.jpg", "2.jpg"]
+    assert names(show="fn") == ["1.jpg"]
+    assert names(show="fp", sort="given") == ["1.jpg", "2.jpg"]
+    assert names(show="fp", label="pear") == ["2.jpg"]
+    assert names(show="all", pair=("apple", "pear")) == ["1.jpg"]
+    assert names(show="all", pair=("pear", "background")) == ["2.jpg"]
+    assert names(show="all", pair=("background", "apple")) == ["1.jpg"]
+    assert names(show="all", pair=("background", "pear")) == []
+    assert names(show="all", search="2.J") == ["2.jpg"]
+    rows = exploration.table([0, 2])
+    assert rows["misses"].tolist() == [2, 0]
+    assert rows["false_positives"].tolist() == [1, 0]
+    assert rows["predicted"].tolist() == ["apple", ""]
+    assert rows["true"].tolist() == ["apple, pear", ""]
+
+
+def test_slices_are_those_of_the_report() -> None:
+    evaluation = several_labels()
+    exploration = Exploration(evaluation)
+    assert set(exploration.slices) == {"camera", "day"}
+    for column, parts in exploration.slices.items():
+        table = slice_table(evaluation.applied, evaluation.images, column)
+        assert list(parts) == table["slice"].tolist()
+        assert [len(exploration.choose(Filter("all", slice=(column, name)))) for name in parts] == table[
+            "test_images"
+        ].tolist()
+    with pytest.raises(InputError, match="camera"):
+        exploration.choose(Filter(slice=("lens", "wide")))
+    with pytest.raises(InputError, match="left"):
+        exploration.choose(Filter(slice=("camera", "top")))
+
+
+def test_filters_that_cannot_be_are_refused() -> None:
+    exploration = Exploration(one_label())
+    for wrong in ({"show": "some"}, {"sort": "best"}, {"pair": "apple"}, {"pair": ("a", "b", "c")}, {"search": 3}):
+        with pytest.raises(InputError):
+            Filter(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(LabelError, match="kiwi"):
+        exploration.check(Filter(label="kiwi"))
+    with pytest.raises(LabelError, match="kiwi"):
+        exploration.check(Filter(pair=("apple", "kiwi")))
+    with pytest.raises(InputError, match="fixed"):
+        exploration.check(Filter("fixed"))
+
+
+def test_suspects_are_what_the_advice_doubts() -> None:
+    confidence = [[0.95, 0.05]] * 20 + [[0.05, 0.95]] * 20
+    exploration = Exploration(evaluate(*tables([0] * 19 + [1] * 21, confidence)))
+    assert exploration.suspects == ["image 19.jpg"]
+    assert exploration.choose(Filter("suspects")).tolist() == [19]
+
+
+def test_what_another_version_gets_right_is_a_group() -> None:
+    truth = [0, 0, 1, 1]
+    before = evaluate(*tables(truth, [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]]))
+    after = evaluate(*tables(truth, [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]]))
+    exploration = Exploration(after, name="new")
+    found = exploration.compare_with(before, "old")
+    assert found is not None
+    assert found.names == ("old", "new")
+    assert exploration.choose(Filter("fixed")).tolist() == [1]
+    assert exploration.choose(Filter("broken")).tolist() == [2]
+    exploration.filter = Filter("broken")
+    assert exploration.compare_with(None) is None
+    assert exploration.filter == Filter()
+
+
+def test_names_are_only_ever_text() -> None:
+    exploration = Exploration(evaluate(*random_tables(30, HOSTILE, seed=1)))
+    facts, _ = pack(exploration)
+    assert [own["label"] for own in facts["labels"]] == list(exploration.evaluation.outcomes.labels)
+    assert (
+        len(ask_page(exploration, [(Position("per label", own={HOSTILE[0]: 0.2}), Filter("all", label=HOSTILE[1]))]))
+        == 1
+    )
+
+
+# -- another truth ----------------------------------------------------------------------------------
+def test_the_same_truth_gives_the_same_evaluation() -> None:
+    for evaluation in (
+        one_label(),
+        several_labels(),
+        boxes(1),
+        boxes(2, thresholds=0.4, overlap=0.3),
+        one_label(thresholds="cross-validated"),
+    ):
+        truth, _ = tables_of(evaluation.outcomes)
+        again = judged_by(evaluation, [], truth.head(0))
+        pd.testing.assert_frame_equal(again.per_label, evaluation.per_label)
+        pd.testing.assert_frame_equal(again.summary, evaluation.summary)
+        names = evaluation.outcomes.images.tolist()
+        pd.testing.assert_frame_equal(judged_by(evaluation, names, truth).per_label, evaluation.per_label)
+        assert changed_images(evaluation, names, truth.sample(frac=1, random_state=1)) == []
+        assert set(changed_images(evaluation, names, truth.head(0))) == set(truth["image"])
+        assert changed_images(evaluation, names[:1], truth.head(0)) == names[:1] * (names[0] in set(truth["image"]))
+
+
+def test_a_truth_that_was_put_right_is_judged_by() -> None:
+    evaluation = evaluate(*shop(), thresholds=0.5)
+    truth, _ = tables_of(evaluation.outcomes)
+    put_right = truth[truth["image"] == "1.jpg"].replace({"label": {"pear": "apple"}})
+    assert changed_images(evaluation, ["1.jpg", "elsewhere.jpg"], put_right) == ["1.jpg"]
+    after = judged_by(evaluation, ["1.jpg", "elsewhere.jpg"], put_right)
+    assert after.per_label.set_index("label").loc["apple", ["tp", "fp", "fn"]].tolist() == [2, 0, 1]
+    drawn_anew = pd.DataFrame(
+        {"image": ["3.jpg"], "label": ["apple"], "left": [None], "polygon": [[[0, 0], [9, 0], [9, 9]]]}
+    )
+    for side in ("top", "width", "height"):
+        drawn_anew[side] = None
+    assert judged_by(evaluation, ["3.jpg"], drawn_anew).per_label.set_index("label").loc["apple", "fn"] == 2
+    assert changed_images(evaluation, ["3.jpg"], drawn_anew) == ["3.jpg"]

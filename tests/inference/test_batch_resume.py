@@ -1,0 +1,317 @@
+"""Asking about many images goes on where it was stopped: nothing is written twice, nothing is left out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from customlabels_nb.errors import InputError, ModelError, NotAllowedError
+from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.inference import batch_size
+from customlabels_nb.inference.asking import Asking
+from customlabels_nb.inference.batch import detect_many, words_on_what_is_left
+from customlabels_nb.inference.line_outputs import Lines
+from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.writing import Writing, WrittenDetections
+from customlabels_nb.models.artifact import WEIGHTS, load_artifact, load_config, save_artifact, update_config
+from customlabels_nb.models.backbones import forward_batch
+from tests.inference.forms import FORMS
+
+
+@pytest.fixture(scope="module")
+def images(blots: dict[str, list[str]]) -> list[str]:
+    return [path for paths in blots.values() for path in paths]
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lines, "images_a_step", 4)
+    monkeypatch.setattr(ParquetParts, "images_a_step", 4)
+
+
+@pytest.fixture(params=FORMS)
+def to(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / request.param
+
+
+def written(predictor: Predictor, images: object, to: Path, **options: object) -> WrittenDetections:
+    found = detect_many(predictor, images, to=to, **options)  # type: ignore[arg-type]
+    assert isinstance(found, WrittenDetections)
+    return found
+
+
+def stopping(after: int, by: Callable[[Events], None]) -> Events:
+    events = Events()
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Progress) and event.done >= after:
+            by(events)
+
+    events.subscribe(listener)
+    return events
+
+
+def by_keyboard(events: Events) -> None:
+    raise KeyboardInterrupt
+
+
+def journal_of(to: Path) -> Path:
+    return to / "_journal.jsonl" if to.name == "parts" else to.with_name(f"{to.name}.journal")
+
+
+@pytest.mark.parametrize("by", [by_keyboard, Events.cancel])
+def test_after_an_interrupt(
+    predictor: Predictor, images: list[str], to: Path, by: Callable[[Events], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
+    assert 9 <= part.images < 18
+    assert part.left == 18 - part.images
+    assert words_on_what_is_left(part) == f"Stopped: {part.left} images are left; resume=True goes on with them."
+    assert part.table()["image"].tolist() == images[: part.images]
+    asked: list[str] = []
+    prepare = Asking.prepare
+    monkeypatch.setattr(Asking, "prepare", lambda self, data, name: asked.append(name) or prepare(self, data, name))
+    events, seen = Events(), []
+    events.subscribe(seen.append)
+    whole = written(predictor, images, to, batch_size=3, resume=True, events=events)
+    assert sorted(asked) == sorted(images[part.images :])
+    assert (whole.images, whole.left, words_on_what_is_left(whole)) == (18, 0, None)
+    assert whole.table()["image"].tolist() == images
+    assert seen[-1] == Progress("detect", 18, 18)
+    assert isinstance(seen[0], Progress)
+    assert seen[0].done == part.images + 3
+    asked.clear()
+    again = written(predictor, images, to, resume=True)
+    assert (again.images, again.found, asked) == (18, whole.found, [])
+    pd.testing.assert_frame_equal(again.table(), whole.table())
+
+
+def test_from_nothing_it_begins(predictor: Predictor, images: list[str], to: Path) -> None:
+    assert written(predictor, images[:5], to, resume=True).images == 5
+
+
+def test_images_that_came_since_are_looked_at_too(predictor: Predictor, images: list[str], to: Path) -> None:
+    folder = to.with_name("photos")
+    folder.mkdir()
+    for number in (0, 2):
+        shutil.copy(images[number], folder / f"{number}.jpg")
+    (folder / "3.jpg").write_bytes(b"no image")
+    assert written(predictor, folder, to).images == 3
+    shutil.copy(images[1], folder / "1.jpg")
+    more = written(predictor, folder, to, resume=True)
+    assert (more.images, more.found) == (4, 3)
+    assert more.errors[["image", "code"]].to_numpy().tolist() == [[str(folder / "3.jpg"), "IMAGE_NOT_AN_IMAGE"]]
+    assert [Path(image).name for image in more.table()["image"]] == ["0.jpg", "2.jpg", "1.jpg"]
+
+
+def test_an_image_that_is_named_twice_is_counted_twice(predictor: Predictor, images: list[str], to: Path) -> None:
+    written(predictor, [images[0], images[0]], to)
+    result = written(predictor, [images[0], images[1], images[0], images[0]], to, resume=True)
+    assert result.images == 4
+    times = 1 if to.suffix == ".manifest" else 3  # a dataset has each image once
+    assert result.table()["image"].tolist().count(images[0]) == times
+
+
+@pytest.mark.parametrize("cut", ["output", "journal", "both"])
+def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: list[str], to: Path, cut: str) -> None:
+    written(predictor, images[:10], to)
+    if cut in ("journal", "both"):
+        with journal_of(to).open("ab") as file:
+            file.write(b'{"images": ["' + os.fsencode(images[10]))
+    if cut in ("output", "both"):
+        if to.is_dir():
+            (to / "part-000003.parquet").write_bytes(b"PAR1 and no more")
+            (to / ".0123456789ab.part").write_bytes(b"PAR1")
+            (to / "notes.txt").write_text("mine")
+        else:
+            with to.open("ab") as file:
+                file.write(b'{"image": "/half/of/a/li')
+    whole = written(predictor, images, to, resume=True)
+    assert whole.images == 18
+    assert whole.table()["image"].tolist() == images
+    if to.is_dir():
+        names = {path.name for path in to.iterdir()} - {"notes.txt"}
+        assert names == {"_journal.jsonl", *(f"part-{number:06}.parquet" for number in range(5))}
+
+
+def test_with_another_threshold_or_model_it_does_not_go_on(
+    predictor: Predictor, model_folder: Path, images: list[str], to: Path
+) -> None:
+    written(predictor, images[:4], to, threshold=0.3, max_results=2)
+    before = {path: path.read_bytes() for path in to.parent.rglob("*") if path.is_file()}
+    for options, words in (
+        (
+            {"threshold": 0.4, "max_results": 2},
+            r"begun with threshold=\{'red': 0\.3.*now it is threshold=\{'red': 0\.4",
+        ),
+        ({"threshold": 0.3}, r"begun with max_results=2, now it is max_results=None"),
+    ):
+        with pytest.raises(InputError, match=words):
+            detect_many(predictor, images, to=to, resume=True, **options)  # type: ignore[arg-type]
+    network, config = load_artifact(model_folder)
+    other = to.with_name("other-model")
+    with torch.no_grad():
+        network.head.bias += 0.1  # type: ignore[union-attr, operator]
+    save_artifact(other, network, config)
+    changed = Predictor(other)
+    changed.start("cpu")
+    with pytest.raises(InputError, match="begun with model="):
+        detect_many(changed, images, to=to, resume=True, threshold=0.3, max_results=2)
+    assert {path: path.read_bytes() for path in before} == before
+    assert written(predictor, images, to, resume=True, threshold=0.3, max_results=2).images == 18
+
+
+def test_a_copy_of_the_model_goes_on(
+    predictor: Predictor, model_folder: Path, images: list[str], tmp_path: Path
+) -> None:
+    written(predictor, images[:4], tmp_path / "found.jsonl")
+    shutil.copytree(model_folder, tmp_path / "copy")
+    config = load_config(tmp_path / "copy")
+    update_config(tmp_path / "copy", replace(config, training={"note": "renamed"}))
+    copy = Predictor(tmp_path / "copy")
+    copy.start("cpu")
+    assert written(copy, images, tmp_path / "found.jsonl", resume=True).images == 18
+    assert (tmp_path / "copy" / WEIGHTS).is_file()
+
+
+def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str], to: Path) -> None:
+    written(predictor, images[:8], to)
+    journal = journal_of(to)
+    whole = journal.read_bytes()
+    head, first, second = whole.splitlines(keepends=True)
+    for number, line in ((1, b"[]\n"), (1, b'{"journal": 99}\n'), (2, b"no JSON\n"), (2, b'{"images": [7]}\n')):
+        journal.write_bytes(b"".join([line, first, second] if number == 1 else [head, line, second]))
+        with pytest.raises(InputError, match=rf"is damaged in line {number}"):
+            detect_many(predictor, images, to=to, resume=True)
+    record = json.loads(second)
+    record["mark"] = "../../part-000000.parquet" if to.is_dir() else 10**9
+    journal.write_bytes(head + first + json.dumps(record).encode() + b"\n")
+    with pytest.raises(InputError, match="lacks"):
+        detect_many(predictor, images, to=to, resume=True)
+    journal.write_bytes(whole)
+    part = to / "part-000000.parquet" if to.is_dir() else to
+    part.unlink()
+    with pytest.raises(InputError, match="lacks"):
+        detect_many(predictor, images, to=to, resume=True)
+
+
+def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
+    first = Writing(to, Asking(predictor), root=None, resume=False)
+    try:
+        with pytest.raises(NotAllowedError, match="Somebody writes"):
+            detect_many(predictor, images, to=to, resume=True)
+    finally:
+        first.close(complete=False)
+    assert written(predictor, images, to, resume=True).images == 18
+
+
+def test_a_model_that_stops_meanwhile_leaves_what_is_written(model_folder: Path, images: list[str], to: Path) -> None:
+    own = Predictor(model_folder)
+    own.start("cpu")
+    with pytest.raises(ModelError, match="isn't running"):
+        detect_many(own, images, to=to, batch_size=4, events=stopping(8, lambda _: own.stop()))
+    own.start("cpu")
+    asked = Events()
+    seen: list[Event] = []
+    asked.subscribe(seen.append)
+    whole = written(own, images, to, batch_size=4, resume=True, events=asked)
+    assert seen[0] == Progress("detect", 12, 18)
+    assert whole.table()["image"].tolist() == images
+
+
+def test_resume_without_a_place_is_refused(predictor: Predictor, images: list[str]) -> None:
+    with pytest.raises(InputError, match="resume=True needs to="):
+        detect_many(predictor, images, resume=True)
+
+
+# -- memory -----------------------------------------------------------------------------------------
+class _Narrow:
+    """Makes a model run out of memory with more than ``limit`` images at once."""
+
+    def __init__(self, predictor: Predictor, limit: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        self.batches: list[int] = []
+        inner = Predictor.probabilities
+
+        def probabilities(own: Predictor, given: object, *, at_once: int | None = None) -> object:
+            size = len(given)  # type: ignore[arg-type]
+            assert at_once is not None
+            assert size <= at_once
+            if size > limit:
+                raise error
+            self.batches.append(size)
+            return inner(own, given, at_once=at_once)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Predictor, "probabilities", probabilities)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), MemoryError(),
+     RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")],
+)  # fmt: skip
+def test_where_memory_runs_out_batches_become_smaller(
+    predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    usual = detect_many(predictor, images)
+    narrow = _Narrow(predictor, 3, monkeypatch, error)
+    events, seen = Events(), []
+    events.subscribe(seen.append)
+    found = detect_many(predictor, images, batch_size=12, events=events)
+    assert isinstance(found, pd.DataFrame)
+    pd.testing.assert_frame_equal(found, usual, atol=1e-5)
+    assert max(narrow.batches) == 3
+    assert [event.text for event in seen if isinstance(event, Message)] == [
+        "Out of memory with 12 images at once: going on with 6.",
+        "Out of memory with 6 images at once: going on with 3.",
+    ]
+
+
+def test_one_image_that_is_too_much_is_an_error_that_says_what_to_do(
+    predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Narrow(predictor, 0, monkeypatch, MemoryError())
+    with pytest.raises(ModelError, match=r"memory of cpu doesn't suffice for one image \(MemoryError\).*model\.stop"):
+        detect_many(predictor, images)
+
+
+def test_other_errors_of_a_network_are_not_taken_for_that(
+    predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Narrow(predictor, 0, monkeypatch, RuntimeError("shapes don't fit"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        detect_many(predictor, images)
+
+
+def test_batches_suit_the_free_memory(
+    predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    narrow = _Narrow(predictor, 100, monkeypatch, MemoryError())
+    for free, largest in (
+        (10**12, forward_batch("cpu")),
+        (2 * 2 * 1000 * 224**2, 2),
+        (0, 1),
+        (None, forward_batch("cpu")),
+    ):
+        monkeypatch.setattr(batch_size, "free_bytes", lambda _, free=free: free)
+        narrow.batches.clear()
+        detect_many(predictor, images)
+        assert max(narrow.batches) == largest
+    monkeypatch.undo()
+    unlimited = batch_size.free_bytes("cpu")
+    assert unlimited is not None
+    monkeypatch.setattr(batch_size, "_CGROUP", tmp_path)
+    for limit, used, free in (("5000", "3000", 2000), ("5000", "6000", 0), ("max", "3000", None)):
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        (tmp_path / "memory.current").write_text(f"{used}\n")
+        found = batch_size.free_bytes("cpu")
+        assert found is not None
+        assert found == free if free is not None else found > 10**8

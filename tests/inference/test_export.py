@@ -1,0 +1,370 @@
+"""Models written for other programs: what these run says what the model says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.ops.misc import FrozenBatchNorm2d
+
+import customlabels_nb as cl
+from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError, ModelError, NotAllowedError
+from customlabels_nb.inference.detection import detect
+from customlabels_nb.inference.exporting import checking, writing
+from customlabels_nb.inference.exporting import detect as snippet
+from customlabels_nb.inference.exporting.export import Exported, export
+from customlabels_nb.inference.exporting.facts import facts_of, to_text
+from customlabels_nb.inference.exporting.networks import exportable
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
+from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.canvas import open_canvas
+from customlabels_nb.models.detector import ImageDetector
+from customlabels_nb.models.detector_building import build_detector, normalisation
+from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.transforms import to_batch, to_pixels
+from tests.models.pictures import gradient
+
+FORMATS = ("onnx", "pt2")
+BOX = ["left", "top", "width", "height"]
+HOSTILE = ("</script><img src=x onerror=alert(1)>", '"; DROP TABLE \\ labels\n', "äpfel \u202e\U0001f34f")
+
+#: Runs a program as if neither this package nor ``blocked`` were installed.
+ALONE = """
+import runpy, sys
+program, blocked, *photos = sys.argv[1:]
+for name in ("customlabels_nb", "timm", "pandas", "sklearn", *blocked.split(",")):
+    sys.modules[name] = None
+sys.argv = [program, *photos]
+runpy.run_path(program, run_name="__main__")
+"""
+BLOCKED = {"onnx": "torch,torchvision,onnx,onnxscript", "pt2": "onnxruntime,onnx,onnxscript"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A large JPEG, one that lies on its side, a transparent PNG, a grey one, and a very long one."""
+    folder = tmp_path_factory.mktemp("photos")
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    gradient(900, 600).save(folder / "large.jpg", quality=95)
+    gradient(640, 360).save(folder / "lying.jpg", quality=95, exif=lying)
+    clear = gradient(200, 300).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    clear.save(folder / "clear.png")
+    gradient(150, 150).convert("L").save(folder / "grey.png")
+    gradient(1200, 60).save(folder / "long.jpg", quality=95)
+    return [str(folder / name) for name in ("large.jpg", "lying.jpg", "clear.png", "grey.png", "long.jpg")]
+
+
+@pytest.fixture(scope="module")
+def classifiers(model_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
+    folder = tmp_path_factory.mktemp("classifiers")
+    return {name: export(model_folder, "fruit.7", name, folder / name, pictures=photos) for name in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def detectors(
+    detector_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Exported]:
+    folder = tmp_path_factory.mktemp("detectors")
+    return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
+
+
+def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[dict[str, Any]]]:
+    """What the program beside the model prints, in a process that can't import this package."""
+    command = [sys.executable, "-I", "-c", ALONE, str(written.program), blocked, *photos]
+    ran = subprocess.run(command, cwd=written.folder, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [line["image"] for line in lines] == photos
+    return [line["found"] for line in lines]
+
+
+def same(found: list[dict[str, Any]], table: Any, longest: int) -> None:
+    """Each row has a counterpart: of rows that are equally confident, the order says nothing."""
+    assert len(found) == len(table)
+    boxes = table[BOX].to_numpy()
+    for row in found:
+        near = (table["label"] == row["label"]) & (np.abs(table["confidence"] - row["confidence"]) < 1e-4)
+        if "left" in row:
+            near &= np.abs(boxes - [row[side] for side in BOX]).max(axis=1) < 1e-4 * longest
+        assert near.any(), row
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_classifier_runs_without_this_package(
+    classifiers: dict[str, Exported], predictor: Predictor, photos: list[str], name: str, fruit_test_photos: list[Path]
+) -> None:
+    every = [*photos, *map(str, fruit_test_photos)]
+    blocked = BLOCKED[name] + (",torchvision" if name == "pt2" else "")
+    for photo, found in zip(every, run_alone(classifiers[name], every, blocked), strict=True):
+        same(found, detect(predictor, photo).table, 1)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_detector_runs_without_this_package(
+    detectors: dict[str, Exported], detector: Predictor, photos: list[str], name: str, fruit_test_photos: list[Path]
+) -> None:
+    every = [*photos, *map(str, fruit_test_photos)]
+    for photo, found in zip(every, run_alone(detectors[name], every, BLOCKED[name]), strict=True):
+        truth = detect(detector, photo)
+        assert len(found) > 3
+        same(found, truth.table, max(truth.image.size))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_it_can_be_asked_from_python(
+    classifiers: dict[str, Exported], predictor: Predictor, photos: list[str], name: str
+) -> None:
+    model = snippet.Model(classifiers[name].file)
+    everything = model.detect(photos[0], threshold=0)
+    same(everything, detect(predictor, photos[0], threshold=0).table, 1)
+    assert [row["confidence"] for row in everything] == sorted((row["confidence"] for row in everything), reverse=True)
+    with Image.open(photos[1]) as opened:
+        same(model.detect(opened, threshold={"red": 0, "blue": 1}), *by_label(predictor, photos[1]), 1)
+    assert model.detect(photos[0], threshold=1.01) == []
+
+
+def by_label(predictor: Predictor, photo: str) -> tuple[Any]:
+    return (detect(predictor, photo, threshold={"red": 0, "blue": 1}).table,)
+
+
+def test_it_says_what_it_wrote(classifiers: dict[str, Exported], photos: list[str]) -> None:
+    for name, written in classifiers.items():
+        assert written.file == written.folder / f"model.{name}"
+        assert sorted(path.name for path in written.folder.iterdir()) == ["detect.py", f"model.{name}"]
+        assert (written.photos, written.difference < 1e-5) == (len(photos), True)
+        assert f"model.{name}: " in repr(written)
+        assert f"on {len(photos)} photos" in repr(written)
+        compile(written.program.read_text("utf-8"), "detect.py", "exec")
+        assert "customlabels_nb" not in written.program.read_text("utf-8")
+
+
+def test_onnx_takes_any_number_of_images(classifiers: dict[str, Exported]) -> None:
+    run, _ = snippet.load_onnx(classifiers["onnx"].file)
+    images = np.random.default_rng(0).normal(size=(5, 3, 224, 224)).astype(np.float32)
+    alone = np.concatenate([run(images[i : i + 1])[0] for i in range(5)])
+    np.testing.assert_allclose(run(images)[0], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name: str) -> None:
+    network, config = load_artifact(model_folder)
+    named = replace(config, kind="multi-label", labels=HOSTILE, thresholds={HOSTILE[0]: 0.0, HOSTILE[2]: 1.0})
+    save_artifact(tmp_path / "model", network, named)
+    written = export(tmp_path / "model", "fruit.8", name, tmp_path / "out")
+    assert written.photos == 0
+    assert "on noise" in repr(written)
+    model = snippet.Model(written.file)
+    facts = model.facts
+    assert facts["labels"] == list(HOSTILE)
+    assert facts["thresholds"] == dict(zip(HOSTILE, (0.0, 0.5, 1.0), strict=True))
+    assert facts["colours"] == list(config.colours)
+    assert (facts["name"], facts["kind"], facts["activation"]) == ("fruit.8", "multi-label", "sigmoid")
+    assert (facts["input_size"], tuple(facts["mean"]), tuple(facts["std"])) == (224, config.mean, config.std)
+    found = model.detect(gradient(50, 40), threshold=0)
+    assert {row["label"] for row in found} == set(HOSTILE)
+    assert sum(row["confidence"] for row in found) != pytest.approx(1)
+
+
+# -- what is refused --------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["classifier", "detector"])
+def test_what_says_something_else_than_the_model_is_not_kept(
+    model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = model_folder if kind == "classifier" else detector_folder
+    write = writing.write_pt2
+
+    def wrongly(graph: Any, *rest: Any) -> None:
+        weights = graph.head.bias if kind == "classifier" else graph.heads.box_predictor.cls_score.bias
+        weights.data[1] += 0.01
+        write(graph, *rest)
+
+    monkeypatch.setitem(writing.WRITERS, "pt2", wrongly)
+    with pytest.raises(ModelError, match="differs from the model by"):
+        export(folder, "x", "pt2", tmp_path / "deep" / "out")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such operator\nand more")
+
+    monkeypatch.setattr(writing.torch.export, "export", refuse)
+    with pytest.raises(ModelError, match=r"can't be written as 'pt2' \(RuntimeError: no such operator\)"):
+        export(model_folder, "x", "pt2", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_that_are_missing(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingDependencyError, match=r"onnxscript.*customlabels-nb\[onnx\]"):
+        export(model_folder, "x", "onnx", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "diary.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for format_, path, error, message in [
+        ("tflite", tmp_path / "out", InputError, r"format='tflite'.*onnx, pt2"),
+        (None, tmp_path / "out", InputError, "format=None"),
+        ("pt2", tmp_path / "model.pt2", InputError, "name a folder"),
+        ("pt2", tmp_path / "taken", NotAllowedError, r"diary\.txt"),
+        ("pt2", tmp_path / "file", NotAllowedError, "is a file"),
+        ("pt2", tmp_path / "file" / "below", InputError, "can't be written"),
+        ("pt2", "s3://bucket/out", InputError, "is a URL"),
+    ]:
+        with pytest.raises(error, match=message):
+            export(model_folder, "x", format_, path)  # type: ignore[arg-type]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
+    with pytest.raises(ArtifactError, match="no model in"):
+        export(tmp_path / "taken", "x", "pt2", tmp_path / "out")
+
+
+def test_an_earlier_export_gives_way(
+    model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = "../../<b>"
+    first = export(model_folder, hostile, "pt2")
+    assert first.folder == tmp_path / "b-pt2"
+    before = first.file.read_bytes()
+    assert export(detector_folder, hostile, "pt2").folder == first.folder
+    assert first.file.read_bytes() != before
+    assert os.listdir(tmp_path) == ["b-pt2"]
+
+
+def test_a_running_model_exports_itself(model_folder: Path, tmp_path: Path) -> None:
+    model = cl.load_model(model_folder)
+    written = model.export("pt2", tmp_path / "out")
+    assert snippet.Model(written.file).facts["name"] == model_folder.name
+    assert model._predictor is None  # it needn't run for that
+
+
+# -- the comparison ---------------------------------------------------------------------------------
+def difference_with(folder: Path, photos: list[str], change: Callable[[list[Any], int], list[Any]]) -> float:
+    """What the check says of the model itself, with its answers changed."""
+    network, config = load_artifact(folder)
+    graph, asked = exportable(network), 0
+
+    def run(images: Any) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        with torch.inference_mode():
+            outputs = graph(torch.from_numpy(images))
+        return change([one.numpy() for one in (outputs if isinstance(outputs, tuple) else (outputs,))], asked)
+
+    return checking.difference(network, config, run, facts_of(network, config, "x"), photos)[0]
+
+
+def test_small_differences_are_seen(model_folder: Path, detector_folder: Path, photos: list[str]) -> None:
+    assert difference_with(model_folder, photos, lambda out, _: out) < 1e-6
+    assert difference_with(model_folder, photos, lambda out, _: [out[0] * 1.01]) > checking.TOLERANCE
+    assert difference_with(model_folder, photos, lambda out, _: [out[0] * np.nan]) > checking.TOLERANCE
+    assert difference_with(detector_folder, photos, lambda out, _: out) < 1e-5
+    for change in (
+        lambda out, _: [out[0], out[1] + 2e-4, out[2]],
+        lambda out, _: [out[0] + 0.05, *out[1:]],
+        lambda out, _: [*out[:2], 1 - out[2]],
+        lambda out, _: [out[0], out[1] * np.nan, out[2]],
+        lambda out, _: [one[:0] for one in out],
+    ):
+        assert difference_with(detector_folder, photos, change) > checking.TOLERANCE
+
+
+def test_narrow_canvases_and_photos_that_cannot_be_read(
+    detectors: dict[str, Exported], detector_folder: Path, photos: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "cut.jpg").write_bytes(Path(photos[0]).read_bytes()[:500])
+    network, config = load_artifact(detector_folder)
+    data = Path(photos[4]).read_bytes()
+    assert open_canvas(data, "long", config.input_size, config.fill).pixels.shape == (3, 32, 128)
+    for written in detectors.values():
+        model = snippet.Model(written.file)
+        bad = [str(tmp_path / "cut.jpg"), str(tmp_path / "gone.jpg")]
+        apart, read = checking.difference(network, config, model.run, model.facts, [*bad, photos[4]])
+        assert apart < checking.TOLERANCE
+        assert read == 1
+
+
+# -- detectors of torchvision -----------------------------------------------------------------------
+def settled(architecture: str, photo: Path) -> ImageDetector:
+    """A detector whose weights were drawn, and whose norms fit a photo: otherwise it would say the same everywhere."""
+    parts, spread = ("cls_logits", "cls_score", "bbox_pred", "classification_head.module_list"), SPREAD[architecture]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(3)
+        detector = build_detector(DetectorShape(architecture=architecture), 3, PACKAGED).eval()
+        for name, values in detector.named_parameters():
+            if "rpn" not in name and any(part in name for part in parts):
+                values.copy_(torch.randn_like(values) * spread if values.ndim > 1 else values)
+            if "rpn" not in name and name.endswith("cls_logits.bias"):
+                values[:: detector.n_labels + 1] = -20  # as those that were trained: nothing is background to them
+        norms = [one for one in detector.modules() if isinstance(one, nn.BatchNorm2d | FrozenBatchNorm2d)]
+        hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+        with Image.open(photo) as opened:
+            pixels = to_pixels(opened.convert("RGB"), 320)
+        detector.network.backbone(to_batch([pixels], *normalisation(architecture, PACKAGED)))
+        for hook in hooks:
+            hook.remove()
+    return detector
+
+
+def settle(norm: Any, given: tuple[Any, ...]) -> None:
+    norm.running_mean.copy_(given[0].mean((0, 2, 3)))
+    norm.running_var.copy_(given[0].var((0, 2, 3), unbiased=False) + 1e-3)
+
+
+SPREAD = {
+    "ssdlite320_mobilenet_v3_large": 0.05,
+    "fasterrcnn_mobilenet_v3_large_320_fpn": 0.05,
+    "fcos_resnet50_fpn": 0.3,
+    "retinanet_resnet50_fpn_v2": 0.05,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "name"), list(zip(SPREAD, ("onnx", "pt2", "onnx", "pt2"), strict=True)))
+def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path, architecture: str, name: str) -> None:
+    """Their weights are drawn, so much is equally likely: which of equals comes first is left to each program."""
+    network = settled(architecture, fruit_test_photos[0])
+    mean, std = normalisation(architecture, PACKAGED)
+    config = ModelConfig(
+        kind="detection",
+        labels=("a", "b", "c"),
+        colours=("#c8553d", "#2f7fc1", "#3a9a5b"),
+        backbone=architecture,
+        input_size=320,
+        mean=mean,
+        std=std,
+        detector=network.shape,
+    )
+    facts, graph = facts_of(network, config, "x"), exportable(network)
+    writing.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
+    written = snippet.Model(tmp_path / f"model.{name}")
+
+    def run(images: Any) -> list[Any]:
+        with torch.inference_mode():
+            return [one.numpy() for one in graph(torch.from_numpy(images))]
+
+    for photo in fruit_test_photos:
+        canvas = open_canvas(photo.read_bytes(), str(photo), config.input_size, config.fill)
+        assert checking._boxes_apart(network, config, run, facts, canvas) < 1e-3
+        images = snippet.normalised(canvas.pixels, facts)
+        here, there = (np.sort(outputs[1]) for outputs in (run(images), written.run(images)))
+        assert here.max() > 0.05
+        assert (np.abs(here - there) < 1e-3).mean() > 0.97
+        assert len(written.detect(photo, threshold=0)) > 0

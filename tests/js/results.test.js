@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { chooseImages, countsOf, itemsOf, NO_FILTER, shortName, spanOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
+import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
+import { Engine, GRID, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
+import { bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
+import { confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
+import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
+import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
+import { zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
+import { deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/words.js";
+import { forMany } from "./random.js";
+
+const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
+
+// Four images of two labels; the third shows nothing, the pear of the fourth is missed.
+function multiLabel() {
+  const facts = { task: "multi-label", images: ["a/1.jpg", "a/2.jpg", "b/10.jpg", "b/9.jpg"], labels, cells: ["apple", "pear"], targets: [2, 1], assumed: [0.5, 0.5], slices: [{ column: "camera", values: [{ name: "left", start: 0, count: 2 }] }], groups: { suspects: [2] }, overlap: null };
+  const arrays = {
+    confidence: Float64Array.of(0.9, 0.1, 0.4, 0.2, 0.7, 0.1, 0.8, 0.3), truth: Uint8Array.of(1, 0, 1, 0, 0, 0, 0, 1),
+    rank: Int32Array.of(0, 1, 3, 2), slices: Int32Array.of(0, 2), fold: Uint8Array.of(0, 1, 0, 1), fold_thresholds: Float64Array.of(0.3, 0.3, 0.5, 0.1),
+  };
+  return new Engine(facts, arrays);
+}
+
+const at = (mode, more = {}) => ({ mode, one: 0.5, own: {}, overlap: null, ...more });
+
+test("a confidence that is the threshold counts, and one below it doesn't", () => {
+  const engine = multiLabel();
+  assert.deepEqual([...engine.state(at("one", { one: 0.4 })).tp], [2, 0]);
+  assert.deepEqual([...engine.state(at("one", { one: 0.4000001 })).tp], [1, 0]);
+  const state = engine.state(at("assumed"));
+  assert.deepEqual([[...state.tp], [...state.fp], [...state.fn]], [[1, 0], [2, 0], [1, 1]]);
+  assert.equal(state.means.f1, (2 / 5 + 0) / 2);
+});
+
+test("own thresholds stand beside assumed ones, folds have theirs", () => {
+  const engine = multiLabel();
+  assert.deepEqual([...engine.state(at("per label", { own: { pear: 0.25, constructor: 0 } })).thresholds], [0.5, 0.25]);
+  const state = engine.state(at("cross-validated"));
+  assert.deepEqual([...state.thresholds], [0.4, 0.2]);
+  assert.deepEqual([...state.tp], [1, 1]); // 0.4 is below the second fold's threshold, 0.3 above it
+});
+
+test("images are found by what is wrong on them, and the surest mistake comes first", () => {
+  const engine = multiLabel();
+  const state = engine.state(at("assumed"));
+  const choose = (filter) => chooseImages(engine, state, { ...NO_FILTER, ...filter });
+  assert.deepEqual(choose({}), [3, 2, 1]); // 0.8 said of a pear, 0.7 of nothing, 0.6 surely missed
+  assert.deepEqual(choose({ show: "all", sort: "name" }), [0, 1, 3, 2]);
+  assert.deepEqual(choose({ show: "all", sort: "unsure" }), [1, 2, 3, 0]); // 0.1, 0.2, and twice 0.2 or more
+  assert.deepEqual(choose({ show: "fn", label: "pear" }), [3]);
+  assert.deepEqual(choose({ show: "all", pair: ["apple", "pear"] }), [3]);
+  assert.deepEqual(choose({ show: "all", slice: ["camera", "left"], sort: "given" }), [0, 2]);
+  assert.deepEqual(choose({ show: "all", search: "A/", sort: "given" }), [0, 1]);
+  assert.deepEqual(choose({ show: "all", search: "10", sort: "given" }), [2]);
+  assert.deepEqual(choose({ show: "suspects" }), [2]);
+  assert.deepEqual(choose({ show: "fixed" }), []);
+  assert.deepEqual(countsOf(engine, engine.judge(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
+  assert.deepEqual(itemsOf(engine, state, 3).map(({ label, result }) => [label, result]), [[0, "fp"], [1, "fn"]]);
+  assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 30.0 %");
+});
+
+test("each prediction takes the box that it overlaps most, the most confident first", () => {
+  const boxes = {
+    image: new Int32Array(3), truth_image: new Int32Array(2), on_crowd: Float64Array.of(0, 0, 0.9),
+    pair_prediction: Int32Array.of(0, 0, 1, 1), pair_truth: Int32Array.of(1, 0, 1, 0), pair_iou: Float64Array.of(0.8, 0.6, 0.9, 0.55),
+  };
+  assert.deepEqual([...matchBoxes(boxes, 0.5, 1).match], [1, 0, -1]);
+  assert.deepEqual([...matchBoxes(boxes, 0.56, 1).match], [1, -1, -1]);
+  assert.deepEqual([...matchBoxes(boxes, 0.5, 1).ignored], [0, 0, 1]);
+  assert.deepEqual([...matchBoxes(boxes, 0.95, 1).ignored], [0, 0, 0]);
+  const others = { other_prediction: Int32Array.of(2, 2, 1), other_truth: Int32Array.of(0, 1, 1), other_iou: Float64Array.of(0.4, 0.7, 0.7) };
+  const found = takenFor(others, { overlap: 0.5, whole: 1, match: Int32Array.of(-1, -1, -1), accepted: Uint8Array.of(1, 1, 1), missed: Uint8Array.of(1, 1) });
+  assert.deepEqual([...found], [-1, -1, 1]);
+});
+
+test("the best threshold lies in the middle of the widest of the best intervals", () => {
+  assert.equal(bestThreshold([0.9, 0.8, 0.2], [1, 1, 0], 3, 2), 0.5);
+  assert.equal(bestThreshold([0.6, 0.6], [0, 1], 2, 1), 0.3);
+  assert.ok(Number.isNaN(bestThreshold([0.9], [0], 1, 4)));
+  assert.ok(Number.isNaN(bestThreshold([], [], 0, 4)));
+  assert.deepEqual([...fillThresholds([NaN, 0.2, 0.6], 0.5)], [0.4, 0.2, 0.6]);
+  assert.deepEqual([...fillThresholds([NaN], 0.5)], [0.5]);
+});
+
+test("curves count what reaches each step, whatever a float makes of it", () => {
+  forMany(60, ({ whole, next }) => {
+    const count = whole(1, 40);
+    const confidence = Float64Array.from({ length: count }, () => (next() < 0.5 ? whole(0, GRID) / GRID : next()));
+    const truth = Uint8Array.from({ length: count }, () => whole(0, 1));
+    const targets = [truth.reduce((sum, one) => sum + one, 0)];
+    const engine = new Engine({ task: "multi-label", images: Array(count).fill("x"), labels: labels.slice(0, 1), targets, assumed: [0.5] }, { confidence, truth });
+    const { f1 } = engine.curve(null, 0);
+    for (const step of [0, 1, 7, 100, 199, GRID]) assert.equal(f1[step], engine.state(at("one", { one: step / GRID })).f1[0], `step ${step}`);
+  });
+});
+
+test("arrays come from views that begin anywhere in a buffer", () => {
+  const whole = new ArrayBuffer(21);
+  new DataView(whole).setFloat64(5, 0.25, true);
+  new DataView(whole).setInt32(13, -7, true);
+  const found = unpackArrays([["a", "float64"], ["b", "int32"]], [new DataView(whole, 5, 8), new DataView(whole, 13, 4)]);
+  assert.deepEqual([found.a[0], found.b[0]], [0.25, -7]);
+});
+
+test("rows are sorted with what is unknown last, and equal ones as they stand", () => {
+  assert.deepEqual(sortedRows([0.5, null, 0.9, 0.5], true), [2, 0, 3, 1]);
+  assert.deepEqual(sortedRows([0.5, NaN, 0.9, 0.5], false), [0, 3, 2, 1]);
+  assert.deepEqual(sortedRows(["b", "a", "c"], false), [1, 0, 2]);
+});
+
+test("confusions come most frequent first, shares are those of a column", () => {
+  assert.deepEqual(confusionsOf(Int32Array.of(5, 1, 3, 7), 2), [[1, 0, 3], [0, 1, 1]]);
+  assert.deepEqual([...sharesOf(Int32Array.of(6, 0, 2, 0), 2)], [0.75, 0, 0.25, 0]);
+});
+
+test("a curve is interrupted where nothing is accepted", () => {
+  const values = new Float64Array(GRID + 1).fill(NaN);
+  values[0] = values[1] = values[9] = 1;
+  assert.equal(gridPath(values).match(/M/g).length, 2);
+});
+
+test("a zoom keeps the point under the pointer, and fits again at its least", () => {
+  const view = zoomedView({ scale: 1, x: 0, y: 0 }, [100, 50], 2);
+  assert.deepEqual(view, { scale: 2, x: -100, y: -50 });
+  assert.deepEqual(zoomedView(view, [10, 10], 0), { scale: 1, x: 0, y: 0 });
+  assert.equal(zoomedView(view, [0, 0], 1e9).scale, 40);
+});
+
+test("boxes of one look are one stroke, truth below predictions, what is wrong apart", () => {
+  const box = { left: 1, top: 2, width: 3, height: 4 };
+  const items = [{ label: 0, result: "fp", box }, { label: 0, result: "tp", box, truth: box }, { label: 1, result: "fn", truth: box }, { label: 0, result: "tp", box, truth: box }];
+  const strokes = strokesOf(items, labels);
+  assert.deepEqual(strokes.map(({ kind, isWrong }) => [kind, isWrong]), [["truth", false], ["truth", true], ["predicted", true], ["predicted", false]]);
+  assert.equal(strokes[0].outline, "M1 2h3v4h-3ZM1 2h3v4h-3Z");
+});
+
+test("numbers are said as people read them", () => {
+  assert.deepEqual([1234567, 999, 0, 1000].map(numberText), ["1,234,567", "999", "0", "1,000"]);
+  assert.deepEqual([0.0804, -0.25, 0, null].map(deltaText), ["+0.080", "−0.250", "±0.000", ""]);
+  assert.equal(intervalText([0.821, 1]), "[0.82, 1.00]");
+  assert.equal(intervalText([null, null]), "");
+  assert.equal(metricText(NaN), "–");
+  assert.equal(imagesText(1), "1 image");
+  assert.equal(percentText(0.216), "21.6 %");
+  assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");
+  assert.deepEqual(spanOf(Int32Array.of(0, 0, 2, 2, 2, 5), 2), [2, 5]);
+  assert.deepEqual(spanOf(Int32Array.of(0, 0, 2), 1), [2, 2]);
+});

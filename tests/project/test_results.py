@@ -1,0 +1,150 @@
+"""The results screen of a version: what it can do to its project, as its page asks for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.widgets.results import Results
+from tests.widgets.asking import ResultsPage
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
+    """A project with two versions; tests that change it take a copy."""
+    project = create_project("shapes", tmp_path_factory.mktemp("trained"), task="single-label")
+    project.add_images(shapes, auto_label=True, progress=False)
+    project.distribute(test_fraction=0.25)
+    project.train("v1", progress=False)
+    project.train("v2", progress=False)
+    project.close()
+    return project
+
+
+@pytest.fixture
+def project(trained: Project, tmp_path: Path) -> Project:
+    shutil.copytree(trained.root, tmp_path / "shapes")
+    return load_project(tmp_path / "shapes")
+
+
+@pytest.fixture
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> ResultsPage:
+    return ResultsPage(project.model("v1").evaluate().show(), monkeypatch)
+
+
+def test_the_head_says_what_was_trained_and_how_it_is_used(page: ResultsPage, project: Project) -> None:
+    facts = page.ask("hello")["facts"]
+    said = dict(facts["said"])
+    assert said["training images"] == "18"
+    assert said["trained in"].endswith(" s")
+    assert len(said["evaluated"]) == 16
+    assert facts["code"].splitlines()[2:4] == ["project = cl.load_project('shapes')", "model = project.model('v1')"]
+    assert facts["can"] == ["keep_thresholds", "open_images", "truth_now", "add_to_train", "versions"]
+    assert facts["project_labels"] == ["disc", "stripes", "triangle"]
+    assert page.ask("training")["counts"] == {"disc": 6, "stripes": 6, "triangle": 6}
+
+
+def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: ResultsPage, project: Project) -> None:
+    model = project.model("v1")
+    image = project.test_set.images["image"].iloc[0]
+    everything = model.detect(image, threshold=0).table
+    assert len(everything) == 3
+    page.ask("keep", position={"mode": "one", "one": 0.0, "own": {}, "overlap": None})
+    assert set(model.thresholds.values()) == {0.0}
+    assert len(model.detect(image).table) == 3
+    own = {"disc": 1.0, "stripes": 1.0, "triangle": 1.0}
+    page.ask("keep", position={"mode": "per label", "one": 0.5, "own": own, "overlap": None})
+    assert model.thresholds == own
+    assert model.detect(image).table.empty
+    model.stop()
+    page.screen.set_thresholds(0.25)
+    page.screen.keep_thresholds()
+    assert set(model.thresholds.values()) == {0.25}
+
+
+def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Project) -> None:
+    screen = page.screen
+    before = screen.figures["f1"]
+    name = project.test_set.images["image"].iloc[0]
+    true = project.test_set.annotations.set_index("image")["label"][name]
+    other = "disc" if true != "disc" else "stripes"
+    at = screen.exploration.place[name]
+    assert page.ask("changed") == {"count": 0}
+
+    assert page.ask("fix", images=[at]) == {"count": 1}
+    gallery = screen._below
+    assert gallery.session.split == "test"
+    assert gallery.session.page(0, 10)[1] == [name]
+    gallery.session.assign([name], other)
+    assert page.ask("changed") == {"count": 1}
+    assert screen.figures["f1"] == before
+    facts = page.ask("refresh")["facts"]
+    assert facts["images"] == screen.exploration.names
+    assert page.ask("changed") == {"count": 0}
+    assert screen.figures["f1"] != before
+    assert screen.exploration.table([at])["true"].tolist() == [other]
+    page.ask("close")
+    assert screen._below is None
+
+    project.undo()
+    assert screen.judge_again() == [name]
+    assert screen.figures["f1"] == before
+
+
+def test_images_are_moved_to_the_training_images(page: ResultsPage, project: Project) -> None:
+    names = project.test_set.images["image"].tolist()
+    places = page.screen.exploration.place
+    assert page.ask("add", images=[places[name] for name in names[:2]], label="triangle") == {"count": 2}
+    assert set(names[:2]) <= set(project.train_set.images["image"])
+    labels = project.train_set.annotations.set_index("image")["label"]
+    assert labels[names[:2]].tolist() == ["triangle"] * 2
+    assert page.ask("add", images=[places[names[2]]], label="") == {"count": 1}
+    with pytest.raises(RuntimeError, match="test image"):
+        page.ask("add", images=[places[names[2]]], label="triangle")
+    with pytest.raises(RuntimeError, match="label"):
+        page.ask("add", images=[places[names[3]]], label=" ")
+
+
+def test_another_version_stands_beside_it(page: ResultsPage, project: Project) -> None:
+    assert page.ask("versions") == {"names": ["v2"]}
+    answer = page.ask("compare", name="v2")
+    assert answer["comparison"]["names"] == ["v2", "v1"]
+    assert set(answer["groups"]) == {"fixed", "broken"}
+    assert set(answer["comparison"]["labels"]) == {"disc", "stripes", "triangle"}
+    assert page.ask("compare", name=None) == {"comparison": None, "groups": {}}
+    with pytest.raises(RuntimeError, match="no version"):
+        page.ask("compare", name="v3")
+    shown = project.model("v2").evaluate().show(compare=project.model("v1").evaluate())
+    assert shown.exploration.comparison is not None
+    assert shown.exploration.comparison.names == ("v1", "v2")
+
+
+def test_other_cells_read_and_steer_it(page: ResultsPage, project: Project) -> None:
+    screen: Results = page.screen
+    screen.set_filter(show="all", sort="name")
+    assert screen.shown == [screen.exploration.names[at] for at in screen.exploration.choose()]
+    assert len(screen.selected) == 6
+    assert {"true", "predicted", "misses"} <= set(screen.selected.columns)
+    screen.select(screen.shown[1:3])
+    assert screen.selected["image"].tolist() == screen.shown[1:3]
+    assert set(screen.rows["image"]) == set(screen.shown[1:3])
+    pushes = page.pushes()
+    assert [push["push"] for push in pushes] == ["filter", "select"]
+    screen.set_thresholds({"disc": 0.9})
+    assert screen.thresholds["disc"] == 0.9
+    assert page.pushes()[0]["position"]["own"] == {"disc": 0.9}
+    seen: list[Any] = []
+    screen.observe(lambda change: seen.append(change.new["mode"]), "position")
+    page.ask("moved", position={"mode": "cross-validated", "one": 0.5, "own": {}, "overlap": None})
+    assert seen == ["cross-validated"]
+    for change in ({"show": "nonsense"}, {"colour": "red"}, {"label": "kiwi"}):
+        with pytest.raises((InputError, LabelError)):
+            screen.set_filter(**change)
+    with pytest.raises(InputError, match=r"elsewhere\.png"):
+        screen.select(["elsewhere.png"])

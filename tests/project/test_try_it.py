@@ -1,0 +1,58 @@
+"""``model.try_it()`` with a version that runs: the same answers as ``detect``, other versions, pictures added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from customlabels_nb.project import Project
+from customlabels_nb.widgets.quick_test import QuickTest
+from tests.project.conftest import draw
+
+
+@pytest.fixture
+def trained(project: Project) -> Project:
+    project.distribute(test_fraction=0.25)
+    project.train("first", progress=False)
+    project.train("second", progress=False)
+    return project
+
+
+def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Project, tmp_path: Path) -> None:
+    photo = tmp_path / "new.png"
+    draw(photo, 1, seed=99)
+    model = trained.model("first")
+    widget = model.try_it()
+    assert isinstance(widget, QuickTest)
+    names = [(one.name, one.about[:3]) for one in widget.session.candidates()]
+    assert names == [("first", "F1 "), ("second", "F1 ")]
+    assert model.status == "TRAINING_COMPLETED"  # looking costs nothing
+    found = widget.ask(photo)
+    assert model.status == "RUNNING"
+    own = model.detect(photo)
+    assert found.table.equals(own.table)
+    assert found.response == own.response
+    widget.threshold = 0.0
+    assert np.allclose(widget.table["confidence"], model.detect(photo, threshold=0).table["confidence"])
+    assert widget.detection.nearest == model.detect(photo, threshold=0).nearest
+
+    widget.session.choose("second")
+    widget.session.again(1)
+    assert trained.model("second").status == "RUNNING"
+    widget.session.stop()
+    assert (trained.model("first").status, trained.model("second").status) == ("RUNNING", "STOPPED")
+    model.set_thresholds(0.99)
+    widget.threshold = None
+    widget.session.choose("first")
+    widget.session.again(1)
+    assert widget.table["label"].tolist() == model.detect(photo).table["label"].tolist()
+    before = len(trained.train_set.images)
+    added = widget.add("train", ["stripes"])
+    assert len(trained.train_set.images) == before + 1
+    assert trained.train_set.images["source"].iloc[-1] == "quick test of first"
+    assert added.image == str(photo)
+    widget.undo()
+    assert len(trained.train_set.images) == before
+    model.stop()

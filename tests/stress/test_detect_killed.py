@@ -1,0 +1,58 @@
+"""kill -9 while a model is asked about many images: whoever goes on has each image once, and loses none."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.writing import WrittenDetections
+from tests.inference.conftest import blots, model_folder
+from tests.stress.test_killed import Nursery, nursery
+
+__all__ = ["blots", "model_folder", "nursery"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+KILLS = 10
+IMAGES = 300
+
+
+@pytest.fixture
+def place(tmp_path: Path, model_folder: Path, blots: dict[str, list[str]]) -> Path:
+    """A folder with a model and photos, some of which are none."""
+    (tmp_path / "model").symlink_to(model_folder)
+    (tmp_path / "photos").mkdir()
+    data = [Path(path).read_bytes() for paths in blots.values() for path in paths]
+    for number in range(IMAGES):
+        broken = number % 50 == 7
+        (tmp_path / "photos" / f"{number:03}.jpg").write_bytes(b"none" if broken else data[number % len(data)])
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["found.jsonl", "found.manifest"])
+def test_each_image_is_there_once(nursery: Nursery, place: Path, model_folder: Path, name: str) -> None:
+    whole = nursery.run("detect", place / f"whole-{name}")
+    rng, progress = random.Random(name), []
+    journal = place / f"{name}.journal"
+    for _ in range(KILLS):
+        nursery.run("detect", place / name, kill_after=whole * rng.uniform(0.02, 0.3))
+        progress.append(journal.read_bytes().count(b"\n"))
+    assert len(set(progress)) >= 3, progress  # the kills did fall into the work
+    running = Predictor(model_folder)
+    running.start("cpu")
+    result = detect_many(running, place / "photos", to=place / name, resume=True)
+    uninterrupted = detect_many(running, place / "photos", to=place / f"whole-{name}", resume=True)
+    running.stop()
+    assert isinstance(result, WrittenDetections)
+    assert isinstance(uninterrupted, WrittenDetections)
+    assert (result.images, result.left, result.found) == (IMAGES, 0, IMAGES - 6)
+    key = "image" if name.endswith("jsonl") else "source-ref"
+    there = [Path(json.loads(line)[key]).stem for line in (place / name).read_bytes().splitlines()]
+    assert there == [f"{number:03}" for number in range(IMAGES) if number % 50 != 7]
+    assert [Path(image).stem for image in result.errors["image"]] == ["007", "057", "107", "157", "207", "257"]
+    assert result.table()[["image", "label"]].equals(uninterrupted.table()[["image", "label"]])

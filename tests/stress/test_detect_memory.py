@@ -1,0 +1,38 @@
+"""How many images there are makes no difference to the memory, or hardly any."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+from tests.inference.conftest import blots, model_folder
+
+__all__ = ["blots", "model_folder"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")]
+MOST_MIB = 300
+
+
+def peak(model: Path, photo: Path, count: int, to: str) -> float:
+    command = [sys.executable, "-m", "tests.stress.asks_many", str(model), str(photo), str(count), to]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout.split()[-1])
+
+
+@pytest.mark.parametrize("name", ["", "found.manifest"])
+def test_ten_thousand_images_take_hardly_more_than_a_hundred(model_folder: Path, tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((640, 480)).save(tmp_path / "photo.jpg")
+    few, many = (
+        peak(model_folder, tmp_path / "photo.jpg", count, str(tmp_path / f"{count}-{name}") if name else "")
+        for count in (100, 10_000)
+    )
+    print(f"\n{name or 'table'}: {few:.0f} MiB for 100, {many:.0f} MiB for 10,000")
+    assert many - few <= MOST_MIB
