@@ -219,7 +219,8 @@ class Report:
     def _about(self) -> About:
         from customlabels_nb.widgets.results import About
 
-        return About(self.name, self.project, self.details, self._training_images, self.root)
+        writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
+        return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
     # -- drawings and files -------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:

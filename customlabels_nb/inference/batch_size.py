@@ -12,7 +12,6 @@ import psutil
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.asking import Answer, Asking, Prepared
-from customlabels_nb.models.backbones import forward_batch
 
 _BYTES_A_PIXEL = 1000  # of an image as the model takes it, in a forward pass: thrice what the packaged backbone needs
 _SHARE = 0.5  # of the free memory
@@ -80,7 +79,7 @@ class BatchSize:
 
     def _fitting(self) -> int:
         free = free_bytes(self._device)
-        usual = forward_batch(self._device)
+        usual = self._asking.predictor.at_once
         one = _BYTES_A_PIXEL * self._asking.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
 

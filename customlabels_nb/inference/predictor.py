@@ -89,6 +89,12 @@ class Predictor:
         return running.device if running is not None else self._asleep
 
     @property
+    def at_once(self) -> int:
+        """How many images suit the device and the engine."""
+        running = self._running
+        return running.at_once if running is not None else forward_batch(self.device or "cpu")
+
+    @property
     def engine(self) -> EngineChoice | None:
         """What computes the answers, and why nothing else does; None while it doesn't run."""
         running = self._running
@@ -194,7 +200,7 @@ class Predictor:
         """
         with self._asked(detector=False) as running:
             pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
-            step = at_once or forward_batch(running.device)
+            step = at_once or running.at_once
             rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
             return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
@@ -222,7 +228,7 @@ class Predictor:
         """
         found: list[Found] = []
         with self._asked(detector=True) as running:
-            config, step = running.config, at_once or forward_batch(running.device)
+            config, step = running.config, at_once or running.at_once
             for start in range(0, len(images), step):
                 found += running.find([_as_canvas(image, config) for image in images[start : start + step]])
         return found
@@ -283,6 +289,7 @@ class _Running:
         self.config = engine.config  # what the weights depend on; thresholds may have changed since
         self.device = engine.device
         self.choice = choice
+        self.at_once = engine.at_once
         self._engine: Engine | None = engine
         self._free = threading.Condition()
         self._uses = 0

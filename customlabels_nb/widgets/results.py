@@ -5,6 +5,7 @@ Numbers are computed in the page, from arrays that it gets once; the kernel give
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.words import advice_as_json, comparison_as_json, summary_as_json
+from customlabels_nb.files import expand_home
 from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still, still_picture
 
@@ -43,6 +45,8 @@ class About:
         ``training()`` gives the number of training images by label, or None.
     root : Path, optional
         The folder under which relative paths of images lie.
+    writers : dict
+        ``page`` and ``files``: what writes the results to a file, or to a folder.
     """
 
     name: str
@@ -50,6 +54,7 @@ class About:
     details: Mapping[str, Any] = field(default_factory=dict)
     training: Callable[[], Mapping[str, int] | None] | None = None
     root: Path | None = None
+    writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
 
 
 class Results(Answers, anywidget.AnyWidget):
@@ -100,6 +105,7 @@ class Results(Answers, anywidget.AnyWidget):
             "add": self._add,
             "versions": self._versions,
             "compare": self._compare,
+            "export": self._export,
         }
         self.handlers = {kind: partial(self._alone, handler) for kind, handler in own.items()}
         self.handlers |= {"thumbs": self._thumbs, "view": self._view, "training": self._training}
@@ -249,6 +255,7 @@ class Results(Answers, anywidget.AnyWidget):
                 for name in ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
                 if getattr(hands, name) is not None
             ],
+            "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
             "project_labels": hands.labels() if hands.labels is not None else [],
             "position": self.exploration.position.to_dict(),
             "filter": self.exploration.filter.to_dict(),
@@ -367,3 +374,23 @@ class Results(Answers, anywidget.AnyWidget):
         self.exploration.compare_with(other, str(name))
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
         return {"comparison": comparison_as_json(self.exploration), "groups": groups}
+
+    def _export(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        writer = self._about.writers.get(str(content.get("what")))
+        if writer is None:
+            raise InputError(f"what={content.get('what')!r} can't be written; choose of {list(self._about.writers)!r}.")
+        path = str(content.get("path") or "").strip()
+        if not path or "\0" in path:
+            raise InputError(f"path={path!r} names no file or folder.")
+        path = expand_home(path)
+        try:
+            writer(path)
+        except OSError as error:
+            raise InputError(f"{path!r} can't be written: {error}") from error
+        return {"written": str(Path(path).absolute())}
+
+
+def default_name(what: str, name: str) -> str:
+    """A name for what is written: of the page a file, of the files a folder."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
+    return f"{plain}.html" if what == "page" else f"{plain}-results"

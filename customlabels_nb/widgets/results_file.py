@@ -85,6 +85,7 @@ def _content(exploration: Exploration, about: About, images: int, pixels: int) -
     facts |= {
         **summary_as_json(exploration, about.project, about.details, {}),
         "can": [],
+        "writes": {},
         "project_labels": [],
         "position": exploration.position.to_dict(),
         "filter": exploration.filter.to_dict(),

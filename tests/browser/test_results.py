@@ -81,7 +81,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     position = {**start, "mode": "per label", "own": {"pear": 0.8}}
     screen.row("pear").click()
     expect_same(screen, page, "classes", position)
-    expect(screen.root.locator(".figures .interval")).to_have_count(3, timeout=10_000)
+    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(3, timeout=10_000)
     assert page.value("screen.position['own']") == {"pear": 0.8}
 
     boxes = screen_in(page, 2).ready()
@@ -144,6 +144,23 @@ def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
     expect(viewer.locator(".title")).to_have_text(wanted[1].removeprefix("photos/"))
     page.page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_advice_shows_its_images(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "s = classifier(gain=0.7).show()\ns", "pass"), width=1400, height=1400)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    told = page.value("[(item.heading, item.text, item.names) for item in s.exploration.advice]")
+    expect(screen.button("Advice")).to_have_text(f"Advice {len(told)}…", timeout=15_000)
+    screen.button("Advice").click()
+    cards = screen.root.locator(".card")
+    assert [card.locator("p").inner_text() for card in cards.all()] == [text for _, text, _ in told]
+    index = next(index for index, (_, _, names) in enumerate(told) if len(names) > 1)
+    cards.nth(index).locator(".pictures img[src^='data:']").first.wait_for()
+    cards.nth(index).locator("button", has_text="Show").click()
+    expect(screen.root.locator(".panel")).to_be_hidden()
+    assert sorted(screen.names()) == sorted(told[index][2])
     assert page.page.evaluate("window.hacked") is None
 
 
@@ -272,6 +289,20 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
             )
     screen.root.locator(".comparison button").click()
     expect(screen.root.locator(".comparison")).to_have_count(0)
+
+    # a test image is learnt from now on, and the page is written to a file
+    screen.show("all")
+    screen.tile(1).click()
+    name = screen.names()[1]
+    screen.button("Train on 1 selected").click()
+    screen.root.locator(".panel select").select_option("disc")
+    screen.button("Add to the training images").click()
+    expect(screen.root.locator(".notice", has_text="1 image moved")).to_be_visible()
+    assert page.value(f"project.train_set.annotations.set_index('image')['label'][{name!r}]") == "disc"
+    screen.button("Export…").click()
+    screen.root.locator(".writer[data-what='page'] button").click()
+    expect(screen.root.locator(".notice", has_text="v1.html")).to_be_visible()
+    assert (page.path.parent / "v1.html").stat().st_size > 50_000
 
 
 def test_it_is_readable_in_both_themes_and_wide_and_narrow(lab: Lab) -> None:

@@ -208,6 +208,15 @@ def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_written_but_does_not_run_is_not_kept(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(writing.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
+    with pytest.raises(ModelError, match="doesn't run"):
+        export(model_folder, "x", "onnx", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_packages_that_are_missing(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingDependencyError, match=r"onnxscript.*customlabels-nb\[onnx\]"):

@@ -246,15 +246,16 @@ def test_what_is_dropped_without_being_stopped_is_not_kept_by_its_watch(model_fo
     assert reference() is None
 
 
-def test_a_model_that_waits_for_questions_does_not_keep_python_from_ending(model_folder: Path) -> None:
+def test_waiting_for_questions_does_not_keep_python_from_ending() -> None:
     code = (
-        "import sys; from pathlib import Path; from customlabels_nb.inference.predictor import Predictor; "
-        "model = Predictor(Path(sys.argv[1])); model.start('cpu', idle_stop='1h'); print('ended', flush=True)"
+        "from customlabels_nb.inference.idle import IdleWatch\n"
+        "class Model:\n"
+        "    def sleep_if_idle(self): print('asked', flush=True); return 3600.0\n"
+        "model = Model(); watch = IdleWatch(model)\n"
+        "import time; time.sleep(0.5)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(model_folder)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")
 
 
 def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]) -> None:

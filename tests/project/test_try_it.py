@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.loaded_model import load_model
 from customlabels_nb.project import Project
 from customlabels_nb.widgets.quick_test import QuickTest
 from tests.project.conftest import draw
@@ -56,3 +58,16 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
     widget.undo()
     assert len(trained.train_set.images) == before
     model.stop()
+
+
+def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: Project, tmp_path: Path) -> None:
+    project.distribute(test_fraction=0.25)
+    photo = tmp_path / "new.png"
+    draw(photo, 0, seed=98)
+    loaded = load_model(project.train("only", progress=False).folder)
+    widget = loaded.try_it()
+    assert widget.ask(photo).table.equals(loaded.detect(photo).table)
+    assert widget.session.feedback is None
+    with pytest.raises(NotAllowedError, match="no project"):
+        widget.add()
+    loaded.stop()

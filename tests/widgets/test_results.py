@@ -108,6 +108,20 @@ def test_a_page_that_asks_nonsense_gets_an_error(page: ResultsPage) -> None:
     assert page.screen.position["mode"] == "assumed"
 
 
+def test_results_are_written_where_the_page_says(
+    page: ResultsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert page.ask("hello")["facts"]["writes"] == {"page": "b-v1-b.html", "files": "b-v1-b-results"}
+    assert page.ask("export", what="page", path=" mine.html ") == {"written": str(tmp_path / "mine.html")}
+    assert content_of(tmp_path / "mine.html")["facts"]["name"] == "<b>v1</b>"
+    page.ask("export", what="files", path="mine")
+    assert any(path.suffix == ".csv" for path in (tmp_path / "mine").iterdir())
+    for content in ({"what": "page", "path": " "}, {"what": "page", "path": "no/such/x.html"}, {"what": "pickle"}):
+        with pytest.raises(RuntimeError, match=r"path|written"):
+            page.ask("export", **content)
+
+
 def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
     monkeypatch.setattr("customlabels_nb.widgets.results.display_with_still", lambda box, markup: shown.append(markup))

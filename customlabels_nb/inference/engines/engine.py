@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -16,6 +18,7 @@ from customlabels_nb.geometry import FloatArray
 from customlabels_nb.inference.engines.errors import UnsuitableError
 from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH
 from customlabels_nb.models.artifact import ModelConfig
+from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import Found, ImageDetector, detect
@@ -24,6 +27,8 @@ from customlabels_nb.models.transforms import Pixels, to_batch
 
 if TYPE_CHECKING:
     import onnxruntime
+
+_EACH = 4  # images a thread
 
 
 class Engine:
@@ -35,6 +40,11 @@ class Engine:
         On ``device``, in eval mode.
     config : ModelConfig
     device : str
+
+    Attributes
+    ----------
+    at_once : int
+        How many images it takes best.
     """
 
     name = TORCH
@@ -43,6 +53,7 @@ class Engine:
         self.network = network
         self.config = config
         self.device = device
+        self.at_once = forward_batch(device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
         """A classifier's confidences, shape (n, k), of squares uint8 (3, input_size, input_size)."""
@@ -90,19 +101,35 @@ class Bfloat16Engine(Engine):
 
 
 class OnnxClassifier(Engine):
-    """onnxruntime on the CPU; normalisation is part of its graph."""
+    """onnxruntime on the CPU; normalisation is part of its graph.
+
+    All threads work on one image, but of several each works on its own: threads that wait for each other after every
+    layer do half as much, and less where others decode images beside them.
+    """
 
     name = ONNX
 
     def __init__(self, network: ImageClassifier, config: ModelConfig, device: str) -> None:
-        side = config.input_size
-        self._session, _ = _session(network, device, ("n", 3, side, side), normalise=(config.mean, config.std))
+        side, threads = config.input_size, torch.get_num_threads()
+        model, _ = _written(network, device, ("n", 3, side, side), normalise=(config.mean, config.std))
+        self._together, self._alone = _opened(model, threads), _opened(model, 1)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="customlabels_nb-onnx")
+        self._threads = threads
+        self.at_once = _EACH * threads
         self.config = config
         self.device = device
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
         """As that of :class:`Engine`."""
-        logits = self._session.run(None, {"input": np.stack(pixels)})[0]
+        several = min(len(pixels), self._threads)
+        if several == 1:
+            logits = _run(self._together, pixels)
+        else:
+            parts = [pixels[at::several] for at in range(several)]
+            found = list(self._pool.map(lambda part: _run(self._alone, part), parts))
+            logits = np.empty((len(pixels), found[0].shape[1]), dtype=np.float32)
+            for at, rows in enumerate(found):
+                logits[at::several] = rows
         return probabilities(torch.from_numpy(logits), self.config.activation)
 
 
@@ -127,7 +154,8 @@ class _OnnxPart(nn.Module):
 
     def __init__(self, part: nn.Module, device: str, axes: Sequence[str | int]) -> None:
         super().__init__()
-        self._session, self._keys = _session(part, device, axes)
+        model, self._keys = _written(part, device, axes)
+        self._session = _opened(model, torch.get_num_threads())
 
     def forward(self, images: torch.Tensor) -> Any:
         """As that of the part."""
@@ -135,34 +163,45 @@ class _OnnxPart(nn.Module):
         return found[0] if self._keys is None else dict(zip(self._keys, found, strict=True))
 
 
-def _session(
+def _run(session: onnxruntime.InferenceSession, pixels: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    logits: npt.NDArray[np.float32] = session.run(None, {"input": np.stack(pixels)})[0]
+    return logits
+
+
+def _written(
     network: nn.Module, device: str, axes: Sequence[str | int], **options: Any
-) -> tuple[onnxruntime.InferenceSession, list[str] | None]:
-    """The network in onnxruntime, and the keys of its outputs if it gives a dict."""
+) -> tuple[bytes, list[str] | None]:
+    """The network as ONNX, and the keys of its outputs if it gives a dict."""
     if device != "cpu":
         raise UnsuitableError("it is for the CPU")
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401
 
         from customlabels_nb.inference.engines.graph import NotWritableError, to_onnx
     except ImportError as error:
         package = (error.name or "onnx").partition(".")[0]
         raise UnsuitableError(f"it needs the package {package!r}: pip install 'customlabels-nb[onnx]'") from error
     try:
-        model, keys = to_onnx(network, axes, **options)
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = torch.get_num_threads()
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3  # errors, which are raised
-        # threads that wait keep no core busy that torch, or those who decode images, could use
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+        return to_onnx(network, axes, **options)
     except NotWritableError as error:
         raise UnsuitableError(str(error)) from error
+
+
+def _opened(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A model in onnxruntime, which computes on so many threads."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3  # errors, which are raised
+    # threads that wait keep no core busy that torch, or those who decode images, could use
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes of errors differ between its releases
         words = (str(error).strip().splitlines() or [""])[0][:200]
         raise UnsuitableError(f"onnxruntime doesn't take the network ({words})") from error
-    return session, keys
 
 
 def _channels_of(head: nn.Module, cells: int) -> int:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from customlabels_nb.errors import InputError, ModelError, NotAllowedError
 from customlabels_nb.images import local_path
@@ -16,7 +17,7 @@ from customlabels_nb.inference.exporting.checking import TOLERANCE, difference
 from customlabels_nb.inference.exporting.facts import facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.exporting.writing import WRITERS, check_format
-from customlabels_nb.models.artifact import load_artifact
+from customlabels_nb.models.artifact import ModelConfig, load_artifact
 from customlabels_nb.text import one_line
 
 _SNIPPET = "detect.py"
@@ -95,9 +96,7 @@ def export(
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as beside:
             file = Path(beside, f"model.{ending}")
             WRITERS[ending](exportable(network), config, to_text(facts), file)
-            run, _ = snippet.LOADERS[file.suffix](file)
-            apart, photos = difference(network, config, run, facts, pictures)
-            del run
+            apart, photos = _compared(file, network, config, facts, pictures)
             if apart > TOLERANCE:
                 raise ModelError(
                     f"What was written as {ending!r} differs from the model by {apart:.1e}, more than {TOLERANCE:g}; "
@@ -110,6 +109,21 @@ def export(
     except OSError as error:
         raise InputError(f"path={str(folder)!r} can't be written: {error.strerror or error}.") from error
     return Exported(folder, folder / file.name, folder / _SNIPPET, apart, photos)
+
+
+def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, Any], pictures: Sequence[str]) -> Any:
+    """What :func:`difference` says of the file that was written."""
+    try:
+        run, _ = snippet.LOADERS[file.suffix](file)
+        return difference(network, config, run, facts, pictures)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # what runs it has errors of its own
+        words = (str(error).strip().splitlines() or [""])[0][:200]
+        raise ModelError(
+            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {words}); no file was kept. "
+            "Try the other format."
+        ) from error
 
 
 def _folder(path: str | os.PathLike[str] | None, name: str, ending: str) -> Path:

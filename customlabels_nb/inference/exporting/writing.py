@@ -14,6 +14,7 @@ from torch import nn
 
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.exporting.detect import FACTS
+from customlabels_nb.inference.exporting.networks import Boxed
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 from customlabels_nb.models.detector_shape import STRIDE
 
@@ -84,7 +85,9 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
         2: STRIDE * torch.export.Dim("rows", min=1, max=_LARGEST_SIDE // STRIDE),
         3: STRIDE * torch.export.Dim("columns", min=1, max=_LARGEST_SIDE // STRIDE),
     }
-    example = torch.zeros(1, 3, 8 * STRIDE, 6 * STRIDE)
+    # of an SSD, the coarsest levels of a small example would be a single cell, and are taken to be that always
+    scale = 4 if isinstance(graph, Boxed) else 1
+    example = torch.zeros(1, 3, 8 * scale * STRIDE, 6 * scale * STRIDE)
     return torch.export.export(graph, (example,), dynamic_shapes=(sides,), strict=False)
 
 

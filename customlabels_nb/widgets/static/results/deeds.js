@@ -2,7 +2,7 @@
 // training images, compares versions, shows advice. All of it is asked of the screen's source.
 
 import { setText, show } from "../shared/dom.js";
-import { askLabel, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
+import { askLabel, askPath, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
 import { imagesText } from "./words.js";
 
 export class Deeds {
@@ -58,6 +58,14 @@ export class Deeds {
     if (!chosen) return;
     const answer = await this.ask("add", { images, label: chosen.label }, "moving…");
     if (answer) notices.say("added", `${imagesText(answer.count)} moved to the training images. Train again to learn from ${answer.count === 1 ? "it" : "them"}.`);
+  }
+
+  async export() {
+    const { panel, facts, notices } = this.screen;
+    const chosen = await askPath(panel, facts.writes);
+    if (!chosen) return;
+    const answer = await this.ask("export", chosen, "writing…");
+    if (answer) notices.say("written", `Written: ${answer.written}`);
   }
 
   async keep(position) {

@@ -80,6 +80,25 @@ export function comparisonBand(comparison, { onEnd }) {
   );
 }
 
+// Where the results are written to; resolves with { what, path } or null. `writes` has a name for each kind.
+export function askPath(panel, writes) {
+  const kinds = { page: ["One page", "with sliders and the worst images; opens without a network"], files: ["Files in a folder", "summary and snapshots as the service writes them, tables as CSV"] };
+  return new Promise((resolve) => {
+    let answer = null;
+    panel.onceClosed(() => resolve(answer));
+    const rows = Object.entries(writes).map(([what, name], index) => {
+      const field = element("input", { type: "text", value: name, data: index ? {} : { first: "" }, attributes: { "aria-label": `path of ${kinds[what][0]}` } });
+      const write = () => { answer = { what, path: field.value }; panel.close(); };
+      field.addEventListener("keydown", (event) => { if (event.key === "Enter") write(); });
+      return element(
+        "div", { class: "writer", data: { what } }, element("strong", { text: kinds[what][0] }), element("p", { class: "faint", text: kinds[what][1] }),
+        element("div", { class: "choices" }, field, element("button", { type: "button", class: index ? "" : "primary", text: "Write", on: { click: write } })),
+      );
+    });
+    panel.open("Export", ...rows, element("p", { class: "faint", text: "Paths begin in the folder of the notebook; files of these names are replaced." }));
+  });
+}
+
 // Test images that are to be learnt from now on; resolves with { label } or null.
 export function askLabel(panel, count, labels, isDetection) {
   return new Promise((resolve) => {

@@ -48,6 +48,7 @@ export class MatrixView {
     show(this.canvas, !this.isSmall);
     show(this.list, !this.isSmall);
     this.buttons = [];
+    this.listed = null;
     if (this.isSmall) this._buildGrid();
   }
 
@@ -150,7 +151,11 @@ export class MatrixView {
   }
 
   _list(cells) {
-    this.list.replaceChildren(...confusionsOf(cells, this.size, LISTED).map(([row, column, count]) => element(
+    const found = confusionsOf(cells, this.size, LISTED);
+    const key = `${found.join(";")} ${this.pair}`;
+    if (this.listed === key) return;
+    this.listed = key;
+    this.list.replaceChildren(...found.map(([row, column, count]) => element(
       "button", {
         type: "button", class: `confusion${this._isChosen(row, column) ? " chosen" : ""}`, title: this._sentence(row, column, count),
         data: { predicted: this.facts.cells[row], truth: this.facts.cells[column] }, on: { click: () => this._toggle(row, column) },

@@ -44,10 +44,16 @@ export class ResultsScreen {
     this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.name = element("strong", { class: "project" });
-    this.figures = element("span", { class: "figures" });
+    this.count = element("span");
+    this.means = Object.fromEntries(["f1", "precision", "recall"].map((name) => [name, {
+      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95 % interval" }),
+    }]));
+    const said = Object.entries(this.means).map(([name, { value, interval }], index) => [`${index ? " · " : ""}${name === "f1" ? "F1" : name} `, value, interval]);
+    this.figures = element("span", { class: "figures" }, this.count, ...said.flat());
     this.adviceButton = button("Advice…", "what would help most", () => this.deeds.showAdvice(this.advice));
     this.compareButton = button("Compare…", "put another version beside it", () => this.deeds.chooseVersion());
-    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, button("About…", "dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
+    this.exportButton = button("Export…", "write it to files", () => this.deeds.export());
+    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
     this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.deeds.keep(this.position) });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
     this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
@@ -110,6 +116,7 @@ export class ResultsScreen {
     show(this.fixButton, this.can("open_images"));
     show(this.addButton, this.can("add_to_train"));
     show(this.compareButton, this.can("versions"));
+    show(this.exportButton, Object.keys(facts.writes).length > 0);
     show(this.content, true);
     this._fit();
     this.position = facts.position;
@@ -207,11 +214,11 @@ export class ResultsScreen {
   _showFigures() {
     const { means } = this.state;
     const own = this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
-    const one = (name, words) => [` · ${words} `, element("b", { text: metricText(means[name]), data: { figure: name } }), own[name] ? element("span", { class: "interval", title: "95 % interval", text: ` ${intervalText(own[name])}` }) : ""];
-    this.figures.replaceChildren(
-      element("span", { text: imagesText(this.engine.n).replace("image", "test image") }),
-      ...one("f1", "F1"), ...one("precision", "precision"), ...one("recall", "recall"),
-    );
+    setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
+    for (const [name, { value, interval }] of Object.entries(this.means)) {
+      setText(value, metricText(means[name]));
+      setText(interval, own[name] ? ` ${intervalText(own[name])}` : "");
+    }
   }
 
   _showCurves(label) {
