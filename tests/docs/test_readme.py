@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
+from tests.inference.videos import write_video
 from tests.project.conftest import draw
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -39,6 +41,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
     for seed in range(3):
         draw(tmp_path / "incoming" / f"{seed}.jpg", 1, 200 + seed)
+    write_video(tmp_path / "clip.mp4", [Image.open(path).convert("RGB") for path in (tmp_path / "incoming").iterdir()])
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {
         "truth": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"]}),
@@ -53,6 +56,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(project.labels) == ["aple", "apple", "board", "orange"]  # type: ignore[attr-defined]
     assert set(project.train_set.annotations["label"]) == {"apple", "orange"}  # type: ignore[attr-defined]
     assert len(namespace["found"]) >= 3  # type: ignore[arg-type]
+    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 3
+    assert (tmp_path / "out" / "clip.mp4.json").is_file()
     assert len(namespace["boards"]) == 1  # type: ignore[arg-type]
     assert "board" in project.labels  # type: ignore[attr-defined]
 
