@@ -4,7 +4,8 @@
 1 / (1 / decode + 1 / forward). ``peers``: ``detect_many`` in turn with a loop over torchvision and a DataLoader as in
 its tutorials, a loop over onnxruntime with the same weights, and fastai's ``get_preds`` in an environment of its own
 (``--no-fastai`` leaves that out). ``single``, ``start``, ``memory``: one question, the first start, 10,000 images
-beside 100. ``gpu`` where there is one. Photos are real ones, each as a JPEG of at most a megapixel, as often as it takes.
+beside 100. ``gpu`` where there is one. Photos are real ones, each as a JPEG of at most a megapixel, as often as it
+takes.
 
     python benchmarks/inference.py [--only PART] [--images 2000] [--rounds 3] [--photos DIR] [--no-fastai]
 """

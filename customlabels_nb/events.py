@@ -15,7 +15,6 @@ from typing import Any
 
 from customlabels_nb.errors import Cancelled
 
-
 #: Which images samples are of.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
 

@@ -53,7 +53,8 @@ class Predictor:
         self._guard = threading.Lock()  # held for a moment: a question takes what runs, or finds that it doesn't
         self._running: _Running | None = None
         self._asleep: str | None = None
-        self._engine = AUTO
+        self._engine = AUTO  # as it was asked for
+        self._engine_asleep = AUTO  # as it was before it fell asleep: who wakes says the same
         self._idle_seconds = math.inf
         self._watch: IdleWatch | None = None
         load_config(folder)
@@ -136,7 +137,8 @@ class Predictor:
 
                 chosen = choose_device(device or self.device)
                 network, config = load_artifact(self.folder)
-                started = _Running(*open_engine(network.to(chosen), config, chosen, engine or self._engine))
+                wanted = engine or (self._engine if self._asleep is None else self._engine_asleep)
+                started = _Running(*open_engine(network.to(chosen), config, chosen, wanted))
                 del network
                 started.warm_up()
                 self._end(None)
@@ -169,6 +171,7 @@ class Predictor:
                 if left > 0:
                     return left
                 self._running, self._asleep = None, running.device
+                self._engine_asleep = running.choice.name
             running.close()
             self._end(running.device)
         self._say_changed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.project import Project
 from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.result_hands import hands_of
+from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.widgets.asking import ResultsPage
 
@@ -95,6 +98,22 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Pr
     project.undo()
     assert screen.judge_again() == [name]
     assert screen.figures["f1"] == before
+
+
+def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
+    config: Any = SimpleNamespace(kind="detection", training={"seconds": 300.0, "device": "cpu"})
+    hands = hands_of(project.model("v1"), config)
+    names = project.test_set.images["image"].tolist()
+    assert hands.open_images is not None
+    screen = hands.open_images([names[3], names[1]])
+    assert isinstance(screen, Annotator)
+    assert screen.session.split == "test"
+    assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
+    assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # which was asked for first
+    assert hands.facts == {"trained in": "5 min", "on": "cpu"}
+    assert hands.versions is not None
+    assert hands.versions() == []  # none of another task
+    screen.close()
 
 
 def test_images_are_moved_to_the_training_images(page: ResultsPage, project: Project) -> None:

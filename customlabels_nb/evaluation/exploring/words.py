@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,12 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
         "sentences": list(found.sentences),
         "notes": list(found.notes),
     }
+
+
+def default_name(what: str, name: str) -> str:
+    """A name for what is written: of the page a file, of the files a folder."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
+    return f"{plain}.html" if what == "page" else f"{plain}-results"
 
 
 def _intervals(table: pd.DataFrame) -> dict[str, list[float | None]]:

@@ -12,9 +12,9 @@ const KEPT = 1000;
 const WAIT = 60; // milliseconds: pages that a slider rushes past ask for nothing
 
 export class ImageGallery {
-  // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]; `onOpen(image)`, `onSelect(images)`.
-  constructor({ source, onOpen, onSelect }) {
-    Object.assign(this, { source, onOpen, onSelect });
+  // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]; `onOpen(image)`, `onSelect(images)`, `onHelp()`.
+  constructor({ source, onOpen, onSelect, onHelp }) {
+    Object.assign(this, { source, onOpen, onSelect, onHelp });
     this.pictures = new Map();
     this.asked = new Set();
     this.tiles = [];
@@ -185,7 +185,8 @@ export class ImageGallery {
       this.selection.clear();
       for (const image of this.images) this.selection.places.add(image);
       this._changed();
-    } else if (event.key === "Escape") {
+    } else if (event.key === "?") this.onHelp();
+    else if (event.key === "Escape") {
       this.selection.clear();
       this._changed();
     } else return;

@@ -4,6 +4,7 @@
 import { element, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
+import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
 import { countsOf, chooseImages, judgeFor, labelAt } from "./choosing.js";
 import { Controls } from "./controls.js";
@@ -19,6 +20,11 @@ import { Viewer } from "./viewer.js";
 import { imagesText, intervalText, metricText, numberText } from "./words.js";
 
 const REST = 250; // milliseconds without a move until the kernel hears of it
+const KEYS = [
+  ["click", "select an image, or no longer; with Ctrl one more, with ⇧ all up to it"], ["double click, ⏎", "look closely"],
+  ["← ↑ → ↓", "go from image to image"], ["PgUp, PgDn", "turn the page"], ["Space", "select"], ["Ctrl A", "select all that are shown"],
+  ["Esc", "select none; close what is open"], ["+ − 0", "looking closely: zoom in, out, fit"],
+];
 const LOOK_EACH = 4_000; // for labels that were put right
 const MOST_FIXED = 500;
 
@@ -63,7 +69,7 @@ export class ResultsScreen {
     this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.deeds.fix(this._worked()), "fix");
     this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.deeds.add(this._worked()));
     this.filters = new Filters({ onFilter: (change) => this.narrow(change), actions: [this.addButton, this.fixButton] });
-    this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images) });
+    this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images), onHelp: () => openKeys(this.panel, KEYS) });
     this.viewer = new Viewer({
       load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
       actions: (image) => [
@@ -75,7 +81,7 @@ export class ResultsScreen {
     show(this.closer, false);
     this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: look closely · click a row, a cell, a curve" });
     this.saved = element("span", { class: "state" });
-    this.foot = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved);
+    this.foot = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
     this.empty = element("div", { class: "empty", hidden: true });
     this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.foot);
     this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
