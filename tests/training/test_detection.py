@@ -201,7 +201,7 @@ def test_each_parameter_that_learns_has_its_rate(squares: list[Example]) -> None
     learning = [parameter for parameter in learner.network.parameters() if parameter.requires_grad]
     assert sum(len(group["params"]) for group in groups) == len(learning)
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {
-        (1e-3, 0.02), (1e-3, 0.0), (1.5e-4, 0.02), (1.5e-4, 0.0),
+        (1.5e-3, 0.02), (1.5e-3, 0.0), (2.25e-4, 0.02), (2.25e-4, 0.0),
     }  # fmt: skip
 
 
@@ -235,10 +235,14 @@ def test_scenes_that_are_made_on_the_way() -> None:
 
 
 def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Example], trained: TrainedDetector) -> None:
-    for labels, words in ((LABELS, "AP50 on held-out images is"), (["other", "labels"], "knows none of the labels")):
+    untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, seed=5)
+    for former, labels, words in (
+        (untrained, LABELS, "AP50 on held-out images is 0.0"),
+        (trained.network, ["other", "labels"], "knows none of the labels"),
+    ):
         events = Events()
         told = heard(events)
-        train_detector(squares[:4], LABELS, options(1), events, validation=squares[4:], base=(trained.network, labels))
+        train_detector(squares[:4], LABELS, options(1), events, validation=squares[4:], base=(former, labels))
         assert any(isinstance(e, Message) and "Not begun" in e.text and words in e.text for e in told)
 
 

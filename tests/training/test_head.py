@@ -171,7 +171,7 @@ def test_overconfident_heads_are_softened() -> None:
     assert any("softened" in note for note in head.notes)
     plain = LogisticRegression(C=1000.0, tol=1e-9, max_iter=5000).fit(features, targets)
     powers = np.exp(plain.decision_function(features) / head.temperature)
-    assert softmax(head, features)[:, 1] == pytest.approx(powers / (1 + powers), abs=1e-3)
+    assert softmax(head, features)[:, 1] == pytest.approx(powers / (1 + powers), abs=5e-3)
     assert head.out_of_fold is not None
     assert head.out_of_fold.sum(axis=1) == pytest.approx(1)
 
