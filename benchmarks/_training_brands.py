@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _measure import bound, figure, heading
+from _measure import bound, heading
+from _training_judging import train_and_judge
 from _training_photos import folder_of
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
@@ -29,14 +29,7 @@ _LONGEST = 800
 
 def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min", steps: int | None = None) -> None:
     """Print AP50 on scenes that were never seen; logos and scenes are the same for all seeds."""
-    from customlabels_nb.evaluation.boxes import make_boxes
-    from customlabels_nb.evaluation.detection import coco_map
-    from customlabels_nb.events import Events
     from customlabels_nb.training.brands import BrandScenes
-    from customlabels_nb.training.budget import parse_budget
-    from customlabels_nb.training.detection import predict_boxes, train_detector
-    from customlabels_nb.training.detection_data import DetectionOptions
-    from customlabels_nb.training.detection_learner import average_precision_50
 
     photos = [path for name in ("raccoon/images", "fruit") for path in sorted(folder_of(name).rglob("*.jpg"))]
     if not photos:
@@ -48,19 +41,11 @@ def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min"
         tests, labels, values = sorted(truth["image"].unique()), list(LOGOS), []
         heading(f"{len(labels)} brands from {len(logos)} pictures of their logos, {len(tests)} scenes to test:")
         for seed in seeds:
-            started, work = time.perf_counter(), time.process_time()
             scenes = BrandScenes(logos, labels, seed=seed)
-            options = DetectionOptions(budget=parse_budget(budget, steps), seed=seed, device="cpu")
-            trained = train_detector(scenes, labels, options, Events())
-            seconds, work = time.perf_counter() - started, time.process_time() - work
-            found, names, _ = predict_boxes(trained, tests, labels, root=None, events=Events())
-            boxes = make_boxes(truth, found, names, labels=labels)
-            values.append(average_precision_50(boxes))
-            figure(
-                f"seed {seed}: AP50, AP",
-                f"{values[-1]:.3f}, {coco_map(boxes):.3f} after {trained.state.step} steps of {trained.input_size} px, "
-                f"{seconds:.0f} s, {work:.0f} core-s",
+            ap50, _ = train_and_judge(
+                f"seed {seed}", scenes, tests, truth, labels, seed=seed, budget=budget, steps=steps
             )
+            values.append(ap50)
     bound("AP50, mean", statistics.mean(values), "", at_least=LEAST)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from _measure import figure, heading
+from _training_judging import train_and_judge
 from _training_photos import folder_of
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
@@ -43,13 +43,7 @@ KINDS = {
 
 def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -> None:
     """Print AP50 and AP of each kind."""
-    from customlabels_nb.evaluation.boxes import make_boxes
-    from customlabels_nb.evaluation.detection import coco_map
-    from customlabels_nb.events import Events
-    from customlabels_nb.training.budget import parse_budget
-    from customlabels_nb.training.detection import predict_boxes, train_detector
-    from customlabels_nb.training.detection_data import DetectionOptions
-    from customlabels_nb.training.detection_learner import average_precision_50, truth_table
+    from customlabels_nb.training.detection_learner import truth_table
 
     grounds = sorted(folder_of("raccoon").glob("images/*.jpg"))
     fruit = {label: sorted(folder_of("fruit").glob(f"{label}/*.jpg")) for label in LABELS}
@@ -60,22 +54,16 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
     for name, kind in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
             train, test = make_scenes(Path(folder), kind, grounds, fruit)
-            every50, every = [], []
-            for seed in seeds:
-                started = time.perf_counter()
-                options = DetectionOptions(budget=parse_budget(budget, steps), seed=seed, device="cpu")
-                trained = train_detector(train, LABELS, options, Events())
-                seconds = time.perf_counter() - started
-                found, names, _ = predict_boxes(trained, [e.image for e in test], LABELS, root=None, events=Events())
-                boxes = make_boxes(truth_table(names, test, LABELS), found, names, labels=LABELS)
-                every50.append(average_precision_50(boxes))
-                every.append(coco_map(boxes))
-                figure(
-                    f"{name}, seed {seed}: AP50, AP",
-                    f"{every50[-1]:.3f}, {every[-1]:.3f} after {trained.state.step} steps of {trained.input_size} px, "
-                    f"{seconds:.0f} s",
+            tests = [example.image for example in test]
+            truth = truth_table(tests, test, LABELS)
+            judged = [
+                train_and_judge(
+                    f"{name}, seed {seed}", train, tests, truth, LABELS, seed=seed, budget=budget, steps=steps
                 )
-        figure(f"{name}: AP50, AP, mean", f"{statistics.mean(every50):.3f}, {statistics.mean(every):.3f}")
+                for seed in seeds
+            ]
+        means = [statistics.mean(column) for column in zip(*judged, strict=True)]
+        figure(f"{name}: AP50, AP, mean", ", ".join(f"{value:.3f}" for value in means))
 
 
 def make_scenes(

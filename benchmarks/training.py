@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 
 from _measure import bound, cores, figure, heading, spread
 from _training_brands import brands_part
 from _training_collages import collages_part
+from _training_judging import train_and_judge
 from _training_peer import peer_part
 from _training_photos import SETS, folder_of, photos
 from _training_untuned import untuned_part
@@ -62,33 +62,19 @@ def main() -> None:
 def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     import torch
 
-    from customlabels_nb.evaluation.boxes import make_boxes
-    from customlabels_nb.evaluation.detection import coco_map
-    from customlabels_nb.events import Events
-    from customlabels_nb.training.budget import parse_budget
-    from customlabels_nb.training.detection import predict_boxes, train_detector
-    from customlabels_nb.training.detection_data import DetectionOptions
-    from customlabels_nb.training.detection_learner import average_precision_50, truth_table
+    from customlabels_nb.training.detection_learner import truth_table
 
     if options.threads:
         torch.set_num_threads(options.threads)
     train, test, labels = photos(name)
     heading(f"{name}: {len(train)} photos to train on, {len(test)} to test, {budget or f'{options.steps} steps'}:")
-    every50, every = [], []
-    for seed in options.seeds:
-        started, work = time.perf_counter(), time.process_time()
-        chosen = DetectionOptions(budget=parse_budget(budget, options.steps), seed=seed, device="cpu")
-        trained = train_detector(train, labels, chosen, Events())
-        seconds, work = time.perf_counter() - started, time.process_time() - work
-        table, names, _ = predict_boxes(trained, [e.image for e in test], labels, root=None, events=Events())
-        boxes = make_boxes(truth_table(names, test, labels), table, names, labels=labels)
-        every.append(coco_map(boxes))
-        every50.append(average_precision_50(boxes))
-        figure(
-            f"seed {seed}: AP50, AP",
-            f"{every50[-1]:.3f}, {every[-1]:.3f} after {trained.state.step} steps of {trained.input_size} px, "
-            f"{seconds:.0f} s, {work:.0f} core-s",
-        )
+    tests = [example.image for example in test]
+    truth = truth_table(tests, test, labels)
+    judged = [
+        train_and_judge(f"seed {seed}", train, tests, truth, labels, seed=seed, budget=budget, steps=options.steps)
+        for seed in options.seeds
+    ]
+    every50, every = ([pair[at] for pair in judged] for at in (0, 1))
     least50, least = BOUNDS.get((name, budget or ""), (None, None))
     for what, values, at_least in (("AP50", every50, least50), ("AP", every, least)):
         if at_least is None:

@@ -85,22 +85,6 @@ class Model(ModelFacts, Runnable):
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> Model:
-        """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
-
-        Where it runs already nothing happens; on another device, it moves.
-
-        Parameters
-        ----------
-        device : str, optional
-        engine : str, optional
-            What computes: "torch", "bfloat16" (torch in shorter numbers, where the CPU has them; confidences of photos
-            move by up to 0.004), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for the fastest
-            here of those that say on drawn pictures what torch says. As it is if not given, at first "auto";
-            ``model.engine`` tells which it became, and why not the others.
-        idle_stop : str or float, optional
-            Free the memory once nothing was asked for so long: seconds, or a text like "10min". The next question
-            starts the model again. As it is if not given, at first "never".
-        """
         from customlabels_nb.device import choose_device
         from customlabels_nb.inference.engines.names import check_engine
         from customlabels_nb.inference.idle import idle_seconds

@@ -41,10 +41,28 @@ class Runnable(ABC):
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> Self:
-        """Load the weights on a device and warm up; ``idle_stop`` frees the memory after that time without a question.
+        """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
 
-        Seconds, or a text like "10min"; "never" takes it back. The next question starts the model again. ``engine``
-        is what computes: "auto", "torch", "bfloat16" or "onnx".
+        Where it runs already nothing happens; on another device, it moves.
+
+        Parameters
+        ----------
+        device : str, optional
+        engine : str, optional
+            What computes: "torch", "bfloat16" (torch in shorter numbers, where the CPU has them; confidences of photos
+            move by up to 0.004), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for the fastest
+            here of those that say on drawn pictures what torch says. As it is if not given, at first "auto";
+            ``model.engine`` tells which it became, and why not the others.
+        idle_stop : str or float, optional
+            Free the memory once nothing was asked for so long: seconds, or a text like "10min". The next question
+            starts the model again. As it is if not given, at first "never".
+
+        Raises
+        ------
+        ArtifactError
+            If the weights are damaged, or aren't those of this model.
+        DeviceError
+            If the named device isn't available.
         """
 
     @abstractmethod
@@ -67,9 +85,9 @@ class Runnable(ABC):
         return None if self._predictor is None else self._predictor.engine
 
     @contextmanager
-    def started(self, device: str | None = None) -> Iterator[Self]:
+    def started(self, device: str | None = None, *, engine: str | None = None) -> Iterator[Self]:
         """``with model.started(): …`` starts, and stops at the end whatever happens."""
-        self.start(device)
+        self.start(device, engine=engine)
         try:
             yield self
         finally:

@@ -35,6 +35,8 @@ from customlabels_nb.settings import settings
 #: Boxes below this confidence aren't worth keeping: they are many, and nobody accepts them.
 LEAST_CONFIDENCE = 0.01
 
+#: Boxes of each level and image that the first stage proposes in training.
+CANDIDATES = 600
 _LEAN_CANDIDATES = 300
 _QUICK_DEPTHWISE = 3  # pixels: the backward pass of wider ones is slow
 
@@ -115,7 +117,9 @@ def _freeze_before(body: nn.Module, first: str) -> None:
         parameter.requires_grad_(False)
 
 
-def build_detector(shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = 600) -> ImageDetector:
+def build_detector(
+    shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES
+) -> ImageDetector:
     """The network without trained weights; nothing is downloaded.
 
     Parameters
@@ -188,7 +192,7 @@ def pretrained_detector(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        detector = build_detector(shape, n_labels, backbone, candidates=_LEAN_CANDIDATES if lean else 600)
+        detector = build_detector(shape, n_labels, backbone, candidates=_LEAN_CANDIDATES if lean else CANDIDATES)
     if shape.architecture != OWN:
         _take_over(detector.network, coco_weights(shape.architecture))
         return detector

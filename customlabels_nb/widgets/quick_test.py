@@ -6,7 +6,6 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import anywidget
@@ -21,6 +20,7 @@ from customlabels_nb.labeling.trying import TryingSession
 from customlabels_nb.text import escaped
 from customlabels_nb.widgets._base import STATIC, Answers, answer_while_a_cell_runs, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
+from customlabels_nb.widgets.still import Still, display_with_still
 
 _MOST_BYTES = 256 * 2**20
 _MOST_ROWS = 300
@@ -52,7 +52,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
         super().__init__()
         self.session = session
         self._parts = Parts(_MOST_BYTES)
-        self._still_handle: Any = None
+        self._shown_still: Still | None = None
         self._by_page = False
         self.handlers = {
             "hello": self._hello,
@@ -121,13 +121,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        from IPython.display import HTML, display
-
-        self._still_handle = display(HTML(self._still()), display_id=True)
-        bundle = self._repr_mimebundle_()
-        if bundle is not None:
-            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-            display(data, metadata=metadata, raw=True)
+        self._shown_still = display_with_still(self, self._still())
         answer_while_a_cell_runs(self)
 
     def _still(self) -> str:
@@ -141,12 +135,8 @@ class QuickTest(Answers, anywidget.AnyWidget):
         return f'<div class="clnb-still" style="{style}">{picture}<div>{escaped(words)}</div></div>'
 
     def _draw_still(self) -> None:
-        if self._still_handle is None:
-            return
-        from IPython.display import HTML
-
-        with suppress(Exception):  # the answer is worth more than its picture
-            self._still_handle.update(HTML(self._still()))
+        if self._shown_still is not None:
+            self._shown_still.draw(self._still)
 
     # -- what the page is told ----------------------------------------------------------------------
     def _state(self) -> dict[str, Any]:

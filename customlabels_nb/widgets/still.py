@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -52,12 +53,27 @@ def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
     )
 
 
-def display_with_still(widget: Any, markup: str) -> None:
+class Still:
+    """A still picture that was displayed, and can be drawn anew."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def draw(self, markup: Callable[[], str]) -> None:
+        """Put another picture in its place; what was done is worth more than its picture, so failing is no error."""
+        from IPython.display import HTML
+
+        with suppress(Exception):
+            self._handle.update(HTML(markup()))
+
+
+def display_with_still(widget: Any, markup: str) -> Still:
     """Display a still picture for the saved notebook, and the widget, which hides it."""
     from IPython.display import HTML, display
 
-    display(HTML(markup))
+    still = Still(display(HTML(markup), display_id=True))
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         display(data, metadata=metadata, raw=True)
+    return still

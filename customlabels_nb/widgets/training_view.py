@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import anywidget
@@ -16,6 +15,7 @@ from customlabels_nb.events import Event, Events, Mark, Samples
 from customlabels_nb.tables import label_colour
 from customlabels_nb.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
 from customlabels_nb.widgets._base import STATIC, Answers, answer_while_a_cell_runs, join_modules, join_styles
+from customlabels_nb.widgets.still import Still, display_with_still
 from customlabels_nb.widgets.training_still import training_still
 
 _BETWEEN = 0.1  # seconds from one message to the page to the next
@@ -58,7 +58,7 @@ class TrainingView(Answers, anywidget.AnyWidget):
         self._colours = dict(colours or {})
         self._heard_of_page = False
         self._told = _Told()
-        self._still_handle: Any = None
+        self._shown_still: Still | None = None
         self._something, self._over = threading.Event(), threading.Event()
         self._sender: threading.Thread | None = None
         self.handlers = {"awake": self._awake, "hello": self._hello, "stop": self._stop}
@@ -91,13 +91,7 @@ class TrainingView(Answers, anywidget.AnyWidget):
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
         """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
-        from IPython.display import HTML, display
-
-        self._still_handle = display(HTML(self._still()), display_id=True)
-        bundle = self._repr_mimebundle_()
-        if bundle is not None:
-            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-            display(data, metadata=metadata, raw=True)
+        self._shown_still = display_with_still(self, self._still())
         answer_while_a_cell_runs(self)
         self._begin_sending()
 
@@ -114,12 +108,8 @@ class TrainingView(Answers, anywidget.AnyWidget):
         return training_still(self.progress, self._title, self._colour)
 
     def _draw_still(self) -> None:
-        if self._still_handle is None:
-            return
-        from IPython.display import HTML
-
-        with suppress(Exception):  # the run is over, and whatever it gave is worth more than its picture
-            self._still_handle.update(HTML(self._still()))
+        if self._shown_still is not None:
+            self._shown_still.draw(self._still)
 
     # -- what is sent ---------------------------------------------------------------------------------
     def _begin_sending(self) -> None:

@@ -61,7 +61,7 @@ def test_in_use_it_is_the_very_same(bfloat16: bool) -> None:
 
 
 def test_its_losses_are_nearly_the_same_and_few_weights_stay(bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detector_building, "_LEAN_CANDIDATES", 600)
+    monkeypatch.setattr(detector_building, "_LEAN_CANDIDATES", detector_building.CANDIDATES)
     plain, lean = detector(lean=False), detector(lean=True)
     first, second = losses(plain), losses(lean)
     for name, value in first.items():

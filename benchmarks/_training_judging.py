@@ -1,0 +1,64 @@
+"""How the parts of ``training.py`` train a detector and judge it on images that it never saw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from _measure import figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from customlabels_nb.training.boxes_data import Example
+    from customlabels_nb.training.sources import SceneSource
+
+
+def train_and_judge(
+    what: str,
+    data: Sequence[Example] | SceneSource,
+    tests: Sequence[str],
+    truth: pd.DataFrame,
+    labels: Sequence[str],
+    *,
+    seed: int,
+    budget: str | None,
+    steps: int | None,
+    input_size: int | None = None,
+) -> tuple[float, float]:
+    """Train on a CPU, print AP50 and AP on the images ``tests``, and give them.
+
+    Parameters
+    ----------
+    truth : DataFrame
+        image, label, left, top, width, height of the test images.
+    """
+    from customlabels_nb.events import Events
+    from customlabels_nb.training.budget import parse_budget
+    from customlabels_nb.training.detection import predict_boxes, train_detector
+    from customlabels_nb.training.detection_data import DetectionOptions
+
+    chosen = parse_budget(None if steps else budget, steps)
+    options = DetectionOptions(budget=chosen, seed=seed, device="cpu", input_size=input_size)
+    started, work = time.perf_counter(), time.process_time()
+    trained = train_detector(data, labels, options, Events())
+    seconds, work = time.perf_counter() - started, time.process_time() - work
+    found, names, _ = predict_boxes(trained, tests, labels, root=None, events=Events())
+    ap50, ap = judge(truth, found, names, labels)
+    figure(
+        f"{what}: AP50, AP",
+        f"{ap50:.3f}, {ap:.3f} after {trained.state.step} steps of {trained.input_size} px, {seconds:.0f} s, "
+        f"{work:.0f} core-s",
+    )
+    return ap50, ap
+
+
+def judge(truth: pd.DataFrame, found: pd.DataFrame, names: Sequence[str], labels: Sequence[str]) -> tuple[float, float]:
+    """AP50 and AP@[.5:.95] of what was found on the images ``names``."""
+    from customlabels_nb.evaluation.boxes import make_boxes
+    from customlabels_nb.evaluation.detection import coco_map
+    from customlabels_nb.training.detection_learner import average_precision_50
+
+    boxes = make_boxes(truth, found, list(names), labels=list(labels))
+    return average_precision_50(boxes), coco_map(boxes)
