@@ -1,6 +1,9 @@
-"""Example photos for those who have none at hand: drawn by program, the same for the same seed.
+"""Example projects for those who have no photos at hand: drawn by program, the same for the same seed.
 
-Another example is another module with ``LABELS`` and ``draw(label, rng, size)``, and one line in ``_EXAMPLES``.
+Another example is another module and one line in ``_EXAMPLES``. The module has ``LABELS`` and ``TASK`` (as in
+``create_project``), ``FILES`` (how the annotations of each split are written: "folders" by label, "csv" or "coco"),
+``TRAIN``, ``TEST`` and ``SIZE`` (what is drawn unless told) and ``paint(split, number, rng, size)``, which gives a
+:class:`~customlabels_nb.examples._picture.Picture`.
 """
 
 from __future__ import annotations
@@ -11,16 +14,20 @@ import zlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
 from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
+    from customlabels_nb.examples._picture import Picture
     from customlabels_nb.project import Project
 
 _EXAMPLES = {
+    "circuit_boards": "customlabels_nb.examples.circuit_boards",
+    "flowers": "customlabels_nb.examples.flowers",
+    "logos": "customlabels_nb.examples.logos",
     "rooms": "customlabels_nb.examples.rooms",
 }
 
@@ -42,11 +49,11 @@ class ExamplePhotos:
     labels : tuple of str
         Its labels, in order.
     train, test : Path
-        Folders that hold one folder a label.
+        What ``cl.read_dataset`` reads: a folder that holds one folder a label, or a file of annotations.
     detect : tuple of Path
         Photos kept out, whose names don't tell what they show.
     answers : dict
-        What they do show: label by file name.
+        What they do show: labels by file name.
     """
 
     name: str
@@ -54,7 +61,14 @@ class ExamplePhotos:
     train: Path
     test: Path
     detect: tuple[Path, ...]
-    answers: dict[str, str]
+    answers: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Photo:
+    split: str
+    number: int
+    path: Path
 
 
 def write_photos(
@@ -62,23 +76,25 @@ def write_photos(
     folder: str | os.PathLike[str],
     *,
     seed: int = 0,
-    train: int = 60,
-    test: int = 56,
-    size: tuple[int, int] = (480, 360),
+    train: int | None = None,
+    test: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> ExamplePhotos:
     """Draw an example's photos into ``folder/train``, ``folder/test`` and ``folder/detect`` as JPEG files.
 
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`.
+        One of :data:`NAMES`: "rooms" (one label a photo), "flowers" (several), "logos" (pictures of logos to train on,
+        scenes with boxes to test) or "circuit_boards" (boxes).
     folder : path
         Made if it isn't there; must be empty if it is.
     seed : int
         The same seed draws the same photos, and a photo doesn't depend on how many there are.
-    train, test : int
+    train, test : int, optional
         Photos of each split, spread evenly over the labels; the first labels get one more where that doesn't divide.
-    size : tuple of int
+        As many as show something after a minute of training unless told.
+    size : tuple of int, optional
         Width and height in pixels.
 
     Returns
@@ -93,9 +109,9 @@ def write_photos(
     if name not in _EXAMPLES:
         raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
     for argument, value in (("seed", seed), ("train", train), ("test", test)):
-        if value < 0:
+        if value is not None and value < 0:
             raise InputError(f"{argument}={value!r} must not be negative.")
-    if min(size) < 16:
+    if size is not None and min(size) < 16:
         raise InputError(f"size={size!r} is too small; give a width and height of 16 pixels or more.")
     place = Path(folder)
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
@@ -105,33 +121,74 @@ def write_photos(
 
     example = import_module(_EXAMPLES[name])
     labels: tuple[str, ...] = example.LABELS
+    numbers = {"train": range(example.TRAIN if train is None else train)}
+    numbers["test"] = range(example.TEST if test is None else test)
     kept = np.random.default_rng([zlib.crc32(name.encode()), seed]).permutation(len(labels))[:_DETECT].tolist()
-    photos = [(0, k, n, f"train/{labels[k]}/{labels[k]}_{n + 1:02}.jpg") for k, n in _spread(train, len(labels))]
-    photos += [(1, k, n, f"test/{labels[k]}/{labels[k]}_{n + 1:02}.jpg") for k, n in _spread(test, len(labels))]
-    photos += [(2, k, n, f"detect/new_{n + 1:02}.jpg") for n, k in enumerate(kept)]
+    photos = [
+        _Photo(split, number, place / _file(example, name, split, number))
+        for split in ("train", "test")
+        for number in numbers[split]
+    ]
+    photos += [
+        _Photo("detect", n * len(labels) + k, place / "detect" / f"new_{n + 1:02}.jpg") for n, k in enumerate(kept)
+    ]
 
-    def write(photo: tuple[int, int, int, str]) -> None:
-        split, k, n, path = photo
-        rng = np.random.default_rng([zlib.crc32(name.encode()), seed, split, k, n])
-        example.draw(labels[k], rng, size).save(place / path, "JPEG", quality=_QUALITY)
+    def paint(photo: _Photo) -> Picture:
+        which, n = photo.number % len(labels), photo.number // len(labels)
+        rng = np.random.default_rng([zlib.crc32(name.encode()), seed, _SPLITS.index(photo.split), which, n])
+        picture: Picture = example.paint(photo.split, photo.number, rng, size or example.SIZE)
+        picture.image.save(photo.path, "JPEG", quality=_QUALITY)
+        return picture
 
     try:
-        for path in {place / photo[3] for photo in photos} | {place / split / "x" for split in _SPLITS}:
+        for path in {photo.path for photo in photos} | {place / split / "x" for split in _SPLITS}:
             path.parent.mkdir(parents=True, exist_ok=True)
-        for _ in map_bounded(write, photos, workers=settings.threads):
-            pass
+        pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
+        written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
     except BaseException:  # an interrupt too: half an example would be in the way of the next try
         for split in _SPLITS:
             shutil.rmtree(place / split, ignore_errors=True)
+            for file in place.glob(f"{split}.*"):
+                file.unlink(missing_ok=True)
         raise
-    new = tuple(place / photo[3] for photo in photos if photo[0] == 2)
-    answers = {path.name: labels[k] for path, k in zip(new, kept, strict=True)}
-    return ExamplePhotos(name, labels, place / "train", place / "test", new, answers)
+    new = [photo for photo in photos if photo.split == "detect"]
+    answers = {photo.path.name: pictures[photo].shown for photo in new}
+    return ExamplePhotos(name, labels, written["train"], written["test"], tuple(photo.path for photo in new), answers)
 
 
-def _spread(total: int, labels: int) -> list[tuple[int, int]]:
-    """Pairs (label, number within it) for ``total`` photos."""
-    return sorted((k % labels, k // labels) for k in range(total))
+def _file(example: Any, name: str, split: str, number: int) -> str:
+    if example.FILES[split] != "folders":
+        return f"{split}/{name}_{number + 1:03}.jpg"
+    label, n = example.LABELS[number % len(example.LABELS)], number // len(example.LABELS)
+    return f"{split}/{label}/{label}_{n + 1:02}.jpg"
+
+
+def _write_annotations(example: Any, place: Path, split: str, pictures: dict[_Photo, Picture]) -> Path:
+    """Say in a file what the pictures of a split show, unless their folders do; what ``read_dataset`` takes."""
+    if example.FILES[split] == "folders":
+        return place / split
+    import pandas as pd
+
+    from customlabels_nb.dataset import Dataset
+
+    rows: list[tuple[Any, ...]] = []
+    marks: list[tuple[Any, ...]] = []
+    for photo, picture in pictures.items():
+        if photo.split == split:
+            image = f"{split}/{photo.path.name}"
+            rows.append((image, "labelled", *picture.image.size))
+            marks += [(image, label, None, None, None, None) for label in picture.labels]
+            marks += [(image, box.label, box.left, box.top, box.width, box.height) for box in picture.boxes]
+    dataset = Dataset(
+        pd.DataFrame(rows, columns=["image", "status", "width", "height"]),
+        pd.DataFrame(marks, columns=["image", "label", "left", "top", "width", "height"]),
+        example.LABELS,
+        name=split,
+        root=place,
+    )
+    file = place / f"{split}{'.csv' if example.FILES[split] == 'csv' else '.json'}"
+    dataset.to(example.FILES[split], file)
+    return file
 
 
 def create(
@@ -139,9 +196,9 @@ def create(
     folder: str | os.PathLike[str] = ".",
     *,
     seed: int = 0,
-    train: int = 60,
-    test: int = 56,
-    size: tuple[int, int] = (480, 360),
+    train: int | None = None,
+    test: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Project:
     """Draw an example's photos into ``<folder>/<name>-photos`` and make the project ``<folder>/<name>`` of them.
 
@@ -154,14 +211,21 @@ def create(
     ProjectExistsError
         If there is something of the project's name already.
     """
+    if name not in _EXAMPLES:
+        raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
     from customlabels_nb.projects import create_project
+    from customlabels_nb.reading import read_dataset
 
-    project = create_project(name, folder, task="single-label")
+    example = import_module(_EXAMPLES[name])
+    project = create_project(name, folder, task=example.TASK)
     try:
         photos = write_photos(name, Path(folder) / f"{name}-photos", seed=seed, train=train, test=test, size=size)
     except BaseException:
         project.delete(confirm=True)
         raise
     for split, place in (("train", photos.train), ("test", photos.test)):
-        project.add_images(place, split=split, auto_label=True, progress=False)
+        if example.FILES[split] == "folders":
+            project.add_images(place, split=split, auto_label=True, progress=False)
+        else:
+            project.import_dataset(read_dataset(place), split=split, progress=False)
     return project

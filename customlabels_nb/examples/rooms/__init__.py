@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import InputError
+from customlabels_nb.examples._picture import Picture
 from customlabels_nb.examples.rooms._bathroom import bathroom
 from customlabels_nb.examples.rooms._kitchen import kitchen
 from customlabels_nb.examples.rooms._living import bedroom, living_space
@@ -33,6 +34,15 @@ _PAINTERS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Image.Imag
 }
 
 LABELS = tuple(_PAINTERS)
+TASK = "single-label"
+FILES = {"train": "folders", "test": "folders"}
+TRAIN, TEST, SIZE = 60, 56, (480, 360)
+
+
+def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """A room; labels take turns."""
+    label = LABELS[number % len(LABELS)]
+    return Picture(draw(label, rng, size), (label,))
 
 
 def draw(label: str, rng: np.random.Generator, size: tuple[int, int] = (480, 360)) -> Image.Image:
