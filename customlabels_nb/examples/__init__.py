@@ -36,6 +36,7 @@ NAMES = tuple(_EXAMPLES)
 _SPLITS = ("train", "test", "detect")
 _DETECT = 2
 _QUALITY = 90
+_CREATED = "2026-01-01T00:00:00Z"  # the same seed writes the same files
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _write_annotations(example: Any, place: Path, split: str, pictures: dict[_Ph
             marks += [(image, box.label, box.left, box.top, box.width, box.height) for box in picture.boxes]
     dataset = Dataset(
         pd.DataFrame(rows, columns=["image", "status", "width", "height"]),
-        pd.DataFrame(marks, columns=["image", "label", "left", "top", "width", "height"]),
+        pd.DataFrame(marks, columns=["image", "label", "left", "top", "width", "height"]).assign(created=_CREATED),
         example.LABELS,
         name=split,
         root=place,
@@ -223,6 +224,8 @@ def create(
     except BaseException:
         project.delete(confirm=True)
         raise
+    for label in example.LABELS:
+        project.labels.add(label)
     for split, place in (("train", photos.train), ("test", photos.test)):
         if example.FILES[split] == "folders":
             project.add_images(place, split=split, auto_label=True, progress=False)
