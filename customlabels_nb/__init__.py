@@ -24,6 +24,7 @@ __all__ = [
     "TensorBoardListener",
     "backbones",
     "create_project",
+    "doctor",
     "errors",
     "evaluate",
     "examples",
@@ -50,6 +51,7 @@ _HOMES = {
     "TensorBoardListener": "training.tensorboard",
     "backbones": "models.catalogue",
     "create_project": "projects",
+    "doctor": "checkup",
     "evaluate": "report",
     "from_huggingface": "reading",
     "from_ipyannotations": "reading",
@@ -67,6 +69,7 @@ _MODULES = frozenset({"errors", "examples"})
 
 if TYPE_CHECKING:
     from customlabels_nb import errors, examples
+    from customlabels_nb.checkup import doctor
     from customlabels_nb.dataset import Dataset
     from customlabels_nb.errors import CustomLabelsError
     from customlabels_nb.events import Events

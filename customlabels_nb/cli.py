@@ -16,7 +16,7 @@ _EXAMPLES = """examples:
   customlabels-nb quickstart                     train, evaluate and detect on a drawn example
   customlabels-nb quickstart --images photos     the same on your photos: photos/apple/*.jpg, photos/banana/*.jpg, …
   customlabels-nb lab                            open JupyterLab on the notebooks
-  customlabels-nb doctor                         say what is installed and which device will be used
+  customlabels-nb doctor                         say what is installed, and whether widgets will render
 """
 
 
@@ -67,7 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--dir", default="customlabels-notebooks", metavar="DIR", help="the folder (default: %(default)s)")
     lab.add_argument("options", nargs="*", help="what follows -- goes to JupyterLab")
     lab.set_defaults(run=_lab)
-    doctor = commands.add_parser("doctor", help="say what is installed and which device will be used")
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is installed, which device will be used, and whether widgets will render",
+        description="Look at what is installed, at this machine, and at whether widgets will render; change nothing.",
+        epilog="Exits with 1 where something needed is missing. In a notebook: customlabels_nb.doctor()",
+    )
+    doctor.add_argument("--json", action="store_true", help="the same as a JSON list of objects")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -109,22 +115,11 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from importlib.metadata import PackageNotFoundError, version
+    from customlabels_nb.checkup import doctor
 
-    for name in ("customlabels-nb", "jupyterlab", "anywidget", "ipywidgets", "torch", "torchvision", "timm", "pandas"):
-        try:
-            print(f"{name:16} {version(name)}")
-        except PackageNotFoundError:
-            print(f"{name:16} missing: install customlabels-nb again")
-    from customlabels_nb.device import choose_device
-    from customlabels_nb.models.backbones import load_backbone
-    from customlabels_nb.settings import settings
-
-    print(f"{'device':16} {choose_device()}, {settings.threads} threads")
-    load_backbone()
-    print(f"{'weights':16} there, whole")
-    print(f"{'cache':16} {settings.cache_dir}")
-    return 0
+    found = doctor()
+    print(found.to_json() if options.json else found)
+    return 0 if found.ok else 1
 
 
 def _new_folder(name: str | None) -> Path:

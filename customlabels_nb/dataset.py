@@ -190,7 +190,13 @@ class Dataset(Exchange, ProjectRequests):
         return self._take(self._images[self._mask(where)])
 
     def sample(self, n: int | None = None, *, fraction: float | None = None, random_state: int = 0) -> Dataset:
-        """``n`` images, or a ``fraction`` of them, drawn at random; all if there are fewer. The order is kept."""
+        """``n`` images, or a ``fraction`` of them, drawn at random; all if there are fewer. The order is kept.
+
+        Raises
+        ------
+        InputError
+            If neither or both are given, or one can't be.
+        """
         if (n is None) == (fraction is None):
             raise InputError("Give either n or fraction.")
         good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
@@ -235,6 +241,15 @@ class Dataset(Exchange, ProjectRequests):
         labels : dict or str
             Old label → new one, or None to take it away; or one label that these images get in place of the
             image-level labels they have.
+        where : optional
+            As in :meth:`filter`.
+
+        Raises
+        ------
+        InputError
+            If ``labels`` is neither.
+        LabelError
+            If there is no such old label, or a new one can't be one.
         """
         if not isinstance(labels, str | Mapping):
             raise InputError(f"labels={labels!r} is neither a label nor a dict of old and new ones.")
@@ -269,6 +284,11 @@ class Dataset(Exchange, ProjectRequests):
         """Both together; an image of ``other`` that is here already is left out with its annotations.
 
         The relative images of another project become absolute.
+
+        Raises
+        ------
+        InputError
+            If ``other`` is no dataset.
         """
         if not isinstance(other, Dataset):
             raise InputError(f"concat takes another Dataset, not {type(other).__name__}.")
@@ -329,7 +349,7 @@ class Dataset(Exchange, ProjectRequests):
         Parameters
         ----------
         format : str
-            "ground_truth", "coco", "voc", "yolo", "custom_vision", "csv" or "image_folder".
+            "ground_truth", "coco", "voc", "labelme", "yolo", "custom_vision", "csv" or "image_folder".
         path : path
             The file, or the folder for formats that are one.
         copy_images : bool

@@ -28,7 +28,13 @@ class ProjectRequests:
     batch_maker: Callable[..., ContactSheet] | None = None
 
     def refresh(self: ReadFromProject) -> RefreshReport:
-        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is."""
+        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is.
+
+        Raises
+        ------
+        NotAllowedError
+            If it is no project's.
+        """
         if self.origin is None or self.origin.refresher is None:
             raise NotAllowedError(f"{self.name!r} is not a project's: project.refresh() looks at sources again.")
         report: RefreshReport = self.origin.refresher()

@@ -23,6 +23,7 @@ from customlabels_nb.limits import LOCAL
 from customlabels_nb.reviewed import forget_where_changed
 from customlabels_nb.sources import found_in_tables, image_uri
 from customlabels_nb.store import Action, Store
+from customlabels_nb.text import counted
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
 
@@ -37,8 +38,8 @@ class EntriesReport:
     issues: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        look = f", {len(self.issues):,} need a look, see .issues" if len(self.issues) else ""
-        return f"{self.updated:,} images updated, {self.added:,} added, {self.unchanged:,} as they were{look}."
+        look = f", {counted(len(self.issues), 'needs', 'need')} a look, see .issues" if len(self.issues) else ""
+        return f"{counted(self.updated, 'image')} updated, {self.added:,} added, {self.unchanged:,} as they were{look}."
 
 
 def update_entries(

@@ -157,7 +157,7 @@ class Events:
         self.emit(Metrics(step, values))
 
     def samples(self, step: int, samples: Iterable[Sample], *, of: str = HELD_OUT) -> None:
-        """Emit :class:`Samples`."""
+        """Emit :class:`Samples`: pictures of what the model sees."""
         self.emit(Samples(step, tuple(samples), of))
 
 

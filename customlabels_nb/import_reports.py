@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from customlabels_nb.issues import Issue, issues_to_frame
-from customlabels_nb.text import escaped
+from customlabels_nb.text import counted, escaped
 
 
 class ImportReport:
@@ -37,15 +37,15 @@ class ImportReport:
         self.issues = issues_to_frame(issues)
 
     def __repr__(self) -> str:
-        parts = [f"{self.added:,} images added to {self.split}"]
+        parts = [f"{counted(self.added, 'image')} added to {self.split}"]
         if self.known:
-            parts.append(f"{self.known:,} were there already")
+            parts.append(f"{counted(self.known, 'was', 'were')} there already")
         if self.labelled:
             parts.append(f"{self.labelled:,} that were there got their labels")
         if self.ignored:
             parts.append(f"{self.ignored:,} files are no images by their name")
         if len(self.issues):
-            parts.append(f"{len(self.issues):,} need a look, see .issues")
+            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
         return ", ".join(parts) + "."
 
     def _repr_html_(self) -> str:
@@ -113,16 +113,16 @@ class RefreshReport:
 
     def __repr__(self) -> str:
         parts = [
-            f"{len(self.added):,} images added",
+            f"{counted(len(self.added), 'image')} added",
             f"{len(self.changed):,} changed",
             f"{len(self.vanished):,} vanished",
         ]
         if self.removed:
             parts.append(f"{len(self.removed):,} that were removed were not added again")
         if self.skipped:
-            parts.append(f"{len(self.skipped):,} sources can't be looked at again, see .skipped")
+            parts.append(f"{counted(len(self.skipped), 'source')} can't be looked at again, see .skipped")
         if len(self.issues):
-            parts.append(f"{len(self.issues):,} need a look, see .issues")
+            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
         return ", ".join(parts) + "; see .images." if len(self.images) else ", ".join(parts) + "."
 
     def _those(self, what: str) -> list[str]:

@@ -115,7 +115,13 @@ class Labels:
         return count
 
     def reorder(self, labels: Sequence[str]) -> None:
-        """Put the labels in this order; those not named follow in their old order."""
+        """Put the labels in this order; those not named follow in their old order.
+
+        Raises
+        ------
+        LabelError
+            If one is unknown or named twice, or ``labels`` is a single name.
+        """
         if isinstance(labels, str | bytes):
             raise LabelError(f"labels={labels!r} is one name; give a list of them.")
         self._store.reorder_labels(list(labels), self._action("reorder labels", ""))

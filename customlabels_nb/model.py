@@ -220,7 +220,13 @@ class Model(ModelFacts, Runnable):
         return copy
 
     def delete(self, *, confirm: bool = False) -> None:
-        """Delete the version and its folder; asks unless ``confirm=True``. Refused while it trains or runs."""
+        """Delete the version and its folder; asks unless ``confirm=True``.
+
+        Raises
+        ------
+        NotAllowedError
+            If it trains or runs, or nobody confirmed.
+        """
         record = self.record
         if record.status in _BUSY:
             raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")

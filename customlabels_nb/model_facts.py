@@ -92,7 +92,13 @@ class ModelFacts:
 
     # -- what people say of it ----------------------------------------------------------------------
     def publish(self, alias: str) -> None:
-        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before."""
+        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before.
+
+        Raises
+        ------
+        NotAllowedError
+            If ``alias`` is "latest" or the name of a version.
+        """
         if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
             raise NotAllowedError(f"alias={alias!r} is the name of a version or means the latest; choose another.")
         self._require_ready()

@@ -46,6 +46,8 @@ def create_project(
     store : str, optional
         A PostgreSQL URL for a team (the password comes from the environment or ``.pgpass`` when the project is loaded
         again); an SQLite file in the folder unless it is given.
+    tags : dict, optional
+        Keys and values of your own, kept with the project.
 
     Raises
     ------
@@ -53,6 +55,8 @@ def create_project(
         If the name can't be one.
     ProjectExistsError
         If there is something of that name; nothing is overwritten.
+    ProjectError
+        If the folder can't be made.
     """
     root = Path(folder).expanduser().absolute() / check_name(name)
     check_task(task)
@@ -120,7 +124,13 @@ def unpack_project(
 
 
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
-    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why."""
+    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` is no folder.
+    """
     rows: list[dict[str, Any]] = []
     if not Path(folder).expanduser().is_dir():
         raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")

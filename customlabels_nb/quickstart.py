@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,9 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:
     notebook = nbformat.read(notebooks_folder() / QUICKSTART, as_version=4)
     _set_parameters(notebook, out, images)
     out.mkdir(parents=True, exist_ok=True)
-    target, started = out / QUICKSTART, time.perf_counter()
+    titles, target, started = _titles(notebook), out / QUICKSTART, time.perf_counter()
     try:
-        _execute(notebook, out, say)
+        run_cells(notebook, out, on_start=lambda index: say(titles[index]) if index in titles else None)
     except Exception as error:
         nbformat.write(notebook, target)
         raise NotebookFailed(f"{_last_line(error)} The notebook with the error: {str(target)!r}.") from error
@@ -98,7 +98,34 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:
     return Outcome(target, shown, time.perf_counter() - started)
 
 
-def _execute(notebook: Any, folder: Path, say: Say) -> None:
+def run_cells(
+    notebook: Any,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    on_start: Callable[[int], None] | None = None,
+    seconds: float = 3600,
+) -> None:
+    """Execute a notebook's cells in place, with the Python that runs this as its kernel.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Gets the outputs.
+    folder : Path
+        The kernel's working folder.
+    environment : mapping, optional
+        All of the kernel's environment variables; those of this process unless given.
+    on_start : callable, optional
+        Gets the position of each code cell before it runs.
+    seconds : float
+        What one cell may take.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell raised an error.
+    """
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -111,22 +138,20 @@ def _execute(notebook: Any, folder: Path, say: Say) -> None:
         def _native_only(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
 
-    titles = _titles(notebook)
-
     def announce(cell: Any, cell_index: int) -> None:
-        if cell_index in titles:
-            say(titles[cell_index])
+        if on_start is not None:
+            on_start(cell_index)
 
     client = NotebookClient(
         notebook,
         kernel_name="python3",
         kernel_manager_class=ThisPython,
         extra_arguments=["--log-level=40"],
-        timeout=3600,
+        timeout=seconds,
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=announce,
     )
-    client.execute()
+    client.execute(**({} if environment is None else {"env": dict(environment)}))
 
 
 def _set_parameters(notebook: Any, out: Path, images: Path | None) -> None:

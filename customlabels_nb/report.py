@@ -105,7 +105,10 @@ class Report:
         return self.evaluation.precision_recall(label)
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Which share of the predictions of about one confidence is right; the error is in ``.attrs["error"]``."""
+        """Which share of the predictions of about one confidence is right; the error is in ``.attrs["error"]``.
+
+        ``bins`` is how many ranges of confidence there are, ``label`` the one that is looked at instead of all.
+        """
         return self.evaluation.calibration(bins, label=label)
 
     def by_box_size(self) -> pd.DataFrame:
@@ -252,7 +255,7 @@ class Report:
         return plot_confidences(self.evaluation, ax, label=label)
 
     def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
-        """How often predictions of each confidence are right, of all labels or of one."""
+        """How often predictions of each confidence are right, in ``bins`` ranges, of all labels or of one."""
         from customlabels_nb.evaluation.plots import plot_calibration
 
         return plot_calibration(self.evaluation, ax, label=label, bins=bins)

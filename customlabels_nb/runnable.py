@@ -86,7 +86,10 @@ class Runnable(ABC):
 
     @contextmanager
     def started(self, device: str | None = None, *, engine: str | None = None) -> Iterator[Self]:
-        """``with model.started(): …`` starts, and stops at the end whatever happens."""
+        """``with model.started(): …`` starts, and stops at the end whatever happens.
+
+        ``device`` and ``engine`` are as in :meth:`start`.
+        """
         self.start(device, engine=engine)
         try:
             yield self

@@ -25,6 +25,11 @@ def escaped(text: str) -> str:
     return html.escape(one_line(text))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and its noun: ``1 image``, ``2,000 images``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def _is_shown(character: str) -> bool:
     # str.isprintable refuses all spaces but one, and names hold others: file names of screenshots on a Mac do
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"

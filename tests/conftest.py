@@ -23,6 +23,28 @@ REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
 TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 
+#: Files that take long, the longest first: begun late, one process would still have much to do when others are done.
+LONG = (
+    "notebooks/test_notebooks",
+    "inference/test_export",
+    "stress/test_killed",
+    "installed/test_wheel",
+    "stress/test_detect_memory",
+    "docs/",
+    "project/test_training",
+    "validation/test_mutations",
+    "training/test_fine_tuning",
+    "inference/test_video",
+    "training/test_detection",
+    "inference/test_batch_parquet",
+    "browser/test_annotator",
+    "browser/test_quick_test",
+    "browser/test_gallery",
+    "browser/test_results",
+    "browser/test_quickstart",
+    "browser/test_notebooks",
+)
+
 _environment = pytest.StashKey[dict[str, str]]()
 _home = pytest.StashKey[str]()
 
@@ -32,9 +54,11 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many processes as there are cores for all tests together; none for chosen ones, and for a browser's."""
-    chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.markexpr == "browser"
-    return 0 if chosen else max(2, min(8, os.cpu_count() or 2))
+    """As many processes as there are cores for all tests together; two for all with a browser; none for chosen ones."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    # each has a server, a Chromium and kernels of a gigabyte
+    return 2 if config.option.markexpr == "browser" else max(2, min(8, os.cpu_count() or 2))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,13 +94,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests by the fixtures they use; put those with a browser last."""
+    """Mark the tests by the fixtures they use; put what takes long first, and those with a browser last."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED_BY_FIXTURE:
                 item.add_marker(MARKED_BY_FIXTURE[fixture])
     # Playwright keeps an event loop running in this thread, which asyncio.run in a later test would stumble over
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,6 +126,11 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} must not be skipped as a whole here: {report.longrepr}"
     return report
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.nodeid.removeprefix("tests/")
+    return next((turn for turn, start in enumerate(LONG) if name.startswith(start)), len(LONG))
 
 
 def _required(call: pytest.CallInfo[None]) -> bool:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.checking.findings import Finding, counted, rows_of
+from customlabels_nb.checking.findings import Finding, rows_of
 from customlabels_nb.dataset import Dataset
+from customlabels_nb.text import counted
 
 _DETECTOR_SIDE = 320  # pixels of the longer side of what a detector sees
 _TINY = 8.0  # of these: the finest grid of the features has one cell for so many

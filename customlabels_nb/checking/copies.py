@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.checking.findings import Finding, counted, rows_of
+from customlabels_nb.checking.findings import Finding, rows_of
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.events import Events
 from customlabels_nb.fingerprints import Fingerprints
 from customlabels_nb.near_duplicates import SAME, near_duplicates
 from customlabels_nb.splitting import groups_of_pairs
+from customlabels_nb.text import counted
 
 #: The columns of a table of near-duplicates.
 PAIR_COLUMNS = {

@@ -62,11 +62,6 @@ def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = ""
     return frame.drop_duplicates("image").reset_index(drop=True)
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and its noun: ``1 image``, ``2,000 images``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def listed(names: Sequence[str]) -> str:
     """The first names in quotes, and how many more there are."""
     more = len(names) - _LISTED

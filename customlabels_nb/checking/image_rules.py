@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.checking.findings import Finding, counted, rows_of
+from customlabels_nb.checking.findings import Finding, rows_of
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
@@ -21,6 +21,7 @@ from customlabels_nb.fingerprints import Prints
 from customlabels_nb.images import content_hash, header_size, is_remote, measure, read_bytes, to_path
 from customlabels_nb.issues import CODES, Issue
 from customlabels_nb.settings import settings
+from customlabels_nb.text import counted
 from customlabels_nb.work import map_bounded
 
 _PART = 256

@@ -8,9 +8,10 @@ import unicodedata
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.checking.findings import Finding, counted, listed, rows_of
+from customlabels_nb.checking.findings import Finding, listed, rows_of
 from customlabels_nb.dataset import Dataset
 from customlabels_nb.limits import LOCAL
+from customlabels_nb.text import counted
 
 _FEW_IMAGES = 10  # in all, or of a label
 _FEW_TEST_IMAGES = 3

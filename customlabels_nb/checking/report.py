@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from customlabels_nb.checking.findings import SEVERITIES, Finding, counted
-from customlabels_nb.text import escaped, one_line
+from customlabels_nb.checking.findings import SEVERITIES, Finding
+from customlabels_nb.text import counted, escaped, one_line
 
 _COLUMNS = {"code": "str", "severity": "str", "where": "str", "images": "int64", "message": "str", "advice": "str"}
 _ROW_COLUMNS = {"code": "str", "severity": "str", "split": "str", "image": "str", "detail": "str"}

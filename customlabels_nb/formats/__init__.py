@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.formats import coco, csv_labels, custom_vision, ground_truth, image_folder, voc, yolo
+from customlabels_nb.formats import coco, csv_labels, custom_vision, ground_truth, image_folder, labelme, voc, yolo
 from customlabels_nb.formats.base import Contents, Format, ImageFinder, losses
 from customlabels_nb.formats.fetched import as_at, fetched
 from customlabels_nb.formats.staging import free_name, staged
@@ -19,7 +19,7 @@ from customlabels_nb.issues import CODES, Issue
 #: In the order in which they are tried to recognise a file or folder.
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
-    for module in (ground_truth, coco, custom_vision, yolo, voc, csv_labels, image_folder)
+    for module in (ground_truth, coco, custom_vision, yolo, voc, labelme, csv_labels, image_folder)
 }
 
 

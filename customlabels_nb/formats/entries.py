@@ -203,18 +203,22 @@ def drawn(contents: Contents) -> Iterator[tuple[Any, list[Any], bool]]:
 class Index:
     """What :func:`write_index` wrote: labels in order, and names of images in order with their sizes.
 
-    ``test`` has the names of images for testing of which nothing else tells that.
+    ``test`` has the names of images for testing of which nothing else tells that, ``files`` those of the annotations
+    where the images' names don't tell them.
     """
 
     labels: list[str] = field(default_factory=list)
     images: dict[str, Size | None] = field(default_factory=dict)
     test: set[str] = field(default_factory=set)
+    files: list[str] | None = None
 
 
 def write_index(files: Staged, folder: Path, index: Index) -> None:
     """Write the index of the annotations in ``folder``."""
     images = [[name, *(size or (None, None))] for name, size in index.images.items()]
     content = {_INDEX_MARK: 1, "labels": index.labels, "images": images, "test": sorted(index.test)}
+    if index.files is not None:
+        content["files"] = index.files
     text = json.dumps(content, ensure_ascii=False, indent=0)
     files.write(folder / INDEX_NAME, text.encode(), durable=True)
 
@@ -233,7 +237,8 @@ def read_index(folder: Path, collected: Collector) -> Index:
         return result
     if not isinstance(found, dict) or _INDEX_MARK not in found:
         return result
-    labels, images, test = (found.get(key) for key in ("labels", "images", "test"))
+    labels, images, test, files = (found.get(key) for key in ("labels", "images", "test", "files"))
+    result.files = [name for name in files if isinstance(name, str)] if isinstance(files, list) else None
     result.test = {name for name in (test if isinstance(test, list) else []) if isinstance(name, str)}
     for number, label in enumerate(labels if isinstance(labels, list) else [], 1):
         try:

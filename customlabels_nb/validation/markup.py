@@ -18,7 +18,10 @@ _USE_CASES = {
     "NOT_DETERMINED": "use case not determined",
 }
 _CELL = 'style="text-align:left;vertical-align:top;padding:3px 10px 3px 0"'
-_NUMBER = 'style="text-align:right;vertical-align:top;padding:3px 10px 3px 0;font-variant-numeric:tabular-nums"'
+_NUMBER = (
+    'style="text-align:right;vertical-align:top;padding:3px 10px 3px 0;font-variant-numeric:tabular-nums;'
+    'white-space:nowrap"'
+)
 
 
 def headline(checked: Checked, limits: Limits) -> str:
@@ -76,7 +79,8 @@ def report_html(checked: Checked, limits: Limits, notes: Sequence[str]) -> str:
     found = tasks(checked)
     rows = "".join(
         f"<tr><td {_NUMBER}>{_count(task.lines)}</td><td {_NUMBER}>{_count(task.frees)}</td>"
-        f'<td {_CELL}><code title="{escaped(task.message)}">{escaped(_named(task))}</code></td>'
+        f'<td {_CELL}><code title="{escaped(task.message)}" style="white-space:nowrap">'
+        f"{escaped(_named(task))}</code></td>"
         f"<td {_CELL}>{escaped(task.where)}</td><td {_CELL}>{escaped(task.advice.text)}</td></tr>"
         for task in found
     )

@@ -130,11 +130,17 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
 
     @property
     def options(self) -> list[str]:
-        """The labels."""
+        """The labels, in their order."""
         return self.session.labels()["label"].tolist()
 
     def display(self, image: str) -> None:
-        """Turn to an image."""
+        """Turn to an image.
+
+        Raises
+        ------
+        InputError
+            If it is not among those that are shown.
+        """
         place = self.session.place_of(image)
         if place is None:
             raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")

@@ -48,7 +48,13 @@ class Annotator(ImagePages):
         return [_in_other_words(shape) for shape in shapes]
 
     def display(self, image: str) -> None:
-        """Turn to an image."""
+        """Turn to an image.
+
+        Raises
+        ------
+        InputError
+            If it is not among those that are shown.
+        """
         place = self.session.place_of(image)
         if place is None:
             raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")

@@ -82,7 +82,10 @@ class Gallery(EditedPages):
         return next(iter(data.values()), None) if self._mode == "single" else data
 
     def submit(self, sender: Any = None) -> None:
-        """Say that the page (in ``mode="single"`` the image) is done and go on."""
+        """Say that the page (in ``mode="single"`` the image) is done and go on.
+
+        ``sender`` is what a button gives that calls this; it isn't used.
+        """
         self.send({"push": "submit"})
 
     def on_submit(self, callback: Callable[[Any], object]) -> None:

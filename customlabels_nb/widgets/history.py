@@ -73,7 +73,7 @@ class HistoryPanel(Answers, Hears, anywidget.AnyWidget):
         return self.actions.table()
 
     def undo(self, action_id: int) -> int:
-        """Take an action back; returns how many images changed."""
+        """Take the action with this ``action_id`` of the history back; returns how many images changed."""
         return self.actions.undo(action_id)
 
     def _opened(self, details: Handler) -> Handler:

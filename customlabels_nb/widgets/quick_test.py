@@ -102,6 +102,11 @@ class QuickTest(Answers, anywidget.AnyWidget):
         split : {"train", "test"}
         labels : sequence of str, optional
             Its labels; what counts at the threshold unless they are given, none for "nothing here".
+
+        Raises
+        ------
+        InputError
+            If no photo was asked about yet.
         """
         trial, answer = self.session.current, self.session.answer
         if trial is None or answer is None:

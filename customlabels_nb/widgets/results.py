@@ -176,6 +176,11 @@ class Results(Answers, anywidget.AnyWidget):
         **change
             ``show``, ``label``, ``pair``, ``slice``, ``search``, ``images``, ``sort``; see
             :class:`customlabels_nb.evaluation.exploring.Filter`.
+
+        Raises
+        ------
+        InputError
+            If there is no such filter, or it can't have that value.
         """
         with self._lock:
             try:
@@ -187,7 +192,13 @@ class Results(Answers, anywidget.AnyWidget):
             self._push({"push": "filter", "filter": asked.to_dict(), "groups": groups})
 
     def keep_thresholds(self) -> None:
-        """Make the thresholds as they stand the version's own: ``detect`` uses them from now on."""
+        """Make the thresholds as they stand the version's own: ``detect`` uses them from now on.
+
+        Raises
+        ------
+        NotAllowedError
+            If the report is no version's.
+        """
         with self._lock:
             if self._hands.keep_thresholds is None:
                 raise NotAllowedError(

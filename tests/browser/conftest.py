@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import provision
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, Server, serve
+
+# what is there already is seen at once; on a machine that has much to do, what is still to come may take a while
+expect.set_options(timeout=20_000)
 
 _failed = pytest.StashKey[bool]()
 

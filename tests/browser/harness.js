@@ -16,8 +16,17 @@
   const panel = () => window.jupyterapp.shell.currentWidget;
   const kernel = () => panel().sessionContext.session?.kernel;
 
+  // a kernel started anew may say that it is idle before the page listens: asked, it says so again
   async function idle() {
-    await until("an idle kernel", () => kernel()?.status === "idle");
+    let asked = Date.now();
+    await until("an idle kernel", () => {
+      if (kernel()?.status === "idle") return true;
+      if (Date.now() - asked > 2000) {
+        asked = Date.now();
+        kernel()?.requestKernelInfo().catch(() => {});
+      }
+      return false;
+    });
   }
 
   // JupyterLab covers the page while it loads a theme, and throws if the next one comes before the cover is off

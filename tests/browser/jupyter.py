@@ -10,6 +10,7 @@ import ast
 import importlib.util
 import json
 import os
+import queue
 import re
 import secrets
 import socket
@@ -41,8 +42,12 @@ BROWSER_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # a camera that films a test card, and needn't be asked for
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 START_SECONDS = 90
+SETTLE_SECONDS = 2
 # no news from the network, every cell in the document however far down, no save that a test didn't ask for
 SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -129,6 +134,9 @@ def serve(folder: Path) -> Iterator[Server]:
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folders['files']}", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.extension_manager=readonly"]
+    # A kernel that is killed young would come back at other ports, and a page that is quick to ask again would go on
+    # asking the old ones for ever. Whether it lives is looked at every 3 s otherwise.
+    command += ["--KernelRestarter.random_ports_until_alive=False", "--KernelRestarter.time_to_dead=0.5"]
     if "notebook" in FLAVOURS:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
 
@@ -293,7 +301,13 @@ class LabPage:
 
     def value(self, expression: str, *, seconds: float = 30) -> Any:
         """The value of an expression in the kernel, if Python can write and read it as a literal."""
-        client = self.kernel_client(seconds=seconds)
+        client = self._new_client(stdin=False, hb=False, control=False)
+        client.kernel_info(reply=True, timeout=seconds)
+        # what the page has sent goes before this; where it asks all the time, as a camera does, silence never comes
+        end = time.monotonic() + SETTLE_SECONDS
+        with suppress(queue.Empty):
+            while time.monotonic() < end:
+                client.get_iopub_msg(timeout=0.2)
         asked = {"value": f"repr({expression})"}
         reply = client.execute("", silent=True, user_expressions=asked, reply=True, timeout=seconds)
         self._clients.remove(client)
@@ -305,10 +319,7 @@ class LabPage:
 
     def kernel_client(self, *, seconds: float = 30) -> BlockingKernelClient:
         """A second client of the page's kernel, which has to become idle first; it is stopped with the page."""
-        client = BlockingKernelClient()
-        client.load_connection_file(str(self._connection_file))
-        client.start_channels()
-        self._clients.append(client)
+        client = self._new_client()
         client.wait_for_ready(timeout=seconds)
         return client
 
@@ -344,6 +355,13 @@ class LabPage:
     @property
     def _connection_file(self) -> Path:
         return self.lab.server.runtime / f"kernel-{self._do('kernelId')}.json"
+
+    def _new_client(self, **channels: bool) -> BlockingKernelClient:
+        client = BlockingKernelClient()
+        client.load_connection_file(str(self._connection_file))
+        client.start_channels(**channels)
+        self._clients.append(client)
+        return client
 
     def _do(self, action: str, argument: Any = None, *, seconds: float = 90) -> Any:
         return self.page.evaluate("given => window.harness.within(...given)", [seconds, action, argument])

@@ -11,11 +11,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests import provision
 from tests.browser.contrast import colours
-from tests.browser.jupyter import BROWSER_FLAGS, FLAVOURS, Lab, LabPage, Server, artifacts, notebook
+from tests.browser.jupyter import FLAVOURS, Lab, LabPage, artifacts, notebook
 
 pytestmark = pytest.mark.browser
 
@@ -337,50 +336,43 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     page.screenshot("quick-test-saved")
 
 
-def test_a_picture_of_the_camera(jupyter_server: Server, browser: Browser) -> None:
-    flags = [*BROWSER_FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    filming = browser.browser_type.launch(executable_path=provision.find_chromium(), args=flags)
-    lab = Lab(jupyter_server, filming, name="test_quick_test-camera")
-    try:
-        page = lab.open(notebook(SETUP, "w = start(boxes)\nw"), width=1300)
-        page.run_cell(0)
-        page.run_cell(1)
-        test = QuickTestPage(page, 1)
-        root = test.root
-        root.focus()
-        test.press("c")
-        expect(root.locator(".camera-bar")).to_be_visible()
-        expect(root.locator(".mark")).to_have_count(3)  # what it sees is asked about again and again, and not kept
-        expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
-        expect(root.locator(".adding")).to_be_hidden()
-        before = page.value("boxes.asked")
-        expect(root.locator(".answer")).to_have_count(3)
-        test.slide(0.5)
-        expect(root.locator(".mark")).to_have_count(2)
-        test.look("camera")
-        root.locator(".tab").first.click()
-        assert page.value("boxes.asked") > before
-        assert page.value("(w.asked, len(w.session.trials))") == (0, 0)
-        root.focus()
-        test.press("Escape")
-        expect(root.locator(".camera-bar")).to_be_hidden()
-        expect(root.locator(".empty")).to_be_visible()
-        assert page.page.evaluate("document.querySelector('.clnb-quick-test video').srcObject") is None
-        test.press("c")
-        expect(root.locator(".camera-bar")).to_be_visible()
-        page.page.wait_for_function("document.querySelector('.clnb-quick-test video').videoWidth > 0")
-        test.press(" ")
-        expect(root.locator(".facts")).to_contain_text("camera-")
-        expect(root.locator(".camera-bar")).to_be_hidden()
-        width, height, name = page.value("(w.detection.image.width, w.detection.image.height, w.detection.name)")
-        assert width >= 640
-        assert height >= 360
-        expect(root.locator(".mark")).to_have_count(3)
-        expect(root.locator(".add")).to_be_visible()
-        assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
-    finally:
-        lab.close()
-        filming.close()
+def test_a_picture_of_the_camera(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP, "w = start(boxes)\nw"), width=1300)
+    page.run_cell(0)
+    page.run_cell(1)
+    test = QuickTestPage(page, 1)
+    root = test.root
+    root.focus()
+    test.press("c")
+    expect(root.locator(".camera-bar")).to_be_visible()
+    expect(root.locator(".mark")).to_have_count(3)  # what it sees is asked about again and again, and not kept
+    expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
+    expect(root.locator(".adding")).to_be_hidden()
+    before = page.value("boxes.asked")
+    expect(root.locator(".answer")).to_have_count(3)
+    test.slide(0.5)
+    expect(root.locator(".mark")).to_have_count(2)
+    test.look("camera")
+    root.locator(".tab").first.click()
+    assert page.value("boxes.asked") > before
+    assert page.value("(w.asked, len(w.session.trials))") == (0, 0)
+    root.focus()
+    test.press("Escape")
+    expect(root.locator(".camera-bar")).to_be_hidden()
+    expect(root.locator(".empty")).to_be_visible()
+    assert page.page.evaluate("document.querySelector('.clnb-quick-test video').srcObject") is None
+    test.press("c")
+    expect(root.locator(".camera-bar")).to_be_visible()
+    page.page.wait_for_function("document.querySelector('.clnb-quick-test video').videoWidth > 0")
+    test.press(" ")
+    expect(root.locator(".facts")).to_contain_text("camera-")
+    expect(root.locator(".camera-bar")).to_be_hidden()
+    width, height, name = page.value("(w.detection.image.width, w.detection.image.height, w.detection.name)")
+    assert width >= 640
+    assert height >= 360
+    expect(root.locator(".mark")).to_have_count(3)
+    expect(root.locator(".add")).to_be_visible()
+    assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
 
 
 def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(lab: Lab) -> None:

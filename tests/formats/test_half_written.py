@@ -52,7 +52,7 @@ def test_an_annotation_that_can_not_be_written_leaves_all_as_it_was(tmp_path: Pa
         *(getattr(dataset(tmp_path / "photos", LABELS[1], boxes=True), part) for part in ("images", "annotations")),
         [LABELS[1]],
     )
-    column = "label" if name == "custom_vision" else "confidence"  # it has no place for confidences
+    column = "label" if name in ("custom_vision", "labelme") else "confidence"  # it has no place for confidences
     values = contents.annotations[column].astype(object)
     values[3] = object()
     contents.annotations = contents.annotations.assign(**{column: values})

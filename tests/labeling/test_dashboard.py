@@ -289,7 +289,9 @@ def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tm
     assert more.issues.empty or not more.issues["message"].str.contains("skipped").any()
 
 
-@pytest.mark.parametrize("format", ["ground_truth", "coco", "custom_vision", "yolo", "voc", "csv", "image_folder"])
+@pytest.mark.parametrize(
+    "format", ["ground_truth", "coco", "custom_vision", "yolo", "voc", "labelme", "csv", "image_folder"]
+)
 def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: str) -> None:
     label_some(project)
     done = export(project._dataset, tmp_path / "out", format, splits=["train"], copy_images=True)

@@ -28,8 +28,10 @@ def peak(model: Path, photo: Path, count: int, to: str) -> float:
 
 @pytest.mark.parametrize("name", ["", "found.manifest"])
 def test_ten_thousand_images_take_hardly_more_than_a_hundred(model_folder: Path, tmp_path: Path, name: str) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
-    Image.fromarray(noise).resize((640, 480)).save(tmp_path / "photo.jpg")
+    # quick to open, yet 10,000 of them would fill more than is allowed, decoded as well as in their files
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.jpg", quality=100, subsampling=0)
+    assert 10_000 * min((tmp_path / "photo.jpg").stat().st_size, noise.nbytes) > 1.2 * MOST_MIB * 2**20
     few, many = (
         peak(model_folder, tmp_path / "photo.jpg", count, str(tmp_path / f"{count}-{name}") if name else "")
         for count in (100, 10_000)

@@ -29,6 +29,7 @@ def test_the_exported_names() -> None:
         "TensorBoardListener",
         "backbones",
         "create_project",
+        "doctor",
         "errors",
         "evaluate",
         "examples",

@@ -42,7 +42,7 @@ def test_a_folder_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Pa
     before = len(project.history)
     report = project.train_set.refresh()
     assert summary(report) == (["new.jpg"], ["001.jpg"], ["003.jpg"])
-    assert repr(report) == "1 images added, 1 changed, 1 vanished; see .images."
+    assert repr(report) == "1 image added, 1 changed, 1 vanished; see .images."
     assert report.images["split"].unique().tolist() == ["train"]
     assert labels(project.train_set) == {
         "000.jpg": ["quince"], "001.jpg": ["apple"], "002.jpg": [], "003.jpg": ["pear"], "004.jpg": ["pear"],

@@ -4,7 +4,7 @@ import { element, setText, show } from "../shared/dom.js";
 import { SIDES, counted, numeral } from "./words.js";
 
 const FORMAT_NAMES = {
-  ground_truth: "Ground Truth manifests", coco: "COCO", custom_vision: "Custom Vision", yolo: "YOLO", voc: "Pascal VOC", csv: "CSV", image_folder: "folders by label",
+  ground_truth: "Ground Truth manifests", coco: "COCO", custom_vision: "Custom Vision", yolo: "YOLO", voc: "Pascal VOC", labelme: "LabelMe", csv: "CSV", image_folder: "folders by label",
 };
 const MORE_NAMES = { needs_review: "to review", skipped: "skipped", unlabelled: "not labelled" };
 

@@ -1,0 +1,148 @@
+"""README's pictures: gallery, annotator and results screen in a real JupyterLab, light and dark.
+
+``python -m tests.browser.screenshots`` draws the example projects, trains a classifier of rooms, and writes
+``notebooks/images/<scene>-<theme>.webp``; names of scenes after it take those alone.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from playwright.sync_api import Locator, TimeoutError, sync_playwright
+
+from tests import provision
+from tests.browser.jupyter import BROWSER_FLAGS, ROOT, Lab, LabPage, notebook, serve
+
+FOLDER = ROOT / "notebooks" / "images"
+THEMES = ("light", "dark")
+LARGEST = 150 * 1024
+WIDTH = 1160  # of the picture; a page of GitHub shows 1,012 at most
+
+GALLERY = (
+    """import customlabels_nb as cl
+
+project = cl.examples.create("rooms", train=30, test=10)
+model = project.train(seed=0, budget="20s", progress=False)
+more = cl.examples.write_photos("rooms", "more", seed=1, train=30, test=0)
+project.add_images(more.train, progress=False)
+new = project.train_set.filter("label.isna()")
+project.add_predictions(model.detect_many(new, progress=False), model=model)""",
+    'gallery = project.label("train", sort="similarity", page_size=24)\ngallery',
+)
+ANNOTATOR = (
+    'import customlabels_nb as cl\n\nboards = cl.examples.create("circuit_boards", train=12, test=4)',
+    'annotator = boards.annotate("train", sort="name")\nannotator',
+)
+RESULTS = (
+    """import customlabels_nb as cl
+
+project = cl.examples.create("rooms")
+report = project.train(seed=0, budget="20s", progress=False).evaluate()""",
+    'screen = report.show()\nscreen.set_filter(show="all")\nscreen',
+)
+
+
+class Scene(NamedTuple):
+    """Cells of a notebook, of which the last shows a widget, and what is done in it before the picture is taken."""
+
+    cells: Sequence[str]
+    root: str
+    ready: str
+    act: Callable[[LabPage, Locator], None]
+    height: int
+
+
+def _select_some(page: LabPage, root: Locator) -> None:
+    for index in (2, 3, 4, 9):
+        root.locator(".tile").nth(index).click(modifiers=["Control"])
+
+
+def _select_a_box(page: LabPage, root: Locator) -> None:
+    root.evaluate("node => node.focus()")
+    page.page.keyboard.press("Tab")
+
+
+def _nothing(page: LabPage, root: Locator) -> None:
+    page.page.mouse.move(2, 2)
+
+
+SCENES = {
+    "gallery": Scene(GALLERY, ".clnb-gallery", ".tile img[src^='data:']", _select_some, 1100),
+    "annotator": Scene(ANNOTATOR, ".clnb-annotator", ".photo[src^='data:']", _select_a_box, 1000),
+    "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1500),
+}
+
+
+def take(lab: Lab, name: str) -> list[Path]:
+    """Take the pictures of a scene; gives their files."""
+    scene = SCENES[name]
+    page = lab.open(notebook(*scene.cells), width=WIDTH + 330, height=scene.height, device_scale_factor=1)
+    page.run_all(seconds=600)
+    last = len(scene.cells) - 1
+    root = page.output(last).locator(scene.root)
+    _wait(root, root.locator(scene.ready).first)
+    root.scroll_into_view_if_needed()
+    scene.act(page, root)
+    files = []
+    for theme in THEMES:
+        page.set_theme(theme)
+        page.page.wait_for_timeout(1500)  # thumbnails that still come, and the end of what moves
+        files.append(_keep(root.screenshot(), FOLDER / f"{name}-{theme}.webp"))
+    page.close()
+    return files
+
+
+def _wait(root: Locator, ready: Locator) -> None:
+    """Wait for the widget's pictures; on a machine that is busy, as a person would: by trying again."""
+    for _ in range(8):
+        with suppress(TimeoutError):
+            return ready.wait_for(timeout=20_000)
+        again = root.get_by_text("Try again")
+        if again.count():
+            again.first.click()
+    return ready.wait_for(timeout=60_000)
+
+
+def _keep(png: bytes, path: Path) -> Path:
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for quality in (88, 82, 76, 70, 60, 50):
+        data = io.BytesIO()
+        picture.save(data, "WEBP", quality=quality, method=6)
+        if data.tell() <= LARGEST:
+            break
+    path.write_bytes(data.getvalue())
+    return path
+
+
+def main(names: Sequence[str]) -> None:
+    """Take the pictures of these scenes, or of all."""
+    unknown = sorted(set(names) - set(SCENES))
+    if unknown:
+        raise SystemExit(f"{', '.join(unknown)} isn't a scene; known: {', '.join(SCENES)}.")
+    program = provision.find_chromium()
+    if program is None:
+        raise SystemExit("There is no Chromium here: `python -m tests` installs one.")
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        for name in names or SCENES:
+            lab = Lab(server, chromium, "lab", f"screenshot-{name}")
+            try:
+                for file in take(lab, name):
+                    print(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1024:.0f} KB", flush=True)
+            except BaseException:
+                lab.keep_evidence()
+                raise
+            finally:
+                lab.server.stop_kernels()
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

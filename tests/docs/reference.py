@@ -1,0 +1,263 @@
+"""The reference, made of docstrings: what is public, and how it is written down in ``docs/reference.md``."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import customlabels_nb as cl
+from tests.conftest import ROOT
+
+REFERENCE = ROOT / "docs" / "reference.md"
+COMMAND = "python -m tests.docs"
+
+#: Heading → classes below it. Whatever ``cl.`` doesn't export comes from something that it does.
+CLASSES = {
+    "Projects and data": (
+        "project.Project",
+        "dataset.Dataset",
+        "labels.Labels",
+        "snapshots.Snapshots",
+        "import_reports.ImportReport",
+        "import_reports.RefreshReport",
+        "entry_updates.EntriesReport",
+        "changes.Distribution",
+        "formats.Written",
+        "packing.Packed",
+        "examples.ExamplePhotos",
+    ),
+    "Checks": ("checking.report.CheckReport", "validation.report.ValidationReport", "checkup.Checkup"),
+    "Widgets": (
+        "widgets.gallery.Gallery",
+        "widgets.annotator.Annotator",
+        "widgets.review.Review",
+        "widgets.dashboard.Dashboard",
+        "widgets.label_manager.LabelManager",
+        "widgets.history.HistoryPanel",
+        "widgets.results.Results",
+        "widgets.quick_test.QuickTest",
+        "widgets.training_view.TrainingView",
+    ),
+    "Models and what they find": (
+        "model.Model",
+        "loaded_model.LoadedModel",
+        "model_card.ModelCard",
+        "inference.detection.Detection",
+        "inference.video_detection.VideoDetection",
+        "inference.exporting.export.Exported",
+    ),
+    "Judging a model": (
+        "report.Report",
+        "evaluation.result.Evaluation",
+        "evaluation.confusion.ConfusionMatrix",
+        "evaluation.summary.EvaluationSummary",
+        "evaluation.snapshot_reading.SnapshotTables",
+        "evaluation.advice.items.Advice",
+        "evaluation.advice.items.AdviceItem",
+        "evaluation.comparison.comparing.Comparison",
+    ),
+    "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
+}
+#: Methods between a widget and its page, or between parts of the package.
+_WIRING = {
+    "answer",
+    "hear_of",
+    "as_stored",
+    "batch_maker",
+    "refresher",
+    "note",
+    "end",
+    "groups_of_images",
+    "split_mask",
+}
+_INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `random_state` is the seed of
+what is drawn at random. `note` is kept in the history. `confirm=True` answers the question that would be asked before
+something is gone. `progress=False` shows no bar, and `events` is a `cl.Events` that gets the stream of progress, by
+which work can be cancelled. `ax` is the matplotlib axes to draw on; new ones unless given. Boxes are `left, top, width,
+height` in pixels of the upright image, confidences and thresholds lie between 0 and 1. All errors are those of the
+[tree at the end](#errors)."""
+_ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
+_SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
+_LISTED = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
+_DIRECTIVE = re.compile(r"(?m)^(.*\S)::$")
+
+
+def classes() -> Iterator[type]:
+    """The public classes, and what of theirs the user gets into his hands."""
+    for names in CLASSES.values():
+        for name in names:
+            yield _class(name)
+
+
+def functions() -> Iterator[tuple[str, Any]]:
+    """The functions that ``cl.`` has, with those of ``cl.examples``."""
+    for name in cl.__all__:
+        value = getattr(cl, name)
+        if inspect.isfunction(value):
+            yield f"cl.{name}", value
+    for name in ("create", "write_photos"):
+        yield f"cl.examples.{name}", getattr(cl.examples, name)
+
+
+def members(owner: type) -> Iterator[tuple[str, Any]]:
+    """The public methods and properties that our own code gives a class, by name."""
+    found: dict[str, Any] = {}
+    for base in reversed(inspect.getmro(owner)):
+        if base.__module__.partition(".")[0] != cl.__name__:
+            continue
+        for name, value in vars(base).items():
+            kinds = (property, cached_property, classmethod, staticmethod)
+            if (
+                not name.startswith("_")
+                and name not in _WIRING
+                and (inspect.isfunction(value) or isinstance(value, kinds))
+            ):
+                found[name] = value
+    yield from sorted(found.items())
+
+
+def docstring(owner: type | None, name: str, value: Any) -> str:
+    """The cleaned docstring, one of a base class where the member has none of its own."""
+    text = inspect.getdoc(getattr(owner, name) if owner is not None and inspect.isfunction(value) else value)
+    return text or ""
+
+
+def function_of(value: Any) -> Any:
+    """The function behind a member, None for a property."""
+    if isinstance(value, classmethod | staticmethod):
+        return value.__func__
+    return value if inspect.isfunction(value) else None
+
+
+# -- as Markdown --------------------------------------------------------------------------------------------
+
+
+def markdown() -> str:
+    """All of the reference."""
+    lines = [
+        "# Reference",
+        "",
+        f"Made from the docstrings by `{COMMAND}`; do not edit it here. `cl` is `import customlabels_nb as cl`.",
+        "",
+        " ".join(_INTRODUCTION.split()),
+        "",
+        "- [Functions](#functions)",
+    ]
+    for heading, names in CLASSES.items():
+        links = ", ".join(f"[{_short(name)}](#{_short(name).lower()})" for name in names)
+        lines.append(f"- [{heading}](#{_anchor(heading)}): {links}")
+    lines += ["- [Errors](#errors)", "", "## Functions"]
+    for name, function in functions():
+        lines += ["", f"### {name}", "", *_signature(name, function), *_text(docstring(None, name, function))]
+    for heading, names in CLASSES.items():
+        lines += ["", f"## {heading}"]
+        for name in names:
+            lines += _class_lines(_class(name))
+    lines += ["", "## Errors", "", *_text(inspect.getdoc(cl.errors) or "")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+
+
+def _class_lines(owner: type) -> list[str]:
+    exported = f"`cl.{owner.__name__}`. " if getattr(cl, owner.__name__, None) is owner else ""
+    text = _text(inspect.getdoc(owner) or "")
+    text[0] = exported + text[0]
+    lines = ["", f"### {owner.__name__}", "", *text]
+    for name, value in members(owner):
+        function = function_of(value)
+        title = f"{owner.__name__}.{name}"
+        lines += ["", f"#### {title}", ""]
+        if function is not None:
+            lines += _signature(title, function, bound=not isinstance(value, staticmethod))
+        lines += _text(docstring(owner, name, value))
+    return lines
+
+
+def _signature(name: str, function: Any, *, bound: bool = False) -> list[str]:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())[bound and "." in name and not name.startswith("cl.") :]
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
+    shown = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    return ["```python", f"{name}{_without_addresses(shown)}", "```", ""]
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+def _text(doc: str) -> list[str]:
+    """A NumPy docstring as Markdown: its sections as lists, its roles as code, its examples as blocks."""
+    parts = _SECTION.split(_ROLE.sub(lambda found: f"`{found[1].rpartition('.')[2].lstrip('~')}`", doc))
+    lines = _prose(parts[0])
+    for heading, body in zip(parts[1::2], parts[2::2], strict=True):
+        lines += ["", f"**{heading}**", ""]
+        lines += _items(body.strip("\n")) if heading in _LISTED else _prose(body)
+    return [line.rstrip() for line in lines] or [""]
+
+
+def _items(body: str) -> list[str]:
+    lines: list[str] = []
+    for line in body.splitlines():
+        if line and not line.startswith(" "):
+            name, colon, kind = line.partition(" : ")
+            lines.append(f"- `{name}`{f' ({_escaped(kind)})' if colon else ''}  ")
+        elif line.strip():
+            lines.append("  " + _escaped(line.strip()))
+    return lines
+
+
+def _prose(text: str) -> list[str]:
+    """Paragraphs; what is indented or begins with ``>>>`` is code."""
+    lines: list[str] = []
+    for block in re.split(r"\n{2,}", text.strip("\n")):
+        rows = block.splitlines()
+        if rows and (rows[0].startswith(">>>") or all(row.startswith("    ") for row in rows if row)):
+            code = rows if rows[0].startswith(">>>") else inspect.cleandoc("\n" + block).splitlines()
+            lines += ["```", *code, "```", ""]
+        else:
+            joined = _escaped(" ".join(row.strip() for row in rows))
+            lines += [_DIRECTIVE.sub(r"\1:", joined), ""]
+    return lines
+
+
+def _escaped(text: str) -> str:
+    """``text`` with the marks that Markdown would take for its own; what is in backticks stays."""
+    pieces = re.split(r"(`+[^`]*`+)", text)
+    return "".join(
+        piece.replace("``", "`") if n % 2 else re.sub(r"([<>*_\[\]|])", r"\\\1", piece)
+        for n, piece in enumerate(pieces)
+    )
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _class(name: str) -> type:
+    module, _, own = name.rpartition(".")
+    found: type = getattr(import_module(f"customlabels_nb.{module}"), own)
+    return found
+
+
+def is_field(owner: type, name: str) -> bool:
+    """Whether a dataclass or a NamedTuple has it as a field; its class tells what it is."""
+    return (dataclasses.is_dataclass(owner) and name in {f.name for f in dataclasses.fields(owner)}) or (
+        name in getattr(owner, "_fields", ())
+    )
+
+
+def hints(function: Any) -> dict[str, Any]:
+    """Type hints, unresolved where they only exist for type checkers."""
+    try:
+        return typing.get_type_hints(function)
+    except NameError:
+        return dict(function.__annotations__)

@@ -1,0 +1,114 @@
+"""Everything public has a docstring that tells what it takes and raises, and the reference is made of these."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import CustomLabelsError
+from tests.docs.reference import COMMAND, REFERENCE, classes, docstring, function_of, functions, markdown, members
+
+#: Parameters that mean the same everywhere, told once at the top of the reference, or by their names.
+_OBVIOUS = {
+    "self",
+    "cls",
+    "ax",
+    "progress",
+    "events",
+    "name",
+    "path",
+    "label",
+    "note",
+    "confirm",
+    "split",
+    "random_state",
+}
+_ELSEWHERE = re.compile(r":(meth|func|class|attr|mod):`|[Tt]he arguments are those of|as in `")
+
+
+def everything() -> Iterator[tuple[str, str, Any]]:
+    """The name, docstring and value of each public function, method and property."""
+    for name, function in functions():
+        yield name, docstring(None, name, function), function
+    for owner in classes():
+        for name, value in members(owner):
+            yield f"{owner.__name__}.{name}", docstring(owner, name, value), value
+
+
+EVERYTHING = list(everything())
+
+
+def test_all_of_it_is_looked_at() -> None:
+    names = {name for name, _, _ in EVERYTHING}
+    assert len(names) > 200
+    assert {"cl.create_project", "Project.train", "Model.detect", "Report.by", "Gallery.selected"} <= names
+
+
+def test_each_public_name_has_a_docstring() -> None:
+    missing = [name for name, doc, _ in EVERYTHING if len(doc.split()) < 3]
+    missing += [owner.__name__ for owner in classes() if len((inspect.getdoc(owner) or "").split()) < 3]
+    missing += [name for name in cl.__all__ if not (inspect.getdoc(getattr(cl, name)) or "").strip()]
+    assert missing == []
+
+
+def test_parameters_that_are_not_obvious_are_told() -> None:
+    silent = []
+    for name, doc, value in EVERYTHING:
+        function = function_of(value)
+        if function is None or _ELSEWHERE.search(doc):
+            continue
+        asked = [p for p in inspect.signature(function).parameters if p not in _OBVIOUS and not p.startswith("_")]
+        silent += [f"{name}({p})" for p in asked if not re.search(rf"\b{p}\b", doc)]
+    assert silent == []
+
+
+def test_errors_that_a_method_raises_itself_are_told() -> None:
+    known = {error.__name__ for error in vars(cl.errors).values() if isinstance(error, type)}
+    assert CustomLabelsError.__name__ in known
+    silent = []
+    for name, doc, value in EVERYTHING:
+        function = function_of(value)
+        if function is None or ":meth:`" in doc:
+            continue
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        raised = {
+            node.exc.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+        }
+        silent += [f"{name} raises {error}" for error in sorted(raised & known) if error not in doc]
+    assert silent == []
+
+
+def test_completion_offers_the_public_names_and_no_others() -> None:
+    assert [name for name in dir(cl) if not name.startswith("_")] == cl.__all__
+    for owner in classes():
+        offered = {name for name in dir(owner) if not name.startswith("_")}
+        assert {name for name, _ in members(owner)} <= offered
+
+
+@pytest.mark.parametrize("name", cl.__all__)
+def test_help_shows_something(name: str) -> None:
+    assert inspect.getdoc(getattr(cl, name))
+
+
+def test_the_reference_is_fresh() -> None:
+    assert REFERENCE.read_text("utf-8") == markdown(), f"{REFERENCE.name} is stale: run {COMMAND}"
+
+
+def test_the_reference_has_each_name_once_and_its_links_lead_somewhere() -> None:
+    text = REFERENCE.read_text("utf-8")
+    headings = re.findall(r"^#{2,4} (.+)$", text, re.MULTILINE)
+    assert len(headings) == len(set(headings))
+    assert {name for name, _, _ in EVERYTHING} <= set(headings)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+    assert " at 0x" not in text
+    assert ":meth:" not in text

@@ -1,0 +1,106 @@
+"""``python -m tests.notebooks.breaking [01 05 …]``: is it noticed when what a notebook calls is broken?
+
+Runs the notebooks once and notes which public functions, methods and properties their cells call. Then breaks these one
+by one and runs the notebooks again, each until its first failing cell or check, and names the breaks that none noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.notebooks.running import NotebookFailedError, checks_of, execute, notebook_path, numbers, outputs_check
+
+WAYS = ("nothing", "changed")
+
+
+@dataclass(frozen=True)
+class Break:
+    """A function of a module that is broken in one way, and what came of it.
+
+    Attributes
+    ----------
+    module, name : str
+        ``customlabels_nb.project``, ``Project.train``.
+    how : str
+        See :func:`tests.notebooks.inside.break_function`.
+    noticed : str
+        The notebook that failed; "" if none did, "can't be changed" for values that have no wrong neighbour.
+    """
+
+    module: str
+    name: str
+    how: str
+    noticed: str = ""
+
+
+def calls(paths: Iterable[Path], checks: Path | None = None) -> dict[tuple[str, str], list[Path]]:
+    """What the notebooks call, and which notebooks do: the shortest-running first."""
+    seconds: dict[Path, float] = {}
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in paths:
+        run = execute(path, checks=checks, record=True)
+        seconds[path] = run.seconds
+        for call in run.called:
+            found.setdefault(call, []).append(path)
+    return {call: sorted(users, key=lambda path: seconds[path]) for call, users in sorted(found.items())}
+
+
+def breaks(
+    called: dict[tuple[str, str], list[Path]], ways: Sequence[str] = WAYS, checks: Path | None = None
+) -> Iterator[Break]:
+    """Break each of these functions in each of the ways, and say who noticed."""
+    for (module, name), users in called.items():
+        for how in ways:
+            noticed = ""
+            for path in users:
+                noticed = _noticed(path, {"module": module, "name": name, "how": how}, checks)
+                if noticed:
+                    break
+            yield Break(module, name, how, noticed)
+
+
+def _noticed(path: Path, broken: dict[str, str], checks: Path | None) -> str:
+    try:
+        run = execute(path, checks=checks, broken=broken)
+        outputs = outputs_check(checks or checks_of(path))
+        if outputs is not None:
+            outputs(run.notebook)
+    except NotebookFailedError as error:
+        return "can't be changed" if "Unchangeable" in str(error) else path.name
+    except Exception:  # whatever a check of outputs stumbles over
+        return path.name
+    return ""
+
+
+def main() -> int:
+    """Print what nobody noticed; gives 1 if there is any."""
+    parser = argparse.ArgumentParser(prog="python -m tests.notebooks.breaking", description=__doc__)
+    parser.add_argument("numbers", nargs="*", metavar="NN", help="two digits each; all of them if none is given")
+    parser.add_argument("--only", metavar="TEXT", default="", help="functions with this text in their name")
+    parser.add_argument("--list", action="store_true", help="only list what is called")
+    parser.add_argument("--raises", action="store_true", help="also let them raise")
+    chosen = parser.parse_args()
+    found = calls(notebook_path(number) for number in chosen.numbers or numbers())
+    found = {call: users for call, users in found.items() if chosen.only in ".".join(call)}
+    if chosen.list:
+        for (module, name), users in found.items():
+            print(f"{module}.{name}: {', '.join(path.name[:2] for path in users)}")
+        return 0
+    missed, started = [], time.perf_counter()
+    for one in breaks(found, (*WAYS, "raises") if chosen.raises else WAYS):
+        print(
+            f"{time.perf_counter() - started:6.0f} s  {one.module}.{one.name} {one.how}: {one.noticed or 'NOT NOTICED'}"
+        )
+        sys.stdout.flush()
+        missed += [] if one.noticed else [one]
+    print(f"{len(missed)} breaks were not noticed" + "".join(f"\n  {x.module}.{x.name}: {x.how}" for x in missed))
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What notebook 01 claims: the project is drawn, the model is good, and it answers about new photos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.notebooks.running import html_of, pictures_of, tagged, text_of
+
+
+def after_project(ns: dict[str, Any]) -> None:
+    project = ns["project"]
+    assert (len(project.train_set), len(project.test_set), len(project.labels)) == (60, 56, 10)
+    assert project.task == "single-label"
+
+
+def after_train(ns: dict[str, Any]) -> None:
+    assert ns["model"].name in list(ns["project"].versions["name"])
+
+
+def after_report(ns: dict[str, Any]) -> None:
+    report = ns["report"]
+    assert 0.75 <= report.per_label["f1"].mean() <= 1
+    assert len(report.per_label) == 10
+    assert len(report.per_image) >= 56
+    assert report.confusion_matrix.counts.sum() == 56
+
+
+def after_detections(ns: dict[str, Any]) -> None:
+    assert [photo.name for photo in ns["new"]] == ["new_01.jpg", "new_02.jpg"]
+    assert len(ns["tested"]) == 3
+    found = ns["model"].detect(ns["tested"].iloc[0])
+    assert found.table["confidence"].between(0, 1).all()
+
+
+def after_many(ns: dict[str, Any]) -> None:
+    found = ns["found"]
+    assert set(found["image"]) <= set(ns["project"].test_set.images["image"])
+    assert len(set(found["image"])) > 40
+    assert found.attrs["errors"] is not None
+
+
+def at_end(ns: dict[str, Any]) -> None:
+    assert ns["model"].status == "STOPPED", "stop gives the memory back"
+
+
+def outputs(notebook: Any) -> None:
+    assert "<svg" in html_of(tagged(notebook, "report")) or "<table" in html_of(tagged(notebook, "report"))
+    assert "test images" in text_of(tagged(notebook, "report"))
+    for tag in ("matrix", "bars", "curves"):
+        assert pictures_of(tagged(notebook, tag)) == 1, tag
+    assert pictures_of(tagged(notebook, "detections")) == 3
+    assert "CustomLabels" in text_of(tagged(notebook, "response"))
+    assert "annotator" in text_of(tagged(notebook, "annotations"))
+    assert "60 images" in text_of(tagged(notebook, "train_set"))
+    assert len(text_of(tagged(notebook, "mistakes")).splitlines()) >= 2
+    assert "status" in text_of(tagged(notebook, "versions"))

@@ -1,0 +1,92 @@
+"""What notebook 03 claims: boxes are rows, a widget can be read and steered, what is offered is kept until accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from tests.notebooks.running import html_of, pictures_of, tagged, text_of
+
+BOX = ["left", "top", "width", "height"]
+
+
+def after_project(ns: dict[str, Any]) -> None:
+    project, drawn = ns["project"], ns["drawn"]
+    assert (len(project.train_set), len(project.test_set), project.task) == (12, 6, "boxes")
+    assert set(project.train_set.images["status"]) == {"labelled"}
+    assert set(project.test_set.images["status"]) == {"unlabelled"}
+    assert set(project.labels) == set(drawn.labels)
+
+
+def after_turn(ns: dict[str, Any]) -> None:
+    boxes = ns["project"].train_set.annotations
+    assert ns["second"] == ns["project"].train_set.images["image"][1]
+    own = boxes[boxes["image"] == ns["second"]]
+    corners = zip(own["left"], own["top"], own["left"] + own["width"], own["top"] + own["height"], strict=True)
+    assert [shape["xyxy"] for shape in ns["annotator"].data] == list(corners)
+
+
+def after_rows(ns: dict[str, Any]) -> None:
+    assert len(ns["boxes"]) > 40
+    assert (ns["boxes"]["left"] + ns["boxes"]["width"] <= 480).all()
+
+
+def after_polygon(ns: dict[str, Any]) -> None:
+    stored = ns["project"].train_set.annotations
+    (drawn,) = stored[stored["polygon"].notna()].to_dict("records")
+    assert len(drawn["polygon"]) == 8
+    assert [drawn[side] for side in BOX] == [ns[side] for side in BOX], "the box around it"
+    assert len(stored) == len(ns["boxes"])
+
+
+def after_outline(ns: dict[str, Any]) -> None:
+    assert [shape["label"] for shape in ns["annotator"].data if shape["type"] == "polygon"] == ["pot_resistor"]
+
+
+def after_dashed(ns: dict[str, Any]) -> None:
+    from IPython import get_ipython
+
+    annotator = get_ipython().user_ns["_"]
+    assert type(annotator).__name__ == "Annotator"
+    names = ns["project"].test_set.images["image"]
+    dashed = [shape for name in names for shape in annotator.session.shapes(name)["predictions"]]
+    assert len(dashed) == len(ns["offered"])
+    assert ns["project"].test_set.annotations.empty, "offered, not accepted"
+
+
+def after_accepted(ns: dict[str, Any]) -> None:
+    stored, sure = ns["project"].test_set.annotations, ns["sure"]
+    assert 0 < len(sure) < len(ns["offered"])
+    columns = ["label", *BOX]
+    pd.testing.assert_frame_equal(
+        stored[columns].sort_values(columns, ignore_index=True),
+        sure[columns].sort_values(columns, ignore_index=True),
+        check_dtype=False,
+    )
+
+
+def after_spoil(ns: dict[str, Any]) -> None:
+    assert {"BOX_OFF_FRAME", "BOX_REPEATED"} <= set(ns["found"].issues["code"])
+    assert ns["found"].images_with("BOX_OFF_FRAME") == [ns["second"]]
+
+
+def after_mended(ns: dict[str, Any]) -> None:
+    stored = ns["project"].train_set.annotations
+    assert len(stored) == len(ns["boxes"])
+    assert (stored["left"] < 470).all()
+
+
+def outputs(notebook: Any) -> None:
+    assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes"
+    assert pictures_of(tagged(notebook, "plot")) == 1
+    for tag in ("annotator", "dashed"):
+        assert "data:image/webp" in html_of(tagged(notebook, tag)), f"a still picture in the cell {tag}"
+    assert "train 12, test 6" in text_of(tagged(notebook, "project"))
+    assert text_of(tagged(notebook, "offered")).isdigit()
+    assert "6 labelled" in text_of(tagged(notebook, "accepted"))
+    assert "beyond the picture" in text_of(tagged(notebook, "spoil"))
+    assert "more than once" in text_of(tagged(notebook, "spoil"))
+    assert "BOX_" not in text_of(tagged(notebook, "mended")), "nothing is wrong with a box any more"
+    assert "comparator" in text_of(tagged(notebook, "sizes"))
+    assert "polygon" in text_of(tagged(notebook, "outline"))

@@ -1,0 +1,200 @@
+"""What the teaching lab claims, and the verdicts of its exercises."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+from IPython.display import DisplayHandle
+
+from tests.notebooks.running import pictures_of, tagged, text_of
+
+RIGHT: dict[int, Any] = {
+    1: (5, 0, 3),
+    2: 5 / 8,
+    3: 8 / 9,
+    4: 0.45,
+    5: 2 / 3,
+    6: (0.974, 0.487),
+    7: 70 / 234,
+    8: 0.75,
+    9: (1 + 2 / 3 + 3 / 4) / 3,
+    10: 1 / 3,
+}
+#: The same as a student would round or write them.
+ALSO_RIGHT: dict[int, Any] = {1: [5, 0, 3], 2: 0.62, 3: 0.89, 5: 0.67, 6: [0.97, 0.49], 7: 0.3, 9: 0.81, 10: 0.33}
+#: What students answer, and a word of the hint.
+WRONG: dict[int, list[tuple[Any, str]]] = {
+    1: [((5, 3, 0), "mixed up"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
+    2: [(1.0, "precision"), (0.25, "number of kitchens"), (3 / 8, "missed")],
+    3: [(1.0, "recall"), (0.11, "false alarms"), (0.4, "*accepts*")],
+    4: [(0.4, "can go higher"), (0.44, "equal counts"), (0.46, "lost"), (0.55, "false alarm")],
+    5: [(0.75, "ordinary mean"), (0.5, "twice"), (1.0, "divide")],
+    6: [((0.95, 0.475), "precision of the cups"), ((0.97, 0.97), "count"), ((0.974, 0.926), "once")],
+    7: [(70 / 458, "column"), (70 / 624, "number of watches"), (2 / 390, "other way round"), (0.7, "that are right")],
+    8: [(0.83, "picture")],
+    9: [(0.7, "three photos"), (0.6, "everything is accepted"), (2.42, "number of kitchens")],
+    10: [(0.5, "*either*"), (0.25, "twice"), (12, "divide")],
+}
+
+
+def after_photos(ns: dict[str, Any]) -> None:
+    photos = ns["photos"]
+    assert len(photos) == 20
+    assert photos["is_kitchen"].sum() == 8
+    assert photos["confidence"].is_monotonic_decreasing
+    assert [file.parent.name == "kitchen" for file in photos["file"]] == photos["is_kitchen"].tolist()
+    assert photos["file"].is_unique
+
+
+def after_check_3(ns: dict[str, Any]) -> None:
+    at = ns["at"]
+    assert [at(0.8)[name] for name in ("tp", "fp", "fn")] == [5, 0, 3]
+    assert [at(0.4)[name] for name in ("tp", "fp", "fn")] == [8, 1, 0]
+    assert (at(0.8).recall, at(0.4).precision) == (pytest.approx(0.625), pytest.approx(8 / 9))
+
+
+def after_slider(ns: dict[str, Any]) -> None:
+    """Moving a slider draws the picture anew, at where it stands."""
+    drawn = _drawn_by(ns["threshold"], 0.3)
+    assert drawn == ["threshold 0.30"], drawn
+
+
+def after_curves(ns: dict[str, Any]) -> None:
+    curve = ns["report"].evaluation.curve("kitchen")
+    assert curve["recall"].is_monotonic_decreasing, "recall can only fall as the threshold rises"
+    rises = curve["precision"].dropna().diff().dropna()
+    assert (rises > 0).sum() > (rises < 0).sum() > 0, "precision mostly rises, with dents"
+
+
+def after_f1_table(ns: dict[str, Any]) -> None:
+    assert ns["pairs"]["F1"].tolist() == pytest.approx([0.947, 0.46, 0.33], abs=0.005)
+
+
+def after_middle(ns: dict[str, Any]) -> None:
+    assert ns["line"] == pytest.approx((0.45 + 0.38) / 2)
+
+
+def after_by_hand(ns: dict[str, Any]) -> None:
+    table = ns["two"].per_label.set_index("label")
+    assert table["threshold"].tolist() == pytest.approx([0.98795, 0.01445], abs=1e-5)
+    assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[381, 7, 9], [227, 9, 7]]
+    for figure in ("precision", "recall", "f1"):
+        by_hand = ns["hand"].loc[["CAP", "WATCH"], figure].tolist()
+        assert by_hand == pytest.approx(table[figure].tolist()), f"{figure} by hand is the library's"
+    assert ns["hand"].loc["mean"].tolist()[3:] == pytest.approx([0.97191, 0.97350, 0.97270], abs=1e-5)
+    summary = ns["two"].summary.set_index("figure")["value"]
+    assert summary[["precision", "recall", "f1"]].tolist() == pytest.approx(ns["hand"].loc["mean"].tolist()[3:])
+
+
+def after_lazy(ns: dict[str, Any]) -> None:
+    summary = ns["lazy_report"].summary.set_index("figure")["value"]
+    assert summary["accuracy"] == pytest.approx(0.95)
+    assert summary["f1"] == pytest.approx(0.487, abs=0.001)
+
+
+def after_shares(ns: dict[str, Any]) -> None:
+    assert ns["matrix"].loc["CAP"].tolist() == [388, 70]
+    assert ns["matrix"].loc["WATCH"].tolist() == [2, 164]
+    assert ns["shares"].to_numpy().ravel().tolist() == pytest.approx([388 / 390, 70 / 234, 2 / 390, 164 / 234])
+    assert ns["shares"].sum().tolist() == pytest.approx([1, 1])
+
+
+def after_flattering(ns: dict[str, Any]) -> None:
+    means = ns["rounds"].mean()
+    assert len(ns["rounds"]) == 40
+    assert round(means["on the photos that chose it"], 2) == 0.83, "as exercise 8 says"
+    assert round(means["cross-validated"], 2) == 0.75, "as exercise 8 says"
+    assert means["on the photos that chose it"] > means["on fresh photos"] + 0.05, "it flatters"
+    assert abs(means["cross-validated"] - means["on fresh photos"]) < 0.03, "these are where the fresh ones are"
+    spread = ns["rounds"].std()
+    assert spread["cross-validated"] > spread["on fresh photos"], "each single figure is shaky"
+
+
+def after_overlaps(ns: dict[str, Any]) -> None:
+    rows = ns["overlaps"].to_dict("list")
+    assert rows["overlap"] == pytest.approx([1 / 3, 0.455, 0.714], abs=0.001)
+    assert [*zip(rows["tp"], rows["fp"], rows["fn"], strict=True)] == [(0, 1, 1), (0, 1, 1), (1, 0, 0)]
+
+
+def after_box_sliders(ns: dict[str, Any]) -> None:
+    assert _drawn_by(ns["left"], 4) == ["overlap 0.33"]
+    assert _drawn_by(ns["top"], 5) == ["overlap 0.12"]
+
+
+def at_end(ns: dict[str, Any]) -> None:
+    """Every exercise is answered rightly, wrongly and not at all."""
+    for number, right in RIGHT.items():
+        for answer in (right, ALSO_RIGHT.get(number, right)):
+            assert "**Right.**" in _verdict(ns, number, answer), f"answer {answer!r} of exercise {number}"
+        for wrong, word in WRONG[number]:
+            verdict = _verdict(ns, number, wrong)
+            assert "Not quite" in verdict, f"answer {wrong!r} of exercise {number}: {verdict}"
+            assert word in verdict, f"answer {wrong!r} of exercise {number}: {verdict}"
+        for strange in ("five", (1, 2, 3, 4), None, -7, float("nan"), {}):
+            verdict = _verdict(ns, number, strange)
+            assert "once more" in verdict, f"answer {strange!r} of exercise {number}: {verdict}"
+        assert "Not answered yet" in _verdict(ns, number, ...)
+        assert len(WRONG[number]) == _hints(ns, number), f"a hint of exercise {number} is not tried"
+
+
+def outputs(notebook: Any) -> None:
+    """The saved notebook asks, and shows pictures."""
+    for number in RIGHT:
+        cell = tagged(notebook, f"check_{number}")
+        markdown = cell.outputs[0]["data"]["text/markdown"]
+        assert "Not answered yet" in markdown, f"check {number}: {markdown}"
+    pictures = (
+        "show_high",
+        "show_low",
+        "slider",
+        "curves",
+        "matrix",
+        "flattering",
+        "precision_recall",
+        "boxes",
+        "closer",
+    )
+    for tag in (*pictures, "box_sliders"):
+        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one picture"
+    assert text_of(tagged(notebook, "middle")).startswith("0.415 is the middle of 0.45 and 0.38")
+
+
+def _check_cell(ns: dict[str, Any], number: int) -> tuple[ast.Module, ast.Expression]:
+    """The cell that checks an exercise, as it was run: what comes first, and the call whose value it shows."""
+    source = next(cell for cell in ns["In"] if re.search(rf"^check\(\s*answer_{number},", cell, re.MULTILINE))
+    *first, last = ast.parse(source).body
+    assert isinstance(last, ast.Expr)
+    return ast.Module(first, []), ast.Expression(last.value)
+
+
+def _verdict(ns: dict[str, Any], number: int, answer: Any) -> str:
+    first, last = _check_cell(ns, number)
+    ns = {**ns, f"answer_{number}": answer}
+    exec(compile(first, "check", "exec"), ns)  # noqa: S102
+    return str(eval(compile(last, "check", "eval"), ns).data)  # noqa: S307
+
+
+def _hints(ns: dict[str, Any], number: int) -> int:
+    first, last = _check_cell(ns, number)
+    ns = {**ns, "check": lambda answer, right, hints: len(hints)}
+    exec(compile(first, "check", "exec"), ns)  # noqa: S102
+    return int(eval(compile(last, "check", "eval"), ns))  # noqa: S307
+
+
+def _drawn_by(slider: Any, value: float) -> list[str]:
+    """The titles of the pictures that are drawn when a slider is moved; it is put back afterwards."""
+    before, update, drawn = slider.value, DisplayHandle.update, []
+
+    def note(_: DisplayHandle, figure: Any, **__: Any) -> None:
+        drawn.append(figure.get_suptitle() or figure.axes[0].get_title())
+
+    DisplayHandle.update = note  # type: ignore[method-assign]
+    try:
+        slider.value = value
+        return list(drawn)
+    finally:
+        slider.value = before
+        DisplayHandle.update = update  # type: ignore[method-assign]

@@ -1,0 +1,298 @@
+"""What notebook 09 claims: each word of a service has a call here, and what the calls give has the service's form."""
+
+import json
+import re
+
+import customlabels_nb as cl
+from tests.notebooks.running import html_of, tagged, text_of
+
+_ROWS = 40  # of the tables that say what is called what, at least
+
+
+def after_photos(ns):
+    assert len(ns["manifest"].read_text().splitlines()) == 20, "a line for each photo"
+    assert len(ns["rooms"].detect) == 2, "two photos kept out"
+
+
+def after_datasets(ns):
+    project = ns["project"]
+    assert project.task == "single-label"
+    table = project.datasets.set_index("split")
+    assert table["total_entries"].to_dict() == {"train": 30, "test": 30}, "60 photos, half of them to test on"
+    assert table["labelled_entries"].to_dict() == {"train": 30, "test": 30}
+    assert table["total_labels"].to_dict() == {"train": 10, "test": 10}
+
+
+def after_labels(ns):
+    counts = ns["project"].train_set.label_counts
+    assert counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 3), "each label on both sides"
+
+
+def after_entries(ns):
+    entries = list(ns["project"].train_set.validate().entries())
+    assert len(entries) == 30, "an entry for each photo"
+    assert all(entry["cl-metadata"] == {"is_labeled": True} for entry in entries)
+    metadata = entries[0]["backyard-metadata"]
+    keys = {"confidence", "job-name", "class-name", "human-annotated", "creation-date", "type"}
+    assert metadata.keys() == keys, "as the service writes them"
+    assert metadata["type"] == "groundtruth/image-classification"
+
+
+def after_updated(ns):
+    updated, project = ns["updated"], ns["project"]
+    assert [updated.updated, updated.added] == [1, 0], "one photo and no other"
+    assert project.history["what"].tolist()[:2] == ["undo update entries", "update entries"]
+    assert project.train_set.label_counts["backyard"] == 3, "taken back"
+
+
+def after_checked(ns):
+    statistics = ns["checked"].summary["statistics"]["training"]
+    keys = ["use_case", "total_json_lines", "valid_json_lines", "invalid_json_lines", "ignored_json_lines",
+            "error_json_line_indices", "errors"]  # fmt: skip
+    assert list(statistics) == keys, "as the service writes them"
+    assert statistics["use_case"] == "IMAGE_LEVEL_LABELS"
+    assert [statistics[key] for key in keys[1:6]] == [20, 18, 2, 0, [4, 8]]
+    written = ns["folder"] / "checked"
+    assert json.loads((written / "manifest_summary.json").read_text()) == ns["checked"].summary
+    lines = (written / "training_manifest_with_validation.json").read_text().splitlines()
+    assert [at for at, line in enumerate(lines, 1) if "errors" in json.loads(line)] == [4, 8]
+
+
+def after_codes(ns):
+    assert ns["checked"].lines["code"].tolist() == ["ERROR_INVALID_JSON_LINE", "ERROR_INVALID_IMAGE"]
+
+
+def after_trained(ns):
+    model, versions = ns["model"], ns["project"].versions
+    assert model.status == "TRAINING_COMPLETED"
+    assert versions["name"].tolist() == ["v1"]
+    assert versions["message"].tolist() == ["The model is ready to run."]
+    assert versions["tags"].tolist() == [{"team": "estate"}]
+    assert versions["description"].tolist() == ["Rooms of flats and houses"]
+
+
+def after_report(ns):
+    table = ns["report"].per_label
+    assert table["label"].tolist() == list(ns["rooms"].labels)
+    assert (table["test_images"] == 3).all(), "three photos of each room"
+    assert table["f1"].mean() > 0.7, "good, perhaps not perfect"
+    assert table["threshold"].between(0, 1).all(), "0 to 1"
+
+
+def after_files(ns):
+    content = ns["content"]
+    assert list(content) == [
+        "Version", "EvaluationDetails", "AggregatedEvaluationResults", "LabelEvaluationResults",
+    ]  # fmt: skip
+    assert content["EvaluationDetails"].keys() == {
+        "ProjectVersionArn", "EvaluationEndTimestamp", "Labels", "NumberOfTrainingImages", "NumberOfTestingImages",
+    }  # fmt: skip
+    assert content["AggregatedEvaluationResults"].keys() == {"Precision", "Recall", "F1Score", "ConfusionMatrix"}
+    for each in content["LabelEvaluationResults"]:
+        assert each["Metrics"].keys() == {"Threshold", "Precision", "Recall", "F1Score"}
+    assert all(path.is_file() for path in ns["files"])
+
+
+def after_read(ns):
+    figures = ns["report"].summary.set_index("figure")["value"]
+    for name, value in ns["summary"].summary.set_index("figure")["value"].items():
+        assert abs(figures[name] - value) < 1e-9, f"{name} is what the report says"
+        assert abs(ns["again"].summary.set_index("figure")["value"][name] - value) < 1e-6, f"{name} comes out again"
+    assert len(ns["images"]) == 30, "all test photos"
+    assert set(ns["truth"]["label"]) == set(ns["rooms"].labels)
+    assert len(ns["predictions"]) == 300, "every label's confidence, whether it counts or not"
+
+
+def after_copied(ns):
+    copy, model = ns["copy"], ns["model"]
+    assert copy.status == "COPYING_COMPLETED"
+    assert copy.thresholds == model.thresholds
+    assert ns["other"].versions["name"].tolist() == ["rooms-1"]
+
+
+def after_detected(ns):
+    assert ns["model"].status == "RUNNING"
+    table = ns["model"].detect(ns["rooms"].detect[0], threshold=0).table
+    assert len(table) == 10, "0 gives all labels"
+
+
+def after_response(ns):
+    response = ns["found"].response
+    assert list(response) == ["CustomLabels"]
+    assert 1 <= len(response["CustomLabels"]) <= 2, "at most two were asked for"
+    for entry in response["CustomLabels"]:
+        assert list(entry) == ["Name", "Confidence"], "a classifier says no place"
+        assert 5 <= entry["Confidence"] <= 100, "percent"
+    confidences = [entry["Confidence"] for entry in response["CustomLabels"]]
+    assert confidences == sorted(confidences, reverse=True), "from high to low"
+    assert abs(confidences[0] / 100 - ns["found"].table["confidence"][0]) < 1e-9, "the table has shares"
+
+
+def after_many(ns):
+    assert [ns["written"].images, len(ns["written"].errors)] == [30, 0], "all test photos"
+    lines = [json.loads(line) for line in (ns["folder"] / "found.jsonl").read_text().splitlines()]
+    assert sorted(line["image"] for line in lines) == sorted(ns["project"].test_set.images["image"])
+    table = ns["written"].table()
+    assert len(table) == sum(len(line["CustomLabels"]) for line in lines)
+    assert table["confidence"].between(0, 1).all(), "0 to 1"
+
+
+def after_detector(ns):
+    assert ns["detector"].record.kind == "detection", "boxes make a detector"
+    assert [len(ns["board_project"].train_set), len(ns["board_project"].test_set)] == [12, 4]
+
+
+def after_geometry(ns):
+    (entry,) = ns["answer"]["CustomLabels"]
+    assert list(entry) == ["Name", "Confidence", "Geometry"]
+    box = entry["Geometry"]["BoundingBox"]
+    assert list(box) == ["Width", "Height", "Left", "Top"]
+    assert all(0 <= share <= 1 for share in box.values()), "shares of the picture"
+    assert 0 <= entry["Confidence"] <= 100, "percent"
+    assert ns["detector"].status == "STOPPED"
+
+
+def after_tags(ns):
+    project = ns["project"]
+    assert "attic" not in project.labels, "added and taken away"
+    assert project.history["what"].tolist()[:3] == ["remove label", "import", "add label"]
+    assert len(project.train_set) == 31
+    assert project.train_set.label_counts[ns["label"]] == 4, "its photo has the label"
+
+
+def after_published(ns):
+    assert ns["live"].name == "v2"
+    assert ns["project"].model("rooms-live").name == "v2"
+    assert set(ns["at_half"].per_label["threshold"]) == {0.5}, "one threshold for all"
+    assert ns["live"].record.config is not None
+
+
+def after_quick_test(ns):
+    quick = ns["quick"]
+    assert quick.model == "v2"
+    expected = ns["live"].detect(ns["rooms"].detect[1]).table
+    assert quick.table["label"].tolist() == expected["label"].tolist(), "what detect says"
+
+
+def after_exported(ns):
+    exported = ns["exported"]
+    assert exported.difference < 1e-4, "as the model says"
+    assert {path.name for path in exported.folder.iterdir()} >= {"model.onnx", "detect.py"}
+
+
+def after_labelling(ns):
+    project, predicted = ns["project"], ns["predicted"]
+    assert "floor of stone" in project.instructions
+    kept = project.history.iloc[0]
+    assert kept["what"] == "add predictions"
+    assert kept["count"] == len(predicted) > 0, "all of them"
+    assert set(predicted["image"]) <= set(project.train_set.images["image"])
+    assert ns["review"].progress["left"] == 31, "nothing was reviewed"
+
+
+def after_dashboard(ns):
+    assert type(ns["tagging"]).__name__ == "Gallery"
+    assert type(ns["drawing"]).__name__ == "Annotator"
+    assert len(ns["tagging"].selected) == 2
+    figures = ns["dashboard"].figures
+    assert figures.labels["train"].sum() == 31
+    assert figures.labels["test"].sum() == 30
+
+
+def after_coco(ns):
+    coco = json.loads((ns["folder"] / "rooms.json").read_text())
+    assert len(coco["images"]) == len(coco["annotations"]) == 31
+    assert "bbox" not in coco["annotations"][0], "labels of whole photos have no box"
+
+
+def after_ground_truth(ns):
+    job = ns["job"]
+    assert job.issues.empty
+    assert job.images["status"].tolist() == ["unlabelled", "labelled"]
+    assert job.annotations["label"].tolist() == ["grass", "fence"]
+    assert job.annotations["confidence"].tolist() == [0.95, 0.6]
+    assert set(job.annotations["job"]) == {"labeling-job/rooms"}
+    assert set(job.annotations["created"].astype(str)) == {"2024-05-01 10:00:00+00:00"}
+
+
+def after_refused(ns):
+    model, photo = ns["model"], ns["rooms"].detect[0]
+    highest = model.detect(photo, threshold=0).table
+    exactly = float(highest["confidence"][0])
+    again = model.detect(photo, threshold=exactly).table
+    assert again["label"].tolist() == highest["label"].tolist()[:1], "a confidence equal to the threshold counts"
+
+
+def after_honest(ns):
+    for each in (ns["report"], ns["honest"]):
+        row = each.summary.set_index("figure").loc["f1"]
+        assert row["low"] <= row["value"] <= row["high"], "an interval around the figure"
+        assert row["low"] < row["high"], "a small test set leaves something open"
+    f1 = [each.summary.set_index("figure")["value"]["f1"] for each in (ns["report"], ns["honest"])]
+    assert f1[1] <= f1[0], "what the choice of thresholds flattered"
+
+
+def after_figures(ns):
+    figures = ns["report"].summary["figure"].tolist()
+    assert {"precision", "mean_average_precision"} <= set(figures), "two figures, two names"
+
+
+def after_history(ns):
+    history = ns["project"].history
+    assert {"import", "undo update entries", "finish training", "publish version"} <= set(history["what"])
+
+
+def at_end(ns):
+    statuses = cl.load_project(ns["folder"] / "rooms").versions["status"]
+    assert statuses.tolist() == ["STOPPED", "STOPPED"], "nothing runs any more"
+    table = cl.list_projects(ns["folder"])
+    assert table["name"].tolist() == ["rooms"], "the others are gone"
+    assert not (ns["folder"] / "boards").exists()
+    assert list((ns["folder"] / "boards-photos").rglob("*.jpg")), "photos are never deleted"
+    assert list((ns["folder"] / "rooms-photos").rglob("*.jpg")), "photos are never deleted"
+
+
+def outputs(notebook):
+    """What a reader sees, and that each row's call is made."""
+    assert "<img" in html_of(tagged(notebook, "detected")), "the photo is to be seen"
+    said = {
+        "datasets": ["40 images added to train", "30 images to train on, 30 to test on", "UPDATE_COMPLETE"],
+        "labels": ["backyard", "patio"],
+        "entries": ['"cl-metadata"', '"is_labeled": true'],
+        "updated": ["1 image updated", "Taken back: 1 image."],
+        "checked": ["training_manifest_with_validation.json", '"use_case": "IMAGE_LEVEL_LABELS"'],
+        "codes": ["The JSON Line has an invalid format."],
+        "trained": ["TRAINING_COMPLETED", "Rooms of flats and houses", "estate"],
+        "files": ["EvaluationResultSummary-rooms-v1.json", "confusion_matrix.csv", '"F1Score"'],
+        "copied": ["rooms-1"],
+        "many": ["30 photos, 0 can't be read"],
+        "geometry": ['"BoundingBox"'],
+        "tags": ["1 image added to train", "attic", "False"],
+        "exported": ["model.onnx"],
+        "labelling": ["0 images added", "predictions stand beside the labels", "31 photos to review"],
+        "dashboard": ["2 photos are selected"],
+        "coco": ["True"],
+        "ground_truth": ["['unlabelled', 'labelled']", "grass"],
+        "refused": ["threshold=50", "percent"],
+        "honest": ["cross-validated"],
+        "history": ["publish version", "you"],
+        "deleted": ["rooms"],
+    }
+    for tag, words in said.items():
+        text = text_of(tagged(notebook, tag))
+        for word in words:
+            assert word in text, f"the cell {tag} doesn't say {word!r} but:\n{text}"
+    _every_row_is_called(notebook)
+
+
+def _every_row_is_called(notebook):
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    tables = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    rows = [line for text in tables for line in text.splitlines() if line.startswith("|")]
+    calls = [call for row in rows for call in re.findall(r"`([^`]+)`", row.split("|")[-2])]
+    code += text_of(tagged(notebook, "figures"))  # names of figures aren't called but told
+    assert len(calls) >= _ROWS, f"only {len(calls)} calls are named"
+    for call in calls:
+        names = re.findall(r"\.(\w+)", re.sub(r'"[^"]*"', "", call)) or re.findall(r"\w+", call)
+        missing = [name for name in names if not re.search(rf"\b{name}\b", code)]
+        assert not missing, f"the tables name {call}, but no cell does {', '.join(missing)}"

@@ -1,0 +1,73 @@
+"""Whether the outputs that are committed are still those of the notebook."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from tests.notebooks.cleaning import sources_hash
+from tests.notebooks.running import tags_of
+
+VARIES = "varies"
+_UNITS = r"(?:\s?(?:ms|µs|s|min|h|bytes|KB|kB|MB|GB|%))?"
+_NUMBER = re.compile(rf"[-+−–]?(?:\d[\d,.:]*(?:e[-+]?\d+)?|\bnan\b|\binf\b){_UNITS}(?![A-Za-z])", re.IGNORECASE)
+
+
+def stale(committed: Any, fresh: Any) -> list[str]:
+    """What differs between the outputs in the repository and those of a run just now, a sentence a cell.
+
+    Both have been cleaned. Numbers, their units and the order of words (tables are sorted by numbers) are left out, as
+    machines differ; of cells tagged ``varies`` only the kinds of the outputs count.
+    """
+    found = []
+    if committed.metadata.get("sources") != sources_hash(committed):
+        found.append("cells were edited since the outputs were made")
+    code = [[cell for cell in notebook.cells if cell.cell_type == "code"] for notebook in (committed, fresh)]
+    if len(code[0]) != len(code[1]):
+        return [*found, f"{len(code[0])} code cells are committed, {len(code[1])} ran"]
+    for number, (old, new) in enumerate(zip(*code, strict=True), 1):
+        difference = _difference(old, new)
+        if difference:
+            found.append(f"cell {number} ({new.source.strip().splitlines()[0][:60]}): {difference}")
+    return found
+
+
+def same(old: Any, new: Any) -> bool:
+    """Whether two code cells have outputs that differ in nothing but numbers."""
+    return _difference(old, new) is None
+
+
+def masked(text: str) -> str:
+    """A text without its numbers and without the spaces and lines that tables of numbers are drawn with."""
+    return re.sub(r"[\s|─-╿.-]+", " ", _NUMBER.sub("#", text)).strip()
+
+
+def _difference(old: Any, new: Any) -> str | None:
+    kinds = [[_kind(output) for output in cell.outputs] for cell in (old, new)]
+    if kinds[0] != kinds[1]:
+        return f"outputs are {kinds[1] or 'none'}, committed {kinds[0] or 'none'}"
+    if VARIES in tags_of(new):
+        return None
+    for before, after in zip(old.outputs, new.outputs, strict=True):
+        words = [Counter(masked(_text(output)).split()) for output in (before, after)]
+        if words[0] != words[1]:
+            gone, come = words[0] - words[1], words[1] - words[0]
+            return f"new words {sorted(come)[:20]}, lost words {sorted(gone)[:20]}"
+    return None
+
+
+def _kind(output: Any) -> str:
+    """The kind of an output; a picture is a picture, whichever format it was smallest in."""
+    if output.output_type != "display_data" and output.output_type != "execute_result":
+        return f"{output.output_type} {output.get('name', output.get('ename', ''))}".strip()
+    kinds = {kind.replace("image/jpeg", "picture").replace("image/png", "picture") for kind in output.data}
+    return "+".join(sorted(kinds))
+
+
+def _text(output: Any) -> str:
+    if output.output_type == "stream":
+        return str(output.text)
+    if output.output_type == "error":
+        return f"{output.ename}: {output.evalue}"
+    return str(output.data.get("text/plain", ""))

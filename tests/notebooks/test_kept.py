@@ -1,0 +1,80 @@
+"""The notebooks as they are kept: run, small, of no machine, and naming only what they call."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import customlabels_nb as cl
+from tests.notebooks.cleaning import MOST_BYTES, WIDGET, sources_hash
+from tests.notebooks.running import CHECKS, NOTEBOOKS, ROOT, notebook_path, numbers
+
+PATHS = [notebook_path(number) for number in numbers()]
+_MACHINE = re.compile(r"/tmp/|/home/|/root/|/work/|/Users/|[A-Z]:\\\\Users|/private/var/")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_a_notebook_is_kept_as_it_was_run(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.get("sources") == sources_hash(notebook), (
+        f"refresh the outputs: python -m tests.notebooks {path.name[:2]}"
+    )
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert any("image/png" in out.get("data", {}) for cell in code for out in cell.outputs), "no picture to be seen"
+    assert not any(WIDGET in out.get("data", {}) for cell in code for out in cell.outputs)
+    assert notebook.cells[0].source.startswith("# ")
+    text = path.read_text("utf-8")
+    assert len(text.encode()) <= MOST_BYTES
+    assert _MACHINE.search(re.sub(r"[A-Za-z0-9+/]{200,}", "", text)) is None
+    assert f"notebooks/{path.name}" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_notebook_has_checks_and_every_check_a_notebook() -> None:
+    assert sorted(path.stem for path in CHECKS.glob("*.py")) == numbers()
+
+
+def public_functions() -> set[str]:
+    """Names of the package's functions, and of its main classes' public methods."""
+    found = {name for name in cl.__all__ if inspect.isfunction(getattr(cl, name))}
+    for owner in (cl.Project, cl.Dataset, cl.Model, cl.Report):
+        for name, value in inspect.getmembers(owner):
+            if not name.startswith("_") and inspect.isfunction(value):
+                found.add(name)
+    return found
+
+
+def called(source: str) -> set[str]:
+    """Names that code calls, or hands on to be called."""
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
+    tree = ast.parse("\n".join(lines))
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
+    }
+
+
+def test_what_the_prose_names_some_cell_calls() -> None:
+    named: dict[str, str] = {}
+    used: set[str] = set()
+    for path in PATHS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                used |= called(cell.source)
+            for code in re.findall(r"`([^`]+)`", cell.source) if cell.cell_type == "markdown" else ():
+                for name in re.findall(r"(?<![\w/\"'])(?:\w+\.)*(\w+)\b(?!\.\w)", code):
+                    named.setdefault(name, path.name)
+    public = public_functions()
+    lost = {name: path for name, path in named.items() if name in public and name not in used}
+    assert len(public & set(named)) >= 10
+    assert not lost, f"named in prose, called in no cell: {lost}"
+
+
+def test_all_are_numbered_one_after_another() -> None:
+    assert len(PATHS) == len(list(NOTEBOOKS.glob("*.ipynb")))
+    assert [int(number) for number in numbers()] == list(range(1, len(PATHS) + 1))

@@ -1,0 +1,44 @@
+"""The notebooks run, say what is true, and their committed outputs are those of today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests import provision
+from tests.notebooks.cleaning import clean
+from tests.notebooks.comparing import stale
+from tests.notebooks.picturing import shooting
+from tests.notebooks.running import checks_of, execute, notebook_path, numbers, outputs_check
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", numbers())
+def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, tmp_path: Path) -> None:
+    path = notebook_path(number)
+    run = execute(path, tmp_path / "run")
+    print(f"{path.name}: {run.seconds:.1f} s")
+    outputs = outputs_check(checks_of(path))
+    if outputs is not None:
+        outputs(run.notebook)
+    committed = nbformat.read(path, as_version=4)
+    fresh = clean(run.notebook, tmp_path / "run")
+    assert stale(committed, fresh) == [], f"refresh the outputs: python -m tests.notebooks {number}"
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_twice_in_one_folder(tmp_path: Path) -> None:
+    for _ in range(2):
+        execute(notebook_path("02"), tmp_path)
+
+
+def test_html_becomes_a_picture_of_it() -> None:
+    try:
+        with shooting() as camera:
+            picture, size = camera.shoot('<b style="display:block;width:200px;height:50px;background:#f00">x</b>')
+    except provision.Unavailable as reason:
+        pytest.skip(str(reason))
+    assert picture.startswith(b"\x89PNG")
+    assert size == (216, 66)
