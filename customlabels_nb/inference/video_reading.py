@@ -82,12 +82,12 @@ class Frame:
     seconds: Any
     raw: Any
     shape: tuple[int, int]
+    turn: Image.Transpose | None
 
     def picture(self) -> Image.Image:
         """Upright, RGB, with square pixels, and as large as the first one."""
         image: Image.Image = self.raw.to_image(width=self.shape[0], height=self.shape[1])
-        turn = _turn(self.raw)
-        return image if turn is None else image.transpose(turn)
+        return image if self.turn is None else image.transpose(self.turn)
 
 
 class VideoFile:
@@ -136,18 +136,21 @@ class VideoFile:
         """
         start = None if self._container.start_time is None else self._container.start_time / 1e6
         index, last, shape = 0, 0.0, self.size
+        rotation, turn = None, None
         for raw in self._decoded():
             if raw.width * raw.height > _MAX_PIXELS:
                 raise NotAVideoError(self.name, f"frame {index} has more than {_MAX_PIXELS:,} pixels.")
             exact = raw.pts * raw.time_base if raw.pts is not None and raw.time_base else last + self._step()
             start = float(exact) if start is None else start
             last = float(exact)
+            if raw.rotation != rotation:  # a frame whose side data were asked for stays until the garbage is collected
+                rotation, turn = raw.rotation, _turn(raw)
             if index == 0:
                 shape = (max(1, round(raw.width * self._wide)), raw.height)
-                self.size = shape[::-1] if _turn(raw) in _ACROSS else shape
+                self.size = shape[::-1] if turn in _ACROSS else shape
             index += 1
             self.decoded = index
-            yield Frame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape)
+            yield Frame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
         if index == 0:
             raise TruncatedVideoError(self.name, "no frame of it can be decoded; get the file anew, or convert it.")
 
