@@ -106,7 +106,12 @@ class Writing:
         self._since = time.monotonic()
         with _telling(output):
             known = output.journal.is_file()
-            if not resume and (known or output.there()):
+            if known and not resume and not output.there():
+                raise InputError(
+                    f"to={os.fspath(to)!r} is gone, but {str(output.journal)!r} of its run isn't: delete that file, too, "
+                    "or give another name."
+                )
+            if not resume and output.there():
                 raise InputError(
                     f"to={os.fspath(to)!r} is there already; resume=True goes on with it, or give another name."
                 )

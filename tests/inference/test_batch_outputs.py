@@ -169,6 +169,13 @@ def test_nothing_to_do_is_an_empty_output(predictor: Predictor, tmp_path: Path) 
         assert result.table().empty
 
 
+def test_a_journal_that_was_left_is_named(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+    detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
+    (tmp_path / "found.jsonl").unlink()
+    with pytest.raises(InputError, match=r"found\.jsonl' is gone, but '.*' of its run isn't"):
+        detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
+
+
 def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     mine = tmp_path / "mine.jsonl"
     mine.write_text("my notes")
