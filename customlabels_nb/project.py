@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb import screens
 from customlabels_nb import tables as t
 from customlabels_nb.errors import (
     Cancelled,
+    ModelNotFoundError,
 )
 from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images import local_path
@@ -312,5 +314,6 @@ class Project(ProjectData):
     def close(self) -> None:
         """Stop running models and give the database back."""
         for model in self._models.values():
-            model.stop()
+            with suppress(ModelNotFoundError):  # deleted meanwhile
+                model.stop()
         self._store.close()

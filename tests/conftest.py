@@ -18,7 +18,9 @@ from tests.s3_server import _client, _s3, bucket
 
 __all__ = ["_client", "_s3", "bucket"]
 
-ROOT = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+BROWSER_TESTS = TESTS / "browser"
 REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
 TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
@@ -54,11 +56,12 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many processes as there are cores for all tests together; two for all with a browser; none for chosen ones."""
+    """As many processes as there are cores for all tests together, two for those with a browser; none for chosen ones."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
-    # each has a server, a Chromium and kernels of a gigabyte
-    return 2 if config.option.markexpr == "browser" else max(2, min(8, os.cpu_count() or 2))
+    if _browser_only(config):
+        return 2  # each has a server, a Chromium and kernels of a gigabyte, and waits much of its time
+    return max(2, min(8, os.cpu_count() or 2))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,6 +95,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[_home], ignore_errors=True)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """For the tests with a browser, leave other files alone: to import them takes each process long, and a gigabyte."""
+    other = collection_path.parent == TESTS and collection_path != BROWSER_TESTS
+    return (other and _browser_only(config)) or None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests by the fixtures they use; put what takes long first, and those with a browser last."""
@@ -99,6 +108,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED_BY_FIXTURE:
                 item.add_marker(MARKED_BY_FIXTURE[fixture])
+        elsewhere = item.path.is_relative_to(TESTS) and not item.path.is_relative_to(BROWSER_TESTS)
+        if elsewhere and item.get_closest_marker("browser"):
+            raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
     # Playwright keeps an event loop running in this thread, which asyncio.run in a later test would stumble over
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
 
@@ -126,6 +138,10 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} must not be skipped as a whole here: {report.longrepr}"
     return report
+
+
+def _browser_only(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "browser")
 
 
 def _turn(item: pytest.Item) -> int:

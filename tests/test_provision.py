@@ -9,12 +9,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from customlabels_nb.settings import settings
 from tests import __main__ as runner
-from tests import provision
+from tests import conftest, provision
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWERS = "echo Chromium 1.0"
@@ -274,6 +276,26 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
     else:
         assert "5 skipped, 1 xfailed" in last
     assert "name their folder in the environment variable CUSTOMLABELS_NB_TEST_DATA" in done.stdout
+
+
+def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there() -> None:
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="browser"))
+    left_out = {path.name for path in conftest.TESTS.iterdir() if conftest.pytest_ignore_collect(path, config)}
+    assert {"unit", "notebooks", "test_provision.py"} < left_out
+    assert "browser" not in left_out
+    assert not any(conftest.pytest_ignore_collect(path, config) for path in conftest.BROWSER_TESTS.iterdir())
+    for markexpr in ("", "not browser", "browser and slow"):
+        config.option.markexpr = markexpr
+        assert not any(conftest.pytest_ignore_collect(path, config) for path in conftest.TESTS.iterdir())
+
+    marks: list[str] = []
+    item: Any = SimpleNamespace(fixturenames=["lab"], nodeid="tests/x.py::test_x", path=conftest.BROWSER_TESTS / "x.py")
+    item.add_marker, item.get_closest_marker = marks.append, lambda name: name in marks or None
+    conftest.pytest_collection_modifyitems([item])
+    assert marks == ["browser"]
+    item.path = conftest.TESTS / "unit" / "x.py"
+    with pytest.raises(pytest.UsageError, match="move it to tests/browser"):
+        conftest.pytest_collection_modifyitems([item])
 
 
 def test_warnings_of_our_own_modules_are_errors() -> None:

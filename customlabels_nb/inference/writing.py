@@ -108,8 +108,8 @@ class Writing:
             known = output.journal.is_file()
             if known and not resume and not output.there():
                 raise InputError(
-                    f"to={os.fspath(to)!r} is gone, but {str(output.journal)!r} of its run isn't: delete that file, too, "
-                    "or give another name."
+                    f"to={os.fspath(to)!r} is gone, but {str(output.journal)!r} of its run isn't: delete that file, "
+                    "too, or give another name."
                 )
             if not resume and output.there():
                 raise InputError(

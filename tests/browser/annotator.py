@@ -84,9 +84,16 @@ class AnnotatorPage:
             if math.isclose(self.zoom, zoom, rel_tol=2e-3):
                 return
             self.mouse.move(*self.at(x, y))
-            self.mouse.wheel(0, -math.log(zoom / self.zoom) / 0.0016)
-            self.page.page.wait_for_timeout(250)
+            self.wheel(-math.log(zoom / self.zoom) / 0.0016)
         raise AssertionError(f"zoom is {self.zoom}, not {zoom}")
+
+    def wheel(self, by: float) -> None:
+        """Turn the wheel and wait until the image is bigger or smaller, and at rest."""
+        picture = self.root.locator(".photo").first
+        before = picture.evaluate("node => getComputedStyle(node).transform")
+        self.mouse.wheel(0, by)
+        expect(picture).not_to_have_css("transform", before)
+        expect(picture).to_have_css("will-change", "auto")
 
     def at(self, x: float, y: float) -> Point:
         """Where a place of the image is on the page."""

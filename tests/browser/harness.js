@@ -3,6 +3,21 @@
 (() => {
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+  // what is done each so many milliseconds can be left out for a while
+  const lengths = new Set();
+  let leftOut = null;
+  const begin = window.setInterval;
+  window.setInterval = (run, ms, ...more) => {
+    lengths.add(ms);
+    return begin((...given) => { if (leftOut !== ms) run(...given); }, ms, ...more);
+  };
+
+  // whether anything is done at this interval; null ends it
+  function leaveOut(ms) {
+    leftOut = ms;
+    return lengths.has(ms);
+  }
+
   async function until(what, check) {
     const end = Date.now() + 60_000;
     for (;;) {
@@ -98,6 +113,7 @@
     setTheme,
     restart,
     kernelId: () => kernel().id,
+    leaveOut,
     shutdown: () => panel().sessionContext.shutdown(),
     save: () => panel().context.save(),
   };

@@ -47,6 +47,16 @@ BROWSER_FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 START_SECONDS = 90
+#: A cell that keeps the kernel busy until `LabPage.let_go`.
+BUSY = """
+import time
+from pathlib import Path
+end = time.monotonic() + 300
+while not Path("let-go").exists():
+    assert time.monotonic() < end, "nobody has let go"
+    time.sleep(0.1)
+Path("let-go").unlink()
+"""
 SETTLE_SECONDS = 2
 # no news from the network, every cell in the document however far down, no save that a test didn't ask for
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -316,6 +326,32 @@ class LabPage:
         if answer["status"] != "ok":
             raise CellError(f"{expression}: {answer['ename']}: {answer['evalue']}")
         return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def expect_value(self, expression: str, wanted: Any, *, seconds: float = 30) -> None:
+        """Wait until an expression in the kernel has this value: for what the page tells after a while."""
+        end = time.monotonic() + seconds
+        while (found := self.value(expression)) != wanted and time.monotonic() < end:
+            time.sleep(0.1)
+        assert found == wanted, expression
+
+    def let_go(self) -> None:
+        """Let a `BUSY` cell come to its end."""
+        (self.path.parent / "let-go").touch()
+
+    def hide(self) -> None:
+        """Let the page say that it is in the background, where widgets don't ask for news."""
+        self.page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+
+    def unhide(self) -> None:
+        """Undo `hide`."""
+        self.page.evaluate("delete document.hidden")
+
+    @contextmanager
+    def without_interval(self, ms: int) -> Iterator[None]:
+        """Meanwhile the page leaves out what it does at this interval: what is seen is not owed to it."""
+        assert self._do("leaveOut", ms), f"nothing is done each {ms} ms"
+        yield
+        self._do("leaveOut", None)
 
     def kernel_client(self, *, seconds: float = 30) -> BlockingKernelClient:
         """A second client of the page's kernel, which has to become idle first; it is stopped with the page."""

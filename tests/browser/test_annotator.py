@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.annotator import PROJECT, SETUP, SHOW, AnnotatorPage
-from tests.browser.jupyter import FLAVOURS, Lab, notebook
+from tests.browser.jupyter import BUSY, FLAVOURS, Lab, notebook
 
 pytestmark = pytest.mark.browser
 
@@ -172,16 +172,16 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     place = (round(x), round(y))  # the wheel knows whole pixels only
     there = (300 + (place[0] - x) / annotator.zoom, 200 + (place[1] - y) / annotator.zoom)
     page.mouse.move(*place)
-    page.mouse.wheel(0, -400)
-    page.wait_for_timeout(100)
+    annotator.wheel(-400)
     assert annotator.zoom > 1.5
-    assert annotator.at(*there) == pytest.approx(place, abs=0.01)
+    rested = annotator.at(*there)
+    assert rested == pytest.approx(place, abs=0.51)  # at rest it lies on whole pixels
     page.keyboard.down(" ")
     page.mouse.down()
     page.mouse.move(place[0] - 30, place[1] + 20)
     page.mouse.up()
     page.keyboard.up(" ")
-    assert annotator.at(*there) == pytest.approx((place[0] - 30, place[1] + 20), abs=0.01)
+    assert annotator.at(*there) == pytest.approx((rested[0] - 30, rested[1] + 20), abs=0.01)
     annotator.press("o")
     assert annotator.zoom == 1
     annotator.press("f", "g")
@@ -237,7 +237,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator.expect_image("1.png")
     client = annotator.page.kernel_client()
     client.execute("project.add_predictions(said.assign(image=[names[1]] * 3 + [names[2]]), model='m')", reply=True)
-    expect(annotator.rows()).to_have_count(3, timeout=8_000)
+    expect(annotator.rows()).to_have_count(3)
     assert annotator.stored(1) == []
     annotator.press("Tab", "Enter")
     assert annotator.stored(1) == [("apple", 20, 20, 80, 70)]
@@ -267,7 +267,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator.expect_image("3.png")
     root.locator(".row", has_text="− whole image").click()
     said = root.locator("[data-whole]:visible")
-    expect(said).to_have_text("plum0.70 · accept", timeout=8_000)
+    expect(said).to_have_text("plum0.70 · accept")
     assert annotator.page.value(f"(~{marks}['image'].eq(names[3])).all().item()")
     annotator.press("a")
     expect(root.locator("[data-whole='plum']")).to_have_text("plum✓")
@@ -334,7 +334,11 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
             # the dark rectangle (close by: the small one) is where the numbers say
             inner = (700, 500, 740, 530) if zoom == 8 else (600, 800, 900, 1200)
             annotator.zoom_to(zoom, (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2)
-            page.page.wait_for_timeout(900 if zoom > 0.5 else 100)  # the part in sight comes sharp
+            whole, part = annotator.root.locator(".photo").first, annotator.root.locator(".photo").last
+            sharpness = whole.evaluate("node => node.decode().then(() => node.naturalWidth)") / 1500
+            if sharpness < 0.999 and zoom * ratio > 1.2 * sharpness:  # the part in sight comes sharp
+                expect(part).to_be_visible()
+                part.evaluate("node => node.decode()")
             (x0, y0), (x1, y1) = annotator.at(*inner[:2]), annotator.at(*inner[2:])
             annotator.mouse.move(*annotator.at(10, 10))
             annotator.canvas.evaluate("node => { node.querySelector('.paper').style.visibility = 'hidden' }")
@@ -399,7 +403,7 @@ def test_fingers_and_pen(lab: Lab) -> None:
         points = [{"x": start[0] + (x - start[0]) * spread, "y": y, "id": at} for at, (x, y) in enumerate(places)]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    annotator.page.page.wait_for_timeout(100)
+    expect(annotator.root.locator(".photo").first).to_have_css("will-change", "auto")  # at rest
     assert annotator.zoom == pytest.approx(2 * zoom, rel=0.02)
     assert annotator.at(200, 150) == pytest.approx(start, abs=1)
     assert annotator.stored() == [("apple", 90, 40, 100, 100)]
@@ -419,18 +423,6 @@ def test_fingers_and_pen(lab: Lab) -> None:
     assert annotator.stored() == [("apple", 90, 40, 100, 100), ("pear", 220, 180, 100, 60)]
 
 
-#: Milliseconds between the frames of the next second.
-FRAMES = """async () => {
-    const times = [];
-    let last = performance.now();
-    for (const end = last + 1000; last < end;) {
-        await new Promise(requestAnimationFrame);
-        times.push(performance.now() - last);
-        last = performance.now();
-    }
-    return times;
-}"""
-BUSY = "import time\nfor _ in range(80):\n    time.sleep(0.1)\nbusy = 'over'"
 MANY = """
 rng = np.random.default_rng(0)
 left, top = rng.uniform(0, 360, 500), rng.uniform(0, 260, 500)
@@ -448,20 +440,19 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
     expect(annotator.page.cell(2)).to_contain_text("[*]")
     annotator.root.focus()
     annotator.press("3")
-    annotator.page.page.evaluate(f"window.frames_ = ({FRAMES})(); 0")
     annotator.drag((5, 5), (395, 295), key="Control", release=False)
     for step in range(30):
         annotator.mouse.move(*annotator.at(395 - 3 * step, 295 - 2 * step))
     annotator.mouse.up()
     annotator.expect_shapes(501)
-    annotator.expect_saved(6)
+    annotator.expect_saved()
     expect(annotator.page.cell(2)).to_contain_text("[*]")  # it is still running, and what was drawn is stored
-    times = sorted(annotator.page.page.evaluate("window.frames_"))
-    assert times[len(times) // 2] < 150, times  # on two busy cores without a graphics card; seconds would be a freeze
     annotator.press("PageDown")
     annotator.expect_image("1.png")
     annotator.drag((50, 40), (150, 140))
-    annotator.expect_saved(6)
+    annotator.expect_saved()
+    expect(annotator.page.cell(2)).to_contain_text("[*]")
+    annotator.page.let_go()
     annotator.page.wait_for_kernel()
     assert annotator.stored(1) == [("plum", 50, 40, 100, 100)]
     assert len(annotator.stored(0)) == 501
@@ -470,6 +461,7 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
 def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None:
     annotator = opened(lab, BUSY, settings={"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}})
     annotator.page.page.wait_for_timeout(1_000)  # the next images are looked ahead for
+    assert annotator.page.value("len(project.train_set.images)") == 4  # and the kernel has answered
     annotator.page.run_cell(2, wait=False)
     expect(annotator.page.cell(2)).to_contain_text("[*]")
     annotator.root.focus()
@@ -482,7 +474,8 @@ def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None
     annotator.drag((10, 10), (60, 60))
     expect(annotator.root.locator(".state")).not_to_have_text("saved")
     expect(annotator.page.cell(2)).to_contain_text("[*]")
-    annotator.expect_saved(20)
+    annotator.page.let_go()
+    annotator.expect_saved()
     assert annotator.stored(0) == [("apple", 50, 40, 100, 100), ("pear", 200, 40, 100, 100)]
     assert annotator.stored(1) == [("pear", 10, 10, 50, 50)]
 
@@ -503,7 +496,7 @@ def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     annotator.press("PageDown")  # the next one was looked ahead for
     annotator.expect_image("1.png")
     annotator.drag((10, 10), (60, 60))
-    expect(annotator.root.locator(".state")).to_contain_text("not saved", timeout=15_000)
+    expect(annotator.root.locator(".state")).to_contain_text("not saved")
     expect(annotator.root.locator(".notice.error")).to_contain_text("kept in this page")
     client = page.kernel_client()
     client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
@@ -532,7 +525,7 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     annotator.expect_saved()
     other.expect_shapes(1)
     # a stale edit shows both: the other's page is kept from hearing of the first
-    page.page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.hide()
     annotator.drag((200, 40), (300, 140))
     annotator.expect_saved()
     assert len(annotator.stored()) == 2
@@ -548,7 +541,7 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     assert {row[0] for row in other.stored()} == {"apple"}
     notice.get_by_text("Use mine").click()
     assert other.stored() == [("apple", 50, 40, 100, 100), ("pear", 200, 160, 100, 100)]
-    page.page.evaluate("delete document.hidden")
+    page.unhide()
     annotator.expect_shapes(2)
     expect(annotator.rows().nth(1)).to_contain_text("pear")
     # when the second is closed the first goes on saving
@@ -564,7 +557,7 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}], check=True)", reply=True
     )
     expect(annotator.label_button("quince")).to_be_visible(timeout=8_000)
-    expect(annotator.rows().first).to_contain_text("quince", timeout=8_000)
+    expect(annotator.rows().first).to_contain_text("quince")
     annotator.drag((320, 20), (390, 90))
     assert [row[0] for row in annotator.stored()] == ["pear", "quince", "quince", "quince"]
 
@@ -697,7 +690,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     annotator.press("F2")
     page.page.keyboard.type("Apfel")
     annotator.press("Enter")
-    expect(annotator.rows().first).to_contain_text("Apfel", timeout=8_000)
+    expect(annotator.rows().first).to_contain_text("Apfel")
     page.screenshot("annotator-labels")
     annotator.press("Escape")
     expect(root.locator(".panel")).to_be_hidden()
@@ -724,8 +717,7 @@ def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     annotator.expect_image("2.png")
     annotator.drag((50, 40), (150, 141))
     annotator.expect_saved()
-    page.page.wait_for_timeout(300)
-    assert page.value("a.data") == [{"type": "box", "label": "first one", "xyxy": page.value("a.data[0]['xyxy']")}]
+    page.expect_value("[(mark['type'], mark['label']) for mark in a.data]", [("box", "first one")])
     client = page.kernel_client()
     client.execute("a.display(project.train_set.images['image'].iloc[0])", reply=True)
     annotator.expect_image("0.png")

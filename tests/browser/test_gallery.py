@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
-from tests.browser.jupyter import FLAVOURS, Lab, LabPage, notebook
+from tests.browser.jupyter import BUSY, FLAVOURS, Lab, LabPage, notebook
 
 pytestmark = pytest.mark.browser
 
@@ -109,22 +109,20 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     other = GalleryPage(gallery.page, 2).ready()
     gallery.tile(2).click()
     gallery.press("1")
-    expect(other.chips(2)).to_have_text("apple", timeout=8_000)
+    expect(other.chips(2)).to_have_text("apple")
     other.tile(2).click()
     other.press("2")
-    expect(gallery.chips(2)).to_have_text("pear", timeout=8_000)
+    expect(gallery.chips(2)).to_have_text("pear")
     # Python sees what is selected, and steers
     gallery.tile(4).click()
     gallery.tile(6).click(modifiers=["Shift"])
-    gallery.page.page.wait_for_timeout(400)
-    assert gallery.page.value("[name[-7:] for name in g.selection]") == ["004.png", "005.png", "006.png"]
+    gallery.page.expect_value("[name[-7:] for name in g.selection]", ["004.png", "005.png", "006.png"])
     assert gallery.page.value("len(g.selected)") == 3
     seen = "seen = []; g.observe(lambda change: seen.append(len(change['new'])), 'selection')"
     client = gallery.page.kernel_client()
     client.execute(seen, reply=True)
     gallery.press("Escape")
-    gallery.page.page.wait_for_timeout(400)
-    assert gallery.page.value("seen") == [1]
+    gallery.page.expect_value("seen", [1])
     client.execute("g.set_filter(\"label == 'pear'\")", reply=True)
     expect(gallery.root.locator(".position")).to_have_text("1–1 of 1")
     client.execute("g.set_filter()", reply=True)
@@ -136,22 +134,24 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
         "project.labels.rename(\"pear\", \"quince\")\nproject.labels.add(\"fig\")'''], check=True)",
         reply=True, timeout=60,
     )  # fmt: skip
-    expect(gallery.chips(2)).to_have_text("quince", timeout=8_000)
+    expect(gallery.chips(2)).to_have_text("quince")
     expect(gallery.label_button("fig")).to_be_visible()
 
 
 def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
-    gallery = opened(lab, more=("import time\nfor _ in range(80):\n    time.sleep(0.1)\nbusy = 'over'",))
+    gallery = opened(lab, more=(BUSY,))
     gallery.page.run_cell(2, wait=False)
     expect(gallery.page.cell(2)).to_contain_text("[*]")
     gallery.root.focus()
     gallery.press("1")
-    expect(gallery.chips(0)).to_have_text("apple", timeout=500)
-    gallery.expect_saved(5)
+    expect(gallery.chips(0)).to_have_text("apple")
+    gallery.expect_saved()
     expect(gallery.page.cell(2)).to_contain_text("[*]")  # it is still running
     gallery.press("PageDown")
     expect(gallery.root.locator(".position")).to_have_text("25–30 of 30")
-    assert gallery.labelled(40) == {"000": "apple"}
+    expect(gallery.page.cell(2)).to_contain_text("[*]")
+    gallery.page.let_go()
+    assert gallery.labelled() == {"000": "apple"}
 
 
 @pytest.mark.parametrize("end", ["restart", "kill"])
@@ -172,7 +172,7 @@ def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
     gallery.tile(1).click()
     gallery.press("2")
     expect(gallery.chips(1)).to_have_text("pear")
-    expect(gallery.root.locator(".state")).to_contain_text("not saved", timeout=15_000)
+    expect(gallery.root.locator(".state")).to_contain_text("not saved")
     page.screenshot(f"gallery-{end}")
     # the cell runs again in the new kernel: what was saved is there, what wasn't is sent
     client = page.kernel_client()
@@ -343,7 +343,7 @@ def test_hostile_names_and_broken_images_look_right(lab: Lab) -> None:
     gallery.choose("show", "errors")
     expect(gallery.root.locator(".position")).to_have_text("1–2 of 2")
     gallery.choose("show", "all")
-    page.page.wait_for_timeout(500)
+    expect(gallery.root.locator(".finding")).to_have_count(2)
     for theme in ("light", "dark"):
         page.set_theme(theme)
         page.page.wait_for_timeout(400)

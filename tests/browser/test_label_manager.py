@@ -23,7 +23,6 @@ for label in ("apple", "pear", "plum"):
 project.update("train", project.train_set.images[["image"]].head(7).assign(label=["apple"] * 4 + ["pear"] * 3))
 """
 EDIT = "m = project.labels.edit()\nm"
-AT_ONCE = 1_500  # less than the wait for the next look, which is 2 s
 
 
 class Manager:
@@ -141,27 +140,28 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
     other = Manager(page, page.output(3).locator(".clnb-label-manager")).ready()
     review = page.output(4).locator(".tile:visible")
     expect(review).to_have_count(7)
-    # a rename in the gallery's own panel
-    gallery.root.locator(".toolbar button", has_text="Labels…").click()
-    inside = Manager(page, gallery.root.locator(".panel .label-manager")).ready()
-    inside.press("F2")
-    inside.type("Apfel")
-    inside.press("Enter")
-    expect(gallery.chips(0)).to_have_text("Apfel", timeout=AT_ONCE)
-    expect(review.first.locator(".chip:not(.predicted)")).to_have_text("Apfel", timeout=AT_ONCE)
-    manager.expect_labels("Apfel", "pear", "plum")
-    inside.press("Escape")
-    expect(gallery.root.locator(".panel")).to_be_hidden()
-    # a merge in the manager
-    manager.row("pear").click()
-    manager.press("m")
-    manager.type("Apfel")
-    manager.press("Enter")
-    expect(gallery.chips(6)).to_have_text("Apfel", timeout=AT_ONCE)
-    expect(review.last.locator(".chip:not(.predicted)")).to_have_text("Apfel", timeout=AT_ONCE)
-    expect(gallery.label_button("Apfel").locator(".count")).to_have_text("7")
-    expect(gallery.label_button("pear")).to_have_count(0)
-    other.expect_labels("Apfel", "plum")
+    with page.without_interval(2_000):  # at which they look themselves
+        # a rename in the gallery's own panel
+        gallery.root.locator(".toolbar button", has_text="Labels…").click()
+        inside = Manager(page, gallery.root.locator(".panel .label-manager")).ready()
+        inside.press("F2")
+        inside.type("Apfel")
+        inside.press("Enter")
+        expect(gallery.chips(0)).to_have_text("Apfel")
+        expect(review.first.locator(".chip:not(.predicted)")).to_have_text("Apfel")
+        manager.expect_labels("Apfel", "pear", "plum")
+        inside.press("Escape")
+        expect(gallery.root.locator(".panel")).to_be_hidden()
+        # a merge in the manager
+        manager.row("pear").click()
+        manager.press("m")
+        manager.type("Apfel")
+        manager.press("Enter")
+        expect(gallery.chips(6)).to_have_text("Apfel")
+        expect(review.last.locator(".chip:not(.predicted)")).to_have_text("Apfel")
+        expect(gallery.label_button("Apfel").locator(".count")).to_have_text("7")
+        expect(gallery.label_button("pear")).to_have_count(0)
+        other.expect_labels("Apfel", "plum")
     # another process renames while a name is being typed here: that name is refused, and why is said
     other.row("plum").click()
     other.press("F2")
@@ -172,7 +172,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
         "cl.load_project(\"things\").labels.rename(\"plum\", \"prune\")'''], check=True)",
         reply=True, timeout=60,
     )  # fmt: skip
-    expect(other.root.locator(".notice")).to_contain_text("'plum' is gone: ben renamed it to 'prune'", timeout=8_000)
+    expect(other.root.locator(".notice")).to_contain_text("'plum' is gone: ben renamed it to 'prune'")
     other.expect_labels("Apfel", "prune")
     manager.expect_labels("Apfel", "prune")
     # a new label in the gallery asks, too
@@ -213,21 +213,6 @@ def test_a_thousand_hostile_names_an_empty_project_and_both_themes(lab: Lab) -> 
     root = manager.root
     expect(root.locator(".label-row")).to_have_count(1000)
     expect(manager.row("__proto__").locator(".uses").first).to_have_text("2")
-    quick = page.page.evaluate(
-        """async (list) => {
-            const field = list.closest(".label-manager").querySelector("input[type=search]");
-            const began = performance.now();
-            field.value = "99";
-            field.dispatchEvent(new Event("input"));
-            list.getBoundingClientRect();
-            field.value = "";
-            field.dispatchEvent(new Event("input"));
-            list.getBoundingClientRect();
-            return performance.now() - began;
-        }""",
-        manager.list.element_handle(),
-    )
-    assert quick < 1_000
     manager.press("/")
     manager.type("99")
     expect(root.locator(".label-count")).to_have_text("13 of 1,000 labels")

@@ -198,10 +198,7 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     test.press("+", "+")
     expect(root.locator(".mark")).to_have_count(4)
     expect(root.locator(".rest")).to_have_text("1 box is below the threshold")
-    for _ in range(50):
-        if page.value("w.threshold") == 0.2:
-            break
-        page.page.wait_for_timeout(100)
+    page.expect_value("w.threshold", 0.2)
     assert page.value("(w.threshold, len(w.table), boxes.asked)") == (0.2, 4, 1)
     test.press("a")
     expect(root.locator(".mark")).to_have_count(3)

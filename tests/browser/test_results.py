@@ -68,9 +68,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     page.page.mouse.up()
     value = float(slider.input_value())
     assert 0.65 < value < 0.9
-    expect(screen.root.locator(".figures .interval")).to_have_count(
-        3, timeout=10_000
-    )  # the kernel was asked when it rested
+    expect(screen.root.locator(".figures .interval")).to_have_count(3)  # the kernel was asked when it rested
     expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     assert page.value("screen.thresholds['pear']") == value
 
@@ -81,7 +79,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     position = {**start, "mode": "per label", "own": {"pear": 0.8}}
     screen.row("pear").click()
     expect_same(screen, page, "classes", position)
-    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(3, timeout=10_000)
+    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(3)
     assert page.value("screen.position['own']") == {"pear": 0.8}
 
     boxes = screen_in(page, 2).ready()
@@ -121,8 +119,7 @@ def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
     screen.expect_place("1–10 of 10")
     screen.root.locator(".filterbar .search").fill("02")
     assert sorted(screen.names()) == ["photos/021.png", "photos/024.png", "photos/027.png"]
-    page.page.wait_for_timeout(600)
-    assert sorted(page.value("s.shown")) == sorted(screen.names())
+    page.expect_value("sorted(s.shown)", sorted(screen.names()))
     assert page.value("s.selected[['image', 'camera']].values.tolist()")[0][1] == "left"
     client = page.kernel_client()
     client.execute(f"s.set_filter()\ns.set_filter(show='tp', label={HOSTILE!r})\ns.select(s.shown[:1])", reply=True)
@@ -152,7 +149,7 @@ def test_advice_shows_its_images(lab: Lab) -> None:
     page.run_all()
     screen = screen_in(page, 1).ready()
     told = page.value("[(item.heading, item.text, item.names) for item in s.exploration.advice]")
-    expect(screen.button("Advice")).to_have_text(f"Advice {len(told)}…", timeout=15_000)
+    expect(screen.button("Advice")).to_have_text(f"Advice {len(told)}…")
     screen.button("Advice").click()
     cards = screen.root.locator(".card")
     assert [card.locator("p").inner_text() for card in cards.all()] == [text for _, text, _ in told]
@@ -262,7 +259,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     gallery.tile(0).click()
     gallery.label_button(other).click()
     gallery.expect_saved()
-    screen.button("Judge by the truth as it is now").click(timeout=15_000)
+    screen.button("Judge by the truth as it is now").click()
     expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
     assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"] != before
     assert page.value(f"s.exploration.table([s.exploration.place[{name!r}]])['true'].tolist()") == [other]

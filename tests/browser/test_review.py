@@ -180,10 +180,10 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     review = opened(lab)
     client = review.page.kernel_client()
     client.execute("project.labels.rename('apple', 'crab <i>apple</i>')", reply=True)
-    expect(review.chips(0)).to_have_text("crab <i>apple</i>", timeout=8_000)
+    expect(review.chips(0)).to_have_text("crab <i>apple</i>")
     expect(review.tab("crab <i>apple</i>")).to_be_visible()
     client.execute("project.labels.merge('pear', into='plum')", reply=True)
-    expect(review.chips(6)).to_have_text("plum", timeout=8_000)
+    expect(review.chips(6)).to_have_text("plum")
     expect(review.tab("pear")).to_have_count(0)
     # Python decides, too, and sees what is selected
     review.tile(0).click()
@@ -191,7 +191,7 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     review.page.page.wait_for_timeout(400)
     assert review.page.value("[name[-7:] for name in r.selection]") == ["000.png", "001.png"]
     client.execute("r.approve()", reply=True)
-    expect(review.root.locator(".foot .done")).to_have_text("2 of 10 reviewed", timeout=8_000)
+    expect(review.root.locator(".foot .done")).to_have_text("2 of 10 reviewed")
     assert review.page.value("r.progress['left']") == 8
     client.execute("r.set_filter(show='reviewed')", reply=True)
     expect(review.root.locator(".position")).to_have_text("1–2 of 2")
@@ -256,7 +256,7 @@ def test_hostile_names_and_broken_images_in_both_themes(lab: Lab) -> None:
     review.expect_saved()
     assert page.page.evaluate("window.hacked") is None
     assert review.root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    page.page.wait_for_timeout(2_500)  # the findings come with the next look
+    expect(review.root.locator(".finding").first).to_be_visible()  # they come with the next look
     for theme in ("light", "dark"):
         page.set_theme(theme)
         page.page.wait_for_timeout(400)

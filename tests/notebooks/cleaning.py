@@ -47,7 +47,7 @@ def clean(notebook: Any, folder: Path, shoot: Shoot | None = None) -> Any:
     for cell in copy.cells:
         cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
         if cell.cell_type == "code":
-            cell.outputs = _clean_outputs(cell.outputs, folder, shoot or _blank)
+            cell.outputs = joined(_clean_outputs(cell.outputs, folder, shoot or _blank))
     return copy
 
 
@@ -61,6 +61,18 @@ def sources_hash(notebook: Any) -> str:
     """A digest of all cells' sources: a notebook that was edited and not run again has another."""
     text = "\0".join(f"{cell.cell_type}\0{cell.source}" for cell in notebook.cells)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def joined(outputs: list[Any]) -> list[Any]:
+    """The outputs, with what was printed in a row as one: a slow machine sends it in pieces."""
+    whole: list[Any] = []
+    for output in outputs:
+        before = whole[-1] if whole else None
+        if before is not None and output.output_type == before.output_type == "stream" and output.name == before.name:
+            before.text += output.text
+        else:
+            whole.append(deepcopy(output))
+    return whole
 
 
 def visible_text(markup: str) -> str:

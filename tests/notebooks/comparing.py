@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from tests.notebooks.cleaning import sources_hash
+from tests.notebooks.cleaning import joined, sources_hash
 from tests.notebooks.running import tags_of
 
 VARIES = "varies"
@@ -44,12 +44,13 @@ def masked(text: str) -> str:
 
 
 def _difference(old: Any, new: Any) -> str | None:
-    kinds = [[_kind(output) for output in cell.outputs] for cell in (old, new)]
+    outputs = [joined(cell.outputs) for cell in (old, new)]
+    kinds = [[_kind(output) for output in each] for each in outputs]
     if kinds[0] != kinds[1]:
         return f"outputs are {kinds[1] or 'none'}, committed {kinds[0] or 'none'}"
     if VARIES in tags_of(new):
         return None
-    for before, after in zip(old.outputs, new.outputs, strict=True):
+    for before, after in zip(*outputs, strict=True):
         words = [Counter(masked(_text(output)).split()) for output in (before, after)]
         if words[0] != words[1]:
             gone, come = words[0] - words[1], words[1] - words[0]

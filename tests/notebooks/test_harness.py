@@ -208,6 +208,18 @@ def test_other_numbers_are_not_stale_other_words_are(tmp_path: Path) -> None:
     assert masked("3 µs, -1.5e-3") == "#, #"
 
 
+def test_what_a_slow_machine_prints_in_pieces_is_one_text(tmp_path: Path) -> None:
+    whole, pieces = (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")]) for _ in range(2))
+    for notebook, texts in ((whole, ["a\nb\n"]), (pieces, ["a\n", "b\n"])):
+        notebook.cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in texts]
+        notebook.cells[0].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="c\n"))
+    made = clean(pieces, tmp_path)
+    assert [(output.name, output.text) for output in made.cells[0].outputs] == [("stdout", "a\nb\n"), ("stderr", "c\n")]
+    assert stale(clean(whole, tmp_path), made) == []
+    made.cells[0].outputs = pieces.cells[0].outputs
+    assert stale(made, clean(whole, tmp_path)) == [], "also where it was committed in pieces"
+
+
 def test_an_edited_cell_makes_it_stale_until_it_is_run(tmp_path: Path) -> None:
     old = clean(shown({"text/plain": "1"}), tmp_path)
     old.cells[0].source = "y"

@@ -12,7 +12,7 @@ import pytest
 
 import customlabels_nb as cl
 from tests.notebooks.cleaning import MOST_BYTES, WIDGET, sources_hash
-from tests.notebooks.running import CHECKS, NOTEBOOKS, ROOT, notebook_path, numbers
+from tests.notebooks.running import CHECKS, NOTEBOOKS, ROOT, notebook_path, numbers, pictures_of
 
 PATHS = [notebook_path(number) for number in numbers()]
 _MACHINE = re.compile(r"/tmp/|/home/|/root/|/work/|/Users/|[A-Z]:\\\\Users|/private/var/")
@@ -27,7 +27,7 @@ def test_a_notebook_is_kept_as_it_was_run(path: Path) -> None:
     )
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert any("image/png" in out.get("data", {}) for cell in code for out in cell.outputs), "no picture to be seen"
+    assert any(pictures_of(cell) for cell in code), "no picture to be seen"
     assert not any(WIDGET in out.get("data", {}) for cell in code for out in cell.outputs)
     assert notebook.cells[0].source.startswith("# ")
     text = path.read_text("utf-8")

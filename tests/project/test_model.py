@@ -187,6 +187,7 @@ def test_deleting_a_version_asks_and_is_refused_while_it_runs(
     model.delete()
     assert not folder.exists()
     assert project.versions.empty
+    project.close()  # nothing of it is left to stop
 
 
 def test_a_folder_that_leads_elsewhere_is_never_deleted(project: Project, model: Model, tmp_path: Path) -> None:

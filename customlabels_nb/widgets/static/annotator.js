@@ -224,6 +224,7 @@ class Annotator extends Turning {
   }
 
   _pushed(message) {
+    if (!this.info) return; // what it would tell comes with the answer to "hello"
     if (message.push === "show") this._showAgain(message.change);
     else if (message.push === "go") this.go(message.place);
     else if (message.push === "follow") this._follow({ again: true });

@@ -13,6 +13,12 @@ def after_project(ns: dict[str, Any]) -> None:
     assert project.task == "single-label"
 
 
+def after_annotations(ns: dict[str, Any]) -> None:
+    table = ns["project"].train_set.annotations
+    assert len(table) == 60, "a row for each label"
+    assert all(row.label in row.image for row in table.itertuples()), "from the names of folders"
+
+
 def after_train(ns: dict[str, Any]) -> None:
     assert ns["model"].name in list(ns["project"].versions["name"])
 
@@ -21,7 +27,11 @@ def after_report(ns: dict[str, Any]) -> None:
     report = ns["report"]
     assert 0.75 <= report.per_label["f1"].mean() <= 1
     assert len(report.per_label) == 10
-    assert len(report.per_image) >= 56
+    results = report.per_image["result"].value_counts()
+    table = report.per_label
+    for name, column in (("true positive", "tp"), ("false positive", "fp"), ("false negative", "fn")):
+        assert results.get(name, 0) == table[column].sum(), f"a row for each {name}"
+    assert table["tp"].sum() + table["fn"].sum() == 56, "each test photo has one label"
     assert report.confusion_matrix.counts.sum() == 56
 
 
@@ -37,6 +47,8 @@ def after_many(ns: dict[str, Any]) -> None:
     assert set(found["image"]) <= set(ns["project"].test_set.images["image"])
     assert len(set(found["image"])) > 40
     assert found.attrs["errors"] is not None
+    table = ns["report"].per_label
+    assert len(found) == table["tp"].sum() + table["fp"].sum(), "all that the report counted, and no more"
 
 
 def at_end(ns: dict[str, Any]) -> None:

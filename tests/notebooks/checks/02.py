@@ -19,7 +19,7 @@ def after_project(ns: dict[str, Any]) -> None:
         Path(image).name for image in project.train_set.images["image"]
     )
     assert set(project.train_set.images["status"]) == {"unlabelled"}
-    assert project.instructions.startswith("One label for each photo")
+    assert project.instructions == "One label for each photo: the room that most of it shows."
 
 
 def after_gallery(ns: dict[str, Any]) -> None:
@@ -68,6 +68,7 @@ def after_corrected(ns: dict[str, Any]) -> None:
     assert len(ns["backyards"]) == 4
     assert ns["review"].progress["done"] == 3
     assert ns["review"].progress["left"] == 16
+    assert ns["review"].progress["by_label"] == dict.fromkeys(HALF, 2), "what is left, by label"
 
 
 def after_labels(ns: dict[str, Any]) -> None:
@@ -77,6 +78,7 @@ def after_labels(ns: dict[str, Any]) -> None:
     assert labels.colours["patio"] == "#e07a5f"
     notes = ns["project"].history["what"].tolist()[:4]
     assert [note.split()[0] for note in notes] == ["recolour", "merge", "rename", "add"], notes
+    assert ns["project"].history["what"].tolist()[-1] == "import", "from the first action on"
 
 
 def after_manager(ns: dict[str, Any]) -> None:
@@ -107,6 +109,12 @@ def at_end(ns: dict[str, Any]) -> None:
     assert project.train_set.label_counts["kitchen"] == 3, "what it submits is stored"
     labeller.undo()
     assert project.train_set.label_counts["kitchen"] == 2, "Undo takes back"
+    patios = project.train_set.label_counts["patio"]
+    assert project.labels.rename("patio", "terrace") == patios == 2, "as many photos as have the label"
+    assert project.labels.merge("terrace", into="backyard") == 2
+    assert project.train_set.label_counts["backyard"] == 3
+    assert project.update("train", project.train_set.relabel("closet")) == 40, "all photos"
+    assert project.undo() == 40
 
 
 def outputs(notebook: Any) -> None:

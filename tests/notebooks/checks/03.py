@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import matplotlib.colors
 import pandas as pd
 
 from tests.notebooks.running import html_of, pictures_of, tagged, text_of
@@ -17,6 +20,11 @@ def after_project(ns: dict[str, Any]) -> None:
     assert set(project.train_set.images["status"]) == {"labelled"}
     assert set(project.test_set.images["status"]) == {"unlabelled"}
     assert set(project.labels) == set(drawn.labels)
+    for split, written in ((project.train_set, drawn.train), (project.test_set, drawn.test)):
+        names = [one["file_name"] for one in json.loads(written.read_text())["images"]]
+        assert [Path(image).name for image in split.images["image"]] == sorted(Path(name).name for name in names), (
+            "each board"
+        )
 
 
 def after_turn(ns: dict[str, Any]) -> None:
@@ -28,8 +36,17 @@ def after_turn(ns: dict[str, Any]) -> None:
 
 
 def after_rows(ns: dict[str, Any]) -> None:
-    assert len(ns["boxes"]) > 40
+    assert len(ns["boxes"]) == len(json.loads(ns["drawn"].train.read_text())["annotations"]) > 40, (
+        "each box of the file"
+    )
     assert (ns["boxes"]["left"] + ns["boxes"]["width"] <= 480).all()
+
+
+def after_plot(ns: dict[str, Any]) -> None:
+    colours = ns["project"].labels.colours
+    assert list(colours) == list(ns["project"].labels), "a colour for each label"
+    drawn = [matplotlib.colors.to_hex(colour) for colour in ns["ax"].collections[0].get_facecolors()]
+    assert drawn == ns["boxes"]["label"].map(colours).tolist(), "the points have the labels' colours"
 
 
 def after_polygon(ns: dict[str, Any]) -> None:
@@ -52,6 +69,7 @@ def after_dashed(ns: dict[str, Any]) -> None:
     names = ns["project"].test_set.images["image"]
     dashed = [shape for name in names for shape in annotator.session.shapes(name)["predictions"]]
     assert len(dashed) == len(ns["offered"])
+    assert len(dashed) == len(json.loads(ns["drawn"].test.read_text())["annotations"]), "all that the file has"
     assert ns["project"].test_set.annotations.empty, "offered, not accepted"
 
 
@@ -77,16 +95,24 @@ def after_mended(ns: dict[str, Any]) -> None:
     assert (stored["left"] < 470).all()
 
 
+def at_end(ns: dict[str, Any]) -> None:
+    project = ns["project"]
+    assert project.update("train", ns["spoilt"]) == 1, "one photo"
+    assert project.undo() == 1, "and it is taken back"
+
+
 def outputs(notebook: Any) -> None:
     assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes"
     assert pictures_of(tagged(notebook, "plot")) == 1
     for tag in ("annotator", "dashed"):
         assert "data:image/webp" in html_of(tagged(notebook, tag)), f"a still picture in the cell {tag}"
     assert "train 12, test 6" in text_of(tagged(notebook, "project"))
-    assert text_of(tagged(notebook, "offered")).isdigit()
+    assert text_of(tagged(notebook, "offered")) == "32", "as many as the file has"
+    assert text_of(tagged(notebook, "polygon")) == "1", "one photo is changed"
     assert "6 labelled" in text_of(tagged(notebook, "accepted"))
     assert "beyond the picture" in text_of(tagged(notebook, "spoil"))
     assert "more than once" in text_of(tagged(notebook, "spoil"))
     assert "BOX_" not in text_of(tagged(notebook, "mended")), "nothing is wrong with a box any more"
+    assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "what was so before is still said"
     assert "comparator" in text_of(tagged(notebook, "sizes"))
     assert "polygon" in text_of(tagged(notebook, "outline"))

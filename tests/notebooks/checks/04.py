@@ -250,6 +250,10 @@ def after_packed(ns):
 
 
 def at_end(ns):
+    project = ns["project"]
+    assert project.remove("train", project.train_set.images["image"].tolist()[:2]) == 2, "so many photos"
+    assert project.undo() == 2
+    assert len(project.train_set) == 42
     _SERVER.pop().stop()
 
 

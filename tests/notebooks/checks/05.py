@@ -29,6 +29,7 @@ def after_train(ns: dict[str, Any]) -> None:
 def after_card(ns: dict[str, Any]) -> None:
     assert "Fewer than 10 training images" in ns["card"].split("## Limits")[1], "what it can't"
     assert "| train | 40 | 40 |" in ns["card"], "what it learnt from"
+    assert ns["card"].endswith("\n"), "whole"
 
 
 def after_weakest(ns: dict[str, Any]) -> None:

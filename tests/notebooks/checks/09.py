@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 import customlabels_nb as cl
 from tests.notebooks.running import html_of, tagged, text_of
 
@@ -90,10 +92,11 @@ def after_files(ns):
     assert content["AggregatedEvaluationResults"].keys() == {"Precision", "Recall", "F1Score", "ConfusionMatrix"}
     for each in content["LabelEvaluationResults"]:
         assert each["Metrics"].keys() == {"Threshold", "Precision", "Recall", "F1Score"}
-    assert all(path.is_file() for path in ns["files"])
+    assert {path.name for path in ns["files"]} == {path.name for path in (ns["folder"] / "evaluation").iterdir()}
 
 
 def after_read(ns):
+    assert {"f1", "precision", "recall"} <= set(ns["summary"].summary["figure"]), "what the service writes"
     figures = ns["report"].summary.set_index("figure")["value"]
     for name, value in ns["summary"].summary.set_index("figure")["value"].items():
         assert abs(figures[name] - value) < 1e-9, f"{name} is what the report says"
@@ -234,7 +237,16 @@ def after_honest(ns):
 
 def after_figures(ns):
     figures = ns["report"].summary["figure"].tolist()
+    assert figures[-1] == "labels", "all of them"
     assert {"precision", "mean_average_precision"} <= set(figures), "two figures, two names"
+
+
+def after_limits(ns):
+    report = ns["tiny"].validate(profile="rekognition")
+    assert report.profile == "rekognition"
+    assert not report.ok
+    assert report.lines["code"].tolist() == ["ERROR_INVALID_IMAGE"] * 10, "each is too small for the service"
+    assert ns["tiny"].validate(profile="local").ok, "but not here"
 
 
 def after_history(ns):
@@ -250,6 +262,14 @@ def at_end(ns):
     assert not (ns["folder"] / "boards").exists()
     assert list((ns["folder"] / "boards-photos").rglob("*.jpg")), "photos are never deleted"
     assert list((ns["folder"] / "rooms-photos").rglob("*.jpg")), "photos are never deleted"
+    with pytest.raises(cl.CustomLabelsError, match="closed"):
+        ns["project"].train_set  # noqa: B018
+    again = cl.load_project(ns["folder"] / "rooms")
+    assert again.delete_dataset("test", confirm=True) == 30, "so many photos"
+    assert again.datasets["split"].tolist() == ["train"]
+    again.model("v1").delete(confirm=True)
+    assert again.versions["name"].tolist() == ["v2"]
+    again.close()
 
 
 def outputs(notebook):
@@ -275,6 +295,7 @@ def outputs(notebook):
         "ground_truth": ["['unlabelled', 'labelled']", "grass"],
         "refused": ["threshold=50", "percent"],
         "honest": ["cross-validated"],
+        "limits": ["local: 0 of 10", "rekognition: 10 of 10", "60 × 60 pixels"],
         "history": ["publish version", "you"],
         "deleted": ["rooms"],
     }
