@@ -56,7 +56,7 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many processes as there are cores for all tests together, two for those with a browser; none for chosen ones."""
+    """As many processes as there are cores for all tests, two for those with a browser, none for chosen ones."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
