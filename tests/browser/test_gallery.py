@@ -253,9 +253,8 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     # each label that an image has, and more than six are counted
     gallery.press("1", "2", "3")
     expect(gallery.chips(47)).to_have_count(3)
-    bottom = "node.getBoundingClientRect().bottom"
-    below = f"nodes => nodes.map((node) => {bottom} <= node.parentElement.getBoundingClientRect().bottom + 1)"
-    assert gallery.chips(47).evaluate_all(below) == [True] * 3
+    below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
+    assert gallery.chips(47).evaluate_all(f"nodes => nodes.map({below})") == [True] * 3
     gallery.press("4", "5", "6", "7", "8")
     expect(gallery.chips(47)).to_have_count(5)
     expect(gallery.tile(47).locator(".caption .count")).to_have_text("+3")
