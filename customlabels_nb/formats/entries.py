@@ -213,6 +213,31 @@ class Index:
     files: list[str] | None = None
 
 
+def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
+    """The files below a folder but its index, in the order of their names, ``depth`` folders deep; none are hidden."""
+    for parent, folders, files in os.walk(folder):
+        level = len(Path(parent).relative_to(folder).parts)
+        inner = [] if depth is not None and level + 1 >= depth else folders
+        folders[:] = sorted(name for name in inner if not name.startswith("."))
+        for file in sorted(files):
+            if file.lower().endswith(ending) and not file.startswith(".") and file != INDEX_NAME:
+                yield Path(parent, file)
+
+
+def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
+    """Add the images of an index that no file is about, for nobody has looked at them, and their URIs to ``uris``."""
+    for name, size in index.images.items():
+        if name in uris:
+            continue
+        try:
+            uris[name] = places.find(name)
+        except InputError as error:
+            collected.unreadable(str(error), where=name)
+            continue
+        if uris[name] not in collected.images:
+            collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
+
+
 def write_index(files: Staged, folder: Path, index: Index) -> None:
     """Write the index of the annotations in ``folder``."""
     images = [[name, *(size or (None, None))] for name, size in index.images.items()]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -33,6 +32,8 @@ from customlabels_nb.formats.entries import (
     Collector,
     Index,
     Places,
+    add_unseen,
+    files_below,
     is_here,
     known_size,
     listed_name,
@@ -62,7 +63,7 @@ def _recognise(path: Path) -> bool:
     try:
         if not path.is_dir():
             return _begins_as_ours(path)
-        if any(map(_begins_as_ours, islice(_json_files(path, depth=2), _LOOKED_AT))):
+        if any(map(_begins_as_ours, islice(files_below(path, ".json", depth=2), _LOOKED_AT))):
             return True
         return "files" in outer_keys(path / INDEX_NAME)[0]  # nothing was labelled yet
     except (OSError, ValueError):
@@ -74,23 +75,12 @@ def _begins_as_ours(path: Path) -> bool:
     return keys.get("shapes") == "[" or "imageData" in keys
 
 
-def _json_files(folder: Path, *, depth: int | None = None) -> Iterator[Path]:
-    """The JSON files below a folder but indices, in the order of their names; hidden ones are passed over."""
-    for parent, folders, files in os.walk(folder):
-        level = len(Path(parent).relative_to(folder).parts)
-        inner = [] if depth is not None and level + 1 >= depth else folders
-        folders[:] = sorted(name for name in inner if not name.startswith("."))
-        for file in sorted(files):
-            if file.lower().endswith(".json") and not file.startswith(".") and file != INDEX_NAME:
-                yield Path(parent, file)
-
-
 # -- reading ----------------------------------------------------------------------------------------
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     base = path if path.is_dir() else path.parent
-    files = list(_json_files(path)) if path.is_dir() else [path]
+    files = list(files_below(path, ".json")) if path.is_dir() else [path]
     collected, places = Collector(to_uri(path)), Places(finder)
     index = read_index(base, collected) if path.is_dir() else Index()
     uris: dict[str, str] = {}
@@ -115,7 +105,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
     if not read and not index.images:
         raise unusable(path, collected.issues[0].message if collected.issues else "there is no JSON file in it")
-    _add_unseen(index, uris, collected, places)
+    add_unseen(index, uris, collected, places)
     for what, count in left_out.items():
         if count:
             collected.adjusted(f"{count:,} × {what} of shapes is not kept.", where=what)
@@ -228,20 +218,6 @@ def _points(given: object) -> list[list[float]]:
 
 def _box(left: float, top: float, width: float, height: float) -> Box:
     return left, top, width, height
-
-
-def _add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
-    """The images that have no file, for nobody has looked at them."""
-    for name, size in index.images.items():
-        if name in uris:
-            continue
-        try:
-            uris[name] = places.find(name)
-        except InputError as error:
-            collected.unreadable(str(error), where=name)
-            continue
-        if uris[name] not in collected.images:
-            collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
 
 
 # -- writing ----------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ means that there is nothing on the image.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -37,7 +36,9 @@ from customlabels_nb.formats.entries import (
     Collector,
     Index,
     Places,
+    add_unseen,
     drawn,
+    files_below,
     finite,
     is_here,
     known_size,
@@ -71,7 +72,7 @@ class _Unreadable(Exception):
 def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
-            if any(map(_begins_as_annotation, islice(_xml_files(path, depth=2), _LOOKED_AT))):
+            if any(map(_begins_as_annotation, islice(files_below(path, ".xml", depth=2), _LOOKED_AT))):
                 return True
             return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # nothing was drawn on any image yet
         return _begins_as_annotation(path)
@@ -88,23 +89,12 @@ def _begins_as_annotation(path: Path) -> bool:
     return head.startswith(b"<") and re.search(rb"<annotation[\s>]", head) is not None
 
 
-def _xml_files(folder: Path, *, depth: int | None = None) -> Iterator[Path]:
-    """The XML files below a folder, in the order of their names; hidden ones are passed over."""
-    for parent, folders, files in os.walk(folder):
-        level = len(Path(parent).relative_to(folder).parts)
-        inner = [] if depth is not None and level + 1 >= depth else folders
-        folders[:] = sorted(name for name in inner if not name.startswith("."))
-        for file in sorted(files):
-            if file.lower().endswith(".xml") and not file.startswith("."):
-                yield Path(parent, file)
-
-
 # -- reading ----------------------------------------------------------------------------------------
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     base = path if path.is_dir() else path.parent
-    files = list(_xml_files(path)) if path.is_dir() else [path]
+    files = list(files_below(path, ".xml")) if path.is_dir() else [path]
     collected, places = Collector(to_uri(path)), Places(finder)
     index = read_index(base, collected) if path.is_dir() else Index()
     splits = _splits(base) if path.is_dir() else {}
@@ -131,15 +121,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             _read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)})
     if not read and not index.images:
         raise unusable(path, collected.issues[0].message if collected.issues else "there is no XML file in it")
-    for name, size in index.images.items():
-        if name not in uris:
-            try:
-                uris[name] = places.find(name)
-            except InputError as error:
-                collected.unreadable(str(error), where=name)
-                continue
-            if uris[name] not in collected.images:
-                collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
+    add_unseen(index, uris, collected, places)
     for mark, count in marks.items():
         if count:
             collected.adjusted(f"{count:,} × <{mark}> of objects is not kept.", where=mark)

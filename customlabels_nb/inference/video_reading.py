@@ -75,6 +75,11 @@ class Frame:
         When it is shown, in milliseconds from the start of the video.
     seconds : fractions.Fraction or float
         The same, exactly as the file has it.
+    raw : av.VideoFrame
+    shape : tuple of int
+        Width and height of the picture in pixels, before it is turned.
+    turn : PIL.Image.Transpose or None
+        What turns it upright.
     """
 
     index: int

@@ -15,7 +15,7 @@ from tests.notebooks.cleaning import MOST_BYTES, WIDGET, sources_hash
 from tests.notebooks.running import CHECKS, NOTEBOOKS, ROOT, notebook_path, numbers, pictures_of
 
 PATHS = [notebook_path(number) for number in numbers()]
-_MACHINE = re.compile(r"/tmp/|/home/|/root/|/work/|/Users/|[A-Z]:\\\\Users|/private/var/")
+_MACHINE = re.compile(rf"{re.escape(str(ROOT))}|/(tmp|home|root|Users|private)/|[A-Z]:\\\\Users")
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

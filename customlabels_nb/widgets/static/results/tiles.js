@@ -7,28 +7,17 @@ import { itemText, summaryText } from "./words.js";
 
 const MOST_CHIPS = 4;
 
-// A chip of a label: true ones solid, predicted ones dashed with their confidence, wrong ones red with a word. It is there
-// once and says other things later: while a slider moves hundreds of them do.
-class ResultChip {
-  constructor() {
-    this.name = element("bdi");
-    this.said = element("span", { class: "number" });
-    this.node = element("span", { class: "chip" }, element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), this.name, this.said);
-  }
-
-  show(item, labels) {
-    const { label, colour } = labels[item.label];
-    const missed = item.result === "fn";
-    const kind = { tp: "chip", fn: "chip missed", fp: "chip predicted wrong" }[item.result];
-    if (this.node.className !== kind) {
-      this.node.className = kind;
-      this.said.className = missed ? "word" : "number";
-    }
-    if (this.colour !== colour) this.node.style.setProperty("--label-colour", this.colour = colour);
-    this.node.title = itemText(item, labels);
-    setText(this.name, label);
-    setText(this.said, missed ? "missed" : `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}`);
-  }
+// A chip of a label: true ones solid, predicted ones dashed with their confidence, wrong ones red with a word.
+export function resultChip(item, labels) {
+  const { label, colour } = labels[item.label];
+  const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
+  const node = element(
+    "span", { class: `chip ${kind}`, style: { "--label-colour": colour }, title: itemText(item, labels) },
+    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+  );
+  if (item.result === "fn") node.append(element("span", { class: "word", text: "missed" }));
+  else node.append(element("span", { class: "number", text: `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}` }));
+  return node;
 }
 
 export class ResultTile {
@@ -37,11 +26,7 @@ export class ResultTile {
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.tick = element("button", { type: "button", class: "tick", text: "✓", tabIndex: -1, attributes: { "aria-label": "select" } });
     this.frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
-    this.chips = [];
-    this.more = element("span", { class: "faint", hidden: true });
-    this.nothing = element("bdi");
-    this.plain = element("span", { class: "name", hidden: true }, this.nothing);
-    this.caption = element("div", { class: "caption" }, this.more, this.plain);
+    this.caption = element("div", { class: "caption" });
     this.node = element("div", { class: "tile", attributes: { role: "option", "aria-selected": "false" } }, this.frame, this.caption);
   }
 
@@ -86,19 +71,10 @@ export class ResultTile {
     // what is wrong comes first where there isn't room for everything, a true label before what was said instead
     const order = { fn: 0, fp: 1, tp: 2 };
     const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
-    const count = sorted.length > MOST_CHIPS ? MOST_CHIPS - 1 : sorted.length;
-    while (this.chips.length < count) {
-      this.chips.push(new ResultChip());
-      this.more.before(this.chips.at(-1).node);
-    }
-    this.chips.forEach((chip, at) => {
-      show(chip.node, at < count);
-      if (at < count) chip.show(sorted[at], labels);
-    });
-    show(this.more, sorted.length > count);
-    if (sorted.length > count) setText(this.more, isDetection ? summaryText(counts) : `+${sorted.length - count}`);
-    show(this.plain, !sorted.length);
-    setText(this.nothing, sorted.length ? "" : shortName(name));
+    const chips = sorted.slice(0, sorted.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels));
+    if (sorted.length > chips.length) chips.push(element("span", { class: "faint", text: isDetection ? summaryText(counts) : `+${sorted.length - chips.length}` }));
+    if (!chips.length) chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
+    this.caption.replaceChildren(...chips);
     const said = sorted.map((item) => itemText(item, labels)).join("; ");
     this.node.setAttribute("aria-label", `${shortName(name)}: ${said || "nothing there, nothing predicted"}`);
   }
