@@ -96,7 +96,7 @@ def distribute(
     if not chosen.any():
         raise NotEnoughDataError(
             f"No label has two images that could be told apart, so {len(train)} images can't be distributed. "
-            "Label more images.",
+            "Label more images: project.label('train').",
             "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
         )
     moved = train.images.loc[chosen, "image"].tolist()

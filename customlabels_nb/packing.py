@@ -66,6 +66,8 @@ def pack(
 ) -> Packed:
     """Write the project to a zip file; see :meth:`customlabels_nb.project.Project.pack`."""
     issues: list[Issue] = []
+    if path.is_dir():
+        raise ProjectError(f"{str(path)!r} is a folder; name the zip file to write, such as 'class.zip'.")
     try:
         with tempfile.TemporaryDirectory(prefix=".pack-", dir=path.parent) as folder:
             copy = os.path.join(folder, DATABASE)

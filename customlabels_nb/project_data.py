@@ -14,6 +14,7 @@ from customlabels_nb.checking import CheckReport, check_datasets, find_near_dupl
 from customlabels_nb.contact_sheet import ContactSheet
 from customlabels_nb.dataset import Dataset, Groups
 from customlabels_nb.entry_updates import Entries, EntriesReport, update_entries
+from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events, progress_bars
 from customlabels_nb.images import is_remote
 from customlabels_nb.import_reports import RefreshReport
@@ -147,6 +148,8 @@ class ProjectData(ProjectFacts):
         The other arguments and the report are those of :meth:`add_images`; what was found when the dataset was read is
         in the report, too.
         """
+        if not isinstance(dataset, Dataset):
+            raise InputError(f"dataset={dataset!r} is no dataset; import_dataset(cl.read_dataset(…)) takes a file's.")
         images, marks = dataset.images, dataset.annotations
         said = dataset.found, dataset.unread
         found = found_in_tables(images, marks, dataset.name, root=dataset.root, issues=said[0], lines=said[1])

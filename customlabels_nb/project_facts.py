@@ -153,9 +153,9 @@ def find_version(store: Store, name: str) -> str:
     if name == "latest" and not matches:
         matches = [version.name for version in versions if not version.status.startswith(_UNFINISHED)][-1:]
     if not matches:
-        known = {version.name: version.status for version in versions[-5:]}
+        known = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
         raise ModelNotFoundError(
-            f"There is no version {name!r} that is ready; there are {known!r}. project.train() makes one, "
+            f"There is no version {name!r} that is ready; there are {known}. project.train() makes one, "
             "project.model(name).resume() goes on with one that was stopped."
         )
     return matches[0]

@@ -15,9 +15,10 @@ def refuse_if_busy(store: Store, verb: str) -> None:
     """Refuse while a version trains or runs."""
     busy = [version for version in store.versions() if version.status in _BUSY]
     if busy:
+        name, status = busy[0].name, busy[0].status
+        stop = "Stop it" if status.endswith("IN_PROGRESS") else f"Call project.model({name!r}).stop()"
         raise NotAllowedError(
-            f"{store.project().name!r} can't be {verb}: its version {busy[0].name!r} is {busy[0].status}. "
-            "Stop it first."
+            f"{store.project().name!r} can't be {verb}: its version {name!r} is {status}. {stop} first."
         )
 
 

@@ -65,7 +65,8 @@ def create_project(
         root.mkdir(parents=True)
     except FileExistsError as error:
         raise ProjectExistsError(
-            f"There is something called {str(root)!r} already: open it with load_project, or choose another name."
+            f"There is something called {str(root)!r} already: cl.load_project({os.fspath(root)!r}) opens a project; "
+            "or choose another name."
         ) from error
     except OSError as error:
         raise ProjectError(f"The folder {str(root)!r} can't be made: {error.strerror}.") from error

@@ -117,7 +117,8 @@ def find_images(
         raise InputError(f"source={source!r} names no images: give a path, a URL, a list of these, or a DataFrame.")
     if found.images.empty and not found.issues:
         ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
-        raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
+        name = found.description["name"]
+        raise InputError(f"There is no image in {'an empty list' if name == '0 files' else repr(name)}{ignored}.")
     if auto_label and found.description["kind"] in ("files", "table"):
         raise InputError(
             "auto_label=True takes labels from the names of folders, but the source names "

@@ -44,7 +44,7 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
             "Draw them anew or delete them: there is nothing to learn from them.",
         ),
         (
-            off & ~empty, "BOX_OFF_FRAME", "warning", "that reach beyond the picture",
+            off & ~empty, "BOX_OFF_FRAME", "warning", "reaching beyond the picture",
             "Cut them off at the edge. If there are many, the sizes in the file were those of other pictures.",
         ),
         (
@@ -54,11 +54,11 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         ),
         (
             (width * height >= _WHOLE * across * down) & ~empty, "BOX_WHOLE_IMAGE", "note",
-            f"that cover {_WHOLE:.0%} of the picture or more",
+            f"covering {_WHOLE:.0%} of the picture or more",
             "If most do, image-level labels are less work and train quicker.",
         ),
         (
-            _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "that stand there more than once",
+            _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "standing there more than once",
             "Delete all but one: a detector is punished for finding such an object once.",
         ),
     )  # fmt: skip

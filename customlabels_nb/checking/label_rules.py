@@ -72,8 +72,8 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding
 
 def _few(counts: pd.Series) -> list[Finding]:
     tiers = (
-        (1, 2, "one training image: nothing can be held out to test or tune it, and it can't be distributed"),
-        (2, 5, "2 to 4 training images: the figures for it will hang on single images"),
+        (1, 2, "one training image: nothing can be held out to test, to tune or to distribute"),
+        (2, 5, "2 to 4 training images: the figures will hang on single images"),
         (5, _FEW_IMAGES, "5 to 9 training images: enough to try it out, seldom enough to rely on"),
     )
     found = []
@@ -82,7 +82,7 @@ def _few(counts: pd.Series) -> list[Finding]:
         if len(few):
             names = few.index.tolist()
             message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({listed(names)})."
-            advice = "Add images of it that differ in place, light and angle, as those will that the model meets later."
+            advice = "Add images that differ in place, light and angle, as those will that the model meets later."
             severity = "note" if below == _FEW_IMAGES else "warning"
             found.append(Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum())))
     return found

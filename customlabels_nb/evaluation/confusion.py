@@ -37,6 +37,8 @@ class ConfusionMatrix:
     background : bool
         Whether the last row and column are no label: true boxes that no prediction lies on, and predictions that lie
         on no true box.
+    most_confident : bool
+        Whether each image stands under its most confident label, whatever the thresholds, as where each has one label.
     """
 
     counts: IntArray
@@ -44,6 +46,7 @@ class ConfusionMatrix:
     truth_counts: IntArray
     predicted_counts: IntArray
     background: bool = False
+    most_confident: bool = False
 
     def values(self, normalize: str | None = None) -> FloatArray:
         """The cells, shape (k, k).

@@ -134,6 +134,8 @@ def confusion_html(matrix: ConfusionMatrix) -> str:
         for p, name in enumerate(shown)
     )
     caption = "rows predicted, columns ground truth"
+    if matrix.most_confident:
+        caption += ";<br/>each image under its most confident label, whatever the threshold"
     if matrix.background:
         caption = f"boxes: {caption};<br/>{_name(names[last])}: where the other has no box"
     return (

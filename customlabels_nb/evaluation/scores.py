@@ -152,6 +152,7 @@ class Scores(Outcomes):
             labels=self.labels,
             truth_counts=self.test_images,
             predicted_counts=predicted_counts.astype(np.int64),
+            most_confident=self.task == SINGLE_LABEL,
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:

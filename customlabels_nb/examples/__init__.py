@@ -208,12 +208,14 @@ def create(
     Raises
     ------
     InputError
-        If there is no such example, or the photos' folder isn't empty.
+        If there is no such example, a split would be empty, or the photos' folder isn't empty.
     ProjectExistsError
         If there is something of the project's name already.
     """
     if name not in _EXAMPLES:
         raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
+    if train == 0 or test == 0:
+        raise InputError("A project needs photos to train and to test; write_photos draws one split alone.")
     from customlabels_nb.projects import create_project
     from customlabels_nb.reading import read_dataset
 

@@ -21,6 +21,8 @@ from customlabels_nb.labeling.outline import Outline
 UNITS = {"hour": (timedelta(hours=1), 24), "day": (timedelta(days=1), 30)}
 #: A pause that is longer than this isn't work.
 PAUSE = timedelta(minutes=10)
+#: Less work than this says nothing of a pace: a program labels thousands of images in it.
+LEAST_WORK = timedelta(minutes=1)
 #: What the queue consists of.
 QUEUE = ("unlabelled", "predicted", "needs_review")
 
@@ -53,7 +55,7 @@ def annotators(outline: Outline) -> pd.DataFrame:
 
     Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly
     they labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is
-    unknown.
+    unknown or the work took less than :data:`LEAST_WORK`.
     """
     found = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
     found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
@@ -183,8 +185,9 @@ def _paces(marks: pd.DataFrame) -> dict[str, float]:
     goes_on = (np.diff(people) == 0) & (steps <= _us(PAUSE))
     names = marks["annotator"].cat.categories
     images = np.bincount(people[1:][goes_on], minlength=len(names))
-    hours = np.bincount(people[1:][goes_on], weights=steps[goes_on], minlength=len(names)) / _us(timedelta(hours=1))
-    return {str(name): images[at] / hours[at] for at, name in enumerate(names) if hours[at] > 0}
+    took = np.bincount(people[1:][goes_on], weights=steps[goes_on], minlength=len(names))
+    per_hour = images * _us(timedelta(hours=1)) / np.maximum(took, 1)
+    return {str(name): per_hour[at] for at, name in enumerate(names) if took[at] >= _us(LEAST_WORK)}
 
 
 def _slots(moments: pd.Series, length: timedelta, offset: timedelta) -> Numbers:

@@ -207,7 +207,8 @@ class _Loop:
         if affordable < LEAST_STEPS:
             longer = self._seconds() + (LEAST_STEPS - state.step) * each
             self.events.message(f"{budget:g} s are enough for a handful of steps only; it will take {longer:.0f} s.")
-        self.events.message(f"{state.total:,} steps of {each:.2f} s each fit into {budget:g} s.")
+        else:
+            self.events.message(f"{state.total:,} steps of {each:.2f} s each fit into {budget:g} s.")
 
     def _end_epoch(self) -> None:
         state = self.state

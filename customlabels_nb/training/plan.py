@@ -101,7 +101,7 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
     if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
         raise NotEnoughDataError(
             "There is no test set, and no label has two images that could be told apart, so none can be set aside. "
-            "Label more images.",
+            "Label more images: project.label('train').",
             "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT",
         )
     return rest, part
@@ -151,10 +151,13 @@ def _require_enough(
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
         what = "boxes" if kind == DETECTION else "labelled images"
+        have_all = len(learnt.marks) if kind == DETECTION else labelled
+        advice = "Label more images: project.label('train')."
+        if kind == DETECTION:
+            advice = "Draw boxes, project.annotate('train'), or name another kind."
         raise NotEnoughDataError(
             f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set; there are "
-            f"{len(learnt.marks) if kind == DETECTION else labelled} {what} and {len(labels)} labels ({have}). "
-            f"{'Draw boxes, or name another kind.' if kind == DETECTION else 'Label more images.'}",
+            f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
             "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
     if labelled < limits.min_training_images and kind != BRANDS:

@@ -22,6 +22,8 @@ Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
 STATIC = Path(__file__).parent / "static"
 
 _IMPORT = re.compile(r'^import\s+(?:[^"\';]*?\s+from\s+)?["\'](?P<path>\.[^"\']*)["\'];?[ \t]*\n', re.MULTILINE)
+_RENAMED = re.compile(r"\bas\b|\*")
+_LEFT_OVER = re.compile(r"""^(?:import|export)\b[^"';]*["']\.[^"']*["'].*""", re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
 _TOP_LEVEL_NAME = re.compile(r"^(?:export\s+)?(?:async\s+)?(?:function|class|const|let)\s+([\w$]+)", re.MULTILINE)
 
@@ -32,7 +34,8 @@ def join_modules(entry: Path) -> str:
     Raises
     ------
     ValueError
-        If modules import each other in a circle, or two of them use one name at their top level.
+        If modules import each other in a circle, two of them use one name at their top level, or an import has a form
+        that isn't known here.
     """
     parts: dict[Path, str] = {}
     _collect(entry.resolve(), parts, ())
@@ -53,15 +56,20 @@ def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> Non
         return
     source = path.read_text("utf-8")
     for match in _IMPORT.finditer(source):
+        if _RENAMED.search(match[0].partition("from")[0]):
+            raise ValueError(f"In {path.name}, {match[0].strip()!r} can't be joined: names stay what they are.")
         _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
     parts[path] = _IMPORT.sub("", source)
+    left = _LEFT_OVER.search(parts[path])
+    if left:
+        raise ValueError(f'In {path.name}, {left[0]!r} can\'t be joined: write import {{ a }} from "./b.js"; alone.')
 
 
 def join_styles(*names: str) -> str:
     """The style sheets of these names in ``static/`` in one, the later ones more specific.
 
     Every widget brings a copy of ``shared/base.css``, so a widget's own sheet must win by its selectors, not by its
-    place: it nests its rules in its root class.
+    place: it nests its rules in its root class twice named, ``.clnb-<name>.clnb``.
     """
     return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
@@ -70,11 +78,12 @@ class Answers:
     """For widgets whose page asks: answers messages of ``{id, kind, content}`` with the same id.
 
     A subclass fills ``handlers`` in its ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and
-    buffers and return content, or content and buffers. They may run in any thread.
+    buffers and return content, or content and buffers; content is JSON. They may run in any thread, also while a cell
+    runs. It stands before the widget's base.
     """
 
     handlers: dict[str, Handler]
-    send: Callable[..., None]
+    comm: Any
 
     def answer(self, _widget: Any, message: Any, buffers: list[Any]) -> None:
         """Answer one message of the page; an error becomes its answer, in words."""
@@ -85,14 +94,37 @@ class Answers:
             if handler is None:
                 raise InputError(f"This widget knows no {message.get('kind')!r}: its page is of another release.")
             found = handler(message.get("content") or {}, buffers or [])
+            content, sent = found if isinstance(found, tuple) else (found, [])
+            self.send({"answer": message["id"], "content": content}, list(sent))
         except CustomLabelsError as error:
             self.send({"answer": message["id"], "error": str(error)})
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A widget could not answer %r.", message.get("kind"))
             self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
-        else:
-            content, sent = found if isinstance(found, tuple) else (found, [])
-            self.send({"answer": message["id"], "content": content}, list(sent))
+
+    def open(self) -> None:
+        """As any widget's."""
+        super().open()  # type: ignore[misc]
+        self._listen_while_cells_run()
+
+    def send(self, content: Any, buffers: list[Any] | None = None) -> None:
+        """As any widget's."""
+        super().send(content, buffers)  # type: ignore[misc]
+        self._listen_while_cells_run()
+
+    def send_state(self, key: Any = None) -> None:
+        """As any widget's."""
+        super().send_state(key)  # type: ignore[misc]
+        self._listen_while_cells_run()
+
+    def _listen_while_cells_run(self) -> None:
+        """Let messages of the page reach the thread that it asks for.
+
+        Since ipykernel 7.4 they go to where the widget was last written from. Where a cell makes a widget or tells it
+        something, that is the main thread, which has no time before the cell has run.
+        """
+        if self.comm is not None:
+            vars(self.comm).pop("_reply_subshell_id", None)
 
 
 class Hears:
@@ -116,13 +148,3 @@ class Hears:
         if self._stop_hearing is not None:
             self._stop_hearing()
         super().close()  # type: ignore[misc]
-
-
-def answer_while_a_cell_runs(widget: Any) -> None:
-    """Let a widget's page be answered by the thread that it asks for; to be called after a cell's run has sent to it.
-
-    Since ipykernel 7.4 the messages of a page go to where its widget was last written from. Where a cell makes a widget
-    or tells it something, that is the main thread, which has no time before the cell has run.
-    """
-    if widget.comm is not None:
-        vars(widget.comm).pop("_reply_subshell_id", None)

@@ -18,7 +18,7 @@ from customlabels_nb.labeling.feedback import Added
 from customlabels_nb.labeling.trials import Answer, Trial
 from customlabels_nb.labeling.trying import TryingSession
 from customlabels_nb.text import escaped
-from customlabels_nb.widgets._base import STATIC, Answers, answer_while_a_cell_runs, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.still import Still, display_with_still
 
@@ -127,7 +127,6 @@ class QuickTest(Answers, anywidget.AnyWidget):
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
         self._shown_still = display_with_still(self, self._still())
-        answer_while_a_cell_runs(self)
 
     def _still(self) -> str:
         """What a saved notebook shows: the photo with what was found."""

@@ -24,7 +24,7 @@ from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.words import advice_as_json, comparison_as_json, default_name, summary_as_json
 from customlabels_nb.files import expand_home
-from customlabels_nb.widgets._base import STATIC, Answers, Handler, answer_while_a_cell_runs, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still, still_picture
 
 _STILL_IMAGES = 16
@@ -109,7 +109,6 @@ class Results(Answers, anywidget.AnyWidget):
         self.handlers = {kind: partial(self._alone, handler) for kind, handler in own.items()}
         self.handlers |= {"thumbs": self._thumbs, "view": self._view, "training": self._training}
         self.on_msg(self.answer)
-        answer_while_a_cell_runs(self)
 
     # -- for other cells ----------------------------------------------------------------------------
     @property
@@ -156,7 +155,7 @@ class Results(Answers, anywidget.AnyWidget):
     def select(self, images: Sequence[str]) -> None:
         """Select these images."""
         self.selection = tuple(self._known(images))
-        self._push({"push": "select", "images": list(self.selection)})
+        self.send({"push": "select", "images": list(self.selection)})
 
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None = None) -> None:
         """Move the thresholds: None for each label's assumed one, a number for all, by label, or "cross-validated"."""
@@ -189,7 +188,7 @@ class Results(Answers, anywidget.AnyWidget):
                 raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
             self.exploration.filter = self.exploration.check(asked)
             groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
-            self._push({"push": "filter", "filter": asked.to_dict(), "groups": groups})
+            self.send({"push": "filter", "filter": asked.to_dict(), "groups": groups})
 
     def keep_thresholds(self) -> None:
         """Make the thresholds as they stand the version's own: ``detect`` uses them from now on.
@@ -210,7 +209,7 @@ class Results(Answers, anywidget.AnyWidget):
         """Judge by the truth as it is in the project now; gives the test images whose truth has changed."""
         with self._lock:
             changed = self._judge_again()
-            self._push({"push": "renew"})
+            self.send({"push": "renew"})
             return changed
 
     def close(self) -> None:
@@ -226,13 +225,9 @@ class Results(Answers, anywidget.AnyWidget):
                 raise InputError(f"The image {name!r} is no test image of this evaluation.")
         return list(dict.fromkeys(images))
 
-    def _push(self, message: dict[str, Any]) -> None:
-        self.send(message)
-        answer_while_a_cell_runs(self)
-
     def _tell_position(self, position: Position) -> None:
         self.position = position.to_dict()
-        self._push({"push": "position", "position": self.position})
+        self.send({"push": "position", "position": self.position})
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:

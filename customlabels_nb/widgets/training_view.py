@@ -14,7 +14,7 @@ import traitlets
 from customlabels_nb.events import Event, Events, Mark, Samples
 from customlabels_nb.tables import label_colour
 from customlabels_nb.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
-from customlabels_nb.widgets._base import STATIC, Answers, answer_while_a_cell_runs, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets.still import Still, display_with_still
 from customlabels_nb.widgets.training_still import training_still
 
@@ -92,7 +92,6 @@ class TrainingView(Answers, anywidget.AnyWidget):
     def show(self) -> None:
         """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
         self._shown_still = display_with_still(self, self._still())
-        answer_while_a_cell_runs(self)
         self._begin_sending()
 
     def _ipython_display_(self) -> None:
@@ -135,7 +134,6 @@ class TrainingView(Answers, anywidget.AnyWidget):
             news, buffers = self._news(told)
             self._told = told
         self.send({"push": "news", "news": news}, buffers)
-        answer_while_a_cell_runs(self)
 
     def _news(self, told: _Told) -> tuple[dict[str, Any], list[bytes]]:
         """What the page doesn't know yet, and all that is short; afterwards it is told."""

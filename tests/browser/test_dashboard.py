@@ -274,4 +274,7 @@ def test_hostile_empty_and_finished_in_both_themes(lab: Lab) -> None:
     page.page.set_viewport_size({"width": 700, "height": 1200})
     page.page.wait_for_timeout(500)
     page.screenshot("dashboard-narrow")
+    panel.evaluate("node => { node.style.width = '300px'; }")
+    expect(panel.locator(".who:visible")).to_have_count(0)
+    assert panel.locator(".what").first.evaluate("node => node.clientWidth") > 60
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")

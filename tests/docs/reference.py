@@ -67,6 +67,9 @@ CLASSES = {
 #: Methods between a widget and its page, or between parts of the package.
 _WIRING = {
     "answer",
+    "open",
+    "send",
+    "send_state",
     "hear_of",
     "as_stored",
     "batch_maker",

@@ -63,6 +63,8 @@ def test_html_shows_the_figures() -> None:
     assert all(note in text for note in report.notes)
     assert "training images: 45" in text
     assert "rows predicted, columns ground truth" in text
+    assert ("each image under its most confident label" in text) == (report.evaluation.task == "single-label")
+    assert report.confusion_matrix.most_confident == (report.evaluation.task == "single-label")
 
 
 def test_html_of_a_detector_shows_its_figures() -> None:

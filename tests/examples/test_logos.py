@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb import examples
@@ -24,10 +23,6 @@ from customlabels_nb.training.trimming import read_cutout
 
 SMALL = (160, 120)
 LABELS = ("lumivane", "pellwick", "tarnfold")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.jpg"))}
 
 
 @pytest.fixture(scope="module")
@@ -50,41 +45,6 @@ def test_every_brand_is_shown_alone_and_in_scenes(photos: examples.ExamplePhotos
     assert sum(len(labels) > 1 for labels in shown) >= 4
 
 
-def test_boxes_lie_on_the_picture_and_none_is_tiny(photos: examples.ExamplePhotos) -> None:
-    told = json.loads(photos.test.read_text())
-    for mark in told["annotations"]:
-        left, top, width, height = mark["bbox"]
-        assert min(width, height) >= 4
-        assert left >= 0
-        assert top >= 0
-        assert left + width <= SMALL[0]
-        assert top + height <= SMALL[1]
-
-
-def test_the_kept_photos_do_not_tell_what_they_show(photos: examples.ExamplePhotos) -> None:
-    assert [path.name for path in photos.detect] == ["new_01.jpg", "new_02.jpg"]
-    assert set(photos.answers) == {path.name for path in photos.detect}
-    assert all(set(labels) <= set(LABELS) and labels for labels in photos.answers.values())
-    assert len({labels[0] for labels in photos.answers.values()}) == 2
-    for path in photos.detect:
-        assert path.is_file()
-        assert not any(label in str(path.relative_to(photos.train.parent)) for label in LABELS)
-
-
-def test_every_photo_opens_and_no_two_are_the_same(photos: examples.ExamplePhotos) -> None:
-    found = contents(photos.train.parent)
-    assert len(found) == 21 + 42 + 2
-    assert len(set(found.values())) == len(found)
-    for name in found:
-        with Image.open(photos.train.parent / name) as image:
-            image.load()
-            expected = (SMALL[1], SMALL[1]) if name.startswith("train") else SMALL
-            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", expected)
-            pixels = np.asarray(image)
-            assert pixels.std() > 8
-            assert 20 < pixels.mean() < 250
-
-
 def test_a_picture_to_train_on_shows_the_logo_and_its_ground_only(photos: examples.ExamplePhotos) -> None:
     grounds: Counter[str] = Counter()
     for path in sorted(photos.train.rglob("*.jpg")):
@@ -93,26 +53,6 @@ def test_a_picture_to_train_on_shows_the_logo_and_its_ground_only(photos: exampl
         high, wide = cutout.pixels.shape[:2]
         assert 0.35 * SMALL[1] < min(high, wide) <= max(high, wide) <= SMALL[1]
     assert grounds["plain"] >= 18
-
-
-def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
-    again = examples.write_photos("logos", tmp_path / "again", size=SMALL, train=7, test=12)
-    first = contents(photos.train.parent)
-    assert again.answers == photos.answers
-    for name, data in contents(tmp_path / "again").items():
-        assert data == first[name], f"{name} differs, though its seed is the same"
-    examples.write_photos("logos", tmp_path / "other", seed=1, size=SMALL, train=3, test=6)
-    for name, data in contents(tmp_path / "other").items():
-        assert data != first[name]
-
-
-def test_the_number_of_threads_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
-    for workers in (1, 4):
-        monkeypatch.setattr(examples.settings, "threads", workers)
-        written = examples.write_photos("logos", tmp_path / str(workers), size=(96, 72), train=3, test=10)
-        found.append((contents(tmp_path / str(workers)), json.loads(written.test.read_text())["annotations"]))
-    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("kind", list(logos.SCENES))

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KernelGone, makeRequester } from "../../customlabels_nb/widgets/static/shared/requests.js";
+import { greet, KernelGone, makeRequester } from "../../customlabels_nb/widgets/static/shared/requests.js";
 
 function fakeComm() {
   const listeners = new Set();
@@ -13,6 +13,10 @@ function fakeComm() {
       this.sent.push({ message, buffers });
     },
     answer: (message, buffers) => listeners.forEach((listener) => listener(message, buffers)),
+    // Answers the message that was sent as the `nth`, from 1 on.
+    answerTo(nth, message, buffers) {
+      this.answer({ answer: this.sent[nth - 1].message.id, ...message }, buffers);
+    },
     listeners,
   };
 }
@@ -23,16 +27,24 @@ test("answers settle the request with their id, in any order", async () => {
   const first = request("page", { number: 1 });
   const second = request("page", { number: 2 });
   assert.deepEqual(comm.sent.map(({ message }) => message.content.number), [1, 2]);
-  comm.answer({ answer: 2, content: "two" }, ["bytes"]);
-  comm.answer({ answer: 1, content: "one" });
+  comm.answerTo(2, { content: "two" }, ["bytes"]);
+  comm.answerTo(1, { content: "one" });
   assert.deepEqual(await first, ["one", []]);
   assert.deepEqual(await second, ["two", ["bytes"]]);
+});
+
+test("two pages of one widget hear each other's answers and take only their own", async () => {
+  const comm = fakeComm();
+  const [one, other] = [makeRequester(comm)("row", 1), makeRequester(comm)("row", 2)];
+  comm.answerTo(2, { content: "two" });
+  comm.answerTo(1, { content: "one" });
+  assert.deepEqual([(await one)[0], (await other)[0]], ["one", "two"]);
 });
 
 test("an error in the answer rejects with its text", async () => {
   const comm = fakeComm();
   const asked = makeRequester(comm)("save", {});
-  comm.answer({ answer: 1, error: "stale" });
+  comm.answerTo(1, { error: "stale" });
   await assert.rejects(asked, /stale/);
 });
 
@@ -40,7 +52,7 @@ test("silence means that the kernel is gone, and a late answer changes nothing",
   const comm = fakeComm();
   const asked = makeRequester(comm, { patience: 5 })("save", {});
   await assert.rejects(asked, KernelGone);
-  comm.answer({ answer: 1, content: "late" });
+  comm.answerTo(1, { content: "late" });
 });
 
 test("a comm that throws means that the kernel is gone", async () => {
@@ -56,7 +68,7 @@ test("messages that answer nothing are passed over", async () => {
   const asked = makeRequester(comm)("save", {});
   comm.answer(null);
   comm.answer({ answer: 99, content: "not ours" });
-  comm.answer({ answer: 1, content: "ours" });
+  comm.answerTo(1, { content: "ours" });
   assert.equal((await asked)[0], "ours");
 });
 
@@ -67,4 +79,38 @@ test("closing stops listening and rejects what is open", async () => {
   request.close();
   await assert.rejects(asked, KernelGone);
   assert.equal(comm.listeners.size, 0);
+});
+
+const soon = async () => { for (let turn = 0; turn < 8; turn += 1) await Promise.resolve(); };
+
+test("a greeting that is lost is sent again, and the first answer counts", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const comm = fakeComm();
+  const greeted = greet(makeRequester(comm), { offset: 60 });
+  context.mock.timers.tick(2_000);
+  await soon();
+  assert.deepEqual(comm.sent.map(({ message }) => [message.kind, message.content]), Array(2).fill(["hello", { offset: 60 }]));
+  comm.answerTo(2, { content: "welcome" });
+  assert.equal((await greeted)[0], "welcome");
+});
+
+test("a greeting is given up after half a minute, and at once by a page that is closed or answered with an error", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const comm = fakeComm();
+  const greeted = assert.rejects(greet(makeRequester(comm)), KernelGone);
+  for (const wait of [2_000, 4_000, 8_000, 16_000]) {
+    context.mock.timers.tick(wait);
+    await soon();
+  }
+  await greeted;
+  assert.equal(comm.sent.length, 4);
+
+  const request = makeRequester(comm);
+  const closed = assert.rejects(greet(request), KernelGone);
+  request.close();
+  await closed;
+  const refused = assert.rejects(greet(makeRequester(comm)), /not here/);
+  comm.answerTo(6, { error: "not here" });
+  await refused;
+  assert.equal(comm.sent.length, 6);
 });

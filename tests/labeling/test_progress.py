@@ -111,6 +111,12 @@ def test_annotators_and_their_pace(store: Store) -> None:
     assert imported["images_per_hour"].isna().all()
 
 
+def test_what_a_program_labels_in_a_moment_is_no_pace(store: Store) -> None:
+    given = [(f"i{number}", "apple", "ann", NOON + timedelta(milliseconds=number)) for number in range(50)]
+    store.add_images("train", rows(*["labelled"] * 50), marks(*given), ACTION)
+    assert progress.annotators(outline_of(store))["images_per_hour"].isna().all()
+
+
 def test_several_boxes_on_an_image_are_one_image_of_work(store: Store) -> None:
     at = [NOON + timedelta(seconds=20 * number) for number in range(9)]
     given = [(f"i{number // 3}", "apple", "ann", moment) for number, moment in enumerate(at)]

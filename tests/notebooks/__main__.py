@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from tests.notebooks.cleaning import MOST_BYTES, clean
-from tests.notebooks.comparing import VARIES, same, stale
+from tests.notebooks.comparing import settle, stale
 from tests.notebooks.picturing import shooting
 from tests.notebooks.running import (
     NotebookFailedError,
@@ -21,7 +21,6 @@ from tests.notebooks.running import (
     notebook_path,
     numbers,
     outputs_check,
-    tags_of,
 )
 from tests.notebooks.screens import put_screens, widget_screens
 
@@ -65,12 +64,7 @@ def main() -> int:
 
 
 def _write(path: Path, committed: nbformat.NotebookNode, fresh: nbformat.NotebookNode) -> None:
-    """Write the outputs; a cell that only tells other numbers where they vary keeps the ones it has."""
-    by_source = {cell.source: cell for cell in committed.cells if cell.cell_type == "code" and cell.outputs}
-    for cell in fresh.cells:
-        old = by_source.get(cell.source)
-        if cell.cell_type == "code" and old is not None and VARIES in tags_of(cell) and same(old, cell):
-            cell.outputs = old.outputs
+    settle(committed, fresh)
     nbformat.write(fresh, path)
     size = path.stat().st_size
     if size > MOST_BYTES:

@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,14 @@ class Break:
     noticed: str = ""
 
 
-def calls(paths: Iterable[Path], checks: Path | None = None) -> dict[tuple[str, str], list[Path]]:
+def calls(paths: Iterable[Path], checks: Path | None = None, jobs: int = 1) -> dict[tuple[str, str], list[Path]]:
     """What the notebooks call, and which notebooks do: the shortest-running first."""
+    paths = list(paths)
     seconds: dict[Path, float] = {}
     found: dict[tuple[str, str], list[Path]] = {}
-    for path in paths:
-        run = execute(path, checks=checks, record=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = list(pool.map(lambda path: execute(path, checks=checks, record=True), paths))
+    for path, run in zip(paths, runs, strict=True):
         seconds[path] = run.seconds
         for call in run.called:
             found.setdefault(call, []).append(path)
@@ -51,17 +54,17 @@ def calls(paths: Iterable[Path], checks: Path | None = None) -> dict[tuple[str, 
 
 
 def breaks(
-    called: dict[tuple[str, str], list[Path]], ways: Sequence[str] = WAYS, checks: Path | None = None
+    called: dict[tuple[str, str], list[Path]], ways: Sequence[str] = WAYS, checks: Path | None = None, jobs: int = 1
 ) -> Iterator[Break]:
-    """Break each of these functions in each of the ways, and say who noticed."""
-    for (module, name), users in called.items():
-        for how in ways:
-            noticed = ""
-            for path in users:
-                noticed = _noticed(path, {"module": module, "name": name, "how": how}, checks)
-                if noticed:
-                    break
-            yield Break(module, name, how, noticed)
+    """Break each of these functions in each of the ways, ``jobs`` at a time, and say who noticed."""
+
+    def broken(call: tuple[str, str], how: str) -> Break:
+        module, name = call
+        noticed = (_noticed(path, {"module": module, "name": name, "how": how}, checks) for path in called[call])
+        return Break(module, name, how, next(filter(None, noticed), ""))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda each: broken(*each), [(call, how) for call in called for how in ways])
 
 
 def _noticed(path: Path, broken: dict[str, str], checks: Path | None) -> str:
@@ -84,15 +87,16 @@ def main() -> int:
     parser.add_argument("--only", metavar="TEXT", default="", help="functions with this text in their name")
     parser.add_argument("--list", action="store_true", help="only list what is called")
     parser.add_argument("--raises", action="store_true", help="also let them raise")
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="notebooks that run at once")
     chosen = parser.parse_args()
-    found = calls(notebook_path(number) for number in chosen.numbers or numbers())
+    found = calls((notebook_path(number) for number in chosen.numbers or numbers()), jobs=chosen.jobs)
     found = {call: users for call, users in found.items() if chosen.only in ".".join(call)}
     if chosen.list:
         for (module, name), users in found.items():
             print(f"{module}.{name}: {', '.join(path.name[:2] for path in users)}")
         return 0
     missed, started = [], time.perf_counter()
-    for one in breaks(found, (*WAYS, "raises") if chosen.raises else WAYS):
+    for one in breaks(found, (*WAYS, "raises") if chosen.raises else WAYS, jobs=chosen.jobs):
         print(
             f"{time.perf_counter() - started:6.0f} s  {one.module}.{one.name} {one.how}: {one.noticed or 'NOT NOTICED'}"
         )

@@ -21,7 +21,7 @@ def stale(committed: Any, fresh: Any) -> list[str]:
     machines differ; of cells tagged ``varies`` only the kinds of the outputs count.
     """
     found = []
-    if committed.metadata.get("sources") != sources_hash(committed):
+    if edited(committed):
         found.append("cells were edited since the outputs were made")
     code = [[cell for cell in notebook.cells if cell.cell_type == "code"] for notebook in (committed, fresh)]
     if len(code[0]) != len(code[1]):
@@ -33,9 +33,23 @@ def stale(committed: Any, fresh: Any) -> list[str]:
     return found
 
 
-def same(old: Any, new: Any) -> bool:
-    """Whether two code cells have outputs that differ in nothing but numbers."""
-    return _difference(old, new) is None
+def edited(committed: Any) -> bool:
+    """Whether a cell was edited since the outputs were made."""
+    return bool(committed.metadata.get("sources") != sources_hash(committed))
+
+
+def settle(committed: Any, fresh: Any) -> None:
+    """Give cells that tell nothing but other numbers where those vary their old outputs: a refresh changes no more.
+
+    Of a notebook that was edited nothing is kept, since a cell may tell of what another was changed to.
+    """
+    if edited(committed):
+        return
+    by_source = {cell.source: cell for cell in committed.cells if cell.cell_type == "code" and cell.outputs}
+    for cell in fresh.cells:
+        old = by_source.get(cell.source)
+        if cell.cell_type == "code" and old is not None and VARIES in tags_of(cell) and _difference(old, cell) is None:
+            cell.outputs = old.outputs
 
 
 def masked(text: str) -> str:

@@ -19,7 +19,10 @@ _WIDGET = ".clnb, .jupyter-widgets"
 
 
 def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tuple[int, int]]]:
-    """Run a notebook in JupyterLab; PNG, width and height of each tagged cell's widget, by the cell's position."""
+    """Run a notebook in JupyterLab; PNG, width and height of each tagged cell's widget, by the cell's position.
+
+    Each as it stands once its cell has run, before later ones change it.
+    """
     from tests.browser.jupyter import Lab, serve
 
     cells = nbformat.read(path, as_version=4).cells
@@ -29,9 +32,12 @@ def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tupl
     found = {}
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, serve(Path(folder)) as server:
         lab = Lab(server, chromium, name=f"outputs-{path.stem}")
-        page = lab.open(path, width=1100, height=1000)
-        page.run_all(seconds=300)
-        for index in wanted:
+        page = lab.open(path, width=1100, height=1900)  # no widget is higher
+        for index, cell in enumerate(cells):
+            if cell.cell_type == "code":
+                page.run_cell(index, seconds=300)
+            if index not in wanted:
+                continue
             widget = page.output(index).locator(_WIDGET).first
             widget.scroll_into_view_if_needed()
             page.page.wait_for_function("document.querySelectorAll('.clnb.loading').length == 0", timeout=60_000)

@@ -289,3 +289,8 @@ def test_a_place_that_can_not_be_written_is_named(rich: Project, tmp_path: Path)
     (tmp_path / "file").write_text("x")
     with pytest.raises(ProjectError, match="file"):
         cl.unpack_project(tmp_path / "class.zip", tmp_path / "file")
+
+
+def test_a_folder_is_refused_before_anything_is_packed(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"is a folder.*class\.zip"):
+        project.pack(tmp_path)

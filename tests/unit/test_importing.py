@@ -251,3 +251,10 @@ def test_the_dataset_remembers_its_sources(project: cl.Project, add: Add, tmp_pa
     record = project._store.dataset("train")
     assert record is not None
     assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "auto_label": True}]
+
+
+def test_what_a_newcomer_gives_is_answered_with_what_to_give(project: cl.Project, add: Add) -> None:
+    with pytest.raises(InputError, match=r"'boards\.json'.*cl\.read_dataset"):
+        project.import_dataset("boards.json")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="an empty list"):
+        add([])

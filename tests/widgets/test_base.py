@@ -1,13 +1,17 @@
-"""Joining a widget's JavaScript from modules."""
+"""Joining a widget's JavaScript from modules, and answers to its page."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import anywidget
 import pytest
 
-from customlabels_nb.widgets._base import STATIC, join_modules
+from customlabels_nb.widgets._base import STATIC, Answers, join_modules
 from tests import provision
 
 
@@ -54,3 +58,56 @@ def test_every_shared_module_can_be_joined_and_loaded(tmp_path: Path) -> None:
     assert modules
     for module in modules:
         assert run_node(join_modules(module), tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import { x as y } from "./b.js";',
+        'import * as b from "./b.js";',
+        'import { x } from "./b.js"; // for y',
+        'export { x } from "./b.js";',
+    ],
+)
+def test_an_import_that_would_be_lost_in_joining_is_refused(line: str, tmp_path: Path) -> None:
+    write(tmp_path, a=f"{line}\n", b="export const x = 1;\n")
+    with pytest.raises(ValueError, match=r"a\.js.* can't be joined"):
+        join_modules(tmp_path / "a.js")
+
+
+class Asked(Answers, anywidget.AnyWidget):
+    """Answers with whatever `answers` holds."""
+
+    _esm = "export default {};"
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        super().__init__()
+        self.handlers = {kind: lambda content, buffers, found=found: found for kind, found in answers.items()}
+        self.sent: list[Any] = []
+        nothing = lambda *_, **__: None  # noqa: E731
+        self.comm = SimpleNamespace(
+            comm_id="1", kernel=object(), send=self._take, on_msg=nothing, on_close=nothing, close=nothing
+        )
+
+    def _take(self, data: Any, buffers: Any = None) -> None:
+        self.sent.append(json.loads(json.dumps(data["content"])))
+        self.comm._reply_subshell_id = None  # as ipykernel does
+
+
+def test_an_answer_that_is_no_json_is_told_as_an_error() -> None:
+    widget = Asked({"good": ({"rows": 1}, [b"x"]), "bad": {"rows": Path("x")}})
+    widget.answer(widget, {"id": "1", "kind": "good"}, [])
+    widget.answer(widget, {"id": "2", "kind": "bad"}, [])
+    widget.answer(widget, {"id": "3", "kind": "unknown"}, [])
+    good, bad, unknown = widget.sent
+    assert good == {"answer": "1", "content": {"rows": 1}}
+    assert (bad["answer"], unknown["answer"]) == ("2", "3")
+    assert "JSON" in bad["error"]
+    assert "'unknown'" in unknown["error"]
+
+
+def test_what_a_cell_sends_does_not_bind_the_page_to_its_thread() -> None:
+    widget = Asked({})
+    widget.send({"push": "news"})
+    assert widget.sent == [{"push": "news"}]
+    assert not hasattr(widget.comm, "_reply_subshell_id")

@@ -48,7 +48,7 @@ _STYLE = """
 .clnb-advice.clnb-advice .clnb-photo i { position: absolute; box-sizing: border-box; border: 2px solid; min-width: 5px;
   min-height: 5px; outline: 1px solid #fffa; }
 .clnb-advice.clnb-advice .clnb-photo i.clnb-predicted { border-style: dashed; }
-.clnb-advice.clnb-advice figcaption { overflow: hidden; overflow-wrap: anywhere; max-height: 2.7em;
+.clnb-advice.clnb-advice figcaption { overflow: hidden; overflow-wrap: anywhere; max-height: 4.1em;
   line-height: 1.35; }
 .clnb-advice.clnb-advice pre { margin: auto 0 0; padding: 6px 8px; overflow-x: auto; border: 0; border-radius: 4px;
   font: var(--jp-code-font-size, 12px)/1.4 var(--jp-code-font-family, monospace); color: inherit;

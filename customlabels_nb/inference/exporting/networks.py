@@ -42,6 +42,7 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
     with torch.no_grad():
         copied(torch.zeros(1, 3, 64, 64))  # what depends on the network alone is worked out at its first call
     _fix_padding(copied)
+    _simplify_activations(copied)
     for kind, form in ((FasterRCNN, TwoStages), (FCOS, Dense), (RetinaNet, Dense), (SSD, Boxed)):
         if isinstance(copied.network, kind):
             return form(copied.network).eval()
@@ -198,6 +199,19 @@ def _fix_padding(network: nn.Module) -> None:
     for name, layer in list(network.named_modules()):
         if isinstance(layer, Conv2dSame):
             network.set_submodule(name, _padded(layer))
+
+
+class _Clamped(nn.ReLU6):
+    """The same as one operator of the graph: torch writes a ``ReLU6`` of unknown size down first, and then anew."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return values.clamp(self.min_val, self.max_val)
+
+
+def _simplify_activations(network: nn.Module) -> None:
+    for layer in network.modules():
+        if type(layer) is nn.ReLU6:
+            layer.__class__ = _Clamped
 
 
 def _padded(layer: nn.Conv2d) -> nn.Module:

@@ -1,7 +1,7 @@
 // The annotator: one image large, boxes and polygons drawn wholly in the page. The kernel (annotator.py) only stores.
 
 import { dataUri } from "./shared/dom.js";
-import { KernelGone, makeRequester } from "./shared/requests.js";
+import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
 import { Book } from "./annotator/book.js";
 import { Changes } from "./annotator/changes.js";
@@ -58,7 +58,7 @@ class Annotator extends Turning {
   // -- what is shown ------------------------------------------------------------------------------------
   async _hello() {
     try {
-      const [info] = await this.request("hello", {});
+      const [info] = await greet(this.request);
       if (this.closed) return;
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");

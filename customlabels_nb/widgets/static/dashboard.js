@@ -5,7 +5,7 @@ import { Tooltip } from "./shared/charts.js";
 import { element, keepKeys, setText, show } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
 import { Panel } from "./shared/panel.js";
-import { KernelGone, makeRequester } from "./shared/requests.js";
+import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 import { Export } from "./dashboard/export.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
@@ -73,7 +73,7 @@ class DashboardScreen {
   // -- between page and kernel ------------------------------------------------------------------------
   async _hello() {
     try {
-      const [news] = await this.request("hello", { offset: -new Date().getTimezoneOffset() });
+      const [news] = await greet(this.request, { offset: -new Date().getTimezoneOffset() });
       if (this.closed) return;
       this.formats = news.formats;
       this._take(news);

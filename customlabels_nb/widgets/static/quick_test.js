@@ -8,9 +8,8 @@ import { TryingScreen } from "./quick_test/screen.js";
 import { dataUri } from "./shared/dom.js";
 import { incomingOf, inParts } from "./shared/incoming.js";
 import { openKeys } from "./shared/panels.js";
-import { KernelGone, makeRequester } from "./shared/requests.js";
+import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 
-const HELLO_PATIENCE = [2_000, 4_000, 8_000, 16_000]; // a comm's first message may wait until the cell has run
 const LONG = 180_000; // loading a model the first time, or fetching a large photo
 const LOOK_AGAIN = 4_000;
 const TELL_AFTER = 150;
@@ -30,9 +29,9 @@ class QuickTest extends TryingScreen {
   }
 
   // -- between page and kernel ------------------------------------------------------------------------
-  async _hello(attempt = 0) {
+  async _hello() {
     try {
-      const [content, pictures] = await this.request("hello", {}, [], { patience: HELLO_PATIENCE[Math.min(attempt, HELLO_PATIENCE.length - 1)] });
+      const [content, pictures] = await greet(this.request);
       this.notices.drop("gone");
       this.root.classList.remove("loading");
       this._takeTrials(content.trials, pictures);
@@ -41,7 +40,6 @@ class QuickTest extends TryingScreen {
     } catch (error) {
       if (this.closed) return;
       if (!(error instanceof KernelGone)) this._complain("gone", error);
-      else if (attempt + 1 < HELLO_PATIENCE.length) this._hello(attempt + 1);
       else this.notices.say("gone", "The kernel doesn't answer: it is busy, or gone. Run this cell again after a restart.", { kind: "error", step: { label: "Try again", run: () => this._hello() } });
     }
   }

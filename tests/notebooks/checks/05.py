@@ -59,6 +59,8 @@ def after_precision_recall_table(ns: dict[str, Any]) -> None:
     assert curve["recall"].is_monotonic_increasing
     area = (curve["recall"].diff() * curve["precision"]).sum()
     assert area == pytest.approx(ns["table"].loc[ns["weakest"], "average_precision"]), "the area below"
+    last = curve.iloc[-1]
+    assert (last["recall"], last["precision"]) == (1, pytest.approx(10 / 100)), "all photos, of which ten are of it"
 
 
 def after_calibration_table(ns: dict[str, Any]) -> None:
@@ -115,6 +117,7 @@ def after_steered(ns: dict[str, Any]) -> None:
     screen, at_80 = ns["screen"], ns["moved"].loc[0.8]
     assert set(screen.thresholds.values()) == {0.8}
     assert [screen.figures[name] for name in at_80.index] == pytest.approx(at_80.tolist()), "every figure follows"
+    assert {*screen.figures} == {*_figures(ns["report"])} - {"test_images", "labels"}, "and none is missing"
 
 
 def after_page(ns: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from tests.notebooks.running import html_of, pictures_of, tagged, text_of
 
 BOX = ["left", "top", "width", "height"]
-PHOTOS = 16
+PHOTOS = 12
 
 
 def overlap(one, other):
@@ -69,33 +69,32 @@ def after_response(ns):
 
 def after_thresholds(ns):
     asked = {how: found.table for how, found in ns["asked"].items()}
-    assert len(asked["threshold=0.1"]) >= len(asked["as it comes"]), "a lower threshold shows more"
-    assert len(asked["threshold=0.1"]) > len(asked["threshold=0.9"])
+    assert len(asked["threshold=0.5"]) >= len(asked["as it comes"]), "a lower threshold shows more"
+    assert len(asked["threshold=0.5"]) > len(asked["threshold=0.9"])
     assert (asked["threshold=0.9"]["confidence"] >= 0.9).all()
-    assert len(asked["max_results=2"]) == 2
-    top = asked["threshold=0.1"]["confidence"].head(2)
+    assert len(asked["max_results=2"]) == 2 <= len(asked["threshold=0.5"])
+    top = asked["threshold=0.5"]["confidence"].head(2)
     assert np.allclose(asked["max_results=2"]["confidence"], top), "the surest"
     usual = asked["as it comes"]
-    assert (asked["no pot_resistor"]["label"] == usual.loc[usual["label"] != "pot_resistor", "label"].tolist()).all()
+    assert (asked["no lumivane"]["label"] == usual.loc[usual["label"] != "lumivane", "label"].tolist()).all()
 
 
 def after_kinds(ns):
     assert len(ns["kinds"]) == 4
-    assert all(len(found.table) for found in ns["kinds"].values())
     assert all(found.table.equals(ns["kinds"]["path"].table) for found in ns["kinds"].values()), "the same answer"
 
 
 def after_quick(ns):
     quick, model = ns["quick"], ns["model"]
     assert quick.asked == 1
-    assert quick.detection.table.equals(model.detect(ns["photos"][2]).table), "as the model itself"
+    assert quick.detection.table.equals(model.detect(ns["photos"][1]).table), "as the model itself"
 
 
 def after_quick_read(ns):
     quick, model = ns["quick"], ns["model"]
     assert quick.model == "short"
     assert quick.asked == 1, "moving the threshold asks nothing again"
-    assert same(quick.table, model.detect(ns["photos"][2], threshold=0.2).table)
+    assert same(quick.table, model.detect(ns["photos"][1], threshold=0.6).table)
 
 
 def after_many(ns):
@@ -123,7 +122,7 @@ def after_lines(ns):
 
 
 def after_video_made(ns):
-    assert (ns["folder"] / "board.mp4").stat().st_size > 1000
+    assert (ns["folder"] / "van.mp4").stat().st_size > 1000
 
 
 def after_video(ns):
@@ -131,7 +130,7 @@ def after_video(ns):
     assert not video.interrupted
     assert video.size == (320, 240)
     assert video.frames["timestamp_ms"].tolist() == [0, 500, 1000, 1500], "'Twice a second'"
-    assert video.video == ns["folder"] / "annotated" / "board.mp4.annotated.mp4"
+    assert video.video == ns["folder"] / "annotated" / "van.mp4.annotated.mp4"
     assert "<video" in video._repr_html_(), "this plays"
 
 
@@ -141,12 +140,12 @@ def after_video_table(ns):
     assert set(video.table["label"]) <= set(model.thresholds)
     assert (video.table["confidence"] >= video.table["label"].map(model.thresholds)).all()
     assert video.table["timestamp_ms"].is_monotonic_increasing
-    assert len(video.table) >= 2
+    assert len(video.table) >= 1
 
 
 def after_video_response(ns):
     video = ns["video"]
-    written = json.loads((ns["folder"] / "annotated" / "board.mp4.json").read_text())
+    written = json.loads((ns["folder"] / "annotated" / "van.mp4.json").read_text())
     assert len(written) == len(video.table)
     assert ns["moments"] == set(video.table["timestamp_ms"])
 
@@ -181,7 +180,7 @@ def after_loaded(ns):
 
 def after_idle(ns):
     model = ns["model"]
-    assert "nothing was asked of it" in model.status_message
+    assert model.status_message == "The model has stopped running: nothing was asked of it for 1 second."
     assert model.status == "STOPPED"
     assert len(model.detect(ns["photos"][0], threshold=0.1).table), "the next question starts it again"
     assert model.status == "RUNNING"
@@ -202,7 +201,7 @@ def at_end(ns):
 
     import customlabels_nb as cl
 
-    again = cl.load_project(ns["folder"] / "circuit_boards")
+    again = cl.load_project(ns["folder"] / "logos")
     assert again.model("short").status == "STOPPED"
     again.close()
 
@@ -212,8 +211,8 @@ def outputs(notebook):
         assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"a picture after {tag!r}"
     assert "[True, True, True, True]" in text_of(tagged(notebook, "kinds"))
     assert "broken.jpg ·" in text_of(tagged(notebook, "many"))
-    assert "6 photos, then 16" in text_of(tagged(notebook, "lines"))
-    assert "board.mp4.annotated.mp4" in text_of(tagged(notebook, "video_table"))
+    assert "6 photos, then 12" in text_of(tagged(notebook, "lines"))
+    assert "van.mp4.annotated.mp4" in text_of(tagged(notebook, "video_table"))
     assert "The same: True" in text_of(tagged(notebook, "loaded"))
     assert "nothing was asked of it for 1 s" in text_of(tagged(notebook, "idle"))
     assert "detect.py" in text_of(tagged(notebook, "exported"))

@@ -267,6 +267,8 @@ def at_end(ns):
     again = cl.load_project(ns["folder"] / "rooms")
     assert again.delete_dataset("test", confirm=True) == 30, "so many photos"
     assert again.datasets["split"].tolist() == ["train"]
+    patios = again.train_set.label_counts["patio"]
+    assert again.labels.remove("patio", with_annotations=True) == patios > 0, "as many as were of the label"
     again.model("v1").delete(confirm=True)
     assert again.versions["name"].tolist() == ["v2"]
     again.close()

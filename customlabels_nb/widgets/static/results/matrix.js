@@ -182,7 +182,8 @@ export class MatrixView {
   }
 
   _say() {
-    setText(this.words, "rows predicted, columns truth · click: its images");
-    this.words.title = this.facts.task === "single-label" ? "Of each image its most confident label counts here, whatever the thresholds are." : "";
+    const isSingle = this.facts.task === "single-label";
+    setText(this.words, `rows predicted${isSingle ? " (most confident)" : ""}, columns truth · click: its images`);
+    this.words.title = isSingle ? "Of each image its most confident label counts here, whatever the thresholds are." : "";
   }
 }

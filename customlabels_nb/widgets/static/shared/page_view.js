@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { columnsFor, thumbnailSize } from "./pages.js";
-import { KernelGone, makeRequester } from "./requests.js";
+import { greet, KernelGone, makeRequester } from "./requests.js";
 import { Selection } from "./selection.js";
 import { Editing } from "./editing.js";
 import { Listing } from "./listing.js";
@@ -65,7 +65,7 @@ export class PageView {
   // -- between page and kernel ------------------------------------------------------------------------
   async _hello() {
     try {
-      [this.info] = await this.request("hello", {});
+      [this.info] = await greet(this.request);
       if (this.closed) return;
       this.listing.size = this.info.size;
       this.greeted();

@@ -7,6 +7,7 @@ export class KernelGone extends Error {}
 // A request that isn't answered within `patience` milliseconds is rejected with KernelGone.
 export function makeRequester(model, { patience = 10_000 } = {}) {
   const open = new Map();
+  const page = Math.random().toString(36).slice(2); // every view of a widget hears the answers to all
   let last = 0;
 
   const settle = (id) => {
@@ -27,7 +28,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   // What takes long may have more patience than others.
   const request = (kind, content, buffers = [], { patience: own = patience } = {}) =>
     new Promise((resolve, reject) => {
-      const id = ++last;
+      const id = `${page} ${++last}`;
       const giveUp = () => settle(id)?.reject(new KernelGone(`no answer to ${kind} within ${own} ms`));
       open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
       try {
@@ -41,7 +42,22 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   // Ends listening; what is still open is rejected.
   request.close = () => {
     model.off("msg:custom", onMessage);
+    request.closed = true;
     for (const id of [...open.keys()]) settle(id).reject(new KernelGone("the widget was closed"));
   };
   return request;
+}
+
+const GREETING_PATIENCE = [2_000, 4_000, 8_000, 16_000]; // a comm's first message may wait until the cell has run, or be lost
+
+// A page's first request, "hello", asked again while nothing answers.
+export async function greet(request, content = {}) {
+  for (const [attempt, patience] of GREETING_PATIENCE.entries()) {
+    try {
+      return await request("hello", content, [], { patience });
+    } catch (error) {
+      const isLast = attempt + 1 === GREETING_PATIENCE.length;
+      if (!(error instanceof KernelGone) || request.closed || isLast) throw error;
+    }
+  }
 }
