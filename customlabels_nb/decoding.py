@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from customlabels_nb.dicom import HOW_TO_READ, RefusedError, is_dicom, is_readable, open_dicom
+from customlabels_nb.dicom import RefusedError, how_to_read, is_dicom, is_readable, open_dicom
 from customlabels_nb.errors import ImageError, ImageTooLargeError, NotAnImageError, TruncatedImageError
 from customlabels_nb.limits import DICOM_SUFFIXES, IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 
@@ -48,6 +48,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where an orientation may stand
 _LATER_FORMATS = ("AVIF",) if _AVIF else ()
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO comes as JPEG
+_READ = ", ".join(sorted({*_FORMATS} - {"DIB"}))
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # others as they are called
 _opening = threading.Lock()  # warnings.catch_warnings changes what all threads see
 
@@ -56,7 +57,7 @@ def why_unread(name: str) -> str | None:
     """What to do with a file that by its name is an image of a type that isn't read; None for all others."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in DICOM_SUFFIXES and suffix not in READ_SUFFIXES:
-        return HOW_TO_READ
+        return how_to_read()
     if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
         return None
     return f"Images of the type {suffix[1:].upper()} are not read; convert it to JPEG or PNG."
@@ -117,8 +118,8 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
         return _UNREAD_TIFF
     if os.path.splitext(name)[1].lower() in DICOM_SUFFIXES & READ_SUFFIXES:
         return "this is not a DICOM file (the mark DICM is missing)."
-    reason = why_unread(name) or "This is not an image of a type that is read."
-    return reason[0].lower() + reason[1:] if reason != HOW_TO_READ else reason
+    reason = why_unread(name) or f"This is not an image of a type that is read: {_READ}."
+    return reason[0].lower() + reason[1:] if reason != how_to_read() else reason
 
 
 def file_suffix(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> str:

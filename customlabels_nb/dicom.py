@@ -5,6 +5,7 @@ Rules are those of the standard (DICOM PS3.3, C.7.6.3 "Image Pixel", C.11.1 "Mod
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, BinaryIO, TypeAlias
 
@@ -12,15 +13,13 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from customlabels_nb.errors import NotAnImageError, TruncatedImageError
+from customlabels_nb.installing import extra_command, install_command
 
 _MARK, _MARK_AT = b"DICM", 128
 _FILE_META_GROUP = 0x0002
 _MOST_TABLED = 1 << 16  # distinct values up to which a table is quicker than computing each pixel
 _LACKS_PACKAGES = ("missing dependencies", "does not support")  # what pydicom says of decoders, Pillow among them
-_HOW_TO_DECOMPRESS = "pip install pylibjpeg[all] pyjpegls"
-
-#: What is said where pydicom isn't installed.
-HOW_TO_READ = "DICOM is read by the package pydicom: pip install customlabels-nb[dicom]."
+_DECODERS = "'pylibjpeg[all]' pyjpegls"
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -28,6 +27,12 @@ _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 def is_readable() -> bool:
     """Whether the package that reads DICOM is here."""
     return find_spec("pydicom") is not None
+
+
+@cache
+def how_to_read() -> str:
+    """What is said where it isn't."""
+    return f"DICOM is read by the package pydicom: {extra_command('dicom')}"
 
 
 def is_dicom(file: BinaryIO) -> bool:
@@ -78,7 +83,7 @@ def open_dicom(file: BinaryIO, name: str) -> DicomImage:
         One of its subclasses, naming the image: there is no image in the file, it is damaged, or pydicom is missing.
     """
     if not is_readable():
-        raise NotAnImageError(name, HOW_TO_READ)
+        raise NotAnImageError(name, how_to_read())
     try:
         return DicomImage(file, name)
     except RefusedError as error:
@@ -128,7 +133,7 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
         if not any(words in str(error) for words in _LACKS_PACKAGES):
             raise
         name = _syntax(dataset).name
-        raise RefusedError(f"its compression ({name}) needs more packages: {_HOW_TO_DECOMPRESS}.") from error
+        raise RefusedError(f"its compression ({name}) needs more packages: {install_command(_DECODERS)}") from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
     return pixels

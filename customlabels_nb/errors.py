@@ -32,13 +32,14 @@ The tree (all below :class:`CustomLabelsError`)::
     │   ├── WeightsUnavailableError      pretrained weights can't be fetched: names what to use instead
     │   └── ArtifactError                the version's folder is damaged or not ours
     ├── DeviceError                      the named device isn't here
-    ├── MissingDependencyError           an optional package is needed: names the extra to install
+    ├── MissingDependencyError           an optional package is needed: gives the command
     ├── NotReadyError                    still being worked out: says how far it is; ask again
     └── Cancelled                        work that was asked to stop did so
 """
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +47,31 @@ if TYPE_CHECKING:
 
 
 class CustomLabelsError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    A notebook shows the lines of one's own code that led to it and the message; ``%xmode Verbose`` shows all lines.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: without our own lines, and without errors that led to this one: its message tells."""
+        from IPython.core.interactiveshell import InteractiveShell
+
+        display = InteractiveShell.instance().InteractiveTB
+        if display.mode in ("Verbose", "Docs"):
+            return list(display.structured_traceback(type(self), self, self.__traceback__))
+        led_to_it = self.__cause__, self.__context__, self.__suppress_context__
+        self.__cause__ = self.__context__ = None
+        try:
+            return list(display.structured_traceback(type(self), self, _outside(self.__traceback__)))
+        finally:
+            self.__cause__, self.__context__, self.__suppress_context__ = led_to_it
+
+
+def _outside(trace: TracebackType | None) -> TracebackType | None:
+    """The calls up to the first one into this package."""
+    if trace is None or trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        return None
+    return TracebackType(_outside(trace.tb_next), trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 class InputError(CustomLabelsError, ValueError):
@@ -228,7 +253,7 @@ class DeviceError(CustomLabelsError):
 
 
 class MissingDependencyError(CustomLabelsError, ImportError):
-    """An optional package is needed; the message names the extra that installs it."""
+    """An optional package is needed; the message has the command that installs it here."""
 
 
 class Cancelled(CustomLabelsError):

@@ -17,6 +17,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.installing import install_command
+
 #: The labextensions that our widgets need.
 MANAGER, ANYWIDGET = "@jupyter-widgets/jupyterlab-manager", "anywidget"
 _PYTHON = re.compile(r"pythonw?[0-9.]*(\.exe)?", re.IGNORECASE)
@@ -116,9 +118,8 @@ class Environment:
     def install(self, what: str) -> str:
         """The command that installs ``what`` here."""
         has_pip = self.version_of("pip") is not None
-        if has_pip:
-            return f"{self.python} -m pip install {what.replace('--reinstall', '--force-reinstall')}"
-        return f"uv pip install --python {self.python} {what}"
+        flags = what.replace("--reinstall", "--force-reinstall") if has_pip else what
+        return install_command(flags, self.python, has_pip=has_pip)
 
     def _data(self) -> list[Path]:
         own = self.prefix / "share" / "jupyter"

@@ -6,12 +6,10 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 
-from customlabels_nb.checkup.environments import environment_at
 from customlabels_nb.checkup.findings import GOOD, NOTE, PROBLEM, Found
+from customlabels_nb.installing import OURS, extra_command
 
-OURS = "customlabels-nb"
 SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
 #: Extra → the packages that it brings, what it is for.
 EXTRAS = {
@@ -64,21 +62,9 @@ def extras() -> Iterator[Found]:
             have = ", ".join(f"{name} {there}" for name, there in found.items())
             yield Found("extras", extra, GOOD, f"{purpose}: {have}")
             continue
-        advice = f"If you want it: {environment_at(Path(sys.prefix)).install(_wanted(extra, missing))}"
+        advice = f"If you want it: {extra_command(extra, missing)}"
         what = "not installed" if len(missing) == len(names) else f"{' and '.join(missing)} missing"
         yield Found("extras", extra, NOTE, f"{purpose}: {what}", advice)
-
-
-def _wanted(extra: str, missing: list[str]) -> str:
-    """The packages to install, as the extra has them: that needs no release of this package to be had anywhere."""
-    from packaging.requirements import Requirement
-
-    own = [Requirement(line) for line in requires(OURS) or ()] if _version(OURS) else []
-    of_it = [one for one in own if one.marker is not None and one.marker.evaluate({"extra": extra})]
-    said = {
-        one.name: f"{one.name}{''.join(f'[{extra}]' for extra in sorted(one.extras))}{one.specifier}" for one in of_it
-    }
-    return " ".join(f"'{said.get(name, name)}'" for name in missing)
 
 
 def _version(name: str) -> str | None:

@@ -15,6 +15,7 @@ from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.geometry import polygon_to_ltwh
 from customlabels_nb.images import is_remote, to_path
+from customlabels_nb.installing import install_command
 from customlabels_nb.issues import Issue
 
 #: What a model is to say of an image: one label, any number of labels, or boxes.
@@ -37,7 +38,7 @@ def imported(package: str, what: str) -> Any:
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # it is here, but can't be loaded
-        raise MissingDependencyError(f"{what} needs the package {package}: pip install {package}") from error
+        raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error
 
 
 def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:

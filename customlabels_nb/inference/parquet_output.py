@@ -16,6 +16,7 @@ from customlabels_nb.files import replacing
 from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer, joined
 from customlabels_nb.inference.journal import Mark
 from customlabels_nb.inference.outputs import Looked, plain, sync_folder, table_of
+from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.tables import BOX_COLUMNS
 
@@ -106,6 +107,6 @@ def _imported(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            "A folder of Parquet files needs pyarrow: pip install 'customlabels-nb[parquet]'. "
-            "Without it, give a file that ends in .jsonl."
+            "A folder of Parquet files needs pyarrow; a file that ends in .jsonl needs nothing more: "
+            f"{extra_command('parquet')}"
         ) from error

@@ -18,6 +18,7 @@ from PIL import Image
 from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
 from customlabels_nb.images import is_remote, to_path
 from customlabels_nb.inference.video_ends import ends_too_early
+from customlabels_nb.installing import extra_command
 from customlabels_nb.limits import LOCAL
 from customlabels_nb.remote_files import download
 from customlabels_nb.settings import settings
@@ -57,9 +58,7 @@ def require_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise MissingDependencyError(
-            "Videos are read by the package PyAV: pip install 'customlabels-nb[video]'."
-        ) from error
+        raise MissingDependencyError(f"Videos are read by the package PyAV: {extra_command('video')}") from error
     return av
 
 

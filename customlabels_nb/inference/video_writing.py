@@ -16,6 +16,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.files import replacing
 from customlabels_nb.inference.ahead import ahead
 from customlabels_nb.inference.video_reading import VideoFile, require_av
+from customlabels_nb.installing import install_command
 from customlabels_nb.settings import settings
 from customlabels_nb.text import one_line
 
@@ -191,5 +192,5 @@ def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, st
         is_h264 = "264" in name or name == "h264_videotoolbox"
         return stream, None if is_h264 else f"Compressed with {name}, as this PyAV has no H.264."
     raise InputError(
-        "to: this PyAV can't compress videos for browsers; reinstall it: pip install --force-reinstall av."
+        f"to: this PyAV can't compress videos for browsers; reinstall it: {install_command('--force-reinstall av')}"
     )

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from customlabels_nb.errors import InputError, MissingDependencyError, SchemaTooNewError, StoreError
+from customlabels_nb.installing import extra_command
 from customlabels_nb.store import schema as tables
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS
@@ -239,7 +240,7 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
         engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise MissingDependencyError(
-            f"store={url.render_as_string()!r} needs a driver: pip install 'customlabels-nb[postgres]'."
+            f"store={url.render_as_string()!r} needs a driver: {extra_command('postgres')}"
         ) from error
 
     @event.listens_for(engine, "connect")

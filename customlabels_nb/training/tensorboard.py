@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from customlabels_nb.errors import MissingDependencyError
 from customlabels_nb.events import Event, Message, Metrics, Sample, Samples
+from customlabels_nb.installing import extra_command
 
 _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 
@@ -39,7 +40,7 @@ class TensorBoardListener:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingDependencyError(
-                "Writing for TensorBoard needs tensorboard: pip install 'customlabels-nb[tensorboard]'."
+                f"Writing for TensorBoard needs tensorboard: {extra_command('tensorboard')}"
             ) from error
         self.folder = Path(folder)
         self._writer: Any = SummaryWriter(str(self.folder))

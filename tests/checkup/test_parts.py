@@ -15,7 +15,7 @@ from customlabels_nb.checkup import Checkup
 from customlabels_nb.checkup.devices import Driver, idle_gpu, nvidia_driver
 from customlabels_nb.checkup.findings import Found
 from customlabels_nb.checkup.machine import cache, database, disk, weights
-from customlabels_nb.checkup.packages import EXTRAS, _wanted, extras, missing_or_old
+from customlabels_nb.checkup.packages import EXTRAS, extras, missing_or_old
 from tests.checkup.prefixes import put
 from tests.conftest import ROOT
 
@@ -33,12 +33,6 @@ def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
         assert line.state in ("good", "note")
         assert bool(line.advice) == (line.state == "note")
         assert not line.advice or re.match(r"If you want it: .*pip install .*'[a-z]", line.advice)
-
-
-def test_an_extra_is_installed_by_its_own_packages() -> None:
-    """Whoever works in a checkout finds no release of ours to install an extra of."""
-    assert _wanted("postgres", ["psycopg"]).startswith("'psycopg[binary]>=")
-    assert re.fullmatch(r"'onnx>=[\d.]+' 'onnxscript>=[\d.]+'", _wanted("onnx", ["onnx", "onnxscript"]))
 
 
 def test_what_is_missing_or_too_old_is_named() -> None:

@@ -127,7 +127,9 @@ def test_a_polygon_survives_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_package_that_is_not_here_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingDependencyError, match="to_nowhere needs the package nosuchpackage: pip install nosuch"):
+    with pytest.raises(
+        MissingDependencyError, match=r"to_nowhere needs the package nosuchpackage: .* install .*nosuch"
+    ):
         imported("nosuchpackage", "to_nowhere")
     program = f"""
 import sys
@@ -146,4 +148,4 @@ for call in (*to, lambda: back[0](1), lambda: back[1](1)):
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     said = ran.stdout.splitlines()
     assert [line.rsplit(" ", 1)[-1] for line in said] == ["supervision", "datasets"] * 2
-    assert said[0] == "to_supervision needs the package supervision: pip install supervision"
+    assert said[0].startswith("to_supervision needs the package supervision: ")

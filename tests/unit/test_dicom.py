@@ -197,7 +197,7 @@ def test_a_compression_that_needs_another_package_says_which() -> None:
     made["PixelData"].VR = "OB"
     data = written(made)
     for read in (lambda: inspect(data, "scan.dcm"), lambda: open_image(data, name="scan.dcm")):
-        with pytest.raises(NotAnImageError, match=r"scan\.dcm.*JPEG Lossless.*pip install pylibjpeg"):
+        with pytest.raises(NotAnImageError, match=r"scan\.dcm.*JPEG Lossless.*pip install .*pylibjpeg"):
             read()
 
 
@@ -334,9 +334,9 @@ except NotAnImageError as error:
     assert ran.returncode == 0, ran.stderr
     first, second = ran.stdout.splitlines()
     assert "IMAGE_TYPE_UNSUPPORTED" in first
-    assert "pip install customlabels-nb[dicom]" in first
+    assert "'pydicom>=" in first
     assert "scan.dcm" in second
-    assert "pip install customlabels-nb[dicom]" in second
+    assert "'pydicom>=" in second
 
 
 def test_pydicom_is_not_loaded_before_a_file_is_read(tmp_path: Path) -> None:

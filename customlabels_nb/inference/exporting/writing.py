@@ -15,6 +15,7 @@ from torch import nn
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.exporting.detect import FACTS
 from customlabels_nb.inference.exporting.networks import Boxed
+from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 from customlabels_nb.models.detector_shape import STRIDE
 
@@ -70,8 +71,8 @@ def check_format(name: object) -> str:
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
-                f"Exporting to ONNX needs the package {error.name!r}: pip install 'customlabels-nb[onnx]'. "
-                "export('pt2') needs nothing more."
+                f"Exporting to ONNX needs the package {error.name!r}; export('pt2') needs nothing more: "
+                f"{extra_command('onnx')}"
             ) from error
     return name
 

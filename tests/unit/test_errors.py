@@ -1,0 +1,41 @@
+"""What a notebook shows of our errors."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = r"""
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance(colors="nocolor")
+for prepare in ("pass", "%xmode Verbose", "%xmode Context"):
+    print("==")
+    shell.run_cell(prepare)
+    shell.run_cell("import customlabels_nb as cl\ndef mine():\n    cl.load_project('nothere')\nmine()")
+try:
+    cl = shell.user_ns["cl"]
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        raise cl.errors.InputError("led to") from error
+except cl.errors.InputError as error:
+    print("==")
+    print("".join(error._render_traceback_()))
+    assert isinstance(error.__cause__, ZeroDivisionError)
+"""
+
+
+def test_a_cell_shows_its_own_lines_and_the_message(tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, verbose, again, led_to = ran.stdout.split("==\n")[1:]
+    assert "----> 4 mine()" in first
+    assert "----> 3     cl.load_project('nothere')" in first
+    assert re.search(r"\nProjectNotFoundError: There is no project in .*create_project\(name\) makes one\.", first)
+    assert "locations.py" not in first
+    assert "locations.py" in verbose
+    assert "locations.py" not in again
+    assert "InputError: led to" in led_to
+    assert "ZeroDivisionError" not in led_to
