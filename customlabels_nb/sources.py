@@ -112,13 +112,15 @@ def find_images(
     elif isinstance(source, str | os.PathLike):
         found = _from_name(_text(source), labelling, project_folder)
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
-        found = _from_list([_text(item) for item in source], labelling, project_folder)
+        items = [_text(item) for item in source]
+        if not items:
+            raise InputError("There is no image in an empty list.")
+        found = _from_list(items, labelling, project_folder)
     else:
         raise InputError(f"source={source!r} names no images: give a path, a URL, a list of these, or a DataFrame.")
     if found.images.empty and not found.issues:
         ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
-        name = found.description["name"]
-        raise InputError(f"There is no image in {'an empty list' if name == '0 files' else repr(name)}{ignored}.")
+        raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
     if auto_label and found.description["kind"] in ("files", "table"):
         raise InputError(
             "auto_label=True takes labels from the names of folders, but the source names "

@@ -66,18 +66,18 @@ CLASSES = {
 }
 #: Methods between a widget and its page, or between parts of the package.
 _WIRING = {
-    "answer",
-    "open",
-    "send",
-    "send_state",
-    "hear_of",
-    "as_stored",
-    "batch_maker",
-    "refresher",
-    "note",
-    "end",
-    "groups_of_images",
-    "split_mask",
+    "Answers.answer",
+    "Answers.open",
+    "Answers.send",
+    "Answers.send_state",
+    "Hears.hear_of",
+    "TrainingView.end",
+    "Dataset.as_stored",
+    "Dataset.groups_of_images",
+    "Dataset.split_mask",
+    "ProjectRequests.batch_maker",
+    "ProjectRequests.refresher",
+    "VideoDetection.note",
 }
 _INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `random_state` is the seed of
 what is drawn at random. `note` is kept in the history. `confirm=True` answers the question that would be asked before
@@ -118,7 +118,7 @@ def members(owner: type) -> Iterator[tuple[str, Any]]:
             kinds = (property, cached_property, classmethod, staticmethod)
             if (
                 not name.startswith("_")
-                and name not in _WIRING
+                and f"{base.__name__}.{name}" not in _WIRING
                 and (inspect.isfunction(value) or isinstance(value, kinds))
             ):
                 found[name] = value
