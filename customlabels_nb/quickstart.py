@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import queue
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -126,13 +128,34 @@ def run_cells(
     nbclient.exceptions.CellExecutionError
         If a cell raised an error.
     """
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+    from jupyter_client.channels import AsyncZMQSocketChannel
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
-    from traitlets import default
+    from traitlets import Type, default
+
+    class Channel(AsyncZMQSocketChannel):
+        """Looks each second whether something came: to send at that moment, as nbclient does for an Output widget,
+        takes the sign of it away, and it would be found when the time for the cell is over.
+        """
+
+        async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+            end = math.inf if timeout is None else time.monotonic() + timeout
+            while True:
+                try:
+                    return await super().get_msg(timeout=max(0, min(1, end - time.monotonic())))
+                except queue.Empty:
+                    if time.monotonic() >= end:
+                        raise
+
+    class Client(AsyncKernelClient):
+        shell_channel_class = Type(Channel)
 
     class ThisPython(AsyncKernelManager):
         """Starts the kernel of the Python that runs this, whatever kernels are installed for the user."""
+
+        client_factory = Type(Client)
 
         @default("kernel_spec_manager")
         def _native_only(self) -> KernelSpecManager:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
+import customlabels_nb as cl
 from tests.browser.gallery import GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
 from tests.browser.results import PICTURES, ResultsScreen
@@ -19,6 +22,10 @@ from tests.browser.results import PICTURES, ResultsScreen
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
+ROOMS = (
+    "backyard", "bathroom", "bedroom", "closet", "entry_way", "floor_plan", "front_yard", "kitchen", "living_space",
+    "patio",
+)  # fmt: skip
 READABLE = (
     ".figures", ".figures b", ".label-table td.f1", ".label-table thead button", ".cells .cell.right",
     ".cells .cell.none", ".cells .cell-name", ".matrix .words", ".legend b", ".filterbar .tab.current",
@@ -372,3 +379,74 @@ def test_the_file_opens_offline_and_its_sliders_live(
     assert page.evaluate("window.hacked") is None
     assert problems == []
     context.close()
+
+
+NAMES = """root => {
+    const matrix = root.querySelector(".matrix");
+    const cells = [...matrix.querySelectorAll(".cell")].map((cell) => cell.getBoundingClientRect());
+    const names = [...matrix.querySelectorAll(".cell-name")];
+    const places = [...matrix.querySelectorAll(".column")].map((name) => name.getBoundingClientRect());
+    return {
+        cut: names.map((name) => name.querySelector("bdi")).filter(
+            (name) => Math.max(name.scrollWidth - name.clientWidth, name.scrollHeight - name.clientHeight) > 2,
+        ).map((name) => name.textContent),
+        wider: matrix.scrollWidth - matrix.clientWidth,
+        height: matrix.querySelector(".cells").clientHeight,
+        overlapping: places.filter((place, at) => place.bottom > cells[at].top || place.right > places[at + 1]?.left).length,
+        titles: names.map((name) => name.title),
+        hidden: [".label-table .scroll", ".label-table .name bdi"].flatMap((part) => [...root.querySelectorAll(part)])
+            .filter((node) => node.scrollHeight > node.clientHeight + 2 || node.scrollWidth > node.clientWidth).length,
+    };
+}"""  # noqa: E501
+
+
+def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsScreen:
+    """Open the file of a report that has three images of each label."""
+    truth = pd.DataFrame({"image": [f"{number}.png" for number in range(3 * len(labels))], "label": [*labels] * 3})
+    report = cl.evaluate(truth, truth.assign(confidence=0.9), truth[["image"]])
+    page = browser.new_page(viewport={"width": 1100, "height": 1200})
+    page.goto(report.to_html(folder / "report.html", images=0).as_uri())
+    return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
+
+
+def test_names_of_ten_labels_are_read_whole(browser: Browser, tmp_path: Path) -> None:
+    screen = _page_of(browser, ROOMS, tmp_path)
+    for width in (1300, 1000, 800, 500):
+        screen.page.set_viewport_size({"width": width, "height": 1200})
+        expect(screen.root.locator(".cells.turned")).to_be_visible()
+        said = screen.root.evaluate(NAMES)
+        assert (said["cut"], said["wider"], said["overlapping"], said["hidden"]) == ([], 0, 0, 0), width
+        assert said["height"] < 320
+    screen.page.close()
+
+
+@pytest.mark.parametrize("count", [2, 5, 10])
+def test_long_names_stay_in_the_matrix(browser: Browser, tmp_path: Path, count: int) -> None:
+    labels = [HOSTILE, "x" * 64, "ש" * 64, "名" * 64, "no", *(f"{'long ' * 11}{number}" for number in range(5))][:count]
+    screen = _page_of(browser, labels, tmp_path)
+    for width in (1300, 1000, 800, 500):
+        screen.page.set_viewport_size({"width": width, "height": 1200})
+        screen.page.wait_for_timeout(100)
+        said = screen.root.evaluate(NAMES)
+        assert (said["wider"], said["overlapping"]) == (0, 0), width
+        assert said["titles"][:count] == said["titles"][count:]
+        assert set(said["titles"]) == set(labels)
+    assert screen.page.evaluate("window.hacked") is None
+    screen.page.close()
+
+
+def test_short_names_lie_flat_and_a_long_table_shows_that_it_goes_on(browser: Browser, tmp_path: Path) -> None:
+    screen = _page_of(browser, ["apple", "orange", "pear"], tmp_path)
+    assert screen.root.evaluate(NAMES)["cut"] == []
+    expect(screen.root.locator(".cells.turned")).to_have_count(0)
+    screen.page.close()
+    screen = _page_of(browser, [f"label {number}" for number in range(25)], tmp_path)
+    expect(screen.root.locator(".label-table .search")).to_have_attribute("placeholder", "find one of 25 labels")
+    shares = """table => [...table.querySelectorAll("tbody tr")].map((row) => {
+        const place = row.getBoundingClientRect();
+        return (table.getBoundingClientRect().bottom - place.top) / place.height;
+    })"""
+    shown = [share for share in screen.root.locator(".label-table .scroll").evaluate(shares) if 0 < share < 1]
+    assert len(shown) == 1
+    assert 0.3 < shown[0] < 0.7
+    screen.page.close()

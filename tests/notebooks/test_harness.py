@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import nbformat
 import pytest
 from PIL import Image
 
+from customlabels_nb.quickstart import run_cells
 from tests.notebooks import breaking, inside
 from tests.notebooks.cleaning import WIDGET, clean, sources_hash, visible_text
 from tests.notebooks.comparing import masked, settle, stale
@@ -53,6 +56,22 @@ def test_a_cell_that_raises_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "77_x.ipynb", ("", "1"), ("", "1 / 0"))
     with pytest.raises(NotebookFailedError, match=r"cell 2:\n1 / 0(.|\n)*ZeroDivisionError"):
         execute(path)
+
+
+@pytest.mark.slow
+def test_an_answer_that_comes_while_something_is_sent_is_found(tmp_path: Path) -> None:
+    """What is written into an Output widget is sent back to it; one cell in fourteen waited for its whole time then."""
+    source = "outputs = [w.Output() for _ in range(6)]\nfor one in outputs:\n    with one:\n        print('x')"
+    cells = [nbformat.v4.new_code_cell(text) for text in ("import ipywidgets as w", *[source] * 60)]
+    begun: list[float] = []
+    run_cells(
+        nbformat.v4.new_notebook(cells=cells),
+        tmp_path,
+        on_start=lambda _: begun.append(time.monotonic()),
+        seconds=40,
+    )
+    begun.append(time.monotonic())
+    assert max(later - earlier for earlier, later in itertools.pairwise(begun)) < 30
 
 
 def test_asking_for_the_network_fails_even_where_the_error_is_swallowed(tmp_path: Path) -> None:

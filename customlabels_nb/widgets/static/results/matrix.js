@@ -5,6 +5,9 @@ import { element, setText, show } from "../shared/dom.js";
 import { imagesText, numberText } from "./words.js";
 
 const MOST_BUTTONS = 10;
+const TURNED = 90; // pixels of a name that stands upright
+const NARROW_FROM = 7; // columns: thousands as 1.2K
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
 const COLOURS_HOLD = 1_000; // milliseconds
@@ -69,6 +72,14 @@ export class MatrixView {
       });
     });
     this.grid.replaceChildren(...nodes);
+    this.fit();
+  }
+
+  // Turns the columns' names where they would be cut, unless upright they had less room.
+  fit() {
+    this.grid.classList.remove("turned");
+    const names = [...this.grid.querySelectorAll(".column bdi")];
+    this.grid.classList.toggle("turned", names.some((name) => name.scrollWidth > name.clientWidth && name.clientWidth < TURNED));
   }
 
   _toggle(row, column) {
@@ -89,9 +100,12 @@ export class MatrixView {
   }
 
   _showGrid(cells, shares) {
+    const isNarrow = this.size >= NARROW_FROM;
+    const countText = isNarrow ? (count) => COMPACT.format(count) : numberText;
+    this.grid.classList.toggle("crowded", isNarrow && Math.max(...cells) > 99);
     this.buttons.forEach((cell, at) => {
       const [row, column] = [Math.floor(at / this.size), at % this.size];
-      setText(cell, cells[at] ? numberText(cells[at]) : "·");
+      setText(cell, cells[at] ? countText(cells[at]) : "·");
       cell.style.setProperty("--share", `${Math.round(cells[at] ? 8 + 42 * shares[at] : 0)}%`);
       cell.classList.toggle("none", !cells[at]);
       cell.disabled = row === column && row === this.facts.labels.length; // nothing taken for nothing

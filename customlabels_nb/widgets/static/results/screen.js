@@ -353,6 +353,7 @@ export class ResultsScreen {
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
     this.root.classList.toggle("medium", width < 900);
+    this.matrix.fit();
     this.gallery.fit(width - 24);
   }
 

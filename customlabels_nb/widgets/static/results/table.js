@@ -3,7 +3,7 @@
 import { element, setText, show } from "../shared/dom.js";
 import { deltaText, intervalText, metricText, numberText } from "./words.js";
 
-const SEARCHED_FROM = 10;
+const SEARCHED_FROM = 11; // ten are seen at once
 
 // Order of the rows: undefined figures last, equal ones in the order of the labels.
 export function sortedRows(values, descending) {
@@ -23,7 +23,7 @@ export class LabelTable {
     this.onLabel = onLabel;
     this.sort = { column: "f1", descending: true };
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "find a label", hidden: true,
+      type: "search", class: "search", hidden: true,
       attributes: { "aria-label": "find a label" }, on: { input: () => this._arrange() },
     });
     this.head = element("tr");
@@ -54,6 +54,7 @@ export class LabelTable {
     )), element("th", { class: "bars", attributes: { "aria-hidden": "true" } }));
     this.lines = facts.labels.map((own, at) => this._line(own, at));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
+    this.search.placeholder = `find one of ${numberText(facts.labels.length)} labels`;
     this.node.classList.toggle("full", Boolean(comparison || training)); // no room for bars
   }
 
