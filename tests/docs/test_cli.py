@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 import customlabels_nb as cl
@@ -117,37 +115,6 @@ def test_doctor_exits_with_1_where_something_needed_is_missing(
     assert main(["doctor", "--json"]) == 1
     problems = [line["name"] for line in json.loads(capsys.readouterr().out) if line["state"] == "problem"]
     assert problems == ["weights"]
-
-
-@pytest.mark.slow
-def test_quickstart_on_drawn_rooms_with_an_empty_home(tmp_path: Path) -> None:
-    check_quickstart([sys.executable, "-m", "customlabels_nb.cli"], tmp_path)
-
-
-def check_quickstart(command: list[str], folder: Path) -> None:
-    """Run ``command quickstart`` in an empty folder with an empty home, both made in ``folder``; check all of it."""
-    home = folder / "home"
-    home.mkdir()
-    work = folder / "work"
-    work.mkdir()
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [*command, "quickstart"], cwd=work, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for word in ("• Train", "precision", "living_space", "new_01.jpg", "new_02.jpg", "Executed notebook:", "Project:"):
-        assert word in done.stdout
-    out = work / "customlabels-quickstart"
-    notebook = nbformat.read(out / QUICKSTART, as_version=4)
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert not any(output.output_type == "error" for output in outputs)
-    kinds = [set(output.get("data", {})) for output in outputs]
-    assert sum("image/png" in kind for kind in kinds) == 3  # the plots
-    assert sum("image/jpeg" in kind for kind in kinds) == 3  # the photos with their labels
-    project = cl.load_project(out / "rooms")
-    figures = project.model().evaluate().evaluation
-    assert 0.7 <= figures.figure("f1") <= 1
-    assert len(figures.labels) == 10
 
 
 @pytest.mark.slow

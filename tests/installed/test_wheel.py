@@ -10,11 +10,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import nbformat
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.quickstart import QUICKSTART
 from tests.conftest import ROOT
-from tests.docs.test_cli import check_quickstart
 
 pytestmark = pytest.mark.slow
 
@@ -132,4 +133,17 @@ def test_the_command_of_the_wheel_says_its_version(installed: Path, tmp_path: Pa
 
 
 def test_quickstart_of_the_wheel_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    check_quickstart([str(installed / "customlabels-nb")], tmp_path)
+    shown = run_installed(installed, ["customlabels-nb", "quickstart"], tmp_path)
+    for word in ("• Train", "precision", "living_space", "new_01.jpg", "new_02.jpg", "Executed notebook:", "Project:"):
+        assert word in shown
+    out = tmp_path / "customlabels-quickstart"
+    notebook = nbformat.read(out / QUICKSTART, as_version=4)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not any(output.output_type == "error" for output in outputs)
+    kinds = [set(output.get("data", {})) for output in outputs]
+    assert sum("image/png" in kind for kind in kinds) == 3  # the plots
+    assert sum("image/jpeg" in kind for kind in kinds) == 3  # the photos with their labels
+    project = cl.load_project(out / "rooms")
+    figures = project.model().evaluate().evaluation
+    assert 0.7 <= figures.figure("f1") <= 1
+    assert len(figures.labels) == 10

@@ -81,6 +81,7 @@ def after_thresholds(ns):
 
 def after_kinds(ns):
     assert len(ns["kinds"]) == 4
+    assert len(ns["kinds"]["path"].table), "something to compare"
     assert all(found.table.equals(ns["kinds"]["path"].table) for found in ns["kinds"].values()), "the same answer"
 
 
@@ -187,15 +188,6 @@ def after_idle(ns):
     model.start(idle_stop="never")
 
 
-def after_exported(ns):
-    exported = ns["exported"]
-    assert exported.folder == ns["folder"] / "onnx" or exported.folder == (ns["folder"] / "onnx").absolute()
-    assert exported.difference < 0.01, "what was written is what the model says"
-    said = ns["run"].stdout
-    best = ns["model"].detect(ns["photos"][0]).table["label"].iloc[0]
-    assert best in said, "the program finds what the model finds"
-
-
 def at_end(ns):
     assert ns["model"].engine is None
 
@@ -215,5 +207,4 @@ def outputs(notebook):
     assert "van.mp4.annotated.mp4" in text_of(tagged(notebook, "video_table"))
     assert "The same: True" in text_of(tagged(notebook, "loaded"))
     assert "nothing was asked of it for 1 s" in text_of(tagged(notebook, "idle"))
-    assert "detect.py" in text_of(tagged(notebook, "exported"))
     assert text_of(tagged(notebook, "stopped")).endswith("True")

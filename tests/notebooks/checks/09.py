@@ -181,6 +181,8 @@ def after_exported(ns):
     exported = ns["exported"]
     assert exported.difference < 1e-4, "as the model says"
     assert {path.name for path in exported.folder.iterdir()} >= {"model.onnx", "detect.py"}
+    best = ns["live"].detect(ns["rooms"].detect[1], threshold=0).table["label"].iloc[0]
+    assert best in ns["run"].stdout, "the program finds what the model finds"
 
 
 def after_labelling(ns):
