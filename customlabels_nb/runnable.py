@@ -193,7 +193,7 @@ class Runnable(ABC):
         InputError
             If an argument can't be used, or what is at ``to`` was begun with another model, threshold or max_results.
         """
-        from customlabels_nb.inference.batch import detect_many, words_on_what_is_left
+        from customlabels_nb.inference.batch import detect_many, words_on_what_lacks
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
@@ -206,8 +206,8 @@ class Runnable(ABC):
                 events=stream,
                 **asked,  # type: ignore[arg-type]
             )
-        if left := words_on_what_is_left(found):
-            say(left)
+        for words in words_on_what_lacks(found):
+            say(words)
         return found
 
     def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:

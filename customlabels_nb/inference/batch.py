@@ -31,6 +31,7 @@ from customlabels_nb.issues import Issue
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote import connections
+from customlabels_nb.text import counted
 from customlabels_nb.work import map_bounded
 
 __all__ = ["detect_many", "expand_sources"]
@@ -105,12 +106,15 @@ def detect_many(
     return writing.result(images, listing)
 
 
-def words_on_what_is_left(found: pd.DataFrame | WrittenDetections) -> str | None:
-    """What to tell somebody whose run was interrupted; None if it wasn't."""
+def words_on_what_lacks(found: pd.DataFrame | WrittenDetections) -> list[str]:
+    """What to tell somebody some of whose images can't be read, or whose run was interrupted."""
     if isinstance(found, WrittenDetections):
-        return f"Stopped: {found.left:,} images are left; resume=True goes on with them." if found.left else None
-    left = found.attrs.get("remaining")
-    return f"Stopped: {len(left):,} images are left, see .attrs['remaining']." if left is not None else None
+        errors, where, left, go_on = len(found.errors), ".errors", found.left, "; resume=True goes on with them."
+    else:
+        errors, where, go_on = len(found.attrs["errors"]), ".attrs['errors']", ", see .attrs['remaining']."
+        left = len(found.attrs.get("remaining", ()))
+    words = [f"{counted(errors, 'image')} can't be read: see {where}."] if errors else []
+    return [*words, f"Stopped: {left:,} images are left{go_on}"] if left else words
 
 
 def _ask_all(

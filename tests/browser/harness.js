@@ -31,12 +31,16 @@
   const panel = () => window.jupyterapp.shell.currentWidget;
   const kernel = () => panel().sessionContext.session?.kernel;
 
-  // a kernel started anew may say that it is idle before the page listens: asked, it says so again
+  // a kernel started anew may say that it is idle before the page listens: asked, it says so again; and a connection
+  // made while it was about to end may stay silent, as for a person, who then reconnects
   async function idle() {
-    let asked = Date.now();
+    let [asked, connected] = [Date.now(), Date.now()];
     await until("an idle kernel", () => {
       if (kernel()?.status === "idle") return true;
-      if (Date.now() - asked > 2000) {
+      if (Date.now() - connected > 20_000 && kernel()?.status !== "busy") {
+        connected = Date.now();
+        kernel()?.reconnect().catch(() => {});
+      } else if (Date.now() - asked > 2000) {
         asked = Date.now();
         kernel()?.requestKernelInfo().catch(() => {});
       }

@@ -147,6 +147,8 @@ def serve(folder: Path) -> Iterator[Server]:
     # A kernel that is killed young would come back at other ports, and a page that is quick to ask again would go on
     # asking the old ones for ever. Whether it lives is looked at every 3 s otherwise.
     command += ["--KernelRestarter.random_ports_until_alive=False", "--KernelRestarter.time_to_dead=0.5"]
+    # A page that connects while its kernel is started anew may ask the one that is gone; only then it connects again.
+    command += ["--MappingKernelManager.kernel_info_timeout=10"]
     if "notebook" in FLAVOURS:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
 

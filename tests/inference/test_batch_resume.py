@@ -17,13 +17,12 @@ from customlabels_nb.errors import InputError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch_size
 from customlabels_nb.inference.asking import Asking
-from customlabels_nb.inference.batch import detect_many, words_on_what_is_left
+from customlabels_nb.inference.batch import detect_many, words_on_what_lacks
 from customlabels_nb.inference.line_outputs import Lines
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.writing import Writing, WrittenDetections
 from customlabels_nb.models.artifact import WEIGHTS, load_artifact, load_config, save_artifact, update_config
-from customlabels_nb.models.backbones import forward_batch
 from tests.inference.forms import FORMS
 
 
@@ -75,7 +74,7 @@ def test_after_an_interrupt(
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
     assert 9 <= part.images < 18
     assert part.left == 18 - part.images
-    assert words_on_what_is_left(part) == f"Stopped: {part.left} images are left; resume=True goes on with them."
+    assert words_on_what_lacks(part) == [f"Stopped: {part.left} images are left; resume=True goes on with them."]
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
     prepare = Asking.prepare
@@ -84,7 +83,7 @@ def test_after_an_interrupt(
     events.subscribe(seen.append)
     whole = written(predictor, images, to, batch_size=3, resume=True, events=events)
     assert sorted(asked) == sorted(images[part.images :])
-    assert (whole.images, whole.left, words_on_what_is_left(whole)) == (18, 0, None)
+    assert (whole.images, whole.left, words_on_what_lacks(whole)) == (18, 0, [])
     assert whole.table()["image"].tolist() == images
     assert seen[-1] == Progress("detect", 18, 18)
     assert isinstance(seen[0], Progress)
@@ -184,7 +183,7 @@ def test_a_copy_of_the_model_goes_on(
 
 
 def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str], to: Path) -> None:
-    written(predictor, images[:8], to)
+    written(predictor, images[:8], to, batch_size=4)
     journal = journal_of(to)
     whole = journal.read_bytes()
     head, first, second = whole.splitlines(keepends=True)
@@ -296,10 +295,10 @@ def test_batches_suit_the_free_memory(
 ) -> None:
     narrow = _Narrow(predictor, 100, monkeypatch, MemoryError())
     for free, largest in (
-        (10**12, forward_batch("cpu")),
+        (10**12, predictor.at_once),
         (2 * 2 * 1000 * 224**2, 2),
         (0, 1),
-        (None, forward_batch("cpu")),
+        (None, predictor.at_once),
     ):
         monkeypatch.setattr(batch_size, "free_bytes", lambda _, free=free: free)
         narrow.batches.clear()

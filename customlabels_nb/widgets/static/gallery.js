@@ -30,6 +30,7 @@ class Gallery extends PicturePages {
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
+      takeBack: (kind) => this._do({ do: kind }),
       skip: () => this._skip(),
       submit: () => this._submit(),
     });

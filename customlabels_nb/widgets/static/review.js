@@ -27,6 +27,7 @@ class Review extends PicturePages {
     this.toolbar = new ReviewToolbar({
       leave, query,
       split: (split) => this.show({ split, place: 0 }),
+      takeBack: (kind) => this._do({ do: kind }),
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
     });

@@ -7,6 +7,7 @@ import { openLabelManager } from "../label_manager/opening.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
+import { undoButtons } from "../shared/undo_buttons.js";
 import { Canvas } from "./canvas.js";
 import { Drawing } from "./drawing.js";
 import { DRAWING_HELP } from "./keys.js";
@@ -123,8 +124,7 @@ export class Desk {
     previous.append(element("span", { text: " Previous" })); // a narrow screen goes without the word
     return element(
       "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold, this.labels,
-      button("↶", "undo (Ctrl Z)", () => this.changes.takeBack("undo"), { attributes: { "aria-label": "undo" } }),
-      button("↷", "redo (Ctrl Shift Z)", () => this.changes.takeBack("redo"), { attributes: { "aria-label": "redo" } }),
+      ...undoButtons({ leave, takeBack: (kind) => this.changes.takeBack(kind) }),
       this.zoomed, previous,
       button("Next ›", "save, and the next image (Page Down)", () => this.turn(1), { class: "primary" }),
       button("Done", "how far it is, and what is left", () => this.done(), { class: "done" }),

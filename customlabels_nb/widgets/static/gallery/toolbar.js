@@ -1,6 +1,7 @@
 // The upper band: which dataset, what is shown of it, in which order; what can be done with the page.
 
 import { element, setText, show } from "../shared/dom.js";
+import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN = [
   ["all", "all"],
@@ -30,7 +31,7 @@ function option(value, text, { disabled = false, selected = false, title = undef
 }
 
 export class Toolbar {
-  // `on` has split(name), query(change), upload(), labels(), instructions(), skip(), submit().
+  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
@@ -49,6 +50,7 @@ export class Toolbar {
     this.upload = button("Upload", on.upload, "Add images: choose files, or drop them anywhere here");
     this.labels = button("Labels…", on.labels, "Add, rename, recolour, reorder, merge and remove labels");
     this.instructions = button("Instructions", on.instructions, "How to label here");
+    this.undoing = undoButtons(on);
     this.skip = button("Skip", on.skip, "Mark the selected images, or all without a label on this page, as skipped (0)");
     this.submit = element("button", {
       type: "button", class: "primary", on: { click: on.submit }, title: "This page is done: on to the next (Enter)",
@@ -57,7 +59,7 @@ export class Toolbar {
     this.node = element(
       "div", { class: "band toolbar" },
       this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
-      element("span", { class: "actions" }, this.upload, this.labels, this.instructions, this.skip, this.submit),
+      element("span", { class: "actions" }, this.upload, this.labels, this.instructions, ...this.undoing, this.skip, this.submit),
     );
   }
 
@@ -75,7 +77,7 @@ export class Toolbar {
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
     show(this.shuffle, query.sort === "random");
-    for (const button of [this.submit, this.skip, this.upload]) show(button, !readOnly);
+    for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }

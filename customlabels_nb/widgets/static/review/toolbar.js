@@ -1,6 +1,7 @@
 // The upper band of a review: which dataset, what is shown of it, in which order; what is decided.
 
 import { element, setText, show } from "../shared/dom.js";
+import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN_IN_REVIEW = [
   ["to_review", "to review"],
@@ -19,7 +20,7 @@ const REVIEW_SORTS = [
 const WITHOUT_MODEL = "No model has been run on these images yet";
 
 export class ReviewToolbar {
-  // `on` has leave(), split(name), query(change), approve(), reject().
+  // `on` has leave(), split(name), query(change), takeBack(kind), approve(), reject().
   constructor(on) {
     this.on = on;
     this.title = element("strong", { class: "project" });
@@ -38,11 +39,12 @@ export class ReviewToolbar {
       on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
     });
     const act = (action) => () => { on.leave(); action(); };
+    this.undoing = undoButtons(on);
     this.reject = element("button", { type: "button", class: "reject", text: "Reject", title: "Take the labels of the selected images away: they are in the queue again (Delete or X)", on: { click: act(on.reject) } });
     this.approve = element("button", { type: "button", class: "primary", title: "The selected images, else the one in focus, are labelled rightly (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search, element("span", { class: "spring" }), this.reject, this.approve,
+      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search, element("span", { class: "spring" }), ...this.undoing, this.reject, this.approve,
     );
   }
 
@@ -63,7 +65,7 @@ export class ReviewToolbar {
     this.shown.replaceChildren(...SHOWN_IN_REVIEW.map(([value, text]) => entry(value, text, value === query.show, value === "disagrees" && !hasModel)));
     this.sort.replaceChildren(...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)));
     this.by.replaceChildren(entry("null", "anybody", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
-    for (const button of [this.approve, this.reject]) show(button, !readOnly);
+    for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
   }
 
   showSelection(count) {

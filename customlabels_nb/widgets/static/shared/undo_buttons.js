@@ -1,0 +1,12 @@
+// Undo and redo for the mouse.
+
+import { element } from "./dom.js";
+
+// `on` has leave() and takeBack(kind), which gets "undo" or "redo".
+export function undoButtons(on) {
+  const button = (text, kind, keys) => element("button", {
+    type: "button", class: kind, text, title: `${kind} (${keys})`, attributes: { "aria-label": kind },
+    on: { click: () => { on.leave(); on.takeBack(kind); } },
+  });
+  return [button("↶", "undo", "Ctrl Z"), button("↷", "redo", "Ctrl Shift Z")];
+}
