@@ -44,7 +44,8 @@ export class ReviewToolbar {
     this.approve = element("button", { type: "button", class: "primary", title: "The selected images, else the one in focus, are labelled rightly (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search, element("span", { class: "spring" }), ...this.undoing, this.reject, this.approve,
+      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search,
+      element("span", { class: "actions" }, ...this.undoing, this.reject, this.approve),
     );
   }
 
