@@ -19,7 +19,7 @@ _MARK, _MARK_AT = b"DICM", 128
 _FILE_META_GROUP = 0x0002
 _MOST_TABLED = 1 << 16  # distinct values up to which a table is quicker than computing each pixel
 _LACKS_PACKAGES = ("missing dependencies", "does not support")  # what pydicom says of decoders, Pillow among them
-_DECODERS = "'pylibjpeg[all]' pyjpegls"
+_DECODERS = ("pylibjpeg[all]", "pyjpegls")
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -133,7 +133,7 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
         if not any(words in str(error) for words in _LACKS_PACKAGES):
             raise
         name = _syntax(dataset).name
-        raise RefusedError(f"its compression ({name}) needs more packages: {install_command(_DECODERS)}") from error
+        raise RefusedError(f"its compression ({name}) needs more packages: {install_command(*_DECODERS)}") from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
     return pixels

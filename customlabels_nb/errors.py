@@ -53,7 +53,7 @@ class CustomLabelsError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows: without our own lines, and without errors that led to this one: its message tells."""
+        """What IPython shows: the calls up to ours, without those of IPython itself and errors that led to this one."""
         from IPython.core.interactiveshell import InteractiveShell
 
         display = InteractiveShell.instance().InteractiveTB
@@ -62,15 +62,18 @@ class CustomLabelsError(Exception):
         led_to_it = self.__cause__, self.__context__, self.__suppress_context__
         self.__cause__ = self.__context__ = None
         try:
-            return list(display.structured_traceback(type(self), self, _outside(self.__traceback__)))
+            return list(display.structured_traceback(type(self), self, _outside(self.__traceback__), tb_offset=0))
         finally:
             self.__cause__, self.__context__, self.__suppress_context__ = led_to_it
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:
-    """The calls up to the first one into this package."""
-    if trace is None or trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+    """The calls up to the first one into this package, without IPython's own."""
+    owner = None if trace is None else trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    if trace is None or owner == __package__:
         return None
+    if owner == "IPython":
+        return _outside(trace.tb_next)
     return TracebackType(_outside(trace.tb_next), trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 

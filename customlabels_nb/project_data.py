@@ -149,7 +149,8 @@ class ProjectData(ProjectFacts):
         in the report, too.
         """
         if not isinstance(dataset, Dataset):
-            raise InputError(f"dataset={dataset!r} is no dataset; import_dataset(cl.read_dataset(…)) takes a file's.")
+            given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset, a {type(dataset).__name__},"
+            raise InputError(f"{given} is no dataset; import_dataset(cl.read_dataset(…)) takes a file's.")
         images, marks = dataset.images, dataset.annotations
         said = dataset.found, dataset.unread
         found = found_in_tables(images, marks, dataset.name, root=dataset.root, issues=said[0], lines=said[1])

@@ -65,7 +65,7 @@ def create_project(
         root.mkdir(parents=True)
     except FileExistsError as error:
         raise ProjectExistsError(
-            f"There is something called {str(root)!r} already: cl.load_project({os.fspath(root)!r}) opens a project; "
+            f"There is something called {str(root)!r} already: cl.load_project({str(root)!r}) opens a project; "
             "or choose another name."
         ) from error
     except OSError as error:

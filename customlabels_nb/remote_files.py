@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
     MissingDependencyError,
     NotAnImageError,
 )
-from customlabels_nb.installing import install_command
+from customlabels_nb.installing import extra_command, install_command
 from customlabels_nb.settings import settings
 from customlabels_nb.web_client import RedirectRefusedError, client_options
 
@@ -35,7 +35,6 @@ _S3 = frozenset({"s3", "s3a"})
 _STORES = _S3 | {"gs", "gcs", "az", "abfs", "abfss"}
 _HTTP = frozenset({"http", "https"})
 _PACKAGES = {
-    **dict.fromkeys(_S3, "s3fs"),
     **dict.fromkeys(_HTTP, "aiohttp"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
     **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
@@ -315,8 +314,8 @@ def why(url: str, error: Exception) -> str:
         return str(error)
     if isinstance(error, ImportError):
         package = _PACKAGES.get(protocol)
-        do = f": {install_command(package)}" if package else f" ({error})"
-        return f"its protocol needs a package that isn't installed{do}"
+        command = extra_command("s3") if protocol in _S3 else install_command(package) if package else None
+        return f"its protocol needs a package that isn't installed{f': {command}' if command else f' ({error}).'}"
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return f"nothing here reads URLs that begin with '{protocol}://'."
     if _NO_CREDENTIALS.search(type(error).__name__):

@@ -193,7 +193,7 @@ class Runnable(ABC):
         InputError
             If an argument can't be used, or what is at ``to`` was begun with another model, threshold or max_results.
         """
-        from customlabels_nb.inference.batch import detect_many, words_on_what_lacks
+        from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
@@ -206,7 +206,7 @@ class Runnable(ABC):
                 events=stream,
                 **asked,  # type: ignore[arg-type]
             )
-        for words in words_on_what_lacks(found):
+        for words in words_on_the_rest(found):
             say(words)
         return found
 

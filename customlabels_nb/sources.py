@@ -114,7 +114,7 @@ def find_images(
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         items = [_text(item) for item in source]
         if not items:
-            raise InputError("There is no image in an empty list.")
+            raise InputError("source is an empty list: it names no image.")
         found = _from_list(items, labelling, project_folder)
     else:
         raise InputError(f"source={source!r} names no images: give a path, a URL, a list of these, or a DataFrame.")

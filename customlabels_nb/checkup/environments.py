@@ -111,15 +111,13 @@ class Environment:
 
     def repair(self, package: str, version: str | None) -> str:
         """The command that installs ``package`` here, or again where only its files for the page are missing."""
-        wanted = f"'{package}=={version}'" if version else package
+        wanted = f"{package}=={version}" if version else package
         is_there = version is not None and self.version_of(package) == version
-        return self.install(f"--reinstall {wanted}" if is_there else wanted)
+        return self.install(*["--force-reinstall"] * is_there, wanted)
 
-    def install(self, what: str) -> str:
-        """The command that installs ``what`` here."""
-        has_pip = self.version_of("pip") is not None
-        flags = what.replace("--reinstall", "--force-reinstall") if has_pip else what
-        return install_command(flags, self.python, has_pip=has_pip)
+    def install(self, *what: str) -> str:
+        """The command that installs ``what``, requirements and options, here."""
+        return install_command(*what, python=self.python, has_pip=self.version_of("pip") is not None)
 
     def _data(self) -> list[Path]:
         own = self.prefix / "share" / "jupyter"

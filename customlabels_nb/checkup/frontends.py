@@ -56,7 +56,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     if lab is None:
         return [("JupyterLab isn't installed there", f"{server.install('jupyterlab')}, {_AGAIN}.")]
     if _parts(lab, 1) < (4,):
-        return [(f"JupyterLab is {lab}; 4 or newer is needed", f"{server.install('-U jupyterlab')}, {_AGAIN}.")]
+        return [(f"JupyterLab is {lab}; 4 or newer is needed", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
     found = []
     ipywidgets, anywidget = has("ipywidgets"), has("anywidget")
     manager = server.extension(MANAGER)
@@ -64,7 +64,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     if manager is None or (wanted is not None and manager.partition(".")[0] != wanted):
         is_what = "is missing" if manager is None else f"is {manager}, which doesn't fit ipywidgets {ipywidgets}"
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
-        again = server.install("--reinstall jupyterlab-widgets")
+        again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
         found.append((f"the page's part of ipywidgets {is_what}", command))
     extension = server.extension(ANYWIDGET)
@@ -159,7 +159,7 @@ def notebook(own: Environment) -> Found:
         return Found("widgets", "Notebook 7", NOTE, "not installed; JupyterLab does the same", advice)
     if _parts(found, 1) < (7,):
         text = f"Notebook is {found}; 7 or newer is needed"
-        return Found("widgets", "Notebook 7", WARNING, text, f"{own.install('-U notebook')}, {_AGAIN}.")
+        return Found("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
     wrong = faults(own, own)
     if wrong:
         text = "widgets will not render: " + " and ".join(fault for fault, _ in wrong)
@@ -172,7 +172,7 @@ def vs_code(own: Environment) -> Found:
     lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if own.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
-        return Found("widgets", "VS Code", WARNING, text, f"{own.install(' '.join(lacking))}, then restart the kernel.")
+        return Found("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
     if not own.has_nbextension(ANYWIDGET):
         text = "anywidget's files for it are missing; VS Code would fetch them from the network, if it is allowed to"
         command = own.repair("anywidget", own.version_of("anywidget"))

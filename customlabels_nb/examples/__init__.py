@@ -215,7 +215,9 @@ def create(
     if name not in _EXAMPLES:
         raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
     if train == 0 or test == 0:
-        raise InputError("A project needs photos to train and to test; write_photos draws one split alone.")
+        raise InputError(
+            f"train={train!r} and test={test!r}: a project needs photos of both; write_photos draws one split alone."
+        )
     from customlabels_nb.projects import create_project
     from customlabels_nb.reading import read_dataset
 

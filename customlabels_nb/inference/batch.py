@@ -106,15 +106,13 @@ def detect_many(
     return writing.result(images, listing)
 
 
-def words_on_what_lacks(found: pd.DataFrame | WrittenDetections) -> list[str]:
-    """What to tell somebody some of whose images can't be read, or whose run was interrupted."""
-    if isinstance(found, WrittenDetections):
-        errors, where, left, go_on = len(found.errors), ".errors", found.left, "; resume=True goes on with them."
-    else:
-        errors, where, go_on = len(found.attrs["errors"]), ".attrs['errors']", ", see .attrs['remaining']."
-        left = len(found.attrs.get("remaining", ()))
-    words = [f"{counted(errors, 'image')} can't be read: see {where}."] if errors else []
-    return [*words, f"Stopped: {left:,} images are left{go_on}"] if left else words
+def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
+    """What to tell somebody whose run was interrupted, or whose table lacks images that could not be read."""
+    if isinstance(found, WrittenDetections):  # which shows itself what could not be read
+        return [f"Stopped: {counted(found.left, 'image')} left; resume=True goes on."] if found.left else []
+    errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
+    words = [f"{errors:,} could not be read: see .attrs['errors']."] if errors else []
+    return [*words, f"Stopped: {counted(left, 'image')} left, see .attrs['remaining']."] if left else words
 
 
 def _ask_all(

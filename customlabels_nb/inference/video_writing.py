@@ -192,5 +192,5 @@ def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, st
         is_h264 = "264" in name or name == "h264_videotoolbox"
         return stream, None if is_h264 else f"Compressed with {name}, as this PyAV has no H.264."
     raise InputError(
-        f"to: this PyAV can't compress videos for browsers; reinstall it: {install_command('--force-reinstall av')}"
+        f"to: this PyAV can't compress videos for browsers; reinstall it: {install_command('--force-reinstall', 'av')}"
     )

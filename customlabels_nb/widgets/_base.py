@@ -23,7 +23,7 @@ STATIC = Path(__file__).parent / "static"
 
 _IMPORT = re.compile(r'^import\s+(?:[^"\';]*?\s+from\s+)?["\'](?P<path>\.[^"\']*)["\'];?[ \t]*\n', re.MULTILINE)
 _RENAMED = re.compile(r"\bas\b|\*")
-_LEFT_OVER = re.compile(r"""^(?:import|export)\b[^"';]*["']\.[^"']*["'].*""", re.MULTILINE)
+_LEFT_OVER = re.compile(r"""^(?:import|export)\b[^"'`;=(]*["']\.[^"']*["'].*""", re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
 _TOP_LEVEL_NAME = re.compile(r"^(?:export\s+)?(?:async\s+)?(?:function|class|const|let)\s+([\w$]+)", re.MULTILINE)
 
@@ -56,7 +56,7 @@ def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> Non
         return
     source = path.read_text("utf-8")
     for match in _IMPORT.finditer(source):
-        if _RENAMED.search(match[0].partition("from")[0]):
+        if _RENAMED.search(match[0].rpartition("from")[0]):
             raise ValueError(f"In {path.name}, {match[0].strip()!r} can't be joined: names stay what they are.")
         _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
     parts[path] = _IMPORT.sub("", source)
@@ -83,6 +83,7 @@ class Answers:
     """
 
     handlers: dict[str, Handler]
+    send: Callable[..., None]
     comm: Any
 
     def answer(self, _widget: Any, message: Any, buffers: list[Any]) -> None:
@@ -103,18 +104,12 @@ class Answers:
             self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
 
     def open(self) -> None:
-        """As any widget's."""
+        """Tell the page that the widget is there."""
         super().open()  # type: ignore[misc]
         self._listen_while_cells_run()
 
-    def send(self, content: Any, buffers: list[Any] | None = None) -> None:
-        """As any widget's."""
-        super().send(content, buffers)  # type: ignore[misc]
-        self._listen_while_cells_run()
-
-    def send_state(self, key: Any = None) -> None:
-        """As any widget's."""
-        super().send_state(key)  # type: ignore[misc]
+    def _send(self, msg: Any, buffers: list[Any] | None = None) -> None:
+        super()._send(msg, buffers)  # type: ignore[misc]
         self._listen_while_cells_run()
 
     def _listen_while_cells_run(self) -> None:

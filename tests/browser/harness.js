@@ -39,7 +39,7 @@
       if (kernel()?.status === "idle") return true;
       if (Date.now() - connected > 20_000 && kernel()?.status !== "busy") {
         connected = Date.now();
-        kernel()?.reconnect().catch(() => {});
+        Promise.resolve().then(() => kernel()?.reconnect()).catch(() => {});
       } else if (Date.now() - asked > 2000) {
         asked = Date.now();
         kernel()?.requestKernelInfo().catch(() => {});

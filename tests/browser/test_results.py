@@ -400,6 +400,13 @@ NAMES = """root => {
 }"""  # noqa: E501
 
 
+def _resize(screen: ResultsScreen, width: int) -> None:
+    """Make the page that wide, and wait until the screen has heard of it."""
+    screen.page.set_viewport_size({"width": width, "height": 1200})
+    screen.page.wait_for_function("width => innerWidth === width", arg=width)
+    screen.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+
+
 def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsScreen:
     """Open the file of a report that has three images of each label."""
     truth = pd.DataFrame({"image": [f"{number}.png" for number in range(3 * len(labels))], "label": [*labels] * 3})
@@ -412,7 +419,7 @@ def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsSc
 def test_names_of_ten_labels_are_read_whole(browser: Browser, tmp_path: Path) -> None:
     screen = _page_of(browser, ROOMS, tmp_path)
     for width in (1300, 1000, 800, 500):
-        screen.page.set_viewport_size({"width": width, "height": 1200})
+        _resize(screen, width)
         expect(screen.root.locator(".cells.turned")).to_be_visible()
         said = screen.root.evaluate(NAMES)
         assert (said["cut"], said["wider"], said["overlapping"], said["hidden"]) == ([], 0, 0, 0), width
@@ -425,8 +432,7 @@ def test_long_names_stay_in_the_matrix(browser: Browser, tmp_path: Path, count: 
     labels = [HOSTILE, "x" * 64, "ש" * 64, "名" * 64, "no", *(f"{'long ' * 11}{number}" for number in range(5))][:count]
     screen = _page_of(browser, labels, tmp_path)
     for width in (1300, 1000, 800, 500):
-        screen.page.set_viewport_size({"width": width, "height": 1200})
-        screen.page.wait_for_timeout(100)
+        _resize(screen, width)
         said = screen.root.evaluate(NAMES)
         assert (said["wider"], said["overlapping"]) == (0, 0), width
         assert said["titles"][:count] == said["titles"][count:]

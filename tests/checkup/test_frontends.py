@@ -40,16 +40,21 @@ Break = Callable[[Path], object]
 @pytest.mark.parametrize(
     ("options", "spoil", "fault", "advice"),
     [
-        ({"manager": None}, None, "part of ipywidgets is missing", "'ipywidgets==8.1.9'"),
-        ({"manager": "3.1.0"}, None, "is 3.1.0, which doesn't fit ipywidgets 8.1.9", "--reinstall 'ipywidgets==8.1.9'"),
+        ({"manager": None}, None, "part of ipywidgets is missing", '"ipywidgets==8.1.9"'),
+        (
+            {"manager": "3.1.0"},
+            None,
+            "is 3.1.0, which doesn't fit ipywidgets 8.1.9",
+            '--force-reinstall "ipywidgets==8.1.9"',
+        ),
         ({"anywidget": None}, None, "part of anywidget is missing", "anywidget"),
         ({"lab": "3.6.8"}, None, "JupyterLab is 3.6.8", "-U jupyterlab"),
-        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, the kernel's", "--reinstall 'anywidget=="),
+        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, the kernel's", '--force-reinstall "anywidget=='),
         (
             {},
             lambda p: (p / "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json").unlink(),
             "part of ipywidgets is missing",
-            "--reinstall jupyterlab-widgets",
+            "--force-reinstall jupyterlab-widgets",
         ),
         (
             {},
@@ -112,7 +117,7 @@ def test_vs_code_takes_widgets_from_the_environment_of_the_kernel(tmp_path: Path
     (own.prefix / "share/jupyter/nbextensions/anywidget/index.js").unlink()
     line = vs_code(own)
     assert line.state == "warning"
-    assert "--reinstall 'anywidget==" in line.advice
+    assert '--force-reinstall "anywidget==' in line.advice
     bare = Environment(whole(tmp_path / "bare", anywidget=None))
     assert "anywidget missing" in vs_code(bare).text
 

@@ -32,7 +32,7 @@ def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
     for line in extras():
         assert line.state in ("good", "note")
         assert bool(line.advice) == (line.state == "note")
-        assert not line.advice or re.match(r"If you want it: .*pip install .*'[a-z]", line.advice)
+        assert not line.advice or re.match(r'If you want it: .*pip install .*"[a-z]', line.advice)
 
 
 def test_what_is_missing_or_too_old_is_named() -> None:

@@ -68,8 +68,6 @@ CLASSES = {
 _WIRING = {
     "Answers.answer",
     "Answers.open",
-    "Answers.send",
-    "Answers.send_state",
     "Hears.hear_of",
     "TrainingView.end",
     "Dataset.as_stored",

@@ -6,7 +6,7 @@ import pytest
 
 from customlabels_nb.errors import InputError, LabelError, ModelError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.inference.batch import detect_many, words_on_what_lacks
+from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.predictor import Predictor
 
 COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]
@@ -66,7 +66,7 @@ def test_unreadable_images_are_listed_and_skipped(predictor: Predictor, images: 
     assert all(error["message"] for error in found.attrs["errors"])
     only_bad = detect_many(predictor, bad)
     assert list(only_bad.columns) == COLUMNS
-    assert words_on_what_lacks(only_bad) == ["4 images can't be read: see .attrs['errors']."]
+    assert words_on_the_rest(only_bad) == ["4 could not be read: see .attrs['errors']."]
 
 
 def test_nothing_to_do_is_an_empty_table(predictor: Predictor) -> None:
@@ -91,7 +91,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
     part = detect_many(predictor, images, batch_size=4, events=events)
     assert part.attrs["interrupted"] is True
     left = len(part.attrs["remaining"])
-    assert words_on_what_lacks(part) == [f"Stopped: {left} images are left, see .attrs['remaining']."]
+    assert words_on_the_rest(part) == [f"Stopped: {left} images left, see .attrs['remaining']."]
     assert 8 <= len(part) < 18
     rest = detect_many(predictor, part.attrs["remaining"], batch_size=4)
     assert "interrupted" not in rest.attrs

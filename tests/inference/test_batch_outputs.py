@@ -238,7 +238,7 @@ def test_a_folder_needs_the_package_for_parquet(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install .*'pyarrow>"):
+    with pytest.raises(MissingDependencyError, match=r'pip install .*"pyarrow>'):
         detect_many(predictor, images[:1], to=tmp_path / "parts")
     assert list(tmp_path.iterdir()) == []
 

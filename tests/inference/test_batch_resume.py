@@ -17,7 +17,7 @@ from customlabels_nb.errors import InputError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch_size
 from customlabels_nb.inference.asking import Asking
-from customlabels_nb.inference.batch import detect_many, words_on_what_lacks
+from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.line_outputs import Lines
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
@@ -74,7 +74,7 @@ def test_after_an_interrupt(
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
     assert 9 <= part.images < 18
     assert part.left == 18 - part.images
-    assert words_on_what_lacks(part) == [f"Stopped: {part.left} images are left; resume=True goes on with them."]
+    assert words_on_the_rest(part) == [f"Stopped: {part.left} images left; resume=True goes on."]
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
     prepare = Asking.prepare
@@ -83,7 +83,7 @@ def test_after_an_interrupt(
     events.subscribe(seen.append)
     whole = written(predictor, images, to, batch_size=3, resume=True, events=events)
     assert sorted(asked) == sorted(images[part.images :])
-    assert (whole.images, whole.left, words_on_what_lacks(whole)) == (18, 0, [])
+    assert (whole.images, whole.left, words_on_the_rest(whole)) == (18, 0, [])
     assert whole.table()["image"].tolist() == images
     assert seen[-1] == Progress("detect", 18, 18)
     assert isinstance(seen[0], Progress)

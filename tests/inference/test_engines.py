@@ -170,7 +170,7 @@ def test_networks_that_onnxruntime_is_not_given_run_in_torch(
 def test_without_the_package_torch_goes_on(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     predictor = Predictor(model_folder)
-    with pytest.raises(MissingDependencyError, match=r"onnxruntime.*install .*'onnx>="):
+    with pytest.raises(MissingDependencyError, match=r'onnxruntime.*install .*"onnx>='):
         predictor.start("cpu", engine="onnx")
     assert not predictor.running
     predictor.start("cpu")

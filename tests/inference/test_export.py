@@ -219,7 +219,7 @@ def test_what_was_written_but_does_not_run_is_not_kept(
 
 def test_packages_that_are_missing(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingDependencyError, match=r"onnxscript.*install .*'onnx>="):
+    with pytest.raises(MissingDependencyError, match=r'onnxscript.*install .*"onnx>='):
         export(model_folder, "x", "onnx", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -355,7 +355,7 @@ def test_too_many_pixels(predictor: Predictor, clip: Path, monkeypatch: pytest.M
 
 def test_without_the_package(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingDependencyError, match=r"install .*'av>="):
+    with pytest.raises(MissingDependencyError, match=r'install .*"av>='):
         detect_video(predictor, clip)
 
 

@@ -83,7 +83,7 @@ test("closing stops listening and rejects what is open", async () => {
 
 const soon = async () => { for (let turn = 0; turn < 8; turn += 1) await Promise.resolve(); };
 
-test("a greeting that is lost is sent again, and the first answer counts", async (context) => {
+test("a greeting that is lost is sent again until it is answered", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const comm = fakeComm();
   const greeted = greet(makeRequester(comm), { offset: 60 });
@@ -91,6 +91,18 @@ test("a greeting that is lost is sent again, and the first answer counts", async
   await soon();
   assert.deepEqual(comm.sent.map(({ message }) => [message.kind, message.content]), Array(2).fill(["hello", { offset: 60 }]));
   comm.answerTo(2, { content: "welcome" });
+  assert.equal((await greeted)[0], "welcome");
+  context.mock.timers.tick(30_000);
+  assert.equal(comm.sent.length, 2);
+});
+
+test("an answer that takes long is taken, though it was asked for again meanwhile", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const comm = fakeComm();
+  const greeted = greet(makeRequester(comm));
+  context.mock.timers.tick(9_000);
+  await soon();
+  comm.answerTo(1, { content: "welcome" });
   assert.equal((await greeted)[0], "welcome");
 });
 

@@ -45,11 +45,9 @@ def settle(committed: Any, fresh: Any) -> None:
     """
     if edited(committed):
         return
-    by_source = {cell.source: cell for cell in committed.cells if cell.cell_type == "code" and cell.outputs}
-    for cell in fresh.cells:
-        old = by_source.get(cell.source)
-        if cell.cell_type == "code" and old is not None and VARIES in tags_of(cell) and _difference(old, cell) is None:
-            cell.outputs = old.outputs
+    for old, new in zip(committed.cells, fresh.cells, strict=True):
+        if new.cell_type == "code" and old.source == new.source and old.outputs and VARIES in tags_of(new) and _difference(old, new) is None:
+            new.outputs = old.outputs
 
 
 def masked(text: str) -> str:

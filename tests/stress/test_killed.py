@@ -91,17 +91,17 @@ def template(tmp_path: Path, photos: Path) -> Path:
     return folder
 
 
-def attempts(nursery: Nursery, template: Path, mode: str, seed: int) -> Iterator[Path]:
+def attempts(nursery: Nursery, template: Path, mode: str, seed: int, kills: int = KILLS) -> Iterator[Path]:
     """Projects after a worker of this mode was killed at random moments, the whole duration covered."""
     whole = template.with_name("whole")
     shutil.copytree(template, whole, symlinks=True)
     duration = nursery.run(mode, whole / "p")
     rng = random.Random(seed)
-    for number in range(KILLS):
+    for number in range(kills):
         folder = template.with_name(f"attempt{number}")
         shutil.copytree(template, folder, symlinks=True)
-        # one moment out of each twentieth of the time that the whole takes, the last ones perhaps past its end
-        nursery.run(mode, folder / "p", kill_after=duration * (number + rng.random()) / KILLS)
+        # one moment out of each equal part of the time that the whole takes, the last ones perhaps past its end
+        nursery.run(mode, folder / "p", kill_after=duration * (number + rng.random()) / kills)
         check_database(folder / "p" / "project.db")
         yield folder / "p"
 
@@ -154,7 +154,7 @@ def test_a_training_says_what_happened_and_resumes_or_goes(nursery: Nursery, tem
     project.distribute()
     project.close()
     seen = []
-    for number, root in enumerate(attempts(nursery, template, "train", seed=3)):
+    for number, root in enumerate(attempts(nursery, template, "train", seed=3, kills=10)):
         project = cl.load_project(root)
         if project.versions.empty:
             seen.append("before")
@@ -173,7 +173,7 @@ def test_a_training_says_what_happened_and_resumes_or_goes(nursery: Nursery, tem
         assert model.status == "TRAINING_COMPLETED"
         assert model.evaluate().evaluation.figure("f1") > 0.5
         project.close()
-    assert seen.count("TRAINING_FAILED") >= 5, seen
+    assert seen.count("TRAINING_FAILED") >= 3, seen
 
 
 def test_a_migration_is_done_or_not_begun(

@@ -334,9 +334,9 @@ except NotAnImageError as error:
     assert ran.returncode == 0, ran.stderr
     first, second = ran.stdout.splitlines()
     assert "IMAGE_TYPE_UNSUPPORTED" in first
-    assert "'pydicom>=" in first
+    assert '"pydicom>=' in first
     assert "scan.dcm" in second
-    assert "'pydicom>=" in second
+    assert '"pydicom>=' in second
 
 
 def test_pydicom_is_not_loaded_before_a_file_is_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -24,12 +25,16 @@ try:
 except cl.errors.InputError as error:
     print("==")
     print("".join(error._render_traceback_()))
+    shell.showtraceback(tb_offset=0)  # as ipywidgets does in an Output
     assert isinstance(error.__cause__, ZeroDivisionError)
 """
 
 
 def test_a_cell_shows_its_own_lines_and_the_message(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=True)
+    own = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=own, capture_output=True, text=True, check=True
+    )
     first, verbose, again, led_to = ran.stdout.split("==\n")[1:]
     assert "----> 4 mine()" in first
     assert "----> 3     cl.load_project('nothere')" in first
@@ -38,4 +43,5 @@ def test_a_cell_shows_its_own_lines_and_the_message(tmp_path: Path) -> None:
     assert "locations.py" in verbose
     assert "locations.py" not in again
     assert "InputError: led to" in led_to
+    assert led_to.count("InputError: led to") == 2
     assert "ZeroDivisionError" not in led_to

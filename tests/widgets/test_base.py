@@ -53,6 +53,12 @@ def test_a_circle_and_a_doubled_name_are_refused(tmp_path: Path) -> None:
         join_modules(tmp_path / "a.js")
 
 
+def test_what_looks_like_an_import_is_none(tmp_path: Path) -> None:
+    source = 'export const CELL = ".cell";\nexport function of(root) {\n  return root.closest(".cell");\n}\n'
+    write(tmp_path, a='import { CELL } from "./b.js";\nconsole.log(CELL);\n', b=source)
+    assert run_node(join_modules(tmp_path / "a.js"), tmp_path) == ".cell"
+
+
 def test_every_shared_module_can_be_joined_and_loaded(tmp_path: Path) -> None:
     modules = sorted(STATIC.glob("shared/*.js"))
     assert modules
@@ -64,6 +70,7 @@ def test_every_shared_module_can_be_joined_and_loaded(tmp_path: Path) -> None:
     "line",
     [
         'import { x as y } from "./b.js";',
+        'import { fromBox as y } from "./b.js";',
         'import * as b from "./b.js";',
         'import { x } from "./b.js"; // for y',
         'export { x } from "./b.js";',
@@ -90,7 +97,8 @@ class Asked(Answers, anywidget.AnyWidget):
         )
 
     def _take(self, data: Any, buffers: Any = None) -> None:
-        self.sent.append(json.loads(json.dumps(data["content"])))
+        if data["method"] == "custom":
+            self.sent.append(json.loads(json.dumps(data["content"])))
         self.comm._reply_subshell_id = None  # as ipykernel does
 
 
@@ -108,6 +116,8 @@ def test_an_answer_that_is_no_json_is_told_as_an_error() -> None:
 
 def test_what_a_cell_sends_does_not_bind_the_page_to_its_thread() -> None:
     widget = Asked({})
-    widget.send({"push": "news"})
+    for tell in (lambda: widget.send({"push": "news"}), widget.send_state, widget.open):
+        widget.comm._reply_subshell_id = "another"
+        tell()
+        assert not hasattr(widget.comm, "_reply_subshell_id")
     assert widget.sent == [{"push": "news"}]
-    assert not hasattr(widget.comm, "_reply_subshell_id")

@@ -11,7 +11,7 @@ from PIL import Image
 from customlabels_nb.errors import MissingDependencyError, ModelError
 from customlabels_nb.geometry import FloatArray
 from customlabels_nb.inference.engines.engine import Bfloat16Engine, Engine, OnnxClassifier, OnnxDetector
-from customlabels_nb.inference.engines.errors import UnsuitableError
+from customlabels_nb.inference.engines.errors import LacksPackageError, UnsuitableError
 from customlabels_nb.inference.engines.names import AUTO, BFLOAT16, ONNX, TORCH, EngineChoice, check_engine
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 from customlabels_nb.models.canvas import to_canvas
@@ -71,8 +71,8 @@ def open_engine(
         comparison = _Comparison(plain)
         return comparison.fastest() if wanted == AUTO else (comparison.fitting(wanted), EngineChoice(wanted))
     except UnsuitableError as error:
-        kind = MissingDependencyError if "pip install" in str(error) else ModelError
-        raise kind(f"engine={wanted!r} can't run this model: {error}. engine='auto' takes what can.") from error
+        kind = MissingDependencyError if isinstance(error, LacksPackageError) else ModelError
+        raise kind(f"engine='auto' takes what can run this model; engine={wanted!r} can't: {error}") from error
 
 
 def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str) -> Engine:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from customlabels_nb.geometry import FloatArray
-from customlabels_nb.inference.engines.errors import UnsuitableError
+from customlabels_nb.inference.engines.errors import LacksPackageError, UnsuitableError
 from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH
 from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import ModelConfig
@@ -181,7 +181,7 @@ def _written(
         from customlabels_nb.inference.engines.graph import NotWritableError, to_onnx
     except ImportError as error:
         package = (error.name or "onnx").partition(".")[0]
-        raise UnsuitableError(f"it needs the package {package!r}: {extra_command('onnx')}") from error
+        raise LacksPackageError(f"it needs the package {package!r}: {extra_command('onnx')}") from error
     try:
         return to_onnx(network, axes, **options)
     except NotWritableError as error:

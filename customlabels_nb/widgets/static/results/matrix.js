@@ -6,7 +6,7 @@ import { imagesText, numberText } from "./words.js";
 
 const MOST_BUTTONS = 10;
 const TURNED = 90; // pixels of a name that stands upright
-const NARROW_FROM = 7; // columns: thousands as 1.2K
+const DENSE_FROM = 7; // columns: smaller, and thousands as 1.2K
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
@@ -58,6 +58,8 @@ export class MatrixView {
   _buildGrid() {
     const { cells } = this.facts;
     this.grid.style.setProperty("--size", this.size);
+    this.grid.style.setProperty("--turned", `${TURNED}px`);
+    this.grid.classList.toggle("dense", this.size >= DENSE_FROM);
     const name = (label, at, kind) => element("span", { class: `cell-name ${kind}`, title: label, style: { "--label-colour": this.colours[at] } }, element("bdi", { text: label }));
     const nodes = [element("span", { class: "corner" }), ...cells.map((label, at) => name(label, at, "column"))];
     cells.forEach((predicted, row) => {
@@ -100,9 +102,9 @@ export class MatrixView {
   }
 
   _showGrid(cells, shares) {
-    const isNarrow = this.size >= NARROW_FROM;
-    const countText = isNarrow ? (count) => COMPACT.format(count) : numberText;
-    this.grid.classList.toggle("crowded", isNarrow && Math.max(...cells) > 99);
+    const isDense = this.size >= DENSE_FROM;
+    const countText = isDense ? (count) => COMPACT.format(count) : numberText;
+    this.grid.classList.toggle("crowded", isDense && Math.max(...cells) > 99);
     this.buttons.forEach((cell, at) => {
       const [row, column] = [Math.floor(at / this.size), at % this.size];
       setText(cell, cells[at] ? countText(cells[at]) : "·");

@@ -48,16 +48,27 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   return request;
 }
 
-const GREETING_PATIENCE = [2_000, 4_000, 8_000, 16_000]; // a comm's first message may wait until the cell has run, or be lost
+const GREETINGS = [0, 2_000, 6_000, 14_000]; // milliseconds; a comm's first message may wait until the cell has run, or be lost
+const GREETING_PATIENCE = 30_000;
 
-// A page's first request, "hello", asked again while nothing answers.
-export async function greet(request, content = {}) {
-  for (const [attempt, patience] of GREETING_PATIENCE.entries()) {
-    try {
-      return await request("hello", content, [], { patience });
-    } catch (error) {
-      const isLast = attempt + 1 === GREETING_PATIENCE.length;
-      if (!(error instanceof KernelGone) || request.closed || isLast) throw error;
-    }
-  }
+// A page's first request, "hello", asked again while nothing answers; the first answer to any of them counts.
+export function greet(request, content = {}) {
+  return new Promise((resolve, reject) => {
+    let open = GREETINGS.length;
+    const ask = async (after) => {
+      try {
+        settle(resolve, await request("hello", content, [], { patience: GREETING_PATIENCE - after }));
+      } catch (error) {
+        open -= 1;
+        if (!(error instanceof KernelGone) || request.closed || !open) settle(reject, error);
+      }
+    };
+    const [first, ...later] = GREETINGS;
+    const timers = later.map((after) => setTimeout(ask, after, after));
+    const settle = (how, value) => {
+      for (const timer of timers) clearTimeout(timer);
+      how(value);
+    };
+    ask(first);
+  });
 }
