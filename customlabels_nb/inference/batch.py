@@ -109,10 +109,12 @@ def detect_many(
 def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
     """What to tell somebody whose run was interrupted, or whose table lacks images that could not be read."""
     if isinstance(found, WrittenDetections):  # which shows itself what could not be read
-        return [f"Stopped: {counted(found.left, 'image')} left; resume=True goes on."] if found.left else []
-    errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
+        errors, left, go_on = 0, found.left, "; resume=True goes on with them."
+    else:
+        errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
+        go_on = ", see .attrs['remaining']."
     words = [f"{errors:,} could not be read: see .attrs['errors']."] if errors else []
-    return [*words, f"Stopped: {counted(left, 'image')} left, see .attrs['remaining']."] if left else words
+    return [*words, f"Stopped: {counted(left, 'image is', 'images are')} left{go_on}"] if left else words
 
 
 def _ask_all(

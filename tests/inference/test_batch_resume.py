@@ -74,7 +74,7 @@ def test_after_an_interrupt(
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
     assert 9 <= part.images < 18
     assert part.left == 18 - part.images
-    assert words_on_the_rest(part) == [f"Stopped: {part.left} images left; resume=True goes on."]
+    assert words_on_the_rest(part) == [f"Stopped: {part.left} images are left; resume=True goes on with them."]
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
     prepare = Asking.prepare
