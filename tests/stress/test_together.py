@@ -17,7 +17,7 @@ from customlabels_nb.project import Project
 from tests.project.conftest import draw
 
 pytestmark = pytest.mark.slow
-WRITERS, ROUNDS = 4, 15
+WRITERS, ROUNDS = 4, 8
 
 PROGRAM = """
 import sys
