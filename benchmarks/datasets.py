@@ -9,6 +9,9 @@ database. The bare loop for writing makes a line of the same two tables with ``j
 Then the project is opened in a process of its own, up to the first ``train_set.images.head()``, and 100 of its images
 get other labels, one action after another. The same for fewer images tells how the cost grows: the exponent.
 
+Two odd manifests are read beside a bare loop over their lines with ``json.loads``: 30 MB of blank lines, and one line
+of 50 MB.
+
     python benchmarks/datasets.py [--quick]
 """
 
@@ -18,11 +21,12 @@ import json
 import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import alternate, bound, figure, heading, in_fresh_process, ratio, spread, start
+from _measure import alternate, bound, figure, heading, in_fresh_process, ratio, seconds, spread, start
 from image_checks import compare_image_checks
 
 SIZES = (25_000, 100_000, 250_000)
@@ -30,6 +34,7 @@ BOXES = 4.4  # an image, on average
 LABELS = 20
 ROUNDS = 3
 MOST, MOST_WRITING, MOST_GIGABYTES, MOST_GROWTH, MOST_OPENING, MOST_EDITING = 2.5, 2.0, 1.5, 1.1, 1.0, 0.1
+MOST_ODD, MOST_ODD_SECONDS = 5.0, 5.0
 
 _PEAK = """
 def peak():
@@ -215,16 +220,42 @@ def show(images: int, ours: list[dict[str, Any]], bare: list[dict[str, Any]]) ->
     return statistics.median(stored)
 
 
+def compare_odd(folder: Path) -> None:
+    """Print the figures of manifests that no tool writes: of blank lines, and of one line."""
+    import customlabels_nb as cl
+
+    def read_bare(path: Path) -> list[Any]:
+        with path.open("rb") as file:
+            return [json.loads(line) for line in file if line.strip()]
+
+    first = json.dumps({"source-ref": "s3://some-bucket/first.jpg"}).encode() + b"\n"
+    draw(folder / "one.manifest", 1)
+    line = json.loads((folder / "one.manifest").read_bytes())
+    box, many = {"class_id": 1, "left": 2, "top": 3, "width": 40, "height": 50}, 600_000
+    line["bounding-box"]["annotations"] = [box] * many
+    line["bounding-box-metadata"] |= {"objects": [{"confidence": 1}] * many, "class-map": {"1": "label 01"}}
+    for name, rest in (("blank lines", b"\n" * 30_000_000), ("one line", json.dumps(line).encode())):
+        path = folder / "odd.manifest"
+        path.write_bytes(first + rest)
+        timed = [partial(seconds, partial(work, path)) for work in (cl.read_dataset, read_bare)]
+        ours, bare = alternate(ROUNDS, *timed)
+        heading(f"a manifest of {name}, {len(rest) / 1e6:.0f} MB; median of {ROUNDS} rounds in turn:")
+        figure("bare json.loads loop", spread(bare, " s"))
+        bound("read and checked", statistics.median(ours), " s", at_most=MOST_ODD_SECONDS)
+        bound("ours over bare", ratio(ours, bare), "×", at_most=MOST_ODD)
+
+
 def main() -> None:
     """Print the figures."""
     quick = "--quick" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--quick"]
     start(__doc__, with_images=False)
-    seconds: dict[int, float] = {}
+    took: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for images in SIZES[:1] if quick else SIZES:
             ours, bare, project = compare(Path(folder), images, 1 if quick else ROUNDS)
-            seconds[images] = show(images, ours, bare)
+            took[images] = show(images, ours, bare)
+        compare_odd(Path(folder))
         opened = [in_fresh_process(_OPEN, str(project), f"label {n}") for n in range(1 if quick else ROUNDS)]
     heading(f"a project of {images:,} images:")
     bound(
@@ -233,14 +264,14 @@ def main() -> None:
         " s",
         at_most=MOST_OPENING,
     )
-    edits = [seconds for result in opened for seconds in result["edits"]]
+    edits = [edit for result in opened for edit in result["edits"]]
     bound("100 images labelled as one action", statistics.median(edits), " s", at_most=MOST_EDITING)
     figure("statistics of both datasets", spread([result["statistics"] for result in opened], " s"))
     if not quick:
         heading("how the time until stored grows:")
-        for images, took in seconds.items():
-            figure(f"{images:,} images", f"{took:.2f} s, {took / images * 1e6:.0f} µs an image")
-        bound("exponent", growth(seconds), "", at_most=MOST_GROWTH)
+        for images, until in took.items():
+            figure(f"{images:,} images", f"{until:.2f} s, {until / images * 1e6:.0f} µs an image")
+        bound("exponent", growth(took), "", at_most=MOST_GROWTH)
         compare_image_checks()
 
 

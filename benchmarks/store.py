@@ -1,4 +1,4 @@
-"""100,000 boxes from a project's database as a table, beside a bare read of the same file.
+"""100,000 boxes from a project's database as a table, and one label edit, each beside bare SQL on the same tables.
 
 Both sides give a DataFrame with the same rows and the same columns: image, label, left, top, width, height, polygon,
 crowd, confidence, annotator, job, created. The bare read is ``sqlite3`` with image and label names joined by SQL, its
@@ -6,21 +6,28 @@ rows put into ``pd.DataFrame(rows, columns=…)`` as they are: no dtypes of its 
 The store's side is ``store.annotations()``: the dtypes of the annotations table, times in UTC, polygons as lists.
 Both keep the order of images; each opens its connection anew or takes it from the pool, the file lies in memory.
 
+An edit is ``LabellingSession.assign`` of one image from the call to its return, in one process and in 20 at once, each
+with images of its own; the bare one is in ``_store_worker.py``. Both commit durably. The two take turns, on SQLite and
+on the PostgreSQL that the tests use; processor time is that of the processes that edit, without PostgreSQL's own.
+
     python benchmarks/store.py
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _measure import alternate, bound, figure, heading, ratio, seconds, spread, start
+from _measure import ROOT, alternate, bound, figure, heading, ratio, seconds, spread, start
 
 from customlabels_nb import tables as t
 from customlabels_nb.store import Action, Store, create_store
@@ -29,6 +36,10 @@ ROWS = 100_000
 ROUNDS = 15
 LABELS = 20
 MOST = 2.0
+
+PROCESSES = 20
+EDITED, EDIT_LABELS, EDIT_SECONDS, EDIT_ROUNDS = 2_000, 10, 3, 3
+ALONE_MS, TOGETHER_MS, TOGETHER_RATE = 7.0, 300.0, 120.0
 
 _BARE = """
 SELECT i.image, l.label, a."left", a.top, a.width, a.height, a.polygon, a.crowd, a.confidence, a.annotator, a.job,
@@ -98,11 +109,106 @@ def compare(images: int, polygons: float) -> float:
     return ratio(ours, bare)
 
 
+def fill_for_edits(store: Store) -> None:
+    """Put labelled images into the training set."""
+    names = [f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(EDITED)]
+    images = pd.DataFrame({"image": names, "width": 1024, "height": 768, "status": "labelled"})
+    labels = [f"label {1 + number % EDIT_LABELS}" for number in range(1, EDITED + 1)]
+    annotations = t.normalise_annotations(pd.DataFrame({"image": names, "label": labels}), annotator="somebody")
+    store.add_images("train", t.normalise_images(images), annotations, Action("import", "somebody"))
+
+
+def edit_at_once(location: str, schema: str, which: str, count: int) -> tuple[list[float], float]:
+    """Let ``count`` processes edit; returns how long each edit took and the processor time of one, in ms."""
+    command = [sys.executable, str(Path(__file__).with_name("_store_worker.py")), location, schema, which]
+    processes = [
+        subprocess.Popen(
+            [*command, *map(str, (own, count, EDIT_SECONDS, EDITED, EDIT_LABELS))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )
+        for own in range(count)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results = [json.loads(process.communicate()[0]) for process in processes]
+    waits = [1e3 * wait for result in results for wait in result["waits"]]
+    return waits, 1e3 * sum(result["cpu"] for result in results) / len(waits)
+
+
+def compare_edits(kind: str, location: str, schema: str) -> None:
+    """Print the figures of edits on one database."""
+    for count in (1, PROCESSES):
+        kept: dict[str, list[tuple[list[float], float]]] = {"ours": [], "bare": []}
+        for _ in range(EDIT_ROUNDS):
+            for which, runs in kept.items():
+                runs.append(edit_at_once(location, schema, which, count))
+        heading(f"One label edit on {kind}, {count} at once; median of {EDIT_ROUNDS} runs of {EDIT_SECONDS} s in turn:")
+        middle, late, rate, cpu = (
+            {which: [of(run) for run in runs] for which, runs in kept.items()}
+            for of in (
+                lambda run: float(np.quantile(run[0], 0.5)),
+                lambda run: float(np.quantile(run[0], 0.95)),
+                lambda run: len(run[0]) / EDIT_SECONDS,
+                lambda run: run[1],
+            )
+        )
+        for which in kept:
+            worst = max(max(run[0]) for run in kept[which])
+            figure(
+                f"{which}: p50, p95, longest",
+                f"{spread(middle[which], ' ms')}, {spread(late[which], ' ms')}, {worst:,.0f} ms",
+            )
+            figure(
+                f"{which}: edits, processor time of one",
+                f"{spread(rate[which], ' a second')}, {spread(cpu[which], ' ms')}",
+            )
+        figure("p50, ours over bare", f"{ratio(middle['ours'], middle['bare']):.3g}×")
+        if count == 1:
+            bound("p50 alone", statistics.median(middle["ours"]), " ms", at_most=ALONE_MS)
+        else:
+            bound("edits of all", statistics.median(rate["ours"]), " a second", at_least=TOGETHER_RATE)
+            bound("p95 of all", statistics.median(late["ours"]), " ms", at_most=TOGETHER_MS)
+
+
+def edits_on_sqlite() -> None:
+    """Edit a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        location = str(Path(folder) / "project.db")
+        store = create_store(location, "benchmark", task="single-label")
+        fill_for_edits(store)
+        compare_edits("SQLite", location, "")
+        store.close()
+
+
+def edits_on_postgresql() -> None:
+    """Edit on a server, if there is one."""
+    sys.path.append(str(ROOT))
+    from tests import provision
+
+    try:
+        with provision.postgres() as location:
+            store = create_store(location, "benchmark", schema="benchmark_edits", task="single-label")
+            try:
+                fill_for_edits(store)
+                compare_edits("PostgreSQL", location, "benchmark_edits")
+            finally:
+                store.destroy()
+    except provision.Unavailable as reason:
+        figure("PostgreSQL is left out", str(reason))
+
+
 def main() -> None:
     """Print the figures."""
     start(__doc__, with_images=False)
     for images, polygons in ((10_000, 0.0), (100_000, 0.0), (10_000, 0.2)):
         bound("time, ours over bare", compare(images, polygons), "×", at_most=MOST)
+    edits_on_sqlite()
+    edits_on_postgresql()
 
 
 if __name__ == "__main__":

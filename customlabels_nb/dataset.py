@@ -343,7 +343,9 @@ class Dataset(Exchange, ProjectRequests):
         return {name: value for name, value in state.items() if name not in ("refresher", "batch_maker")}
 
     # -- files --------------------------------------------------------------------------------------
-    def to(self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False) -> Written:
+    def to(
+        self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False, escape_formulas: bool = False
+    ) -> Written:
         """Write the dataset in a format of files.
 
         Parameters
@@ -355,13 +357,18 @@ class Dataset(Exchange, ProjectRequests):
         copy_images : bool
             Copy the images to ``images/`` beside the annotations (``image_folder`` always copies them, to its folders),
             so that all of it can be moved. A manifest has their whole paths: read it with ``images=`` after a move.
+        escape_formulas : bool
+            CSV only, for files that are opened in a spreadsheet: put ``'`` before texts that begin with ``=``, ``+``,
+            ``-``, ``@``, a tab or a carriage return, so that they aren't run as formulas. Such names then read back
+            with the ``'``.
 
         Returns
         -------
         Written
-            ``.files``, and ``.issues``: what the format could not hold.
+            ``.files``, and ``.issues``: images that could not be copied, and what the format could not hold.
         """
-        return write(self._contents(), format, path, root=self.root, copy_images=copy_images)
+        options = {"copy_images": copy_images, "escape_formulas": escape_formulas}
+        return write(self._contents(), format, path, root=self.root, **options)
 
     def validate(
         self, profile: str = "local", *, test: Dataset | None = None, check_images: bool = True

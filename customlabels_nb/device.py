@@ -25,3 +25,11 @@ def choose_device(name: str | None = None) -> str:
     if name not in present:
         raise DeviceError(f"device={name!r} is not available here; present: {', '.join(present)}.")
     return name
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error says, of torch on any device or of Python."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))

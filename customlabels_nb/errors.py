@@ -39,6 +39,9 @@ The tree (all below :class:`CustomLabelsError`)::
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -65,6 +68,22 @@ class CustomLabelsError(Exception):
             return list(display.structured_traceback(type(self), self, _outside(self.__traceback__), tb_offset=0))
         finally:
             self.__cause__, self.__context__, self.__suppress_context__ = led_to_it
+
+
+def show_in_one_line(error: KeyboardInterrupt, text: str) -> None:
+    """Have an interrupt shown as ``text`` alone, in a notebook and by a script that it ends."""
+    vars(error)["_render_traceback_"] = lambda: [text]
+    if getattr(sys.excepthook, "func", None) is not _show_uncaught:
+        sys.excepthook = partial(_show_uncaught, sys.excepthook)
+
+
+def _show_uncaught(
+    otherwise: Callable[..., object], kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if kind is KeyboardInterrupt and (lines := vars(error).get("_render_traceback_")):
+        sys.stderr.write(f"{lines()[0]}\n")
+    else:
+        otherwise(kind, error, trace)
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from customlabels_nb.errors import Cancelled
+from customlabels_nb.errors import Cancelled, show_in_one_line
 
 #: Which images samples are of.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
@@ -163,10 +163,20 @@ class Events:
 
 @contextmanager
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show the events of a ``with`` block as one tqdm bar per phase, figures behind it, messages as lines between."""
-    if not show:
-        yield events
-        return
+    """Show the events of a ``with`` block as one tqdm bar per phase, figures behind it, messages as lines between.
+
+    An interrupt is shown as one line instead of a traceback, also without bars.
+    """
+    try:
+        with _bars(events) if show else nullcontext():
+            yield events
+    except KeyboardInterrupt as error:
+        show_in_one_line(error, "Stopped by you; what was finished is kept. Call it again for the rest.")
+        raise
+
+
+@contextmanager
+def _bars(events: Events) -> Iterator[None]:
     from tqdm.auto import tqdm
 
     bars: dict[str, Any] = {}
@@ -190,7 +200,7 @@ def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
 
     unsubscribe = events.subscribe(listener)
     try:
-        yield events
+        yield
     finally:
         unsubscribe()
         for bar in bars.values():

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+# a network file system may not show the locks of other machines: each removes only what has its own name
+_PREFIX = f".clnb-{zlib.crc32(socket.gethostname().encode()):08x}-"
 
 
 def expand_home(path: str) -> str:
@@ -47,3 +53,46 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``; see :func:`replacing`."""
     with replacing(path) as file:
         file.write(data)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder in ``folder`` that goes when the block ends; remove those that killed processes left."""
+    remove_abandoned(folder)
+    while True:
+        path = folder / f"{_PREFIX}{uuid4().hex[:12]}.part"
+        path.mkdir(0o700)
+        lock = _lock(path, wait=True)
+        if path.exists():  # another process may have removed it before it was locked
+            break
+        if lock is not None:
+            os.close(lock)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what :func:`scratch` made in ``folder`` for processes of this machine that are dead."""
+    for path in folder.glob(f"{_PREFIX}*.part"):
+        if (lock := _lock(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path, *, wait: bool = False) -> int | None:
+    """Lock a folder until the process ends; return None if another process has it, or it can't be locked here."""
+    try:
+        import fcntl
+
+        opened = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except (ImportError, OSError):
+        return None
+    with suppress(OSError):
+        fcntl.flock(opened, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return opened
+    os.close(opened)
+    return None

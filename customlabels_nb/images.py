@@ -60,13 +60,27 @@ class ImageHeader:
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """How a local path is written in the tables: the absolute path, as a ``file:`` URL if it isn't UTF-8."""
+    """How a local path is written in the tables: the absolute path, as a ``file:`` URL if it isn't UTF-8.
+
+    Raises
+    ------
+    InputError
+        If no file can have that name.
+    """
     text = os.path.abspath(os.fspath(path))
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "file://" + quote_from_bytes(os.fsencode(text))
+        return "file://" + quote_from_bytes(os.fsencode(_encodable(text)))
     return text
+
+
+def _encodable(path: str) -> str:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path!r} can't be a path: it holds half of a surrogate pair.") from error
+    return path
 
 
 def is_remote(uri: str) -> bool:
@@ -93,7 +107,7 @@ def local_path(path: str | os.PathLike[str], argument: str) -> Path:
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{argument}={path!r} is no path.")
-    text = os.fsdecode(path)
+    text = _encodable(os.fsdecode(path))
     if not text or "\0" in text:
         raise InputError(f"{argument}={text!r} names nothing; give a path.")
     if is_remote(text):

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 #: The name under which this package is installed.
@@ -53,3 +53,11 @@ def extra_command(extra: str, names: Sequence[str] = ()) -> str:
         if one.marker is not None and one.marker.evaluate({"extra": extra})
     }
     return install_command(*(brought.get(name, name) for name in names or [*brought] or [f"{OURS}[{extra}]"]))
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a package; None if it isn't installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

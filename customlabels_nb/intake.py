@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
+from customlabels_nb.files import replacing
 from customlabels_nb.images import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
 from customlabels_nb.issues import Issue
 from customlabels_nb.known_images import LabelsByImage, labels_by_image, told
@@ -350,16 +349,10 @@ def _copy(image: str, sha256: str, root: Path) -> str:
     target = root / name
     if name == image or target.exists():
         return name
-    temporary = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if is_remote(image):
-            temporary.write_bytes(read_bytes(image))
-        else:
-            shutil.copyfile(to_path(image, root), temporary)
-        temporary.replace(target)
+        with replacing(target, durable=False) as file:
+            file.write(read_bytes(image, root))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise InputError(f"copy=True: {image!r} can't be copied to {str(target)!r} ({error.strerror}).") from error
     return name

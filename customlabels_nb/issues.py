@@ -8,8 +8,10 @@ Labels, "Debugging a failed model training"); the others are this package's own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from customlabels_nb.text import without_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,7 @@ CONTENT_ERRORS = {
     "ERROR_FAILED_IMAGES_S3_COPY": "Failed to copy images from S3 bucket.",
 }
 
-#: The service's errors about one line, in the order in which they are checked.
+#: The service's errors about one line, in the order in which they are checked; it has no code for too many labels.
 LINE_ERRORS = {
     "ERROR_INVALID_JSON_LINE": "The JSON Line has an invalid format.",
     "ERROR_MISSING_SOURCE_REF": "The source-ref key is missing.",
@@ -69,6 +71,7 @@ LINE_ERRORS = {
     "ERROR_INVALID_BOUNDING_BOX": "The bounding box has off frame values.",
     "ERROR_BOUNDING_BOX_TOO_SMALL": "The height and width of the bounding box is too small.",
     "ERROR_TOO_MANY_BOUNDING_BOXES": "There are more bounding boxes than the allowed maximum.",
+    "ERROR_TOO_MANY_LABELS": "There are more image-level labels than the allowed maximum.",
     "ERROR_NO_VALID_ANNOTATIONS": "No valid annotations found.",
 }
 
@@ -174,6 +177,10 @@ class Issue:
             raise ValueError(f"Unknown issue code {self.code!r}.")
         if not self.message:
             object.__setattr__(self, "message", CODES[self.code])
+        for name in ("message", "where", "source"):  # tables and databases hold neither NUL nor half a surrogate pair
+            text = without_passwords(getattr(self, name))
+            plain = text if text.isprintable() else text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+            object.__setattr__(self, name, plain)
 
 
 def issues_to_frame(issues: Iterable[Issue]) -> pd.DataFrame:
@@ -181,4 +188,4 @@ def issues_to_frame(issues: Iterable[Issue]) -> pd.DataFrame:
     import pandas as pd
 
     columns = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
-    return pd.DataFrame([asdict(issue) for issue in issues], columns=list(columns)).astype(columns)
+    return pd.DataFrame([vars(issue) for issue in issues], columns=list(columns)).astype(columns)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +32,7 @@ class Place:
 
     root: Path
     store: Store
+    url: str | None = None  # of the database, with the password, if it was given
 
 
 def check_name(name: str) -> str:
@@ -92,8 +95,19 @@ def check_description(text: object) -> str:
 
 
 def is_project(path: Path) -> bool:
-    """Whether a project lies in this folder."""
-    return path.is_dir() and ((path / DATABASE).is_file() or (path / POINTER).is_file())
+    """Return whether a project is in this folder.
+
+    Raises
+    ------
+    OSError
+        If the folder may not be looked into.
+    """
+    try:
+        return (path / DATABASE).is_file() or (path / POINTER).is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> Store:
@@ -138,11 +152,11 @@ def open_project_store(root: Path, url: str | None = None) -> Store:
     ProjectNotFoundError
         If there is none.
     """
-    if (root / POINTER).is_file():
+    if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)
-    if not (root / DATABASE).is_file():
-        near = sorted(path.name for path in root.iterdir() if is_project(path)) if root.is_dir() else []
+    if not os.path.isfile(root / DATABASE):
+        near = sorted(path.name for path in root.iterdir() if is_project(path)) if os.path.isdir(root) else []
         hint = f" Projects in it: {near!r}." if near else ""
         raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) makes one.")
     return open_store(str(root / DATABASE))
@@ -156,6 +170,6 @@ def _read_pointer(path: Path) -> tuple[str, str]:
         if _SCHEMA.fullmatch(schema) and _without_password(url):
             return url, schema
         reason = f"schema {schema!r} is none of this package's"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = str(error) or type(error).__name__
     raise StoreError(f"The project's file {str(path)!r} is damaged ({reason}); load_project opened nothing.")

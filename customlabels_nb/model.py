@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb.errors import CustomLabelsError, NotAllowedError
-from customlabels_nb.events import Events, Listener, progress_bars
+from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError, show_in_one_line
+from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images import is_remote, to_path
 from customlabels_nb.model_facts import READY, ModelFacts
 from customlabels_nb.runnable import Runnable
@@ -23,6 +23,9 @@ from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder
 from customlabels_nb.watching import watch
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from customlabels_nb.dataset import Dataset
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.labeling.trials import Candidate
     from customlabels_nb.labeling.trying import TryingSession
@@ -127,14 +130,14 @@ class Model(ModelFacts, Runnable):
             self._set("STOPPED", "The model has stopped running.")
 
     # -- judging ------------------------------------------------------------------------------------
-    def evaluate(self, *, thresholds: float | Mapping[str, float] | str | None = None) -> Report:
-        """What the test set says of this version: its own test images as they were at training, no model run.
-
-        Parameters
-        ----------
-        thresholds : number, dict or "cross-validated", optional
-            By default each label's assumed one; see :func:`customlabels_nb.evaluation.evaluate`.
-        """
+    def evaluate(
+        self,
+        data: Dataset | pd.DataFrame | None = None,
+        *,
+        thresholds: float | Mapping[str, float] | str | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.report import Report
         from customlabels_nb.result_hands import hands_of
@@ -142,14 +145,18 @@ class Model(ModelFacts, Runnable):
 
         self._require_ready()
         config = load_config(self.folder)
+        training = partial(stored_training, self.folder, self._root, config)
+        project = self._store.project().name
+        if data is not None:
+            found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
+            given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
+            return Report(found.evaluation, name=self.name, project=project, **given)
         now = self._store.images("test")
         result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=now)
         facts = config.training
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        training = partial(stored_training, self.folder, self._root, config)
-        project = self._store.project().name
         hands = partial(hands_of, self, config)
         known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
         return Report(result, **known, details=details, training=training, hands=hands)
@@ -178,9 +185,10 @@ class Model(ModelFacts, Runnable):
             raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
         labels = self._store.labels()
         colours = dict(zip(labels["label"], labels["colour"], strict=True))
-        with watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks) as stream:
-            resume_version(self._store, self._root, record, stream)
-        self.write_results()
+        with self._stoppable():
+            with watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks) as stream:
+                resume_version(self._store, self._root, record, stream)
+            self.write_results()
         return self
 
     def copy_to(
@@ -235,6 +243,23 @@ class Model(ModelFacts, Runnable):
         self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
         self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Say in one line how to go on with a training that is stopped within the block."""
+        try:
+            yield
+        except (KeyboardInterrupt, Cancelled) as error:
+            call, text = f"project.model({self.name!r})", "Stopped before the training began: call train again."
+            with suppress(CustomLabelsError):  # there is no such version yet, say
+                text = self.status_message.replace("resume()", f"{call}.resume()")
+                if self.status != "TRAINING_FAILED":
+                    text = f"Stopped: {self.name!r} is trained; {call}.write_results() writes its files."
+            if isinstance(error, Cancelled):
+                say(text)
+            else:
+                show_in_one_line(error, text)
+            raise
 
     def _photos(self) -> list[str]:
         images = self._store.images("test")["image"].head(_PHOTOS)

@@ -9,22 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sqlite3
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
 import pandas as pd
 
 from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.events import Events
-from customlabels_nb.files import replacing
+from customlabels_nb.files import replacing, scratch
 from customlabels_nb.formats.archive import unpack_whole
 from customlabels_nb.images import is_remote, to_path
 from customlabels_nb.issues import Issue, issues_to_frame
@@ -69,7 +66,7 @@ def pack(
     if path.is_dir():
         raise ProjectError(f"{str(path)!r} is a folder; name the zip file to write, such as 'class.zip'.")
     try:
-        with tempfile.TemporaryDirectory(prefix=".pack-", dir=path.parent) as folder:
+        with scratch(path.parent) as folder:
             copy = os.path.join(folder, DATABASE)
             place.store.copy_to(copy)
             with closing(open_store(copy)) as store:
@@ -80,7 +77,7 @@ def pack(
                 if moved:
                     store.rename_images(moved)
                 about = {"format": _FORMAT, "name": store.project().name}
-            with replacing(path) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+            with replacing(folder / "packed") as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
                 archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
                 archive.write(copy, DATABASE, zipfile.ZIP_DEFLATED)
                 for source, name in _version_files(kept, place.root, archive, moved):
@@ -90,6 +87,7 @@ def pack(
                     archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
                     if events is not None:
                         events.progress("packing images", done, len(there))
+            (folder / "packed").replace(path)
     except OSError as error:
         raise ProjectError(
             f"{str(path)!r} can't be written: {error.strerror or error}. There is no such file."
@@ -211,17 +209,11 @@ def _staged(into: Path) -> Iterator[Path]:
     """An empty folder in a hidden one, so that what a killed process leaves is no project."""
     try:
         into.mkdir(parents=True, exist_ok=True)
-        hidden = into / f".{uuid4().hex[:12]}.part"
-        hidden.mkdir()
-    except OSError as error:
-        raise ProjectError(f"The folder {str(into)!r} can't be written: {error.strerror}.") from error
-    try:
-        (hidden / "project").mkdir()
-        yield hidden / "project"
+        with scratch(into) as hidden:
+            (hidden / "project").mkdir()
+            yield hidden / "project"
     except OSError as error:
         raise ProjectError(f"{str(into)!r} can't be written: {error.strerror or error}. Nothing is left.") from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _about(archive: str) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb import screens
 from customlabels_nb import tables as t
-from customlabels_nb.errors import (
-    Cancelled,
-    ModelNotFoundError,
-)
+from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images import local_path
 from customlabels_nb.labeling import Query, ReviewQuery
@@ -192,8 +190,9 @@ class Project(ProjectData):
         kind : {"single-label", "multi-label", "detection", "brands"}, optional
             What the project's task or its labels ask for, unless it is named; what was chosen, and why, is said.
         budget : str or float, optional
-            Wall time of the training: "90s", "2min", "best" or seconds. Detectors get two minutes unless it is given;
-            classifiers take a second or two, and are only fine-tuned if there is a budget.
+            Wall time from the call on: "90s", "2min", "best" or seconds. Predicting the test images counts, or is
+            announced with its expected time. Detectors get two minutes unless it is given; classifiers take a second
+            or two, and are only fine-tuned if there is a budget.
         steps : int, optional
             Instead of a budget, as many steps as a former training had: the same seed then repeats it on CPU.
         base : str, optional
@@ -205,7 +204,8 @@ class Project(ProjectData):
         input_size : int, optional
             Longer side in pixels of what a detector sees; from the sizes of the boxes unless it is given.
         seed : int
-            The same seed on the same images gives the same model on CPU.
+            The same seed on the same images gives the same model on a CPU with the same number of threads, which
+            ``settings.threads`` fixes; a trial chooses it otherwise.
         device : str, optional
             "cuda", "mps" or "cpu"; the first of these that is here unless it is given.
         tags : dict, optional
@@ -222,29 +222,28 @@ class Project(ProjectData):
         NotEnoughDataError, InputError, WeightsUnavailableError
             Before anything is trained, with the reason.
         """
-        from customlabels_nb.training.options import options_from
-        from customlabels_nb.training.plan import make_plan, set_aside
-        from customlabels_nb.training.run import train_version
-
-        options = options_from(
-            kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
-            base=None if base is None else find_version(self._store, base), seed=seed, device=device,
-        )  # fmt: skip
+        started = time.perf_counter()
         version = new_version_name(self._place, name)
-        tags = check_tags(tags or {})
-        if not self._store.statistics(t.TEST).total_entries:
-            make_plan(*set_aside(self.train_set), kind=kind, task=self.task)
-            say(f"There is no test set yet: {self.distribute()}")
-        try:
+        model = Model(self._place, version)
+        with model._stoppable():
+            from customlabels_nb.training.options import options_from
+            from customlabels_nb.training.plan import make_plan, set_aside
+            from customlabels_nb.training.run import train_version
+
+            options = options_from(
+                kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
+                base=None if base is None else find_version(self._store, base), seed=seed, device=device,
+            )  # fmt: skip
+            tags = check_tags(tags or {})
+            if not self._store.statistics(t.TEST).total_entries:
+                make_plan(*set_aside(self.train_set), kind=kind, task=self.task)
+                say(f"There is no test set yet: {self.distribute()}")
             colours = self.labels.colours
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 datasets = self.train_set, self.test_set
-                train_version(self._store, self.root, version, *datasets, options, stream, tags=tags)
-        except (KeyboardInterrupt, Cancelled):
-            say(f"Stopped: project.model({version!r}).resume() goes on.")
-            raise
-        model = self._models.setdefault(version, Model(self._place, version))
-        model.write_results()
+                train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
+            model = self._models.setdefault(version, model)
+            model.write_results()
         return model
 
     def model(self, name: str = "latest") -> Model:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError
+from customlabels_nb.files import remove_abandoned
 from customlabels_nb.locations import (
     DATABASE,
     Place,
@@ -18,10 +19,10 @@ from customlabels_nb.locations import (
     check_task,
     create_project_store,
     is_project,
-    open_project_store,
 )
 from customlabels_nb.packing import unpack
 from customlabels_nb.project import Project
+from customlabels_nb.project_life import open_project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import settle_orphans
@@ -68,14 +69,15 @@ def create_project(
             f"There is something called {str(root)!r} already: cl.load_project({str(root)!r}) opens a project; "
             "or choose another name."
         ) from error
-    except OSError as error:
-        raise ProjectError(f"The folder {str(root)!r} can't be made: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProjectError(f"The folder {str(root)!r} can't be made: {reason}.") from error
     try:
         opened = create_project_store(root, name, store, task)
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
-    project = Project(Place(root, opened))
+    project = Project(Place(root, opened, store))
     if tags:
         opened.set_project(Action("tag project", settings.user), tags=tags)
     return project
@@ -93,13 +95,20 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     ------
     ProjectNotFoundError
         If there is no project in that folder.
+    ProjectError
+        If the folder can't be read.
     """
     root = Path(path).expanduser().absolute()
-    if root.name == DATABASE and root.is_file():
+    if root.name == DATABASE and os.path.isfile(root):
         root = root.parent
-    opened = open_project_store(root, store)
-    settle_orphans(opened)
-    return Project(Place(root, opened))
+    try:
+        place = open_project(root, store)
+    except OSError as error:
+        raise ProjectError(f"The folder {str(root)!r} can't be read: {error.strerror}.") from error
+    for folder in (place.root, place.root / "images", place.root.parent):
+        remove_abandoned(folder)
+    settle_orphans(place.store)
+    return Project(place)
 
 
 def unpack_project(
@@ -130,17 +139,22 @@ def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
     Raises
     ------
     InputError
-        If ``folder`` is no folder.
+        If ``folder`` is no folder, or can't be listed.
     """
     rows: list[dict[str, Any]] = []
-    if not Path(folder).expanduser().is_dir():
-        raise InputError(f"folder={os.fspath(folder)!r} is no folder that projects could lie in.")
-    for path in sorted(p for p in Path(folder).expanduser().absolute().iterdir() if is_project(p)):
+    try:
+        paths = sorted(Path(folder).expanduser().absolute().iterdir())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", error)
+        raise InputError(f"folder={os.fspath(folder)!r} can't be listed: {why}.") from error
+    for path in paths:
         try:
-            store = open_project_store(path)
-            record = store.project()
-            store.close()
-            rows.append({"name": record.name, "path": str(path), "status": record.status, "task": record.task,
+            if not is_project(path):
+                continue
+            place = open_project(path)
+            record = place.store.project()
+            place.store.close()
+            rows.append({"name": record.name, "path": str(place.root), "status": record.status, "task": record.task,
                          "created": record.created, "updated": record.updated})  # fmt: skip
         except Exception as error:  # one broken project must not hide the others
             rows.append({"name": path.name, "path": str(path), "status": str(error)})

@@ -12,6 +12,7 @@ from customlabels_nb.formats.base import Contents
 from customlabels_nb.formats.json_file import no_garbage_collection
 from customlabels_nb.images import is_remote, local_path
 from customlabels_nb.limits import profile as limits_of
+from customlabels_nb.text import plain_url
 
 if TYPE_CHECKING:
     from customlabels_nb.validation.report import ValidationReport
@@ -104,7 +105,7 @@ def validate_manifest(
 
 
 def _manifest(path: str | os.PathLike[str], argument: str) -> str:
-    return path if isinstance(path, str) and is_remote(path) else os.fspath(local_path(path, argument))
+    return plain_url(path) if isinstance(path, str) and is_remote(path) else os.fspath(local_path(path, argument))
 
 
 def from_supervision(dataset: Any) -> Dataset:

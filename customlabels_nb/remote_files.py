@@ -41,6 +41,7 @@ _PACKAGES = {
     **dict.fromkeys(("sftp", "ssh"), "paramiko"),
 }
 _PLACES = {
+    **dict.fromkeys(_HTTP, "~/.netrc, or the file that the environment variable NETRC names"),
     **dict.fromkeys(
         _S3,
         "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE), ~/.aws/credentials, "
@@ -325,7 +326,9 @@ def why(url: str, error: Exception) -> str:
     status = getattr(error.__cause__, "status", None)  # all that goes wrong with a web server is a missing file
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
-        return f"access is denied ({reason}); check the credentials and what they allow."
+        return f"access is denied ({reason}); check the credentials and what they allow" + (
+            f"; looked for in {_PLACES[protocol]}." if protocol in _PLACES else "."
+        )
     causes = (error, error.__cause__, error.__context__)
     if refused := next((cause for cause in causes if isinstance(cause, RedirectRefusedError)), None):
         return f"{refused}."
@@ -349,7 +352,14 @@ def _forget_systems(url: str) -> None:
 
 
 def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
-    return bytes(file.read(-1 if max_bytes is None else max_bytes + 1))
+    if max_bytes is None:
+        return bytes(file.read())
+    parts: list[bytes] = []
+    left = max_bytes + 1
+    while left > 0 and (part := file.read(left)):  # a stream returns what has arrived, not what was asked for
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _too_large(url: str, max_bytes: int) -> ImageTooLargeError:

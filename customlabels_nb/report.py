@@ -13,10 +13,12 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import say
+from customlabels_nb.tables import settle_statuses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from customlabels_nb.dataset import Dataset
     from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison import Comparison
@@ -75,17 +77,47 @@ class Report:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a figure: ``figure``, ``value`` and the 95 % interval's ``low`` and ``high``."""
+        """Return the metrics of all labels together.
+
+        Returns
+        -------
+        DataFrame
+            One row a metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN without
+            one). The metrics are f1, precision, recall, mean_threshold and mean_average_precision, which are means over
+            the labels that test images have, test_images and labels; single-label also accuracy, detection also
+            mean_average_recall and coco_map.
+        """
         return self.evaluation.summary.copy()
 
     @property
     def per_label(self) -> pd.DataFrame:
-        """One row a label: F1, precision, recall, threshold, average precision, test images and counts."""
+        """Return the metrics of each label at its threshold.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, in their order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
+            ``average_precision`` (float64); ``test_images`` that have the label, and true positives ``tp``, false
+            positives ``fp`` and false negatives ``fn``, of a detector boxes (int64); ``undefined`` (bool): without a
+            true positive a ratio is 0/0 and shown as 0; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64).
+        """
         return self.evaluation.per_label.copy()
 
     @property
     def per_image(self) -> pd.DataFrame:
-        """One row for each label that an image has or that is predicted for it."""
+        """Return what is right and wrong on each test image.
+
+        Returns
+        -------
+        DataFrame
+            One row for each label that an image has or that is predicted for it, of a detector for each predicted and
+            each missed box: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
+            "false positive" or "false negative") and ``threshold`` (float64). Single-label also ``truth`` and
+            ``predicted`` (str): the image's label and its most confident one. Detection also ``left``, ``top``,
+            ``width``, ``height`` of the predicted box (of a false negative the true one), ``truth_left``, …,
+            ``truth_height`` of the true one and their ``iou`` (float64), and ``taken_for`` (str): the label of the
+            missed box that a false positive lies on.
+        """
         return self.evaluation.per_image.copy()
 
     @property
@@ -94,25 +126,89 @@ class Report:
         return self.evaluation.confusion_matrix
 
     def by(self, column: str) -> pd.DataFrame:
-        """The figures of each slice of the test images: by camera, day, tag or any other column of theirs.
+        """Return the metrics of each slice of the test images.
 
-        See :meth:`customlabels_nb.evaluation.Evaluation.by`.
+        Parameters
+        ----------
+        column : str
+            A column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+            image with a list (tags) is in the slice of each item. Numbers and times of more than 12 values are cut into
+            5 ranges of about equally many images, such as "480 to 640". Images without a value are the last slice,
+            "(none)".
+
+        Returns
+        -------
+        DataFrame
+            One row a slice, in the order of the values: ``slice`` (str), ``test_images`` and ``labels``, the number of
+            labels that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means
+            over these labels (float64), single-label also ``accuracy``, detection also ``mean_average_recall`` and
+            ``coco_map``; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64). Thresholds are those of the whole
+            test set.
+
+        Raises
+        ------
+        InputError
+            If the test images have no such column, it is not known for any of them, or it has more than 500 values.
         """
         return self.evaluation.by(column)
 
     def precision_recall(self, label: str) -> pd.DataFrame:
-        """``recall``, ``precision`` and ``threshold`` of one label, as the threshold comes down."""
+        """Return precision against recall of one label, as its threshold falls through all of its confidences.
+
+        Returns
+        -------
+        DataFrame
+            ``recall`` (rising), ``precision`` and ``threshold`` (falling), all float64. In the first row nothing is
+            predicted: recall 0, precision 1 by convention, threshold NaN. The rows are those of
+            ``sklearn.metrics.precision_recall_curve`` in reverse.
+
+        Raises
+        ------
+        LabelError
+            If there is no such label.
+        """
         return self.evaluation.precision_recall(label)
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Which share of the predictions of about one confidence is right; the error is in ``.attrs["error"]``.
+        """Return the share of right predictions by confidence.
 
-        ``bins`` is how many ranges of confidence there are, ``label`` the one that is looked at instead of all.
+        Parameters
+        ----------
+        bins : int
+            Number of equally wide ranges of the confidence, 1 to 1,000.
+        label : str, optional
+            Use the predictions of this label alone, also below its threshold. By default those of all labels;
+            single-label: each image's most confident label.
+
+        Returns
+        -------
+        DataFrame
+            One row a range: ``low`` and ``high``, its ends (float64), ``count`` (int64), ``mean_confidence`` and
+            ``share_right`` (float64, NaN in an empty range). ``.attrs["error"]`` is the expected calibration error
+            (Guo et al., 2017): the mean distance of the two, weighted by count.
+
+        Raises
+        ------
+        InputError, LabelError
+            If ``bins`` can't be used, or there is no such label.
         """
         return self.evaluation.calibration(bins, label=label)
 
     def by_box_size(self) -> pd.DataFrame:
-        """How well a detector finds small, medium and large boxes: ``label`` (null: all), ``size``, counts, ratios."""
+        """Return how well a detector finds small, medium and large boxes.
+
+        Returns
+        -------
+        DataFrame
+            One row a label and size: ``label`` (str, NaN in the first rows: all labels), ``size`` (str: "small" below
+            32² pixels, "medium" below 96², "large") of the true box, of a false positive of the predicted one;
+            ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
+
+        Raises
+        ------
+        InputError
+            If no boxes were evaluated.
+        """
         return self.evaluation.by_box_size()
 
     @property
@@ -154,9 +250,7 @@ class Report:
         )
 
     def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
-        """What changed from this report to another one on the same test images.
-
-        See :func:`customlabels_nb.evaluation.comparison.compare` for what is raised.
+        """Return what changed from this report to another one on the same test images.
 
         Parameters
         ----------
@@ -165,6 +259,13 @@ class Report:
             Compare the test images that both have, where there are others.
         random_state : int
             Seeds the resampling of the intervals.
+
+        Raises
+        ------
+        InputError
+            If tasks, overlaps of boxes or (without ``common``) test images differ.
+        NotEnoughDataError
+            If no test image is in both.
         """
         from customlabels_nb.evaluation.comparison import compare
 
@@ -342,8 +443,8 @@ class Report:
 
 
 def evaluate(
-    truth: pd.DataFrame,
-    predictions: pd.DataFrame,
+    truth: pd.DataFrame | Dataset,
+    predictions: pd.DataFrame | Dataset,
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
@@ -357,11 +458,70 @@ def evaluate(
 ) -> Report:
     """Compare predictions with the truth, without a project.
 
-    The arguments up to ``random_state`` are those of :func:`customlabels_nb.evaluation.evaluate`, ``name``,
-    ``details`` and ``training`` those of :class:`Report`.
+    Parameters
+    ----------
+    truth : DataFrame or Dataset
+        Columns ``image`` and ``label``, one row a label (null: an image without labels); of boxes also ``left``,
+        ``top``, ``width``, ``height`` in pixels, perhaps ``crowd``. Of a dataset the images count whose labelling is
+        complete.
+    predictions : DataFrame or Dataset
+        Columns ``image``, ``label`` and ``confidence`` (0..1), for each image every label that the model knows: a
+        missing pair is never predicted. Of a detector one row a box, with the columns of boxes.
+        ``model.detect_many(…, threshold=0)`` gives such a table. A dataset's annotations without a confidence have 1.
+    images : list, Series or DataFrame with a column ``image``, optional
+        The test images, so that those without labels count, too; by default those of the dataset that is the truth, or
+        of both tables. Further columns of a DataFrame or dataset are kept, for ``report.by``.
+    labels : list or labels table, optional
+        Order and colours; by default those of the dataset that is the truth.
+    thresholds : number, dict, "best" or "cross-validated", optional
+        The confidence from which on a prediction counts: one for all labels, or by label
+        (``thresholds=model.thresholds``). By default, by "best" and for labels that a dict doesn't name it is where
+        the label's F1 is highest. "cross-validated" chooses it for each fifth of the images on the other four: such
+        figures are honest, and the thresholds shown the means of the five.
+    task : {None, "single-label", "multi-label", "detection"}
+        By default "detection" if a table has a box, "single-label" if no image has two labels in ``truth``, otherwise
+        "multi-label".
+    overlap : float
+        Of boxes: the intersection over union (above 0, up to 1) from which on a prediction may match.
+    random_state : int
+        Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
+    name, details
+        Shown above and below the figures: a text, and a dict.
+    training : Dataset or Evaluation, or a function that returns one, optional
+        The training images, for their numbers and for their snapshot among the files that ``report.to`` writes.
+
+    Returns
+    -------
+    Report
+        ``.summary``, ``.per_label``, ``.per_image``, ``.confusion_matrix``, ``.by(column)``, drawings and files.
+
+    Raises
+    ------
+    InputError, TableError, LabelError
+        If an argument can't be used: a column is missing, a number isn't from 0 to 1, a label isn't in the tables.
+    NotEnoughDataError
+        If there is nothing to compare, or truth and predictions have no image name in common.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> truth = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["cat", "dog"]})
+    >>> predictions = truth.assign(label=["cat", "cat"], confidence=[0.9, 0.6])
+    >>> evaluate(truth, predictions, thresholds={"cat": 0.5}).per_label[["label", "tp", "fp", "fn"]]
+      label  tp  fp  fn
+    0   cat   1   1   0
+    1   dog   0   0   1
     """
     from customlabels_nb import evaluation
+    from customlabels_nb.dataset import Dataset
 
+    if isinstance(truth, Dataset):
+        labels = truth.labels if labels is None else labels
+        settled = settle_statuses(truth.images, truth.annotations)
+        images = settled[settled["status"] == "labelled"] if images is None else images
+        truth = truth.annotations
+    if isinstance(predictions, Dataset):
+        predictions = predictions.annotations.fillna({"confidence": 1.0})
     found = evaluation.evaluate(
         truth,
         predictions,
@@ -376,7 +536,7 @@ def evaluate(
 
 
 def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
-    """The result summary of an evaluation, written by ``report.to`` or by the hosted service.
+    """Read the summary of an evaluation, written by ``report.to`` or by the hosted service.
 
     See :func:`customlabels_nb.evaluation.summary.read_evaluation_summary`.
     """
@@ -386,7 +546,7 @@ def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
 
 
 def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
-    """Truth, predictions and images of an evaluation snapshot; ``cl.evaluate(*tables)`` judges them again.
+    """Read truth, predictions and images of an evaluation snapshot; ``cl.evaluate(*tables)`` judges them again.
 
     See :func:`customlabels_nb.evaluation.snapshot_reading.read_evaluation_snapshot`.
     """

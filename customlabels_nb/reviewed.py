@@ -42,11 +42,11 @@ def forget_where_changed(
 
     What had no tag keeps that which the edit gives it.
     """
+    if not any(REVIEWED in tags for tags in old_images["tags"].tolist()):
+        return images
     tagged = _has_tag(old_images)
     was = dict(zip(old_images.loc[tagged, "image"], old_images.loc[tagged, "status"], strict=True))
     told = images["image"].isin(was)
-    if not told.any():
-        return images
     from customlabels_nb.store.frames import annotation_keys
 
     names = set(images.loc[told, "image"])

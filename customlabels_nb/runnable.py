@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import pandas as pd
 
+from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset
+from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, progress_bars, say
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.writing import WrittenDetections
     from customlabels_nb.labeling.trials import Candidate
     from customlabels_nb.labeling.trying import TryingSession
+    from customlabels_nb.report import Report
     from customlabels_nb.widgets.quick_test import QuickTest
 
 
@@ -209,6 +212,87 @@ class Runnable(ABC):
         for words in words_on_the_rest(found):
             say(words)
         return found
+
+    def evaluate(
+        self,
+        data: Dataset | pd.DataFrame,
+        *,
+        thresholds: float | Mapping[str, float] | str | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Report:
+        """Run the model over labelled images and compare what it finds with their labels.
+
+        Parameters
+        ----------
+        data : Dataset or DataFrame
+            Of a dataset the images whose labelling is complete. A DataFrame has the columns ``image`` and ``label``,
+            one row a label (null: nothing is there), of boxes also ``left``, ``top``, ``width``, ``height`` in pixels.
+            Further columns are kept, for ``report.by``. Without ``data``, a project's version is judged by its own
+            test images as they were at training, and doesn't run.
+        thresholds : number, dict, "best" or "cross-validated", optional
+            The confidence (0..1) from which on a prediction counts, for all labels or by label. The model's own by
+            default, and for labels that a dict doesn't name; without ``data`` "best", which chooses each where F1 is
+            highest on these images. "cross-validated" chooses for each fifth of them on the other four.
+
+        Returns
+        -------
+        Report
+            Images that can't be read are left out; ``.details`` counts them.
+
+        Raises
+        ------
+        InputError, TableError, LabelError
+            If an argument can't be used, or a threshold is of a label that the model doesn't know.
+        NotEnoughDataError
+            If no image is labelled in the way of this model, or none can be read.
+        Cancelled
+            If it was stopped: nothing was evaluated.
+
+        Examples
+        --------
+        Judge a model by photos that came after its training::
+
+            report = model.evaluate(cl.read_dataset("new.manifest"))
+            report.per_label[["label", "precision", "recall"]]
+        """
+        from customlabels_nb import evaluation
+        from customlabels_nb.inference.thresholds import resolve_thresholds
+        from customlabels_nb.models.artifact import load_config
+        from customlabels_nb.report import Report
+        from customlabels_nb.training.plan import usable_part
+
+        config = load_config(self.folder)
+        chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
+        own = {} if chosen else dict(zip(config.labels, resolve_thresholds(config, thresholds), strict=True))  # type: ignore[arg-type]
+        if isinstance(data, pd.DataFrame):
+            extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
+            images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
+            data = Dataset(images.assign(status="labelled"), data)
+        elif not isinstance(data, Dataset):
+            raise InputError(f"data is of type {type(data).__name__}; give a Dataset or a DataFrame.")
+        images = t.settle_statuses(data.images, data.annotations)
+        data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
+        part = usable_part(data, config.kind)
+        images = data.images[data.images["image"].isin(part.images["image"])]
+        asked = Dataset(images, root=data.root or self._root)
+        found = self.detect_many(asked, threshold=0, progress=progress, events=events)
+        if found.attrs.get("interrupted"):
+            raise Cancelled("Stopped by you: nothing was evaluated.")
+        unread = [error["image"] for error in found.attrs["errors"]]
+        images = images[~images["image"].isin(unread)]
+        truth = part.marks[part.marks["image"].isin(images["image"])]
+        here = {*truth["label"], *found["label"]}
+        result = evaluation.evaluate(
+            truth,
+            found,
+            images,
+            labels=pd.DataFrame({"label": config.labels, "colour": config.colours}),
+            thresholds=thresholds if chosen else {label: float(own.get(label, 0.5)) for label in here},
+            task=config.kind,
+        )
+        details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
+        return Report(result, name=self.name, details=details, root=asked.root)
 
     def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
         """Write the model for other programs, with a small program beside it that runs it without this package.

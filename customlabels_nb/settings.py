@@ -9,7 +9,9 @@ values: ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_T
 from __future__ import annotations
 
 import getpass
+import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,14 +48,36 @@ def _number(variable: str, default: float) -> float:
     return value
 
 
+class CpuShare(int):
+    """How many CPUs this process may use; as ``settings.threads``, a number that nobody chose."""
+
+
+def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> CpuShare:
+    """Return how many CPUs this process may use: by its affinity, and by the quotas of its cgroups (v1 and v2)."""
+    share: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    lines: list[str] = []
+    with suppress(OSError, UnicodeDecodeError):
+        lines = own.read_text("utf-8").splitlines()
+    for _, controllers, path in (line.split(":", 2) for line in ["::", ":cpu:", *lines]):
+        place = cgroup / controllers / path.lstrip("/")
+        for folder in (place, *place.parents):
+            for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
+                with suppress(OSError, ValueError):  # no such file, or "max" for no quota
+                    quota, period = map(int, " ".join((folder / name).read_text("ascii") for name in names).split())
+                    share = min(share, quota / period) if quota > 0 < period else share
+    return CpuShare(max(1, math.ceil(share)))
+
+
 def _threads() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(_number("CUSTOMLABELS_NB_THREADS", usable)))
+    chosen = os.environ.get("CUSTOMLABELS_NB_THREADS")
+    return max(1, int(_number("CUSTOMLABELS_NB_THREADS", 1))) if chosen else cpu_share()
 
 
 @dataclass
 class Settings:
-    """See the module. ``threads`` is used for decoding and hashing, ``cache_gb`` bounds each content cache.
+    """See the module. ``cache_gb`` bounds each content cache.
+
+    ``threads`` is used for decoding and hashing; how many of them torch takes, training tries unless somebody set it.
 
     ``timeout_seconds`` is how long a web server may say nothing, ``private_redirects`` whether one may redirect to
     addresses that aren't public (:mod:`customlabels_nb.web_client`).

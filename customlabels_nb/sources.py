@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,7 +16,7 @@ import pandas as pd
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
-from customlabels_nb.files import expand_home
+from customlabels_nb.files import expand_home, scratch
 from customlabels_nb.formats.archive import unpack_zip
 from customlabels_nb.formats.base import Notes
 from customlabels_nb.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
@@ -26,6 +25,7 @@ from customlabels_nb.issues import Issue
 from customlabels_nb.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.remote import look_up_all
 from customlabels_nb.remote_files import RemoteFile, download, is_identity, is_web, list_files
+from customlabels_nb.text import plain_url
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
@@ -163,7 +163,7 @@ def _text(item: object) -> str:
     if not isinstance(item, str | os.PathLike) or not os.fspath(item):
         raise InputError(f"{item!r} is no path and no URL.")
     path = os.fspath(item)
-    return expand_home(path if isinstance(path, str) else os.fsdecode(path))
+    return plain_url(expand_home(path if isinstance(path, str) else os.fsdecode(path)))
 
 
 def _uri(name: str) -> str:
@@ -242,8 +242,8 @@ def _from_listing(url: str, listing: Sequence[RemoteFile], labelling: _Labelling
 
 
 def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> Found:
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=project_folder) as folder:
-        path = Path(folder, "download.zip")
+    with scratch(project_folder) as folder:
+        path = folder / "download.zip"
         try:
             download(url, path, LOCAL.max_archive_bytes)
         except InputError as error:

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError, TableError
+from customlabels_nb.text import plain_url, without_passwords
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
@@ -78,6 +79,17 @@ def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
+def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
+    """Return annotations that give each whole image the label, which was checked; now, and surely."""
+    count = len(images)
+    texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
+    columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
+    columns |= dict.fromkeys(BOX_COLUMNS, np.full(count, np.nan))
+    columns |= {"polygon": np.full(count, None, dtype=object), "crowd": np.zeros(count, dtype=bool)}
+    now = pd.array([pd.Timestamp.now(tz="UTC")] * count, dtype=CREATED_DTYPE)
+    return pd.DataFrame({**dict.fromkeys(ANNOTATION_COLUMNS), **columns, "confidence": np.ones(count), "created": now})
+
+
 def check_split(split: str) -> str:
     """``split``, if it is "train" or "test"; InputError otherwise."""
     if split not in SPLITS:
@@ -120,6 +132,7 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     _check_names(frame["image"])
     result = frame.reset_index(drop=True)
     result.columns = result.columns.map(str)
+    result["image"] = _plain_urls(result["image"])
     repeated = result["image"].duplicated()
     if repeated.any():
         name = str(result.loc[repeated, "image"].iloc[0])
@@ -153,6 +166,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     """
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
+    result["image"] = _plain_urls(result["image"])
     result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
     if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
         left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
@@ -233,6 +247,11 @@ def _check_names(images: pd.Series) -> None:
         )
     if (images.astype("str") == "").any():
         raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+
+
+def _plain_urls(images: pd.Series) -> pd.Series:
+    text = "\n".join(map(str, images.tolist()))
+    return images.map(lambda name: plain_url(str(name))) if "@" in text and without_passwords(text) != text else images
 
 
 def _lone_surrogate(text: str) -> bool:

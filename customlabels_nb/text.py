@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
+import warnings
 
 _JOINERS = "\u200c\u200d"  # invisible, but several scripts and many emoji fall apart without them
+
+_LOGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#\"'<>]*)@", re.IGNORECASE)
+
+
+def without_passwords(text: str) -> str:
+    """Return ``text`` with no password in any of its URLs; of web servers and S3 the user name goes, too."""
+    return _LOGIN.sub(_without_login, text) if "@" in text and "://" in text else text
+
+
+def plain_url(name: str) -> str:
+    """Return a path or URL without a password, and warn if there was one."""
+    plain = without_passwords(name)
+    if plain != name:
+        warnings.warn(
+            f"The password in the URL {plain.partition('?')[0]!r} was left out and is neither used nor stored. Put it "
+            "where the protocol's own tools look: ~/.netrc for http, https and ftp, ~/.aws/credentials for s3.",
+            stacklevel=3,
+        )
+    return plain
+
+
+def _without_login(found: re.Match[str]) -> str:
+    protocol, (user, colon, _) = found[1], found[2].partition(":")
+    if not colon and protocol.lower() not in ("http", "https"):
+        return found[0]  # a user name alone, or the container that abfs:// has there
+    kept = "" if protocol.lower() in ("http", "https", "s3", "s3a") else f"{user}@"
+    return f"{protocol}://{kept}"
 
 
 def printable(text: str) -> str:

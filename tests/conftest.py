@@ -85,6 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if Path(browsers).is_dir():
         os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
     settings.cache_dir = Path(home, "cache")
+    settings.threads = int(
+        settings.threads
+    )  # as if chosen: a trial could find another number, which rounds differently
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from customlabels_nb.checkup import places
@@ -20,6 +19,7 @@ from customlabels_nb.checkup.environments import (
 )
 from customlabels_nb.checkup.findings import GOOD, NOTE, PROBLEM, WARNING, Found
 from customlabels_nb.checkup.places import Place, this_place
+from customlabels_nb.installing import installed_version
 
 _AGAIN = "then start it again and reload the page"
 #: ipywidgets in the kernel → the page's widget manager that speaks with it.
@@ -51,7 +51,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     kernel : Environment, optional
         The environment of the kernel; the one that this code runs in by default.
     """
-    has = _installed if kernel is None else kernel.version_of
+    has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if lab is None:
         return [("JupyterLab isn't installed there", f"{server.install('jupyterlab')}, {_AGAIN}.")]
@@ -218,10 +218,3 @@ def _parts(text: str, count: int) -> tuple[int, ...]:
     from packaging.version import Version
 
     return Version(text).release[:count]
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 
 from customlabels_nb.checkup.findings import GOOD, NOTE, PROBLEM, Found
-from customlabels_nb.installing import OURS, extra_command
+from customlabels_nb.installing import OURS, extra_command, installed_version
 
 SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
 #: Extra → the packages that it brings, what it is for.
@@ -28,11 +28,11 @@ def packages() -> Iterator[Found]:
     """A line for Python and for each package that shapes what one sees, and one for whatever else is amiss."""
     python = f"{platform.python_version()} at {sys.executable}"
     yield Found("packages", "Python", GOOD, python)
-    yield Found("packages", OURS, GOOD, _version(OURS) or "run from its source, not installed")
-    faults = missing_or_old(requires(OURS) or ()) if _version(OURS) else {}
+    yield Found("packages", OURS, GOOD, installed_version(OURS) or "run from its source, not installed")
+    faults = missing_or_old(requires(OURS) or ()) if installed_version(OURS) else {}
     for name in SHOWN:
         if name not in faults:
-            yield Found("packages", name, GOOD, _version(name) or "there")
+            yield Found("packages", name, GOOD, installed_version(name) or "there")
     for name, fault in faults.items():
         yield Found("packages", name, PROBLEM, fault, f"Please install {OURS} again, which brings it.")
 
@@ -45,7 +45,7 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
     for requirement in map(Requirement, requirements):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        found = _version(requirement.name)
+        found = installed_version(requirement.name)
         if found is None:
             faults[requirement.name] = f"isn't installed; {requirement.specifier or 'any version'} is needed"
         elif not requirement.specifier.contains(found, prereleases=True):
@@ -56,7 +56,7 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
 def extras() -> Iterator[Found]:
     """A line for each extra: whether it is here, what it is for, how to add it."""
     for extra, (names, purpose) in EXTRAS.items():
-        found = {name: _version(name) for name in names}
+        found = {name: installed_version(name) for name in names}
         missing = [name for name, there in found.items() if there is None]
         if not missing:
             have = ", ".join(f"{name} {there}" for name, there in found.items())
@@ -65,10 +65,3 @@ def extras() -> Iterator[Found]:
         advice = f"If you want it: {extra_command(extra, missing)}"
         what = "not installed" if len(missing) == len(names) else f"{' and '.join(missing)} missing"
         yield Found("extras", extra, NOTE, f"{purpose}: {what}", advice)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -88,4 +88,5 @@ def _added(one: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:
         counts=one.counts + other.counts,
         truth_counts=one.truth_counts + other.truth_counts,
         predicted_counts=one.predicted_counts + other.predicted_counts,
+        images=one.images + other.images,
     )

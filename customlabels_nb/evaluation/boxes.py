@@ -226,7 +226,9 @@ class Boxes(Outcomes):
         row = np.concatenate([self.label[accepted], np.full(missed.sum(), k)])
         column = np.concatenate([np.append(self.truth_label, k)[match], self.truth_label[missed]])
         counts = np.bincount(row * (k + 1) + column, minlength=(k + 1) ** 2).reshape(k + 1, k + 1).astype(np.int64)
-        name = f"({BACKGROUND})" if BACKGROUND in self.labels else BACKGROUND
+        name = BACKGROUND
+        while name in self.labels:
+            name = f"({name})"
         return ConfusionMatrix(
             counts=counts,
             labels=(*self.labels, name),

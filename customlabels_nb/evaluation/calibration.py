@@ -13,30 +13,10 @@ MOST_BINS = 1000
 
 
 def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
-    """Predictions by confidence, and which share of them is right.
+    """Return the table of :meth:`customlabels_nb.report.Report.calibration`, perhaps of one label by its position.
 
-    Parameters
-    ----------
-    outcomes : Outcomes
-    bins : int
-        Number of equally wide intervals of the confidence; each holds its upper end, the first one 0 too, as in
-        ``sklearn.calibration.calibration_curve``.
-    position : int, optional
-        Looks at the predictions of this label alone, above and below its threshold: is it so often there? By default
-        at those of all labels, but for a single-label task at each image's most confident label: is it so often
-        right? (On an image without label it is wrong.)
-
-    Returns
-    -------
-    DataFrame
-        One row a bin: ``low``, ``high``, ``count``, ``mean_confidence``, ``share_right`` (null in an empty bin).
-        ``.attrs["error"]`` is the expected calibration error (Guo et al.: On Calibration of Modern Neural Networks,
-        2017): the mean of how far the two are apart, weighted by count; NaN if there are no predictions.
-
-    Raises
-    ------
-    InputError
-        If ``bins`` is no number from 1 to :data:`MOST_BINS`.
+    Each bin holds its upper end, the first one 0 too, as in ``sklearn.calibration.calibration_curve``. The most
+    confident label of an image without label is wrong.
     """
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= MOST_BINS:
         raise InputError(f"bins={bins!r} is not possible; give a whole number from 1 to {MOST_BINS}.")

@@ -29,6 +29,7 @@ class ConfusionMatrix:
     ----------
     counts : ndarray of int64, shape (k, k)
         Rows predicted, columns ground truth: ``counts[p, g]`` test images have ``g`` and are predicted as ``p``.
+        Multi-label: of these, off the diagonal, only those where ``g`` is missed and ``p`` is predicted wrongly.
     labels : tuple of str
         Of rows and columns.
     truth_counts, predicted_counts : ndarray of int64, shape (k,)
@@ -39,6 +40,8 @@ class ConfusionMatrix:
         on no true box.
     most_confident : bool
         Whether each image stands under its most confident label, whatever the thresholds, as where each has one label.
+    images : int
+        Number of test images of a classifier.
     """
 
     counts: IntArray
@@ -47,6 +50,12 @@ class ConfusionMatrix:
     predicted_counts: IntArray
     background: bool = False
     most_confident: bool = False
+    images: int = 0
+
+    @property
+    def multi_label(self) -> bool:
+        """Return whether an image can have several labels."""
+        return bool(self.images) and not self.most_confident
 
     def values(self, normalize: str | None = None) -> FloatArray:
         """The cells, shape (k, k).
@@ -72,13 +81,37 @@ class ConfusionMatrix:
         return counts
 
     def to_frame(self, normalize: str | None = None) -> pd.DataFrame:
-        """The cells as a table: index ``predicted``, columns ``ground truth``; see :meth:`values`."""
+        """Return the cells as a table.
+
+        Parameters
+        ----------
+        normalize : {None, "truth", "prediction"}
+            Counts (int64), or shares (float64) of the images with the column's label or predicted as the row's.
+
+        Returns
+        -------
+        DataFrame
+            The index ``predicted`` and the columns ``ground truth`` have the labels (str), of a detector also
+            "background".
+
+        Raises
+        ------
+        InputError
+            If ``normalize`` is something else.
+        """
         values: Any = self.counts.copy() if normalize is None else self.values(normalize)
         index, columns = pd.Index(self.labels, name="predicted"), pd.Index(self.labels, name="ground truth")
         return pd.DataFrame(values, index=index, columns=columns)
 
     def confusions(self) -> pd.DataFrame:
-        """The mistakes, most images first: ``truth``, ``predicted``, ``count``, ``share`` of the truth's images."""
+        """Return the cells off the diagonal that are not 0, highest count first.
+
+        Returns
+        -------
+        DataFrame
+            One row a cell: ``truth`` and ``predicted`` (str), ``count`` of images or boxes (int64), ``share`` of those
+            that have the true label (float64).
+        """
         row, column = np.nonzero(self.counts * ~np.eye(len(self.labels), dtype=bool))
         names = np.array(self.labels, dtype=object)
         table = pd.DataFrame(
@@ -90,6 +123,28 @@ class ConfusionMatrix:
             }
         ).astype({"truth": "str", "predicted": "str"})
         return table.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
+
+    def one_vs_rest(self) -> pd.DataFrame:
+        """Return the 2 × 2 table of each label of a classifier.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, in their order: ``label`` (str), and the numbers of test images (int64) where the label
+            is rightly predicted (``tp``), wrongly predicted (``fp``), missed (``fn``) and rightly not predicted
+            (``tn``). Single-label: by each image's most confident label, like the matrix.
+
+        Raises
+        ------
+        InputError
+            If boxes were evaluated: there are no true negatives.
+        """
+        if not self.images:
+            raise InputError("Boxes have no true negatives; report.per_label has tp, fp and fn of each label.")
+        tp = self.counts.diagonal()
+        fp, fn = self.predicted_counts - tp, self.truth_counts - tp
+        table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
+        return pd.DataFrame(table).astype({"label": "str"})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
         """Draw it with matplotlib; see :func:`customlabels_nb.evaluation.plots.plot_confusion_matrix`."""

@@ -32,22 +32,7 @@ def coco_map(boxes: Boxes) -> float:
 
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
-    """How well boxes of each size are found.
-
-    A box is as large as the true one; a false positive, which has none, as the predicted one.
-
-    Parameters
-    ----------
-    boxes : Boxes
-    accepted : ndarray of bool, shape (p,)
-        The predictions that count.
-
-    Returns
-    -------
-    DataFrame
-        ``label`` (null: all labels together, which come first), ``size`` ("small": below 32² pixels, "medium": below
-        96², "large"), ``tp``, ``fp``, ``fn``, ``precision``, ``recall`` (0 where they are 0/0).
-    """
+    """Return the table of :meth:`customlabels_nb.report.Report.by_box_size`; ``accepted`` (p,) predictions count."""
     k, edges = len(boxes.labels), list(SIZES.values())[1:]
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))

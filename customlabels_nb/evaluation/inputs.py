@@ -60,24 +60,21 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.object_], int]:
-    """Names of the test images, and how many images of the tables are none.
+    """Return the names of the test images, and how many images of the tables are not among them.
 
     Raises
     ------
     NotEnoughDataError
-        If there are none, or a table that has rows names none of them: then the names differ.
+        If there are none, or the tables that have rows have no name in common, with each other or with ``images``.
     """
     named = [_values(frame["image"]) for frame in (truth, predictions)]
     seen = named[0].append(named[1]).unique()
     if images is None:
+        _require_common("truth", named[0], "predictions", named[1])
         return _some_image(seen.to_numpy(dtype=object)), 0
     given = _given_images(images)
     for name, own in zip(("truth", "predictions"), named, strict=True):
-        if len(own) and len(given) and not own.isin(given).any():
-            raise NotEnoughDataError(
-                f"{name} has no row for any of the {len(given)} test images; compare the column 'image' of {name} "
-                f"({own[0]!r}, …) with images ({given.iloc[0]!r}, …)."
-            )
+        _require_common(name, own, "images", pd.Index(given))
     return _some_image(given.to_numpy(dtype=object)), int((~seen.isin(given)).sum())
 
 
@@ -120,6 +117,18 @@ def _values(column: pd.Series) -> pd.Index:
     """The categories that a column of categories has rows of."""
     categories = column.cat.categories
     return categories[used_codes(column.cat.codes.to_numpy(), len(categories))]
+
+
+def _require_common(one: str, names: pd.Index, other: str, others: pd.Index) -> None:
+    if not len(names) or not len(others) or names.isin(others).any():
+        return
+    files = {re.split(r"[/\\]", str(name))[-1]: str(name) for name in others}
+    pairs = ((str(name), files.get(re.split(r"[/\\]", str(name))[-1])) for name in names)
+    mine, theirs = next((pair for pair in pairs if pair[1]), (str(names[0]), None))
+    hint = "Only the folders differ: name the images in both by the same paths." if theirs else "The file names differ."
+    raise NotEnoughDataError(
+        f"{one} and {other} have no image in common: {one} names {mine!r}, {other} {theirs or str(others[0])!r}. {hint}"
+    )
 
 
 def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:

@@ -134,6 +134,8 @@ def confusion_html(matrix: ConfusionMatrix) -> str:
         for p, name in enumerate(shown)
     )
     caption = "rows predicted, columns ground truth"
+    if matrix.multi_label:
+        caption += ";<br/>red: images where the column's label is missed and the row's is predicted wrongly"
     if matrix.most_confident:
         caption += ";<br/>each image under its most confident label, whatever the threshold"
     if matrix.background:

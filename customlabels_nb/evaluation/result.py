@@ -39,12 +39,8 @@ class Evaluation:
         Truth and predictions, and the thresholds that figures and tables are at.
     images : DataFrame
         One row a test image, in their order: ``image``, and the further columns that the images were given with.
-    summary : DataFrame
-        ``figure``, ``value``, ``low``, ``high``; see :func:`customlabels_nb.evaluation.metrics.summary_table`.
-    per_label : DataFrame
-        One row a label; see :func:`customlabels_nb.evaluation.metrics.per_label_table`.
-    per_image : DataFrame
-        One row a label of an image; see :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`.
+    summary, per_label, per_image : DataFrame
+        The tables of a :class:`~customlabels_nb.report.Report` of the same names.
     confusion_matrix : ConfusionMatrix
     labels : DataFrame
         ``label`` and ``colour``, in order.
@@ -93,51 +89,19 @@ class Evaluation:
         return threshold_curve(self.outcomes.steps(self._position(label)))
 
     def precision_recall(self, label: str) -> pd.DataFrame:
-        """``recall``, ``precision``, ``threshold`` of one label.
-
-        See :func:`customlabels_nb.evaluation.thresholds.precision_recall`.
-
-        Raises
-        ------
-        LabelError
-            If there is no such label.
-        """
+        """Return the table of :meth:`customlabels_nb.report.Report.precision_recall`."""
         return precision_recall(self.outcomes.steps(self._position(label)))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Whether confidences keep what they promise, for all predictions or those of one label.
-
-        See :func:`customlabels_nb.evaluation.calibration.calibration_table`.
-
-        Raises
-        ------
-        InputError, LabelError
-            If ``bins`` can't be, or there is no such label.
-        """
+        """Return the table of :meth:`customlabels_nb.report.Report.calibration`."""
         return calibration_table(self.outcomes, bins, position=None if label is None else self._position(label))
 
     def by(self, column: str) -> pd.DataFrame:
-        """The figures of each slice of the test images, by a column of :attr:`images`.
-
-        See :func:`customlabels_nb.evaluation.slices.slice_table`.
-
-        Raises
-        ------
-        InputError
-            If there is no such column, or it has too many values.
-        """
+        """Return the table of :meth:`customlabels_nb.report.Report.by`."""
         return slice_table(self.applied, self.images, column)
 
     def by_box_size(self) -> pd.DataFrame:
-        """How well a detector finds small, medium and large boxes.
-
-        See :func:`customlabels_nb.evaluation.detection.by_box_size`.
-
-        Raises
-        ------
-        InputError
-            If there are no boxes.
-        """
+        """Return the table of :meth:`customlabels_nb.report.Report.by_box_size`."""
         if not isinstance(self.outcomes, Boxes):
             raise InputError(f"There are no boxes: task={self.task!r} was evaluated, sizes are a detector's.")
         return by_box_size(self.outcomes, self.applied.accepted())
@@ -166,42 +130,9 @@ def evaluate(
     overlap: float = 0.5,
     random_state: int = 0,
 ) -> Evaluation:
-    """Compare predictions with the truth.
-
-    Parameters
-    ----------
-    truth : DataFrame
-        Columns ``image`` and ``label``, one row a label; of boxes also ``left``, ``top``, ``width``, ``height`` in
-        pixels, perhaps ``crowd`` (see :func:`customlabels_nb.evaluation.boxes.make_boxes`).
-    predictions : DataFrame
-        Columns ``image``, ``label`` and ``confidence`` (0..1), for each image every label that the model knows;
-        a missing pair has confidence 0 and is never predicted, even at a threshold of 0. Of a detector one row a
-        predicted box, with the columns of boxes.
-    images : list, Series or DataFrame with a column ``image``, optional
-        The test images, so that those without labels count too; by default the images of both tables. Further
-        columns of a DataFrame are kept, for :meth:`Evaluation.by`.
-    labels : list or labels table, optional
-        Order and colours.
-    thresholds : number, dict or "cross-validated", optional
-        One threshold for all labels, or by label; by default (and for labels that a dict doesn't name) each
-        label's assumed threshold, where its F1 is highest. "cross-validated" chooses them likewise, but for each
-        fifth of the test images on the other four: such figures are honest, as no image has a say in the thresholds
-        that it is judged by. The thresholds shown are then the means of the five.
-    task : {None, "single-label", "multi-label", "detection"}
-        By default "detection" if one of the tables holds a box, otherwise "single-label" if no image has two labels
-        in ``truth``, otherwise "multi-label".
-    overlap : float
-        Detection: the intersection over union, above 0 and up to 1, from which on a prediction may match.
-    random_state : int
-        Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
-
-    Raises
-    ------
-    InputError, TableError, LabelError
-        If an argument can't be used.
-    NotEnoughDataError
-        If there is nothing to compare.
-    """
+    """Compare the tables of truth and predictions; arguments and errors are those of ``customlabels_nb.evaluate``."""
+    if isinstance(thresholds, str) and thresholds == "best":
+        thresholds = None
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise InputError(f"random_state={random_state!r} is no seed; give a whole number from 0 up.")
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, overlap=overlap)

@@ -136,7 +136,7 @@ class Scores(Outcomes):
         return csr_array((ones, (row, column + k * part)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Single-label by the most confident label, multi-label by the thresholds."""
+        """Return the matrix: single-label by the most confident label, multi-label at the thresholds."""
         k = len(self.labels)
         if self.task == SINGLE_LABEL:
             true, predicted = self.true_label(), self.predicted_label()
@@ -145,7 +145,10 @@ class Scores(Outcomes):
             predicted_counts = np.bincount(predicted[predicted >= 0], minlength=k)
         else:
             accepted = self.accepted(thresholds)
-            counts = (csr_array(accepted, dtype=np.int64).T @ csr_array(self.truth, dtype=np.int64)).toarray()
+            wrong, missed = (
+                csr_array(part, dtype=np.int64) for part in (accepted & ~self.truth, self.truth & ~accepted)
+            )
+            counts = (wrong.T @ missed).toarray() + np.diag((accepted & self.truth).sum(axis=0))
             predicted_counts = accepted.sum(axis=0)
         return ConfusionMatrix(
             counts=counts.astype(np.int64),
@@ -153,6 +156,7 @@ class Scores(Outcomes):
             truth_counts=self.test_images,
             predicted_counts=predicted_counts.astype(np.int64),
             most_confident=self.task == SINGLE_LABEL,
+            images=len(self.images),
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:

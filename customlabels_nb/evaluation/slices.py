@@ -13,6 +13,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
 from customlabels_nb.evaluation.outcomes import IntArray
+from customlabels_nb.tables import IMAGE_COLUMNS
 
 #: The slice of images whose cell is empty.
 NONE = "(none)"
@@ -25,34 +26,13 @@ MOST_SLICES = 500
 
 
 def slice_table(applied: Applied, images: pd.DataFrame, column: str, *, random_state: int = 0) -> pd.DataFrame:
-    """The figures of each slice of the test images.
-
-    Parameters
-    ----------
-    applied : Applied
-    images : DataFrame
-        One row a test image, in their order.
-    column : str
-        The column whose values are the slices. An image whose cell is a list (tags) is in the slice of each of its
-        items. Empty cells are the slice :data:`NONE`. Numbers and times of more than :data:`MOST_NUMBERS` values
-        are cut into :data:`RANGES` ranges that hold about equally many images.
-
-    Returns
-    -------
-    DataFrame
-        One row a slice, in the order of the values: ``slice``, ``test_images``, ``labels`` (how many labels its
-        images have: the means are over these, and 0 where there are none), the means as in the summary, and
-        ``f1_low``, ``f1_high``, F1's 95 % interval. Thresholds are those of the whole test set.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or it has more than :data:`MOST_SLICES` values.
-    """
-    if not isinstance(column, str) or column not in images.columns:
+    """Return the table of :meth:`customlabels_nb.report.Report.by`; ``images`` has a row for each test image."""
+    known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
+    if not isinstance(column, str) or column not in known:
+        what = "not known for any" if column in list(images.columns) else "not a column"
         raise InputError(
-            f"column={column!r} is none of the test images; they have {list(images.columns)}. "
-            "evaluate(..., images=table) takes a table with further columns."
+            f"column={column!r} is {what} of the test images; choose one of {known}, or pass a table with that column "
+            "to cl.evaluate(..., images=table)."
         )
     rows: list[dict[str, Any]] = []
     for name, positions in slices_of(images[column].reset_index(drop=True)):

@@ -51,8 +51,9 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
     Returns
     -------
     SnapshotTables
-        ``truth`` and ``images`` as in a dataset, ``predictions`` with image, label, confidence, left, top, width and
-        height (null for a label of the whole image).
+        ``truth`` and ``images`` as ``annotations`` and ``images`` of a dataset, ``predictions`` with ``image`` and
+        ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height`` (float64, NaN for a label of the
+        whole image).
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import orjson
 import pandas as pd
+from scipy.sparse import csr_array
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images import local_path
 from customlabels_nb.text import printable
 
@@ -103,7 +105,12 @@ def _ordered(names: dict[str, str]) -> dict[str, str]:
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
     """The cells that aren't 0, column by column."""
-    labels, values = evaluation.outcomes.labels, evaluation.confusion_matrix.values("truth")
+    outcomes, matrix = evaluation.outcomes, evaluation.confusion_matrix
+    labels = outcomes.labels
+    if isinstance(outcomes, Scores) and matrix.multi_label:  # the service also counts labels that are both right
+        pairs = csr_array(evaluation.applied.accepted(), dtype=np.int64).T @ csr_array(outcomes.truth, dtype=np.int64)
+        matrix = replace(matrix, counts=pairs.toarray())
+    values = matrix.values("truth")
     return [
         {"GroundTruthLabel": labels[g], "PredictedLabel": labels[p], "Value": float(values[p, g])}
         for g, p in np.argwhere(values.T > 0).tolist()

@@ -112,15 +112,7 @@ def threshold_curve(steps: Steps, *, points: int = 1000) -> pd.DataFrame:
 
 
 def precision_recall(steps: Steps) -> pd.DataFrame:
-    """Precision against recall of one label, as its threshold comes down through all of its confidences.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``recall`` (rising; 0 if there is nothing to be found), ``precision``, ``threshold`` (falling). The
-        first row is where nothing is accepted: recall 0, precision 1 by convention, no threshold. The rows of
-        ``sklearn.metrics.precision_recall_curve``, turned round.
-    """
+    """Return the table of :meth:`customlabels_nb.report.Report.precision_recall`."""
     return pd.DataFrame(
         {
             "recall": np.append(0.0, steps.hits / max(steps.targets, 1)),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.formats import coco, csv_labels, custom_vision, ground_truth, image_folder, labelme, voc, yolo
 from customlabels_nb.formats.base import Contents, Format, ImageFinder, losses
+from customlabels_nb.formats.csv_writing import write_csv
 from customlabels_nb.formats.fetched import as_at, fetched
 from customlabels_nb.formats.staging import free_name, staged
 from customlabels_nb.images import is_remote, local_path, to_path, to_uri
 from customlabels_nb.issues import CODES, Issue
+from customlabels_nb.text import plain_url
 
 #: In the order in which they are tried to recognise a file or folder.
 FORMATS: dict[str, Format] = {
@@ -25,7 +28,7 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Written:
-    """What became of writing: the files, and what the format could not hold."""
+    """What became of writing: the files, images that could not be copied, and what the format could not hold."""
 
     format: str
     files: list[Path]
@@ -34,7 +37,10 @@ class Written:
     def __repr__(self) -> str:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
-        return "\n".join([f"Written as {self.format}: {files}.", *(issue.message for issue in self.issues)])
+        names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
+        left = f"{len(names):,} images can't be read and were left out: {', '.join(names[:3])}; see .issues."
+        held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
+        return "\n".join([f"Written as {self.format}: {files}.", *([left] if names else []), *held])
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
@@ -81,6 +87,7 @@ def read(
         If nothing can be read, or the format isn't known.
     """
     if isinstance(path, str) and is_remote(path):
+        path = plain_url(path)
         with fetched(path) as file:
             try:
                 chosen, contents = read(file, format, images=images, relocate=relocate, **options)
@@ -119,6 +126,7 @@ def write(
     *,
     root: Path | None = None,
     copy_images: bool = False,
+    escape_formulas: bool = False,
 ) -> Written:
     """Write contents in a format; see :meth:`customlabels_nb.dataset.Dataset.to`.
 
@@ -128,9 +136,13 @@ def write(
         If the format can't hold the labels or sizes as they are, or nothing can be written there (a full disk, say):
         what was there before is then whole.
     """
-    place = local_path(path, "path")
+    place, chosen = local_path(path, "path"), find_format(Path(), format)
+    if escape_formulas:
+        if chosen.name != "csv":
+            raise InputError(f"escape_formulas=True is for format='csv' only, not {format!r}.")
+        chosen = replace(chosen, write=partial(write_csv, escape_formulas=True))
     try:
-        return _write(contents, find_format(Path(), format), place, root, copy_images)
+        return _write(contents, chosen, place, root, copy_images)
     except OSError as error:
         where = f" ({error.filename!r})" if error.filename is not None else ""
         raise InputError(f"path={str(path)!r} can't be written: {error.strerror or error}{where}.") from error
@@ -140,24 +152,26 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
     folder = chosen.folder(place)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
-    copied: list[Path] = []
-    if copy_images and not chosen.copies:
-        names, copied = _copy_images(names, folder)
-    placed = replace(
-        contents,
-        images=contents.images.assign(image=contents.images["image"].map(names)),
-        annotations=contents.annotations.assign(image=contents.annotations["image"].map(names)),
+    apart = copy_images and not chosen.copies
+    moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
+    images, annotations = (
+        table[table["image"].isin(moved)].reset_index(drop=True).assign(image=lambda rows: rows["image"].map(moved))
+        for table in (contents.images, contents.annotations)
     )
-    return Written(chosen.name, [*chosen.write(placed, place), *copied], losses(contents, chosen))
+    placed = replace(contents, images=images, annotations=annotations, issues=issues)
+    files = [*chosen.write(placed, place), *copied]
+    called = {uri: image for image, uri in names.items()}
+    left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
+    return Written(chosen.name, files, [*left_out, *losses(contents, chosen)])
 
 
-def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path]]:
-    """Copy each image below ``folder/images``, under its own name where that is free and safe."""
+def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy each image that can be read below ``folder/images``, under its own name where that is free and safe."""
     target, taken = folder / "images", set[str]()
     moved: dict[str, str] = {}
     with staged(folder) as files:
         for image, uri in names.items():
             place = target / free_name(uri, taken)
-            files.copy_image(uri, place)
-            moved[image] = to_uri(place)
-    return moved, files.files
+            if files.copy_image(uri, place):
+                moved[image] = to_uri(place)
+    return moved, files.files, files.issues

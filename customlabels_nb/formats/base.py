@@ -19,6 +19,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.images import is_remote, local_path, to_path, to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.limits import IMAGE_SUFFIXES
+from customlabels_nb.text import without_passwords
 
 #: What a format may be able to hold beside images and their labels.
 CAPABILITIES = frozenset(
@@ -73,8 +74,10 @@ class Contents:
 
     def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
         """The unread lines of the file ``path``, each with its URI, as text that any database can hold."""
-        source = to_uri(Path(path).expanduser())
-        plain = [raw.replace("\0", "\ufffd").encode("utf-8", "replace").decode() for _, raw in self.unread]
+        source = without_passwords(to_uri(Path(path).expanduser()))
+        plain = [
+            without_passwords(raw).replace("\0", "\ufffd").encode("utf-8", "replace").decode() for _, raw in self.unread
+        ]
         return [(source, number, raw) for (number, _), raw in zip(self.unread, plain, strict=True)]
 
 
@@ -201,7 +204,7 @@ class ImageFinder:
 
 def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
     top = local_path(folder, "images")
-    if not top.is_dir():
+    if not os.path.isdir(top):
         raise InputError(f"images={os.fspath(folder)!r} is not a folder.")
     found: dict[str, list[str]] = {}
     for parent, folders, files in os.walk(top):

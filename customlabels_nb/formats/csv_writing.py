@@ -16,13 +16,19 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.files import replacing, write_whole
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.formats.csv_rows import Row
-from customlabels_nb.formats.entries import known_size, listed_name, plain
+from customlabels_nb.formats.entries import finite, known_size, listed_name, plain
 
 _PLACES = 9
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(contents: Contents, path: Path) -> list[Path]:
+def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) -> list[Path]:
     """Write a table with a header, and with those columns in which something stands.
+
+    Parameters
+    ----------
+    escape_formulas : bool
+        Put ``'`` before texts that a spreadsheet would take for a formula. Reading doesn't take it away again.
 
     Raises
     ------
@@ -44,9 +50,14 @@ def write_csv(contents: Contents, path: Path) -> list[Path]:
             facts = {"image": listed_name(image.image, path.parent), **_image_cells(image)}
             for row in own.get(image.image, [None]):
                 cells = {**facts, **_annotation_cells(row)}
-                writer.writerow([cells.get(name, "") for name in columns])
+                row_cells = [cells.get(name, "") for name in columns]
+                writer.writerow(map(_escaped, row_cells) if escape_formulas else row_cells)
         text.detach()
     return [path]
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) and finite(cell) is None else cell
 
 
 def _used_columns(contents: Contents, own: dict[str, list[Any]]) -> list[str]:

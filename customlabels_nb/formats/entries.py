@@ -7,11 +7,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pandas as pd
@@ -19,7 +19,7 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.formats.base import Contents, ImageFinder, written_name
-from customlabels_nb.formats.json_file import shown, storable
+from customlabels_nb.formats.json_file import shown, storable, unusable
 from customlabels_nb.formats.staging import Staged
 from customlabels_nb.images import is_remote, to_path, to_uri
 from customlabels_nb.issues import Issue
@@ -34,8 +34,18 @@ _LARGEST_SIZE = 2**31 - 1
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _LONGEST_STEM = 150  # bytes, of the 255 that a file's name may have
 
+#: What formats of drawn shapes hold that have an index for the rest; see ``CAPABILITIES``.
+HOLDS_DRAWN = frozenset(
+    ["boxes", "polygons", "confidence", "empty", "unlabelled", "split", "labels", "label_order", "size"]
+)
+
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
+Parsed = TypeVar("Parsed")
+
+
+class UnreadableError(Exception):
+    """Says why a file or an entry can't be read."""
 
 
 @dataclass
@@ -58,7 +68,6 @@ class Collector:
         self._add("ENTRY_ADJUSTED", message, where, source, line)
 
     def _add(self, code: str, message: str, where: str, source: str | None, line: int | None) -> None:
-        where = where.encode("utf-8", "replace").decode()  # bytes that aren't UTF-8 can't be kept in a table
         self.issues.append(Issue(code, message, where, source or self.source, line))
 
     def label(self, text: str) -> str:
@@ -236,6 +245,44 @@ def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places:
             continue
         if uris[name] not in collected.images:
             collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
+
+
+class FilesOfImages:
+    """The files of a folder, or a single file, each of which is about one image, with the folder's index."""
+
+    def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
+        self._path, self._ending, self._places = path, ending, Places(finder)
+        self._base = path if path.is_dir() else path.parent
+        self._uris: dict[str, str] = {}
+        self.collected = Collector(to_uri(path))
+        self.index = read_index(path, self.collected) if path.is_dir() else Index()
+
+    def each(
+        self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
+    ) -> Iterator[tuple[Path, Parsed, str, str]]:
+        """Yield each file, what is in it, and its image's name and URI; then add the images that only the index has."""
+        read = 0
+        for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
+            try:
+                parsed = parse(file)
+                read += 1
+                name, uri = image_of(parsed, file, self._base, self._places)
+                if uri in self.collected.images:
+                    raise UnreadableError(f"Another file before this one is about the same image, {shown(name)}.")
+            except (UnreadableError, InputError) as error:
+                self.collected.unreadable(str(error), source=to_uri(file))
+                continue
+            self._uris[name] = uri
+            yield file, parsed, name, uri
+        if not read and not self.index.images:
+            issues, kind = self.collected.issues, self._ending[1:].upper()
+            raise unusable(self._path, issues[0].message if issues else f"there is no {kind} file in it")
+        add_unseen(self.index, self._uris, self.collected, self._places)
+
+    def contents(self) -> Contents:
+        """Return what was collected, labels and images in the order of the index."""
+        order = [self._uris[name] for name in self.index.images if name in self._uris]
+        return self.collected.contents(self.index.labels, order=order)
 
 
 def write_index(files: Staged, folder: Path, index: Index) -> None:

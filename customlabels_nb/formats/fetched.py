@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.files import scratch
 from customlabels_nb.formats.base import Contents
 from customlabels_nb.images import to_uri
 from customlabels_nb.limits import LOCAL
@@ -32,7 +33,7 @@ def fetched(url: str) -> Iterator[Path]:
             "folders there, with auto_label=True their labels, too.",
             "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
         )
-    with tempfile.TemporaryDirectory(prefix="customlabels-nb-") as folder:
+    with scratch(Path(tempfile.gettempdir())) as folder:
         name = re.sub(r"[^\w.-]+", "_", url.partition("?")[0].rpartition("/")[2])[-80:].lstrip(".")
         path = Path(folder, name or "annotations")
         try:

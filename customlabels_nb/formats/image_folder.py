@@ -47,6 +47,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         for image in contents.images["image"]:
             folder = path / folders[labels[image][0]] if image in labels else path
             files.copy_image(image, folder / free_name(image, taken.setdefault(folder, set())))
+    contents.issues += files.issues
     return files.files
 
 

@@ -27,12 +27,14 @@ from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, LabelError, ManifestError
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.entries import (
+    HOLDS_DRAWN,
     INDEX_NAME,
     Box,
     Collector,
+    FilesOfImages,
     Index,
     Places,
-    add_unseen,
+    UnreadableError,
     files_below,
     is_here,
     known_size,
@@ -42,7 +44,7 @@ from customlabels_nb.formats.entries import (
     size_of,
     write_index,
 )
-from customlabels_nb.formats.json_file import load_object, number_or_none, outer_keys, shown, unusable
+from customlabels_nb.formats.json_file import load_object, number_or_none, outer_keys, shown
 from customlabels_nb.formats.staging import free_name, staged
 from customlabels_nb.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.images import is_remote, to_uri
@@ -53,10 +55,6 @@ _FARTHEST = 1e150
 _LOOKED_AT = 5  # so many JSON files of a folder before it is something else
 _DIGITS = 9
 _OUTLINES = ("polygon", "oriented_rectangle", "rotation")
-
-
-class _Unreadable(Exception):
-    """Says why a file or a shape can't be read."""
 
 
 def _recognise(path: Path) -> bool:
@@ -79,48 +77,31 @@ def _begins_as_ours(path: Path) -> bool:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    base = path if path.is_dir() else path.parent
-    files = list(files_below(path, ".json")) if path.is_dir() else [path]
-    collected, places = Collector(to_uri(path)), Places(finder)
-    index = read_index(base, collected) if path.is_dir() else Index()
-    uris: dict[str, str] = {}
+    folder = FilesOfImages(path, ".json", finder)
+    collected, index = folder.collected, folder.index
     left_out = {"group_id": 0, "mask": 0, "flags": 0}
-    read = 0
-    for file in files:
-        try:
-            data = _load(file)
-            read += 1
-            name, uri = _image(data, file, base, places)
-            if uri in collected.images:
-                raise _Unreadable(f"Another file before this one is about the same image, {shown(name)}.")
-        except (_Unreadable, InputError) as error:
-            collected.unreadable(str(error), source=to_uri(file))
-            continue
-        uris[name] = uri
+    for file, data, name, uri in folder.each(_load, _image):
         size = size_of(number_or_none(data.get("imageWidth")), number_or_none(data.get("imageHeight")))
         split = t.TEST if name in index.test else t.TRAIN
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
         _read_flags(data.get("flags"), uri, collected, to_uri(file))
         for number, shape in enumerate(data["shapes"], 1):
             _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
-    if not read and not index.images:
-        raise unusable(path, collected.issues[0].message if collected.issues else "there is no JSON file in it")
-    add_unseen(index, uris, collected, places)
     for what, count in left_out.items():
         if count:
             collected.adjusted(f"{count:,} × {what} of shapes is not kept.", where=what)
-    return collected.contents(index.labels, order=[uris[name] for name in index.images if name in uris])
+    return folder.contents()
 
 
 def _load(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST_FILE:
-            raise _Unreadable(f"The file has more than {_LARGEST_FILE:,} bytes.")
+            raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
         data = load_object(file)
     except (OSError, ManifestError) as error:
-        raise _Unreadable(str(error)) from error
+        raise UnreadableError(str(error)) from error
     if not isinstance(data.get("shapes"), list):
-        raise _Unreadable("The file has no array 'shapes'; it isn't one of LabelMe.")
+        raise UnreadableError("The file has no array 'shapes'; it isn't one of LabelMe.")
     return data
 
 
@@ -128,7 +109,7 @@ def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tupl
     """The name that the file gives its image, from ``base``, and where that lies."""
     given = data.get("imagePath")
     if not isinstance(given, str) or not given:
-        raise _Unreadable(f"Its imagePath is {shown(given)}, which names no image.")
+        raise UnreadableError(f"Its imagePath is {shown(given)}, which names no image.")
     name = _from_base(given, PurePosixPath(file.parent.relative_to(base).as_posix()))
     uri = places.find(name, given)
     beside = to_uri(file.parent / PurePosixPath(given.replace("\\", "/")).name)
@@ -164,13 +145,13 @@ def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> N
 def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[str, int], place: dict[str, Any]) -> None:
     try:
         if not isinstance(shape, dict):
-            raise _Unreadable(f"It is {shown(shape)}, not an object.")
+            raise UnreadableError(f"It is {shown(shape)}, not an object.")
         name = shape.get("label")
         if not isinstance(name, str):
-            raise _Unreadable(f"Its label is {shown(name)}, not text.")
+            raise UnreadableError(f"Its label is {shown(name)}, not text.")
         label = collected.label(name)
         box, polygon = _outline(shape)
-    except (_Unreadable, LabelError) as error:
+    except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **place)
         return
     left_out["group_id"] += shape.get("group_id") is not None
@@ -191,7 +172,7 @@ def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
     kind = shape.get("shape_type") or ("rectangle" if len(points) == 2 else "polygon")
     if kind in _OUTLINES:
         if len(points) < 3:
-            raise _Unreadable(f"A polygon has three points at least, not {len(points)}.")
+            raise UnreadableError(f"A polygon has three points at least, not {len(points)}.")
         return _box(*polygon_to_ltwh(points).tolist()), points
     if kind == "circle" and len(points) == 2:
         (x, y), edge = points
@@ -200,18 +181,18 @@ def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
     if kind in ("rectangle", "mask") and len(points) >= 2:
         (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
         return _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist()), None
-    raise _Unreadable(f"A {shown(kind)} of {len(points)} points is neither a box nor a polygon.")
+    raise UnreadableError(f"A {shown(kind)} of {len(points)} points is neither a box nor a polygon.")
 
 
 def _points(given: object) -> list[list[float]]:
     if not isinstance(given, list):
-        raise _Unreadable(f"Its points are {shown(given)}, not an array.")
+        raise UnreadableError(f"Its points are {shown(given)}, not an array.")
     points = []
     for point in given:
         sides = [number_or_none(value) for value in point] if isinstance(point, list) and len(point) == 2 else [None]
         whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
         if len(whole) != 2:
-            raise _Unreadable(f"{shown(point)} is no point of two numbers.")
+            raise UnreadableError(f"{shown(point)} is no point of two numbers.")
         points.append(whole)
     return points
 
@@ -291,8 +272,6 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=frozenset(
-        {"image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "labels", "label_order", "size"}
-    ),
+    holds=HOLDS_DRAWN - {"confidence"} | {"image_labels"},
     folder=lambda path: path,
 )

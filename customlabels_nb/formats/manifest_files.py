@@ -83,28 +83,30 @@ class ManifestFile:
         with self._open() as file:
             if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0)
-            rest = b""
+            parts: list[bytes] = []  # of a line that goes on in the next block
             while block := file.read(_BLOCK):
-                *lines, rest = (rest + block).split(b"\n")
-                yield from lines
-                if len(rest) > LONGEST_LINE:
-                    yield rest
-                    rest = _after_line_end(file)
-            *lines, rest = rest.split(b"\n")
-            yield from lines
-            if rest:
-                yield rest
+                *lines, rest = block.split(b"\n")
+                if lines:
+                    yield b"".join([*parts, lines[0]])
+                    yield from lines[1:]
+                    parts.clear()
+                parts.append(rest)
+                if sum(map(len, parts)) > LONGEST_LINE:
+                    yield b"".join(parts)
+                    parts.clear()
+                    _skip_line(file)
+            if line := b"".join(parts):
+                yield line
 
     def _open(self) -> BinaryIO:
         return io.BytesIO(self._bytes) if is_remote(self.path) else open(to_path(self.path), "rb")
 
 
-def _after_line_end(file: BinaryIO) -> bytes:
+def _skip_line(file: BinaryIO) -> None:
     while block := file.read(_BLOCK):
-        _, end, rest = block.partition(b"\n")
-        if end:
-            return rest
-    return b""
+        if (end := block.find(b"\n")) >= 0:
+            file.seek(end + 1 - len(block), os.SEEK_CUR)
+            return
 
 
 def _error(path: str, error: Exception) -> ManifestError:

@@ -92,6 +92,9 @@ def _judge(line: ParsedLine, attributes: list[Attribute], limits: Limits, image:
     line.labels = sorted(
         (label for a in attributes if a.usable for label in a.labels), key=lambda label: label.box is not None
     )
+    whole, most = {label.name for label in line.labels if label.box is None}, limits.max_labels_per_image
+    if most is not None and len(whole) > most:
+        add(finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} of at most {most:,} labels"))
     bad_boxes = any(found.place[1:2] == ("annotations",) for found in line.findings)
     if bad_boxes and not line.labels:
         add(finding("ERROR_NO_VALID_ANNOTATIONS"))

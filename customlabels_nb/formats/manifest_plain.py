@@ -244,6 +244,8 @@ class _Gathering:
             codes.check_source(source)
             if len(raw) > longest:
                 raise ValueError(number)
+            if limits.max_labels_per_image is not None and len(plan) > limits.max_labels_per_image:
+                raise ValueError(number)
             size = (0, 0)
             for key, metadata_key in plan:
                 metadata = value[metadata_key]

@@ -158,14 +158,15 @@ class ManifestReader:
 
     def _take(self, batch: list[bytes], first: int) -> None:
         entries: list[Entry] = []
-        for number, raw in enumerate(batch, first):
+        service = self.limits.service
+        # blank lines go before the parser sees them, whose errors take their time
+        filled = [(number, raw) for number, raw in enumerate(batch, first) if raw.strip() or service]
+        self.blank += len(batch) - len(filled)
+        for number, raw in filled:
             try:
                 entries.append((number, raw, orjson.loads(raw)))
             except orjson.JSONDecodeError:
-                if raw.strip() or self.limits.service:
-                    self._parse(number, raw)
-                else:
-                    self.blank += 1
+                self._parse(number, raw)
         for plain, doubtful in gather(entries, self._codes, self.limits):
             if plain is not None:
                 self._plain.append(plain)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
-from customlabels_nb.errors import InputError
-from customlabels_nb.files import replacing
-from customlabels_nb.images import is_remote, read_bytes, to_path
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.files import replacing, scratch
+from customlabels_nb.images import read_bytes
+from customlabels_nb.issues import Issue
 
 _LONGEST_STEM = 80
 
@@ -26,6 +26,7 @@ class Staged:
         self._waiting = waiting
         self._moves: list[tuple[Path, Path]] = []
         self._old: list[Path] = []
+        self.issues: list[Issue] = []
 
     @contextmanager
     def open(self, path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
@@ -43,14 +44,14 @@ class Staged:
         with self.open(path, durable=durable) as file:
             file.write(data)
 
-    def copy_image(self, uri: str, path: Path) -> None:
-        """Copy the file of an image to what will lie at ``path``."""
-        with self.open(path) as file:
-            if is_remote(uri):
-                file.write(read_bytes(uri))
-            else:
-                with to_path(uri).open("rb") as source:
-                    shutil.copyfileobj(source, file)
+    def copy_image(self, uri: str, path: Path) -> bool:
+        """Copy the file of an image to what will lie at ``path``; if it can't be read, add that to ``issues``."""
+        try:
+            self.write(path, read_bytes(uri))
+        except ImageError as error:
+            self.issues.append(Issue(error.code, str(error), where=uri))
+            return False
+        return True
 
     def remove(self, path: Path) -> None:
         """Remove ``path``, if it is there, after the others have their places."""
@@ -63,6 +64,8 @@ class Staged:
 
     def settle(self) -> None:
         """Give the files their places, in the order in which they were written."""
+        if self.issues and not self._moves:
+            raise InputError(f"None of {len(self.issues):,} images can be copied. {self.issues[0].message}")
         top = os.path.realpath(self._folder)
         for parent in {path.parent for path in (*self.files, *self._old)}:
             if os.path.commonpath([os.path.realpath(parent), top]) != top:
@@ -95,14 +98,10 @@ def staged(folder: Path) -> Iterator[Staged]:
     OSError
         As writing does; what lies in ``folder`` is then as it was.
     """
-    waiting = folder / f".{uuid4().hex[:12]}.part"
-    waiting.mkdir()
-    try:
+    with scratch(folder) as waiting:
         files = Staged(folder, waiting)
         yield files
         files.settle()
-    finally:
-        shutil.rmtree(waiting, ignore_errors=True)
 
 
 def free_name(uri: str, taken: set[str]) -> str:

@@ -31,12 +31,14 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.files import replacing
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.entries import (
+    HOLDS_DRAWN,
     INDEX_NAME,
     Box,
     Collector,
+    FilesOfImages,
     Index,
     Places,
-    add_unseen,
+    UnreadableError,
     drawn,
     files_below,
     finite,
@@ -44,12 +46,11 @@ from customlabels_nb.formats.entries import (
     known_size,
     listed_name,
     plain,
-    read_index,
     safe_stem,
     size_of,
     write_index,
 )
-from customlabels_nb.formats.json_file import shown, unusable
+from customlabels_nb.formats.json_file import shown
 from customlabels_nb.formats.staging import staged
 from customlabels_nb.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.images import to_uri
@@ -63,10 +64,6 @@ _HEAD_BYTES = 4096
 _MARKS = ("difficult", "truncated", "occluded")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-
-
-class _Unreadable(Exception):
-    """Says why a file or an object can't be read."""
 
 
 def _recognise(path: Path) -> bool:
@@ -93,25 +90,11 @@ def _begins_as_annotation(path: Path) -> bool:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    base = path if path.is_dir() else path.parent
-    files = list(files_below(path, ".xml")) if path.is_dir() else [path]
-    collected, places = Collector(to_uri(path)), Places(finder)
-    index = read_index(base, collected) if path.is_dir() else Index()
-    splits = _splits(base) if path.is_dir() else {}
-    uris: dict[str, str] = {}
+    folder = FilesOfImages(path, ".xml", finder)
+    collected, index = folder.collected, folder.index
+    splits = _splits(path) if path.is_dir() else {}
     marks = dict.fromkeys((*_MARKS, "part"), 0)
-    read = 0
-    for file in files:
-        try:
-            root = _parse(file)
-            read += 1
-            name, uri = _image(root, file, base, places)
-            if uri in collected.images:
-                raise _Unreadable(f"Another file before this one is about the same image, {shown(name)}.")
-        except (_Unreadable, InputError) as error:
-            collected.unreadable(str(error), source=to_uri(file))
-            continue
-        uris[name] = uri
+    for file, root, name, uri in folder.each(_parse, _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
         for number, entry in enumerate(root.findall("object"), 1):
@@ -119,13 +102,10 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
                 marks[mark] += _text(entry, mark) == "1"
             marks["part"] += entry.find("part") is not None
             _read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)})
-    if not read and not index.images:
-        raise unusable(path, collected.issues[0].message if collected.issues else "there is no XML file in it")
-    add_unseen(index, uris, collected, places)
     for mark, count in marks.items():
         if count:
             collected.adjusted(f"{count:,} × <{mark}> of objects is not kept.", where=mark)
-    return collected.contents(index.labels, order=[uris[name] for name in index.images if name in uris])
+    return folder.contents()
 
 
 def _parse(file: Path) -> Element:
@@ -139,20 +119,20 @@ def _parse(file: Path) -> Element:
     parser.EntityDeclHandler = _refuse_entity
     try:
         if not file.is_file():
-            raise _Unreadable("It is no file.")
+            raise UnreadableError("It is no file.")
         if file.stat().st_size > _LARGEST_FILE:
-            raise _Unreadable(f"The file has more than {_LARGEST_FILE:,} bytes.")
+            raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
         parser.Parse(file.read_bytes(), True)
         root = builder.close()
     except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
-        raise _Unreadable(f"The file can't be read as XML ({error}).") from error
+        raise UnreadableError(f"The file can't be read as XML ({error}).") from error
     if root.tag != "annotation":
-        raise _Unreadable(f"The file holds <{root.tag[:50]}>, not <annotation>.")
+        raise UnreadableError(f"The file holds <{root.tag[:50]}>, not <annotation>.")
     return root
 
 
 def _refuse_entity(name: str, *_others: object) -> None:
-    raise _Unreadable(f"The file declares the entity {shown(name)}; entities are not read.")
+    raise UnreadableError(f"The file declares the entity {shown(name)}; entities are not read.")
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -181,7 +161,7 @@ def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
         box = _box(entry, polygon, collected, place)
-    except (_Unreadable, LabelError) as error:
+    except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **place)
         return
     if polygon is None and entry.find("polygon") is not None:
@@ -198,14 +178,14 @@ def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector
     bounds = entry.find("bndbox")
     if bounds is None:
         if polygon is None:
-            raise _Unreadable("There is no <bndbox>.")
+            raise UnreadableError("There is no <bndbox>.")
         with np.errstate(over="ignore"):
             return _checked(polygon_to_ltwh(polygon).tolist())
     corners = []
     for side in ("xmin", "ymin", "xmax", "ymax"):
         value = finite(_text(bounds, side))
         if value is None:
-            raise _Unreadable(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
+            raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
         corners.append(value)
     ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
     if ordered != corners:
@@ -216,7 +196,7 @@ def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector
 
 def _checked(box: list[float]) -> Box:
     if not np.isfinite(box).all():
-        raise _Unreadable("The box is too large.")
+        raise UnreadableError("The box is too large.")
     left, top, width, height = box
     return left, top, width, height
 
@@ -355,18 +335,6 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=frozenset(
-        {
-            "boxes",
-            "polygons",
-            "confidence",
-            "empty",
-            "unlabelled",
-            "split",
-            "labels",
-            "label_order",
-            "size",
-        }
-    ),
+    holds=HOLDS_DRAWN,
     folder=lambda path: path.parent if path.suffix.lower() == ".xml" else path,
 )

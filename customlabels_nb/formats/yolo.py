@@ -27,6 +27,7 @@ from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.formats.entries import (
+    HOLDS_DRAWN,
     INDEX_NAME,
     Box,
     Collector,
@@ -296,18 +297,6 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=frozenset(
-        {
-            "boxes",
-            "polygons",
-            "confidence",
-            "empty",
-            "unlabelled",
-            "split",
-            "labels",
-            "label_order",
-            "size",
-        }
-    ),
+    holds=HOLDS_DRAWN,
     folder=lambda path: path.parent if _is_description(path) else path,
 )

@@ -200,7 +200,7 @@ def _root(path: Any, file: Path, collected: Collector) -> str:
     if not path:
         return "."
     root = _inside(file.parent, ".", path) if isinstance(path, str) else None
-    if root is not None and (file.parent / root).is_dir():
+    if root is not None and os.path.isdir(file.parent / root):
         return root
     message = f"{shown(path)} is no folder in the folder of this file, which was taken instead."
     collected.adjusted(message, where="path", source=to_uri(file))
@@ -217,8 +217,8 @@ def _below(base: Path, root: str, entry: str) -> str | None:
         _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
     ]
     inside = [place for place in dict.fromkeys(places) if place is not None]
-    there = [place for place in inside if (base / place).exists()]
-    return next(iter(there or [place for place in inside if (base / swapped(place)).is_dir()]), None)
+    there = [place for place in inside if os.path.exists(base / place)]
+    return next(iter(there or [place for place in inside if os.path.isdir(base / swapped(place))]), None)
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
@@ -245,9 +245,9 @@ def list_images(layout: Layout, places: Places, collected: Collector) -> Iterato
     """All images that the description names, in its order."""
     for split, source in layout.sources:
         place = layout.base / source
-        if place.is_dir():
+        if os.path.isdir(place):
             yield from _in_folder(layout, split, place, places, collected)
-        elif place.is_file():
+        elif os.path.isfile(place):
             yield from _in_list(layout, split, place, places, collected)
         else:
             yield from _by_label_files(layout, split, layout.base / swapped(source), places, collected)
@@ -289,7 +289,7 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     inside = [place for place in (_inside(base, beside, line), _inside(base, ".", line)) if place is not None]
     if not inside:
         return line
-    return next((place for place in inside if (base / place).is_file()), inside[0])
+    return next((place for place in inside if os.path.isfile(base / place)), inside[0])
 
 
 def _by_label_files(layout: Layout, split: str, place: Path, places: Places, collected: Collector) -> Iterator[Listed]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from customlabels_nb.device import is_out_of_memory
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.asking import Answer, Asking, Prepared
@@ -82,14 +83,6 @@ class BatchSize:
         usual = self._asking.predictor.at_once
         one = _BYTES_A_PIXEL * self._asking.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error says, of torch on any device or of Python."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def free_bytes(device: str) -> int | None:

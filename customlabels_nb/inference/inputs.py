@@ -21,6 +21,7 @@ from customlabels_nb.formats.folder import is_pattern, match_files, read_folder,
 from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.issues import Issue
 from customlabels_nb.remote_files import RemoteFile, is_web, list_files, list_web, media_type
+from customlabels_nb.text import plain_url
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 
@@ -90,7 +91,7 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
 
 def as_uri(path: str | os.PathLike[str]) -> str:
     """The path or URL as given; a path that tables and screens can't hold (not UTF-8) as a ``file:`` URL."""
-    text = expand_home(os.fsdecode(path))
+    text = plain_url(expand_home(os.fsdecode(path)))
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -21,6 +21,8 @@ from customlabels_nb.errors import InputError, NotAllowedError
 Failure: TypeAlias = dict[str, str]
 Mark: TypeAlias = int | str
 
+#: Of the facts the engine, as which a run goes on: it was chosen by time, and isn't compared.
+ENGINE = "engine"
 _VERSION = 1
 
 
@@ -57,6 +59,8 @@ class Journal:
     begun : bool
         Whether the journal was there already.
     done : Done
+    engine : str or None
+        The engine that the run was begun with; None where the journal doesn't say.
 
     Raises
     ------
@@ -71,7 +75,7 @@ class Journal:
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - held open, and locked, until close()
         try:
             _lock(self._file, path)
-            self.done = Done()
+            self.done, self.engine = Done(), facts.get(ENGINE)
             self.begun = self._read({"journal": _VERSION, **facts})
         except BaseException:
             self._file.close()
@@ -143,8 +147,9 @@ class Journal:
     def _compare(self, there: dict[str, Any], facts: dict[str, Any]) -> None:
         if there.get("journal") != _VERSION:
             raise self._damaged(1)
-        for name in [*facts, *(name for name in there if name not in facts)]:
-            if there.get(name) != facts.get(name):
+        self.engine = there.get(ENGINE)
+        for name in dict.fromkeys([*facts, *there]):  # in this order, so that the same difference is always named
+            if name != ENGINE and there.get(name) != facts.get(name):
                 raise InputError(
                     f"resume=True can't go on with {str(self._path)!r}: it was begun with "
                     f"{_told(name, there.get(name))}, now it is {_told(name, facts.get(name))}. "

@@ -101,6 +101,23 @@ class Predictor:
         running = self._running
         return running.choice if running is not None else None
 
+    @property
+    def engine_name(self) -> str | None:
+        """Name of the engine that computes the answers, or will when it wakes; None while it doesn't run."""
+        choice = self.engine
+        return choice.name if choice is not None else self._engine_asleep if self.asleep else None
+
+    def go_on_with(self, engine: str) -> None:
+        """Compute with an engine as :meth:`start` does; raise ModelError if another one was asked for by name."""
+        with self._lock:
+            asked = self._engine
+            if asked not in (AUTO, engine):
+                raise ModelError(f"the model runs with engine={asked!r}, as it was asked for")
+            try:
+                self.start(engine=engine)
+            finally:
+                self._engine = asked
+
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> None:
@@ -133,12 +150,12 @@ class Predictor:
         with self._lock:
             another = engine not in (None, self._engine)
             if self._running is None or another or device not in (None, self._running.device):
-                from customlabels_nb.inference.engines.choosing import open_engine
+                from customlabels_nb.inference.engines.choosing import open_kept_engine
 
                 chosen = choose_device(device or self.device)
                 network, config = load_artifact(self.folder)
                 wanted = engine or (self._engine if self._asleep is None else self._engine_asleep)
-                started = _Running(*open_engine(network.to(chosen), config, chosen, wanted))
+                started = _Running(*open_kept_engine(self.folder, network.to(chosen), config, chosen, wanted))
                 del network
                 started.warm_up()
                 self._end(None)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
+from customlabels_nb.files import scratch
 from customlabels_nb.images import is_remote, to_path
 from customlabels_nb.inference.video_ends import ends_too_early
 from customlabels_nb.installing import extra_command
@@ -236,8 +237,8 @@ def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
         below = root / path if root is not None and not path.is_absolute() and not path.exists() else path
         yield below if below.exists() else path
         return
-    with tempfile.TemporaryDirectory(prefix="customlabels-nb-") as folder:
-        copy = Path(folder) / "video"
+    with scratch(Path(tempfile.gettempdir())) as folder:
+        copy = folder / "video"
         download(video, copy, _MAX_BYTES)
         yield copy
 

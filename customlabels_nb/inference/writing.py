@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import queue
 import threading
@@ -11,20 +9,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from customlabels_nb.errors import ArtifactError, InputError
+from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images import local_path
 from customlabels_nb.inference.asking import Asking
-from customlabels_nb.inference.journal import Failure, Journal
+from customlabels_nb.inference.journal import ENGINE, Failure, Journal
 from customlabels_nb.inference.line_outputs import JsonLines, ManifestLines
 from customlabels_nb.inference.outputs import Looked, Output
 from customlabels_nb.inference.parquet_output import ParquetParts
-from customlabels_nb.models.artifact import WEIGHTS
+from customlabels_nb.models.artifact import model_identity
 
 _ROWS_A_STEP = 100_000
 _BATCHES_BEHIND = 4
@@ -123,6 +121,7 @@ class Writing:
             output.make_room()
             self._journal = Journal(output.journal, _facts(output, asking))
             try:
+                _use_engine(self._journal.engine, asking, os.fspath(to))
                 done = self._journal.done
                 output.go_on(done.marks, done.images) if self._journal.begun else output.begin()
             except BaseException:
@@ -186,6 +185,19 @@ class Writing:
         self._buffer, self._rows, self._since = [], 0, time.monotonic()
 
 
+def _use_engine(engine: str | None, asking: Asking, to: str) -> None:
+    """Go on with the engine that the output was begun with; old journals name none."""
+    if engine is None or asking.predictor.engine_name in (None, engine):
+        return
+    try:
+        asking.predictor.go_on_with(engine)
+    except (InputError, ModelError, MissingDependencyError) as error:
+        raise InputError(
+            f"resume=True can't go on with {to!r}: it was begun with engine={engine!r}, and {error}. "
+            f"Start the model with engine={engine!r}, or give another to=."
+        ) from error
+
+
 def output_for(to: str | os.PathLike[str], asking: Asking, root: Path | None) -> Output:
     """The output that ``to`` names: by its ending JSON Lines or a manifest, else a folder of Parquet files."""
     path = Path(os.path.abspath(local_path(to, "to")))
@@ -207,24 +219,11 @@ def _facts(output: Output, asking: Asking) -> dict[str, Any]:
     thresholds = dict(zip(asking.config.labels, asking.thresholds.tolist(), strict=True))
     return {
         "form": output.form,
-        "model": _identity(asking),
+        "model": model_identity(asking.predictor.folder, asking.config),
         "threshold": thresholds,
         "max_results": asking.max_results,
+        ENGINE: asking.predictor.engine_name,
     }
-
-
-def _identity(asking: Asking) -> str:
-    """Tells a model from others by its weights and what they are used with."""
-    facts = asdict(asking.config)
-    for name in ("thresholds", "training", "colours", "format_version"):
-        del facts[name]
-    try:
-        with (asking.predictor.folder / WEIGHTS).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-    except OSError as error:
-        raise ArtifactError(f"{str(asking.predictor.folder / WEIGHTS)!r} can't be read ({error.strerror}).") from error
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,46 +10,16 @@ from customlabels_nb import tables as t
 from customlabels_nb.labeling import news
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.progress import microseconds
-from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.store import Action
 
 PAGE = 50
 
 _SHOWN_NAMES = 6
 
 
-class ActionList:
-    """The history of a project as a screen shows it.
-
-    Parameters
-    ----------
-    store : Store
-    root : Path
-        The project's folder.
-    user : str, optional
-        Who takes things back; ``settings.user`` unless it is given.
-    """
-
-    def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
-        self.root = root
-        self._store = store
-        self._user = user
-        self._lock = threading.RLock()
-
-    @property
-    def user(self) -> str:
-        """Who takes things back here."""
-        return self._user or settings.user
-
-    @property
-    def project(self) -> str:
-        """The project's name."""
-        return self._store.project().name
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be taken back, because nothing can be written."""
-        return self._store.read_only
+class ActionList(ProjectScreen):
+    """The history of a project as a screen shows it, and taking actions back."""
 
     def last_action(self) -> int:
         """The id of the newest action."""

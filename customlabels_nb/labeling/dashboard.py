@@ -20,6 +20,7 @@ from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.exporting import Exported, export
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.outline import FollowedOutline, Outline
+from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.labeling.watching import Watch
 from customlabels_nb.store import Store
@@ -72,7 +73,7 @@ class Figures:
     complete: bool = True
 
 
-class DashboardSession:
+class DashboardSession(ProjectScreen):
     """Figures of one project, its check and its export. Safe to use from several threads.
 
     Parameters
@@ -100,30 +101,18 @@ class DashboardSession:
         plan: Callable[[], list[str]],
         user: str | None = None,
     ) -> None:
-        self.root = root
+        super().__init__(store, root, user=user)
         self.actions = ActionList(store, root, user=user)
         self.checking: Job[Checked] = Job()
         self.exporting: Job[Exported] = Job()
-        self._store = store
         self._dataset = dataset
         self._check, self._plan = check, plan
-        self._lock = threading.RLock()
         self._first: Outline | None = None  # what is told while the rest is being read
         self._followed: FollowedOutline | None = None
         self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
         threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
-
-    @property
-    def project(self) -> str:
-        """The project's name."""
-        return self._store.project().name
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be stored here."""
-        return self._store.read_only
 
     def watch(self, changed: Callable[[], object]) -> Watch:
         """Calls a function soon after each action of anybody, while somebody looks."""

@@ -133,6 +133,8 @@ class DrawingSession(LabellingSession):
     ) -> Outcome:
         """Give an image exactly these shapes, labels and this status; what is unchanged keeps who made it, and when.
 
+        With shapes or labels, "skipped" becomes "labelled".
+
         Raises
         ------
         InputError
@@ -143,6 +145,7 @@ class DrawingSession(LabellingSession):
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
         names = [t.check_label(label) for label in labels]
+        status = "labelled" if status == "skipped" and (shapes or names) else status
         size = self.table.sizes[self.table.position[image]] if image in self.table.position else None
         change = _set_shapes(shapes, names, status, size=size, annotator=self.user)
         return self._edit([image], change, "draw", None if revision is None else {image: revision})

@@ -107,7 +107,9 @@ def export(
         if format in _ENDINGS:
             path = target / f"{'labels' if together else part.name}{_ENDINGS[format]}"
         written.append(part.to(format, path, copy_images=copy_images))
-    counts = pd.concat([part.images["split"] for part in parts]).value_counts()
+    left_out = [issue.where for each in written for issue in each.issues if issue.code != "NOT_HELD"]
+    images = pd.concat([part.images for part in parts])
+    counts = images.loc[~images["image"].isin(left_out), "split"].value_counts()
     return Exported(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
 
 

@@ -16,10 +16,10 @@ from customlabels_nb.images import to_path, to_uri
 from customlabels_nb.importing import import_images
 from customlabels_nb.labeling import news
 from customlabels_nb.labeling.files import free_name
+from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.limits import IMAGE_SUFFIXES, LOCAL
-from customlabels_nb.settings import settings
 from customlabels_nb.sources import Found
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 
@@ -34,29 +34,11 @@ class Added:
     action: int
 
 
-class Feedback:
+class Feedback(ProjectScreen):
     """Adds pictures that a model was asked about to a project, one action each, and takes that back.
 
-    Parameters
-    ----------
-    store : Store
-    root : Path
-        The project's folder. Pictures that lie nowhere here are written to ``images/`` in it.
+    Pictures that lie nowhere here are written to ``images/`` in the project's folder.
     """
-
-    def __init__(self, store: Store, root: Path) -> None:
-        self._store = store
-        self._root = root
-
-    @property
-    def project(self) -> str:
-        """The project's name."""
-        return self._store.project().name
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be added."""
-        return self._store.read_only
 
     @property
     def one_label(self) -> bool:
@@ -116,26 +98,26 @@ class Feedback:
         NotAllowedError
             If it was taken back already.
         """
-        self._store.undo(added.action, Action("undo", settings.user, "quick test"))
-        news.tell(self._root)
+        self._store.undo(added.action, Action("undo", self.user, "quick test"))
+        news.tell(self.root)
 
     def _take_in(self, uri: str, annotations: pd.DataFrame, split: str, model: str) -> Added:
         for side in t.SPLITS:
             if len(self._store.tables(side, [uri])[0]):
                 raise NotAllowedError(f"{to_path(uri).name!r} is in the {side} set already; label it there.")
-        marks = t.normalise_annotations(annotations.assign(image=uri), annotator=settings.user)
+        marks = t.normalise_annotations(annotations.assign(image=uri), annotator=self.user)
         images = pd.DataFrame({"image": [uri], "status": ["labelled"]})
         status = to_path(uri).stat()
         description = {"kind": "quick test", "name": f"quick test of {model}"}
         found = Found(images, marks, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
-        report = import_images(self._store, self._root, found, split=split)
+        report = import_images(self._store, self.root, found, split=split)
         if not report.added:
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "It can't be added: the project has it already.")
         labels = tuple(dict.fromkeys(marks["label"].tolist()))
         added = Added(uri, split, labels, self._action_after(before, uri))
-        news.tell(self._root)
+        news.tell(self.root)
         return added
 
     def _action_after(self, before: int, uri: str) -> int:
@@ -151,7 +133,7 @@ class Feedback:
         """Write a picture to ``images/`` under a name that nothing there has."""
         with opened(data, name, LOCAL.max_pixels) as image:
             wanted = file_name(name, image.format or "")
-        folder = self._root / "images"
+        folder = self.root / "images"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = _reserved(folder, wanted)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from PIL import Image
 
 from customlabels_nb.cache import full_view_of, kept_thumbnail, project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.files import scratch
 from customlabels_nb.images import open_image, thumbnail, to_path
 from customlabels_nb.settings import settings
 from customlabels_nb.views import View
@@ -38,6 +38,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
 @dataclass
 class _Batch:
     folder: Path
+    forget: Callable[[], None]
     names: dict[str, Path]
     bytes: int = 0
 
@@ -137,9 +138,9 @@ class SessionFiles:
         """A new batch of files; returns what it is called."""
         inbox = self.root / "images"
         inbox.mkdir(parents=True, exist_ok=True)
-        batch = uuid4().hex
+        batch, held = uuid4().hex, ExitStack()
         with self._lock:
-            self._batches[batch] = _Batch(Path(tempfile.mkdtemp(prefix=".upload-", dir=inbox)), {})
+            self._batches[batch] = _Batch(held.enter_context(scratch(inbox)), held.close, {})
         return batch
 
     def add_part(self, batch: str, name: str, data: bytes | memoryview, *, first: bool) -> None:
@@ -185,7 +186,7 @@ class SessionFiles:
         with self._lock:
             held = self._batches.pop(batch, None)
         if held is not None:
-            shutil.rmtree(held.folder, ignore_errors=True)
+            held.forget()
 
     def _batch(self, batch: str) -> _Batch:
         try:

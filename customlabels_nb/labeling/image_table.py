@@ -77,7 +77,7 @@ class ImageTable:
         """Take over rows of images with all their annotations: new ones come last."""
         whole, shapes, people = _by_image(annotations)
         columns = (images[name].tolist() for name in ("image", "status", "revision"))
-        hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None).tolist()
+        hashes = [value if isinstance(value, str) else None for value in images["sha256"].tolist()]
         sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
         more = self._more(images, annotations)
         for name, status, revision, sha256, (width, height), others in zip(*columns, hashes, sizes, more, strict=True):
@@ -131,13 +131,11 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
     whole: dict[str, tuple[str, ...]] = {}
     shapes: dict[str, tuple[str, ...]] = {}
     people: dict[str, tuple[str, ...]] = {}
-    is_whole = (annotations["left"].isna() & annotations["polygon"].isna()).tolist()
-    who = annotations["annotator"].astype(object).where(annotations["annotator"].notna(), None).tolist()
-    images, labels = annotations["image"].tolist(), annotations["label"].tolist()
-    for image, label, person, alone in zip(images, labels, who, is_whole, strict=True):
+    columns = (annotations[name].tolist() for name in ("image", "label", "annotator"))
+    for image, label, person, alone in zip(*columns, is_whole(annotations).tolist(), strict=True):
         side = whole if alone else shapes
         side[image] = (*side[image], label) if image in side else (label,)
-        if person is not None and person not in people.get(image, ()):
+        if isinstance(person, str) and person not in people.get(image, ()):
             people[image] = (*people.get(image, ()), person)
     return whole, shapes, people
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from customlabels_nb import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import news
-from customlabels_nb.settings import settings
+from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.store import Action, Store
 
 _UNDO_STEPS = 200
@@ -29,45 +28,19 @@ class Step:
     said: str
 
 
-class LabelEditing:
+class LabelEditing(ProjectScreen):
     """Edits of a project's labels; each is stored when the method returns, and can be taken back.
 
     What somebody else renamed, merged or removed meanwhile is refused with what became of it. Safe to use from several
     threads.
-
-    Parameters
-    ----------
-    store : Store
-    root : Path
-        The project's folder: screens of it in this process are told of every change.
-    user : str, optional
-        Who edits; ``settings.user`` unless it is given.
     """
 
     def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
-        self.root = root
-        self._store = store
-        self._user = user
-        self._lock = threading.RLock()
+        super().__init__(store, root, user=user)
         self._undo: list[Step] = []
         self._redo: list[Step] = []
 
     # -- what there is ------------------------------------------------------------------------------
-    @property
-    def user(self) -> str:
-        """Who edits."""
-        return self._user or settings.user
-
-    @property
-    def project(self) -> str:
-        """The project's name."""
-        return self._store.project().name
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be stored here."""
-        return self._store.read_only
-
     def labels(self) -> pd.DataFrame:
         """The labels table, in order: label, colour."""
         return self._store.labels()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb import tables as t
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, ProjectRecord, Store
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 ONE_LABEL = "single-label"
@@ -204,29 +205,44 @@ class Listing:
 
     # -- views --------------------------------------------------------------------------------------
     def show(self, query: Query) -> View:
-        """Settle which images are shown, and in which order."""
+        """Settle which images are shown, and in which order; see ``waiting`` of :class:`View`."""
         with self._lock:
-            order = self._order(query)
-            self._view_count += 1
-            self._view = View(self._view_count, self.split, query, order)
-            self._views = [*self._views[-_VIEWS_KEPT + 1 :], self._view]
-            return self._view
+            try:
+                return self._settle(query, self._order(query))
+            except NotReadyError as error:
+                order, place = self._order(replace(query, sort="added")), np.full(len(self.table.names), np.inf)
+                if self._view is not None:
+                    place[self._view.order] = np.arange(len(self._view))
+                return self._settle(query, order[np.argsort(place[order], kind="stable")], (error.done, error.total))
+
+    def arrange(self) -> View:
+        """Put the images of the view in the order that it waits for; until that is computed, they stay as they are."""
+        with self._lock:
+            view = self.view
+            if view.waiting is None:
+                return view
+            try:
+                return self._settle(view.query, np.asarray(self._by_similarity(sorted(view.order.tolist()))))
+            except NotReadyError as error:
+                return replace(view, waiting=(error.done, error.total))
+
+    def _settle(self, query: Query, order: npt.NDArray[np.int64], waiting: tuple[int, int] | None = None) -> View:
+        self._view_count += 1
+        self._view = View(self._view_count, self.split, query, order, waiting)
+        self._views = [*self._views[-_VIEWS_KEPT + 1 :], self._view]
+        return self._view
 
     def _order(self, query: Query) -> npt.NDArray[np.int64]:
-        names = self.table.names
         errors = {*self._all_findings(), *self._broken[self.split]}
-        similar = self._similar
-
-        def by_similarity(at: Sequence[int]) -> Sequence[int]:
-            assert similar is not None
-            order = similar([names[i] for i in at], [self.table.hashes[i] for i in at])
-            return [at[i] for i in order]
-
-        if query.sort == "similarity" and similar is None:
-            raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
         return order_of(
-            self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=by_similarity
+            self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=self._by_similarity
         )
+
+    def _by_similarity(self, at: Sequence[int]) -> Sequence[int]:
+        if self._similar is None:
+            raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
+        order = self._similar([self.table.names[i] for i in at], [self.table.hashes[i] for i in at])
+        return [at[i] for i in order]
 
     @property
     def can_sort_by_similarity(self) -> bool:

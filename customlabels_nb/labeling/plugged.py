@@ -20,7 +20,7 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     ----------
     labeller : class or widget
         Such as ``ipyannotations.images.ClassLabeller`` or ``MulticlassLabeller``: what it submits is a label, a list of
-        labels, or None for an image that is skipped.
+        labels, or None for an image that is skipped, unless it has labels already: then it keeps them.
 
     Returns
     -------

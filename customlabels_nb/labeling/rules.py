@@ -17,14 +17,11 @@ def add_label(label: str, *, annotator: str, alone: bool) -> Change:
     """Give the images a label; in a task with one label per image (``alone``) it takes the place of the others."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        whole = is_whole(annotations)
-        kept = annotations[~whole | (annotations["label"] == label)] if alone else annotations
-        has = set(kept.loc[is_whole(kept) & (kept["label"] == label), "image"])
-        lacking = [name for name in images["image"] if name not in has]
-        new = t.normalise_annotations(
-            pd.DataFrame({"image": lacking, "label": label}, dtype="str"), annotator=annotator
-        )
-        return images.assign(status="labelled"), pd.concat([kept, new], ignore_index=True)
+        whole, same = is_whole(annotations), annotations["label"] == label
+        kept = annotations[~whole | same] if alone else annotations
+        has = set(annotations["image"].array[whole & same])
+        new = t.label_images([name for name in images["image"] if name not in has], label, annotator)
+        return images.assign(status="labelled"), pd.concat([kept, new], ignore_index=True) if len(kept) else new
 
     return change
 
@@ -58,18 +55,21 @@ def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.Da
     return _unlabelled_if_bare(images, kept), kept
 
 
-def set_status(status: str) -> Change:
-    """Give the images a status, whatever labels they have."""
+def set_status(status: str, *, remove_labels: bool = False) -> Change:
+    """Give the images a status; no image is skipped that keeps annotations."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return images.assign(status=status), annotations
+        kept = annotations.head(0) if remove_labels else annotations
+        stays = images["image"].isin(kept["image"]) & (status == "skipped")
+        return images.assign(status=images["status"].where(stays, status)), kept
 
     return change
 
 
 def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Those that are unlabelled become skipped."""
-    return images.assign(status=images["status"].where(images["status"] != "unlabelled", "skipped")), annotations
+    """Skip the images that are unlabelled and have no annotations."""
+    stays = (images["status"] != "unlabelled") | images["image"].isin(annotations["image"])
+    return images.assign(status=images["status"].where(stays, "skipped")), annotations
 
 
 def is_whole(annotations: pd.DataFrame) -> pd.Series:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,11 +92,28 @@ class LabellingSession(Listing):
         """Take all labels of whole images away."""
         return self._edit(images, rules.clear_labels, "clear labels", revisions)
 
-    def set_status(self, images: Sequence[str], status: str, *, revisions: Mapping[str, int] | None = None) -> Outcome:
-        """Give images a status: "skipped", "needs_review", "labelled" (looked at: nothing here) or "unlabelled"."""
+    def set_status(
+        self,
+        images: Sequence[str],
+        status: str,
+        *,
+        remove_labels: bool = False,
+        revisions: Mapping[str, int] | None = None,
+    ) -> Outcome:
+        """Give images a status: "skipped", "needs_review", "labelled" (looked at: nothing here) or "unlabelled".
+
+        Parameters
+        ----------
+        remove_labels : bool
+            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and with
+            "skipped" the images that have any stay as they are: a skipped image has no labels.
+        revisions : mapping, optional
+            As in :meth:`assign`.
+        """
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
-        return self._edit(images, rules.set_status(status), f"mark {status.replace('_', ' ')}", revisions)
+        change = rules.set_status(status, remove_labels=remove_labels)
+        return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
     def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
         """Say that images are done: those without a label become skipped."""
@@ -114,6 +132,22 @@ class LabellingSession(Listing):
             part = self.assign(names, label, revisions=revisions)
             outcome = Outcome(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)
         return outcome
+
+    @contextmanager
+    def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
+        """Edit a dataset that need not be shown; undo reaches ``undoable`` edits, and with ``forget`` none before."""
+        with self._lock:
+            if forget:
+                self._undo, self._redo = [], []
+            shown, steps = (self.split, self._view), (self._undo, self._redo)
+            if split != self.split:
+                self.open(split)
+            try:
+                yield
+            finally:
+                self.split, self._view = shown
+                if not undoable:
+                    self._undo, self._redo = steps
 
     def undo(self) -> Outcome:
         """Take the last edit of this session back; nothing if there is none."""
@@ -146,7 +180,7 @@ class LabellingSession(Listing):
             unknown = next((name for name in images if name not in self.table.position), None)
             if unknown is not None:
                 raise InputError(f"The image {unknown!r} is not in the {self.split} set.")
-            wanted = list(dict.fromkeys(images))
+            wanted = named = list(dict.fromkeys(images))
             based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(
                 revisions or {}
             )
@@ -160,7 +194,8 @@ class LabellingSession(Listing):
                     after = forget_where_changed(after, after_marks, rows, marks)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
-                    changed = self._store.update_images(self.split, given, after_marks, self._action(what))
+                    action = self._action(what)
+                    changed = self._store.update_images(self.split, given, after_marks, action, stored=(rows, marks))
                 except StaleEditError as error:
                     stale = set(error.images)
                     conflicts += _conflicts(stale, marks, after_marks)
@@ -168,7 +203,10 @@ class LabellingSession(Listing):
                     wanted = [name for name in wanted if name not in stale]
                     continue
                 break
-            self.reread(images)
+            if changed == len(named):
+                self.table.put(given.assign(revision=given["revision"] + 1), after_marks)
+            else:
+                self.reread(named)
             if changed:
                 self._undo = [*self._undo[-_UNDO_STEPS + 1 :], self._step(what, rows, marks)]
                 self._redo = []
@@ -177,9 +215,10 @@ class LabellingSession(Listing):
     def _step(self, what: str, rows: pd.DataFrame, marks: pd.DataFrame) -> _Step:
         """What takes an edit back: rows as they were, and the revisions with which they were read again after it."""
         revisions = {name: self.table.revisions[self.table.position[name]] for name in rows["image"].tolist()}
-        moved = rows["image"].map(revisions) != rows["revision"]  # an image that the edit didn't change stays out
-        rows = rows[moved].reset_index(drop=True)
-        marks = marks[marks["image"].isin(rows["image"])].reset_index(drop=True)
+        moved = [revisions[n] != was for n, was in zip(rows["image"].tolist(), rows["revision"].tolist(), strict=True)]
+        if not all(moved):  # an image that the edit didn't change stays out
+            rows = rows[moved].reset_index(drop=True)
+            marks = marks[marks["image"].isin(rows["image"])].reset_index(drop=True)
         return _Step(self.split, what, rows, marks, revisions)
 
     def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> Outcome:

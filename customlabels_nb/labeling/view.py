@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from pandas.util import hash_array
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name
@@ -40,7 +41,7 @@ class Query:
     sort : str
         One of :data:`SORTS`. "uncertainty" puts first what a model is least sure of.
     seed : int
-        Of the random order.
+        Of the random order, in which an image's place depends on the seed and its name alone.
     """
 
     show: str = "all"
@@ -78,12 +79,16 @@ class View:
         Tells views of one session apart.
     order : ndarray of int
         Positions in the session's table.
+    waiting : tuple of int, optional
+        While the order that the query asks for is computed: how many images are done, and of how many. Until then,
+        images keep the order of the view before, and those that were not in it come last.
     """
 
     number: int
     split: str
     query: Query
     order: npt.NDArray[np.int64]
+    waiting: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.order)
@@ -136,9 +141,10 @@ def _sorted(
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None,
 ) -> Sequence[int]:
     if query.sort == "random":
-        # drawn for all images and then narrowed down: a filter doesn't shuffle what it leaves
-        rank = np.random.default_rng(query.seed).permutation(len(table.names))
-        return sorted(at, key=rank.tolist().__getitem__)
+        # the place depends on the seed and the image's content alone: filters, new images and moves shuffle no others
+        keys = np.array([table.hashes[i] or table.names[i] for i in at], dtype=object)
+        rank = hash_array(keys, hash_key=f"{query.seed:016x}", categorize=False)
+        return [at[i] for i in np.argsort(rank, kind="stable").tolist()]
     if query.sort == "name":
         return sorted(at, key=lambda i: _natural(table.names[i]))
     if query.sort == "uncertainty":

@@ -5,6 +5,7 @@ The two are all that is needed to run the model. Nothing in them is executed whe
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -192,6 +193,20 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
     _check_finite(weights, f"The file {str(path)!r}", _ADVICE)
     freeze(network)
     return network, config
+
+
+def model_identity(folder: Path, config: ModelConfig) -> str:
+    """Return what tells a model from others: a hash of its weights, and of what they are used with."""
+    facts = asdict(config)
+    for name in ("thresholds", "training", "colours", "format_version"):
+        del facts[name]
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        raise ArtifactError(f"{str(folder / WEIGHTS)!r} can't be read ({error.strerror}).") from error
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import OutdatedError, StaleEditError, TableError
@@ -31,6 +31,8 @@ from customlabels_nb.store.database import (
 )
 
 _IMAGE_CHANGES = "image changes"
+# of an image that an edit changes, what its trace keeps: what can't change, what can, and how often it did
+_KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
 
 def image_changes(connection: Connection) -> int:
@@ -79,16 +81,13 @@ def ensure_dataset(
             [(split, "CREATE_COMPLETE", "The dataset is ready.", now, now, dump_json(sources))],
         )
     else:
-        connection.execute(
-            update(schema.datasets)
-            .where(c.split == split)
-            .values(
-                status="UPDATE_COMPLETE",
-                status_message="The dataset is ready.",
-                updated=now,
-                sources=dump_json(sources),
-            )
-        )
+        touch_dataset(connection, split, sources=dump_json(sources))
+
+
+def touch_dataset(connection: Connection, split: str, **more: str | None) -> None:
+    """Note that the dataset was changed."""
+    values = {"status": "UPDATE_COMPLETE", "status_message": "The dataset is ready.", "updated": now_us(), **more}
+    update_rows(connection, schema.datasets, tuple(values), [(*values.values(), split)], key="split")
 
 
 def add_images(
@@ -159,12 +158,29 @@ def insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: M
     insert_columns(connection, schema.annotations, {"id": own, **columns})
 
 
-def update_images(
-    connection: Connection, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action
-) -> int:
+class Edit:
+    """What differs between images as they shall be and as they were read; found before anybody waits for it."""
+
+    def __init__(
+        self, images: pd.DataFrame, annotations: pd.DataFrame, stored: pd.DataFrame, stored_annotations: pd.DataFrame
+    ) -> None:
+        self.images, self.annotations = images, annotations
+        self.stored, self.stored_annotations = stored, stored_annotations
+        self.marks = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
+        self.fields = frames.row_keys(stored), frames.row_keys(images)
+        names = self.fields[1]
+        self.relabelled = {name for name in names if self.marks[0].get(name) != self.marks[1].get(name)}
+        self.changed = [n for n in names if n in self.relabelled or self.fields[1][n] != self.fields[0].get(n)]
+
+    def states(self, after: bool) -> dict[str, Any]:
+        """Return what the images that changed were, or are ``after`` the edit."""
+        return _states(self.changed, {n: row[0] for n, row in self.fields[after].items()}, self.marks[after])
+
+
+def update_images(connection: Connection, split: str, edit: Edit, action: Action) -> int:
     """See :meth:`customlabels_nb.store.base.Store.update_images`."""
     trace = Trace(connection)
-    before, after = change_images(connection, split, images, annotations, trace)
+    before, after = change_images(connection, split, edit, trace)
     if before:
         payload = trace.payload()
         record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
@@ -172,52 +188,31 @@ def update_images(
 
 
 def change_images(
-    connection: Connection, split: str, images: pd.DataFrame, annotations: pd.DataFrame, trace: Trace
+    connection: Connection, split: str, edit: Edit, trace: Trace
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write what differs; returns what the images that changed were and are, for the history."""
-    ids, stored, stored_annotations = _read_named(connection, split, images)
-    before, after = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
-    given = images.set_index("image", drop=False)
-    same_fields = frames.row_keys(given), frames.row_keys(stored)
-    changed = [
-        name
-        for name in given.index
-        if before.get(name) != after.get(name) or same_fields[0][name] != same_fields[1][name]
-    ]
+    t.check_split(split)
+    c, images = schema.images.c, edit.images
+    chosen = (c.split == split, among(connection, c.image, images["image"].tolist()))
+    rows = {row[1]: row for row in fetch(connection, select(*(c[name] for name in _KEPT)).where(*chosen))}
+    current = {name: row[-1] for name, row in rows.items()}
+    if current != _revisions(edit.stored) or len(current) < len(images):
+        edit = Edit(images, edit.annotations, *_read_named(connection, split, images)[1:])
+    changed = edit.changed
     if not changed:
         return {}, {}
-    _refuse_stale(changed, given, stored, stored_annotations, annotations)
-    trace.keep(
-        schema.images,
-        [ids[name] for name in changed],
-        ("image", *frames.EDITABLE, "tags", "extra", "revision"),
-    )
-    current = stored["revision"].to_dict()
-    edited = given.loc[changed].reset_index(drop=True)
-    extras = frames.extra_json(edited)
+    _refuse_stale(changed, images, current, edit.stored_annotations, edit.annotations)
+    ids = {name: rows[name][0] for name in changed}
+    trace.keep_known(schema.images, _KEPT, [rows[name] for name in changed])
     _own_columns.remember_dtypes(connection, images, new_only=True)
-    update_rows(
-        connection,
-        schema.images,
-        (*frames.EDITABLE, "tags", "extra", "revision"),
-        [
-            (*row[:-1], dump_json(row[-1]), extra, current[name] + 1, ids[name])
-            for name, row, extra in zip(
-                changed, frames.plain_rows(edited, [*frames.EDITABLE, "tags"]), extras, strict=True
-            )
-        ],
-    )
-    relabelled = [name for name in changed if before.get(name) != after.get(name)]
-    trace.keep(schema.annotations, [ids[name] for name in relabelled], key="image_id", gone=True)
-    delete_rows(connection, schema.annotations, "image_id", [ids[name] for name in relabelled])
-    insert_annotations(
-        connection, annotations[annotations["image"].isin(relabelled)], {name: ids[name] for name in changed}
-    )
-    ensure_dataset(connection, split)
-    return (
-        _states(changed, stored["status"].to_dict(), before),
-        _states(changed, given["status"].to_dict(), after),
-    )
+    new = [(*edit.fields[1][name], current[name] + 1, ids[name]) for name in changed]
+    update_rows(connection, schema.images, _KEPT[2:], new)
+    relabelled = [ids[name] for name in changed if name in edit.relabelled]
+    trace.keep(schema.annotations, relabelled, key="image_id", gone=True)
+    delete_rows(connection, schema.annotations, "image_id", relabelled)
+    insert_annotations(connection, edit.annotations[edit.annotations["image"].isin(edit.relabelled)], ids)
+    touch_dataset(connection, split)
+    return edit.states(after=False), edit.states(after=True)
 
 
 def remove_images(connection: Connection, split: str, images: pd.DataFrame, action: Action) -> int:
@@ -226,12 +221,12 @@ def remove_images(connection: Connection, split: str, images: pd.DataFrame, acti
     gone = images["image"].tolist()
     if not gone:
         return 0
-    _refuse_stale(gone, images.set_index("image", drop=False), stored, stored_annotations, stored_annotations.head(0))
+    _refuse_stale(gone, images, _revisions(stored), stored_annotations, stored_annotations.head(0))
     trace = Trace(connection)
     keep_images(connection, trace, [ids[name] for name in gone])
     delete_rows(connection, schema.images, "id", [ids[name] for name in gone])
     note_image_change(connection)
-    ensure_dataset(connection, split)
+    touch_dataset(connection, split)
     states = _states(gone, stored["status"].to_dict(), frames.annotation_keys(stored_annotations))
     record(connection, action, split=split, count=len(gone), before=states, undo=trace.payload())
     return len(gone)
@@ -262,11 +257,11 @@ def _read_named(
 def _refuse_stale(
     names: Sequence[str],
     given: pd.DataFrame,
-    stored: pd.DataFrame,
+    current: Mapping[str, int],
     stored_annotations: pd.DataFrame,
     annotations: pd.DataFrame,
 ) -> None:
-    revisions, current = given["revision"].to_dict(), stored["revision"].to_dict()
+    revisions = _revisions(given)
     stale = [name for name in names if revisions[name] != current[name]]
     if stale:
         raise StaleEditError(
@@ -276,6 +271,10 @@ def _refuse_stale(
             theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
             yours=annotations[annotations["image"].isin(stale)].reset_index(drop=True),
         )
+
+
+def _revisions(images: pd.DataFrame) -> dict[str, int]:
+    return dict(zip(images["image"].tolist(), images["revision"].tolist(), strict=True))
 
 
 def refresh_files(connection: Connection, split: str, facts: pd.DataFrame, action: Action) -> int:

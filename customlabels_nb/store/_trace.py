@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from customlabels_nb.store import schema
-from customlabels_nb.store.database import Rows, counter, counters, fetch, take_ids
+from customlabels_nb.store.database import Rows, counter, counters, take_ids
 
 #: What can be put back, in the order in which rows may be inserted; deleted in the other.
 TABLES = (
@@ -33,7 +33,7 @@ class Trace:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._first = counters(connection, (table.name for table in TABLES))
+        self._first = dict(counters(connection))
         self._parts: dict[str, list[dict[str, Any]]] = {}
         self._returned: dict[str, list[int]] = {}
         self._more: dict[str, Any] = {}
@@ -77,9 +77,9 @@ class Trace:
     def payload(self) -> dict[str, Any]:
         """All of it as JSON can hold it; called when the action is done."""
         made: dict[str, list[tuple[int, int]]] = {}
-        now = counters(self._connection, self._first)
+        now = counters(self._connection)
         for table in TABLES:
-            first, last = self._first[table.name], now[table.name]
+            first, last = self._first.get(table.name, 1), now.get(table.name, 1)
             parts = [(first, last)] if last > first else []
             parts += runs(self._returned.get(table.name, []))
             if parts:
@@ -102,9 +102,7 @@ class Trace:
     def _labels_in_use(self) -> list[list[Any]]:
         """Rows of the labels that kept annotations have, for a label may be gone by the time they come back."""
         used = {row[at] for rows, at in self._columns(MARKS, "label_id") for row in rows}
-        c = schema.labels.c
-        there = fetch(self._connection, select(c.id, c.label, c.colour, c.position)) if used else []
-        return [list(row) for row in there if row[0] in used]
+        return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, used)]
 
     def _models(self) -> dict[str, int]:
         """As of when the kept predictions of each model are."""

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, delete, select, update
 
-from customlabels_nb.errors import ModelNotFoundError, NotAllowedError, TableError
+from customlabels_nb.errors import InputError, ModelNotFoundError, NotAllowedError, TableError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._datasets import image_ids
 from customlabels_nb.store._labels import ensure_labels
@@ -48,7 +48,7 @@ def update_version(connection: Connection, name: str, action: Action | None, cha
         {changes["status"]} - set(VERSION_STATUSES) if "status" in changes else set()
     )
     if unknown:
-        raise ValueError(f"A version has no {sorted(unknown)!r}.")
+        raise InputError(f"A version has no {sorted(unknown)!r}.")
     values = {field: _write(field, value) for field, value in changes.items()}
     if changes.get("alias"):
         connection.execute(

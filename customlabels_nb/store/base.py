@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -34,6 +34,10 @@ __all__ = [
     "Store",
     "VersionRecord",
 ]
+
+
+#: Images and their annotations.
+Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 
 class Store(Overview, ABC):
@@ -96,7 +100,7 @@ class Store(Overview, ABC):
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Images and annotations of the dataset, and all labels, as they were at one moment.
 
-        With ``images`` only what the dataset has of these: the cost is theirs, however large the dataset is.
+        With ``images`` only what the dataset has of these, and no labels: the cost is theirs, however large all is.
         """
 
     @abstractmethod
@@ -208,10 +212,14 @@ class Store(Overview, ABC):
         """
 
     @abstractmethod
-    def update_images(self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action) -> int:
+    def update_images(
+        self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
+    ) -> int:
         """Write what differs from the stored state of these images; returns how many images changed.
 
         ``images.revision`` is the revision that the edit is based on. Other images of the dataset are left alone.
+        ``stored`` is what :meth:`tables` just gave of these images: then they aren't read again, unless somebody
+        changed them meanwhile.
 
         Raises
         ------

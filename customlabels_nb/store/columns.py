@@ -27,7 +27,7 @@ Column: TypeAlias = Array | Sequence[Any] | _Single | None
 
 def plain(values: pd.Series) -> Array | None:
     """The values as an array whose ``tolist`` gives what a driver takes, missing ones as None; None if all are."""
-    missing = values.isna().to_numpy()
+    missing = np.asarray(values.array.isna())
     if missing.all():
         return None
     result: Array
@@ -59,17 +59,19 @@ def insert_columns(connection: Connection, table: Table, columns: Mapping[str, C
     lengths = {len(column) for column in there.values() if not isinstance(column, _Single)}
     if len(lengths) != 1:
         raise ValueError(f"Columns of different lengths {sorted(lengths)!r} make no rows.")
-    insert = _insert_sqlite if connection.dialect.name == "sqlite" else _copy_postgresql
+    few = lengths == {1} or connection.dialect.name == "sqlite"
+    insert = _insert_values if few else _copy_postgresql  # one row takes COPY more trips to the server
     insert(connection, table, there, lengths.pop())
 
 
-def _insert_sqlite(connection: Connection, table: Table, columns: Mapping[str, Column], count: int) -> None:
+def _insert_values(connection: Connection, table: Table, columns: Mapping[str, Column], count: int) -> None:
     quote = connection.dialect.identifier_preparer.quote
     # a number that all rows share is part of the statement: what isn't bound takes no time
     fixed = {name: repr(value) for name, value in columns.items() if isinstance(value, int | float)}
     bound = {name: column for name, column in columns.items() if name not in fixed}
     names = ", ".join(map(quote, (*bound, *fixed)))
-    values = ", ".join((*("?" for _ in bound), *fixed.values()))
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    values = ", ".join((*(mark for _ in bound), *fixed.values()))
     statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({values})"
     for rows in _row_chunks(bound, count):
         connection.exec_driver_sql(statement, list(rows))
@@ -149,6 +151,8 @@ def _maker(kind: str) -> Callable[[Sequence[Any]], Array]:
 def among(connection: Connection, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether a column of text or of whole numbers has one of these values, however many they are."""
     wanted = [value for value in values if not isinstance(value, str) or _can_be_stored(value)]
+    if len(wanted) == 1:
+        return column.__eq__(wanted[0])
     if connection.dialect.name == "sqlite":
         # one parameter: their number is limited, and JSON is read faster than they are bound
         each = func.json_each(bindparam(None, json.dumps(wanted, ensure_ascii=False), Text)).table_valued("value")

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from customlabels_nb.errors import InputError, MissingDependencyError, SchemaTooNewError, StoreError
+from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError, SchemaTooNewError, StoreError
 from customlabels_nb.installing import extra_command
 from customlabels_nb.store import schema as tables
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS
 
 _BUSY_SECONDS = 60
+_QUEUE_SECONDS = 5
 _LARGE_PAYLOAD = 2**20
 _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
+_BY_DAMAGED_ROWS = (sqlite3.Error, zlib.error, LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
 Rows = list[tuple[Any, ...]]
 
 
@@ -42,7 +48,10 @@ def dump_json(value: Any) -> str | None:
 
 def load_json(value: str | None, empty: Any) -> Any:
     """The structured value of a JSON column; ``empty`` where it is null."""
-    return json.loads(value) if value else empty
+    found = json.loads(value) if value else empty
+    if empty is not None and type(found) is not type(empty):
+        raise TypeError(f"A {type(found).__name__} is stored in place of a {type(empty).__name__}")
+    return found
 
 
 def pack(value: Any) -> bytes | None:
@@ -78,6 +87,7 @@ class Database:
         self.url = _url(location)
         self.read_only = self.is_sqlite and _is_read_only(location)
         self.engine = _engine(self.url, schema, read_only=self.read_only)
+        self._file: tuple[int, int] | None = None
         self._finalizer = weakref.finalize(self, self.engine.dispose)
 
     @property
@@ -150,11 +160,11 @@ class Database:
         self.close()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection whose queries all see one moment."""
+    def read(self, *, once: bool = False) -> Iterator[Connection]:
+        """A connection whose queries all see one moment; for one query (``once``) a server needs no transaction."""
         with self._translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
-                connection.execution_options(isolation_level="REPEATABLE READ")
+                connection.execution_options(isolation_level="AUTOCOMMIT" if once else "REPEATABLE READ")
             with connection.begin():
                 yield connection
 
@@ -165,12 +175,50 @@ class Database:
         ``check_keys=False`` spares SQLite to look for the image and the label of each new row: for rows whose ids were
         read or made in this very transaction. Nothing may be deleted in it.
         """
-        with self._translated(), self.engine.connect() as connection:
-            connection.execution_options(customlabels_write=True)
+        with self._translated(), self._turn(), self.engine.connect() as connection:
+            connection.execution_options(customlabels_write=True, customlabels_counters={})
             with self._keys_unchecked(connection, not check_keys), connection.begin():
                 if lock and not self.is_sqlite:
-                    connection.execute(select(tables.project.c.id).with_for_update())
+                    connection.exec_driver_sql(f"SELECT id FROM {tables.project.name} FOR UPDATE")
                 yield connection
+                self._check_file()
+
+    def _check_file(self) -> None:
+        """Raise StoreError if the file isn't the one that was opened: what is written would be lost with it."""
+        now = None
+        with suppress(OSError):
+            now = (found := os.stat(self.location)).st_dev, found.st_ino
+        self._file = self._file or now
+        if self._file != now:
+            text = f"The project's database {self.shown} was moved, replaced or deleted. Nothing was written."
+            raise StoreError(f"{text} Open the project where it is now with load_project.")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait behind the writers that came before: SQLite alone serves whoever asks in the moment that it is free.
+
+        The queue is a lock on the folder, which ends with the process that has it. It keeps nothing safe, SQLite does
+        that: where there are no such locks, or the queue doesn't move on, this goes on without.
+        """
+        place = None
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            if self.is_sqlite:
+                place = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
+                try:
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:  # a thread waits, for flock knows no end of waiting
+                    waiting = Thread(target=fcntl.flock, args=(place, fcntl.LOCK_EX), daemon=True)
+                    waiting.start()
+                    waiting.join(_QUEUE_SECONDS)
+        try:
+            yield
+        finally:
+            if place is not None:
+                with suppress(OSError):
+                    fcntl.flock(place, fcntl.LOCK_UN)  # a process that was forked meanwhile has it open, too
+                os.close(place)
 
     @contextmanager
     def _keys_unchecked(self, connection: Connection, wanted: bool) -> Iterator[None]:
@@ -188,8 +236,13 @@ class Database:
     def _translated(self) -> Iterator[None]:
         if not self._finalizer.alive:
             raise StoreError(f"The project's database {self.shown} was closed; open the project with load_project.")
+        self._check_file()
         try:
             yield
+        except CustomLabelsError:
+            raise
+        except UnicodeEncodeError as error:
+            raise InputError(f"{error.object[:200]!r} can't be stored: it holds half of a surrogate pair.") from error
         except DBAPIError as error:
             cause = str(error.orig)
             if "disk is full" in cause or "No space left" in cause:
@@ -198,14 +251,30 @@ class Database:
                 hint = f"Another program has held it for more than {_BUSY_SECONDS} s: close that program and try again."
             elif "readonly" in cause or "read-only" in cause:
                 hint = "It can't be written: check the permissions of the file and of its folder."
-            elif "not a database" in cause or "malformed" in cause:
-                hint = "The file is damaged or is no SQLite database."
             elif "unable to open" in cause:
                 hint = "Check that the folder is there and may be written."
+            elif self.is_sqlite and type(error) in (DatabaseError, OperationalError):
+                hint = self._way_back()
             else:
                 hint = "See the cause below."
             raise StoreError(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
                              "Nothing of this action was written.") from error  # fmt: skip
+        except _BY_DAMAGED_ROWS as error:
+            raise StoreError(f"The project's database {self.shown} holds what can't be read ({type(error).__name__}: "
+                             f"{error}). {self._way_back()} Nothing was written.") from error  # fmt: skip
+
+    def _way_back(self) -> str:
+        """Say what to do about a damaged database, and which snapshot in it can still be read."""
+        c, way = tables.snapshots.c, "go back to a copy of the project or a file that project.pack wrote."
+        newest = select(c.name, c.created, c.content).order_by(c.id.desc())
+        with suppress(Exception), self.engine.connect() as connection:
+            for name, created, content in connection.execute(newest):
+                with suppress(*_BY_DAMAGED_ROWS):
+                    unpack(content)
+                    taken = datetime.fromtimestamp(created / 1e6).isoformat(" ", "minutes")
+                    way = f"project.snapshots.restore({name!r}) brings back the last snapshot, of {taken}; or {way}"
+                    break
+        return f"It may be damaged. Copy the project's folder first, then {way}"
 
 
 def _url(location: str) -> URL:
@@ -236,7 +305,21 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
     try:
         if url.get_backend_name() != "sqlite":
             options = f"-csearch_path={schema}" if schema else ""
-            return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
+            # one that stays open: many kernels share the connections that a server allows
+            pool = {"pool_size": 1, "max_overflow": 9, "pool_pre_ping": True}
+            engine = create_engine(url, connect_args={"options": options}, **pool)
+            ping, asked = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
+
+            def ping_unless_fresh(connection: Any) -> bool:
+                with DefaultSelector() as news:  # a server that ends a connection sends something first
+                    news.register(connection, EVENT_READ)
+                    if asked.get(connection, 0) < time.monotonic() - 1 or news.select(0):
+                        ping(connection)
+                        asked[connection] = time.monotonic()
+                return True
+
+            engine.dialect.do_ping = ping_unless_fresh  # type: ignore[method-assign, assignment]
+            return engine
         engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise MissingDependencyError(
@@ -280,14 +363,14 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)
 
 
-def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
-    """Set ``columns`` of the rows whose id is each tuple's last value."""
+def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows, *, key: str = "id") -> None:
+    """Set ``columns`` of the rows whose ``key`` is each tuple's last value."""
     if not rows:
         return
     quote = connection.dialect.identifier_preparer.quote
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     changes = ", ".join(f"{quote(name)} = {mark}" for name in columns)
-    connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE id = {mark}", rows)
+    connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {quote(key)} = {mark}", rows)
 
 
 def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence[int]) -> None:
@@ -303,32 +386,27 @@ def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence
 
 def counter(connection: Connection, name: str) -> int:
     """The next number of a counter; 1 if it was never used."""
-    return _used(connection, [name]).get(name, 1)
+    return counters(connection).get(name, 1)
 
 
-def counters(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """The next number of each of these counters, read at once."""
-    wanted = list(names)
-    used = _used(connection, wanted)
-    return {name: used.get(name, 1) for name in wanted}
-
-
-def _used(connection: Connection, names: Sequence[str]) -> dict[str, int]:
-    c = tables.counters.c
-    return {
-        name: int(number) for name, number in connection.execute(select(c.name, c.next_id).where(c.name.in_(names)))
-    }
+def counters(connection: Connection) -> dict[str, int]:
+    """Return the next number of each counter that was used; a transaction that writes asks the database once."""
+    used: dict[str, int] = connection.get_execution_options().get("customlabels_counters", {})
+    if not used:
+        used.update(fetch(connection, select(tables.counters.c.name, tables.counters.c.next_id)))
+    return used
 
 
 def take_ids(connection: Connection, table: Table | str, count: int) -> range:
     """``count`` ids of the table, or numbers of the counter of that name, that nobody had before or will have after."""
     name = table if isinstance(table, str) else table.name
-    used = _used(connection, [name])
+    used = counters(connection)
     start = used.get(name, 1)
-    if not used:
+    if name not in used:
         insert_rows(connection, tables.counters, ("name", "next_id"), [(name, start + count)])
     else:
-        connection.execute(update(tables.counters).where(tables.counters.c.name == name).values(next_id=start + count))
+        update_rows(connection, tables.counters, ("next_id",), [(start + count, name)], key="name")
+    used[name] = start + count
     return range(start, start + count)
 
 
@@ -355,4 +433,4 @@ def record(
         [(take_ids(connection, tables.history, 1)[0], now, action.who, action.what, action.note, split, count,
           pack(before), pack(after), pack(undo), undoes)],
     )  # fmt: skip
-    connection.execute(update(tables.project).values(updated=now))
+    update_rows(connection, tables.project, ("updated",), [(now, 1)])

@@ -16,10 +16,13 @@ from customlabels_nb.store import _own_columns, schema
 from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
+NO_LABELS = t.empty(t.LABEL_COLUMNS)
 #: Columns of images that people change, beside tags and their own.
 EDITABLE = ("status", "width", "height", "source")
 # how columns come from the database: see fetch_columns
 _IMAGE_KINDS = {"split": "s", "status": "s", "width": "f", "height": "f", "source": "s", "revision": "i"}
+_IMAGES = select(schema.images.c.id, *(schema.images.c[name] for name in t.IMAGE_COLUMNS), schema.images.c.extra)
+_LABELS = select(schema.labels.c.id, schema.labels.c.label).order_by(schema.labels.c.id)
 _MARK_KINDS = {"float64": "f", "bool": "i", t.CREATED_DTYPE: "i", "object": "o"}
 
 
@@ -33,17 +36,16 @@ def from_datetime(value: datetime | None) -> int | None:
     return None if value is None else round(value.timestamp() * 1e6)
 
 
-def times(values: Sequence[int] | Array) -> pd.Series:
-    """A column of stored times."""
-    moments = np.asarray(values, dtype=np.int64).view("datetime64[us]")
-    return pd.Series(moments).dt.tz_localize("UTC")
+def times(values: Sequence[int] | Array) -> Any:
+    """Return a column of stored times."""
+    return pd.array(np.asarray(values, dtype=np.int64).view("datetime64[us]"), dtype=t.CREATED_DTYPE)
 
 
 def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
     """A table from tuples, with these columns and dtypes."""
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pd.DataFrame(
-        {name: pd.Series(column, dtype=columns[name]) for name, column in zip(columns, values, strict=True)}
+        {name: pd.array(column, dtype=columns[name]) for name, column in zip(columns, values, strict=True)}
     )
 
 
@@ -87,8 +89,7 @@ def read_images_and_ids(
     connection: Connection, split: str | None, images: Sequence[str] | None = None
 ) -> tuple[Array, pd.DataFrame]:
     """The ids, ascending, beside the images table or these rows of it."""
-    c = schema.images.c
-    statement = select(c.id, *(c[name] for name in t.IMAGE_COLUMNS), c.extra)
+    c, statement = schema.images.c, _IMAGES
     if images is not None:
         statement = statement.where(among(connection, c.image, images), *([] if split is None else [c.split == split]))
     elif split is not None:
@@ -112,7 +113,7 @@ def read_images_and_ids(
 
 def _image_column(name: str, values: Array) -> Any:
     if name == "tags":
-        return pd.Series([json.loads(value) if value else [] for value in values.tolist()], dtype=object)
+        return np.fromiter((json.loads(value) if value else [] for value in values), dtype=object, count=len(values))
     if t.IMAGE_COLUMNS[name] == "Int64":
         missing = np.isnan(values)
         return pd.arrays.IntegerArray(np.where(missing, 1, values).astype(np.int64), missing)
@@ -146,13 +147,13 @@ def _read_marks(
     go_on: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
     """Annotations or predictions of the images that have these ids, in ascending order, and names."""
-    c, names = table.c, schema.labels.c
+    c = table.c
     columns = t.PREDICTION_COLUMNS if "model" in c else t.ANNOTATION_COLUMNS
     fields = [name for name in columns if name not in ("image", "label")]
     kinds = "ii" + "".join(_MARK_KINDS.get(columns[name], "s") for name in fields)
     statement = select(c.image_id, c.label_id, *(c[name] for name in fields)).where(*where)
     own, label_ids, *values = fetch_columns(connection, statement.order_by(c.image_id, c.id), kinds, go_on)
-    known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+    known, labels = fetch_columns(connection, _LABELS, "io")
     data = {"image": named(own, ids, images), "label": named(label_ids, known, labels)}
     for name, column in zip(fields, values, strict=True):
         data[name] = _mark_column(columns[name], column)
@@ -202,7 +203,7 @@ def mark_columns(
     KeyError
         With the image that isn't among ``image_ids``.
     """
-    created = annotations["created"].dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]").astype("int64")
+    created = annotations["created"].to_numpy(dtype="datetime64[us]").view("int64")
     return {
         "image_id": [image_ids[image] for image in annotations["image"].tolist()],
         "label_id": [label_ids[label] for label in annotations["label"].tolist()],
@@ -210,7 +211,7 @@ def mark_columns(
         "polygon": _texts(annotations["polygon"]),
         "crowd": shared(annotations["crowd"].to_numpy(dtype=np.int64)),
         "confidence": shared(annotations["confidence"].to_numpy()),
-        "created": shared(created.to_numpy()),
+        "created": shared(created),
     }
 
 
@@ -262,9 +263,10 @@ def plain_rows(data: pd.DataFrame, names: Sequence[str]) -> Rows:
         if name not in data.columns:
             columns.append([None] * len(data))
             continue
-        values = data[name].tolist()
+        column = data[name]
+        values = column.tolist()
         if name not in ("tags", "polygon"):
-            missing = data[name].isna().to_numpy()
+            missing = column.array.isna()
             if missing.any():
                 values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
         columns.append(values)

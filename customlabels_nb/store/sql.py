@@ -29,7 +29,7 @@ from customlabels_nb.store import (
     schema,
 )
 from customlabels_nb.store._later import read_tables_later
-from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, VersionRecord
+from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, Tables, VersionRecord
 from customlabels_nb.store.database import Database, dump_json, fetch, load_json, now_us, record
 
 
@@ -117,11 +117,10 @@ class SqlStore(Store):
     def project(self) -> ProjectRecord:
         c = schema.project.c
         columns = (c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags, c.instructions)
-        with self._database.read() as connection:
-            row = fetch(connection, select(*columns))[0]
-        name, task, status, message, created, updated, tags, instructions = row
-        made, changed = frames.moment(created), frames.moment(updated)
-        return ProjectRecord(name, task, status, message, made, changed, load_json(tags, {}), instructions or "")
+        with self._database.read(once=True) as connection:
+            name, task, status, message, *times, tags, instructions = fetch(connection, select(*columns))[0]
+            made, changed = map(frames.moment, times)
+            return ProjectRecord(name, task, status, message, made, changed, load_json(tags, {}), instructions or "")
 
     def set_project(self, action: Action, **changes: Any) -> None:
         unknown = changes.keys() - {"name", "task", "status", "status_message", "tags", "instructions"}
@@ -142,11 +141,11 @@ class SqlStore(Store):
                     c.split == split
                 ),
             )
-        if not rows:
-            return None
-        name, status, message, created, updated, sources, tags = rows[0]
-        made, changed = frames.moment(created), frames.moment(updated)
-        return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
+            if not rows:
+                return None
+            name, status, message, created, updated, sources, tags = rows[0]
+            made, changed = frames.moment(created), frames.moment(updated)
+            return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
 
     def statistics(self, split: str) -> Statistics:
         with self._database.read() as connection:
@@ -165,7 +164,7 @@ class SqlStore(Store):
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         with self._database.read() as connection:
             _, found, annotations = frames.read_tables(connection, split, images)
-            return found, annotations, frames.read_labels(connection)
+            return found, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
 
     def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
         *found, thread = read_tables_later(self._database, split)
@@ -262,9 +261,12 @@ class SqlStore(Store):
             _datasets.check_as_of(connection, as_of)
             return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
 
-    def update_images(self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action) -> int:
+    def update_images(
+        self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
+    ) -> int:
+        edit = _datasets.Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
-            return _datasets.update_images(connection, split, images, annotations, action)
+            return _datasets.update_images(connection, split, edit, action)
 
     def update_entries(
         self,

@@ -9,8 +9,9 @@ have many more images than others, the same figure decides whether the images of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -124,14 +125,9 @@ def fit_head(
         compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), seed)
         rows, own = row_space(x[compared])[0], y[compared]
         fold = folds_of(own, n_labels, seed)
-        chosen = _Choice(DEFAULT_C, 0.0, None)
-        notes: list[str] = []
+        chosen, notes = Choice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
-            plain = chosen = _cross_validate(rows, own, n_labels, fold, sorted(Cs), 0.0)
-            if counts.max() >= UNEVEN * counts.min():
-                weighted = _cross_validate(rows, own, n_labels, fold, sorted(Cs), 1.0)
-                chosen = min(plain, weighted, key=lambda choice: choice.loss)
-                notes.append(uneven_note(counts.min(), counts.max(), plain.loss, weighted.loss))
+            chosen, notes = choose_balance(partial(_cross_validate, rows, own, n_labels, fold, sorted(Cs)), counts)
         rows, basis = row_space(x)
         solver = _solver(chosen.C, _TOLERANCE if len(compared) == len(y) else _TOLERANCE_OF_MANY)
         weight, bias = _softmax_rows(solver.fit(rows, y, sample_weight=image_weights(y, n_labels, chosen.balance)))
@@ -188,8 +184,17 @@ def image_weights(targets: IntArray, n_labels: int, balance: float) -> FloatArra
     return np.asarray((len(targets) / (n_labels * counts[targets])) ** balance, dtype=np.float64)
 
 
-def uneven_note(fewest: int, most: int, plain: float, weighted: float) -> str:
-    """Whether rare labels were made to count for more, in a sentence."""
+def choose_balance(cross_validate: Callable[[float], Choice], counts: IntArray) -> tuple[Choice, list[str]]:
+    """Return the best choice by balance, where labels of so many images are uneven, and why in a sentence."""
+    plain = cross_validate(0.0)
+    if counts.max() < UNEVEN * counts.min():
+        return plain, []
+    weighted = cross_validate(1.0)
+    note = _uneven_note(counts.min(), counts.max(), plain.loss, weighted.loss)
+    return min(plain, weighted, key=lambda choice: choice.loss), [note]
+
+
+def _uneven_note(fewest: int, most: int, plain: float, weighted: float) -> str:
     figures = f"held-out log-loss {weighted:.3f} instead of {plain:.3f}"
     if weighted < plain:
         return f"The labels are uneven ({fewest:,} to {most:,} images): images of rare ones count for more, {figures}."
@@ -239,7 +244,9 @@ def _checked(
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
+    """A strength and a balance, and what a head with them says of held-out images, with its log-loss."""
+
     C: float
     balance: float
     held_out: FloatArray | None
@@ -248,7 +255,7 @@ class _Choice:
 
 def _cross_validate(
     rows: FloatArray, y: IntArray, n_labels: int, fold: IntArray, Cs: list[float], balance: float
-) -> _Choice:
+) -> Choice:
     """The strength with the lowest log-loss on held-out rows (of equals the smallest), and its probabilities.
 
     The strengths are tried in ascending order, each fit starting from the one before, until the loss has risen
@@ -258,7 +265,7 @@ def _cross_validate(
     weights = image_weights(y, n_labels, balance)
     solvers = [_solver(Cs[0], _CHOOSING_TOLERANCE) for _ in splits]
     losses: list[float] = []
-    best = _Choice(Cs[0], balance, None)
+    best = Choice(Cs[0], balance, None)
     for C in Cs:
         held_out = np.full((len(y), n_labels), np.nan)
         for solver, (train, test) in zip(solvers, splits, strict=True):
@@ -266,7 +273,7 @@ def _cross_validate(
             held_out[test] = solver.predict_proba(rows[test])
         losses.append(_log_loss(held_out[fold >= 0], y[fold >= 0]))
         if losses[-1] < best.loss:
-            best = _Choice(C, balance, held_out, losses[-1])
+            best = Choice(C, balance, held_out, losses[-1])
         if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
             break
     return best

@@ -93,16 +93,18 @@ def train_classifier(work: Work) -> Trained:
 
 def _embed(work: Work, part: Part, split: str) -> tuple[Part, Features, list[Issue]]:
     """The images that can be read, their features, and why the others can't."""
-    found = embed(
-        part.images["image"].tolist(),
-        root=work.root,
-        keys=_hashes(part),
-        backbone=work.options.backbone,
-        device=work.device,
-        cache=project_cache(work.root, "features"),
-        events=work.events,
-        phase=f"features of {split}",
-    )
+    phase = f"features of {split}"
+    with work.clock.watching(phase):
+        found = embed(
+            part.images["image"].tolist(),
+            root=work.root,
+            keys=_hashes(part),
+            backbone=work.options.backbone,
+            device=work.device,
+            cache=project_cache(work.root, "features"),
+            events=work.events,
+            phase=phase,
+        )
     images = part.images[found.readable].reset_index(drop=True)
     marks = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
     return Part(images, marks), found.features[found.readable], found.issues
@@ -134,7 +136,7 @@ def _improve(
         truth,
         train.images["image"].tolist(),
         backbone,
-        TuningOptions(budget=work.options.time(), seed=work.options.seed, device=work.device),
+        TuningOptions(budget=work.options.time(), seed=work.options.seed, device=work.device, clock=work.clock),
         work.events,
         root=work.root,
         hashes=_hashes(train),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from customlabels_nb.models.detector_building import copy_known_labels, pretrain
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, anchors_for, fill_of
 from customlabels_nb.remote import connections
 from customlabels_nb.training.boxes_data import Example
+from customlabels_nb.training.budget import Clock
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.learning import LoopOptions, LoopState
@@ -82,6 +84,7 @@ def train_detector(
     checkpoints: Path | None = None,
     validation: Sequence[Example] | None = None,
     base: tuple[ImageDetector, Sequence[str]] | None = None,
+    clock: Clock | None = None,
 ) -> TrainedDetector:
     """Train a detector within a budget; see :func:`customlabels_nb.training.loop.train` for what interrupts it.
 
@@ -102,6 +105,8 @@ def train_detector(
         the best state is chosen by them.
     base : (ImageDetector, sequence of str), optional
         A trained detector and its labels, to begin from if it knows a label and does well enough on held-out images.
+    clock : Clock, optional
+        Of the budget, if it began before, with the images that are asked about afterwards.
 
     Raises
     ------
@@ -110,9 +115,9 @@ def train_detector(
     ModelError
         If the weights to begin from can't be had.
     """
-    started = time.perf_counter()
+    clock = clock or Clock(options.budget, events, time.perf_counter(), [])
     device = choose_device(options.device)
-    prepared = prepare(examples, labels, options, events, root, validation)
+    prepared = prepare(examples, labels, options, events, root, validation, clock)
     size, notes = prepared.size, prepared.notes
     own = options.detector == OWN
     shape = (
@@ -140,13 +145,20 @@ def train_detector(
         events.message(note)
     epoch = max(_LEAST_EPOCH, -(-len(learner.turns) // options.batch))
     low, high = _BEST_STEPS
+
+    def expect(average: Any) -> tuple[float, float]:
+        now = TrainedDetector(average, shape, size, learner.mean, learner.std, LoopState(), {}, [])
+        ask = partial(predict_boxes, now, labels=labels, root=root, events=Events())
+        return clock.predictions(ask, len(prepared.held_out))
+
     loop = LoopOptions(
         budget=options.budget,
         best_steps=min(high, max(low, _BEST_EPOCHS * len(learner.turns) // options.batch)),
         epoch_steps=epoch,
         seed=options.seed,
         device=device,
-        spent=time.perf_counter() - started,
+        spent=clock.spent(),
+        expect=expect if clock.asked_about else None,
     )
     state = train(learner, loop, events, checkpoints)
     facts = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detector, check_input_size, fill_of
 from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, choose_input_size, usable_boxes
-from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.samples import chosen
 from customlabels_nb.training.sources import SceneSource
 
@@ -115,6 +116,7 @@ def prepare(
     events: Events,
     root: Path | None,
     validation: Sequence[Example] | None,
+    clock: Clock | None = None,
 ) -> Prepared:
     """Choose the input size, hold some images out, decode the others.
 
@@ -143,7 +145,8 @@ def prepare(
         size, smallest = _input_size(_frames_of(photos, options.seed, root), options, notes)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
-        kept.preload(events)
+        with clock.watching("images") if clock is not None else nullcontext():
+            kept.preload(events)
         if not kept.may_have_boxes():
             why = "; ".join(f"{issue.where}: {issue.message}" for issue in kept.issues[:3])
             raise NotEnoughDataError(f"No training image has a box that can be used. {why}")

@@ -50,6 +50,7 @@ def train_boxes(work: Work) -> Trained:
         root=work.root,
         checkpoints=work.checkpoints,
         base=_base(work),
+        clock=work.clock,
     )
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:

@@ -6,6 +6,7 @@ With few images it makes a model worse, and surer of its mistakes; so this only 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.models.backbones import Backbone, forward_batch
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
-from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.calibration import FloatArray, losses
 from customlabels_nb.training.image_data import Change, ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
@@ -57,6 +58,8 @@ class TuningOptions:
         Images in a step.
     cache_bytes : int or None
         Memory for decoded images.
+    clock : Clock or None
+        Of the budget, if it began before, with the images that are asked about afterwards.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -64,6 +67,7 @@ class TuningOptions:
     device: str = "cpu"
     batch: int = BATCH
     cache_bytes: int | None = None
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
@@ -114,6 +118,15 @@ def fine_tune(
     """
     network.to(options.device).to(memory_format=torch.channels_last)
     learner = _Learner(network, images, np.asarray(truth), train_on, held_out, backbone, options, weights, mirror)
+    clock = options.clock or Clock(options.budget, events, time.perf_counter(), [])
+
+    def expect(average: nn.Module) -> tuple[float, float]:
+        def ask(few: Sequence[str]) -> None:
+            pixels = ImagePixels(few, backbone.input_size, root=images.root, cache_bytes=0)
+            forward_all(average, pixels, range(len(few)), backbone, options.device)
+
+        return clock.predictions(ask, len(held_out))
+
     epoch = max(_LEAST_EPOCH, -(-len(train_on) // options.batch))
     low, high = _BEST_STEPS
     loop = LoopOptions(
@@ -125,6 +138,9 @@ def fine_tune(
         metric=METRIC,
         warm_up=_WARM_UP,
         average=_AVERAGE,
+        spent=clock.spent(),
+        expect=expect if clock.asked_about else None,
+        least_steps=1,
     )
     state = train(learner, loop, events, checkpoints)
     network.requires_grad_(False)

@@ -67,7 +67,7 @@ class ImagePixels:
         self.cache_bytes = default_cache_bytes() if cache_bytes is None else cache_bytes
         self.cached_bytes = 0
         self.issues: list[Issue] = []
-        self._root = root
+        self.root = root
         self._kept: dict[int, Pixels] = {}
         self._unreadable: set[int] = set()
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class ImagePixels:
                 return self._kept.get(index)
         name = self.images[index]
         try:
-            pixels = to_pixels(open_image(name, root=self._root, at_least=self.side), self.side)
+            pixels = to_pixels(open_image(name, root=self.root, at_least=self.side), self.side)
         except ImageError as error:
             with self._lock:
                 if index not in self._unreadable:

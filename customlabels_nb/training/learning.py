@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -84,6 +84,10 @@ class LoopOptions:
         How slowly the average of the weights follows them, 0..1.
     spent : float
         Seconds of the budget that are gone before the first step, for decoding images say.
+    expect : callable, optional
+        Measures with a network the seconds of a look at held-out images, and of what comes after the training.
+    least_steps : int
+        A budget of time never becomes fewer.
     """
 
     budget: Budget
@@ -96,6 +100,8 @@ class LoopOptions:
     clip: float = 10.0
     average: float = 0.995
     spent: float = 0.0
+    expect: Callable[[nn.Module], tuple[float, float]] | None = None
+    least_steps: int = LEAST_STEPS
 
 
 @dataclass
@@ -120,6 +126,10 @@ class LoopState:
         Where the figure on held-out images was highest, and how high.
     step_seconds : float or None
         What a step takes, once that is known.
+    look_seconds, after_seconds : float
+        Of a look at held-out images with its checkpoint, and what is kept free for after the training.
+    threads : int or None
+        Of torch; another number rounds differently.
     """
 
     step: int = 0
@@ -131,6 +141,9 @@ class LoopState:
     best_step: int | None = None
     best: float | None = None
     step_seconds: float | None = None
+    look_seconds: float = 0.0
+    after_seconds: float = 0.0
+    threads: int | None = None
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:

@@ -2,7 +2,8 @@
 
 Everything that happens in a step depends on the seed and the number of that step alone: what is drawn at random, the
 pictures, the learning rate. So a training that was killed and resumed gives, on a CPU, the very weights of one that was
-not, and ``steps=`` repeats a training whose time decided how many steps it had.
+not, and ``steps=`` repeats a training whose time decided how many steps it had, unless a machine that became slower
+made them fewer meanwhile.
 """
 
 from __future__ import annotations
@@ -20,19 +21,26 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from customlabels_nb.device import is_out_of_memory
 from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
 from customlabels_nb.events import Events
+from customlabels_nb.models.threads import fastest_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
 from customlabels_nb.training.learning import LEAST_STEPS, PROBE, Learner, LoopOptions, LoopState, Showing, rate
 from customlabels_nb.work import map_bounded
 
-__all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "is_out_of_memory", "rate", "train"]
+__all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "rate", "train"]
 
 _PATIENCE = 0.3  # share of all steps without a better figure on held-out images after which it stops
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
 _BETWEEN_LOSSES = 2.0  # seconds between two tellings of the losses within an epoch
+_ANY = 10**9  # steps
+_LOOK = 0.1  # share of a budget from which on a look at held-out images is taken at the end only
+_SLOW_PROBE = 0.25  # share of a budget after which the number of steps is decided on three of them
+_LATE = 0.9  # share of the planned steps that must still fit into the budget
+_STALL = 3.0  # times what steps took before
 
 
 def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
@@ -88,7 +96,7 @@ class _Loop:
             self.state.total = self.options.best_steps
         try:
             while not self._finished():
-                if self.state.total is None and self.state.step >= PROBE:
+                if self._is_probed():
                     self._decide()
                 else:
                     self._some_steps()
@@ -100,23 +108,34 @@ class _Loop:
         self.network.eval()
         return self.state
 
+    @property
+    def epoch_steps(self) -> int:
+        """Steps between two looks at held-out images: all of them where a look takes much of the budget."""
+        rare = self.state.look_seconds > _LOOK * (self.options.budget.seconds or math.inf)
+        return (self.state.total or _ANY) if rare else self.options.epoch_steps
+
     # -- steps --------------------------------------------------------------------------------------
     def _some_steps(self) -> None:
         """Steps up to the next moment at which something else is to be done."""
         state = self.state
-        epoch_end = (state.step // self.options.epoch_steps + 1) * self.options.epoch_steps
+        epoch_end = (state.step // self.epoch_steps + 1) * self.epoch_steps
         ends = [epoch_end] if state.total is None else [epoch_end, state.total]
         stop = min([*ends, PROBE] if state.step < PROBE else ends)
         self.network.train()
         with closing(self._batches(state.step, stop)) as batches:
+            ended = time.perf_counter()
             for items in batches:
-                started = time.perf_counter()
                 self._step(items)
-                self.times.append(time.perf_counter() - started)
+                started, ended = ended, time.perf_counter()
+                self.times.append(ended - started)  # its batch included
                 self.events.progress("training", state.step, state.total, unit="steps")
-                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.options.epoch_steps:
+                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.epoch_steps:
                     self.events.metrics(state.step, **self._losses_since_told())
-        if state.step % self.options.epoch_steps == 0 or state.step == state.total:
+                total = state.total
+                self._follow_pace()
+                if self._is_probed() or state.total != total:
+                    break
+        if state.step % self.epoch_steps == 0 or state.step == state.total:
             self._end_epoch()
 
     def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
@@ -193,22 +212,59 @@ class _Loop:
         torch._foreach_lerp_(list(average), list(current), weight)
 
     # -- between steps ------------------------------------------------------------------------------
+    def _is_probed(self) -> bool:
+        """Whether it is known what a step takes: after a few where they take much of the budget."""
+        if self.state.total is not None or len(self.times) < 3:
+            return False
+        return self.state.step >= PROBE or sum(self.times) > _SLOW_PROBE * (self.options.budget.seconds or math.inf)
+
     def _decide(self) -> None:
         """Turn the budget of time into steps, now that it is known what a step takes."""
-        state, budget = self.state, self.options.budget.seconds
-        assert budget is not None
+        state, budget, least = self.state, self.options.budget.seconds, self.options.least_steps
         state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
         self.average.eval()
-        extra = _time(self._keep) + _time(lambda: self.learner.validate(self.average.module))
-        each = state.step_seconds + extra / self.options.epoch_steps
-        affordable = state.step + int((budget - self._seconds() - extra) / each)
-        state.total = max(LEAST_STEPS, affordable)
-        self._keep()
-        if affordable < LEAST_STEPS:
-            longer = self._seconds() + (LEAST_STEPS - state.step) * each
-            self.events.message(f"{budget:g} s are enough for a handful of steps only; it will take {longer:.0f} s.")
+        state.look_seconds = _time(self._keep)
+        if self.options.expect is None:
+            state.look_seconds += _time(lambda: self.learner.validate(self.average.module))
         else:
-            self.events.message(f"{state.total:,} steps of {each:.2f} s each fit into {budget:g} s.")
+            look, state.after_seconds = self.options.expect(self.average.module)
+            state.look_seconds += look
+        affordable = self._affordable()
+        state.total = max(least, state.step, affordable)
+        self._keep()
+        more = state.total - state.step
+        if affordable >= least:
+            self.events.message(f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s.")
+        elif more:
+            self.events.message(
+                f"{budget:g} s are enough for a handful of steps only: {more} more take about "
+                f"{math.ceil(more * state.step_seconds)} s, beyond the budget of {budget:g} s."
+            )
+        else:
+            self.events.message(f"The budget of {budget:g} s is used up after {state.step} steps.")
+
+    def _affordable(self) -> int:
+        """Return how many steps fit into the budget at the pace of the last ones."""
+        state, pace = self.state, statistics.median(self.times[max(2, len(self.times) - PROBE) :] or self.times)
+        left = (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
+        return state.step + math.floor(left / (pace + state.look_seconds / self.epoch_steps))
+
+    def _follow_pace(self) -> None:
+        """Where steps suddenly take several times as long choose the threads again; plan no more than can be done."""
+        state, threads = self.state, torch.get_num_threads()
+        if len(self.times) < PROBE:
+            return
+        latest, usual = statistics.median(self.times[-3:]), statistics.median(self.times[-50:-3])
+        if latest > _STALL * usual and threads > 1 and not self.cuda:
+            torch.set_num_threads(fastest_threads())
+            self.times.clear()
+            slow = f"Steps take {latest:.2f} s instead of {usual:.2f} s"
+            self.events.message(f"{slow}: torch computes on {torch.get_num_threads()} of {threads} threads now.")
+        elif state.total is not None and self.options.budget.seconds is not None:
+            fitting = max(state.step, self.options.least_steps, self._affordable())
+            if fitting < _LATE * state.total:
+                self.events.message(f"Steps take longer than before: {fitting:,} instead of {state.total:,} fit.")
+                state.total = fitting
 
     def _end_epoch(self) -> None:
         state = self.state
@@ -253,9 +309,9 @@ class _Loop:
         return True
 
     def _stopped(self, error: BaseException) -> None:
-        epochs = self.state.step // self.options.epoch_steps
+        epochs = self.state.step // self.epoch_steps
         total = self.state.total
-        of = "" if total is None else f" of {math.ceil(total / self.options.epoch_steps)}"
+        of = "" if total is None else f" of {math.ceil(total / self.epoch_steps)}"
         text = f"Stopped by you after epoch {epochs}{of}; resume() goes on."
         raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
 
@@ -271,6 +327,7 @@ class _Loop:
         if self.checkpoints is None:
             self.best = best or self.best
             return
+        self.state.threads = torch.get_num_threads()
         facts = {"identity": self.learner.identity, "scaler": self.scaler.state_dict(), **vars(self.state)}
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
@@ -288,6 +345,8 @@ class _Loop:
                 "with. Train anew."
             )
         self.state = LoopState(**facts)
+        if self.state.threads is not None and not self.cuda:
+            torch.set_num_threads(min(self.state.threads, settings.threads))
         parts: dict[str, Tensors] = {"network": {}, "average": {}, "optimizer": {}}
         for key, value in loaded.tensors.items():
             part, _, rest = key.partition(".")
@@ -316,14 +375,6 @@ class _Told:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     at: float = 0.0
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short, whoever says so."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def _time(work: Callable[[], object]) -> float:

@@ -8,7 +8,8 @@ held-out images over all labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +24,15 @@ from customlabels_nb.training.classification import (
     CS,
     DEFAULT_C,
     MAX_FOLDS,
-    UNEVEN,
+    Choice,
     FittedHead,
     FloatArray,
     IntArray,
     as_rows,
+    choose_balance,
     row_space,
     rows_to_compare,
     temperature_note,
-    uneven_note,
 )
 
 BoolArray = npt.NDArray[np.bool_]
@@ -78,15 +79,10 @@ def fit_multi_label_head(
         compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
         rows, some = row_space(x[compared])[0], y[compared]
         fold = _folds(some, seed)
-        chosen = _Choice(DEFAULT_C, 0.0, None)
-        notes: list[str] = []
+        chosen, notes = Choice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
-            counts = y.sum(axis=0)
-            plain = chosen = _cross_validate(rows, some, fold, sorted(Cs), 0.0)
-            if counts.max() >= UNEVEN * counts.min():
-                weighted = _cross_validate(rows, some, fold, sorted(Cs), 1.0)
-                chosen = min(plain, weighted, key=lambda choice: choice.loss)
-                notes.append(uneven_note(counts.min(), counts.max(), plain.loss, weighted.loss))
+            validate = partial(_cross_validate, rows, some, fold, sorted(Cs))
+            chosen, notes = choose_balance(validate, y.sum(axis=0))
         rows, basis = row_space(x)
         tolerance = _TOLERANCE if len(compared) == len(y) else _TOLERANCE_OF_MANY
         weight, bias = _fit(rows, y, chosen.C, chosen.balance, tolerance)
@@ -143,20 +139,12 @@ def _folds(y: BoolArray, seed: int) -> IntArray | None:
     return fold if np.unique(fold).size > 1 else None
 
 
-@dataclass(frozen=True)
-class _Choice:
-    C: float
-    balance: float
-    held_out: FloatArray | None  # logits
-    loss: float = float("inf")
-
-
-def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> _Choice:
+def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> Choice:
     """The strength with the lowest log-loss on held-out rows, and their logits; as for a single label an image."""
     splits = [(fold != number, fold == number) for number in np.unique(fold)]
     starts: list[FloatArray | None] = [None] * len(splits)
     found: list[float] = []
-    best = _Choice(Cs[0], balance, None)
+    best = Choice(Cs[0], balance, None)
     for C in Cs:
         held_out = np.empty(y.shape)
         for i, (train, test) in enumerate(splits):
@@ -165,7 +153,7 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
             held_out[test] = rows[test] @ weight.T + bias
         found.append(float(losses(held_out, y).mean()))
         if found[-1] < best.loss:
-            best = _Choice(C, balance, held_out, found[-1])
+            best = Choice(C, balance, held_out, found[-1])
         if len(found) > 2 and found[-1] > found[-2] > found[-3]:
             break
     return best

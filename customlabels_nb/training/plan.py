@@ -79,8 +79,10 @@ def make_plan(
     """
     choice = choose_kind(train, test, named=kind, task=task)
     parts = {
-        "train": _part(train, choice.kind if choice.kind != BRANDS else SINGLE_LABEL, brands=choice.kind == BRANDS),
-        "test": _part(test, DETECTION if choice.kind == BRANDS else choice.kind),
+        "train": usable_part(
+            train, choice.kind if choice.kind != BRANDS else SINGLE_LABEL, brands=choice.kind == BRANDS
+        ),
+        "test": usable_part(test, DETECTION if choice.kind == BRANDS else choice.kind),
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
@@ -119,8 +121,8 @@ def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
 
-def _part(dataset: Dataset, kind: str, *, brands: bool = False) -> Part:
-    """The usable images of a dataset, for a kind."""
+def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> Part:
+    """Return the images of a dataset that a kind of model can learn from, or be tested on, and their annotations."""
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
     if kind == DETECTION:

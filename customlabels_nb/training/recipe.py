@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.training.budget import Budget, Clock
+from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import Plan
 
@@ -60,6 +63,14 @@ class Work:
     events: Events
     base: Base | None = None
     started: float = 0.0
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock of its budget; of none for a classifier that was given no time."""
+        timed = self.options.is_timed or self.plan.kind not in CLASSIFICATION_TASKS
+        parts = [self.plan.test] if self.plan.kind == BRANDS else [self.plan.train, self.plan.test]
+        images = [image for part in parts for image in part.images["image"]]
+        return Clock(self.options.time() if timed else Budget(), self.events, self.started, images)
 
     @property
     def checkpoints(self) -> Path:

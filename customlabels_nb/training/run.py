@@ -8,7 +8,6 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,13 @@ from customlabels_nb.dataset import Dataset
 from customlabels_nb.device import choose_device
 from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.events import Events
+from customlabels_nb.installing import installed_version
 from customlabels_nb.models.artifact import save_artifact
+from customlabels_nb.models.threads import torch_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.training.current import note_issues, with_current_hashes
+from customlabels_nb.training.kinds import Choice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import Plan, make_plan
 from customlabels_nb.training.recipe import Base, Trained, Work, recipe_for, require_weights
@@ -53,14 +55,18 @@ def train_version(
     events: Events,
     *,
     tags: dict[str, str] | None = None,
+    started: float | None = None,
 ) -> None:
     """Train a new version: nothing is written before it is clear that it can be.
+
+    The budget counts from ``started``, a time of :func:`time.perf_counter`, or from this call.
 
     Raises
     ------
     NotEnoughDataError, NotAllowedError
         Before the version exists, if the datasets can't be trained on.
     """
+    started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
     plan = make_plan(train, test, kind=options.kind, task=store.project().task)
     require_weights(plan.kind, options)
@@ -80,11 +86,11 @@ def train_version(
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
-    with honest_status(store, name):
+    with honest_status(store, name), torch_threads(device):
         folder = root / record.folder
         write_snapshots(folder, train, test)
         base = _base(store, root, options.base)
-        work = Work(plan, options, device, root, folder, events, base, started=time.perf_counter())
+        work = Work(plan, options, device, root, folder, events, base, started)
         _Run(store, record, work).go()
 
 
@@ -94,7 +100,7 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     Where it was killed so early that there are no snapshots, it begins on the datasets as they are now. Features that
     were computed before are found by content and not computed again.
     """
-    folder = root / record.folder
+    started, folder = time.perf_counter(), root / record.folder
     if has_snapshots(folder):
         train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
         train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
@@ -103,6 +109,10 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     train, test = with_current_hashes(store, (train, test), events)
     options = TrainingOptions(**record.config)
     plan = make_plan(train, test, kind=options.kind or record.kind)
+    if options.kind is None:  # nobody named it
+        choice = choose_kind(train, test, task=store.project().task)
+        began = Choice(plan.kind, "that is how this training began")
+        plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
     device = choose_device(options.device)
     store.update_version(
         record.name,
@@ -111,10 +121,10 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         status_message="The model is being trained.",
         **this_process(),
     )
-    with honest_status(store, record.name):
+    with honest_status(store, record.name), torch_threads(device):
         write_snapshots(folder, train, test)
         base = _base(store, root, options.base)
-        work = Work(plan, options, device, root, folder, events, base, started=time.perf_counter())
+        work = Work(plan, options, device, root, folder, events, base, started)
         _Run(store, record, work).go()
 
 
@@ -138,6 +148,7 @@ class _Run:
         facts = {
             "seed": work.options.seed,
             "device": work.device,
+            "threads": torch.get_num_threads(),
             "training_images": len(trained.train.images),
             "test_images": len(trained.test.images),
             "left_out": len(trained.train.issues) + len(trained.test.issues),
@@ -218,16 +229,10 @@ def _statistics(plan: Plan, trained: Trained | None = None) -> dict[str, Any]:
 
 
 def _environment(device: str) -> dict[str, Any]:
-    packages: dict[str, str | None] = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            packages[name] = None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device,
         "threads": torch.get_num_threads(),
-        "packages": packages,
+        "packages": {name: installed_version(name) for name in _PACKAGES},
     }

@@ -32,7 +32,8 @@ def stored_evaluation(
     thresholds : number, dict or str, optional
         See :func:`customlabels_nb.evaluation.evaluate`.
     columns : DataFrame, optional
-        An images table as it is now: tags and the user's own columns are taken from it, for slices.
+        An images table as it is now: tags, the user's own columns and, where the version does not know them, sizes
+        and sources are taken from it, for slices.
     """
     return _evaluation(folder, root, config, "test", thresholds, columns)
 
@@ -60,7 +61,12 @@ def _evaluation(
     images = dataset.images[dataset.images["image"].isin(asked)]
     if columns is not None:
         own = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
-        images = images.drop(columns="tags").merge(own, on="image", how="left")
+        now = columns.set_index("image")
+        known = {
+            name: images[name].fillna(images["image"].map(now[name]).astype(images[name].dtype))
+            for name in ("width", "height", "source")
+        }
+        images = images.assign(**known).drop(columns="tags").merge(own, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
     return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.kind)

@@ -130,6 +130,9 @@ ADVICE: dict[str, Advice] = {
     "ERROR_TOO_MANY_BOUNDING_BOXES": Advice(
         'fix("drop_excess_boxes") keeps the most confident ones, as many as are allowed.', ("drop_excess_boxes",)
     ),
+    "ERROR_TOO_MANY_LABELS": Advice(
+        'Take some labels of the image away, or fix("drop_lines") leaves the line out.', ("drop_lines",)
+    ),
     "ERROR_NO_VALID_ANNOTATIONS": Advice(
         'Mend the boxes of the line, or fix("drop_lines") leaves it out.', ("drop_lines",)
     ),

@@ -14,7 +14,7 @@ from customlabels_nb.widgets._pages import ImagePages
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], Outcome]
 
 _MOST_ROWS = 2_000
-_SAID_AGAIN = ("op", "label", "status", "instead_of")
+_SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of")
 
 
 class EditedPages(ImagePages):
@@ -42,9 +42,12 @@ class EditedPages(ImagePages):
         """Called when the page has taken something back."""
 
     def _edit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        undoable, forget = not content.get("guest"), bool(content.get("forget"))
+        with self.session.visiting(content["split"], undoable=undoable, forget=forget):
+            return self._edit_here(content)
+
+    def _edit_here(self, content: dict[str, Any]) -> Any:
         session = self.session
-        if content["split"] != session.split:
-            session.open(content["split"])
         images, named = content.get("images"), True
         if images is None:
             images, named = session.images_at(content["ranges"], session.view_numbered(int(content["view"]))), False

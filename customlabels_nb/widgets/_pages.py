@@ -11,14 +11,12 @@ import pandas as pd
 import traitlets
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling import LabellingSession, NotReadyError, Query, View, news
+from customlabels_nb.labeling import LabellingSession, Query, View, news
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import Answers, Handler, Hears
-from customlabels_nb.widgets.still import display_with_still, still_picture
+from customlabels_nb.widgets.still import Still, display_with_still, still_picture
 
-#: The order that is shown while another is worked out.
-_MEANWHILE = "added"
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
 
 
@@ -59,9 +57,11 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         self._place = 0
         self._focus = 0
         self._labels_seen = session.label_state()
+        self._shown_still: Still | None = None
         self.handlers: dict[str, Handler] = {
             "hello": self._hello,
             "show": self._show,
+            "arrange": self._arrange,
             "page": self._page,
             "rows": self._rows,
             "follow": self._follow,
@@ -75,17 +75,8 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         }
         self._manages_labels = label_handlers is not None
         self.hear_of(session.root)
-        self._ask_for(query or session.query_type())
+        session.show(query or session.query_type())
         self.on_msg(self.answer)
-
-    def _ask_for(self, query: Query) -> None:
-        """Show what ``query`` asks for: at once, or when its order is worked out, for which the page asks again."""
-        self._wanted: Query | None = None
-        try:
-            self.session.show(query)
-        except NotReadyError:
-            self._wanted = query
-            self.session.show(replace(query, sort=_MEANWHILE))
 
     # -- for other cells ----------------------------------------------------------------------------
     @property
@@ -112,7 +103,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
         )
-        base = self._query
+        base = self.session.view.query
         if where is None and not change:
             base = self.session.query_type(sort=base.sort)
         try:
@@ -120,13 +111,8 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         except TypeError as error:
             raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
         self._place = 0
-        self._ask_for(query)
+        self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
-
-    @property
-    def _query(self) -> Query:
-        """What is asked for, also while its order is still worked out."""
-        return self._wanted or self.session.view.query
 
     @property
     def options(self) -> list[str]:
@@ -150,21 +136,25 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Display a still picture for the saved notebook, and the widget, which hides it."""
-        size = min(self._size, 24)
-        _, names = self.session.page(self._place, size)
-        pictures = self._files.thumbnails([(name, self.session.content_of(name)) for name in names], 160)
-        rows = self.session.rows(names)
+        _, self._still_names = self.session.page(self._place, min(self._size, 24))
+        asked = [(name, self.session.content_of(name)) for name in self._still_names]
+        self._still_pictures = self._files.thumbnails(asked, 160)
+        self._shown_still = display_with_still(self, self._still())
+
+    def _still(self) -> str:
+        self._still_says = self._still_words()
+        rows = self.session.rows(self._still_names)
         captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
-        display_with_still(self, still_picture(pictures, captions, self._still_words()))
+        return still_picture(self._still_pictures, captions, self._still_says)
 
     def _still_words(self) -> str:
         """What the still picture says of the dataset."""
         done, total = self.session.table.by_status["labelled"], len(self.session.table)
-        return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run this cell to label."
+        return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
 
     # -- what the page asks for ---------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {**self._info(), "key": self._key, "size": self._size, "place": self._place}
+        return {**self._info(), "screen": self.model_id, "key": self._key, "size": self._size, "place": self._place}
 
     def _info(self) -> dict[str, Any]:
         session = self.session
@@ -183,27 +173,32 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             "instructions": record.instructions,
             "read_only": session.read_only,
             "manages_labels": self._manages_labels,
-            "query": shown(self._query),
+            "query": shown(session.view.query),
             "view": session.view.number,
         }
 
     def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Settle what is shown, and its page around a place."""
+        """Settle what is shown, and its page around the first image of ``near`` that is in it, else around a place."""
         session, wanted = self.session, content["query"]
         self._size = check_page_size("size", content["size"])
-        images = self._query.images if wanted.pop("images", False) else None
+        images = session.view.query.images if wanted.pop("images", False) else None
         wanted["images"] = images
         query = session.query_type(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
         if content["split"] != session.split:
             session.open(content["split"])
-        try:
-            session.show(query)
-        except NotReadyError as error:
-            return {"wait": {"done": error.done, "total": error.total}}
-        self._wanted = None
-        page, sent = self._pages(session.view, int(content["place"]), int(content["pixels"]))
+        return self._shown(session.show(query), content)
+
+    def _arrange(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """As :meth:`_show`, once the order that the view waits for is computed."""
+        view = self.session.arrange()
+        return {"wait": view.waiting} if view.waiting else self._shown(view, content)
+
+    def _shown(self, view: View, content: dict[str, Any]) -> Any:
+        places = (self.session.place_of(name) for name in content.get("near") or ())
+        place = next((place for place in places if place is not None), int(content["place"]))
+        page, sent = self._pages(view, place, int(content["pixels"]))
         self._place = page["place"]
-        return {"info": self._info(), "page": page}, sent
+        return {"info": self._info(), "page": page, "wait": view.waiting}, sent
 
     def _page(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         view = self.session.view_numbered(int(content["view"]))
@@ -241,6 +236,8 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
             return {}
         self._labels_seen = self.session.label_state()
         rows = self.session.rows(content.get("images") or [])
+        if self._shown_still is not None and self._still_words() != self._still_says:
+            self._shown_still.draw(self._still)
         return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
 
     def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:

@@ -20,7 +20,9 @@ _OPERATIONS: dict[str, Operation] = {
     ),
     "toggle": lambda session, images, edit, revisions: session.toggle(images, edit["label"], revisions=revisions),
     "clear": lambda session, images, edit, revisions: session.clear(images, revisions=revisions),
-    "status": lambda session, images, edit, revisions: session.set_status(images, edit["status"], revisions=revisions),
+    "status": lambda session, images, edit, revisions: session.set_status(
+        images, edit["status"], remove_labels=bool(edit.get("remove_labels")), revisions=revisions
+    ),
     "submit": lambda session, images, edit, revisions: session.submit(images, revisions=revisions),
     "accept": lambda session, images, edit, revisions: session.accept_predictions(images, revisions=revisions),
 }

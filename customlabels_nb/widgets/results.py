@@ -173,8 +173,8 @@ class Results(Answers, anywidget.AnyWidget):
         Parameters
         ----------
         **change
-            ``show``, ``label``, ``pair``, ``slice``, ``search``, ``images``, ``sort``; see
-            :class:`customlabels_nb.evaluation.exploring.Filter`.
+            Fields of :class:`customlabels_nb.evaluation.exploring.Filter`, such as ``show="fp", label="pear"``; the
+            others stay as they are. None removes ``label``, ``pair``, ``slice`` or ``images``.
 
         Raises
         ------

@@ -97,4 +97,4 @@ class Review(EditedPages):
     def _still_words(self) -> str:
         progress = self.session.progress()
         done, total = progress["done"], progress["done"] + progress["left"]
-        return f"{self._project}, {self.session.split}: {done:,} of {total:,} reviewed. Run this cell to review."
+        return f"{self._project}, {self.session.split}: {done:,} of {total:,} reviewed. Run the cell to continue."

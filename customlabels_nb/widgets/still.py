@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from PIL import Image
@@ -15,6 +16,11 @@ from customlabels_nb.text import escaped
 _TILE, _GAP, _COLUMNS = 112, 6, 8
 _QUALITIES = (70, 50, 30)
 _MOST_BYTES = 60_000
+# JupyterLab writes "Error displaying widget: model not found" below, where a notebook is opened on another kernel
+_NO_ERROR = (
+    "<style>.jp-OutputArea-child:has(.clnb-still) + .jp-OutputArea-child:has(> .jupyter-widgets)"
+    ":not(:has(> .jupyter-widgets > *)) { display: none }</style>"
+)
 
 
 def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
@@ -27,6 +33,17 @@ def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
     captions : sequence of str
         What the image's alternative text says of each.
     """
+    picture = (
+        f'<img alt="{escaped(", ".join(captions[:24]))}" src="{_sheet(tuple(thumbnails))}" style="max-width:100%">'
+    )
+    return (
+        '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
+        f"{picture if thumbnails else ''}<div>{escaped(words)}</div></div>"
+    )
+
+
+@lru_cache(maxsize=8)  # a data URI; while words change, the pictures don't
+def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
     columns = min(_COLUMNS, len(thumbnails)) or 1
     rows = -(-len(thumbnails) // columns)
     step = _TILE + _GAP
@@ -44,13 +61,7 @@ def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
         sheet.save(buffer, "WEBP", quality=quality)
         if buffer.tell() <= _MOST_BYTES:
             break
-    source = base64.b64encode(buffer.getvalue()).decode()
-    shown = ", ".join(captions[:24])
-    picture = f'<img alt="{escaped(shown)}" src="data:image/webp;base64,{source}" style="max-width:100%">'
-    return (
-        '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
-        f"{picture if thumbnails else ''}<div>{escaped(words)}</div></div>"
-    )
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 class Still:
@@ -64,14 +75,14 @@ class Still:
         from IPython.display import HTML
 
         with suppress(Exception):
-            self._handle.update(HTML(markup()))
+            self._handle.update(HTML(_NO_ERROR + markup()))
 
 
 def display_with_still(widget: Any, markup: str) -> Still:
     """Display a still picture for the saved notebook, and the widget, which hides it."""
     from IPython.display import HTML, display
 
-    still = Still(display(HTML(markup), display_id=True))
+    still = Still(display(HTML(_NO_ERROR + markup), display_id=True))
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})

@@ -64,6 +64,12 @@
     await splashGone();
   }
 
+  // opens the notebook if no tab has it
+  async function turnTo(path) {
+    await window.jupyterapp.commands.execute("docmanager:open", { path });
+    await until(`the tab of ${path}`, () => panel()?.context?.path === path);
+  }
+
   // the error outputs among the given cells
   function errors(cells) {
     return cells.flatMap((cell) => {
@@ -111,6 +117,7 @@
   window.harness = {
     within,
     ready,
+    turnTo,
     idle,
     runAll,
     runCell,

@@ -75,6 +75,9 @@ class PageError(AssertionError):
     """JavaScript on the page threw an error that nobody caught, or the page crashed."""
 
 
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
 def notebook(*cells: str) -> nbformat.NotebookNode:
     """A notebook of code cells."""
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -200,7 +203,7 @@ class Lab:
         name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
         # whatever kernel it was saved with, this one is to run it, without a question
-        node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        node.metadata["kernelspec"] = KERNEL
         path = self.server.files / secrets.token_hex(4) / name
         path.parent.mkdir()
         nbformat.write(node, path)
@@ -272,6 +275,18 @@ class LabPage:
         if self.lab.flavour == "notebook":  # which throws two errors of its own while it loads
             del self.page_errors[known:]
 
+    def beside(self, notebook: nbformat.NotebookNode) -> None:
+        """Open a notebook, ``beside.ipynb``, in a second tab of the page; what is done goes to it until `turn_to`."""
+        path = self.path.with_name("beside.ipynb")
+        notebook.metadata["kernelspec"] = KERNEL
+        nbformat.write(notebook, path)
+        self.turn_to(path.name)
+        self._do("ready")
+
+    def turn_to(self, name: str) -> None:
+        """Show the tab of a notebook of this folder."""
+        self._do("turnTo", self.path.with_name(name).relative_to(self.lab.server.files).as_posix())
+
     def run_all(self, *, seconds: float = 120) -> None:
         """Run all cells and wait for the last; raises `CellError` if one raised."""
         self._raise_for(self._do("runAll", seconds=seconds))
@@ -284,8 +299,8 @@ class LabPage:
             self.page.evaluate("index => { window.harness.runCell(index).catch(() => {}) }", index)
 
     def cell(self, index: int) -> Locator:
-        """A cell with its input and output."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+        """A cell, of the tab that is shown, with its input and output."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
 
     def output(self, index: int) -> Locator:
         """A cell's output."""

@@ -38,6 +38,15 @@ def classifier(seed=1, gain=1.5, **options):
     images = pd.DataFrame({"image": NAMES, "camera": ["left", "right", "right"] * 10})
     return cl.evaluate(truth, said, images, name=f"things.{seed}", **options)
 
+def several(seed=1, **options):
+    rng = np.random.default_rng(seed)
+    has = rng.random((30, 3)) < 0.5
+    confidence = np.clip(0.25 + 0.45 * has + rng.normal(0, 0.2, has.shape), 0, 1)
+    truth = pd.DataFrame([(NAMES[image], LABELS[label]) for image, label in np.argwhere(has)], columns=["image", "label"])
+    said = pd.DataFrame({"image": np.repeat(NAMES, 3), "label": LABELS * 30, "confidence": confidence.ravel()})
+    images = pd.DataFrame({"image": NAMES, "camera": ["left", "right", "right"] * 10})
+    return cl.evaluate(truth, said, images, task="multi-label", name=f"several.{seed}", **options)
+
 def detector(seed=1, **options):
     rng = np.random.default_rng(seed)
     quarters = [(image, LABELS[number % 3], x, y, 40.0, 30.0) for number, image in enumerate(NAMES) for x in (5, 70) for y in (5, 50)]
@@ -119,6 +128,10 @@ class ResultsScreen:
 
     def cell(self, predicted: str, truth: str) -> Locator:
         return self.root.locator(f".cells .cell[data-predicted='{predicted}'][data-truth='{truth}']")
+
+    def one(self, label: str, kind: str) -> Locator:
+        """A cell of a label's 2 × 2 table: "tp", "fp", "fn" or "tn"."""
+        return self.root.locator(f".one-vs-rest .one[data-label='{label}'][data-kind='{kind}']")
 
     def row(self, label: str) -> Locator:
         return self.root.locator(f".label-table tbody tr[data-label='{label}']")

@@ -190,6 +190,112 @@ def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
     assert page.page_errors == []
 
 
+def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
+    gallery = opened(lab, count=9)
+    page = gallery.page
+    page.beside(notebook(f"import customlabels_nb as cl\nproject = cl.load_project('things')\n{SHOW.format(size=9)}"))
+    page.run_cell(0)
+    other = GalleryPage(page, 0).ready()
+    page.shut_kernel_down()
+    page.turn_to(page.path.name)
+    first = GalleryPage(page, 1).ready()
+    first.tile(2).click()
+    first.press("1")
+    expect(first.chips(2)).to_have_text("apple")
+    first.expect_saved()
+    assert first.labelled() == {"002": "apple"}
+    expect(first.root.locator(".notice")).to_have_count(0)
+    # what is labelled in the other one is saved through this kernel; undo here doesn't reach it
+    page.turn_to("beside.ipynb")
+    other.tile(4).click()
+    other.press("2")
+    expect(other.chips(4)).to_have_text("pear")
+    expect(other.root.locator(".notice").filter(has_text="through another")).to_be_visible()
+    page.screenshot("gallery-elsewhere")
+    page.turn_to(page.path.name)
+    assert first.labelled() == {"002": "apple", "004": "pear"}
+    first.root.focus()
+    first.press("Control+z")
+    expect(first.chips(2)).to_have_count(0)
+    first.press("Control+z")
+    expect(first.root.locator(".notice")).to_contain_text("nothing to undo")
+    assert first.labelled() == {"004": "pear"}
+
+
+def test_undo_is_of_the_gallery_in_which_it_is_pressed(lab: Lab) -> None:
+    gallery = opened(lab, count=9, more=("h = project.label('train', sort='name')\nh",))
+    gallery.page.run_cell(2)
+    other = GalleryPage(gallery.page, 2).ready()
+    gallery.tile(1).click()
+    gallery.press("1")
+    gallery.expect_saved()
+    other.tile(3).click()
+    other.press("2")
+    other.expect_saved()
+    gallery.root.focus()
+    gallery.press("Control+z")
+    expect(gallery.chips(1)).to_have_count(0)
+    assert gallery.labelled() == {"003": "pear"}
+    gallery.press("Control+z")
+    expect(gallery.root.locator(".notice")).to_contain_text("nothing to undo")
+    assert gallery.labelled() == {"003": "pear"}
+    other.root.focus()
+    other.press("Control+z")
+    expect(other.chips(3)).to_have_count(0)
+    assert gallery.labelled() == {}
+
+
+def test_after_a_restart_only_what_is_not_saved_is_shown_in_red(lab: Lab) -> None:
+    gallery = opened(lab, count=9)
+    gallery.tile(0).click()
+    gallery.press("1")
+    gallery.expect_saved()
+    gallery.page.restart_kernel()
+    state = gallery.root.locator(".state")
+    expect(state).to_have_text("saved — run the cell to continue")
+    expect(state).to_have_class("state gone")
+    expect(gallery.root.locator(".notice.info")).to_contain_text("Everything is saved.")
+    show_states(gallery, "gone")
+    gallery.tile(1).click()
+    gallery.press("2")
+    expect(state).to_contain_text("not saved (1)")
+    expect(state).to_have_class("state lost")
+    expect(gallery.root.locator(".notice.error")).to_contain_text("1 edit is not saved")
+    show_states(gallery, "lost")
+
+
+def show_states(gallery: GalleryPage, name: str) -> None:
+    """Take pictures in both themes."""
+    for theme in ("light", "dark"):
+        gallery.page.set_theme(theme)
+        gallery.page.output(gallery.cell).evaluate("node => node.scrollIntoView({ block: 'end' })")
+        gallery.page.screenshot(f"gallery-{name}-{theme}")
+
+
+def test_reopened_on_a_new_kernel_the_picture_has_the_count(lab: Lab) -> None:
+    gallery = opened(lab, count=12, size=9)
+    page = gallery.page
+    gallery.press("Control+a", "3")
+    gallery.expect_saved()
+    words = "things, train: 9 of 12 labelled. Run the cell to continue."
+    still = page.output(1).locator(".clnb-still")
+    expect(still).to_contain_text(words)
+    expect(still).to_be_hidden()
+    page.save()
+    page.shut_kernel_down()
+    page.show()
+    expect(still).to_contain_text(words)
+    expect(still).to_be_visible()
+    error = page.output(1).get_by_text("Error displaying widget")
+    expect(error).to_have_count(1)
+    expect(error).to_be_hidden()
+    show_states(gallery, "reopened")
+    page.kernel_client().execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
+    page.run_cell(1)
+    GalleryPage(page, 1).ready()
+    expect(still).to_be_hidden()
+
+
 def test_run_again_reopened_and_saved(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
@@ -218,6 +324,122 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     expect(still).to_contain_text("things, train: 1 of 12 labelled")
     assert still.locator("img").evaluate("image => image.naturalWidth") > 300
     page.screenshot("gallery-still")
+
+
+def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
+    gallery = opened(lab, count=12, size=9)
+    root, panel = gallery.root, gallery.root.locator(".panel")
+    button = root.locator(".toolbar").get_by_role("button", name="Skip", exact=True)
+    statuses = 'project.train_set.images["status"].tolist()'
+    gallery.press("1", "ArrowRight", "0")  # the image in focus, as digits do
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
+    # with nothing selected, the button asks for the page
+    button.click()
+    expect(panel.locator("p")).to_contain_text("No image is selected")
+    gallery.page.screenshot("gallery-skip-page")
+    gallery.press("Escape")
+    expect(panel).to_be_hidden()
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
+    button.click()
+    panel.get_by_role("button", name="7").click()
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
+    gallery.press("Control+z")
+    expect(gallery.tile(4).locator(".status")).to_have_count(0)
+    # with a selection it takes that, and asks for labels: kept, the image isn't skipped
+    gallery.tile(0).click()
+    gallery.tile(2).click(modifiers=["Control"])
+    button.click()
+    expect(panel.locator("p")).to_contain_text("One image is labelled")
+    gallery.page.screenshot("gallery-skip-label")
+    panel.get_by_role("button", name="Keep label").click()
+    expect(gallery.tile(2).locator(".status")).to_have_text("skipped")
+    expect(gallery.chips(0)).to_have_text("apple")
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 2, *["unlabelled"] * 9]
+    # by the key, on one image: neither, then without the label, and back as one step
+    gallery.press("Escape", "Home", "0")
+    panel.get_by_role("button", name="Cancel").click()
+    expect(gallery.chips(0)).to_have_text("apple")
+    gallery.press("0")
+    panel.get_by_role("button", name="Remove label and skip").click()
+    expect(gallery.tile(0).locator(".status")).to_have_text("skipped")
+    expect(gallery.chips(0)).to_have_count(0)
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == [*["skipped"] * 3, *["unlabelled"] * 9]
+    assert gallery.labelled() == {}
+    gallery.press("Control+z")
+    expect(gallery.chips(0)).to_have_text("apple")
+    gallery.expect_saved()
+    assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 2, *["unlabelled"] * 9]
+    assert gallery.labelled() == {"000": "apple"}
+
+
+RANDOM = 'g = project.label("train", page_size={size})\ng'
+#: The order by similarity is computed when the test says so: the images backwards.
+SLOW = """
+from customlabels_nb.errors import NotReadyError
+ready = False
+def similar(images, keys):
+    if not ready:
+        raise NotReadyError(1, len(images))
+    return list(range(len(images)))[::-1]
+g.session._similar = similar
+"""
+
+
+def test_everyone_keeps_their_place_when_images_come(lab: Lab) -> None:
+    gallery = opened(lab, count=30, size=9, show=RANDOM)
+    root = gallery.root
+    gallery.press("PageDown")
+    expect(root.locator(".position")).to_have_text("10–18 of 30")
+    gallery.press("PageDown")
+    expect(root.locator(".position")).to_have_text("19–27 of 30")
+    order = "[at for at in map(lambda name: Path(name).stem, g.session.images_at([(0, 99)]))]"
+    before, in_sight = gallery.page.value(order), gallery.names()
+    upload(gallery, *range(30, 36))
+    expect(root.locator(".notice")).to_contain_text("6 images added to train")
+    expect(root.locator(".position")).to_contain_text("of 36")
+    after = gallery.page.value(order)
+    assert [name for name in after if name in before] == before
+    assert len(after) == 36
+    assert in_sight[0] in gallery.names()
+    # the sort by similarity that was asked for stays asked for; until it is there, what comes is last
+    gallery.page.kernel_client().execute(SLOW, reply=True)
+    gallery.choose("sort", "similarity")
+    expect(root.locator(".notice", has_text="similarity")).to_contain_text("1 of 36")
+    gallery.page.screenshot("gallery-order")
+    assert gallery.page.value(order) == after
+    gallery.press("PageDown")
+    expect(root.locator(".position")).to_have_text("10–18 of 36")
+    upload(gallery, 36)
+    expect(root.locator(".notice", has_text="similarity")).to_contain_text("of 37")
+    expect(root.locator(".position")).to_have_text("10–18 of 37")
+    assert gallery.page.value(order)[:-1] == after
+    assert gallery.names() == after[9:18]
+    expect(root.locator("[data-menu='sort']")).to_have_value("similarity")
+    # nothing is moved while it is selected; the image in focus stays in focus
+    gallery.tile(4).click()
+    gallery.page.kernel_client().execute("ready = True", reply=True)
+    gallery.press("1")
+    expect(gallery.chips(4)).to_have_text("apple")
+    assert gallery.names() == after[9:18]
+    gallery.press("Escape")
+    expect(root.locator(".notice", has_text="similarity")).to_have_count(0)
+    backwards = 'list(reversed([Path(name).stem for name in project.train_set.images["image"]]))'
+    assert gallery.page.value(order) == gallery.page.value(backwards)
+    expect(root.locator(".tile.focused .chip")).to_have_text("apple")
+    expect(root.locator("[data-menu='sort']")).to_have_value("similarity")
+
+
+def upload(gallery: GalleryPage, *numbers: int) -> None:
+    """Add pictures through the page."""
+    files = [{"name": f"{n:03}.png", "mimeType": "image/png", "buffer": picture(n)} for n in numbers]
+    gallery.root.locator("input[type=file]").set_input_files(files)
+    gallery.root.locator(".panel button.primary").click()
+    expect(gallery.root.locator(".panel")).to_be_hidden()
 
 
 def test_one_at_a_time(lab: Lab) -> None:
@@ -306,7 +528,7 @@ def picture(seed: int) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), (200, 30 * seed, 90)).save(buffer, "PNG")
+    Image.new("RGB", (64, 48), (200, 30 * seed % 256, seed)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

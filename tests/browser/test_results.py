@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import customlabels_nb as cl
+from customlabels_nb.evaluation.exploring import Exploration, Filter
 from tests.browser.gallery import GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
 from tests.browser.results import PICTURES, ResultsScreen
@@ -259,7 +260,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.show("all")
     screen.tile(0).click()
     name = screen.names()[0]
-    screen.button("Fix the truth of 1 selected").click()
+    screen.root.locator("button.fix", has_text="1 selected").click()
     gallery = GalleryPage(page, 2).ready()
     assert gallery.names() == [name.rsplit("/", 1)[-1].removesuffix(".png")]
     other = "stripes" if "/disc/" in name else "disc"
@@ -379,6 +380,116 @@ def test_the_file_opens_offline_and_its_sliders_live(
     assert page.evaluate("window.hacked") is None
     assert problems == []
     context.close()
+
+
+def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
+    page = browser.new_page(viewport={"width": 1200, "height": 1200})
+    page.goto(report.to_html(folder / "report.html", images=0).as_uri())
+    return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "several", "detector"])
+def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
+    kind: str, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
+    report = runpy.run_path("pictures.py")[kind]()
+    screen = _file_of(browser, report, tmp_path)
+    exploration = Exploration(report.evaluation)
+    label, slices = screen.root.locator("[data-menu=label] select"), screen.root.locator("[data-menu=slice] select")
+    search, chip = screen.root.locator(".filterbar .search"), screen.root.locator(".narrowing")
+    screen.row("pear").click()
+    if kind != "detector":
+        slices.select_option(label="camera: left")
+    search.fill("01")
+    before = screen.names()
+    cells = screen.root.locator(".cells .cell:not(:disabled)")
+    some = 0
+    for at in range(cells.count()):
+        cell = cells.nth(at)
+        predicted, truth = (cell.get_attribute(f"data-{side}") or "" for side in ("predicted", "truth"))
+        wanted = exploration.choose(Filter("all", pair=(predicted, truth)))
+        cell.click()
+        screen.expect_place(f"1–{len(wanted)} of {len(wanted)}" if len(wanted) else "no images")
+        expect(chip.locator(".narrowed")).to_contain_text("instead of")
+        expect(chip.locator(".narrowed")).to_contain_text(f"{len(wanted)} image")
+        assert sorted(screen.names()) == sorted(exploration.names[image] for image in wanted)
+        if kind != "detector":
+            assert cell.inner_text() == (str(len(wanted)) if len(wanted) else "·")
+        some += len(wanted)
+    assert some >= 30
+    chip.locator("button").click()  # back to all of these filters
+    expect(chip).to_be_hidden()
+    expect(search).to_have_value("01")
+    assert label.locator("option:checked").inner_text() == "pear"
+    assert screen.names() == before
+
+
+def test_labels_that_are_rightly_together_are_not_red(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
+    pair = pd.DataFrame(
+        {"image": [f"{number}.png" for number in range(4)] * 2, "label": ["leaves"] * 4 + ["grown"] * 4}
+    )
+    report = cl.evaluate(pair, pair.assign(confidence=0.9), task="multi-label")
+    screen = _file_of(browser, report, tmp_path)
+    expect(screen.cell("grown", "leaves")).to_have_text("·")
+    expect(screen.cell("leaves", "grown")).to_have_class(re.compile(r"\bnone\b"))
+    expect(screen.cell("grown", "grown")).to_have_text("4")
+    expect(screen.one("leaves", "tp")).to_have_text("TP 4")
+    expect(screen.one("leaves", "tn")).to_be_disabled()
+
+    report = runpy.run_path("pictures.py")["several"]()
+    screen = _file_of(browser, report, tmp_path)
+    tables = report.confusion_matrix.one_vs_rest().set_index("label")
+    for label in ("apple", "pear"):
+        assert screen.one(label, "tn").inner_text() == f"TN {tables['tn'][label]}"
+        for kind in ("tp", "fp", "fn"):
+            count = int(tables[kind][label])
+            screen.root.locator(".filterbar .search").fill("01")
+            screen.one(label, kind).click()
+            assert screen.one(label, kind).inner_text() == f"{kind.upper()} {count}"
+            screen.expect_place(f"1–{count} of {count}" if count else "no images")
+            expect(screen.one(label, kind)).to_have_attribute("aria-pressed", "true")
+            screen.one(label, kind).click()
+            expect(screen.root.locator(".filterbar .search")).to_have_value("01")
+
+
+def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
+    hands = "Hands(open_images=lambda names: ipywidgets.Label(str(len(names))))"
+    page = lab.open(
+        notebook(
+            PICTURES,
+            "import ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter, Hands\n"
+            f"report = cl.Report(several().evaluation, hands=lambda: {hands})\ns = report.show()\ns",
+            "pass",
+        ),
+        width=1400,
+        height=1400,
+    )
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    fix = screen.root.locator("button.fix")
+    wrong = page.value("sorted(s.exploration.names[at] for at in s.exploration.choose(Filter('mistakes')))")
+    shown = page.value("sorted(s.exploration.names[at] for at in s.exploration.choose(Filter('all')))")
+    assert len(wrong) < len(shown)
+    screen.show("all")
+    expect(fix).to_have_text(f"Fix the truth of {len(wrong)} shown…")
+    screen.cell("apple", "apple").click()  # of these, only those on which another label is wrong
+    found = page.value(
+        "[s.exploration.names[at] for at in s.exploration.choose(Filter('all', pair=('apple', 'apple')))]"
+    )
+    expect(fix).to_have_text(f"Fix the truth of {len(set(found) & set(wrong))} shown…")
+    right = next(name for name in shown if name not in wrong)
+    screen.show("all")
+    page.kernel_client().execute(f"s.set_filter(show='all', pair=None, images=[{right!r}])", reply=True)
+    screen.expect_place("1–1 of 1")
+    expect(fix).to_be_hidden()
+    screen.tile(0).click()
+    expect(fix).to_have_text("Relabel 1 selected…")  # not an offer, but what the user selected can be opened
 
 
 NAMES = """root => {

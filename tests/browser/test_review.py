@@ -284,10 +284,11 @@ def test_empty_projects_and_saved_notebooks(lab: Lab) -> None:
     expect(review.root.locator(".panel")).to_contain_text("reject: the labels are taken away")
     review.press("Escape", "Enter")
     review.expect_saved()
+    still = page.output(3).locator(".clnb-still")
+    expect(still).to_contain_text("1 of 10 reviewed")
     saved = page.save()
     assert len(nbformat.writes(saved)) < 100_000
     page.shut_kernel_down()
     page.show()
-    still = page.output(3).locator(".clnb-still")
-    expect(still).to_contain_text("things, train: 0 of 10 reviewed. Run this cell to review.")
+    expect(still).to_contain_text("things, train: 1 of 10 reviewed. Run the cell to continue.")
     page.screenshot("review-still")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import pydoc
 import re
 import typing
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ CLASSES = {
     ),
     "Judging a model": (
         "report.Report",
+        "evaluation.exploring.choosing.Filter",
         "evaluation.result.Evaluation",
         "evaluation.confusion.ConfusionMatrix",
         "evaluation.summary.EvaluationSummary",
@@ -87,6 +89,8 @@ _ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 _LISTED = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
 _DIRECTIVE = re.compile(r"(?m)^(.*\S)::$")
+#: A docstring whose sections are those of another function, which has the same arguments.
+_SAME = re.compile(r"\n\nSee :(?:meth|func):`~?customlabels_nb\.([\w.]+)`\.$")
 
 
 def classes() -> Iterator[type]:
@@ -125,8 +129,13 @@ def members(owner: type) -> Iterator[tuple[str, Any]]:
 
 def docstring(owner: type | None, name: str, value: Any) -> str:
     """The cleaned docstring, one of a base class where the member has none of its own."""
-    text = inspect.getdoc(getattr(owner, name) if owner is not None and inspect.isfunction(value) else value)
-    return text or ""
+    text = inspect.getdoc(getattr(owner, name) if owner is not None and inspect.isfunction(value) else value) or ""
+    same = _SAME.search(text)
+    if same is None:
+        return text
+    summary, _, rest = (inspect.getdoc(pydoc.locate(f"customlabels_nb.{same[1]}")) or "").partition("\n\n")
+    assert rest, f"{name} leads to {same[1]}, which has only {summary!r}"
+    return f"{text[: same.start()]}\n\n{rest}"
 
 
 def function_of(value: Any) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.evaluation.exploring.choosing import GROUPS, SHOWN, SORTS, Filter
 from tests.docs.reference import COMMAND, REFERENCE, classes, docstring, function_of, functions, markdown, members
 
 #: Parameters that mean the same everywhere, told once at the top of the reference, or by their names.
@@ -67,6 +70,59 @@ def test_parameters_that_are_not_obvious_are_told() -> None:
         asked = [p for p in inspect.signature(function).parameters if p not in _OBVIOUS and not p.startswith("_")]
         silent += [f"{name}({p})" for p in asked if not re.search(rf"\b{p}\b", doc)]
     assert silent == []
+
+
+TABLES = (
+    *(f"Report.{name}" for name in ("summary", "per_label", "per_image", "by", "calibration", "by_box_size")),
+    *(f"Evaluation.{name}" for name in ("by", "calibration", "precision_recall", "by_box_size")),
+    *(f"ConfusionMatrix.{name}" for name in ("to_frame", "confusions", "one_vs_rest")),
+    *("Report.precision_recall", "cl.read_evaluation_snapshot"),
+)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_a_table_holds_is_told_in_place(name: str) -> None:
+    doc = next(doc for own, doc, _ in EVERYTHING if own == name)
+    assert "Returns\n-------\n" in doc
+    assert re.search(r"\b(str|int64|float64)\b", doc)
+    assert not re.search(r"\b[Ss]ee :", doc)
+
+
+def test_columns_that_are_told_are_those_of_the_tables() -> None:
+    truth = pd.DataFrame(
+        {"image": ["1", "2"], "label": ["a", "b"], "left": 0.0, "top": 0.0, "width": 9.0, "height": 9.0}
+    )
+    plain = truth[["image", "label"]]
+    told = {name: doc for name, doc, _ in EVERYTHING}
+    for rows in (truth, plain):
+        report = cl.evaluate(rows, rows.assign(confidence=0.9), rows[["image"]].assign(camera="x"))
+        tables = {
+            "Report.summary": report.summary,
+            "Report.per_label": report.per_label,
+            "Report.per_image": report.per_image.drop(columns=["truth_top", "truth_width"], errors="ignore"),
+            "Report.by": report.by("camera"),
+            "Evaluation.by": report.evaluation.by("camera"),
+            "Report.calibration": report.calibration(),
+            "Report.precision_recall": report.precision_recall("a"),
+            "ConfusionMatrix.confusions": report.confusion_matrix.confusions(),
+        }
+        if rows is plain:
+            tables["ConfusionMatrix.one_vs_rest"] = report.confusion_matrix.one_vs_rest()
+        else:
+            tables["Report.by_box_size"] = report.by_box_size()
+        for name, table in tables.items():
+            assert [column for column in table.columns if f"``{column}``" not in told[name]] == [], name
+    for metric in report.summary["figure"]:
+        assert metric in told["Report.summary"]
+
+
+def test_the_filter_tells_each_of_its_fields() -> None:
+    doc = inspect.getdoc(Filter) or ""
+    for field in dataclasses.fields(Filter):
+        assert re.search(rf"^{field.name} : ", doc, re.MULTILINE)
+    for value in (*SHOWN, *GROUPS, *SORTS):
+        assert f'"{value}"' in doc
+    assert Filter in classes()
 
 
 def test_errors_that_a_method_raises_itself_are_told() -> None:

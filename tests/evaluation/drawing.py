@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from fontTools.ttLib import TTFont
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -106,3 +109,15 @@ def contrast(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
     low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
+
+
+def save_font(path: Path, family: str, weight: int, characters: str) -> Path:
+    """A font file of this name that has these characters and no others, in one weight."""
+    with TTFont(font_manager.findfont("DejaVu Sans")) as font:
+        for table in font["cmap"].tables:
+            table.cmap = {ord(character): "A" for character in characters}
+        for record in font["name"].names:
+            record.string = {1: family, 2: "Regular", 4: family}.get(record.nameID, "")
+        font["OS/2"].usWeightClass = weight
+        font.save(path)
+    return path

@@ -52,6 +52,17 @@ def test_assumed_thresholds_are_between_the_best_scores() -> None:
     assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is right and the first that is not
 
 
+def test_boxes_have_no_true_negatives() -> None:
+    with pytest.raises(InputError, match="per_label"):
+        evaluate(TRUTH, PREDICTIONS).confusion_matrix.one_vs_rest()
+
+
+def test_the_background_has_a_name_of_its_own() -> None:
+    names = {"apple": "background", "pear": "(background)"}
+    matrix = evaluate(*(table.replace({"label": names}) for table in (TRUTH, PREDICTIONS))).confusion_matrix
+    assert matrix.labels[-1] == "((background))"
+
+
 def test_confusion_matrix_of_the_shop() -> None:
     matrix = evaluate(TRUTH, PREDICTIONS, thresholds=0.5).confusion_matrix
     assert matrix.background
@@ -220,7 +231,7 @@ def test_the_task_is_told_from_the_tables() -> None:
     assert evaluate(whole.assign(image="1.jpg"), confident).task == "multi-label"
     assert evaluate(TRUTH, PREDICTIONS).task == "detection"
     assert evaluate(TRUTH, PREDICTIONS[:0]).task == "detection"
-    assert evaluate(TRUTH[-1:], PREDICTIONS).task == "detection"
+    assert evaluate(TRUTH[-1:], PREDICTIONS, TRUTH["image"].unique()).task == "detection"
 
 
 def test_boxes_by_corners_and_full_tables_of_a_project_do() -> None:

@@ -120,7 +120,7 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     **{f"boxes {seed}": partial(boxes, seed) for seed in range(6)},
     "boxes, cross-validated": lambda: boxes(7, thresholds="cross-validated", overlap=0.3),
     "boxes, nothing predicted": lambda: evaluate(shop()[0], shop()[1].head(0)),
-    "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1]),
+    "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1], shop()[0]["image"].unique()),
     "shop": lambda: evaluate(*shop()),
 }
 
@@ -139,8 +139,11 @@ def test_the_page_computes_what_python_does(case: str) -> None:
         if id(position) not in known:
             shown = {show: len(exploration.choose(Filter(show))) for show in ("all", "mistakes", "tp", "fp", "fn")}
             rows = [(r.label, r.confidence, SHORT[r.result]) for r in exploration.rows([0]).itertuples()]
-            known[id(position)] = exploration.per_label, exploration.confusion_matrix, shown, sorted(rows)
-        table, matrix, shown, rows = known[id(position)]
+            matrix = exploration.confusion_matrix
+            pairs = [Filter("all", pair=(p, t)) for p in matrix.labels for t in matrix.labels]
+            counted = [len(exploration.choose(pair)) for pair in pairs]
+            known[id(position)] = exploration.per_label, matrix, counted, shown, sorted(rows)
+        table, matrix, counted, shown, rows = known[id(position)]
         assert said["thresholds"] == list(exploration.thresholds.values())
         for column in ("tp", "fp", "fn", "f1", "precision", "recall"):
             assert said[column] == table[column].tolist(), (position, column)
@@ -149,6 +152,8 @@ def test_the_page_computes_what_python_does(case: str) -> None:
             assert said["means"][name] == pytest.approx(means[name], abs=1e-14)
         assert said["means"]["threshold"] == pytest.approx(means["mean_threshold"], abs=1e-14)
         assert said["matrix"] == matrix.counts.ravel().tolist(), position
+        assert said["cell_images"] == counted, position
+        assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], "a cell shows as many as it says"
         assert said["chosen"] == exploration.choose(chosen).tolist(), (position, chosen)
         assert {name: said["counts"][name] for name in shown} == shown
         assert sorted(map(tuple, said["items"])) == rows

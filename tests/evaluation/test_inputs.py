@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.metrics import log_loss
@@ -44,12 +45,12 @@ def test_two_labels_on_one_image() -> None:
         (TRUTH, PREDICTIONS, [], "no test image"),
         (TRUTH[:0], PREDICTIONS[:0], ["a.jpg"], "neither truth nor predictions have a label"),
         (TRUTH.assign(label=None), PREDICTIONS[:0], None, "neither truth nor predictions have a label"),
-        (TRUTH, PREDICTIONS, ["other.jpg"], r"truth has no row.*'image 0\.jpg'.*'other\.jpg'"),
+        (TRUTH, PREDICTIONS, ["other.jpg"], r"truth.*'image 0\.jpg'.*'other\.jpg'"),
         (
             TRUTH,
             PREDICTIONS.assign(image="photos/image 0.jpg"),
             TRUTH["image"],
-            r"predictions has no row.*photos/image",
+            r"predictions.*photos/image.*folders",
         ),
     ],
 )
@@ -114,7 +115,7 @@ def test_images_of_neither_table() -> None:
 
 
 def test_images_that_share_nothing_are_pointed_out() -> None:
-    found = evaluate(TRUTH, PREDICTIONS.assign(image="photos/" + PREDICTIONS["image"]))
+    found = evaluate(TRUTH[:1], PREDICTIONS[PREDICTIONS["image"] != TRUTH["image"][0]], TRUTH["image"])
     assert found.figure("f1") == 0
     assert any("No image has both labels and predictions" in note and "'image'" in note for note in found.notes)
 
@@ -185,3 +186,33 @@ def test_inputs_stay_as_they_are() -> None:
     evaluate(truth, predictions, images, labels=labels)
     for frame, copy in zip((truth, predictions, images, labels), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
+
+
+# -- datasets, and names that don't meet --------------------------------------------------------------
+def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
+    images = pd.DataFrame(
+        {"image": ["a", "b", "c"], "status": ["unlabelled", "labelled", "unlabelled"], "day": [1, 2, 2]}
+    )
+    marks = pd.DataFrame({"image": ["a", "b"], "label": ["cat", "dog"]})
+    truth = cl.Dataset(images, marks, ["dog", "cat"])
+    said = cl.Dataset(images, marks.assign(label="cat", confidence=[0.9, None]))
+    report = cl.evaluate(truth, said, thresholds={"cat": 0.95})
+    table = report.per_label.set_index("label")
+    assert table.index.tolist() == ["dog", "cat"]
+    assert table.loc["cat", ["tp", "fp", "fn"]].tolist() == [0, 1, 1]  # without a confidence it is certain
+    assert len(report.by("day")) == 2
+    best = cl.evaluate(truth, said, thresholds="best")
+    pd.testing.assert_frame_equal(best.per_label, cl.evaluate(truth, said).per_label)
+
+
+@pytest.mark.parametrize("images", [None, ["old/1.jpg", "old/2.jpg"]])
+@pytest.mark.parametrize(
+    ("other", "hint"), [("C:\\new\\2.jpg", "Only the folders differ"), ("x.jpg", "file names differ")]
+)
+def test_names_that_never_meet_are_an_error(images: list[str] | None, other: str, hint: str) -> None:
+    truth = pd.DataFrame({"image": ["old/1.jpg", "old/2.jpg"], "label": ["cat", "dog"]})
+    predictions = pd.DataFrame({"image": [other], "label": ["cat"], "confidence": [0.9]})
+    with pytest.raises(NotEnoughDataError, match=hint) as caught:
+        cl.evaluate(truth, predictions, images)
+    assert repr(other) in str(caught.value)
+    assert repr("old/2.jpg" if "folders" in hint else "old/1.jpg") in str(caught.value)

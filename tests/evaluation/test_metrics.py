@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.metrics import log_loss
 from customlabels_nb.evaluation.scores import make_scores
+from customlabels_nb.evaluation.summary import evaluation_summary
 from tests.evaluation.cases import (
     multi_label_cases,
     multi_label_tables,
@@ -182,8 +183,15 @@ def test_multi_label() -> None:
     predictions = pd.DataFrame(rows, columns=["image", "label", "confidence"])
     found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
     assert found.per_label["tp"].tolist() == [2, 1]
-    # of the two images with a, a is predicted for both and b for both; of the two with b, for one each
-    assert found.confusion_matrix.to_frame("truth").to_numpy().tolist() == [[1, 0.5], [1, 0.5]]
+    # image 1 rightly has both, image 2 only a beside a wrong b, and of image 3 b is missed with nothing instead
+    assert found.confusion_matrix.to_frame().to_numpy().tolist() == [[2, 0], [0, 1]]
+    assert found.confusion_matrix.confusions().empty
+    assert found.confusion_matrix.one_vs_rest().to_numpy().tolist() == [["a", 2, 0, 0, 1], ["b", 1, 1, 1, 0]]
+    # an a that is missed for a b is one confusion, whatever else is right
+    values["2"] = (0.1, 0.6)
+    predictions["confidence"] = [v for pair in values.values() for v in pair]
+    found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
+    assert found.confusion_matrix.confusions().to_numpy().tolist() == [["a", "b", 1, 0.5]]
     assert "accuracy" not in found.summary["figure"].tolist()
     assert "predicted" not in found.per_image.columns
     expected = sk.log_loss([1, 1, 1, 0, 0, 1], predictions["confidence"])
@@ -203,11 +211,18 @@ def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
     for label in np.flatnonzero(here):
         expected = sk.average_precision_score(has[:, label], confidence[:, label])
         assert found.per_label["average_precision"].iloc[label] == pytest.approx(expected, abs=1e-9)
-    of_both = (accepted[:, :, None] & has[:, None, :]).sum(axis=0)
-    assert found.confusion_matrix.counts.tolist() == of_both.tolist()
+    wrong, missed, right = accepted & ~has, has & ~accepted, (accepted & has).sum(axis=0)
+    confused = (wrong[:, :, None] & missed[:, None, :]).sum(axis=0)
+    assert found.confusion_matrix.counts.tolist() == (confused + np.diag(right)).tolist()
     assert found.confusion_matrix.predicted_counts.tolist() == accepted.sum(axis=0).tolist()
     matrices = sk.multilabel_confusion_matrix(has, accepted)
     assert found.per_label[["fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4)[:, 1:].tolist()
+    tables = found.confusion_matrix.one_vs_rest()
+    assert tables[["tn", "fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4).tolist()
+    of_both = (accepted[:, :, None] & has[:, None, :]).sum(axis=0) / np.maximum(has.sum(axis=0), 1)
+    for cell in evaluation_summary(found)["AggregatedEvaluationResults"]["ConfusionMatrix"]:  # as the service counts
+        p, g = (found.outcomes.labels.index(cell[f"{side}Label"]) for side in ("Predicted", "GroundTruth"))
+        assert cell["Value"] == of_both[p, g]
 
 
 def test_intervals_are_seeded() -> None:

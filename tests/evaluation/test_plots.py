@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
@@ -24,6 +26,7 @@ from tests.evaluation.drawing import (
     detected,
     drawn,
     legend_of,
+    save_font,
     shown_texts,
 )
 
@@ -166,16 +169,36 @@ def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
 def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "caf\u00e9 \u1d81"  # a letter that STIX has, and matplotlib's own font hasn't
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ())
-    fonts._families.cache_clear()
     assert plain(name, 20) == "caf\u00e9 \u25a1"
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ("Nowhere Sans", "STIXGeneral"))
-    fonts._families.cache_clear()
     assert plain(name, 20) == name
     ax = plots.plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
     assert name in [text.get_text() for text in ax.get_yticklabels()]
     assert "STIXGeneral" not in plt.rcParams["font.family"]
     drawn(ax)
-    fonts._families.cache_clear()
+
+
+@pytest.mark.parametrize("weight", [400, 500])
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_further_font_is_for_texts_that_need_it_in_whichever_weights_it_has(
+    weight: int, installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    family = f"Fallback {weight} {installed}"
+    monkeypatch.setattr(fonts, "FURTHER_FONTS", (family,))
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", font_manager.fontManager.ttflist[:])
+    if installed:
+        font_manager.fontManager.addfont(save_font(tmp_path / "fallback.ttf", family, weight, "\u68a8"))
+    ax = plots.plot_per_label(evaluate(*random_tables(20, ["\u68a8", "pear"])))
+    title = ax.set_title("\u68a8" if installed else "\u25a1", weight="bold")
+    fonts.with_further_fonts(lambda: ax)()
+    drawn(ax)
+    families = {text.get_text(): text.get_fontfamily() for text in shown_texts(ax.figure)}
+    assert not caplog.records
+    assert families["pear"] == families["F1"] == plt.rcParams["font.family"]
+    assert ("\u68a8" in families) == installed
+    assert not installed or families["\u68a8"] != plt.rcParams["font.family"]
+    path = font_manager.fontManager._find_fonts_by_props(title.get_fontproperties())[-1]
+    assert str(path).endswith("fallback.ttf") == installed
 
 
 def test_names_are_shortened_and_stay_in_legends() -> None:

@@ -10,8 +10,9 @@ from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import to_rgb
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation import ConfusionMatrix
+from customlabels_nb.evaluation import ConfusionMatrix, evaluate
 from customlabels_nb.evaluation.plots import plot_confusion_matrix
+from tests.evaluation.cases import multi_label_tables
 from tests.evaluation.drawing import classified, contrast, detected, drawn, words
 
 pytestmark = pytest.mark.usefixtures("closed_figures")
@@ -96,6 +97,22 @@ def test_the_background_of_a_detector_is_set_off() -> None:
     assert len(ax.lines) == 2
     assert (3, 3) not in cells_of(ax)
     assert not plot_confusion_matrix(classified(3).confusion_matrix).lines
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_beside_several_labels_an_image_stand_their_2_by_2_tables(given: bool) -> None:
+    has, confidence = np.random.default_rng(1).random((2, 50, 4))
+    matrix = evaluate(*multi_label_tables(has < 0.4, confidence), task="multi-label").confusion_matrix
+    ax = plot_confusion_matrix(matrix, plt.subplots()[1] if given else None, normalize="truth")
+    heads = {tick.get_text(): round(tick.get_position()[0]) for tick in ax.get_xticklabels()}
+    texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
+    tables = matrix.one_vs_rest()
+    for kind in ("tp", "fp", "fn", "tn"):
+        assert [texts[heads[kind.upper()], row] for row in range(4)] == tables[kind].astype(str).tolist()
+    assert set(cells_of(ax)) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
+    assert not {"TP", "TN"} & {
+        tick.get_text() for tick in plot_confusion_matrix(classified(3).confusion_matrix).get_xticklabels()
+    }
 
 
 def test_an_unknown_share_is_refused_and_leaves_no_figure() -> None:

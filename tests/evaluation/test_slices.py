@@ -67,6 +67,18 @@ def test_many_numbers_become_ranges() -> None:
     assert evaluated(range(2026_0101, 2026_0161)).by("camera")["slice"].iloc[0] == "20260101 to 20260112"
 
 
+def test_sizes_become_ranges_and_missing_ones_have_their_own_row() -> None:
+    widths = pd.Series([*range(100, 158), None, None], dtype="Int64")
+    images = pd.DataFrame({"image": NAMES, "width": widths, "height": None, "source": ["a.csv"] * 59 + [None]})
+    found = evaluate(TRUTH, PREDICTIONS, images)
+    table = found.by("width")
+    assert table["slice"].tolist() == ["100 to 111", "112 to 123", "124 to 134", "135 to 146", "147 to 157", "(none)"]
+    assert table["test_images"].tolist() == [12, 12, 11, 12, 11, 2]
+    assert found.by("source")[["slice", "test_images"]].to_numpy().tolist() == [["a.csv", 59], ["(none)", 1]]
+    with pytest.raises(InputError, match=r"'height' is not known.*\['image', 'width', 'source'\]"):
+        found.by("height")
+
+
 def test_ranges_that_look_alike_when_rounded_are_told_exactly() -> None:
     table = evaluated(1_763_648_123.25 + np.arange(60) / 100).by("camera")
     assert table["slice"].iloc[0] == "1763648123.25 to 1763648123.36"
@@ -144,7 +156,7 @@ def test_unknown_columns_are_named_with_those_that_are_there() -> None:
         evaluated("x").by("kamera")
     with pytest.raises(InputError, match=r"column=\['camera'\]"):
         evaluated("x").by(["camera"])  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"takes a table"):
+    with pytest.raises(InputError, match=r"images=table"):
         evaluate(TRUTH, PREDICTIONS).by("camera")
 
 

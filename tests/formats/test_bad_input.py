@@ -5,6 +5,7 @@ The cases that each format adds to these are drawn from what it writes itself, s
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb import formats
 from customlabels_nb import tables as t
 from customlabels_nb.dataset import Dataset
-from customlabels_nb.errors import CustomLabelsError, ManifestError
+from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError, StoreError
 from customlabels_nb.issues import CODES
 from tests.formats.test_contract import dataset, target
 
@@ -280,3 +283,73 @@ def test_entities_in_xml_are_refused_by_name(tmp_path: Path, declared: str) -> N
     bad = found.issues[found.issues["source"] == str(file)]
     assert bad["message"].str.contains("entit").all()
     assert len(bad) == 1
+
+
+@pytest.mark.parametrize(
+    "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 2500, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
+)
+@pytest.mark.parametrize("format", ["csv", "yolo", "voc", "coco", "labelme"])
+@pytest.mark.parametrize("searched", [False, True])
+def test_one_impossible_name_leaves_the_others(tmp_path: Path, format: str, name: bytes, searched: bool) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture = photos / "a.png"
+    Image.new("RGB", (50, 40), "red").save(picture)
+    place = tmp_path / "data"
+    text = name.decode("utf-8", "surrogateescape") if name[0] != 0xED else "\ud800.png"
+    if format == "csv":
+        place = place.with_suffix(".csv")
+        place.write_bytes(b"image,label\n" + name + b",cat\n" + os.fsencode(picture.name) + b",dog\n")
+    elif format == "coco":
+        place = place.with_suffix(".json")
+        images = [{"id": n, "file_name": file, "width": 50, "height": 40} for n, file in enumerate((text, "a.png"))]
+        boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 4, 4]} for n in range(2)]
+        categories = [{"id": 1, "name": "cat"}]
+        place.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    else:
+        there = Dataset(pd.DataFrame({"image": [str(picture)], "width": [50], "height": [40]}),
+                        pd.DataFrame({"image": [str(picture)], "label": ["cat"], "left": [1.0], "top": [1.0],
+                                      "width": [9.0], "height": [9.0]}))  # fmt: skip
+        there.to(format, place, copy_images=True)
+        if format == "yolo":
+            (place / "train.txt").write_bytes(b"images/train/a.png\n" + name + b"\n")
+            (place / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
+        elif format == "voc":
+            index = {"customlabels_nb": 1, "labels": ["cat"], "images": [[text, 1, 1]], "test": [text], "files": [text]}
+            (place / "index.json").write_text(json.dumps(index))
+        else:
+            shape = {"label": "cat", "points": [[1, 1], [5, 5]], "shape_type": "rectangle"}
+            (place / "b.json").write_text(json.dumps({"shapes": [shape], "imagePath": text, "imageData": None}))
+    read = cl.read_dataset(place, format, images=photos if searched else None)
+    assert any(image.endswith("a.png") for image in read.images["image"])
+    project = cl.create_project("p", tmp_path)
+    project.import_dataset(read, progress=False)
+    assert len(read) + len(project.issues) >= 2
+
+
+def test_impossible_texts_and_folders_are_refused_by_type(tmp_path: Path) -> None:
+    project = cl.create_project("p", tmp_path)
+    for text in ("\ud800", "\udc8fx"):
+        with pytest.raises(InputError, match="surrogate"):
+            project.instructions = text
+        with pytest.raises(InputError, match="surrogate"):
+            project.tags = {"stage": text}
+        assert not project.instructions
+    with pytest.raises(InputError, match="surrogate"):
+        project.add_images([tmp_path / "\ud800.jpg"], progress=False)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "project.json").write_text("[" * 100_000)
+    with pytest.raises(StoreError, match=r"project\.json"):
+        cl.load_project(tmp_path / "deep")
+    (tmp_path / "a.csv").write_text("a.png,dog\n")
+    for folder in ("a\0b", "\ud800", "y" * 5000, "d/" * 2500):
+        for act in (
+            lambda place: cl.create_project("q", place),
+            lambda place: cl.load_project(place),
+            lambda place: cl.list_projects(place),
+            lambda place: cl.read_dataset(place),
+            lambda place: cl.read_dataset(tmp_path / "a.csv", images=place),
+            lambda place: project.train_set.to("csv", place / "x.csv"),
+        ):
+            with pytest.raises(CustomLabelsError):
+                act(tmp_path / folder)

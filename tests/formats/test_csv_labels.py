@@ -342,3 +342,18 @@ def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
 def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         FORMAT.write(drawing(tmp_path), tmp_path)
+
+
+def test_formulas_are_escaped_if_that_is_asked_for(tmp_path: Path) -> None:
+    labels = ["=1+1", "+x", "-x", "@x", "plain", "=\tx"]
+    images = [f"/photos/{n}.jpg" for n in range(len(labels))]
+    frame = pd.DataFrame({"image": images, "label": labels, "left": -5.5, "top": 1.0, "width": 2.0, "height": 3.0})
+    data = cl.Dataset(pd.DataFrame({"image": images}), frame)
+    data.to("csv", tmp_path / "plain.csv")
+    assert cl.read_dataset(tmp_path / "plain.csv", relocate={"file://": ""}).annotations["label"].tolist() == labels
+    data.to("csv", tmp_path / "escaped.csv", escape_formulas=True)
+    rows = list(csv.DictReader((tmp_path / "escaped.csv").open(encoding="utf-8", newline="")))
+    assert [row["label"] for row in rows] == [name if name == "plain" else f"'{name}" for name in labels]
+    assert {row["left"] for row in rows} == {"-5.5"}
+    with pytest.raises(InputError, match="escape_formulas"):
+        data.to("coco", tmp_path / "x.json", escape_formulas=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,17 +29,39 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_image_that_can_not_be_copied_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
-    shots = photos(tmp_path / "photos", 4)
-    boxes = name != "image_folder"
+def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 6)
     path = target(name, tmp_path / "out")
-    dataset(tmp_path / "photos", LABELS[0], boxes=boxes).to(name, path, copy_images=boxes)
-    before = everything_in(tmp_path / "out")
-    new = dataset(tmp_path / "photos", LABELS[1], boxes=boxes)
-    Path(shots[0]).write_bytes(b"another picture")
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=name != "image_folder")
+    Path(shots[1]).unlink()
     Path(shots[2]).unlink()
-    with pytest.raises(InputError, match=r"path='.*set.*' can't be written: No such file.*photo 2\.png"):
-        new.to(name, path, copy_images=True)
+    os.mkfifo(shots[2])
+    Path(shots[4]).unlink()
+    Path(shots[4]).mkdir()
+    written = given.to(name, path, copy_images=True)
+    missing = [issue for issue in written.issues if issue.code != "NOT_HELD"]
+    assert [issue.where for issue in missing] == [shots[1], shots[2], shots[4]]
+    assert missing[0].code == "IMAGE_NOT_FOUND"
+    assert "3 images" in repr(written)
+    assert repr(shots[1]) in repr(written)
+    found = read_dataset(path, name)
+    assert found.issues.empty
+    assert sorted(Path(image).name for image in found.images["image"]) == [f"photo {n}.png" for n in (0, 3, 5)]
+    assert found.label_counts.to_dict() == {LABELS[0]: 3}
+    assert {file.name for file in written.files if file.suffix == ".png"} == {f"photo {n}.png" for n in (0, 3, 5)}
+
+
+@pytest.mark.parametrize("name", ["coco", "image_folder"])
+def test_where_no_image_can_be_copied_all_stays_as_it_was(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 2)
+    path = target(name, tmp_path / "out")
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=name == "coco")
+    given.to(name, path, copy_images=True)
+    before = everything_in(tmp_path / "out")
+    for shot in shots:
+        Path(shot).unlink()
+    with pytest.raises(InputError, match=r"2 images.*photo 0\.png"):
+        given.relabel({LABELS[0]: LABELS[1]}).to(name, path, copy_images=True)
     assert everything_in(tmp_path / "out") == before
 
 

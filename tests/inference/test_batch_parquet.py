@@ -26,6 +26,7 @@ def test_answers_in_parquet(outer_environment: dict[str, str], tmp_path: Path) -
         env=outer_environment, check=True, timeout=600,
     )  # fmt: skip
     tests = [f"tests/inference/{name}.py" for name in ("test_batch_outputs", "test_batch_resume", "parquet_checks")]
+    tests.append("tests/released/test_released.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "parts or parquet", *tests,
          "--basetemp", str(tmp_path / "checks")],

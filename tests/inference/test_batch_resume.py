@@ -8,21 +8,33 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from customlabels_nb.errors import InputError, ModelError, NotAllowedError
+from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch_size
 from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.batch import detect_many, words_on_the_rest
+from customlabels_nb.inference.engines import choosing
+from customlabels_nb.inference.engines.engine import Engine
+from customlabels_nb.inference.engines.names import EngineChoice
 from customlabels_nb.inference.line_outputs import Lines
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.writing import Writing, WrittenDetections
-from customlabels_nb.models.artifact import WEIGHTS, load_artifact, load_config, save_artifact, update_config
+from customlabels_nb.models.artifact import (
+    WEIGHTS,
+    ModelConfig,
+    load_artifact,
+    load_config,
+    save_artifact,
+    update_config,
+)
+from customlabels_nb.settings import settings
 from tests.inference.forms import FORMS
 
 
@@ -167,6 +179,45 @@ def test_with_another_threshold_or_model_it_does_not_go_on(
         detect_many(changed, images, to=to, resume=True, threshold=0.3, max_results=2)
     assert {path: path.read_bytes() for path in before} == before
     assert written(predictor, images, to, resume=True, threshold=0.3, max_results=2).images == 18
+
+
+def test_it_goes_on_with_the_engine_that_it_was_begun_with(
+    model_folder: Path, images: list[str], to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Predictor(model_folder)
+    begun.start("cpu", engine="onnx")
+    written(begun, images[:8], to)
+    assert json.loads(journal_of(to).read_bytes().splitlines()[0])["engine"] == "onnx"
+    other = Predictor(model_folder)
+    with monkeypatch.context() as without:
+        without.setattr(choosing, "open_engine", _without_onnx)
+        without.setattr(settings, "cache_dir", to.parent / "cache")
+        other.start("cpu")
+        assert other.engine == EngineChoice("torch")
+        with pytest.raises(InputError, match=r"begun with engine='onnx', and no such package"):
+            written(other, images, to, resume=True)
+    assert other.engine == EngineChoice("torch")
+    assert written(other, images, to, resume=True).images == 18
+    assert other.engine == EngineChoice("onnx")
+    named = Predictor(model_folder)
+    named.start("cpu", engine="torch")
+    with pytest.raises(InputError, match="begun with engine='onnx', and the model runs with engine='torch'"):
+        written(named, images, to, resume=True)
+
+
+def _without_onnx(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:
+    if wanted == "onnx":
+        raise MissingDependencyError("no such package")
+    return Engine(network, config, device), EngineChoice("torch")
+
+
+def test_a_journal_that_names_no_engine_goes_on(predictor: Predictor, images: list[str], to: Path) -> None:
+    written(predictor, images[:8], to)
+    head, *rest = journal_of(to).read_bytes().splitlines(keepends=True)
+    facts = json.loads(head)
+    del facts["engine"]
+    journal_of(to).write_bytes(json.dumps(facts).encode() + b"\n" + b"".join(rest))
+    assert written(predictor, images, to, resume=True).images == 18
 
 
 def test_a_copy_of_the_model_goes_on(

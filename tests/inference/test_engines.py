@@ -18,9 +18,10 @@ from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.loaded_model import load_model
-from customlabels_nb.models.artifact import ModelConfig, load_artifact
+from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.half_precision import has_bfloat16
+from customlabels_nb.settings import settings
 from tests.conftest import AllowedSkip
 
 
@@ -289,3 +290,71 @@ def test_what_wakes_has_the_engine_that_it_had(model_folder: Path) -> None:
     assert running is None or running.choice == EngineChoice("torch")
     assert predictor._engine == "torch"
     predictor.stop()
+
+
+def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
+    """Let "auto" become one name after the other; returns what engines were asked for."""
+    asked: list[str] = []
+
+    def choose(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:
+        asked.append(wanted)
+        if not names:
+            raise ModelError("this engine no longer runs")
+        name = names.pop(0)
+        return Engine(network, config, device), EngineChoice(name, {"onnx": "slow"} if wanted == "auto" else {})
+
+    monkeypatch.setattr(choosing, "open_engine", choose)
+    return asked
+
+
+def _started(folder: Path) -> EngineChoice | None:
+    predictor = Predictor(folder)
+    predictor.start("cpu")
+    return predictor.engine
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "cache_dir", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_auto_is_chosen_once_for_a_model_on_a_machine(
+    model_folder: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _choosing(monkeypatch, ["bfloat16", "bfloat16", "torch", "onnx"])
+    first, second = _started(model_folder), _started(model_folder)
+    assert first == second == EngineChoice("bfloat16", {"onnx": "slow"})
+    assert asked == ["auto", "bfloat16"]
+    network, config = load_artifact(model_folder)
+    with torch.no_grad():
+        network.head.bias += 0.1  # type: ignore[union-attr, operator]
+    save_artifact(tmp_path / "other", network, config)
+    _started(tmp_path / "other")
+    monkeypatch.setattr(choosing, "installed_version", lambda name: "another")
+    _started(model_folder)
+    assert asked[2:] == ["auto", "auto"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "abacus", "others": {}}', b'{"name": "torch"}', None])
+def test_a_choice_that_can_not_be_read_or_kept_is_made_again(
+    model_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    asked = _choosing(monkeypatch, ["torch", "bfloat16"])
+    if content is None:
+        own_cache.write_bytes(b"no folder")
+    _started(model_folder)
+    for path in own_cache.rglob("*.json"):
+        path.write_bytes(content or b"")
+    _started(model_folder)
+    assert asked == ["auto", "auto"]
+
+
+def test_an_engine_that_no_longer_runs_is_not_insisted_on(
+    model_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _choosing(monkeypatch, ["bfloat16"])
+    _started(model_folder)
+    with pytest.raises(ModelError, match="no longer runs"):
+        _started(model_folder)
+    assert asked == ["auto", "bfloat16", "auto"]

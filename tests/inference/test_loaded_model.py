@@ -281,3 +281,11 @@ def test_what_it_finds_becomes_predictions_of_a_project(
         with pytest.raises(cl.CustomLabelsError, match=r"elsewhere\.png"):
             project.add_predictions(other, model=model)
     project.close()
+
+
+def test_it_is_evaluated_on_labelled_images(copied: Path, blots: dict[str, list[str]]) -> None:
+    pairs = [(image, label) for label, images in blots.items() for image in images]
+    report = cl.load_model(copied).evaluate(pd.DataFrame(pairs, columns=["image", "label"]), progress=False)
+    assert report.name == "fruit.2026-11-20"
+    assert report.per_label["tp"].tolist() == [6, 6, 6]
+    assert dict(zip(report.per_label["label"], report.per_label["threshold"], strict=True))["red"] == 0.4

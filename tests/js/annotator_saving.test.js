@@ -26,7 +26,7 @@ function kernel() {
 
 function screenOf(events) {
   return {
-    events, notices: { say: (name) => events.push(["said", name]) }, showState: () => {}, showLost: () => {},
+    events, info: {}, notices: { say: (name) => { if (name !== "gone") events.push(["said", name]); }, drop: () => {} }, showState: () => {},
     stored: (answer, own) => events.push(["stored", answer.image, answer.revision, own]),
     conflict: (answer, edit) => events.push(["conflict", answer.image, edit.shapes.length]),
     refused: (edit, error) => events.push(["refused", edit.image, error.message]),
@@ -79,9 +79,9 @@ test("an answer that was lost is asked for again: no conflict with oneself", asy
     saving.save("train", sheet);
     await settled();
   }
-  assert.equal(saving.queue.state, "lost");
+  assert.equal(saving.state, "lost");
   isGone = false;
-  saving.retry();
+  saving.heard();
   await settled();
   assert.equal(base.of("a").shapes.length, 3);
   assert.ok(events.every(([what]) => what === "stored"));
@@ -112,7 +112,7 @@ test("a conflict takes along what was done on top, and brings the last of it", a
 });
 
 test("a refusal is told once, without what was built on it", async () => {
-  const { saving, events } = opened({ request: async () => { throw new Error("no such label"); } });
+  const { saving, events } = opened({ request: async () => { throw Object.assign(new Error("no such label"), { refused: true }); } });
   const sheet = sheetOf("a");
   sheet.add(BOX);
   saving.save("train", sheet);

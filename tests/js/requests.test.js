@@ -45,7 +45,10 @@ test("an error in the answer rejects with its text", async () => {
   const comm = fakeComm();
   const asked = makeRequester(comm)("save", {});
   comm.answerTo(1, { error: "stale" });
-  await assert.rejects(asked, /stale/);
+  await assert.rejects(asked, { message: "stale", refused: true });
+  const later = makeRequester(comm)("save", {});
+  comm.answerTo(2, { error: "the disk is full", again: true });
+  await assert.rejects(later, { refused: false });
 });
 
 test("silence means that the kernel is gone, and a late answer changes nothing", async () => {
@@ -60,7 +63,9 @@ test("a comm that throws means that the kernel is gone", async () => {
   comm.send = () => {
     throw new Error("comm closed");
   };
-  await assert.rejects(makeRequester(comm)("save", {}), KernelGone);
+  const request = makeRequester(comm)("save", {});
+  await assert.rejects(request, KernelGone);
+  await assert.rejects(request, (error) => !error.refused && !/comm closed/.test(error.message));
 });
 
 test("messages that answer nothing are passed over", async () => {

@@ -9,7 +9,7 @@ import { confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/res
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
 import { zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
-import { deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/words.js";
+import { cellText, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/words.js";
 import { forMany } from "./random.js";
 
 const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
@@ -60,6 +60,24 @@ test("images are found by what is wrong on them, and the surest mistake comes fi
   assert.deepEqual(countsOf(engine, engine.judge(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
   assert.deepEqual(itemsOf(engine, state, 3).map(({ label, result }) => [label, result]), [[0, "fp"], [1, "fn"]]);
   assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 30.0 %");
+});
+
+test("labels that an image rightly has together are no confusion, and each cell counts the images that it shows", () => {
+  const facts = { ...multiLabel().facts, images: ["both", "swapped", "missed"], targets: [2, 2] };
+  const arrays = { confidence: Float64Array.of(0.9, 0.9, 0.8, 0.1, 0.2, 0.9), truth: Uint8Array.of(1, 1, 0, 1, 1, 1), rank: Int32Array.of(0, 1, 2) };
+  const engine = new Engine(facts, arrays);
+  const state = engine.state(at("assumed"));
+  assert.deepEqual([...engine.matrix(state).cells], [1, 1, 0, 2]); // apple predicted instead of pear on one image alone
+  assert.deepEqual([0, 1, 2].map((image) => engine.isWrong(state, image)), [false, true, true]);
+  const { cells } = facts;
+  const shown = cells.flatMap((predicted) => cells.map((truth) => chooseImages(engine, state, { ...NO_FILTER, show: "all", pair: [predicted, truth] }).length));
+  assert.deepEqual(shown, [...engine.matrix(state).images]);
+});
+
+test("a cell of boxes says in how many images they are", () => {
+  assert.ok(cellText("detection", ["pear", "apple"], 12, 9).startsWith("12 boxes in 9 images"));
+  assert.ok(cellText("detection", ["pear", "pear"], 1, 1).startsWith("1 box in 1 image:"));
+  assert.ok(cellText("multi-label", ["pear", "apple"], 1200, 1200).startsWith("1,200 images:"));
 });
 
 test("each prediction takes the box that it overlaps most, the most confident first", () => {
@@ -114,6 +132,7 @@ test("rows are sorted with what is unknown last, and equal ones as they stand", 
 test("confusions come most frequent first, shares are those of a column", () => {
   assert.deepEqual(confusionsOf(Int32Array.of(5, 1, 3, 7), 2), [[1, 0, 3], [0, 1, 1]]);
   assert.deepEqual([...sharesOf(Int32Array.of(6, 0, 2, 0), 2)], [0.75, 0, 0.25, 0]);
+  assert.deepEqual([...sharesOf(Int32Array.of(6, 0, 2, 0), 2, [10, 1])], [0.6, 0, 0.2, 0]);
 });
 
 test("a curve is interrupted where nothing is accepted", () => {

@@ -26,6 +26,19 @@ test("submitting skips what has no label and leaves the rest", () => {
   assert.equal(edited(row(), { op: "submit" }).status, "skipped");
   const review = row({ status: "needs_review" });
   assert.equal(edited(review, { op: "submit" }), review);
+  const boxed = row({ boxes: ["cat"] });
+  assert.equal(edited(boxed, { op: "submit" }), boxed);
+});
+
+test("an image is skipped without its labels, or not at all", () => {
+  const skip = { op: "status", status: "skipped" };
+  assert.equal(edited(row(), skip).status, "skipped");
+  for (const kept of [row({ labels: ["apple"], status: "labelled" }), row({ boxes: ["cat"], status: "needs_review" })]) {
+    assert.equal(edited(kept, skip), kept);
+    const after = edited(kept, { ...skip, remove_labels: true });
+    assert.deepEqual([after.status, after.labels, after.boxes], ["skipped", [], []]);
+    assert.equal(edited(kept, { op: "status", status: "needs_review" }).labels, kept.labels);
+  }
 });
 
 test("a prediction is accepted where no label is", () => {

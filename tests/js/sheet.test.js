@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Changes } from "../../customlabels_nb/widgets/static/annotator/changes.js";
 import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
 import { forMany, randomBox } from "./random.js";
 
@@ -149,4 +150,22 @@ test("a long day's steps are bounded", () => {
   assert.equal(sheet.past.length, 200);
   while (sheet.undo());
   assert.equal(sheet.shapes[0].left, 799);
+});
+
+test("an image that has something on it is skipped without it, or not at all; undo brings it back", async () => {
+  for (const [answer, status, shapes] of [[null, "labelled", 1], ["keep", "labelled", 1], ["remove", "skipped", 0]]) {
+    const sheet = sheetOf();
+    sheet.add(BOX);
+    const asked = [];
+    const panel = { ask: async (title, text, choices) => { asked.push(choices.map(({ value }) => value)); return answer; } };
+    const screen = { sheet, panel, info: { read_only: false, labels: [] }, changed: () => {} };
+    await new Changes(screen).setStatus("skipped");
+    assert.deepEqual(asked, [["keep", "remove", null]]);
+    assert.deepEqual([sheet.status, sheet.shapes.length], [status, shapes]);
+    if (answer === "remove") sheet.undo();
+    assert.deepEqual([sheet.status, sheet.shapes.length], ["labelled", 1]);
+  }
+  const bare = sheetOf();
+  await new Changes({ sheet: bare, info: { read_only: false, labels: [] }, changed: () => {} }).setStatus("skipped");
+  assert.equal(bare.status, "skipped"); // nothing to ask about
 });

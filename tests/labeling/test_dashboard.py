@@ -302,6 +302,15 @@ def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: 
     assert again.images == {"train": 11}
 
 
+def test_an_export_counts_what_was_written(project: Project, tmp_path: Path) -> None:
+    label_some(project)
+    gone = project.train_set.filter("status == 'labelled'").images["image"].iloc[0]
+    (project.root / gone).unlink()
+    done = export(project._dataset, tmp_path / "out", "coco", splits=["train"], copy_images=True)
+    assert done.images == {"train": 10}
+    assert done.issues.query("code == 'IMAGE_NOT_FOUND'")["where"].tolist() == [gone]
+
+
 def test_export_refuses_what_it_must(project: Project, tmp_path: Path) -> None:
     with pytest.raises(NotEnoughDataError, match="Label some"):
         export(project._dataset, "out", "coco", base=tmp_path)

@@ -117,6 +117,14 @@ def test_what_is_sent_twice_because_its_answer_was_lost_is_no_conflict(
     assert anna.shapes(image)["revision"] == seen + 1
 
 
+def test_an_image_with_something_on_it_is_never_skipped(project: Project, anna: DrawingSession, image: str) -> None:
+    for shapes, labels in (([box("apple", 1, 2, 10, 20)], []), ([], ["pear"])):
+        anna.set_shapes(image, shapes, labels=labels, status="skipped")
+        assert status(project, image) == "labelled"
+    anna.set_shapes(image, [], status="skipped")
+    assert (status(project, image), stored(project, image)) == ("skipped", [])
+
+
 def test_nothing_here_is_not_the_same_as_not_looked_at(project: Project, anna: DrawingSession) -> None:
     one, two = named(anna, 1, 2)
     anna.set_shapes(one, [], status="labelled")

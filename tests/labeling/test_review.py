@@ -147,7 +147,7 @@ def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, rev
     review.approve(images)
     anna = another(labelled, "anna")
     anna.assign(images[:1], "pear")
-    anna.set_status(images[1:2], "skipped")
+    anna.set_status(images[1:2], "skipped", remove_labels=True)
     labelled.update("train", pd.DataFrame({"image": images[2:3], "label": ["pear"]}))
     labelled.update("train", labelled.train_set.relabel("pear", lambda table: table["image"] == images[3]))
     labelled.labels.rename("apple", "crab")  # only a name: the fifth stays reviewed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from customlabels_nb import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError
 from customlabels_nb.labeling import Conflict, LabellingSession, Query
+from customlabels_nb.labeling.review import ReviewSession, ReviewTable
 from customlabels_nb.project import Project
 from tests.labeling.conftest import another, named
 
@@ -100,6 +102,33 @@ def test_submitting_skips_what_has_no_label(project: Project, session: Labelling
     assert [row["status"] for row in session.rows(images)] == ["labelled", "needs_review", "skipped"]
     session.assign(images[2:], "pear")
     assert session.rows(images[2:])[0]["status"] == "labelled"
+
+
+def test_an_image_is_skipped_without_its_labels_or_not_at_all(project: Project, session: LabellingSession) -> None:
+    def state() -> tuple[list[str], list[list[str]]]:
+        rows = another(project, "ben").rows(images)
+        return [row["status"] for row in rows], [row["labels"] for row in rows]
+
+    images = named(session, 1, 2, 3)
+    session.assign(images[:1], "apple")
+    session.assign(images[1:2], "pear")
+    session.set_status(images[1:2], "needs_review")
+    before = state()
+    session.set_status(images, "skipped")
+    assert state() == (["labelled", "needs_review", "skipped"], [["apple"], ["pear"], []])
+    session.undo()
+    assert state() == before
+    session.set_status(images, "skipped", remove_labels=True)
+    assert state() == (["skipped"] * 3, [[], [], []])
+    session.undo()  # labels and statuses are one step
+    assert state() == before
+    session.redo()
+    assert state() == (["skipped"] * 3, [[], [], []])
+    # an image that was imported with a label, but without the status for it, isn't skipped by submitting either
+    session.undo()
+    session.set_status(images[:1], "unlabelled")
+    session.submit(images)
+    assert state() == (["unlabelled", "needs_review", "skipped"], [["apple"], ["pear"], []])
 
 
 def test_undo_and_redo_step_by_step(project: Project, session: LabellingSession) -> None:
@@ -309,3 +338,25 @@ def test_an_old_view_is_refused_after_a_few_others(session: LabellingSession) ->
         session.show(Query(seed=seed))
     with pytest.raises(OutdatedError):
         session.view_numbered(first.number)
+
+
+def test_after_each_edit_the_table_is_what_reading_it_again_gives(project: Project) -> None:
+    session = ReviewSession(project._store, project.root, user="anna")
+    one, two, three = named(session, 1, 2, 3)
+    edits: list[Callable[[], object]] = [
+        lambda: session.assign([one, two], "apple"),
+        lambda: session.assign([two], "pear"),
+        lambda: session.assign([one, two], "pear"),  # only one of them changes
+        lambda: session.set_labels([three], ["apple", "pear"]),
+        lambda: session.assign([three], "apple", on=False),
+        lambda: session.approve([one, three]),
+        lambda: session.correct([three], "apple"),
+        lambda: session.set_status([two], "skipped"),
+        lambda: session.clear([one, two]),
+        lambda: session.reject([three]),
+        session.undo,
+        session.redo,
+    ]
+    for edit in edits:
+        edit()
+        assert session.table == ReviewTable.read(project._store, "train")

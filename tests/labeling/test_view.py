@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling import LabellingSession, Query
-from tests.labeling.conftest import named
+from customlabels_nb.project import Project
+from customlabels_nb.projects import create_project
+from tests.labeling.conftest import another, named
 
 
 def shown(session: LabellingSession, query: Query) -> list[int]:
@@ -24,6 +27,67 @@ def test_random_order_has_a_seed_and_a_filter_does_not_shuffle(session: Labellin
     assert shown(session, Query(seed=1)) != first
     session.assign(named(session, 5, 6, 7), "apple")
     assert shown(session, Query(show="labelled")) == [number for number in first if number in (5, 6, 7)]
+
+
+def test_new_images_slot_into_the_random_order(project: Project, session: LabellingSession, tmp_path: Path) -> None:
+    first = shown(session, Query(seed=3))
+    new = tmp_path / "more"
+    new.mkdir()
+    for number in range(30, 36):
+        Image.new("RGB", (40, 30), (7 * number, number, 90)).save(new / f"{number}.png")
+    project.add_images(new, progress=False)
+    session.follow()
+    now = shown(session, Query(seed=3))
+    assert len(now) == 36
+    assert [number for number in now if number < 30] == first
+    assert now[:30] != first  # not all of them at the end
+    # another session, which read the images in another order, shows the same
+    assert shown(another(project, "ben"), Query(seed=3)) == now
+
+
+def test_the_random_order_is_the_same_where_the_images_were_moved(
+    project: Project, session: LabellingSession, tmp_path: Path
+) -> None:
+    moved = create_project("moved", tmp_path)
+    moved.add_images(project.train_set.images["image"].tolist(), copy=True, progress=False)
+    numbers = {sha256: name for name, sha256 in project.train_set.images[["image", "sha256"]].itertuples(index=False)}
+    images = moved.train_set.images
+    original = {image: numbers[sha256] for image, sha256 in images[["image", "sha256"]].itertuples(index=False)}
+    query = Query(seed=3)
+    there = another(moved, "ben")
+    there.show(query)
+    session.show(query)
+    assert [original[name] for name in there.page(0, 30)[1]] == session.page(0, 30)[1]
+
+
+def test_while_an_order_is_computed_images_keep_theirs(project: Project, tmp_path: Path) -> None:
+    asked: list[int] = []
+    ready = False
+
+    def similar(images, keys):
+        asked.append(len(images))
+        if not ready:
+            raise NotReadyError(len(asked), len(images))
+        return list(range(len(images)))[::-1]
+
+    session = LabellingSession(project._store, project.root, similar=similar)
+    first = shown(session, Query())
+    view = session.show(Query(sort="similarity"))
+    assert (view.waiting, view.query.sort, session.view) == ((1, 30), "similarity", view)
+    assert [int(Path(session.table.names[at]).stem) for at in view.order] == first
+    # an image that comes meanwhile is last, and the sort that was asked for stays
+    Image.new("RGB", (40, 30), (1, 2, 90)).save(tmp_path / "30.png")
+    project.add_images(str(tmp_path / "30.png"), progress=False)
+    session.follow()
+    assert shown(session, session.view.query) == [*first, 30]
+    number = session.view.number
+    assert session.arrange().waiting == (3, 31)
+    assert session.view.number == number
+    ready = True
+    assert session.arrange().waiting is None
+    assert session.view.order.tolist() == list(range(31))[::-1]
+    assert session.arrange() is session.view
+    assert asked == [30, 31, 31, 31]
 
 
 def test_names_are_sorted_as_people_count(session: LabellingSession) -> None:

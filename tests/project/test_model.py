@@ -24,6 +24,7 @@ from customlabels_nb.errors import (
     LabelError,
     ModelNotFoundError,
     NotAllowedError,
+    NotEnoughDataError,
     ProjectExistsError,
     StoreError,
 )
@@ -396,4 +397,58 @@ def test_many_threads_start_one_model_once(model: Model, shapes: Path, monkeypat
         found = list(pool.map(model.detect, [shapes / "disc" / "0.png"] * 4))
     assert [one.table["label"].iloc[0] for one in found] == ["disc"] * 4
     assert len(loads) == 1
+    model.stop()
+
+
+# -- evaluated on other images ----------------------------------------------------------------------
+def test_evaluated_on_its_own_test_images_it_says_what_it_said(project: Project, model: Model) -> None:
+    said = model.evaluate()
+    found = model.evaluate(project.test_set, progress=False)
+    columns = ["label", "tp", "fp", "fn", "f1"]
+    pd.testing.assert_frame_equal(found.per_label[columns], said.per_label[columns])
+    assert (found.name, found.project, found.details["data"]) == ("v1", "shapes", "test")
+    truth = project.test_set.annotations[["image", "label"]].assign(camera="a")
+    by = model.evaluate(truth, progress=False).by("camera")
+    assert by["test_images"].tolist() == [len(project.test_set)]
+    model.stop()
+
+
+def test_thresholds_are_the_versions_own_unless_others_are_asked_for(project: Project, model: Model) -> None:
+    model.set_thresholds({"disc": 1.0, "stripes": 0.25})
+    data, own = project.test_set, model.thresholds
+
+    def thresholds(asked: Any) -> dict[str, float]:
+        table = model.evaluate(data, thresholds=asked, progress=False).per_label
+        return dict(zip(table["label"], table["threshold"], strict=True))
+
+    assert thresholds(None) == own
+    assert thresholds({"disc": 0.5}) == {**own, "disc": 0.5}
+    assert set(thresholds(0.5).values()) == {0.5}
+    best = thresholds("best")
+    assert best["disc"] < 1
+    assert best == pytest.approx(
+        {row.label: row.threshold for row in model.evaluate().per_label.itertuples()}, abs=1e-3
+    )
+    for wrong in ({"square": 0.5}, "bests", 50):
+        with pytest.raises(InputError):
+            model.evaluate(data, thresholds=wrong)
+    model.stop()
+
+
+def test_a_label_that_it_does_not_know_is_missed_and_an_unreadable_image_left_out(
+    project: Project, model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    test = project.test_set.annotations[["image", "label"]]
+    truth = pd.concat([test, pd.DataFrame({"image": [str(tmp_path / "broken.png")], "label": ["disc"]})])
+    truth.loc[truth.index[0], "label"] = "square"
+    report = model.evaluate(truth, progress=False)
+    assert report.details["left out, as they could not be read"] == 1
+    assert len(report.evaluation.images) == len(test)
+    assert report.per_label.set_index("label").loc["square", "fn"] == 1
+    assert not any("chosen on this very test set" in note for note in report.notes)
+    with pytest.raises(NotEnoughDataError):
+        model.evaluate(truth[truth["image"].str.contains("broken")], progress=False)
+    with pytest.raises(InputError, match="data"):
+        model.evaluate("test")  # type: ignore[arg-type]
     model.stop()

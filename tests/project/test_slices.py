@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError
 from customlabels_nb.project import Project
 
 
@@ -25,6 +30,30 @@ def test_by_the_columns_and_tags_that_the_test_images_have_now(project: Project)
     now = project.test_set.images.set_index("image")[columns]
     pd.testing.assert_frame_equal(kept.sort_index(), now.sort_index())
     pd.testing.assert_frame_equal(report.per_label, before.per_label)
+
+
+def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
+    project.distribute(test_fraction=0.4)
+    model = project.train(progress=False)
+    images = project.test_set.images
+    report = model.evaluate()
+    for column in ("width", "height", "source"):
+        table = report.by(column)
+        assert table["slice"].tolist() == sorted(images[column].astype(str).unique()), column
+        assert table["test_images"].sum() == len(images)
+    with pytest.raises(InputError, match=r"'camera'.*'width', 'height'.*'source'"):
+        report.by("camera")
+
+    # an image that has left the project is counted, under "(none)"
+    project.remove("test", images["image"].tolist()[:1])
+    rest = model.evaluate().by("width").set_index("slice")["test_images"]
+    assert (rest["(none)"], rest.sum()) == (1, len(images))
+
+    # a snapshot that was written knows no sources, and says so
+    paths = report.to(tmp_path / "written")
+    again = cl.evaluate(*cl.read_evaluation_snapshot(next(path for path in paths if "EvaluationSnapshot" in path.name)))
+    with pytest.raises(InputError, match=r"column='source' is not known"):
+        again.by("source")
 
 
 def test_honest_thresholds_on_request(project: Project) -> None:

@@ -52,6 +52,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     assert record.config["seed"] == 3
     assert record.statistics["training_images"] == 18
     assert record.metrics["f1"] == pytest.approx(model.evaluate().evaluation.figure("f1"))
+    assert json.loads((model.folder / "config.json").read_text())["training"]["threads"] >= 1
     environment = json.loads((model.folder / "environment.json").read_text())
     assert environment["packages"]["torch"]
     assert project.versions["f1"].tolist() == [record.metrics["f1"]]
@@ -149,7 +150,8 @@ def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
     model.stop()
 
 
-def test_events_tell_of_progress_and_can_stop_it(project: Project) -> None:
+@pytest.mark.parametrize(("kind", "changed"), [(None, None), ("single-label", None), (None, "boxes")])
+def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | None, changed: str | None) -> None:
     project.distribute()
     events, seen = Events(), []
 
@@ -159,17 +161,23 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project) -> None:
             events.cancel()
 
     events.subscribe(listener)
-    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions())
+    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(kind=kind))
     with pytest.raises(Cancelled):
         train_version(*arguments, events)
-    assert any(isinstance(event, Message) for event in seen)
+    (said,) = [event.text for event in seen if isinstance(event, Message) and event.text.startswith("Training a")]
     model = project.model("v1")
     assert model.status == "TRAINING_FAILED"
     assert model.status_message == "Stopped by you; resume() goes on."
     with pytest.raises(ModelNotReadyError, match="TRAINING_FAILED"):
         model.detect(project.train_set.images["image"].iloc[0])
-    model.resume(progress=False)
+    if changed is not None:
+        project.task = changed
+    texts: list[str] = []
+    model.resume(progress=False, callbacks=[lambda e: texts.append(e.text) if isinstance(e, Message) else None])
     assert model.status == "TRAINING_COMPLETED"
+    (reason,) = [text for text in texts if text.startswith("Training a")]
+    assert ("you named it" in reason) == (kind is not None)
+    assert (reason == said) == (changed is None)
     assert 0 <= model.evaluate().evaluation.figure("f1") <= 1
     with pytest.raises(NotAllowedError, match="Only a failed training"):
         model.resume()

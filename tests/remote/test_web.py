@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.errors import ArchiveError, ImageNotFoundError, ImageTooLargeError
+from customlabels_nb.errors import ArchiveError, ImageNotFoundError, ImageTooLargeError, InputError
 from customlabels_nb.images import open_image, read_bytes, read_content
 from customlabels_nb.importing import ImportReport
-from customlabels_nb.remote_files import is_identity
+from customlabels_nb.remote_files import download, is_identity
 from customlabels_nb.settings import settings
 from tests.remote.conftest import Web
 from tests.unit.pictures import jpeg
@@ -20,6 +25,69 @@ from tests.unit.reading import codes
 from tests.unit.test_sources import make_zip
 
 Add = Callable[..., ImportReport]
+
+_LARGE = bytes(range(256)) * 2048
+
+
+class _Streaming(BaseHTTPRequestHandler):
+    """Sends ``_LARGE`` in chunks, breaks off in the middle, or announces more bytes than it has."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        if self.path.startswith("/announced"):
+            self.send_header("Content-Length", str(len(_LARGE) + 1000))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        if self.path == "/announced-by-head":
+            self.path = "/chunked"
+        self.do_HEAD()
+        if self.path == "/announced":
+            self.wfile.write(_LARGE)
+            return
+        data = _LARGE[: len(_LARGE) // 2] if self.path == "/broken" else _LARGE
+        with contextlib.suppress(ConnectionError):  # who asks for the size only doesn't wait for the rest
+            for start in range(0, len(data), 4999):
+                part = data[start : start + 4999]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            if self.path != "/broken":
+                self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def streaming() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Streaming)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_chunks_are_read_to_their_end_or_the_limit(streaming: str, tmp_path: Path) -> None:
+    url = f"{streaming}/chunked"
+    assert read_bytes(url) == read_bytes(url, max_bytes=len(_LARGE)) == read_bytes(url, max_bytes=None) == _LARGE
+    with pytest.raises(ImageTooLargeError, match="more than 524,287 bytes"):
+        read_bytes(url, max_bytes=len(_LARGE) - 1)
+    download(url, tmp_path / "whole", len(_LARGE))
+    assert (tmp_path / "whole").read_bytes() == _LARGE
+
+
+@pytest.mark.parametrize("name", ["broken", "announced", "announced-by-head"])
+def test_an_answer_that_ends_too_early_is_an_error(streaming: str, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImageNotFoundError, match=name):
+        read_bytes(f"{streaming}/{name}")
+    with pytest.raises(InputError, match=name):
+        download(f"{streaming}/{name}", tmp_path / "part", 2 * len(_LARGE))
 
 
 def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.Project, add: Add, web: Web) -> None:
@@ -98,3 +166,62 @@ def test_limits_and_servers_that_are_not_there(web: Web, tmp_path: Path) -> None
     settings.network = False
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
         read_bytes(f"{web.url}/large.jpg")
+
+
+def test_a_password_in_a_url_is_kept_nowhere(project: cl.Project, add: Add, web: Web, tmp_path: Path) -> None:
+    (web.root / "a.jpg").write_bytes(jpeg(1))
+    (web.root / "gone").mkdir()
+    plain = f"{web.url}/a.jpg"
+    secret = plain.replace("://", "://me:hunter2@")
+    with pytest.warns(UserWarning, match=r"netrc"):
+        add(secret, label="apple")
+    assert project.train_set.images["image"].tolist() == [plain]
+    with pytest.warns(UserWarning, match=r"netrc"):
+        report = add([secret.replace("a.jpg", "none.jpg")])
+    assert "hunter2" not in repr(report) + report.issues.to_string()
+    line = {"source-ref": secret.replace("a.jpg", "b.jpg"), "x": 1}
+    (tmp_path / "m.manifest").write_text(json.dumps({"source-ref": secret}) + "\n" + json.dumps(line) + "\n")
+    (tmp_path / "c.csv").write_text(f"image,label\n{secret},pear\n{secret},apple,{'x,' * 2000}\n")
+    for name in ("m.manifest", "c.csv"):
+        with pytest.warns(UserWarning, match=r"netrc"):
+            read = cl.read_dataset(tmp_path / name)
+        assert read.images["image"].tolist() == [plain]
+        assert len(read.unread) == 1
+        project.import_dataset(read, split="test", progress=False)
+    with pytest.warns(UserWarning, match=r"netrc"):
+        table = cl.Dataset(pd.DataFrame({"image": [secret]}), pd.DataFrame({"image": [secret], "label": ["apple"]}))
+    assert table.annotations["image"].tolist() == [plain]
+    root = project.root
+    project.close()
+    assert not any(b"hunter2" in file.read_bytes() for file in root.rglob("*") if file.is_file())
+
+
+def test_the_password_of_a_web_server_comes_from_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Private(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"] == "Basic bWU6aHVudGVyMg=="
+            self.send_response(200 if known else 401)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"image")
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Private)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/a.jpg"
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    with pytest.raises(ImageNotFoundError, match=r"401.*netrc"):
+        read_bytes(url)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert read_bytes(url) == b"image"
+    server.shutdown()
+    server.server_close()
+    thread.join()

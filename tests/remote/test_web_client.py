@@ -99,7 +99,9 @@ def test_a_redirect_within_the_named_host_is_followed(elsewhere: str, places: di
         ("8.8.8.8", True), ("2606:4700::1111", True), ("10.1.2.3", False), ("192.168.0.1", False), ("::1", False),
         ("172.20.0.1", False), ("100.64.0.1", False), ("169.254.169.254", False), ("fe80::1%eth0", False),
         ("fd00::1", False), ("::ffff:127.0.0.1", False), ("2002:7f00:1::", False), ("0.0.0.0", False),
-        ("224.0.0.1", False), ("::ffff:8.8.8.8", True),
+        ("224.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::7f00:1", False), ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::8.8.8.8", True), ("64:ff9b:1::8.8.8.8", False),
+        ("::127.0.0.1", False), ("2002:0808:0808::", True),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, is_global: bool) -> None:

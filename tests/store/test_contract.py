@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import event
 
 from customlabels_nb import tables as t
 from customlabels_nb.errors import (
@@ -22,7 +23,8 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.issues import Issue
-from customlabels_nb.store import Action, Store, VersionRecord, open_store
+from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.store import Action, Store, VersionRecord, create_store, open_store
 
 ACTION = Action("import", "ann", "a note")
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE images; --', "‮evil​", "a" * 256, "naïve 🍎", "it's\n%s ? :x"]
@@ -206,6 +208,41 @@ def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[
     mine_labels.loc[0, "label"] = "theirs"
     mine_labels.loc[1, "label"] = "plum"
     assert store.update_images("train", mine, mine_labels, ACTION) == 1
+
+
+def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen: Callable[[], Store]) -> None:
+    fill(store)
+    read = store.tables("train")[:2]
+    reopen().update_images("train", store.images(), labels_of(a="theirs", b="banana"), ACTION)
+    with pytest.raises(StaleEditError) as caught:
+        store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read)
+    assert caught.value.theirs["label"].tolist() == ["theirs"]
+    # what is as the edit wants it by now is no conflict, what was so and isn't any more is one
+    assert store.update_images("train", read[0], labels_of(a="theirs", b="banana"), ACTION, stored=read) == 0
+    with pytest.raises(StaleEditError):
+        store.update_images("train", *read, ACTION, stored=read)
+    read = store.tables("train")[:2]
+    assert store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read) == 1
+    assert store.annotations()["label"].tolist() == ["yours", "banana"]
+    assert store.images()["revision"].tolist() == [3, 1, 1]
+
+
+def test_one_label_edit_takes_few_statements(store: Store) -> None:
+    fill(store)
+    session = LabellingSession(store, Path())
+    engine = store._database.engine  # type: ignore[attr-defined]
+    session.assign(["a"], "pear")
+    done: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: done.append(given[2]))
+    event.listen(engine, "commit", lambda connection: done.append("COMMIT"))
+    session.assign(["a"], "banana")
+    assert store.annotations()["label"].tolist() == ["banana", "banana"]
+    done = done[: [*done].index("COMMIT", [at for at, sql in enumerate(done) if sql.startswith("INSERT")][-1]) + 1]
+    assert done.count("COMMIT") == 3  # the task, the image, the edit
+    written = done[[at for at, sql in enumerate(done) if sql == "COMMIT"][1] + 1 :]
+    assert sum(sql.startswith("INSERT") for sql in written) == 2  # a single row never takes COPY
+    assert len(written) <= 16
+    assert len(done) <= 24
 
 
 def test_an_image_that_is_gone_can_not_be_updated(store: Store) -> None:
@@ -486,3 +523,28 @@ def test_a_copy_is_a_store_of_its_own(store: Store, tmp_path: Path) -> None:
     assert copy.images()["image"].tolist() == ["images/a", "images/b", "c"]
     assert store.images()["image"].tolist() == ["a", "c"]
     copy.close()
+
+
+def test_a_process_keeps_one_connection_to_a_server_open(postgres_url: str) -> None:
+    store = create_store(postgres_url, "fruit", schema="one_connection")
+    database = store._database  # type: ignore[attr-defined]
+    with database.read(), database.read(), database.read():
+        assert database.engine.pool.checkedout() == 3
+    assert database.engine.pool.checkedin() == 1
+    store.destroy()
+
+
+def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> None:
+    store = create_store(postgres_url, "fruit", schema="ended_connection")
+    database, other = (each._database for each in (store, open_store(postgres_url, schema="ended_connection")))  # type: ignore[attr-defined]
+    store.project()
+    with database.read() as connection:
+        first = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+    with other.read() as connection:
+        # returns when the process has ended, so that its last words are on their way
+        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({first}, 60000)").scalar()
+    assert store.project().name == "fruit"
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != first
+    other.close()
+    store.destroy()

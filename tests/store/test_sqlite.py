@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -64,6 +71,91 @@ def test_a_locked_database_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.
     holder.rollback()
     holder.close()
     store.add_label("x", None, Action("add", "me"))
+    store.close()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Be the first in the queue of those who write to a database in this folder."""
+    place = os.open(folder, os.O_RDONLY)
+    fcntl.flock(place, fcntl.LOCK_EX)
+    yield
+    os.close(place)
+
+
+def wait_until_queue(folder: Path, length: int) -> None:
+    """Return when so many wait for the lock on a folder."""
+    inode = f":{folder.stat().st_ino} "
+    while True:
+        locks = Path("/proc/locks").read_text().splitlines()
+        if sum("-> FLOCK" in line and inode in line for line in locks) == length:
+            return
+
+
+def test_writers_take_turns_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    path = str(tmp_path / "p.db")
+    create_store(path, "p").close()
+    stores = [open_store(path) for _ in range(8)]
+    writers = [
+        threading.Thread(target=store.add_label, args=(f"label {number}", None, Action("add", "me")))
+        for number, store in enumerate(stores)
+    ]
+    with held(tmp_path):
+        for number, writer in enumerate(writers):
+            writer.start()
+            wait_until_queue(tmp_path, number + 1)
+    for writer in writers:
+        writer.join()
+    assert stores[0].labels()["label"].tolist() == [f"label {number}" for number in range(8)]
+    assert sorted(os.listdir(tmp_path))[0] == "p.db"
+    for store in stores:
+        store.close()
+
+
+WRITES = """
+import sys
+from customlabels_nb.store import open_store
+with open_store(sys.argv[1])._database.write():
+    print("writes", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_writer_leaves_the_queue(tmp_path: Path) -> None:
+    store = create_store(str(tmp_path / "p.db"), "p")
+    command = [sys.executable, "-c", WRITES, str(tmp_path / "p.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writes\n"
+        writer = threading.Thread(target=store.add_label, args=("x", None, Action("add", "me")))
+        writer.start()
+        wait_until_queue(tmp_path, 1)
+        process.kill()
+    writer.join()
+    assert store.labels()["label"].tolist() == ["x"]
+    store.close()
+
+
+def test_a_queue_that_does_not_move_on_keeps_nobody_from_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customlabels_nb.store.database._QUEUE_SECONDS", 0.01)
+    store = create_store(str(tmp_path / "p.db"), "p")
+    with held(tmp_path):
+        store.add_label("x", None, Action("add", "me"))
+    store.add_label("y", None, Action("add", "me"))
+    assert store.labels()["label"].tolist() == ["x", "y"]
+    store.close()
+
+
+def test_without_such_locks_a_file_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: int, operation: int) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    store = create_store(str(tmp_path / "p.db"), "p")
+    store.add_label("x", None, Action("add", "me"))
+    assert store.labels()["label"].tolist() == ["x"]
     store.close()
 
 

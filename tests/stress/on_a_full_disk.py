@@ -54,6 +54,8 @@ def main() -> None:
     assert state(project) == whole
     print("import:", refused(project.add_images, files[1::2], label="y" * 250, copy=True, progress=False))
     assert state(project) == whole
+    print("rename:", refused(project.rename, "q"))
+    assert (project.name, project.root) == ("p", disk / "p")
     print("create:", refused(cl.create_project, "q", disk))
     assert not (disk / "q").exists()
     assert state(cl.load_project(disk / "p")) == whole

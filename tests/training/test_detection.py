@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from customlabels_nb.models.backbones import PACKAGED
 from customlabels_nb.models.detector_building import pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.training.boxes_data import Example
-from customlabels_nb.training.budget import Budget
+from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection import TrainedDetector, predict_boxes, train_detector
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
+from customlabels_nb.training.learning import LEAST_STEPS
 from customlabels_nb.training.sources import Scene
 from tests.training.drawn import drawn_squares
 
@@ -269,3 +271,16 @@ def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: 
     assert any(isinstance(e, Message) and e.text.startswith("Begun from the former detector") for e in told)
     assert again.state.best is not None
     assert again.state.best > 0.8
+
+
+def test_what_comes_after_the_training_is_announced(squares: list[Example]) -> None:
+    events = Events()
+    told = heard(events)
+    names = [example.image for example in squares] * 2000
+    clock = Clock(Budget(seconds=1.0), events, time.perf_counter() - 30.0, names)
+    found = train_detector(squares, LABELS, options(budget=clock.budget), events, clock=clock)
+    assert found.state.total == found.state.step == LEAST_STEPS
+    assert found.state.seconds > 30.0
+    said = [event.text for event in told if isinstance(event, Message)]
+    assert sum("beyond the budget of 1 s" in text for text in said) == 2
+    assert any(f"{len(names):,} images" in text for text in said)

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models.backbones import PACKAGED, Backbone, backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
-from customlabels_nb.training.budget import Budget
+from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.calibration import losses
 from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all, unfreeze_last_stages
@@ -28,6 +29,7 @@ from customlabels_nb.training.improving import (
     improve,
     why_not_fine_tune,
 )
+from customlabels_nb.training.learning import PROBE
 
 SIDE = 64
 LABELS = 3
@@ -74,7 +76,7 @@ def classifier(head: FittedHead) -> ImageClassifier:
 
 
 def options(steps: int, **more: object) -> TuningOptions:
-    return TuningOptions(budget=Budget(steps=steps), batch=6, **more)  # type: ignore[arg-type]
+    return TuningOptions(**{"budget": Budget(steps=steps), "batch": 6, **more})  # type: ignore[arg-type]
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -150,6 +152,19 @@ def test_stopped_and_gone_on_with_it_gives_the_same_weights(
     resumed = tune(12, None, tmp_path / "checkpoints")
     for key, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key])
+
+
+def test_a_budget_that_is_used_up_before_leaves_a_few_steps(
+    tune: Tuned, polygons: tuple[list[str], np.ndarray, np.ndarray]
+) -> None:
+    events = Events()
+    told = said(events)
+    steps: list[int] = []
+    events.subscribe(lambda event: steps.append(event.done) if isinstance(event, Progress) else None)
+    budget = Budget(seconds=1.0)
+    tune(1, events, clock=Clock(budget, events, time.perf_counter() - 30.0, polygons[0] * 1000), budget=budget)
+    assert steps[-1] <= PROBE
+    assert any(f"{60 * 1000:,} images" in text and "beyond the budget of 1 s" in text for text in told)
 
 
 def test_an_image_that_vanishes_is_passed_over(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:

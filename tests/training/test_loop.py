@@ -4,11 +4,11 @@ import resource
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
-from customlabels_nb.training import checkpoints, loop
+from customlabels_nb.training import budget, checkpoints, loop
 from customlabels_nb.training.budget import Budget, parse_budget
 from customlabels_nb.training.checkpoints import STATE, Checkpoints
 from customlabels_nb.training.loop import PROBE, LoopOptions, LoopState, rate, train
@@ -215,64 +215,86 @@ def test_a_process_that_is_killed_leaves_what_it_had(tmp_path: Path) -> None:
 
 
 # -- budgets ---------------------------------------------------------------------------------------------
-class Slow(Toy):
+class Machine:
+    """A clock that only steps, looks and trials move; torch's threads as they are set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, threads: int = 1) -> None:
+        self.now, self.threads, self.fastest = 0.0, threads, 1
+        monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(torch, "get_num_threads", lambda: self.threads)
+        monkeypatch.setattr(torch, "set_num_threads", lambda threads: setattr(self, "threads", threads))
+        monkeypatch.setattr(loop, "fastest_threads", lambda: self.fastest)
+
+
+class Timed(Toy):
+    """Each step takes its seconds, by its number."""
+
+    def __init__(
+        self, machine: Machine, seconds: float | Callable[[int], float], look: float = 0.0, **how: Any
+    ) -> None:
+        super().__init__(**how)
+        self.machine, self.seconds, self.look, self.steps = machine, seconds, look, 0
+
     def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-        time.sleep(0.01)
+        self.machine.now += self.seconds if isinstance(self.seconds, float) else self.seconds(self.steps)
+        self.steps += 1
         return super().losses(items)
 
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        self.machine.now += self.look
+        return super().validate(network)
 
-def test_a_budget_of_time_becomes_steps_that_repeat_exactly(tmp_path: Path) -> None:
-    learner, events = Slow(), Events()
+
+def test_a_budget_of_time_becomes_steps_that_repeat_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, events = Machine(monkeypatch), Events()
+    learner = Timed(machine, 0.01)
     told = heard(events)
-    started = time.perf_counter()
     state = train(learner, options(None, seconds=1.0, epoch=10), events, tmp_path)
     assert state.total is not None
     assert PROBE < state.total <= 100
-    assert time.perf_counter() - started < 4.0  # on a busy machine, too
+    assert machine.now <= 1.001
     assert any(isinstance(event, Message) and f"{state.total:,} steps" in event.text for event in told)
     assert same(weights(learner), trained(state.total, epoch=10))
 
 
-def test_time_that_was_spent_before_counts() -> None:
+def test_time_that_was_spent_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
     whole, less = options(None, seconds=2.0, epoch=10), replace(options(None, seconds=2.0, epoch=10), spent=1.2)
-    first, second = (train(Slow(), chosen, Events(), None) for chosen in (whole, less))
+    first, second = (train(Timed(machine, 0.01), chosen, Events(), None) for chosen in (whole, less))
     assert first.total is not None
     assert second.total is not None
     assert second.total < 0.75 * first.total
     assert second.seconds > 1.2
 
 
-def test_a_budget_that_is_resumed_keeps_its_steps(tmp_path: Path) -> None:
-    learner = Slow(kill_at=15, error=Killed())
+def test_a_budget_that_is_resumed_keeps_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = Timed(Machine(monkeypatch), 0.01, kill_at=15, error=Killed())
     with pytest.raises(Killed):
         train(learner, options(None, seconds=1.0), Events(), tmp_path)
     kept = Checkpoints(tmp_path).load()
     assert kept is not None
-    again = Toy()
+    again = Timed(learner.machine, 0.01)
     state = train(again, options(None, seconds=1.0), Events(), tmp_path)
     assert state.total == kept.facts["total"]
     assert same(weights(again), trained(state.total))
 
 
-def test_stopped_before_the_steps_were_known(tmp_path: Path) -> None:
+def test_stopped_before_the_steps_were_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="after epoch 1; resume"):
-        train(Slow(kill_at=6, error=KeyboardInterrupt()), options(None, seconds=1.0), Events(), tmp_path)
-    again = Slow()
+        train(
+            Timed(machine, 0.01, kill_at=6, error=KeyboardInterrupt()), options(None, seconds=1.0), Events(), tmp_path
+        )
+    again = Timed(machine, 0.01)
     state = train(again, options(None, seconds=1.0), Events(), tmp_path)
     assert state.total is not None
     assert same(weights(again), trained(state.total))
 
 
-def test_too_little_time_is_said() -> None:
+def test_too_little_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events()
     told = heard(events)
-
-    class Slower(Toy):
-        def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-            time.sleep(0.06)
-            return super().losses(items)
-
-    state = train(Slower(), options(None, seconds=1.0), events, None)
+    state = train(Timed(Machine(monkeypatch), 0.06), options(None, seconds=1.0), events, None)
     assert state.total == 20
     said = [event.text for event in told if isinstance(event, Message)]
     assert any("handful of steps" in text for text in said)
@@ -363,6 +385,125 @@ def test_steps_that_can_not_be(steps: Any) -> None:
         parse_budget(steps=steps)
     with pytest.raises(InputError, match="give one of them"):
         parse_budget("2min", 5)
+
+
+def test_what_comes_after_the_training_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    timed = replace(options(None, seconds=40.0, epoch=10), spent=5.0, expect=lambda network: (0.0, 10.0))
+    state = train(Timed(machine, 0.5), timed, Events(), None)
+    assert state.seconds == pytest.approx(30.0, abs=1.0)
+    assert state.total == pytest.approx(50, abs=2)  # in (40 - 5 - 10) s, of 0.5 s each
+
+
+def test_a_machine_that_becomes_slower_makes_the_steps_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, events = Machine(monkeypatch), Events()
+    told = heard(events)
+    timed = options(None, seconds=60.0, epoch=10)
+    state = train(Timed(machine, lambda step: 0.2 if step < 100 else 1.0), timed, events, tmp_path)
+    assert state.total == state.step
+    assert state.step == pytest.approx(140, abs=5)  # 100 steps of 0.2 s, the others of 1 s
+    assert machine.now < 1.1 * 60
+    assert any(f"{state.total:,} instead of" in event.text for event in told if isinstance(event, Message))
+
+
+def test_a_look_that_takes_much_of_the_budget_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    learner = Timed(machine, 0.2, look=6.0, validation=[0.5])
+    timed = replace(options(None, seconds=40.0, epoch=10), expect=lambda network: (6.0, 0.0))
+    state = train(learner, timed, Events(), None)
+    assert learner.looks == 2  # one before it was known what it takes
+    assert machine.now < 1.1 * 40 + 6
+    assert state.history[-1]["step"] == state.total
+
+
+def test_slow_steps_are_known_to_be_slow_before_the_probe_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, events = Machine(monkeypatch), Events()
+    told = heard(events)
+    timed = replace(options(None, seconds=40.0, epoch=10), least_steps=1)
+    state = train(Timed(machine, 8.0), timed, events, None)
+    assert state.total is not None
+    assert state.total < PROBE
+    assert machine.now <= 1.25 * 40
+    timed = options(None, seconds=40.0, epoch=10)
+    assert train(Timed(machine, 8.0), timed, events, None).total == 20
+    said = [event.text for event in told if isinstance(event, Message)]
+    assert any("17 more take about 136 s, beyond the budget of 40 s" in text for text in said)
+
+
+def test_after_a_stall_the_threads_are_chosen_again_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, events = Machine(monkeypatch, threads=2), Events()
+    told = heard(events)
+    learner = Timed(machine, lambda step: 0.2 if step < 30 or machine.threads == 1 else 2.0, kill_at=45, error=Killed())
+    with pytest.raises(Killed):
+        train(learner, options(60, epoch=10), events, tmp_path)
+    assert machine.threads == 1
+    assert any("1 of 2 threads" in event.text for event in told if isinstance(event, Message))
+    machine.threads = 2  # as in another process
+    train(Timed(machine, 0.2), options(60, epoch=10), Events(), tmp_path)
+    assert machine.threads == 1
+
+
+def test_a_single_slow_step_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, threads=2)
+    train(Timed(machine, lambda step: 0.2 if step != 30 else 5.0), options(60, epoch=10), Events(), None)
+    assert machine.threads == 2
+
+
+def test_a_resumed_budget_counts_the_seconds_of_both_sittings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    timed = options(None, seconds=60.0, epoch=10)
+    with pytest.raises(Killed):
+        train(Timed(machine, 0.2, kill_at=205, error=Killed()), timed, Events(), tmp_path)
+    machine.now = 1000.0
+    state = train(Timed(machine, 1.0), timed, Events(), tmp_path)
+    assert state.seconds == pytest.approx(60.0, rel=0.1)
+    assert state.total == pytest.approx(220, abs=5)
+
+
+# -- the clock of a budget -------------------------------------------------------------------------------
+def _clock(monkeypatch: pytest.MonkeyPatch, seconds: float | None = 40.0, images: int = 120) -> tuple[Any, Any, Events]:
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    events = Events()
+    return budget.Clock(Budget(seconds), events, 0.0, [f"{i}.jpg" for i in range(images)]), now, events
+
+
+@pytest.mark.parametrize(("each", "beyond"), [(0.01, None), (0.2, "120 images takes about 24 s")])
+def test_predictions_are_kept_free_or_announced(
+    monkeypatch: pytest.MonkeyPatch, each: float, beyond: str | None
+) -> None:
+    clock, now, events = _clock(monkeypatch)
+    told = heard(events)
+
+    def ask(few: Sequence[str]) -> None:
+        assert len(few) <= 9
+        now.seconds += each * len(few)
+
+    look, after = clock.predictions(ask, 10)
+    assert look == pytest.approx(10 * each)
+    assert after == (pytest.approx(120 * each) if beyond is None else 0)
+    assert [event.text for event in told if isinstance(event, Message)] == (
+        [] if beyond is None else [f"Predicting {beyond}, beyond the budget of 40 s."]
+    )
+
+
+@pytest.mark.parametrize(("seconds", "each", "beyond"), [(40.0, 0.5, 59.0), (40.0, 0.05, 0.0), (None, 0.5, 0.0)])
+def test_work_before_the_training_counts_or_is_announced(
+    monkeypatch: pytest.MonkeyPatch, seconds: float | None, each: float, beyond: float
+) -> None:
+    clock, now, events = _clock(monkeypatch, seconds)
+    told = heard(events)
+    with clock.watching("features of train"):
+        events.progress("features of train", 0, 120)
+        now.seconds += 3.0  # loads the network
+        for done in range(2, 121, 2):
+            events.progress("another phase", 1, 1)
+            events.progress("features of train", done, 120)
+            now.seconds += 2 * each
+    said = [event.text for event in told if isinstance(event, Message)]
+    assert len(said) == (1 if beyond else 0)
+    assert all("about 59 s, beyond the budget" in text for text in said)
+    assert clock.spent() == pytest.approx(3.0 + 120 * each - beyond)
 
 
 # -- memory, disk, what is no number ---------------------------------------------------------------------

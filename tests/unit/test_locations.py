@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -127,7 +130,7 @@ def test_projects_are_listed_and_a_broken_one_says_why(tmp_path: Path) -> None:
     assert listed.index.tolist() == ["apple", "broken", "damaged", "pear"]
     assert listed.loc["apple", "status"] == "CREATED"
     assert listed.loc["apple", "path"] == str(tmp_path / "apple")
-    assert "no SQLite database" in listed.loc["broken", "status"]
+    assert "not a database" in listed.loc["broken", "status"]
     assert "damaged" in listed.loc["damaged", "status"]
 
 
@@ -145,6 +148,123 @@ def test_renaming_moves_the_folder_and_keeps_everything(tmp_path: Path) -> None:
     assert "<img" in project.train_set._repr_html_()
     project.close()
     assert cl.load_project(tmp_path / "obst").train_set.labels_of_images() == [["apple"]]
+
+
+# -- folders without access ------------------------------------------------------------------------
+NOBODY = 65534
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that anybody may reach, and that is nobody's."""
+    folder = Path(tempfile.mkdtemp())
+    warm = cl.create_project("warm", folder)  # import all that is needed: nobody may not read root's Python
+    warm.labels.add("apple")
+    warm.rename("warmer")
+    cl.list_projects(folder)
+    cl.load_project(warm.root).delete(confirm=True)
+    if os.getuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Take root's power to do anything away for a while, so that permissions count."""
+    root = os.getuid() == 0
+    if root:
+        os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        if root:
+            os.setresuid(0, 0, 0)
+
+
+@contextmanager
+def mode(path: Path, bits: int) -> Iterator[None]:
+    before = path.stat().st_mode
+    path.chmod(bits)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
+def test_a_folder_that_may_not_be_read_is_a_typed_error_and_hides_no_other(place: Path) -> None:
+    with as_nobody():
+        for name in ("apple", "locked", "pear", "unreadable"):
+            cl.create_project(name, place).close()
+        with mode(place / "locked", 0), mode(place / "unreadable" / "project.db", 0):
+            listed = cl.list_projects(place)
+            assert listed["name"].tolist() == ["apple", "locked", "pear", "unreadable"]
+            assert listed["status"].str.contains("CREATED").tolist() == [True, False, True, False]
+            assert "denied" in listed["status"][1]
+            for path in ("locked", "locked/project.db", "locked/inner"):
+                with pytest.raises(ProjectError, match=r"locked.*denied"):
+                    cl.load_project(place / path)
+            with pytest.raises(StoreError, match=r"unreadable.*project\.db"):
+                cl.load_project(place / "unreadable")
+            with pytest.raises(InputError, match=r"locked.*denied"):
+                cl.list_projects(place / "locked")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
+def test_deleting_what_may_not_be_deleted_is_a_typed_error(place: Path) -> None:
+    with as_nobody():
+        project = cl.create_project("fruit", place)
+        with mode(project.root, 0o555), pytest.raises(ProjectError, match=r"project\.db.*denied"):
+            project.delete(confirm=True)
+        project = cl.load_project(place / "fruit")
+        with mode(project.root, 0), pytest.raises(CustomLabelsError, match="fruit"):
+            project.delete(confirm=True)
+        project = cl.load_project(place / "fruit")
+        (project.root / "images").mkdir()
+        (project.root / "images" / "a.jpg").touch()
+        with mode(project.root / "images", 0o555), pytest.raises(ProjectError, match=r"a\.jpg.*denied"):
+            project.delete(confirm=True)
+        assert (project.root / "images" / "a.jpg").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
+def test_a_rename_that_fails_changes_nothing(place: Path) -> None:
+    with as_nobody():
+        project = cl.create_project("fruit", place / "work")
+        with mode(place / "work", 0o555), pytest.raises(ProjectError, match=r"fruit' can't be moved.*obst"):
+            project.rename("obst")
+        with mode(project.root, 0o555), pytest.raises(ProjectError, match=r"denied"):
+            project.rename("obst")
+        loaded = cl.load_project(project.root)
+        with mode(project.root / "project.db", 0o444):
+            read_only = cl.load_project(project.root)
+            with pytest.raises(StoreError, match=r"project\.db"):
+                read_only.rename("obst")
+        for each in (project, read_only, loaded):
+            assert (each.name, each.root) == ("fruit", place / "work" / "fruit")
+        assert os.listdir(place / "work") == ["fruit"]
+        project = cl.load_project(project.root)
+        project.rename("obst")
+        project.labels.add("apple")
+        assert cl.load_project(place / "work" / "obst").name == "obst"
+        assert sorted(path.name for path in project.root.iterdir()) == [
+            "project.db",
+            "project.db-shm",
+            "project.db-wal",
+        ]
+        with pytest.raises(StoreError, match="moved"):  # it would be lost if there were another project by now
+            loaded.labels.add("pear")
+
+
+def test_somebody_elses_note_of_a_rename_moves_nothing_elsewhere(tmp_path: Path) -> None:
+    project = cl.create_project("fruit", tmp_path / "work")
+    project.close()
+    for note in (b"fruit\0../evil", b"fruit\0fruit", b"fruit\0obst", b"\xff", b"", b"x\0fruit", b"\0" * 10_000):
+        (project.root / ".renaming").write_bytes(note)
+        assert cl.load_project(project.root).root == tmp_path / "work" / "fruit"
+    assert os.listdir(tmp_path / "work") == ["fruit"]
+    assert os.listdir(tmp_path) == ["work"]
 
 
 # -- deleting ---------------------------------------------------------------------------------------

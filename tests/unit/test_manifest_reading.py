@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,46 @@ def test_lines_longer_than_a_block_and_than_the_limit(tmp_path: Path, monkeypatc
         assert [line for number, line in enumerate(found[:7]) if number != 3] == texts[:3] + texts[4:]
         assert set(found[3]) == {ord("c")}
         assert 100 < len(found[3]) <= 116
+
+
+def test_blank_lines_are_counted_and_never_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    loads = orjson.loads
+
+    def count(raw: bytes) -> Any:
+        parsed.append(raw)
+        return loads(raw)
+
+    monkeypatch.setattr(orjson, "loads", count)
+    line = json.dumps(LABEL_LINE).encode()
+    (tmp_path / "m").write_bytes(b"\n".join([line, *[b"", b" \r"] * 500, b"x", line.replace(b"sunrise.png", b"z.png")]))
+    found = read_manifest(tmp_path / "m")
+    assert len(parsed) == 3
+    assert len(found.images) == 2
+    assert [(issue.code, issue.line) for issue in found.issues] == [("ERROR_INVALID_JSON_LINE", 1002)]
+
+
+def test_a_long_line_is_put_together_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split: list[int] = []
+
+    class Block(bytes):
+        def __radd__(self, rest: bytes) -> Block:
+            return Block(bytes(rest) + bytes(self))
+
+        def split(self, *arguments: Any) -> list[bytes]:
+            split.append(len(self))
+            return super().split(*arguments)
+
+    class Blocks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return Block(super().read(size))
+
+    (tmp_path / "m").write_bytes(data := b"x" * 10_000)
+    file = ManifestFile(tmp_path / "m")
+    monkeypatch.setattr(manifest_files, "_BLOCK", 100)
+    monkeypatch.setattr(file, "_open", lambda: Blocks(data))
+    assert list(file) == [data]
+    assert sum(split) <= 2 * len(data)
 
 
 def test_a_line_of_ten_megabytes_is_read(tmp_path: Path) -> None:

@@ -282,3 +282,11 @@ def test_dates_are_read_in_every_iso_style_at_once() -> None:
     assert found["created"].iloc[0].microsecond == 176_000
     with pytest.raises(TableError, match="'created'"):
         t.normalise_annotations(pd.DataFrame({"image": ["a"], "label": "x", "created": ["soon"]}))
+
+
+@pytest.mark.parametrize("images", [[], ["a.jpg", "b.jpg"]])
+def test_labels_of_whole_images_are_an_annotations_table(images: list[str]) -> None:
+    made = t.label_images(images, "apple", "ann").drop(columns="created")
+    given = pd.DataFrame({"image": images, "label": "apple"}, dtype="str")
+    pd.testing.assert_frame_equal(made, t.normalise_annotations(given, annotator="ann").drop(columns="created"))
+    assert str(t.label_images(images, "apple", "ann")["created"].dtype) == t.CREATED_DTYPE

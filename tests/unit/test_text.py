@@ -8,7 +8,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.changes import Distribution
 from customlabels_nb.issues import Issue, issues_to_frame
-from customlabels_nb.text import escaped, one_line, printable
+from customlabels_nb.text import escaped, one_line, printable, without_passwords
 
 HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
 
@@ -38,3 +38,25 @@ def test_no_terminal_gets_a_control_character() -> None:
     assert "\n" not in shown[0] + shown[1]
     assert len(shown[2].splitlines()) == 2
     assert "<b>" not in dataset._repr_html_().replace("<b>\ufffd", "", 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("http://me:pw@host/a.jpg", "http://host/a.jpg"),
+        ("https://token@host/a.jpg", "https://host/a.jpg"),
+        ("HTTPS://me:p@w@host:80/a@b.jpg", "HTTPS://host:80/a@b.jpg"),
+        ("s3://key:secret@bucket/a.jpg", "s3://bucket/a.jpg"),
+        ("ftp://me:pw@host/a.jpg", "ftp://me@host/a.jpg"),
+        ("zip://a.jpg::http://me:pw@host/x.zip", "zip://a.jpg::http://host/x.zip"),
+        ("abfs://container@account.example/a.jpg", "abfs://container@account.example/a.jpg"),
+        ("http://host/a:b@c.jpg", "http://host/a:b@c.jpg"),
+        ("http://host?who=a:b@c", "http://host?who=a:b@c"),
+        ("/photos/a:b@c.jpg", "/photos/a:b@c.jpg"),
+    ],
+)
+def test_passwords_of_urls_are_left_out(url: str, plain: str) -> None:
+    assert without_passwords(url) == plain
+    assert (
+        without_passwords(f'{{"source-ref": "{url}", "x": "{url}"}}') == f'{{"source-ref": "{plain}", "x": "{plain}"}}'
+    )

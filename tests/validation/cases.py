@@ -28,6 +28,7 @@ MESSAGES = {
     "ERROR_INVALID_BOUNDING_BOX": "The bounding box has off frame values.",
     "ERROR_BOUNDING_BOX_TOO_SMALL": "The height and width of the bounding box is too small.",
     "ERROR_TOO_MANY_BOUNDING_BOXES": "There are more bounding boxes than the allowed maximum.",
+    "ERROR_TOO_MANY_LABELS": "There are more image-level labels than the allowed maximum.",
     "ERROR_NO_VALID_ANNOTATIONS": "No valid annotations found.",
     "WARNING_UNANNOTATED_RECORD": "Record is unannotated.",
     "WARNING_NO_ANNOTATIONS": "No annotations were found.",
@@ -261,6 +262,13 @@ CASES: dict[str, tuple[Line | str | bytes, list[tuple[str, str, str]], str]] = {
     "fifty-one boxes beside an image-level label": (
         {**image_line(), **box_line(boxes=[INSIDE] * 51)}, only(MANY, BOXES), "valid",
     ),
+    "fifty image-level labels beside a box": (
+        {**image_line("a.png", *(f"label {n}" for n in range(50))), **box_line()}, [], "valid",
+    ),
+    "fifty-one image-level labels": (
+        image_line("a.png", *(f"label {n}" for n in range(51))), only("ERROR_TOO_MANY_LABELS"), "invalid",
+    ),
+    "fifty-one attributes of one label": (image_line("a.png", *["apple"] * 51), [], "valid"),
     # -- warnings
     "only a source-ref": ({"source-ref": BUCKET + "a.png"}, only(UNANNOTATED), "ignored"),
     "no boxes": (box_line(boxes=[]), [(NOTHING_IN, BOXES, ""), (NOTHING, "", "")], "ignored"),

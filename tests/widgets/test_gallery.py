@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from PIL import Image
 
-from customlabels_nb.errors import InputError, NotReadyError
+from customlabels_nb.errors import InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling import Query
 from customlabels_nb.project import Project
 from customlabels_nb.widgets.gallery import Gallery
@@ -67,6 +69,22 @@ def test_edits_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
     assert stale["edit"] == {"op": "label", "label": "apple"}
     undone, _ = page.ask("undo")
     assert undone["info"]["counts"].get("pear", 0) == 0
+
+
+def test_skipping_says_whether_labels_go(page: Page) -> None:
+    shown, _ = page.show()
+    names = [row["name"] for row in shown["page"]["rows"]][:2]
+    page.ask("edit", op="label", label="pear", split="train", images=names[:1], revisions={})
+    edit = {"op": "status", "status": "skipped", "split": "train", "images": names}
+    kept, _ = page.ask("edit", **edit, revisions={})
+    assert [(row["status"], row["labels"]) for row in kept["rows"]] == [("labelled", ["pear"]), ("skipped", [])]
+    # somebody else changed it meanwhile: doing it all the same removes labels only if that was said
+    stale, _ = page.ask("edit", **edit, remove_labels=True, revisions=dict.fromkeys(names, 1))
+    assert stale["edit"] == {"op": "status", "status": "skipped", "remove_labels": True}
+    gone, _ = page.ask("edit", **edit, remove_labels=True, revisions={})
+    assert [(row["status"], row["labels"]) for row in gone["rows"]] == [("skipped", [])] * 2
+    undone, _ = page.ask("undo")
+    assert [(row["status"], row["labels"]) for row in undone["rows"]] == [("labelled", ["pear"])]
 
 
 def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -> None:
@@ -189,8 +207,26 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     assert gallery.session.view.query == Query()
 
 
+def test_the_saved_picture_follows_the_count(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    handle = Mock(update=lambda html: drawn.append(html.data))
+    monkeypatch.setattr("IPython.display.display", lambda *shown, **_: drawn.append(shown[0]) or handle)
+    page.gallery._ipython_display_()
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    drawn.clear()
+    for name in names[:8]:
+        page.ask("edit", op="label", label="pear", split="train", images=[name])
+    assert drawn == []  # edits don't wait for it
+    page.ask("follow", images=names)
+    page.ask("edit", op="label", label="apple", split="train", images=names[:1])  # the count stays
+    page.ask("follow", images=names)
+    (html,) = drawn
+    assert "8 of 30 labelled" in html
+    assert html.count(": pear") == 8
+
+
 def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    answers = iter([NotReadyError(0, 30), NotReadyError(12, 30), None])
+    answers = iter([NotReadyError(0, 30), NotReadyError(12, 30), NotReadyError(20, 30), None])
 
     def similar(images: list[str], keys: list[str | None]) -> list[int]:
         if (answer := next(answers)) is not None:
@@ -205,7 +241,55 @@ def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, mo
     pushed = page.sent.pop()[0]["change"]["query"]
     assert (pushed["sort"], pushed["images"]) == ("similarity", True)
     assert page.ask("hello")[0]["query"] == pushed
-    assert page.show(query=pushed)[0] == {"wait": {"done": 12, "total": 30}}
-    answer, _ = page.show(query=pushed)
-    assert answer["page"]["total"] == 12
+    meanwhile, _ = page.show(query=pushed)
+    assert (meanwhile["wait"], meanwhile["page"]["total"]) == ((12, 30), 12)
+    assert meanwhile["info"]["query"] == pushed
+    names = [row["name"] for row in meanwhile["page"]["rows"]]
+    assert page.ask("arrange", place=0, pixels=160, near=[])[0] == {"wait": (20, 30)}
+    answer, _ = page.ask("arrange", place=0, pixels=160, near=["gone.png", names[0]])
+    assert (answer["wait"], answer["page"]["total"], answer["page"]["place"]) == (None, 12, 9)
+    assert answer["page"]["rows"][-1]["name"] == names[0]  # it was the first and is the last
     assert answer["info"]["query"] == pushed
+
+
+def test_an_edit_of_another_screen_is_stored_but_not_undone_here(page: Page) -> None:
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    page.ask("edit", op="label", label="pear", split="train", images=names[:1])
+    page.ask("edit", op="label", label="apple", split="train", images=names[1:2], guest=True)
+    assert page.gallery.data[names[1]] == "apple"
+    undone, _ = page.ask("undo")
+    assert undone["images"] == (names[0],)
+    assert page.ask("undo")[0]["images"] == ()
+    assert (page.gallery.data[names[0]], page.gallery.data[names[1]]) == (None, "apple")
+
+
+def test_an_edit_of_the_other_dataset_leaves_what_is_shown(page: Page, project: Project, photos: Path) -> None:  # noqa: F811
+    view = page.show()[0]["info"]["view"]
+    Image.new("RGB", (48, 36), "red").save(photos.parent / "other.png")
+    project.add_images(photos.parent / "other.png", split="test", progress=False)
+    (other,) = project.test_set.images["image"]
+    answer, _ = page.ask("edit", op="label", label="apple", split="test", images=[other], guest=True)
+    assert (answer["split"], answer["rows"][0]["labels"]) == ("test", ["apple"])
+    assert page.ask("page", view=view, place=0, pixels=160)[0]["rows"]
+    assert page.gallery.session.split == "train"
+
+
+def test_a_page_whose_latest_edits_were_stored_elsewhere_undoes_no_earlier_one(page: Page) -> None:
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    page.ask("edit", op="label", label="pear", split="train", images=names[:1])
+    page.ask("edit", op="label", label="apple", split="train", images=names[1:2], forget=True)
+    assert page.ask("undo")[0]["images"] == (names[1],)
+    page.ask("undo")
+    assert page.gallery.data[names[0]] == "pear"
+
+
+def test_only_what_a_store_cannot_do_now_is_asked_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    content = {"op": "label", "label": "pear", "split": "train", "images": names[:1]}
+    answers = []
+    for error in (StoreError("The disk is full."), OutdatedError("Show it again."), InputError("No."), KeyError("x")):
+        with monkeypatch.context() as patch:
+            patch.setattr(page.gallery.session, "assign", Mock(side_effect=error))
+            page.gallery.answer(page.gallery, {"id": 7, "kind": "edit", "content": content}, [])
+        answers.append(page.sent.pop()[0].get("again", False))
+    assert answers == [True, False, False, False]

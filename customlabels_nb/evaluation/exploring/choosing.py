@@ -30,22 +30,27 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Filter:
-    """What is shown: each field narrows it down.
+    """Select the test images that the results screen shows: those that fit all fields.
+
+    ``Results.set_filter`` takes these fields as keywords.
 
     Attributes
     ----------
     show : str
-        One of :data:`SHOWN`, or of :data:`GROUPS` where there is such a group.
+        "mistakes" (images with any), "fp", "fn" or "tp" (with a false positive, false negative or true positive) or
+        "all"; "suspects": images whose truth the advice doubts; beside another version "fixed" and "broken".
     label : str, optional
         Only what is right or wrong about this label counts.
     pair : tuple of two str, optional
-        A cell of the confusion matrix: predicted label, true label; of a detector also "background".
+        A cell of the confusion matrix: predicted label, true label; of a detector also "background". With
+        ``show="all"`` these are all images that the cell counts, of a detector all that have its boxes.
     slice : tuple of two str, optional
-        A column of the images and the name of a slice, as in the table that ``report.by(column)`` gives.
+        A column of the images and the name of a slice, as in the column ``slice`` of ``report.by(column)``. A column
+        of 2 to 60 slices can be used.
     search : str
         Part of the file's name, or with a ``/`` of its whole path; upper and lower case are the same.
     images : tuple of str, optional
-        Only these.
+        Only these, by name.
     sort : str
         "confident": the most confident mistakes first, then the most confident hits; "unsure": what is nearest to its
         threshold first; "name", "given".
@@ -76,7 +81,7 @@ class Filter:
             object.__setattr__(self, "images", tuple(str(name) for name in self.images))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """Return the fields by name."""
         return asdict(self)
 
 
@@ -114,7 +119,10 @@ def cell_images(applied: Applied, predicted: int, true: int) -> BoolArray:
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
             return np.asarray((outcomes.predicted_label() == predicted) & (outcomes.true_label() == true))
-        return np.asarray(applied.accepted()[:, predicted] & outcomes.truth[:, true])
+        is_predicted, is_true = (at[:, [predicted, true]] for at in (applied.accepted(), outcomes.truth))
+        if predicted == true:
+            return np.asarray(is_predicted[:, 0] & is_true[:, 0])
+        return np.asarray((is_predicted & ~is_true)[:, 0] & (is_true & ~is_predicted)[:, 1])
     assert isinstance(outcomes, Boxes)
     accepted, k = applied.accepted(), len(outcomes.labels)
     other, _ = outcomes.taken_for(accepted)

@@ -25,7 +25,7 @@ from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.slices import slices_of
 
 #: Columns of images by which nobody slices, and how many slices a menu holds.
-_TECHNICAL = ("image", "sha256", "revision", "split", "status", "width", "height", "source")
+_TECHNICAL = ("image", "sha256", "revision", "split", "status")
 MOST_SLICES = 60
 
 _KEPT = 4  # positions

@@ -44,7 +44,7 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
 
     Rows are predicted, columns ground truth; a detector's last ones, set off by a line, are the background. A cell is
     the larger and the darker the greater its share of the column (with ``normalize="prediction"`` of the row), also
-    where counts are written.
+    where counts are written. Beside a multi-label matrix of up to 30 labels: true and false positives and negatives.
 
     Raises
     ------
@@ -56,23 +56,27 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
     names = [plain(name, 20) for name in matrix.labels]
     count, longest = len(names), max(map(len, names))
     steep = count > 6 or longest > 12
+    beside = ["tp", "fp", "fn", "tn"] if matrix.multi_label and count <= MOST_SINGLE_CELLS else []
+    wide = count + len(beside)
     if ax is None:
         side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
         margin = 0.35 + 0.075 * longest
-        ax = new_axes(side + margin, side + (margin if steep else 0.6))
+        ax = new_axes(side * wide / count + margin, side + (margin if steep else 0.6))
         cell = 72 * side / count
     else:
-        cell = 72 * min(inches(ax)) / count
+        width, height = inches(ax)
+        cell = 72 * min(width / wide, height / count)
     right = np.eye(count, dtype=bool)
     _ground(ax, count)
     cells = _cells(ax, matrix.counts > 0, shares, right)
     size, step = readable(cell)
-    ax.set_xticks(range(0, count, step), names[::step], fontsize=size, rotation=90 if steep else 0)
+    places, shown = [*range(0, count, step), *range(count, wide)], [*names[::step], *map(str.upper, beside)]
+    ax.set_xticks(places, shown, fontsize=size, rotation=90 if steep else 0)
     ax.set_yticks(range(0, count, step), names[::step], fontsize=size)
-    ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+    ax.set(xlim=(-0.5, wide - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
-    ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6)
+    ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6, x=count / wide / 2)
     ax.set_ylabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6)
     quiet(ax)
     if matrix.background:
@@ -81,7 +85,12 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
                 texts[-1].set_fontstyle("italic")
         for line in (ax.axhline, ax.axvline):
             line(count - 1.5, color=INK, linewidth=1)
-    _numbers(ax, _texts(values, shares, whole=normalize is None), cells, cell)
+    written = _texts(values, shares, whole=normalize is None)
+    if beside:
+        ax.axvline(count - 0.5, color=INK, linewidth=1)
+        counts = matrix.one_vs_rest()[beside].to_numpy()
+        written |= {(row, count + at): f"{number}" for (row, at), number in np.ndenumerate(counts)}
+    _numbers(ax, written, cells, cell)
     return ax
 
 
@@ -125,8 +134,8 @@ def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cel
     if size < SMALLEST_NUMBER:
         return
     for (p, g), text in texts.items():
-        weight = "bold" if p == g else "normal"
-        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=ink_on(cells[p, g]), weight=weight)
+        weight, colour = "bold" if p == g else "normal", ink_on(cells[p, g]) if g < len(cells) else INK
+        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=colour, weight=weight)
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:

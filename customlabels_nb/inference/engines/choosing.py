@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import platform
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import MissingDependencyError, ModelError
+from customlabels_nb.files import write_whole
 from customlabels_nb.geometry import FloatArray
 from customlabels_nb.inference.engines.engine import Bfloat16Engine, Engine, OnnxClassifier, OnnxDetector
 from customlabels_nb.inference.engines.errors import LacksPackageError, UnsuitableError
 from customlabels_nb.inference.engines.names import AUTO, BFLOAT16, ONNX, TORCH, EngineChoice, check_engine
-from customlabels_nb.models.artifact import DETECTION, ModelConfig
+from customlabels_nb.installing import OURS, installed_version
+from customlabels_nb.models.artifact import DETECTION, ModelConfig, model_identity
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import Found, ImageDetector
+from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
+from customlabels_nb.settings import settings
 
 #: How far an engine's confidences (0..1) may lie from the network's on drawn pictures. These are like nothing that it
 #: was trained on, so that rounding shows: where bfloat16 moves them by 0.02, it moves those of photos by up to 0.004.
@@ -73,6 +83,27 @@ def open_engine(
     except UnsuitableError as error:
         kind = MissingDependencyError if isinstance(error, LacksPackageError) else ModelError
         raise kind(f"engine='auto' takes what can run this model; engine={wanted!r} can't: {error}") from error
+
+
+def open_kept_engine(
+    folder: Path, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str
+) -> tuple[Engine, EngineChoice]:
+    """As :func:`open_engine`; "auto" is what it became before on this machine, as another would change answers."""
+    if wanted != AUTO or device != "cpu":
+        return open_engine(network, config, device, wanted)
+    machine = [platform.machine(), platform.processor(), os.cpu_count(), has_bfloat16()]
+    facts = [model_identity(folder, config), machine, *map(installed_version, (OURS, "torch", "onnxruntime"))]
+    path = settings.cache_dir / "engines" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()}.json"
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, ModelError, MissingDependencyError):
+        kept = json.loads(path.read_bytes())
+        choice = EngineChoice(kept["name"], {str(name): str(why) for name, why in kept["others"].items()})
+        if choice.name in (TORCH, BFLOAT16, ONNX):
+            return open_engine(network, config, device, choice.name)[0], choice
+    engine, choice = open_engine(network, config, device)
+    with suppress(OSError):  # where the cache can't be written to it is chosen each time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps({"name": choice.name, "others": dict(choice.others)}).encode())
+    return engine, choice
 
 
 def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str) -> Engine:

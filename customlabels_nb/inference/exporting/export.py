@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, ModelError, NotAllowedError
+from customlabels_nb.files import scratch
 from customlabels_nb.images import local_path
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.checking import TOLERANCE, difference
@@ -93,8 +93,8 @@ def export(
     facts = facts_of(network, config, name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as beside:
-            file = Path(beside, f"model.{ending}")
+        with scratch(folder.parent) as beside:
+            file = beside / f"model.{ending}"
             WRITERS[ending](exportable(network), config, to_text(facts), file)
             apart, photos = _compared(file, network, config, facts, pictures)
             if apart > TOLERANCE:

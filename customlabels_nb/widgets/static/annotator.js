@@ -183,19 +183,17 @@ class Annotator extends Turning {
     try {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
-      this.notices.drop("gone");
-      this.saving.tellState();
-      this.saving.retry();
+      this.saving.heard();
       if (news.info) {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);
-        if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place }) } });
+        if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
         this.showStrip();
         this.shown();
       }
       this._renewStale();
     } catch (error) {
-      if (!this.closed && error instanceof KernelGone) this.showLost();
+      if (!this.closed && error instanceof KernelGone) this.saving.lost(error);
     } finally {
       this.following = false;
     }
@@ -216,11 +214,6 @@ class Annotator extends Turning {
         this._readAgain(row.name);
       }
     }
-  }
-
-  showLost() {
-    this.showState("lost", this.saving?.queue.size ?? 0);
-    this.notices.say("gone", "The kernel doesn't answer. What you draw is kept in this page and sent when this cell runs again.", { kind: "error" });
   }
 
   _pushed(message) {

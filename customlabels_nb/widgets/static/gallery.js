@@ -10,8 +10,9 @@ import { PicturePages } from "./shared/picture_pages.js";
 import { Foot } from "./shared/foot.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
-import { openHelp, openInstructions } from "./shared/panels.js";
+import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
+import { isAnnotated } from "./shared/rows.js";
 import { Stage } from "./gallery/stage.js";
 import { Tile } from "./shared/tile.js";
 import { Toolbar } from "./gallery/toolbar.js";
@@ -31,7 +32,7 @@ class Gallery extends PicturePages {
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
       takeBack: (kind) => this._do({ do: kind }),
-      skip: () => this._skip(),
+      skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
     });
     this.labelbar = new LabelBar({
@@ -168,13 +169,23 @@ class Gallery extends PicturePages {
     this.editing.edit({ op: "accept" }, { rows: [row] });
   }
 
-  _skip() {
-    if (this.single || this.selection.size) {
-      this.editing.edit({ op: "status", status: "skipped" });
-      if (this.single) this._advance();
-    } else {
-      this.editing.edit({ op: "status", status: "skipped" }, { rows: this.listing.rowsOnPage().filter((row) => row.status === "unlabelled") });
+  // The key is about the images that digits are about; the button, with nothing selected, about the page.
+  async _skip({ ofPage = false } = {}) {
+    if (this.info.read_only) return;
+    const edit = { op: "status", status: "skipped" };
+    if (ofPage && !this.single && !this.selection.size) {
+      const bare = () => this.listing.rowsOnPage().filter((row) => row.status === "unlabelled");
+      if (await askToSkipPage(this.panel, bare().length)) this.editing.edit(edit, { rows: bare() });
+      return;
     }
+    const rows = this.listing.rowsAt(this.target()); // null where some are on pages that were never shown
+    if (!rows || rows.some(isAnnotated)) {
+      const answer = await askToSkip(this.panel, rows?.filter(isAnnotated).length);
+      if (!answer) return;
+      edit.remove_labels = answer === "remove";
+    }
+    this.editing.edit(edit);
+    if (this.single) this._advance();
   }
 
   async _submit({ asked = false } = {}) {
@@ -220,7 +231,7 @@ class Gallery extends PicturePages {
     const some = issues.slice(0, 3).map(({ where, message }) => `${where}: ${message}`).join(" · ");
     const bad = issues.length ? ` ${issues.length === 1 ? "One needs" : `${issues.length} need`} a look: ${some}` : "";
     this.notices.say("upload", `${report.text}${bad}`, { kind: issues.length ? "error" : "info" });
-    await this.show({ place: 0 });
+    await this.show({});
   }
 }
 

@@ -3,6 +3,7 @@
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
 import { fateOfDone } from "../label_manager/opening.js";
+import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
   // `screen` has sheet, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content), takeInfo(info),
@@ -60,7 +61,7 @@ export class Changes {
   }
 
   // The same again takes the status back.
-  setStatus(status) {
+  async setStatus(status) {
     if (!this.may) return;
     const { sheet } = this.screen;
     if (status === "labelled" && !sheet.isBare) {
@@ -68,7 +69,10 @@ export class Changes {
       return;
     }
     const back = sheet.isBare ? "unlabelled" : "labelled";
-    sheet.change({ status: sheet.status === status ? back : status, predictions: status === "labelled" ? [] : sheet.predictions });
+    if (status === "skipped" && sheet.status !== status && !sheet.isBare) {
+      if (await askToSkip(this.screen.panel, 1) !== "remove" || sheet !== this.screen.sheet) return;
+      sheet.change({ shapes: [], labels: [], status });
+    } else sheet.change({ status: sheet.status === status ? back : status, predictions: status === "labelled" ? [] : sheet.predictions });
     this.prediction = null;
     this.screen.changed();
   }

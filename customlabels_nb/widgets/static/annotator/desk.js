@@ -7,6 +7,7 @@ import { openLabelManager } from "../label_manager/opening.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
+import { showSavedState } from "../shared/sending.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 import { Canvas } from "./canvas.js";
 import { Drawing } from "./drawing.js";
@@ -204,8 +205,7 @@ export class Desk {
   }
 
   showState(state, waiting) {
-    this.state.className = `state ${state}`;
-    setText(this.state, { saved: "saved", saving: "saving…" }[state] ?? `not saved — the kernel doesn't answer; kept in this page (${waiting})`);
+    showSavedState(this.state, state, waiting);
   }
 
   // A sentence in the picture's place, and the next steps; the first is the one to take.

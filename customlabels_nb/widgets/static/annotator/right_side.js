@@ -69,7 +69,7 @@ export class RightSide {
     };
     mark(this.nothing, bare && sheet.status === "labelled", !bare);
     mark(this.review, sheet?.status === "needs_review", false);
-    mark(this.skipped, sheet?.status === "skipped", !bare);
+    mark(this.skipped, sheet?.status === "skipped", false);
     setText(this.said, !sheet ? "" : bare && sheet.status === "labelled" ? "looked at: nothing here" : SAID[sheet.status] ?? "");
   }
 

@@ -18,15 +18,16 @@ export class Turning extends Desk {
     const turn = (this.going += 1);
     let [answer, buffers] = await this.request("show", wanted);
     while (answer.wait) { // features for the sort by similarity are being computed
-      this.say(`Looking at all images once: ${answer.wait.done.toLocaleString("en")} of ${answer.wait.total.toLocaleString("en")}…`);
+      this.say(`Looking at all images once: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`);
       await new Promise((resolve) => { setTimeout(resolve, 500); });
       if (turn !== this.going || this.closed) return;
-      [answer, buffers] = await this.request("show", wanted);
+      [answer, buffers] = await this.request("arrange", wanted);
     }
     if (turn !== this.going || this.closed) return;
     this.takeInfo(answer.info);
     this.listing.begin(answer.info.view, answer.page, buffers, STRIP_SIZE);
-    await this.go(Math.min(Math.max(place, 0), Math.max(0, this.listing.total - 1)));
+    const at = wanted.near ? Math.max(answer.page.place, this.listing.names.indexOf(wanted.near[0])) : place;
+    await this.go(Math.min(Math.max(at, 0), Math.max(0, this.listing.total - 1)));
   }
 
   _showAgain(change) {

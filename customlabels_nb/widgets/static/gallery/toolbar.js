@@ -51,7 +51,7 @@ export class Toolbar {
     this.labels = button("Labels…", on.labels, "Add, rename, recolour, reorder, merge and remove labels");
     this.instructions = button("Instructions", on.instructions, "How to label here");
     this.undoing = undoButtons(on);
-    this.skip = button("Skip", on.skip, "Mark the selected images, or all without a label on this page, as skipped (0)");
+    this.skip = button("Skip", on.skip, "Mark the selected images as skipped (0)");
     this.submit = element("button", {
       type: "button", class: "primary", on: { click: on.submit }, title: "This page is done: on to the next (Enter)",
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));

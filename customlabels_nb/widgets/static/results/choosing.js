@@ -39,7 +39,7 @@ export function chooseImages(engine, state, filter, judged = judgeFor(engine, st
   const label = labelAt(engine, filter.label);
   const kept = wantedImages(engine, judged, filter.show, label !== null);
   const narrow = (mask) => { for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0; };
-  if (filter.pair) narrow(engine.cellImages(state, facts.cells.indexOf(filter.pair[0]), facts.cells.lastIndexOf(filter.pair[1])));
+  if (filter.pair) narrow(engine.cellImages(state, facts.cells.indexOf(filter.pair[0]), facts.cells.indexOf(filter.pair[1])));
   if (filter.slice) narrow(sliceMask(engine, filter.slice));
   if (filter.images) {
     const names = new Set(filter.images);

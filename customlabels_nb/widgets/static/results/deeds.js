@@ -80,7 +80,7 @@ export class Deeds {
     const fix = screen.can("open_images") ? (images) => this.fix(images) : null;
     const showImages = (item) => screen.narrow({ show: "all", label: null, pair: null, slice: null, search: "", images: item.images.map((at) => screen.facts.images[at]) });
     const thumbs = (images) => screen.source.thumbs(images, 96);
-    openAdvice(screen.panel, items, { show: showImages, fix, thumbs, look: (image) => screen.look(image) });
+    openAdvice(screen.panel, items, { show: showImages, fix, isDoubtful: (image) => screen.isDoubtful(image), thumbs, look: (image) => screen.look(image) });
   }
 
   async chooseVersion() {

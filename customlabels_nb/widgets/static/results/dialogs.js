@@ -40,7 +40,7 @@ function adviceImages(images, thumbs, look) {
 }
 
 // `items` null: still being worked out. `thumbs(images)` → Promise of pictures, `look(image)` opens one.
-export function openAdvice(panel, items, { show, fix, thumbs, look }) {
+export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }) {
   if (!items) {
     panel.open("Advice", element("p", { class: "faint", text: "Looking at the mistakes…" }));
     return;
@@ -51,7 +51,7 @@ export function openAdvice(panel, items, { show, fix, thumbs, look }) {
     element(
       "div", { class: "choices" },
       item.images.length ? element("button", { type: "button", text: `Show ${imagesText(item.images.length)}`, on: { click: () => { panel.close(); show(item); } } }) : null,
-      item.images.length && fix ? element("button", { type: "button", text: "Fix their truth…", on: { click: () => { panel.close(); fix(item.images); } } }) : null,
+      fix && item.images.some(isDoubtful) ? element("button", { type: "button", text: "Fix their truth…", on: { click: () => { panel.close(); fix(item.images.filter(isDoubtful)); } } }) : null,
     ),
     codeBlock(item.call),
   ));

@@ -158,61 +158,60 @@ export class Engine {
   }
 
   // -- what is taken for what -----------------------------------------------------------------------------
-  // Cells [predicted × size + true]; of boxes the last row and column are the background.
+  // Cells [predicted × size + true], and in how many images these are; of boxes the last row and column are the background.
   matrix(state) {
     const size = this.facts.cells.length;
     const cells = new Int32Array(size * size);
-    if (this.isDetection) {
-      const { truth_label: true_, label } = this.arrays;
-      const other = this.others(state);
-      const left = state.missed.slice();
-      for (let at = 0; at < state.accepted.length; at += 1) {
-        if (!state.accepted[at]) continue;
-        const match = state.match[at] >= 0 ? state.match[at] : other[at];
-        if (match >= 0) left[match] = 0;
-        cells[label[at] * size + (match < 0 ? this.k : true_[match])] += 1;
-      }
-      for (let at = 0; at < left.length; at += 1) if (left[at]) cells[this.k * size + true_[at]] += 1;
-    } else if (this.isSingle) {
-      const { true_label: true_, predicted_label: predicted } = this.arrays;
-      for (let image = 0; image < this.n; image += 1) if (true_[image] >= 0 && predicted[image] >= 0) cells[predicted[image] * size + true_[image]] += 1;
-    } else this._eachPair(state, (image, predicted, true_) => { cells[predicted * size + true_] += 1; });
-    return cells;
+    const images = this.isDetection ? new Int32Array(size * size) : cells;
+    const last = new Int32Array(images === cells ? 0 : size * size).fill(-1);
+    this._eachCell(state, (image, predicted, true_) => {
+      const at = predicted * size + true_;
+      cells[at] += 1;
+      if (images !== cells && last[at] !== image) images[at] += 1;
+      last[at] = image;
+    });
+    return { cells, images };
   }
 
   // Images that one cell counts, as a mask.
   cellImages(state, predicted, wanted) {
     const found = new Uint8Array(this.n);
+    this._eachCell(state, (image, own, true_) => { if (own === predicted && true_ === wanted) found[image] = 1; });
+    return found;
+  }
+
+  // Calls `visit(image, predicted, true)` for everything that the matrix counts, in each cell image by image.
+  _eachCell(state, visit) {
+    const { n, k, arrays: { truth, true_label: single, predicted_label: predicted, image: of, label: own, truth_image: where, truth_label: true_ } } = this;
     if (this.isDetection) {
-      const { truth_image: where, truth_label: true_, image, label } = this.arrays;
       const other = this.others(state);
       const left = state.missed.slice();
       for (let at = 0; at < state.accepted.length; at += 1) {
         if (!state.accepted[at]) continue;
         const match = state.match[at] >= 0 ? state.match[at] : other[at];
         if (match >= 0) left[match] = 0;
-        if (label[at] === predicted && (match < 0 ? this.k : true_[match]) === wanted) found[image[at]] = 1;
+        visit(of[at], own[at], match < 0 ? k : true_[match]);
       }
-      if (predicted === this.k) for (let at = 0; at < left.length; at += 1) if (left[at] && true_[at] === wanted) found[where[at]] = 1;
+      for (let at = 0; at < left.length; at += 1) if (left[at]) visit(where[at], k, true_[at]);
     } else if (this.isSingle) {
-      for (let image = 0; image < this.n; image += 1) found[image] = this.arrays.true_label[image] === wanted && this.arrays.predicted_label[image] === predicted ? 1 : 0;
-    } else this._eachPair(state, (image, own, true_) => { if (own === predicted && true_ === wanted) found[image] = 1; });
-    return found;
+      for (let image = 0; image < n; image += 1) if (single[image] >= 0 && predicted[image] >= 0) visit(image, predicted[image], single[image]);
+    } else {
+      for (let image = 0; image < n; image += 1) {
+        const [wrong, missed] = [[], []];
+        for (let label = 0; label < k; label += 1) {
+          const isAccepted = this.isAccepted(state, image, label);
+          if (isAccepted && truth[image * k + label]) visit(image, label, label);
+          else if (isAccepted) wrong.push(label);
+          else if (truth[image * k + label]) missed.push(label);
+        }
+        for (const label of wrong) for (const instead of missed) visit(image, label, instead);
+      }
+    }
   }
 
   others(state) {
     state.others ??= takenFor(this.arrays, { ...state, overlap: state.position.overlap, whole: this.facts.whole });
     return state.others;
-  }
-
-  _eachPair(state, visit) {
-    const { n, k, arrays: { truth } } = this;
-    for (let image = 0; image < n; image += 1) {
-      for (let own = 0; own < k; own += 1) {
-        if (!this.isAccepted(state, image, own)) continue;
-        for (let label = 0; label < k; label += 1) if (truth[image * k + label]) visit(image, own, label);
-      }
-    }
   }
 
   isAccepted({ applied, fold }, image, label) {
@@ -225,12 +224,21 @@ export class Engine {
   // What is right and wrong on each image, perhaps about one label alone: bits, and what it is sorted by. As
   // customlabels_nb/evaluation/exploring/choosing.py has it.
   judge(state, label = null) {
+    if (label === null && state.judged) return state.judged;
     const bits = new Uint8Array(this.n);
     const score = new Float64Array(this.n).fill(-1);
     const margin = new Float64Array(this.n).fill(Infinity);
     if (this.isDetection) this._judgeBoxes(state, label, bits, score, margin);
     else this._judgePairs(state, label, bits, score, margin);
-    return { bits, score, margin };
+    const judged = { bits, score, margin };
+    if (label === null) state.judged = judged;
+    return judged;
+  }
+
+  // Whether anything is wrong on an image, at the thresholds or by its most confident label.
+  isWrong(state, image) {
+    const { true_label: true_, predicted_label: predicted } = this.arrays;
+    return (this.judge(state).bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
   }
 
   _judgePairs({ applied, fold }, only, bits, score, margin) {

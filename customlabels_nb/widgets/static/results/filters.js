@@ -1,7 +1,6 @@
 // What the gallery shows: tabs with counts, menus for label and slice, order, part of a file's name.
 
 import { element, setText, show } from "../shared/dom.js";
-import { NO_FILTER } from "./choosing.js";
 import { numberText } from "./words.js";
 
 const TABS = [
@@ -16,8 +15,8 @@ const menu = (name, words, select) => element("label", { class: "menu", data: { 
 const option = (value, text) => element("option", { value, text });
 
 export class Filters {
-  // `onFilter(change)`.
-  constructor({ onFilter, actions }) {
+  // `onFilter(change)`; `onBack()` ends what a cell of the matrix shows.
+  constructor({ onFilter, onBack, actions }) {
     this.onFilter = onFilter;
     this.tabs = TABS.map(([show_, text, title]) => element(
       "button", { type: "button", class: "tab", title, data: { show: show_ }, attributes: { "aria-pressed": "false" }, on: { click: () => onFilter({ show: show_ }) } },
@@ -34,7 +33,7 @@ export class Filters {
     });
     this.sliceMenu = menu("slice", "slice", this.slice);
     this.note = element("span", { class: "narrowed" });
-    this.clear = element("button", { type: "button", class: "plain", text: "× show all mistakes", on: { click: () => onFilter({ ...NO_FILTER }) } });
+    this.clear = element("button", { type: "button", class: "plain", on: { click: onBack } });
     this.narrowing = element("span", { class: "narrowing", hidden: true }, this.note, this.clear);
     this.node = element(
       "div", { class: "band filterbar" }, element("span", { class: "tabs", attributes: { role: "group", "aria-label": "which images" } }, ...this.tabs),
@@ -51,7 +50,8 @@ export class Filters {
     show(this.sliceMenu, this.slices.length > 0);
   }
 
-  show(filter, counts) {
+  // `cell` describes the cell of the matrix that is shown, `before` is the filter that it took the place of; null without.
+  show(filter, counts, cell, before) {
     for (const tab of this.tabs) {
       const own = tab.dataset.show;
       const current = own === filter.show;
@@ -65,9 +65,11 @@ export class Filters {
     const slice = filter.slice === null ? -1 : this.slices.findIndex(([column, name]) => column === filter.slice[0] && name === filter.slice[1]);
     this.slice.value = slice < 0 ? "" : String(slice);
     if (this.search.value !== filter.search) this.search.value = filter.search;
-    const said = [];
-    if (filter.pair) said.push(filter.pair[0] === filter.pair[1] ? `\u2068${filter.pair[0]}\u2069, found` : `\u2068${filter.pair[1]}\u2069 taken for \u2068${filter.pair[0]}\u2069`);
+    const said = cell ? [cell] : [];
     if (filter.images) said.push(`${numberText(filter.images.length)} named images`);
+    const set = [before?.label, before?.slice?.join(": "), before?.search && `“${before.search}”`, before?.images && `${numberText(before.images.length)} named images`].filter(Boolean);
+    if (set.length) said.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
+    setText(this.clear, before ? "× back" : "× show all mistakes");
     setText(this.note, said.join(" · "));
     this.note.title = this.note.textContent;
     show(this.narrowing, said.length > 0);

@@ -2,7 +2,7 @@
 // frequent confusions beside it.
 
 import { element, setText, show } from "../shared/dom.js";
-import { imagesText, numberText } from "./words.js";
+import { cellText, imagesText, numberText } from "./words.js";
 
 const MOST_BUTTONS = 10;
 const TURNED = 90; // pixels of a name that stands upright
@@ -11,6 +11,7 @@ const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
 const COLOURS_HOLD = 1_000; // milliseconds
+const OUTCOMES = { tp: "found", fp: "predicted wrongly", fn: "missed", tn: "rightly not predicted" };
 
 // The mistakes of a matrix, most frequent first: [predicted, true, count].
 export function confusionsOf(cells, size, most = Infinity) {
@@ -24,21 +25,22 @@ export function confusionsOf(cells, size, most = Infinity) {
   return found.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]).slice(0, most);
 }
 
-// The share of each true label's column; columns without anything are 0.
-export function sharesOf(cells, size) {
-  const totals = new Float64Array(size);
-  cells.forEach((count, at) => { totals[at % size] += count; });
-  return Float64Array.from(cells, (count, at) => (count ? count / totals[at % size] : 0));
+// The share of what there is of each true label, unless `totals` say how much that is, of its column.
+export function sharesOf(cells, size, totals = null) {
+  const sums = totals ?? new Float64Array(size);
+  if (!totals) cells.forEach((count, at) => { sums[at % size] += count; });
+  return Float64Array.from(cells, (count, at) => (count ? count / sums[at % size] : 0));
 }
 
 export class MatrixView {
-  // `onPair([predicted, true] | null)` with names.
-  constructor({ onPair }) {
-    this.onPair = onPair;
+  // `onCell({ pair } | { label, show } | null)`, a pair the names of the predicted and the true label.
+  constructor({ onCell }) {
+    this.onCell = onCell;
     this.grid = element("div", { class: "cells", attributes: { role: "grid", "aria-label": "confusion matrix: rows predicted, columns ground truth" } });
     this.canvas = element("canvas", { class: "heat", on: { pointermove: (event) => this._point(event), pointerleave: () => this._say(), click: (event) => this._click(event) } });
     this.list = element("div", { class: "confusions" });
     this.words = element("p", { class: "faint words" });
+    this.tables = element("div", { class: "one-vs-rest" });
     this.node = element("div", { class: "matrix" }, this.grid, this.canvas, this.list, this.words);
   }
 
@@ -52,7 +54,34 @@ export class MatrixView {
     show(this.list, !this.isSmall);
     this.buttons = [];
     this.listed = null;
+    this.tabled = null;
     if (this.isSmall) this._buildGrid();
+  }
+
+  // The 2 × 2 table of each label where an image can have several, of many labels that of the chosen one.
+  _showTables({ tp, fp, fn }, filter) {
+    const { labels, images, task } = this.facts;
+    const shown = [...labels.keys()].filter((at) => task === "multi-label" && (this.isSmall || labels[at].label === filter.label));
+    if (this.tabled?.join() !== shown.join()) {
+      this.tabled = shown;
+      this.tables.replaceChildren(...shown.map((at) => {
+        const { label, colour } = labels[at];
+        const cells = Object.keys(OUTCOMES).map((kind) => element("button", { type: "button", class: `one ${kind}`, disabled: kind === "tn", data: { label, kind } }));
+        return element("div", { class: "two", style: { "--label-colour": colour } }, element("bdi", { text: label, title: label }), ...cells);
+      }));
+    }
+    shown.forEach((at, index) => {
+      const counts = { tp: tp[at], fp: fp[at], fn: fn[at], tn: images.length - tp[at] - fp[at] - fn[at] };
+      [...this.tables.children[index].querySelectorAll(".one")].forEach((cell) => {
+        const { label, kind } = cell.dataset;
+        const isChosen = filter.label === label && filter.show === kind && !filter.pair && !filter.slice && !filter.search && !filter.images;
+        setText(cell, `${kind.toUpperCase()} ${numberText(counts[kind])}`);
+        cell.classList.toggle("none", !counts[kind]);
+        cell.setAttribute("aria-pressed", String(isChosen));
+        cell.title = `${imagesText(counts[kind])}: \u2068${label}\u2069 ${OUTCOMES[kind]}`;
+        cell.onclick = () => this.onCell(isChosen ? null : { label, show: kind });
+      });
+    });
   }
 
   _buildGrid() {
@@ -86,13 +115,15 @@ export class MatrixView {
 
   _toggle(row, column) {
     const pair = [this.facts.cells[row], this.facts.cells[column]];
-    this.onPair(this.pair && this.pair[0] === pair[0] && this.pair[1] === pair[1] ? null : pair);
+    this.onCell(this._isChosen(row, column) ? null : { pair });
   }
 
-  show(cells, pair) {
+  show({ cells, images }, state, filter) {
     this.cells = cells;
-    this.pair = pair;
-    const shares = sharesOf(cells, this.size);
+    this.images = images;
+    this.pair = filter.pair;
+    const shares = sharesOf(cells, this.size, this.facts.task === "multi-label" ? this.facts.test_images : null);
+    this._showTables(state, filter);
     if (this.isSmall) this._showGrid(cells, shares);
     else {
       this._paint(shares);
@@ -114,7 +145,7 @@ export class MatrixView {
       const chosen = this._isChosen(row, column);
       cell.classList.toggle("chosen", chosen);
       cell.setAttribute("aria-pressed", String(chosen));
-      cell.title = this._sentence(row, column, cells[at]);
+      cell.title = this.textOf(row, column);
     });
   }
 
@@ -122,10 +153,10 @@ export class MatrixView {
     return Boolean(this.pair) && this.facts.cells[row] === this.pair[0] && this.facts.cells[column] === this.pair[1];
   }
 
-  _sentence(row, column, count) {
-    const [predicted, truth] = [this.facts.cells[row], this.facts.cells[column]].map((name) => `\u2068${name}\u2069`);
-    const what = this.facts.task === "detection" ? (count === 1 ? "box" : "boxes") : imagesText(count).split(" ")[1];
-    return row === column ? `${numberText(count)} ${what} of ${truth} found` : `${numberText(count)} ${what}: ${truth} taken for ${predicted}`;
+  textOf(row, column) {
+    const { task, cells } = this.facts;
+    const at = row * this.size + column;
+    return cellText(task, [cells[row], cells[column]], this.cells[at], this.images[at]);
   }
 
   _paint(shares) {
@@ -173,7 +204,7 @@ export class MatrixView {
     this.listed = key;
     this.list.replaceChildren(...found.map(([row, column, count]) => element(
       "button", {
-        type: "button", class: `confusion${this._isChosen(row, column) ? " chosen" : ""}`, title: this._sentence(row, column, count),
+        type: "button", class: `confusion${this._isChosen(row, column) ? " chosen" : ""}`, title: this.textOf(row, column),
         data: { predicted: this.facts.cells[row], truth: this.facts.cells[column] }, on: { click: () => this._toggle(row, column) },
       },
       element("bdi", { text: this.facts.cells[column] }), element("span", { class: "faint", text: " → " }), element("bdi", { text: this.facts.cells[row] }),
@@ -189,7 +220,7 @@ export class MatrixView {
 
   _point(event) {
     const [row, column] = this._cellAt(event);
-    setText(this.words, this._sentence(row, column, this.cells[row * this.size + column]));
+    setText(this.words, this.textOf(row, column));
   }
 
   _click(event) {
@@ -198,8 +229,11 @@ export class MatrixView {
   }
 
   _say() {
-    const isSingle = this.facts.task === "single-label";
-    setText(this.words, `rows predicted${isSingle ? " (most confident)" : ""}, columns truth · click: its images`);
-    this.words.title = isSingle ? "Of each image its most confident label counts here, whatever the thresholds are." : "";
+    const { task } = this.facts;
+    setText(this.words, `rows predicted${task === "single-label" ? " (most confident)" : ""}, columns truth · click: its images`);
+    this.words.title = {
+      "single-label": "Of each image its most confident label counts here, whatever the thresholds are.",
+      "multi-label": "A red cell counts images where its true label is missed and its other label is predicted wrongly.",
+    }[task] ?? "";
   }
 }

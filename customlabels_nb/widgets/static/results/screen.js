@@ -6,7 +6,7 @@ import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
-import { countsOf, chooseImages, judgeFor, labelAt } from "./choosing.js";
+import { countsOf, chooseImages, judgeFor, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Deeds } from "./deeds.js";
@@ -17,7 +17,7 @@ import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
 import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
-import { imagesText, intervalText, metricText, numberText } from "./words.js";
+import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./words.js";
 
 const REST = 250; // milliseconds without a move until the kernel hears of it
 const KEYS = [
@@ -63,17 +63,17 @@ export class ResultsScreen {
     this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.deeds.keep(this.position) });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
     this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
-    this.matrix = new MatrixView({ onPair: (pair) => this.narrow(pair ? { pair, show: "all" } : { pair: null, show: "mistakes" }) });
+    this.matrix = new MatrixView({ onCell: (cell) => this._showCell(cell) });
     this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
-    this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, this.curves.node);
-    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.deeds.fix(this._worked()), "fix");
+    this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, element("div", { class: "side" }, this.curves.node, this.matrix.tables));
+    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.deeds.fix(this._worked(true)), "fix");
     this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.deeds.add(this._worked()));
-    this.filters = new Filters({ onFilter: (change) => this.narrow(change), actions: [this.addButton, this.fixButton] });
+    this.filters = new Filters({ onFilter: (change) => this.narrow(change), onBack: () => this._showCell(null), actions: [this.addButton, this.fixButton] });
     this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images), onHelp: () => openKeys(this.panel, KEYS) });
     this.viewer = new Viewer({
       load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
       actions: (image) => [
-        ...(this.can("open_images") ? [button("Fix its truth…", "open it where it is labelled", () => this.deeds.fix([image]), "primary")] : []),
+        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix its truth…" : "Relabel…", "open it where it is labelled", () => this.deeds.fix([image]), "primary")] : []),
         ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.deeds.add([image]))] : []),
       ],
     });
@@ -108,7 +108,7 @@ export class ResultsScreen {
     if (this.closed) return;
     this.facts = facts;
     this.engine = new Engine(facts, unpackArrays(described, buffers));
-    this.filter = { ...facts.filter, pair: facts.filter.pair, slice: facts.filter.slice };
+    [this.filter, this.before] = [facts.filter, null];
     this.intervals = [{ position: facts.own.position, of: facts.own.intervals }];
     setText(this.name, facts.name);
     this.name.title = facts.name;
@@ -119,7 +119,6 @@ export class ResultsScreen {
     this.gallery.build(this.engine);
     const place = new Map(facts.images.map((name, at) => [name, at]));
     this.gallery.selection.places = new Set(facts.selection.map((name) => place.get(name)).filter((at) => at !== undefined));
-    show(this.fixButton, this.can("open_images"));
     show(this.addButton, this.can("add_to_train"));
     show(this.compareButton, this.can("versions"));
     show(this.exportButton, Object.keys(facts.writes).length > 0);
@@ -193,11 +192,25 @@ export class ResultsScreen {
   }
 
   // -- narrowing ----------------------------------------------------------------------------------------
-  narrow(change) {
+  narrow(change, before = this.filter.pair && change.pair === undefined ? this.before : null) {
     this.filter = { ...this.filter, ...change };
+    this.before = before;
     this._paint({ keepPlace: false });
     clearTimeout(this.narrowing);
     this.narrowing = setTimeout(() => this._tell("filter", { filter: this.filter }), REST);
+  }
+
+  // A cell of the matrix takes the place of all other filters, so that as many images are shown as it counts; null goes
+  // back to those.
+  _showCell(cell) {
+    if (cell) this.narrow({ ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell }, this.before ?? this.filter);
+    else this.narrow(this.before ?? NO_FILTER, null);
+  }
+
+  _cellText() {
+    const { filter: { pair, label, show: shown }, facts: { cells } } = this;
+    if (pair) return this.matrix.textOf(cells.indexOf(pair[0]), cells.indexOf(pair[1]));
+    return this.before ? `\u2068${label}\u2069: ${RESULT_WORDS[shown]}` : null;
   }
 
   _paint({ keepPlace }) {
@@ -209,9 +222,9 @@ export class ResultsScreen {
     this._showFigures();
     this.controls.show(state, label);
     this.table.show(state, label);
-    this.matrix.show(engine.matrix(state), filter.pair);
+    this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
-    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups));
+    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups), this._cellText(), this.before);
     this.gallery.show(images, state, { keepPlace, words: this._emptyWords() });
     this._showWork();
     if (this.viewer.isOpen) this.viewer.refresh(state);
@@ -245,21 +258,28 @@ export class ResultsScreen {
     return shown === "mistakes" ? "No mistakes at these thresholds. “all” shows every test image." : "There are none at these thresholds.";
   }
 
-  // The images that buttons are about: those selected, else those shown; doubtful truth first.
-  _worked() {
-    const chosen = this.gallery.chosen;
-    const some = chosen.length ? chosen : this.gallery.images.slice(0, MOST_FIXED);
-    const suspects = new Set(this.facts.groups.suspects ?? []);
+  // The images that buttons are about: those selected, else those shown, to fix their truth those with a mistake;
+  // doubtful truth first.
+  _worked(isFix = false) {
+    const { chosen, images } = this.gallery;
+    const suspects = new Set(this.facts.groups.suspects);
+    const some = chosen.length ? chosen : images.filter((image) => !isFix || this.isDoubtful(image, suspects)).slice(0, MOST_FIXED);
     return [...some].sort((a, b) => Number(suspects.has(b)) - Number(suspects.has(a)));
   }
 
+  isDoubtful(image, suspects = new Set(this.facts.groups.suspects)) {
+    return this.engine.isWrong(this.state, image) || suspects.has(image);
+  }
+
   _showWork() {
-    const count = this.gallery.selection.size || Math.min(MOST_FIXED, this.gallery.images.length);
     const what = this.gallery.selection.size ? "selected" : "shown";
-    for (const [node, words] of [[this.fixButton, "Fix the truth of"], [this.addButton, "Train on"]]) {
-      setText(node, `${words} ${numberText(count)} ${what}…`);
-      node.disabled = !count;
+    const fixed = this._worked(true);
+    const words = fixed.every((image) => this.isDoubtful(image)) ? "Fix the truth of" : "Relabel";
+    for (const [node, text, { length }] of [[this.fixButton, words, fixed], [this.addButton, "Train on", this._worked()]]) {
+      setText(node, `${text} ${numberText(length)} ${what}…`);
+      node.disabled = !length;
     }
+    show(this.fixButton, this.can("open_images") && fixed.length > 0);
   }
 
   _selected(images) {
@@ -339,7 +359,7 @@ export class ResultsScreen {
       this.move(message.position, true);
     } else if (message.push === "filter") {
       Object.assign(this.facts.groups, message.groups);
-      this.filter = message.filter;
+      [this.filter, this.before] = [message.filter, null];
       this._paint({ keepPlace: false });
     } else if (message.push === "select") {
       const names = new Set(message.images);

@@ -27,6 +27,12 @@ export function imagesText(count) {
   return `${numberText(count)} image${count === 1 ? "" : "s"}`;
 }
 
+// What a cell of the matrix counts, and boxes in how many images: so many are shown.
+export function cellText(task, [predicted, truth], count, images) {
+  const what = task === "detection" ? `${numberText(count)} ${count === 1 ? "box" : "boxes"} in ${imagesText(images)}` : imagesText(count);
+  return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `taken for \u2068${predicted}\u2069`}`;
+}
+
 // What is said of one label or box of an image: "backyard (false negative) 21.6 %".
 export function itemText(item, labels) {
   const taken = item.takenFor === undefined ? "" : `, lies on ${labels[item.takenFor].label}`;

@@ -1,30 +1,25 @@
 // Edits: shown at once, on their way through the queue, and what the kernel's answers make of them.
 
-import { queueFor } from "./edits.js";
 import { allHave } from "./rows.js";
+import { Sending } from "./sending.js";
 
 const LARGEST_KNOWN = 2_000; // images of one edit that are named; more are left to the kernel to look up
 
-export class Editing {
-  // `screen` has info, notices, target(), repaint(names), showBands(), showState(state, waiting), showLost(), show(change),
+export class Editing extends Sending {
+  // `screen` has info, notices, target(), repaint(names), showBands(), showState(state, waiting), show(change),
   // bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
-    Object.assign(this, { request, listing, screen });
-    this.queue = queueFor(key);
-    this.stopListening = this.queue.listen((event) => this._told(event));
-    const again = this.queue.size;
-    this.disconnect = this.queue.connect((edit) => this.request("edit", edit).then(([answer]) => answer));
-    if (again) screen.notices.say("again", `${again} ${again === 1 ? "edit was" : "edits were"} not saved before; sent again.`);
-    this.tellState();
+    super({ request, screen, key, id: screen.info.screen });
+    this.listing = listing;
+    this.savedElsewhere = false; // the kernel that undoes doesn't know of the latest edits
   }
 
-  close() {
-    this.stopListening();
-    this.disconnect();
-  }
-
-  tellState() {
-    this.screen.showState(this.queue.state, this.queue.size);
+  // An edit of another screen is sent as a guest: undo here is not to reach it.
+  async _send(edit) {
+    const guest = edit.by !== this.own.id;
+    const [answer] = await this.request("edit", { ...edit, guest, forget: !guest && this.savedElsewhere });
+    if (!guest) this.savedElsewhere = false;
+    return answer;
   }
 
   // `edit` has op and what it needs; it is about the rows given, else about the places of the target.
@@ -50,7 +45,7 @@ export class Editing {
     }
     const op = edit.op === "toggle" ? (allHave(known, edit.label) ? "unlabel" : "label") : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
-    const whole = { ...edit, op, split: info.split, images: known.map((row) => row.name), revisions };
+    const whole = { ...edit, by: this.own.id, op, split: info.split, images: known.map((row) => row.name), revisions };
     this._foresee(whole, known);
     this.queue.add(whole);
   }
@@ -69,15 +64,26 @@ export class Editing {
   }
 
   _told(event) {
-    if (event.type === "answer") this.answered(event.answer);
-    else if (event.type === "refused") {
+    const { edit, screen } = event;
+    const { id } = this.own;
+    const isMine = edit && this.queue.concerns(event, this.own);
+    if (event.type === "answer") {
+      if (edit.by === id && screen.id !== id) this._noteElsewhere();
+      this.answered(event.answer, { isMine, isHere: screen.id === id });
+    } else if (isMine) {
       this.screen.notices.say("edit", `Not saved: ${event.error.message}`, { kind: "error" });
       this.screen.show({});
-    } else if (this.queue.state === "lost") this.screen.showLost();
+    } else if (this.state === "lost" && this.own.failure) this.lost(this.own.failure);
     this.tellState();
   }
 
-  answered(answer) {
+  _noteElsewhere() {
+    this.savedElsewhere = true;
+    this.screen.notices.say("elsewhere", "This notebook's kernel doesn't answer: edits are saved through another one of this project. Undo doesn't reach them.");
+  }
+
+  // `isHere` says that the answer comes from this screen's kernel side, `isMine` that the edit is this screen's.
+  answered(answer, { isMine = true, isHere = true } = {}) {
     const { info } = this.screen;
     if (answer.split !== info.split) return;
     const pending = new Set(this.queue.waiting.flatMap((edit) => edit.images ?? []));
@@ -88,11 +94,12 @@ export class Editing {
     }
     this.listing.renew(fresh);
     this.screen.repaint(new Set(fresh.map((row) => row.name)));
-    if (!this.queue.waiting.length) {
-      Object.assign(info, answer.info);
+    if (!this.pending.length) {
+      const { counts, statuses, review } = answer.info; // what is shown and may be done is each screen's own
+      Object.assign(info, isHere ? answer.info : { counts, statuses, review });
       this.screen.showBands();
     }
-    if (answer.conflicts?.length) this._conflict(answer);
+    if (isMine && answer.conflicts?.length) this._conflict(answer);
     if (answer.reload) this.screen.show({});
   }
 
@@ -109,7 +116,15 @@ export class Editing {
 
   // `kind` is "undo" or "redo".
   async takeBack(kind) {
-    if (this.queue.size) await new Promise((resolve) => { this._whenSaved(resolve); });
+    await this.queue.whenSettled(this.own.id);
+    if (this.pending.length) {
+      this.screen.notices.say("undo", `Wait with ${kind} until everything is saved.`, { kind: "error" });
+      return;
+    }
+    if (this.savedElsewhere) {
+      this.screen.notices.say("undo", "The last edits were saved through another kernel, and can't be undone here: give the images their labels again.");
+      return;
+    }
     try {
       this.screen.showState("saving", 1);
       const [answer] = await this.request(kind, {});
@@ -121,13 +136,5 @@ export class Editing {
       this.screen.notices.say("undo", error.message, { kind: "error" });
     }
     this.tellState();
-  }
-
-  _whenSaved(resolve) {
-    const stop = this.queue.listen(() => {
-      if (this.queue.size) return;
-      stop();
-      resolve();
-    });
   }
 }

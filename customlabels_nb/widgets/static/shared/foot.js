@@ -2,12 +2,7 @@
 
 import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
-
-const SAVED_WORDS = {
-  saved: "saved",
-  saving: "saving…",
-  lost: "not saved — the kernel doesn't answer; kept in this page",
-};
+import { showSavedState } from "./sending.js";
 
 export class Foot {
   // `on` has page(by), jump(number), size(number), help().
@@ -66,8 +61,6 @@ export class Foot {
   }
 
   showState(state, waiting) {
-    const text = state === "lost" ? `${SAVED_WORDS.lost} (${waiting})` : SAVED_WORDS[state];
-    this.state.className = `state ${state}`;
-    setText(this.state, text);
+    showSavedState(this.state, state, waiting);
   }
 }

@@ -10,7 +10,7 @@ export const HELP = [
   ["Shift click", "select a range, also across pages"],
   ["Delete", "take all labels of the selected images away"],
   ["+", "accept the predicted labels (dashed) of the selected images"],
-  ["0", "skip the selected images"],
+  ["0", "skip the selected images, else the one in focus"],
   ["Enter", "submit the page and go on"],
   ["Page Up, Page Down", "turn the page; Home, End: first or last image of it"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],

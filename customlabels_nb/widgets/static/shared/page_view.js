@@ -10,6 +10,9 @@ import { Listing } from "./listing.js";
 const FOLLOW_EVERY = 2_000;
 const SHOW_WAITING_AFTER = 150;
 const TELL_SELECTION_AFTER = 120;
+const ARRANGE_EVERY = 500;
+
+const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images looked at. Until all are, and while any is selected, the order stays and new images come last.`;
 
 // The part of PicturePages that shows; see there.
 export class PageView {
@@ -81,28 +84,55 @@ export class PageView {
     }
   }
 
-  // Settle what is shown: a split, a query, a place or a page size that differ from now.
+  // Settle what is shown: a split, a query, a place or a page size that differ from now. Without a place, the images in
+  // sight stay in sight.
   async show({ keep = null, ...change }) {
     if (!this.info) return;
     const { listing } = this;
     const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, pixels: this._pixels(), ...change };
+    if (change.place === undefined) wanted.near = listing.namesOnPage();
     await this._whileTurning(async (isLatest) => {
-      let [answer, buffers] = await this.request("show", wanted);
-      while (answer.wait) { // features for the sort by similarity are being computed
-        this._say(`Looking at all images once: ${answer.wait.done.toLocaleString("en")} of ${answer.wait.total.toLocaleString("en")}…`);
-        await new Promise((resolve) => { setTimeout(resolve, 500); });
-        if (!isLatest()) return;
-        [answer, buffers] = await this.request("show", wanted);
-      }
-      if (!isLatest()) return;
-      Object.assign(this.info, answer.info);
-      listing.begin(answer.info.view, answer.page, buffers, wanted.size);
-      this.selection.clear();
-      this.focus = keep !== null && listing.isOnPage(keep) ? keep : listing.start;
-      this._layout();
-      this.showBands();
-      this._arrived();
+      const [answer, buffers] = await this.request("show", wanted);
+      if (isLatest()) this._take(answer, buffers, wanted, keep);
     });
+  }
+
+  _take(answer, buffers, { size, near }, keep = null) {
+    const { listing } = this;
+    const focused = listing.names[this.focus];
+    Object.assign(this.info, answer.info);
+    listing.begin(answer.info.view, answer.page, buffers, size);
+    this.selection.clear();
+    const at = near ? listing.names.indexOf(focused) : keep;
+    this.focus = at !== null && listing.isOnPage(at) ? at : listing.start;
+    this._layout();
+    this.showBands();
+    this._arrived();
+    if (!answer.wait) this.notices.drop("order");
+    else {
+      this.notices.say("order", orderWords(answer.wait));
+      this._arrange(listing.view);
+    }
+  }
+
+  // Ask until the order by similarity is computed. The image in focus, which keys are about, is in focus after it, too.
+  async _arrange(view) {
+    const { listing } = this;
+    const isOver = () => this.closed || listing.view !== view;
+    await new Promise((resolve) => { setTimeout(resolve, ARRANGE_EVERY); });
+    if (isOver()) return;
+    const near = this.focus ? [listing.names[this.focus]] : [];
+    const wanted = { place: listing.start, size: listing.size, pixels: this._pixels(), near };
+    const isBusy = this.selection.size || this.turned || this.panel?.isOpen;
+    try {
+      const [answer, buffers] = isBusy ? [{}] : await this.request("arrange", wanted);
+      if (isOver()) return;
+      if (answer.wait) this.notices.open.get("order")?.firstChild.replaceChildren(orderWords(answer.wait));
+      if (answer.page) this._take(answer, buffers, wanted);
+      else this._arrange(view);
+    } catch (error) {
+      if (!isOver()) this.notices.say("order", `Not sorted: ${error.message}`, { kind: "error", step: { label: "Try again", run: () => this.show({}) } });
+    }
   }
 
   // `turned` is a promise while a page is on its way: of whether it came.
@@ -159,17 +189,15 @@ export class PageView {
     try {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
-      this.notices.drop("gone");
-      this.editing.tellState();
-      if (this.editing.queue.state === "lost") this.editing.queue.retryNow();
-      if (!news.info || this.editing.queue.size) return; // an edit on its way: its answer brings the news, too
+      this.editing.heard();
+      if (!news.info || this.editing.pending.length) return; // an edit on its way: its answer brings the news, too
       Object.assign(this.info, news.info);
       this.listing.renew(news.rows);
       this.showBands();
       this._paint();
       if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
-      if (!this.closed && error instanceof KernelGone) this.showLost();
+      if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {
       this.following = false;
     }
@@ -177,11 +205,6 @@ export class PageView {
       this.followAgain = false;
       this._follow();
     }
-  }
-
-  showLost() {
-    this.foot.showState("lost", this.editing?.queue.size ?? 0);
-    this.notices.say("gone", "The kernel doesn't answer. What you label is kept in this page and sent when this cell runs again.", { kind: "error" });
   }
 
   _pushed(message) {

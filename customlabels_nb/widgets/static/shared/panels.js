@@ -13,6 +13,21 @@ export function openKeys(panel, help) {
   panel.open("Keys", element("table", { class: "keys" }, ...rows));
 }
 
+const CANCEL = { value: null, label: "Cancel" };
+
+// Ask what to do with the labels of `count` images (undefined if not known): "keep", "remove" or null to cancel.
+export function askToSkip(panel, count) {
+  const [text, what] = count === 1 ? ["One image is labelled", "label"] : [`${count ?? "Some"} images are labelled`, "labels"];
+  return panel.ask("Skip", `${text}. A skipped image has no labels, boxes or polygons.`, [
+    { value: "keep", label: `Keep ${what}`, primary: true }, { value: "remove", label: `Remove ${what} and skip` }, CANCEL,
+  ]);
+}
+
+export function askToSkipPage(panel, count) {
+  const skip = { value: "skip", label: `Skip the ${count === 1 ? "unlabelled image" : `${count} unlabelled images`} on this page`, primary: true };
+  return panel.ask("Skip", `No image is selected${count ? "" : ", and none on this page is unlabelled"}.`, count ? [skip, CANCEL] : [CANCEL]);
+}
+
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
 

@@ -1,7 +1,11 @@
 // Requests from the page to the kernel. Data and id travel in one message, and only the answer with that id
 // settles the request: traits may arrive after a later message, and a kernel that is gone is silent.
 
-export class KernelGone extends Error {}
+export class KernelGone extends Error {
+  constructor() {
+    super("The kernel doesn't answer.");
+  }
+}
 
 // Returns a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model.
 // A request that isn't answered within `patience` milliseconds is rejected with KernelGone.
@@ -20,7 +24,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   const onMessage = (message, buffers) => {
     const request = settle(message?.answer);
     if (!request) return;
-    if (message.error) request.reject(new Error(message.error));
+    if (message.error) request.reject(Object.assign(new Error(message.error), { refused: !message.again }));
     else request.resolve([message.content, buffers ?? []]);
   };
   model.on("msg:custom", onMessage);
@@ -29,13 +33,13 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   const request = (kind, content, buffers = [], { patience: own = patience } = {}) =>
     new Promise((resolve, reject) => {
       const id = `${page} ${++last}`;
-      const giveUp = () => settle(id)?.reject(new KernelGone(`no answer to ${kind} within ${own} ms`));
+      const giveUp = () => settle(id)?.reject(new KernelGone());
       open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
       try {
         model.send({ id, kind, content }, undefined, buffers);
-      } catch (error) {
+      } catch { // the comm was closed: its kernel was restarted or shut down
         settle(id);
-        reject(new KernelGone(String(error)));
+        reject(new KernelGone());
       }
     });
 
@@ -43,7 +47,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   request.close = () => {
     model.off("msg:custom", onMessage);
     request.closed = true;
-    for (const id of [...open.keys()]) settle(id).reject(new KernelGone("the widget was closed"));
+    for (const id of [...open.keys()]) settle(id).reject(new KernelGone());
   };
   return request;
 }

@@ -5,6 +5,10 @@ export function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
 }
 
+export function isAnnotated(row) {
+  return row.labels.length + row.boxes.length > 0;
+}
+
 // The row as the edit wants it: a new object, or the same where nothing changes.
 export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
@@ -18,8 +22,11 @@ export function edited(row, edit, { alone = false } = {}) {
     const bare = !labels.length && !row.boxes.length;
     return { ...row, labels, status: bare ? "unlabelled" : row.status };
   }
-  if (op === "status") return { ...row, status: edit.status };
-  if (op === "submit") return row.status === "unlabelled" ? { ...row, status: "skipped" } : row;
+  if (op === "status") {
+    if (edit.remove_labels) return { ...row, labels: [], boxes: [], status: edit.status };
+    return edit.status === "skipped" && isAnnotated(row) ? row : { ...row, status: edit.status };
+  }
+  if (op === "submit") return row.status === "unlabelled" && !isAnnotated(row) ? { ...row, status: "skipped" } : row;
   if (op === "accept") {
     if (!row.predicted || row.predicted_drawn || row.labels.length) return row;
     return { ...row, labels: [row.predicted[0]], status: "labelled" };

@@ -1,0 +1,69 @@
+// What the screens share whose edits go through a queue: they connect to it, and show how far it is.
+
+import { queueFor } from "./edits.js";
+import { setText } from "./dom.js";
+
+const SAVED_WORDS = {
+  saved: () => "saved",
+  saving: () => "saving…",
+  gone: () => "saved — run the cell to continue",
+  lost: (count) => `not saved (${count}) — kept in this page`,
+};
+
+export function showSavedState(node, state, waiting) {
+  node.className = `state ${state}`;
+  setText(node, SAVED_WORDS[state](waiting));
+}
+
+// A screen extends it with _send(edit) → Promise of the answer, and _told(event) of the queue.
+export class Sending {
+  // `screen` has info, notices and showState(state, waiting); `what` are its edits in words.
+  constructor({ request, screen, key, id, what = ["edit", "edits"] }) {
+    Object.assign(this, { request, screen, what });
+    this.queue = queueFor(key);
+    this.own = { id, send: (edit) => this._send(edit), mayHelp: () => !screen.info.read_only };
+    const again = this.pending.length;
+    this.stopListening = this.queue.listen((event) => this._told(event));
+    this.disconnect = this.queue.connect(this.own);
+    if (again) screen.notices.say("again", `${this._count(again, "was", "were")} not saved before; sent again.`);
+    this.tellState();
+  }
+
+  close() {
+    this.stopListening();
+    this.disconnect();
+  }
+
+  get pending() {
+    return this.queue.pending(this.own.id);
+  }
+
+  get state() {
+    return this.queue.state(this.own.id);
+  }
+
+  tellState() {
+    const { state, own, screen } = this;
+    if (!own.failure && state !== "lost") screen.notices.drop("gone");
+    screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
+  }
+
+  // The kernel answers.
+  heard() {
+    this.queue.heard(this.own);
+    this.tellState();
+  }
+
+  // The kernel doesn't answer, or can't store anything for now.
+  lost(reason) {
+    this.own.failure = reason;
+    this.tellState();
+    const { length } = this.pending;
+    const words = length ? `${this._count(length, "is", "are")} not saved yet, kept in this page and sent again automatically.` : "Everything is saved.";
+    this.screen.notices.say("gone", `${reason.message} ${words} If the kernel was restarted, run the cell to continue.`, { kind: length ? "error" : "info" });
+  }
+
+  _count(count, one, many) {
+    return count === 1 ? `1 ${this.what[0]} ${one}` : `${count} ${this.what[1]} ${many}`;
+  }
+}

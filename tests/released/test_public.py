@@ -1,0 +1,52 @@
+"""Names, signatures, tables and stored words of a release stay; only additions are allowed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.released.public import public_members, public_tables, stored_strings
+
+RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/public.json"))
+
+
+@pytest.fixture(params=RELEASES, ids=lambda path: path.name)
+def release(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.param
+    return folder
+
+
+def kept(release: Path, name: str) -> Any:
+    return json.loads((release / f"{name}.json").read_text("utf-8"))
+
+
+def test_members_and_their_parameters_stay(release: Path) -> None:
+    now, changed = public_members(), []
+    for name, parameters in kept(release, "public")["members"].items():
+        there = now.get(name, "gone")
+        if parameters is None or there is None or there == "gone":
+            changed += [(name, parameters, there)] if there != parameters else []
+            continue
+        by_name = {parameter[0]: parameter for parameter in there}
+        positional = [parameter for parameter in there if parameter[1] != "KEYWORD_ONLY"]
+        changed += [(name, before, by_name.get(before[0])) for before in parameters if by_name.get(before[0]) != before]
+        first = [parameter for parameter in parameters if parameter[1] != "KEYWORD_ONLY"]
+        changed += [(name, first, positional)] if positional[: len(first)] != first else []
+    assert changed == []
+
+
+def test_tables_keep_their_columns_and_dtypes(release: Path) -> None:
+    now = public_tables(release)
+    before = kept(release, "public")["tables"]
+    assert len(before) > 40
+    for name, columns in before.items():
+        assert columns.items() <= now[name].items(), name
+
+
+def test_stored_words_stay(release: Path) -> None:
+    now = stored_strings()
+    gone = {kind: sorted(set(words) - set(now.get(kind, []))) for kind, words in kept(release, "strings").items()}
+    assert {kind: words for kind, words in gone.items() if words} == {}
