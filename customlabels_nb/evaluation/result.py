@@ -89,19 +89,89 @@ class Evaluation:
         return threshold_curve(self.outcomes.steps(self._position(label)))
 
     def precision_recall(self, label: str) -> pd.DataFrame:
-        """Return the table of :meth:`customlabels_nb.report.Report.precision_recall`."""
+        """Return precision against recall of one label, as its threshold falls through all of its confidences.
+
+        Returns
+        -------
+        DataFrame
+            ``recall`` (rising), ``precision`` and ``threshold`` (falling), all float64. In the first row nothing is
+            predicted: recall 0, precision 1 by convention, threshold NaN. The rows are those of
+            ``sklearn.metrics.precision_recall_curve`` in reverse.
+
+        Raises
+        ------
+        LabelError
+            If there is no such label.
+        """
         return precision_recall(self.outcomes.steps(self._position(label)))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Return the table of :meth:`customlabels_nb.report.Report.calibration`."""
+        """Return the share of right predictions by confidence.
+
+        Parameters
+        ----------
+        bins : int
+            Number of equally wide ranges of the confidence, 1 to 1,000.
+        label : str, optional
+            Use the predictions of this label alone, also below its threshold. By default those of all labels;
+            single-label: each image's most confident label.
+
+        Returns
+        -------
+        DataFrame
+            One row a range: ``low`` and ``high``, its ends (float64), ``count`` (int64), ``mean_confidence`` and
+            ``share_right`` (float64, NaN in an empty range). ``.attrs["error"]`` is the expected calibration error
+            (Guo et al., 2017): the mean distance of the two, weighted by count.
+
+        Raises
+        ------
+        InputError, LabelError
+            If ``bins`` can't be used, or there is no such label.
+        """
         return calibration_table(self.outcomes, bins, position=None if label is None else self._position(label))
 
     def by(self, column: str) -> pd.DataFrame:
-        """Return the table of :meth:`customlabels_nb.report.Report.by`."""
+        """Return the metrics of each slice of the test images, by a column of :attr:`images`.
+
+        Parameters
+        ----------
+        column : str
+            A column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+            image with a list (tags) is in the slice of each item. Numbers and times of more than 12 values are cut into
+            5 ranges of about equally many images, such as "480 to 640". Images without a value are the last slice,
+            "(none)".
+
+        Returns
+        -------
+        DataFrame
+            One row a slice, in the order of the values: ``slice`` (str), ``test_images`` and ``labels``, the number of
+            labels that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means
+            over these labels (float64), single-label also ``accuracy``, detection also ``mean_average_recall`` and
+            ``coco_map``; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64). Thresholds are those of the whole
+            test set.
+
+        Raises
+        ------
+        InputError
+            If the test images have no such column, it is not known for any of them, or it has more than 500 values.
+        """
         return slice_table(self.applied, self.images, column)
 
     def by_box_size(self) -> pd.DataFrame:
-        """Return the table of :meth:`customlabels_nb.report.Report.by_box_size`."""
+        """Return how well a detector finds small, medium and large boxes.
+
+        Returns
+        -------
+        DataFrame
+            One row a label and size: ``label`` (str, NaN in the first rows: all labels), ``size`` (str: "small" below
+            32² pixels, "medium" below 96², "large") of the true box, of a false positive of the predicted one;
+            ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
+
+        Raises
+        ------
+        InputError
+            If no boxes were evaluated.
+        """
         if not isinstance(self.outcomes, Boxes):
             raise InputError(f"There are no boxes: task={self.task!r} was evaluated, sizes are a detector's.")
         return by_box_size(self.outcomes, self.applied.accepted())
