@@ -21,6 +21,7 @@ The tree (all below :class:`CustomLabelsError`)::
     │   ├── ProjectExistsError
     │   └── ProjectNotFoundError
     ├── StoreError                       the project's database can't do what was asked
+    │   ├── DamagedError                 the database holds what can't be read
     │   ├── SchemaTooNewError            written by a newer release
     │   ├── StaleEditError               somebody else changed these images meanwhile: holds theirs and yours
     │   └── OutdatedError                images came or went since they were looked at: look again
@@ -210,6 +211,10 @@ class ProjectNotFoundError(ProjectError):
 
 class StoreError(CustomLabelsError):
     """The project's database can't do what was asked; the old state is whole."""
+
+
+class DamagedError(StoreError):
+    """The project's database holds what can't be read; nothing was written."""
 
 
 class SchemaTooNewError(StoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-# a network file system may not show the locks of other machines: each removes only what has its own name
-_PREFIX = f".clnb-{zlib.crc32(socket.gethostname().encode()):08x}-"
+_PREFIX = ".clnb-"
+# a network file system may not show the locks of other machines: each trusts only those of its own name
+_OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
+_ABANDONED_SECONDS = 7 * 24 * 3600
 
 
 def expand_home(path: str) -> str:
@@ -59,27 +62,33 @@ def write_whole(path: Path, data: bytes) -> None:
 def scratch(folder: Path) -> Iterator[Path]:
     """Make a hidden folder in ``folder`` that goes when the block ends; remove those that killed processes left."""
     remove_abandoned(folder)
-    while True:
-        path = folder / f"{_PREFIX}{uuid4().hex[:12]}.part"
-        path.mkdir(0o700)
-        lock = _lock(path, wait=True)
-        if path.exists():  # another process may have removed it before it was locked
-            break
-        if lock is not None:
-            os.close(lock)
+    path, lock = folder, None
     try:
+        while path == folder or not path.exists():  # another process may remove it before it is locked
+            if lock is not None:
+                os.close(lock)
+            path = folder / f"{_OURS}{uuid4().hex[:12]}.part"
+            path.mkdir(0o700)
+            lock = _lock(path, wait=True)
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        if path != folder:
+            shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what :func:`scratch` made in ``folder`` for processes of this machine that are dead."""
+    """Remove what :func:`scratch` made in ``folder`` for processes that are dead.
+
+    Those of this machine are known by their locks. Of other machines, and where there are no locks, only age can tell.
+    """
     for path in folder.glob(f"{_PREFIX}*.part"):
-        if (lock := _lock(path)) is not None:
-            shutil.rmtree(path, ignore_errors=True)
+        lock = _lock(path) if path.name.startswith(_OURS) else None
+        with suppress(OSError):
+            if lock is not None or time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
             os.close(lock)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError
+from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.files import write_whole
 from customlabels_nb.locations import POINTER, Place, check_name, is_project, open_project_store
 from customlabels_nb.store import Action, Store
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 _RENAMING = ".renaming"  # holds the folder's name and its new one while a project is renamed
+_RENAME_SECONDS = 120  # more than a writer waits for its turn
 
 
 def refuse_if_busy(store: Store, verb: str) -> None:
@@ -39,7 +41,9 @@ def open_project(root: Path, url: str | None = None) -> Place:
         with suppress(OSError):  # a folder that can't be moved works where it is, and the next opening tries again
             if names == (root.name, name) and not os.path.lexists(root.parent / name):
                 root = root.rename(root.parent / name)
-            (root / _RENAMING).unlink()
+            marker = root / _RENAMING
+            if name == names[1] or time.time() - marker.stat().st_mtime > _RENAME_SECONDS:
+                marker.unlink()  # unless another kernel is about to store the new name
         store = open_project_store(root, url)
     return Place(root, store, url)
 
@@ -65,6 +69,9 @@ def rename_project(place: Place, name: str, action: Action) -> None:
         place.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
     except OSError as error:
         raise ProjectError(f"{str(place.root)!r} can't be renamed: {error.strerror}. Nothing was changed.") from error
+    except StoreError:  # the old name is still stored
+        (place.root / _RENAMING).unlink(missing_ok=True)
+        raise
     finally:
         place.store.close()
         opened = open_project(target if is_project(target) else place.root, place.url)

@@ -10,6 +10,7 @@ import warnings
 _JOINERS = "\u200c\u200d"  # invisible, but several scripts and many emoji fall apart without them
 
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#\"'<>]*)@", re.IGNORECASE)
+_LOGIN_OF_URL = re.compile(r"(?:^|(?<=::))([a-z][a-z0-9+.-]*)://([^/?#]*)@", re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:
@@ -19,7 +20,7 @@ def without_passwords(text: str) -> str:
 
 def plain_url(name: str) -> str:
     """Return a path or URL without a password, and warn if there was one."""
-    plain = without_passwords(name)
+    plain = _LOGIN_OF_URL.sub(_without_login, name)
     if plain != name:
         warnings.warn(
             f"The password in the URL {plain.partition('?')[0]!r} was left out and is neither used nor stored. Put it "

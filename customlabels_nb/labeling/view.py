@@ -41,7 +41,7 @@ class Query:
     sort : str
         One of :data:`SORTS`. "uncertainty" puts first what a model is least sure of.
     seed : int
-        Of the random order, in which an image's place depends on the seed and its name alone.
+        Of the random order, in which an image's place depends on the seed and on its content, else on its name.
     """
 
     show: str = "all"

@@ -22,7 +22,14 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError, SchemaTooNewError, StoreError
+from customlabels_nb.errors import (
+    CustomLabelsError,
+    DamagedError,
+    InputError,
+    MissingDependencyError,
+    SchemaTooNewError,
+    StoreError,
+)
 from customlabels_nb.installing import extra_command
 from customlabels_nb.store import schema as tables
 from customlabels_nb.store.base import Action
@@ -32,7 +39,14 @@ _BUSY_SECONDS = 60
 _QUEUE_SECONDS = 5
 _LARGE_PAYLOAD = 2**20
 _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
-_BY_DAMAGED_ROWS = (sqlite3.Error, zlib.error, LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+
+
+class UnreadableValueError(ValueError):
+    """A stored value is none of those that are written there."""
+
+
+_BY_DAMAGED_VALUES = (UnreadableValueError, sqlite3.Error, zlib.error, json.JSONDecodeError, UnicodeDecodeError)
+_BY_DAMAGED_ROWS = (*_BY_DAMAGED_VALUES, LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
 Rows = list[tuple[Any, ...]]
 
 
@@ -50,7 +64,7 @@ def load_json(value: str | None, empty: Any) -> Any:
     """The structured value of a JSON column; ``empty`` where it is null."""
     found = json.loads(value) if value else empty
     if empty is not None and type(found) is not type(empty):
-        raise TypeError(f"A {type(found).__name__} is stored in place of a {type(empty).__name__}")
+        raise UnreadableValueError(f"A {type(found).__name__} is stored in place of a {type(empty).__name__}")
     return found
 
 
@@ -123,6 +137,8 @@ class Database:
                     f"The project's database {self.shown} has schema version {found}; this release of customlabels_nb "
                     f"reads up to {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it; nothing was changed."
                 )
+            if found < min(MIGRATIONS):
+                raise UnreadableValueError(f"schema version {found}")
             for version in range(found, tables.SCHEMA_VERSION):
                 MIGRATIONS[version](connection)
             connection.execute(
@@ -138,7 +154,7 @@ class Database:
         if not inspect(connection).has_table("meta", schema=self.schema):
             raise StoreError(f"{self.shown} is not a project's database: it lacks the table 'meta'.")
         found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema_version"))
-        return int(found or 0)
+        return int(found) if found and found.isdecimal() else 0
 
     @property
     def shown(self) -> str:
@@ -201,18 +217,18 @@ class Database:
         that: where there are no such locks, or the queue doesn't move on, this goes on without.
         """
         place = None
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            if self.is_sqlite:
-                place = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
-                try:
-                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:  # a thread waits, for flock knows no end of waiting
-                    waiting = Thread(target=fcntl.flock, args=(place, fcntl.LOCK_EX), daemon=True)
-                    waiting.start()
-                    waiting.join(_QUEUE_SECONDS)
         try:
+            with suppress(ImportError, OSError):
+                import fcntl
+
+                if self.is_sqlite:
+                    place = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
+                    try:
+                        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:  # a thread waits, for flock knows no end of waiting
+                        waiting = Thread(target=fcntl.flock, args=(place, fcntl.LOCK_EX), daemon=True)
+                        waiting.start()
+                        waiting.join(_QUEUE_SECONDS)
             yield
         finally:
             if place is not None:
@@ -234,9 +250,11 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        """Raise errors of the driver as ours, and those that come of damaged rows as DamagedError."""
         if not self._finalizer.alive:
             raise StoreError(f"The project's database {self.shown} was closed; open the project with load_project.")
         self._check_file()
+        damage = _BY_DAMAGED_ROWS if self.is_sqlite else _BY_DAMAGED_VALUES  # a server keeps types as they are
         try:
             yield
         except CustomLabelsError:
@@ -244,7 +262,7 @@ class Database:
         except UnicodeEncodeError as error:
             raise InputError(f"{error.object[:200]!r} can't be stored: it holds half of a surrogate pair.") from error
         except DBAPIError as error:
-            cause = str(error.orig)
+            cause, kind = str(error.orig), StoreError
             if "disk is full" in cause or "No space left" in cause:
                 hint = "The disk is full: free some space and try again."
             elif "locked" in cause:
@@ -254,14 +272,14 @@ class Database:
             elif "unable to open" in cause:
                 hint = "Check that the folder is there and may be written."
             elif self.is_sqlite and type(error) in (DatabaseError, OperationalError):
-                hint = self._way_back()
+                kind, hint = DamagedError, self._way_back()
             else:
                 hint = "See the cause below."
-            raise StoreError(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
-                             "Nothing of this action was written.") from error  # fmt: skip
-        except _BY_DAMAGED_ROWS as error:
-            raise StoreError(f"The project's database {self.shown} holds what can't be read ({type(error).__name__}: "
-                             f"{error}). {self._way_back()} Nothing was written.") from error  # fmt: skip
+            raise kind(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
+                       "Nothing of this action was written.") from error  # fmt: skip
+        except damage as error:
+            text = f"The project's database {self.shown} holds what can't be read ({type(error).__name__}: {error})."
+            raise DamagedError(f"{text} {self._way_back()} Nothing was written.") from error
 
     def _way_back(self) -> str:
         """Say what to do about a damaged database, and which snapshot in it can still be read."""
@@ -274,7 +292,8 @@ class Database:
                     taken = datetime.fromtimestamp(created / 1e6).isoformat(" ", "minutes")
                     way = f"project.snapshots.restore({name!r}) brings back the last snapshot, of {taken}; or {way}"
                     break
-        return f"It may be damaged. Copy the project's folder first, then {way}"
+        copy = "Copy the project's folder first" if self.is_sqlite else "Save the database with pg_dump first"
+        return f"It may be damaged. {copy}, then {way}"
 
 
 def _url(location: str) -> URL:

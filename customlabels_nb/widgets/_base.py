@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from customlabels_nb.errors import CustomLabelsError, InputError, OutdatedError, StoreError
+from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
 from customlabels_nb.labeling import news
 
 Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
@@ -98,7 +98,7 @@ class Answers:
             content, sent = found if isinstance(found, tuple) else (found, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
         except CustomLabelsError as error:
-            again = isinstance(error, StoreError) and not isinstance(error, OutdatedError)  # a full disk, a locked file
+            again = isinstance(error, StoreError) and not isinstance(error, OutdatedError | DamagedError)
             self.send({"answer": message["id"], "error": str(error), "again": again})
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A widget could not answer %r.", message.get("kind"))

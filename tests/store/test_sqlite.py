@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -145,6 +146,18 @@ def test_a_queue_that_does_not_move_on_keeps_nobody_from_writing(
         store.add_label("x", None, Action("add", "me"))
     store.add_label("y", None, Action("add", "me"))
     assert store.labels()["label"].tolist() == ["x", "y"]
+    store.close()
+
+
+def test_an_interrupted_wait_gives_its_place_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = Mock(side_effect=[KeyboardInterrupt, None])
+    store = create_store(str(tmp_path / "p.db"), "p")
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        with pytest.raises(KeyboardInterrupt):
+            store.add_label("apple", None, Action("add", "me"))
+    assert len(os.listdir("/proc/self/fd")) == before
     store.close()
 
 

@@ -58,6 +58,8 @@ def test_a_rename_is_finished_or_never_was(template: Path) -> None:
         for asked in ("old", "new"):
             place = folder.with_name(f"{folder.name}-{asked}")
             shutil.copytree(folder, place)
+            for marker in place.rglob(".renaming"):  # a young one may be of a kernel that still renames
+                os.utime(marker, (0, 0))
             name = name_in_database(place)
             if asked != name and not list(place.rglob(".renaming")):  # not begun, or done
                 with pytest.raises(ProjectNotFoundError):

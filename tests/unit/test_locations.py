@@ -267,6 +267,17 @@ def test_somebody_elses_note_of_a_rename_moves_nothing_elsewhere(tmp_path: Path)
     assert os.listdir(tmp_path) == ["work"]
 
 
+def test_opening_leaves_a_rename_in_progress_alone(tmp_path: Path) -> None:
+    project = cl.create_project("fruit", tmp_path)
+    marker = project.root / ".renaming"
+    marker.write_bytes(b"fruit\0obst")
+    cl.load_project(project.root).close()
+    assert marker.exists()
+    os.utime(marker, (0, 0))
+    cl.load_project(project.root).close()
+    assert not marker.exists()
+
+
 # -- deleting ---------------------------------------------------------------------------------------
 def answer(monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> list[str]:
     asked: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.changes import Distribution
 from customlabels_nb.issues import Issue, issues_to_frame
-from customlabels_nb.text import escaped, one_line, printable, without_passwords
+from customlabels_nb.text import escaped, one_line, plain_url, printable, without_passwords
 
 HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
 
@@ -60,3 +60,16 @@ def test_passwords_of_urls_are_left_out(url: str, plain: str) -> None:
     assert (
         without_passwords(f'{{"source-ref": "{url}", "x": "{url}"}}') == f'{{"source-ref": "{plain}", "x": "{plain}"}}'
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("http://me:p w@host/a.jpg", "http://host/a.jpg"),
+        ("https://me:\"p'<>@host/a.jpg", "https://host/a.jpg"),
+        ("zip://a.jpg::http://me:p w@host/x.zip", "zip://a.jpg::http://host/x.zip"),
+    ],
+)
+def test_a_password_may_be_of_any_characters(url: str, plain: str) -> None:
+    with pytest.warns(UserWarning, match="password"):
+        assert plain_url(url) == plain

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 from PIL import Image
 
-from customlabels_nb.errors import InputError, NotReadyError, OutdatedError, StoreError
+from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling import Query
 from customlabels_nb.project import Project
 from customlabels_nb.widgets.gallery import Gallery
@@ -287,9 +287,10 @@ def test_only_what_a_store_cannot_do_now_is_asked_again(page: Page, monkeypatch:
     names = [row["name"] for row in page.show()[0]["page"]["rows"]]
     content = {"op": "label", "label": "pear", "split": "train", "images": names[:1]}
     answers = []
-    for error in (StoreError("The disk is full."), OutdatedError("Show it again."), InputError("No."), KeyError("x")):
+    never = OutdatedError("Show it again."), DamagedError("It may be damaged."), InputError("No."), KeyError("x")
+    for error in (StoreError("The disk is full."), *never):
         with monkeypatch.context() as patch:
             patch.setattr(page.gallery.session, "assign", Mock(side_effect=error))
             page.gallery.answer(page.gallery, {"id": 7, "kind": "edit", "content": content}, [])
         answers.append(page.sent.pop()[0].get("again", False))
-    assert answers == [True, False, False, False]
+    assert answers == [True, False, False, False, False]
