@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import time
@@ -219,6 +220,45 @@ def test_every_tool_of_the_runner_is_this_environments_own() -> None:
     assert [command[command.index("-m", 2) + 1] for command in tests] == ["not browser", "browser"]
     assert all(command[-2:] == ["-k", "x"] for command in tests)
     assert [step.nothing for step in runner.steps("node", browser=False, pytest_args=[])][-1] == "left out"
+
+
+TESTS_WITH_ACCIDENTS = """
+import pathlib, pytest
+
+def fails_first(name):
+    marker = pathlib.Path(__file__).with_name(name)
+    if not marker.exists():
+        marker.touch()
+        raise RuntimeError("an accident")
+
+@pytest.mark.browser
+def test_slow_machine(): fails_first("slow")
+
+@pytest.mark.browser
+@pytest.mark.storing
+def test_saved(): {storing}
+
+@pytest.mark.browser
+def test_broken(): {broken}
+"""
+
+
+@pytest.mark.parametrize(
+    ("storing", "broken", "result"),
+    [
+        ("pass", "pass", r"passed; flaky: \S+::test_slow_machine"),
+        ("fails_first('saved')", "pass", r"failed \(1\)"),
+        ("pass", "raise ValueError", r"failed \(1\)"),
+    ],
+)
+def test_a_browser_test_is_run_once_more_unless_it_is_about_storing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storing: str, broken: str, result: str
+) -> None:
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    (tmp_path / "test_accidents.py").write_text(TESTS_WITH_ACCIDENTS.format(storing=storing, broken=broken))
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n    storing\n")
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "browser"]
+    assert re.fullmatch(result, runner.run_browser_tests(runner.Step("browser", command), dict(os.environ))[0])
 
 
 def test_no_test_of_a_kind_is_no_failure_where_tests_were_chosen(capfd: pytest.CaptureFixture[str]) -> None:

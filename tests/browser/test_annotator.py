@@ -23,6 +23,7 @@ def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: s
     return AnnotatorPage(page, 1).ready()
 
 
+@pytest.mark.storing
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_key_drag_next(lab: Lab) -> None:
     annotator = opened(lab, count=9)
@@ -45,6 +46,7 @@ def test_key_drag_next(lab: Lab) -> None:
     expect(annotator.root.locator(".foot .position")).to_have_text("9 of 9 · 0 left")
 
 
+@pytest.mark.storing
 def test_every_gesture_on_boxes(lab: Lab) -> None:
     annotator = opened(lab)
     root = annotator.root
@@ -126,6 +128,7 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     assert len(annotator.stored()) == 5
 
 
+@pytest.mark.storing
 def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     annotator = opened(lab)
     root, page = annotator.root, annotator.page.page
@@ -317,6 +320,7 @@ def crossing(line: Any) -> float:
     return float(last - 0.5 + (line[last - 1] - 0.5) / (line[last - 1] - line[last]))
 
 
+@pytest.mark.storing
 @pytest.mark.parametrize("ratio", [1, 2])
 def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> None:
     import io
@@ -433,6 +437,7 @@ project.update("train", many)
 """
 
 
+@pytest.mark.storing
 def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
     annotator = opened(lab, BUSY, project=PROJECT + MANY)
     annotator.expect_shapes(500)
@@ -458,6 +463,7 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
     assert len(annotator.stored(0)) == 501
 
 
+@pytest.mark.storing
 def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None:
     annotator = opened(lab, BUSY, settings={"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}})
     annotator.page.page.wait_for_timeout(1_000)  # the next images are looked ahead for
@@ -480,6 +486,7 @@ def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None
     assert annotator.stored(1) == [("pear", 10, 10, 50, 50)]
 
 
+@pytest.mark.storing
 def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     annotator = opened(lab)
     page = annotator.page
@@ -512,6 +519,7 @@ def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     expect(again.root.locator(".notice.error")).to_have_count(0)
 
 
+@pytest.mark.storing
 def test_two_annotators_of_one_project(lab: Lab) -> None:
     show = 'b = project.annotate("train", sort="name")\nb'
     annotator = opened(lab, show, "pass")
@@ -700,6 +708,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     expect(root.locator(".notice")).to_have_count(0)  # nothing of that was done elsewhere
 
 
+@pytest.mark.storing
 def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     annotator = opened(
         lab, project='draw(4)\nproject = cl.create_project("things")\nproject.add_images("photos", progress=False)\n'

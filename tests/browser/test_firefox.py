@@ -38,6 +38,7 @@ def boxes(folder: Path, number: int) -> list[tuple[str, int, int, int, int]]:
     )
 
 
+@pytest.mark.storing
 def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server: Server) -> None:
     folder = browser.open(jupyter_server, notebook(SETUP + PROJECT.replace("{count}", "3"), SHOW))
     assert browser.harness("runAll") == []
@@ -69,6 +70,7 @@ def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server:
     assert browser.page_errors == []
 
 
+@pytest.mark.storing
 def test_pictures_are_labelled_by_mouse_and_keys(browser: Firefox, jupyter_server: Server) -> None:
     project = PROJECT.replace("{count}", "6").replace('task="boxes"', 'task="single-label"')
     folder = browser.open(jupyter_server, notebook(SETUP + project, 'g = project.label("train", sort="name")\ng'))

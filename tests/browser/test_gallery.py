@@ -22,6 +22,7 @@ def opened(lab: Lab, *, count: int = 30, size: int = 24, more: tuple[str, ...] =
     return GalleryPage(page, 1).ready()
 
 
+@pytest.mark.storing
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_twelve_by_mouse_and_twelve_by_keyboard(lab: Lab) -> None:
     gallery = opened(lab)
@@ -51,6 +52,7 @@ def test_twelve_by_mouse_and_twelve_by_keyboard(lab: Lab) -> None:
     expect(gallery.root.locator(".foot .done")).to_have_text("24 of 30 labelled")
 
 
+@pytest.mark.storing
 def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     gallery = opened(lab, size=9)
     root = gallery.root
@@ -107,6 +109,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(gallery.tile(1).locator(".status")).to_have_text("skipped")
 
 
+@pytest.mark.storing
 def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     gallery = opened(lab, more=("h = project.label('train', sort='name')\nh", "pass"))
     gallery.page.run_cell(2)
@@ -142,6 +145,7 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     expect(gallery.label_button("fig")).to_be_visible()
 
 
+@pytest.mark.storing
 def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
     gallery = opened(lab, more=(BUSY,))
     gallery.page.run_cell(2, wait=False)
@@ -158,6 +162,7 @@ def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
     assert gallery.labelled() == {"000": "apple"}
 
 
+@pytest.mark.storing
 @pytest.mark.parametrize("end", ["restart", "kill"])
 def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
     gallery = opened(lab, count=9)
@@ -190,6 +195,7 @@ def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
     assert page.page_errors == []
 
 
+@pytest.mark.storing
 def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
     gallery = opened(lab, count=9)
     page = gallery.page
@@ -222,6 +228,7 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
     assert first.labelled() == {"004": "pear"}
 
 
+@pytest.mark.storing
 def test_undo_is_of_the_gallery_in_which_it_is_pressed(lab: Lab) -> None:
     gallery = opened(lab, count=9, more=("h = project.label('train', sort='name')\nh",))
     gallery.page.run_cell(2)
@@ -245,6 +252,7 @@ def test_undo_is_of_the_gallery_in_which_it_is_pressed(lab: Lab) -> None:
     assert gallery.labelled() == {}
 
 
+@pytest.mark.storing
 def test_after_a_restart_only_what_is_not_saved_is_shown_in_red(lab: Lab) -> None:
     gallery = opened(lab, count=9)
     gallery.tile(0).click()
@@ -272,6 +280,7 @@ def show_states(gallery: GalleryPage, name: str) -> None:
         gallery.page.screenshot(f"gallery-{name}-{theme}")
 
 
+@pytest.mark.storing
 def test_reopened_on_a_new_kernel_the_picture_has_the_count(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
@@ -296,6 +305,7 @@ def test_reopened_on_a_new_kernel_the_picture_has_the_count(lab: Lab) -> None:
     expect(still).to_be_hidden()
 
 
+@pytest.mark.storing
 def test_run_again_reopened_and_saved(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
@@ -326,6 +336,7 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     page.screenshot("gallery-still")
 
 
+@pytest.mark.storing
 def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     root, panel = gallery.root, gallery.root.locator(".panel")

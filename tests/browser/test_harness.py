@@ -96,6 +96,7 @@ def test_uncaught_error_on_the_page_fails_the_test(lab: Lab, tmp_path: Path, mon
     assert "the probe" in (tmp_path / "probe-1.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.storing
 def test_kernel_restarts_dies_and_goes(lab: Lab) -> None:
     page = lab.open(notebook("import os, time\na = 1", "time.sleep(60)"))
     page.run_cell(0)

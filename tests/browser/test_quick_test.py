@@ -372,6 +372,7 @@ def test_a_picture_of_the_camera(lab: Lab) -> None:
     assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
 
 
+@pytest.mark.storing
 def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(lab: Lab) -> None:
     page = lab.open(notebook(SETUP, "w = start(whole)\nw", "w"), width=1300)
     page.run_all()

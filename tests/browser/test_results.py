@@ -238,6 +238,7 @@ def counted():
 """
 
 
+@pytest.mark.storing
 @pytest.mark.slow
 def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: Lab) -> None:
     page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns", "pass"), width=1400, height=1800)
@@ -329,6 +330,7 @@ def test_it_is_readable_in_both_themes_and_wide_and_narrow(lab: Lab) -> None:
     page.screenshot("results-narrow")
 
 
+@pytest.mark.storing
 def test_a_saved_notebook_keeps_a_picture_and_a_lost_kernel_leaves_the_sliders(lab: Lab) -> None:
     page = lab.open(notebook(PICTURES, "s = classifier().show()\ns", "pass"), width=1400, height=1400)
     page.run_all()

@@ -25,6 +25,7 @@ def opened(lab: Lab, *more: str, show: str = SHOW) -> ReviewPage:
     return ReviewPage(page, 1).ready()
 
 
+@pytest.mark.storing
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_rejected_images_are_exactly_those_in_the_gallery_s_queue(lab: Lab) -> None:
     review = opened(lab, "g = project.label(sort='name')\ng.set_filter(show='unlabelled')\ng")
@@ -53,6 +54,7 @@ def test_rejected_images_are_exactly_those_in_the_gallery_s_queue(lab: Lab) -> N
     assert review.statuses() == {"labelled": 10, "unlabelled": 2}
 
 
+@pytest.mark.storing
 def test_by_keyboard_label_by_label(lab: Lab) -> None:
     review = opened(lab)
     root = review.root
@@ -109,6 +111,7 @@ r
 """
 
 
+@pytest.mark.storing
 def test_a_key_after_turning_the_page_is_about_the_new_page(lab: Lab) -> None:
     review = opened(lab, show=SLOW)
     review.press("PageDown", "x")
@@ -155,6 +158,7 @@ r
 """
 
 
+@pytest.mark.storing
 def test_a_predicted_box_never_becomes_a_label_of_the_whole_image(lab: Lab) -> None:
     review = opened(lab, show=DRAWN)
     assert review.names()[:2] == ["002", "004"]

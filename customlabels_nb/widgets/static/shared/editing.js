@@ -33,7 +33,7 @@ export class Editing extends Sending {
       if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges);
       if (!known) {
         await this.queue.whenSettled(this.own.id); // it is not to overtake the edits before it
-        if (this.pending.length) throw new Error(`${this._count(this.pending.length, "edit before it waits", "edits before it wait")} to be saved.`);
+        if (this.pending.length) throw new Error(`${this._count(this.pending.length, "before it waits", "before it wait")} to be saved.`);
         this.screen.showState("saving", 1);
         const [answer] = await this.request("edit", { ...edit, split: info.split, view: this.listing.view, ranges, forget: this.savedElsewhere });
         this.savedElsewhere = false;

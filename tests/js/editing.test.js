@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Editing } from "../../customlabels_nb/widgets/static/shared/editing.js";
+import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
+
+const turn = () => new Promise((resolve) => { setTimeout(resolve, 2); });
+let project = 0;
+
+// A gallery of 5,000 images of which the page has one row. `request` answers, or throws.
+function opened(request) {
+  const said = [];
+  const screen = {
+    info: { screen: "a", split: "train" }, notices: { say: (_, text) => said.push(text), drop: () => {} },
+    target: () => [[0, 4_999]], repaint: () => {}, showBands: () => {}, showState: () => {}, showCounts: () => {}, show: () => {},
+    foresee: (row) => row, count: () => {}, conflictWords: () => "",
+  };
+  const listing = { view: 3, rows: new Map(), rowsAt: () => null, renew: () => {}, fetchRows: () => { throw new Error("too many"); } };
+  const editing = new Editing({ request, listing, screen, key: `editing ${project += 1}` });
+  return { editing, said };
+}
+
+const answer = { split: "train", rows: [], info: {}, conflicts: [] };
+const one = { rows: [{ name: "x", revision: 1 }] };
+
+test("an edit of many images waits for those before it", async () => {
+  const sent = [];
+  const { editing } = opened(async (kind, edit) => {
+    sent.push([edit.label, "begun"]);
+    await turn();
+    sent.push([edit.label, "done"]);
+    return [answer];
+  });
+  await editing.edit({ op: "label", label: "apple" }, one);
+  await editing.edit({ op: "label", label: "pear" });
+  assert.deepEqual(sent, [["apple", "begun"], ["apple", "done"], ["pear", "begun"], ["pear", "done"]]);
+});
+
+test("an edit of many images is refused while others wait for the kernel, and says so", async () => {
+  const sent = [];
+  const { editing, said } = opened(async (kind, edit) => {
+    sent.push(edit.label);
+    throw new KernelGone("The kernel doesn't answer.");
+  });
+  await editing.edit({ op: "label", label: "apple" }, one);
+  await turn();
+  await editing.edit({ op: "label", label: "pear" });
+  assert.deepEqual(sent, ["apple"]);
+  assert.match(said.at(-1), /^Not saved: 1 edit before it waits to be saved\.$/);
+  assert.equal(editing.pending.length, 1);
+  editing.close();
+  editing.queue.drop(editing.queue.waiting);
+});
+
+test("an edit of many images tells the kernel that undo doesn't reach what another one saved", async () => {
+  const forgot = [];
+  const { editing } = opened(async (kind, edit) => { forgot.push(edit.forget); return [answer]; });
+  editing.savedElsewhere = true;
+  await editing.edit({ op: "label", label: "pear" });
+  assert.deepEqual([forgot, editing.savedElsewhere], [[true], false]);
+});
