@@ -13,7 +13,7 @@ import ipywidgets
 import pandas as pd
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action
 from customlabels_nb.widgets._base import join_modules
 from customlabels_nb.widgets.gallery import Gallery

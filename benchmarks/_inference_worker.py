@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from customlabels_nb.images import open_image, read_bytes
+from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.detection import detect

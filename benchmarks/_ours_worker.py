@@ -13,7 +13,7 @@ import timm
 import torch
 
 import customlabels_nb as cl
-import customlabels_nb.project
+import customlabels_nb.project.project
 import customlabels_nb.training.run
 from customlabels_nb.training.snapshots import read_predictions
 

@@ -43,7 +43,7 @@ def one_seed(photos: Path, folder: Path, seed: int) -> tuple[float, float, str]:
     """Macro F1 on new collages, the seconds of training, features included, and what was fitted."""
     from sklearn.metrics import f1_score
 
-    from customlabels_nb.embeddings import embed
+    from customlabels_nb.models.embeddings import embed
     from customlabels_nb.training.multi_label import fit_multi_label_head
 
     train, truth = draw_collages(photos, folder / "train", TRAIN, seed=seed, trained=True)

@@ -82,7 +82,7 @@ def _reference(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _decoded(example):  # type: ignore[no-untyped-def]
-    from customlabels_nb.images import open_image
+    from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
 
     canvas = to_canvas(open_image(example.image), SIDE, (127, 127, 127))
@@ -94,7 +94,7 @@ def _decoded(example):  # type: ignore[no-untyped-def]
 def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
     import torch
 
-    from customlabels_nb.geometry import ltwh_to_xyxy
+    from customlabels_nb.core.geometry import ltwh_to_xyxy
     from customlabels_nb.models.transforms import to_batch
 
     pixels, corners, labels = [], [], []
@@ -109,7 +109,7 @@ def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
 
 
 def _judge(network, mean, std) -> tuple[float, float]:  # type: ignore[no-untyped-def]
-    from customlabels_nb.images import open_image
+    from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
     from customlabels_nb.models.detector import detect, to_table
     from customlabels_nb.models.detector_shape import fill_of

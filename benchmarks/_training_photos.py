@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from _measure import ROOT, TEST_DATA_VARIABLE
 
-from customlabels_nb.images import header_size
+from customlabels_nb.images.reading import header_size
 from customlabels_nb.training.boxes_data import Example
 
 SETS = ("raccoon", "fruit-objects")

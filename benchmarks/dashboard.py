@@ -26,7 +26,7 @@ from _measure import ROOT, bound, figure, heading, seconds, start
 sys.path.insert(0, str(ROOT))
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, LabPage, notebook, serve
 

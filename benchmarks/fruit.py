@@ -29,7 +29,7 @@ _OURS = f"""
 import sys, tempfile, time
 import torch, torchvision, timm, sklearn.linear_model, sklearn.model_selection
 import customlabels_nb as cl
-import customlabels_nb.project, customlabels_nb.training.run, customlabels_nb.report
+import customlabels_nb.project.project, customlabels_nb.training.run, customlabels_nb.project.report
 
 with tempfile.TemporaryDirectory() as folder:
     moments = [time.perf_counter()]

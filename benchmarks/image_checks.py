@@ -18,7 +18,7 @@ import numpy as np
 from _measure import alternate, figure, heading, ratio, seconds, spread, start
 from PIL import Image
 
-from customlabels_nb.formats.json_file import measured
+from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.settings import settings
 
 COUNT = 5_000

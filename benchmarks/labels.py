@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from _measure import bound, figure, heading, seconds, start
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.store import Action, Store, create_store
 

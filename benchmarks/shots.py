@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from _measure import bound, figure, heading, start
 
-from customlabels_nb.embeddings import embed
-from customlabels_nb.formats.folder import read_folder
+from customlabels_nb.datasets.formats.folder import read_folder
+from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import fit_head
 
 SEEDS = 20

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from _measure import ROOT, alternate, bound, figure, heading, ratio, seconds, spread, start
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action, Store, create_store
 
 ROWS = 100_000

@@ -43,49 +43,49 @@ __all__ = [
 
 _HOMES = {
     "CustomLabelsError": "errors",
-    "Dataset": "dataset",
+    "Dataset": "datasets.dataset",
     "Events": "events",
-    "Model": "model",
-    "Project": "project",
-    "Report": "report",
+    "Model": "project.model",
+    "Project": "project.project",
+    "Report": "project.report",
     "TensorBoardListener": "training.tensorboard",
     "backbones": "models.catalogue",
-    "create_project": "projects",
-    "doctor": "checkup",
-    "evaluate": "report",
-    "from_huggingface": "reading",
-    "from_ipyannotations": "reading",
-    "from_supervision": "reading",
-    "list_projects": "projects",
-    "load_model": "loaded_model",
-    "load_project": "projects",
-    "unpack_project": "projects",
-    "read_dataset": "reading",
-    "read_evaluation_snapshot": "report",
-    "read_evaluation_summary": "report",
-    "validate_manifest": "reading",
+    "create_project": "project.projects",
+    "doctor": "diagnostics",
+    "evaluate": "project.report",
+    "from_huggingface": "datasets.loading",
+    "from_ipyannotations": "datasets.loading",
+    "from_supervision": "datasets.loading",
+    "list_projects": "project.projects",
+    "load_model": "project.loaded_model",
+    "load_project": "project.projects",
+    "unpack_project": "project.projects",
+    "read_dataset": "datasets.loading",
+    "read_evaluation_snapshot": "project.report",
+    "read_evaluation_summary": "project.report",
+    "validate_manifest": "datasets.loading",
 }
 _MODULES = frozenset({"errors", "examples"})
 
 if TYPE_CHECKING:
     from customlabels_nb import errors, examples
-    from customlabels_nb.checkup import doctor
-    from customlabels_nb.dataset import Dataset
-    from customlabels_nb.errors import CustomLabelsError
-    from customlabels_nb.events import Events
-    from customlabels_nb.loaded_model import load_model
-    from customlabels_nb.model import Model
-    from customlabels_nb.models.catalogue import backbones
-    from customlabels_nb.project import Project
-    from customlabels_nb.projects import create_project, list_projects, load_project, unpack_project
-    from customlabels_nb.reading import (
+    from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.datasets.loading import (
         from_huggingface,
         from_ipyannotations,
         from_supervision,
         read_dataset,
         validate_manifest,
     )
-    from customlabels_nb.report import Report, evaluate, read_evaluation_snapshot, read_evaluation_summary
+    from customlabels_nb.diagnostics import doctor
+    from customlabels_nb.errors import CustomLabelsError
+    from customlabels_nb.events import Events
+    from customlabels_nb.models.catalogue import backbones
+    from customlabels_nb.project.loaded_model import load_model
+    from customlabels_nb.project.model import Model
+    from customlabels_nb.project.project import Project
+    from customlabels_nb.project.projects import create_project, list_projects, load_project, unpack_project
+    from customlabels_nb.project.report import Report, evaluate, read_evaluation_snapshot, read_evaluation_summary
     from customlabels_nb.training.tensorboard import TensorBoardListener
 
 

@@ -115,7 +115,7 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from customlabels_nb.checkup import doctor
+    from customlabels_nb.diagnostics import doctor
 
     found = doctor()
     print(found.to_json() if options.json else found)
@@ -134,7 +134,7 @@ def _new_folder(name: str | None) -> Path:
 
 
 def _project_in(out: Path) -> str:
-    from customlabels_nb.projects import list_projects
+    from customlabels_nb.project.projects import list_projects
 
     return ", ".join(list_projects(out)["path"])
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.datasets.formats.folder import read_folder
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
-from customlabels_nb.formats.folder import read_folder
 
 QUICKSTART = "01_quickstart.ipynb"
 #: Cells with these tags have outputs that the command line repeats.

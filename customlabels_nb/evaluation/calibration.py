@@ -13,7 +13,7 @@ MOST_BINS = 1000
 
 
 def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.report.Report.calibration`, perhaps of one label by its position.
+    """Return the table of :meth:`customlabels_nb.project.report.Report.calibration`, perhaps of one label.
 
     Each bin holds its upper end, the first one 0 too, as in ``sklearn.calibration.calibration_curve``. The most
     confident label of an image without label is wrong.

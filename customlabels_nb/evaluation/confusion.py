@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
-from customlabels_nb.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -32,7 +32,7 @@ def coco_map(boxes: Boxes) -> float:
 
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.report.Report.by_box_size`; ``accepted`` (p,) predictions count."""
+    """Return the table of :meth:`customlabels_nb.project.report.Report.by_box_size` of ``accepted`` (p,) boxes."""
     k, edges = len(boxes.labels), list(SIZES.values())[1:]
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))

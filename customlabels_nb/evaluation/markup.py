@@ -12,11 +12,11 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import escaped
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.text import headline, number_of_images
-from customlabels_nb.text import escaped
 
 #: Matrices of more labels are shown as a list of their largest confusions.
 LARGEST_MATRIX = 20

@@ -40,7 +40,7 @@ class Evaluation:
     images : DataFrame
         One row a test image, in their order: ``image``, and the further columns that the images were given with.
     summary, per_label, per_image : DataFrame
-        The tables of a :class:`~customlabels_nb.report.Report` of the same names.
+        The tables of a :class:`~customlabels_nb.project.report.Report` of the same names.
     confusion_matrix : ConfusionMatrix
     labels : DataFrame
         ``label`` and ``colour``, in order.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.inputs import check_confidences, choose_test_images, clean_table, labels_and_colours
@@ -30,7 +31,6 @@ from customlabels_nb.evaluation.outcomes import (
 )
 from customlabels_nb.evaluation.pairs import find_pairs
 from customlabels_nb.settings import settings
-from customlabels_nb.work import map_bounded
 
 CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
 

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 import pandas as pd
 
-from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.snapshots import DETAILS
-from customlabels_nb.formats.ground_truth import manifest_of
-from customlabels_nb.formats.json_file import no_garbage_collection
-from customlabels_nb.formats.manifest_files import Lines, ManifestFile
-from customlabels_nb.formats.manifest_values import (
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.datasets.formats.ground_truth import manifest_of
+from customlabels_nb.datasets.formats.json_file import no_garbage_collection
+from customlabels_nb.datasets.formats.manifest_files import Lines, ManifestFile
+from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,
     METADATA,
@@ -25,8 +24,9 @@ from customlabels_nb.formats.manifest_values import (
     confidence_of,
     is_box,
 )
-from customlabels_nb.images import local_path
-from customlabels_nb.tables import BOX_COLUMNS
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.snapshots import DETAILS
+from customlabels_nb.images.reading import local_path
 
 #: Label, confidence and the four sides of the box, NaN where there is none.
 Prediction: TypeAlias = tuple[str, float, float, float, float, float]

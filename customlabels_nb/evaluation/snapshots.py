@@ -21,6 +21,9 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from customlabels_nb.core.limits import REKOGNITION
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.datasets.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
 from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
@@ -28,9 +31,6 @@ from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.sizes import Size, image_sizes
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
-from customlabels_nb.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
-from customlabels_nb.limits import REKOGNITION
-from customlabels_nb.tables import BOX_COLUMNS
 
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"

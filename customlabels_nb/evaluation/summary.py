@@ -15,12 +15,12 @@ import orjson
 import pandas as pd
 from scipy.sparse import csr_array
 
+from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.images import local_path
-from customlabels_nb.text import printable
+from customlabels_nb.images.reading import local_path
 
 _NAMES = ("EvaluationResultSummary*.json", "EvaluationSummary*.json")
 #: Keys of the file, and what they are called here.

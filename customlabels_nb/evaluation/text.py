@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from customlabels_nb._utils.text import printable
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.text import printable
 
 _FIGURES = {
     "f1": ("F1", "mean over the labels, with its 95 % interval"),

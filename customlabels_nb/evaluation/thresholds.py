@@ -112,7 +112,7 @@ def threshold_curve(steps: Steps, *, points: int = 1000) -> pd.DataFrame:
 
 
 def precision_recall(steps: Steps) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.report.Report.precision_recall`."""
+    """Return the table of :meth:`customlabels_nb.project.report.Report.precision_recall`."""
     return pd.DataFrame(
         {
             "recall": np.append(0.0, steps.hits / max(steps.targets, 1)),

@@ -16,13 +16,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
-from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
     from customlabels_nb.examples._picture import Picture
-    from customlabels_nb.project import Project
+    from customlabels_nb.project.project import Project
 
 _EXAMPLES = {
     "circuit_boards": "customlabels_nb.examples.circuit_boards",
@@ -170,7 +170,7 @@ def _write_annotations(example: Any, place: Path, split: str, pictures: dict[_Ph
         return place / split
     import pandas as pd
 
-    from customlabels_nb.dataset import Dataset
+    from customlabels_nb.datasets.dataset import Dataset
 
     rows: list[tuple[Any, ...]] = []
     marks: list[tuple[Any, ...]] = []
@@ -218,8 +218,8 @@ def create(
         raise InputError(
             f"train={train!r} and test={test!r}: a project needs photos of both; write_photos draws one split alone."
         )
-    from customlabels_nb.projects import create_project
-    from customlabels_nb.reading import read_dataset
+    from customlabels_nb.datasets.loading import read_dataset
+    from customlabels_nb.project.projects import create_project
 
     example = import_module(_EXAMPLES[name])
     project = create_project(name, folder, task=example.TASK)

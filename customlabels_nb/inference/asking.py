@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.geometry import FloatArray
-from customlabels_nb.images import open_image
+from customlabels_nb.core.geometry import FloatArray
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import IntArray, Threshold, check_max_results, choose, resolve_thresholds
 from customlabels_nb.models.artifact import DETECTION
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
 from customlabels_nb.models.transforms import Pixels, to_pixels
-from customlabels_nb.tables import BOX_COLUMNS
 
 DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
 

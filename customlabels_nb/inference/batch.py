@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images import read_bytes
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
 from customlabels_nb.inference.batch_size import BatchSize
 from customlabels_nb.inference.inputs import expand_sources, located
@@ -27,12 +30,9 @@ from customlabels_nb.inference.outputs import Looked
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.inference.writing import Writing, WrittenDetections
-from customlabels_nb.issues import Issue
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
-from customlabels_nb.remote import connections
-from customlabels_nb.text import counted
-from customlabels_nb.work import map_bounded
+from customlabels_nb.remote.download_cache import connections
 
 __all__ = ["detect_many", "expand_sources"]
 

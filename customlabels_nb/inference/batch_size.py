@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from customlabels_nb.device import is_out_of_memory
+from customlabels_nb._utils.device import is_out_of_memory
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.asking import Answer, Asking, Prepared

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.box_pictures import BoxPicture, LabelledBox
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
 from customlabels_nb.inference import drawing
 from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.tables import BOX_COLUMNS
-from customlabels_nb.text import one_line
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -10,8 +10,8 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
-from customlabels_nb.box_pictures import SIDE, BoxPicture, plain_font
-from customlabels_nb.images import thumbnail
+from customlabels_nb.images.box_pictures import SIDE, BoxPicture, plain_font
+from customlabels_nb.images.reading import thumbnail
 
 _SIDE = 480  # px on the screen
 _DENSITY = 2  # image pixels for each of those

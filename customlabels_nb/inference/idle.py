@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-from customlabels_nb.durations import read_seconds
+from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 
 #: What turns it off.

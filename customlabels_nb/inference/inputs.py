@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb._utils.files import expand_home
+from customlabels_nb._utils.text import plain_url
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.formats.folder import is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.errors import InputError, NotAnImageError
-from customlabels_nb.files import expand_home
-from customlabels_nb.formats.folder import is_pattern, match_files, read_folder, sort_out_listing
-from customlabels_nb.images import is_remote, open_image, read_bytes, to_path, to_uri
-from customlabels_nb.issues import Issue
-from customlabels_nb.remote_files import RemoteFile, is_web, list_files, list_web, media_type
-from customlabels_nb.text import plain_url
+from customlabels_nb.images.reading import is_remote, open_image, read_bytes, to_path, to_uri
+from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
 _ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
 

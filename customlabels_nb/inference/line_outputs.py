@@ -12,11 +12,11 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ratios_to_ltwh
+from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats.ground_truth import manifest_lines, read_manifest
-from customlabels_nb.geometry import ratios_to_ltwh
-from customlabels_nb.images import is_remote, to_path, to_uri
+from customlabels_nb.images.reading import is_remote, to_path, to_uri
 from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer, joined
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.journal import Mark

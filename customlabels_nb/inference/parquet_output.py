@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.files import replacing
 from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer, joined
 from customlabels_nb.inference.journal import Mark
 from customlabels_nb.inference.outputs import Looked, plain, sync_folder, table_of
-from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.tables import BOX_COLUMNS
 
 _PART = re.compile(r"part-(\d{6,12})\.parquet")
 _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb.device import choose_device
+from customlabels_nb._utils.device import choose_device
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
 from customlabels_nb.inference.idle import IdleWatch, idle_seconds

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from customlabels_nb.geometry import FloatArray, ltwh_to_ratios
+from customlabels_nb.core.geometry import FloatArray, ltwh_to_ratios
 
 
 def api_entries(

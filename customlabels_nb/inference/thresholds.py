@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.geometry import FloatArray
 from customlabels_nb.models.artifact import ModelConfig
 
 IntArray = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.durations import read_seconds
+from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.ahead import ahead

@@ -15,18 +15,18 @@ import orjson
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.box_pictures import LabelledBox
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events, progress_bars
-from customlabels_nb.files import write_whole
-from customlabels_nb.images import is_remote, local_path
+from customlabels_nb.images.box_pictures import LabelledBox
+from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference import video_display
 from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.video_display import Still
 from customlabels_nb.inference.video_reading import VideoFile
 from customlabels_nb.inference.video_writing import Marks, write_annotated
-from customlabels_nb.tables import BOX_COLUMNS
-from customlabels_nb.text import one_line
 
 #: Columns of the table of the frames that were looked at.
 FRAME_COLUMNS = ("frame", "timestamp_ms", "found")

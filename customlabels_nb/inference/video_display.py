@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb.box_pictures import BoxPicture, LabelledBox
-from customlabels_nb.text import escaped, one_line
+from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.video_detection import VideoDetection

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
-from customlabels_nb.files import scratch
-from customlabels_nb.images import is_remote, to_path
+from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.inference.video_ends import ends_too_early
-from customlabels_nb.installing import extra_command
-from customlabels_nb.limits import LOCAL
-from customlabels_nb.remote_files import download
+from customlabels_nb.remote.remote_files import download
 from customlabels_nb.settings import settings
 
 #: What is read: kinds of files that hold a video themselves. Playlists and the like name other files and URLs.

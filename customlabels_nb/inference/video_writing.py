@@ -10,15 +10,15 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw
 
-from customlabels_nb.box_pictures import SIDE, BoxPicture, LabelledBox, ink_on, plain_font
+from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.installing import install_command
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.files import replacing
+from customlabels_nb.images.box_pictures import SIDE, BoxPicture, LabelledBox, ink_on, plain_font
 from customlabels_nb.inference.ahead import ahead
 from customlabels_nb.inference.video_reading import VideoFile, require_av
-from customlabels_nb.installing import install_command
 from customlabels_nb.settings import settings
-from customlabels_nb.text import one_line
 
 #: Longest side of what is written, in pixels: small videos are enlarged, so that there is room for words.
 LONGEST, LEAST = 1920, SIDE

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
-from customlabels_nb.images import local_path
+from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.journal import ENGINE, Failure, Journal
 from customlabels_nb.inference.line_outputs import JsonLines, ManifestLines

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.labeling import news
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.progress import microseconds

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling import progress

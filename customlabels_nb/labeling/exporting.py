@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import issues_to_frame
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats import FORMATS, Written
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.formats import FORMATS, Written
-from customlabels_nb.issues import issues_to_frame
 
 #: What may be included beside labelled images.
 MORE = ("unlabelled", "skipped", "needs_review")

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb import tables as t
-from customlabels_nb.decoding import opened
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.files import write_whole
-from customlabels_nb.images import to_path, to_uri
-from customlabels_nb.importing import import_images
+from customlabels_nb.images.decoding import opened
+from customlabels_nb.images.reading import to_path, to_uri
+from customlabels_nb.ingest.importer import import_images
+from customlabels_nb.ingest.sources import Found
 from customlabels_nb.labeling import news
 from customlabels_nb.labeling.files import free_name
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.limits import IMAGE_SUFFIXES, LOCAL
-from customlabels_nb.sources import Found
 from customlabels_nb.store import Action
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}

@@ -14,17 +14,17 @@ from uuid import uuid4
 
 from PIL import Image
 
-from customlabels_nb.cache import full_view_of, kept_thumbnail, project_cache, thumbnail_of
+from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.files import scratch
-from customlabels_nb.images import open_image, thumbnail, to_path
+from customlabels_nb.images.browser_images import View
+from customlabels_nb.images.reading import open_image, thumbnail, to_path
+from customlabels_nb.images.thumbnails import full_view_of, kept_thumbnail, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
-from customlabels_nb.views import View
-from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
-    from customlabels_nb.dataset import Dataset
-    from customlabels_nb.importing import ImportReport
+    from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.ingest.importer import ImportReport
 
 THUMBNAIL_SIZES = (160, 320, 640)
 _INSTRUCTION_PIXELS = 800

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import news
 from customlabels_nb.labeling.screen import ProjectScreen

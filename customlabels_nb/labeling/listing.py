@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
 from customlabels_nb.labeling.view import Query, View, order_of
@@ -113,7 +113,7 @@ class Listing:
         return self._store.project()
 
     def set_task(self, task: str) -> None:
-        """Say what is labelled; see :data:`customlabels_nb.tables.TASKS`."""
+        """Say what is labelled; see :data:`customlabels_nb.core.tables.TASKS`."""
         if task not in t.TASKS:
             raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r}.")
         self._store.set_project(self._action("set task"), task=task)

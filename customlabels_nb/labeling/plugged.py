@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.labeling.listing import ONE_LABEL
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query

@@ -1,7 +1,8 @@
 """A second look at labelled images: approve, correct or reject what stands there.
 
-What was approved or corrected has the tag of :mod:`customlabels_nb.reviewed` and status ``labelled``. What was rejected
-has no annotation any more and status ``unlabelled``, so that it is in the queue again; what it had is in the history.
+What was approved or corrected has the tag of :mod:`customlabels_nb.datasets.reviewed` and status ``labelled``. What was
+rejected has no annotation any more and status ``unlabelled``, so that it is in the queue again; what it had is in the
+history.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import is_reviewed
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import review_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
 from customlabels_nb.labeling.listing import ONE_LABEL
 from customlabels_nb.labeling.session import LabellingSession, Outcome
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.reviewed import is_reviewed
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import with_review, without_review
 from customlabels_nb.labeling import rules
-from customlabels_nb.reviewed import with_review, without_review
 
 #: The statuses of images that can be reviewed.
 REVIEWABLE = ("labelled", "needs_review")

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 
 #: Takes the images and annotations tables of the images that are edited, and gives them as they shall be.
 Change: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]

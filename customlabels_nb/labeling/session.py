@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.labeling import rules
 from customlabels_nb.labeling.listing import ONE_LABEL, Listing
-from customlabels_nb.reviewed import forget_where_changed
 
 _UNDO_STEPS = 200
 

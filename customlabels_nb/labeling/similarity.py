@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from customlabels_nb.cache import project_cache
 from customlabels_nb.errors import NotReadyError
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.images.thumbnails import project_cache
 
 __all__ = ["NotReadyError", "SimilarityOrder"]
 
@@ -76,7 +76,7 @@ class _Work(threading.Thread):
 
     def run(self) -> None:
         """Compute features, then the order."""
-        from customlabels_nb.embeddings import embed, similar_order
+        from customlabels_nb.models.embeddings import embed, similar_order
 
         try:
             cache = project_cache(self._root, "features")

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb import tables as t
+from customlabels_nb._utils.files import expand_home
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, NotAllowedError, StaleEditError
-from customlabels_nb.files import expand_home
-from customlabels_nb.images import is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
+from customlabels_nb.images.reading import is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
 from customlabels_nb.labeling.feedback import Added, Feedback
 from customlabels_nb.labeling.trials import Answer, Candidate, Trial
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import ArtifactError, InputError
-from customlabels_nb.files import write_whole
 from customlabels_nb.models.backbones import (
     PACKAGED,
     build_backbone,

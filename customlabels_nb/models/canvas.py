@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb.decoding import TURNED, opened, orientation
-from customlabels_nb.geometry import FloatArray, clip_ltwh, xyxy_to_ltwh
-from customlabels_nb.images import open_image
-from customlabels_nb.limits import LOCAL
+from customlabels_nb.core.geometry import FloatArray, clip_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.images.decoding import TURNED, opened, orientation
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.detector_shape import STRIDE
 
 _SHRINKS_WHILE_DECODING = ("JPEG", "MPO")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision.models.detection.image_list import ImageList
 
-from customlabels_nb.geometry import FloatArray
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.transforms import to_batch

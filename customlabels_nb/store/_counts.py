@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store.columns import fetch_columns
 from customlabels_nb.store.database import fetch

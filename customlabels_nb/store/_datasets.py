@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, delete, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import OutdatedError, StaleEditError, TableError
-from customlabels_nb.issues import Issue
 from customlabels_nb.store import _own_columns, frames, schema
 from customlabels_nb.store._labels import ensure_labels
 from customlabels_nb.store._trace import MARKS, Trace

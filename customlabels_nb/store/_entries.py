@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
-from customlabels_nb.issues import Issue
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.store import frames
 from customlabels_nb.store._datasets import Edit, change_images, insert_images
 from customlabels_nb.store._trace import Trace

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.store import _putting_back, frames, schema
 from customlabels_nb.store._trace import Trace, made_ids, rows_with

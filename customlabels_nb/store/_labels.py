@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, Table, delete, func, literal, select, update
 
+from customlabels_nb.core.tables import check_label, label_colour
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.store import schema
 from customlabels_nb.store._trace import LABEL_FIELDS, Trace, delete_with, update_with
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.database import Rows, fetch, insert_rows, record, take_ids
-from customlabels_nb.tables import check_label, label_colour
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _USES = (schema.annotations, schema.predictions)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._history import undone_by
 from customlabels_nb.store._trace import rows_with

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, delete, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store._datasets import ensure_dataset, keep_images, note_image_change

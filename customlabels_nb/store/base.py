@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from customlabels_nb.issues import Issue
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.store.overview import Overview
 from customlabels_nb.store.records import (
     VERSION_STATUSES,
@@ -41,7 +41,7 @@ Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 
 class Store(Overview, ABC):
-    """The contract. Frames have the columns and dtypes of :mod:`customlabels_nb.tables`."""
+    """The contract. Frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`."""
 
     # -- life ---------------------------------------------------------------------------------------
     @property

@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import (
     CustomLabelsError,
     DamagedError,
@@ -30,7 +31,6 @@ from customlabels_nb.errors import (
     SchemaTooNewError,
     StoreError,
 )
-from customlabels_nb.installing import extra_command
 from customlabels_nb.store import schema as tables
 from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS

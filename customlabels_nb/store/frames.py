@@ -1,4 +1,4 @@
-"""Between rows of the database and the tables of :mod:`customlabels_nb.tables`."""
+"""Between rows of the database and the tables of :mod:`customlabels_nb.core.tables`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, select
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import _own_columns, schema
 from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json

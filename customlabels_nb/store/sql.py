@@ -12,9 +12,9 @@ from weakref import WeakSet
 import pandas as pd
 from sqlalchemy import select, update
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
-from customlabels_nb.issues import Issue
 from customlabels_nb.store import (
     _copying,
     _counts,

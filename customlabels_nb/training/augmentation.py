@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb.geometry import FloatArray, clip_ltwh
+from customlabels_nb.core.geometry import FloatArray, clip_ltwh
 from customlabels_nb.training.sources import Scene
 
 #: A box counts while at least this share of it is visible.

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.box_pictures import LabelledBox
-from customlabels_nb.contact_sheet import ContactSheet, Tile
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION
+from customlabels_nb.images.box_pictures import LabelledBox
+from customlabels_nb.images.contact_sheet import ContactSheet, Tile
 from customlabels_nb.models.backbones import PACKAGED, backbone_named
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.detector_shape import DetectorShape, fill_of

@@ -14,17 +14,17 @@ import pandas as pd
 import psutil
 from PIL import Image
 
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
-from customlabels_nb.images import read_bytes
-from customlabels_nb.issues import Issue
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.canvas import fitted, open_reduced
 from customlabels_nb.models.detector_shape import INPUT_SIZES
-from customlabels_nb.remote import connections
+from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.sources import Scene
-from customlabels_nb.work import map_bounded
 
 IntArray = npt.NDArray[np.int64]
 

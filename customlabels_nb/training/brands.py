@@ -18,18 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.images import open_image
-from customlabels_nb.issues import Issue
-from customlabels_nb.remote import connections
+from customlabels_nb.images.reading import open_image
+from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
 from customlabels_nb.training.pasting import Colour, Logo, Sticker
 from customlabels_nb.training.scenes import compose
 from customlabels_nb.training.sources import Scene, SceneSource
 from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
-from customlabels_nb.work import map_bounded
 
 #: Scenes of an epoch.
 EPOCH = 512

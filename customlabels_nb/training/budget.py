@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from customlabels_nb.durations import read_seconds
+from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Event, Events, Progress
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError
-from customlabels_nb.splitting import stratified_split
 from customlabels_nb.training.calibration import FloatArray, standard_error
 
 BoolArray = npt.NDArray[np.bool_]

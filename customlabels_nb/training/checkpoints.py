@@ -18,8 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import ArtifactError
-from customlabels_nb.files import write_whole
 
 STATE = "state.json"
 _FILE = re.compile(r"(?:last|best)-\d+\.safetensors")

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from customlabels_nb.cache import project_cache
-from customlabels_nb.embeddings import embed
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
-from customlabels_nb.issues import Issue
+from customlabels_nb.images.thumbnails import project_cache
 from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
 from customlabels_nb.models.backbones import Backbone, backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
+from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels

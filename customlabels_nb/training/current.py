@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
-from customlabels_nb.images import inspect, is_remote, read_bytes, to_path
-from customlabels_nb.issues import Issue
-from customlabels_nb.remote import look_up_all
-from customlabels_nb.remote_files import RemoteFile
+from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
+from customlabels_nb.remote.download_cache import look_up_all
+from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 

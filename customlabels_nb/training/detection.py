@@ -17,17 +17,18 @@ from typing import Any
 import pandas as pd
 import torch
 
-from customlabels_nb.device import choose_device
+from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
-from customlabels_nb.images import read_bytes
-from customlabels_nb.issues import Issue
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import copy_known_labels, pretrained_detector
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, anchors_for, fill_of
-from customlabels_nb.remote import connections
+from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Clock
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
@@ -35,7 +36,6 @@ from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.learning import LoopOptions, LoopState
 from customlabels_nb.training.loop import train
 from customlabels_nb.training.sources import SceneSource
-from customlabels_nb.work import map_bounded
 
 _LEAST_EPOCH = 25  # steps: a look at held-out images and a checkpoint shall not come more often
 _BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)

@@ -11,7 +11,7 @@ import numpy as np
 
 from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.images import header_size, read_bytes
+from customlabels_nb.images.reading import header_size, read_bytes
 from customlabels_nb.models.backbones import PACKAGED
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector_building import normalisation

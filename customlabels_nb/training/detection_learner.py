@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from customlabels_nb.core.geometry import FloatArray, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Sample
-from customlabels_nb.geometry import FloatArray, ltwh_to_xyxy
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import normalisation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import NotEnoughDataError
-from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import OWN

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
-from customlabels_nb.images import open_image
-from customlabels_nb.issues import Issue
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import Pixels, to_pixels
-from customlabels_nb.remote import connections
+from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.boxes_data import default_cache_bytes
-from customlabels_nb.work import map_bounded
 
 if TYPE_CHECKING:
     import torch

@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.issues import Issue
 from customlabels_nb.models.backbones import Backbone, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.calibration import FloatArray, fit_temperature, losses, standard_error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
 

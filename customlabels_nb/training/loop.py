@@ -21,14 +21,14 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from customlabels_nb.device import is_out_of_memory
+from customlabels_nb._utils.device import is_out_of_memory
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.models.threads import fastest_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
 from customlabels_nb.training.learning import LEAST_STEPS, PROBE, Learner, LoopOptions, LoopState, Showing, rate
-from customlabels_nb.work import map_bounded
 
 __all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "rate", "train"]
 

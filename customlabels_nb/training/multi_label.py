@@ -17,8 +17,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
+from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.splitting import stratified_split
 from customlabels_nb.training.calibration import fit_temperature, losses
 from customlabels_nb.training.classification import (
     CS,

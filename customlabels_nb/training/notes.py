@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
 from customlabels_nb.training.kinds import BRANDS, boxed, whole_labels
 

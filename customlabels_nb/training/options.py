@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from customlabels_nb.device import choose_device
+from customlabels_nb._utils.device import choose_device
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbones import PACKAGED, backbone_named
 from customlabels_nb.models.detector_shape import OWN, STRIDE, check_detector

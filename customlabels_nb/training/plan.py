@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.core.tables import TRAIN
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
-from customlabels_nb.limits import LOCAL, Limits
-from customlabels_nb.tables import TRAIN
 from customlabels_nb.training import notes
 from customlabels_nb.training.kinds import BRANDS, Choice, boxed, choose_kind, whole_labels
 

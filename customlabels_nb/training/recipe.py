@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
-from customlabels_nb.issues import Issue
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.detector_shape import OWN

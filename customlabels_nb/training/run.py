@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from customlabels_nb import evaluation
-from customlabels_nb.dataset import Dataset
-from customlabels_nb.device import choose_device
+from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.installing import installed_version
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.events import Events
-from customlabels_nb.installing import installed_version
 from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.threads import torch_threads
 from customlabels_nb.settings import settings

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb.events import Mark, Sample
-from customlabels_nb.images import thumbnail
+from customlabels_nb.images.reading import thumbnail
 from customlabels_nb.models.canvas import Canvas
 
 #: How many are shown.

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import ArtifactError
-from customlabels_nb.files import write_whole
-from customlabels_nb.formats.ground_truth import manifest_lines, read_manifest
-from customlabels_nb.tables import BOX_COLUMNS
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core.tables import IMAGE_COLUMNS
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.tables import IMAGE_COLUMNS
 from customlabels_nb.training.snapshots import has_predictions, read_predictions, read_snapshot
 
 

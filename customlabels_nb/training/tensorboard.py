@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import MissingDependencyError
 from customlabels_nb.events import Event, Message, Metrics, Sample, Samples
-from customlabels_nb.installing import extra_command
 
 _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 

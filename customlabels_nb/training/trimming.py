@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -95,7 +95,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
         Parameters
         ----------
         where : str, sequence of bool or callable, optional
-            As in :meth:`customlabels_nb.dataset.Dataset.filter`: ``"label == 'apple' and width > 100"``.
+            As in :meth:`customlabels_nb.datasets.dataset.Dataset.filter`: ``"label == 'apple' and width > 100"``.
         **change
             ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``; see
             :class:`customlabels_nb.labeling.Query`. Without any argument, everything is shown.

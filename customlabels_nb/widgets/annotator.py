@@ -15,7 +15,7 @@ from customlabels_nb.widgets._pages import ImagePages
 
 
 class Annotator(ImagePages):
-    """Draw boxes and polygons; made by :meth:`customlabels_nb.project.Project.annotate`.
+    """Draw boxes and polygons; made by :meth:`customlabels_nb.project.project.Project.annotate`.
 
     Drawing is wholly in the browser, and each change of an image is stored at once. Other cells can read and steer it:
     ``selected``, ``set_filter``, ``observe``, ``display``; ``data`` has the shapes of the image in ipyannotations'

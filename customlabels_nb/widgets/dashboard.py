@@ -11,15 +11,15 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from customlabels_nb import tables as t
+from customlabels_nb._utils.text import escaped
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats import FORMATS
 from customlabels_nb.labeling import Query
 from customlabels_nb.labeling.dashboard import Checked, DashboardSession, Figures, LastVersion
 from customlabels_nb.labeling.exporting import MORE, Exported
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
-from customlabels_nb.text import escaped
 from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers
@@ -32,7 +32,7 @@ _STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped":
 
 
 class Dashboard(Answers, anywidget.AnyWidget):
-    """How labelling is going; made by :meth:`customlabels_nb.project.Project.dashboard`.
+    """How labelling is going; made by :meth:`customlabels_nb.project.project.Project.dashboard`.
 
     A click on a bar or a number opens a gallery below with exactly the images that it counts. Other cells can read and
     steer it: ``figures``, ``show_images``, ``gallery``, ``observe``.

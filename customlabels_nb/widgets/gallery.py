@@ -29,7 +29,7 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 class Gallery(EditedPages):
-    """Label images in pages of thumbnails, or one by one; made by :meth:`customlabels_nb.project.Project.label`.
+    """Label images in pages of thumbnails, or one by one; made by :meth:`.Project.label`.
 
     Every label is stored at once. Other cells can read and steer it: ``selected``, ``set_filter``, ``observe``. It also
     speaks ipyannotations' language: ``options``, ``data``, ``display``, ``submit``, ``on_submit``, ``on_undo``.

@@ -9,8 +9,8 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from customlabels_nb._utils.text import escaped
 from customlabels_nb.labeling.action_list import PAGE, ActionList
-from customlabels_nb.text import escaped
 from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still
 
@@ -46,7 +46,7 @@ def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
 
 
 class HistoryPanel(Answers, Hears, anywidget.AnyWidget):
-    """Who did what when, and undo of it; made by :meth:`customlabels_nb.project.Project.history_panel`.
+    """Who did what when, and undo of it; made by :meth:`customlabels_nb.project.project.Project.history_panel`.
 
     Attributes
     ----------

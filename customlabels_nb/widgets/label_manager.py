@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import anywidget
 import traitlets
 
+from customlabels_nb._utils.text import escaped
+from customlabels_nb.core.tables import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.tables import PALETTE
-from customlabels_nb.text import escaped
 from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still
 

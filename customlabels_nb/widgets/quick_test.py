@@ -12,12 +12,12 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from customlabels_nb import tables as t
+from customlabels_nb._utils.text import escaped
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import Added
 from customlabels_nb.labeling.trials import Answer, Trial
 from customlabels_nb.labeling.trying import TryingSession
-from customlabels_nb.text import escaped
 from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.still import Still, display_with_still

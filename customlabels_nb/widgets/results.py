@@ -17,13 +17,13 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from customlabels_nb._utils.files import expand_home
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Hands, Position
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.words import advice_as_json, comparison_as_json, default_name, summary_as_json
-from customlabels_nb.files import expand_home
 from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still, still_picture
 
@@ -39,7 +39,7 @@ class About:
     ----------
     name, project : str
     details : dict
-        See :class:`customlabels_nb.report.Report`.
+        See :class:`customlabels_nb.project.report.Report`.
     training : callable, optional
         ``training()`` gives the number of training images by label, or None.
     root : Path, optional
@@ -57,7 +57,7 @@ class About:
 
 
 class Results(Answers, anywidget.AnyWidget):
-    """Numbers, test images and thresholds that move together; made by :meth:`customlabels_nb.report.Report.show`.
+    """Numbers, test images and thresholds that move together; made by :meth:`.Report.show`.
 
     Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_overlap``,
     ``set_filter``, ``select``, ``figures``, ``per_label``, ``confusion_matrix``, ``rows``; ``observe`` follows

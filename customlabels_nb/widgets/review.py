@@ -28,7 +28,7 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 class Review(EditedPages):
-    """Look through what was labelled: approve, correct, reject; made by :meth:`customlabels_nb.project.Project.review`.
+    """Look through what was labelled: approve, correct, reject; made by :meth:`.Project.review`.
 
     Every decision is stored at once. Other cells can read and steer it: ``selected``, ``set_filter``, ``observe``,
     ``approve``, ``correct``, ``reject``.

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from customlabels_nb.text import escaped
+from customlabels_nb._utils.text import escaped
 
 _TILE, _GAP, _COLUMNS = 112, 6, 8
 _QUALITIES = (70, 50, 30)

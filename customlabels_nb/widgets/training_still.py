@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageDraw
 
+from customlabels_nb._utils.text import escaped
 from customlabels_nb.events import Sample
-from customlabels_nb.text import escaped
-from customlabels_nb.training_progress import DONE, FAILED, RUNNING, STOPPED, Figure, TrainingProgress, thinned
 from customlabels_nb.widgets.still import still_picture
+from customlabels_nb.widgets.training_progress import DONE, FAILED, RUNNING, STOPPED, Figure, TrainingProgress, thinned
 
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
 _MOST_POINTS, _MOST_CURVES, _MOST_LINES, _LONGEST_NAME = 200, 5, 12, 11

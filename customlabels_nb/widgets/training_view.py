@@ -1,4 +1,4 @@
-"""The live view of a run: what a :class:`~customlabels_nb.training_progress.TrainingProgress` knows, in a page."""
+"""The live view of a run: what a :class:`.TrainingProgress` knows, in a page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import anywidget
 import traitlets
 
+from customlabels_nb.core.tables import label_colour
 from customlabels_nb.events import Event, Events, Mark, Samples
-from customlabels_nb.tables import label_colour
-from customlabels_nb.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
 from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets.still import Still, display_with_still
+from customlabels_nb.widgets.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
 from customlabels_nb.widgets.training_still import training_still
 
 _BETWEEN = 0.1  # seconds from one message to the page to the next
@@ -25,7 +25,7 @@ _MOST_SAMPLES, _MOST_MARKS = 6, 60
 
 
 class TrainingView(Answers, anywidget.AnyWidget):
-    """How a run is going; made by :func:`customlabels_nb.watching.watch`.
+    """How a run is going; made by :func:`customlabels_nb.project.progress_display.watch`.
 
     It sends from a thread of its own, at most ten messages a second: the run never waits for it.
 

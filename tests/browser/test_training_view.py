@@ -19,7 +19,7 @@ import io, math, time
 from pathlib import Path
 from PIL import Image
 from customlabels_nb.events import Events, Mark, Sample
-from customlabels_nb.watching import watch
+from customlabels_nb.project.progress_display import watch
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 heard = []

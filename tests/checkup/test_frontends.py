@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.checkup.environments import Environment, environment_at, prefix_of, python_of
-from customlabels_nb.checkup.findings import Found
-from customlabels_nb.checkup.frontends import faults, jupyterlab, notebook, on_path, this_notebook, vs_code
-from customlabels_nb.checkup.places import COLAB, LAB, NOTEBOOK, TERMINAL, UNKNOWN, VSCODE, Place, place_of
+from customlabels_nb.diagnostics.environments import Environment, environment_at, prefix_of, python_of
+from customlabels_nb.diagnostics.findings import Found
+from customlabels_nb.diagnostics.frontends import faults, jupyterlab, notebook, on_path, this_notebook, vs_code
+from customlabels_nb.diagnostics.places import COLAB, LAB, NOTEBOOK, TERMINAL, UNKNOWN, VSCODE, Place, place_of
 from tests.checkup.prefixes import command, extension, kernel, package, path_of, put, whole
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.checkup import Checkup
-from customlabels_nb.checkup.devices import Driver, idle_gpu, nvidia_driver
-from customlabels_nb.checkup.findings import Found
-from customlabels_nb.checkup.machine import cache, database, disk, weights
-from customlabels_nb.checkup.packages import EXTRAS, extras, missing_or_old
+from customlabels_nb.diagnostics import Checkup
+from customlabels_nb.diagnostics.devices import Driver, idle_gpu, nvidia_driver
+from customlabels_nb.diagnostics.findings import Found
+from customlabels_nb.diagnostics.machine import cache, database, disk, weights
+from customlabels_nb.diagnostics.packages import EXTRAS, extras, missing_or_old
 from tests.checkup.prefixes import put
 from tests.conftest import ROOT
 

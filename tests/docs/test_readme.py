@@ -113,7 +113,7 @@ def test_commands_modules_and_files_of_contributing_are_there() -> None:
     sections = text.split("## Habits")[0].split("## Adding something")[1]
     for named in re.findall(r"`((?:\w+/)+(?!NN)\w+\.(?:py|js))`", sections):
         assert any((folder / named).is_file() for folder in (ROOT, PACKAGE)), named
-    from customlabels_nb import formats
+    from customlabels_nb.datasets import formats
 
     assert all(
         hasattr(formats.entries if name != "staged" else formats.staging, name)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.evaluation.advice.markup import SHOWN_IMAGES, SHOWN_PICTURES
-from customlabels_nb.projects import create_project
-from customlabels_nb.report import Report, evaluate
+from customlabels_nb.project.projects import create_project
+from customlabels_nb.project.report import Report, evaluate
 from tests.evaluation.cases import HOSTILE, tables
 from tests.evaluation.test_report import Reader
 

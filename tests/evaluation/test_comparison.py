@@ -12,7 +12,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.report import evaluate as report_of
+from customlabels_nb.project.report import evaluate as report_of
 from tests.evaluation.cases import HOSTILE, random_tables, tables
 from tests.evaluation.test_report import Reader
 

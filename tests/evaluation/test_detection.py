@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
-from customlabels_nb.tables import normalise_annotations
 from tests.evaluation.box_cases import CORNERS, Case, cases, predicted_boxes, shop, true_boxes
 
 TRUTH, PREDICTIONS = shop()

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.core.tables import PALETTE, normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.metrics import log_loss
-from customlabels_nb.tables import PALETTE, normalise_annotations
 from tests.evaluation.cases import random_tables, tables
 
 TRUTH, PREDICTIONS = tables([0, 1], [[0.6, 0.4], [0.2, 0.8]], ["apple", "pear"])

@@ -5,11 +5,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
+from customlabels_nb.core.geometry import iou, iou_of_pairs
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import matching
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from customlabels_nb.evaluation.matching import find_candidates
-from customlabels_nb.geometry import iou, iou_of_pairs
 from tests.evaluation.box_cases import Case, cases
 
 

@@ -16,7 +16,7 @@ from matplotlib_inline.backend_inline import _fetch_figure_metadata
 from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation import Evaluation, evaluate, fonts, plots
 from customlabels_nb.evaluation.plots._style import plain
-from customlabels_nb.report import Report
+from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.evaluation.drawing import (
     assert_apart,

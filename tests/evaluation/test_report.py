@@ -14,11 +14,11 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core.tables import normalise_annotations, normalise_images
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import evaluate as evaluation_of
-from customlabels_nb.report import Report, evaluate
-from customlabels_nb.tables import normalise_annotations, normalise_images
+from customlabels_nb.project.report import Report, evaluate
 from tests.evaluation.cases import HOSTILE, random_tables, tables
 from tests.evaluation.scenes import scene
 
@@ -282,7 +282,7 @@ def test_details_need_a_date() -> None:
 
 def test_importing_the_report_loads_nothing_heavy() -> None:
     code = (
-        "import sys, customlabels_nb.report;"
+        "import sys, customlabels_nb.project.report;"
         "print([name for name in ('matplotlib', 'torch', 'sklearn', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

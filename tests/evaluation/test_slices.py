@@ -6,7 +6,7 @@ import pytest
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.report import Report
+from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 
 TRUTH, PREDICTIONS = random_tables(60, ["a", "b", "c"], seed=2)

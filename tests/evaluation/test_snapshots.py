@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
+from customlabels_nb.core.tables import normalise_annotations, normalise_images
 from customlabels_nb.evaluation import evaluate, snapshots
 from customlabels_nb.evaluation.snapshots import evaluation_snapshot, snapshot_file_names, truth_snapshot
-from customlabels_nb.tables import normalise_annotations, normalise_images
 from tests.evaluation.cases import HOSTILE, caps_and_watches, random_tables, tables
 from tests.evaluation.scenes import SIZE, scene
 from tests.evaluation.snapshot_lines import (

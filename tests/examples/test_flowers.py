@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from customlabels_nb import examples
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.examples import flowers
 from customlabels_nb.examples._drawing import Light
 from customlabels_nb.examples.flowers import _grounds, _scenes
 from customlabels_nb.examples.flowers._scenes import Wish
 from customlabels_nb.examples.flowers._sheets import DEPTH, Form, Mesh, Tint, View, frame, place, scatter, tube, whorl
 from customlabels_nb.examples.flowers._species import SPECIES, leaves
-from customlabels_nb.reading import read_dataset
 
 SMALL = (64, 48)
 

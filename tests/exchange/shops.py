@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from tests.unit.pictures import encoded, jpeg, picture
 
 TRIANGLE = [[2.0, 2.0], [12.0, 2.0], [2.0, 22.0]]

@@ -15,9 +15,9 @@ from ipyannotations.generic import ClassLabeller, MulticlassLabeller
 from ipyannotations.images import BoxAnnotator, PointAnnotator, PolygonAnnotator
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.interop.ipyannotations_data import from_ipyannotations
 from customlabels_nb.errors import InputError
-from customlabels_nb.exchange.ipyannotations_data import from_ipyannotations
 from tests.exchange import shops
 
 BOXES = [

@@ -13,8 +13,8 @@ import pytest
 import supervision as sv
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.exchange.common import imported
 from tests.conftest import ROOT
 from tests.exchange.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
 

@@ -16,7 +16,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ImageNotFoundError, InputError, TruncatedImageError
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
 from tests.exchange.shops import boxes, drawn, many_labels, one_label, turned
 
 

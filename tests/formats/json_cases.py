@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from hypothesis import strategies as st
 
-from customlabels_nb import tables as t
-from customlabels_nb.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.issues import CODES
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 
 MOMENT = pd.Timestamp("2024-05-06T07:08:09.123456", tz="UTC")
 

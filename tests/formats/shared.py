@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
-from customlabels_nb import tables as t
-from customlabels_nb.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 
 HOSTILE = [
     "plain", "<b>&amp;</b>", "../../etc", "a\tb", "a\nb", "a\r\nb", "no", "1.10", "~", "'", '"', ",", ";", "é", "日本",

@@ -20,11 +20,11 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb import formats
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.datasets import formats
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError, StoreError
-from customlabels_nb.issues import CODES
 from tests.formats.test_contract import dataset, target
 
 NAMES = list(formats.FORMATS)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.formats.coco import FORMAT
+from customlabels_nb.datasets.formats.json_shapes import area, as_polygon, plain_polygons
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.formats.coco import FORMAT
-from customlabels_nb.formats.json_shapes import area, as_polygon, plain_polygons
 from tests.formats.json_cases import AWKWARD_NAMES, MOMENT, anything, assert_equal, assert_sound, contents, read
 from tests.unit.pictures import jpeg
 

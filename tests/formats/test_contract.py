@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb import formats
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets import formats
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ManifestError
 
 HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "source-ref"]

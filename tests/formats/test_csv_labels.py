@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.formats import voc
+from customlabels_nb.datasets.formats.base import ImageFinder
+from customlabels_nb.datasets.formats.csv_labels import FORMAT, read_csv
 from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
-from customlabels_nb.formats import voc
-from customlabels_nb.formats.base import ImageFinder
-from customlabels_nb.formats.csv_labels import FORMAT, read_csv
 from tests.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.formats.custom_vision import FORMAT
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.formats.custom_vision import FORMAT
 from tests.formats.json_cases import AWKWARD_NAMES, MOMENT, anything, assert_equal, assert_sound, contents, read
 from tests.unit.pictures import encoded, jpeg, picture
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from customlabels_nb import formats
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets import formats
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats.staging import free_name, staged
-from customlabels_nb.reading import read_dataset
 from tests.conftest import ROOT
 from tests.formats.test_contract import photos
 from tests.formats.writing_by_half import LABELS, REMOTE, dataset, labels, target

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh
+from customlabels_nb.datasets.formats.json_file import measured, outer_keys
+from customlabels_nb.datasets.formats.json_shapes import area, as_boxes, as_polygon
 from customlabels_nb.errors import ImageError
-from customlabels_nb.formats.json_file import measured, outer_keys
-from customlabels_nb.formats.json_shapes import area, as_boxes, as_polygon
-from customlabels_nb.geometry import ltwh_to_ratios, ratios_to_ltwh
-from customlabels_nb.images import header_size, measure
+from customlabels_nb.images.reading import header_size, measure
 from tests.unit.pictures import encoded, jpeg, picture
 
 

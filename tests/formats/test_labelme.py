@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.labelme import FORMAT
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import ManifestError
-from customlabels_nb.formats.labelme import FORMAT
-from customlabels_nb.reading import read_dataset
 from tests.formats.shared import boxes, codes, read, statuses
 
 

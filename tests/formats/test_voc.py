@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from customlabels_nb.datasets.formats.voc import FORMAT
 from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
-from customlabels_nb.formats.voc import FORMAT
 from tests.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax></bndbox></object>"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from customlabels_nb.core.geometry import centred_to_ltwh, ltwh_to_centred
+from customlabels_nb.datasets.formats import voc
+from customlabels_nb.datasets.formats.yolo import FORMAT
 from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
-from customlabels_nb.formats import voc
-from customlabels_nb.formats.yolo import FORMAT
-from customlabels_nb.geometry import centred_to_ltwh, ltwh_to_centred
 from tests.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
 from tests.unit.pictures import encoded, jpeg, picture
 

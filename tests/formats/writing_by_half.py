@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError
-from customlabels_nb.reading import read_dataset
 
 LABELS = ("first", "second")
 REMOTE = 300  # images that need no file

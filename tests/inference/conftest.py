@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from customlabels_nb.embeddings import embed
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, save_artifact
 from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector_building import build_detector, normalisation
 from customlabels_nb.models.detector_shape import OWN, DetectorShape
+from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import fit_head
 from tests.models.pictures import save_blots
 

@@ -39,7 +39,7 @@ from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.video import detect_video
 from customlabels_nb.inference.video_display import clock
-from customlabels_nb.runnable import Runnable
+from customlabels_nb.project.runnable import Runnable
 from tests.inference.videos import boxes_of, read_video, write_video
 from tests.models.pictures import gradient
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.labeling import LabellingSession
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from customlabels_nb.labeling import LabellingSession
 from customlabels_nb.labeling.image_table import ImageTable
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.labeling.conftest import another, named
 

@@ -20,7 +20,7 @@ from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.labeling.watching import Watch
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.training.plan import plan_in_words
 from tests.labeling.conftest import another, named
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.labeling.conftest import named
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling.files import SessionFiles
-from customlabels_nb.project import Project
-from customlabels_nb.screens import session_files
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.screens import session_files
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, StaleEditError
 from customlabels_nb.labeling import LabellingSession, news
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import Action, VersionRecord, create_store
 from tests.labeling.conftest import another, named
 

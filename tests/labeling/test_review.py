@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import REVIEWED, is_reviewed
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.image_table import Prediction
 from customlabels_nb.labeling.review import NO_LABEL, ReviewQuery, ReviewSession
-from customlabels_nb.project import Project
-from customlabels_nb.reviewed import REVIEWED, is_reviewed
+from customlabels_nb.project.project import Project
 from tests.labeling.conftest import another, named
 
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError
 from customlabels_nb.labeling import Conflict, LabellingSession, Query
 from customlabels_nb.labeling.review import ReviewSession, ReviewTable
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from tests.labeling.conftest import another, named
 
 

@@ -22,8 +22,8 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.labeling.feedback import Feedback, file_name
 from customlabels_nb.labeling.trying import MOST_TRIALS, TryingSession
-from customlabels_nb.project import Project
-from customlabels_nb.projects import load_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import load_project
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 

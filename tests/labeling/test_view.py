@@ -9,8 +9,8 @@ from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling import LabellingSession, Query
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from tests.labeling.conftest import another, named
 
 

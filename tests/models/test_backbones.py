@@ -6,7 +6,7 @@ import timm
 import torch
 
 from customlabels_nb.errors import InputError, ModelError
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.backbones import (
     BACKBONES,
     PACKAGED,

@@ -7,9 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 import customlabels_nb as cl
-from customlabels_nb.cache import ContentCache
-from customlabels_nb.embeddings import embed
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbones import (
     PACKAGED,
     backbone_named,
@@ -19,6 +18,7 @@ from customlabels_nb.models.backbones import (
     load_backbone,
     load_exactly,
 )
+from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
 from customlabels_nb.settings import settings
 from tests.models.pictures import save_blots

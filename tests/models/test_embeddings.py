@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customlabels_nb.cache import ContentCache
-from customlabels_nb.embeddings import embed, embed_table, most_similar, similar_order
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.images import inspect
+from customlabels_nb.images.reading import inspect
+from customlabels_nb.images.thumbnails import ContentCache
+from customlabels_nb.models.embeddings import embed, embed_table, most_similar, similar_order
 from tests.models.pictures import save_blots
 
 
@@ -72,8 +72,8 @@ def test_nothing_is_computed_twice(blots: list[str], cache: ContentCache) -> Non
 def test_cached_features_need_no_torch(blots: list[str], cache: ContentCache) -> None:
     embed(blots, keys=keys_of(blots), cache=cache)
     code = (
-        "import sys; from pathlib import Path; from customlabels_nb.cache import ContentCache\n"
-        "from customlabels_nb.embeddings import embed\n"
+        "import sys; from pathlib import Path; from customlabels_nb.images.thumbnails import ContentCache\n"
+        "from customlabels_nb.models.embeddings import embed\n"
         "found = embed(['gone'] * 10, keys=sys.argv[2:], cache=ContentCache(Path(sys.argv[1]), 2**30))\n"
         "assert found.readable.all()\n"
         "assert not {'torch', 'timm', 'sklearn', 'matplotlib'} & sys.modules.keys()"
@@ -169,7 +169,7 @@ def test_images_that_look_alike_stand_together() -> None:
 
 
 def test_many_images_are_put_in_order_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customlabels_nb.embeddings._BLOCK", 100)
+    monkeypatch.setattr("customlabels_nb.models.embeddings._BLOCK", 100)
     features, group = clusters(2000)
     order = similar_order(features)
     assert sorted(order) == list(range(2000))

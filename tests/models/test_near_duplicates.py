@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from customlabels_nb.content_cache import ContentCache
+from customlabels_nb.checks.fingerprints import FINGERPRINT, Prints, fingerprint, fingerprints, kept_fingerprints
+from customlabels_nb.checks.near_duplicates import SAME, near_duplicates
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.examples import rooms
-from customlabels_nb.fingerprints import FINGERPRINT, Prints, fingerprint, fingerprints, kept_fingerprints
-from customlabels_nb.images import content_hash, open_image
-from customlabels_nb.near_duplicates import SAME, near_duplicates
+from customlabels_nb.images.reading import content_hash, open_image
+from customlabels_nb.remote.content_cache import ContentCache
 
 
 def encoded(image: Image.Image, quality: int = 92) -> bytes:

@@ -26,7 +26,7 @@ class Break:
     Attributes
     ----------
     module, name : str
-        ``customlabels_nb.project``, ``Project.train``.
+        ``customlabels_nb.project.project``, ``Project.train``.
     how : str
         See :func:`tests.notebooks.inside.break_function`.
     noticed : str

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
-from customlabels_nb.checking import CheckReport, check_datasets
-from customlabels_nb.checking.label_rules import look_alike_key
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.checks import CheckReport, check_datasets
+from customlabels_nb.checks.label_rules import look_alike_key
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.examples import rooms
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from tests.project.conftest import HOSTILE
 
 
@@ -348,14 +348,14 @@ def test_a_second_check_reads_no_picture(copied: Project, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr("customlabels_nb.fingerprints.read_content", refuse)
-    monkeypatch.setattr("customlabels_nb.checking.image_rules.read_bytes", refuse)
-    monkeypatch.setattr("customlabels_nb.checking.image_rules.header_size", refuse)
+    monkeypatch.setattr("customlabels_nb.checks.fingerprints.read_content", refuse)
+    monkeypatch.setattr("customlabels_nb.checks.image_rules.read_bytes", refuse)
+    monkeypatch.setattr("customlabels_nb.checks.image_rules.header_size", refuse)
     assert copied.check(progress=False).issues.equals(first.issues)
 
 
 def test_many_images_are_not_read_unless_asked(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customlabels_nb.checking._QUICK", 10)
+    monkeypatch.setattr("customlabels_nb.checks._QUICK", 10)
     report = copied.check(progress=False)
     assert codes(report)["NEAR_DUPLICATES_NOT_LOOKED_FOR"] == "note"
     assert report.near_duplicates is None

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from customlabels_nb.datasets.formats.ground_truth import manifest_lines
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.formats.ground_truth import manifest_lines
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 from tests.project.test_history import tables
 

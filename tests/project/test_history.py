@@ -10,7 +10,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 
 BULK: dict[str, Callable[[Project], object]] = {

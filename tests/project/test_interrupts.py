@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from customlabels_nb.model import Model
-from customlabels_nb.project import Project
-from customlabels_nb.projects import load_project
+from customlabels_nb.project.model import Model
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import load_project
 from customlabels_nb.training import run
 from tests.project.conftest import draw
 

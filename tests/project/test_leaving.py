@@ -10,7 +10,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.inference.exporting.detect import Model as ModelAlone
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 
 
 @pytest.fixture(scope="module")

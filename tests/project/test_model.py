@@ -28,9 +28,9 @@ from customlabels_nb.errors import (
     ProjectExistsError,
     StoreError,
 )
-from customlabels_nb.model import Model
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.project.model import Model
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
 
 RUN_AND_WAIT = """

@@ -18,20 +18,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotReadyError
 from customlabels_nb.evaluation import evaluate
-from customlabels_nb.model import Model
-from customlabels_nb.model_card.document import Code, Heading, Items, Table, Text, to_html, to_markdown
-from customlabels_nb.model_card.facts import CardFacts
-from customlabels_nb.model_card.limits import limits_of
-from customlabels_nb.model_card.sections import sections
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.detector_shape import DetectorShape
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.project.model import Model
+from customlabels_nb.project.model_card.document import Code, Heading, Items, Table, Text, to_html, to_markdown
+from customlabels_nb.project.model_card.facts import CardFacts
+from customlabels_nb.project.model_card.limits import limits_of
+from customlabels_nb.project.model_card.sections import sections
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import VersionRecord
-from customlabels_nb.text import one_line
 from tests.project.conftest import draw
 
 HOSTILE = [

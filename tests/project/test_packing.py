@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb import packing
 from customlabels_nb.errors import ArchiveError, CustomLabelsError, ProjectError, ProjectExistsError, ProjectNameError
-from customlabels_nb.project import Project
+from customlabels_nb.project import archive as packing
+from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
 from tests.project.test_history import tables

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, TableError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 
 
 def test_they_are_kept_beside_the_labels_and_replaced_as_a_whole(project: Project) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project, load_project
-from customlabels_nb.result_hands import hands_of
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.project.results_actions import hands_of
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.widgets.asking import ResultsPage

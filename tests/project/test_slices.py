@@ -9,7 +9,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 
 
 def test_by_the_columns_and_tags_that_the_test_images_have_now(project: Project) -> None:

@@ -19,11 +19,11 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
-from customlabels_nb.formats.ground_truth import read_manifest
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.training.run import TrainingOptions, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
@@ -202,7 +202,7 @@ def test_an_interrupt_is_passed_on_and_noted(project: Project) -> None:
 def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:
     project.distribute()
     program = (
-        "import sys, time, customlabels_nb.embeddings as embeddings\n"
+        "import sys, time, customlabels_nb.models.embeddings as embeddings\n"
         "real = embeddings._forward\n"
         "def slow(*args):\n    print('working', flush=True); time.sleep(0.2); return real(*args)\n"
         "embeddings._forward = slow\n"

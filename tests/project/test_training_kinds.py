@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 
 from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, WeightsUnavailableError
 from customlabels_nb.events import Event, Events, Message, Progress
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 
 #: So that a detector's steps take a fraction of a second.
 TINY = {"steps": 2, "input_size": 64, "progress": False}

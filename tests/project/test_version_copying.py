@@ -24,9 +24,9 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
 )
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.model import Model
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project, load_project
+from customlabels_nb.project.model import Model
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
 from customlabels_nb.store.base import VERSION_STATUSES
 

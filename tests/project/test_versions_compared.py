@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from customlabels_nb.errors import InputError, ModelNotFoundError
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from tests.project.conftest import draw
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customlabels_nb.remote_files import _file, is_identity, size_in, tells
+from customlabels_nb.remote.remote_files import _file, is_identity, size_in, tells
 
 urls = st.sampled_from(["s3://b/a.jpg", "https://h/a.jpg", "gs://b/a.jpg", "az://c/a.jpg", "sftp://h/a.jpg"])
 etags = st.text(st.characters(), max_size=300) | st.binary(max_size=16).map(bytes.hex)

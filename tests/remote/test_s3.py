@@ -14,9 +14,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import customlabels_nb as cl
-from customlabels_nb import remote
-from customlabels_nb.content_cache import ContentCache, project_cache
-from customlabels_nb.embeddings import embed
 from customlabels_nb.errors import (
     Cancelled,
     ImageNotFoundError,
@@ -25,11 +22,14 @@ from customlabels_nb.errors import (
     MissingDependencyError,
 )
 from customlabels_nb.events import Events
-from customlabels_nb.images import open_image, read_bytes, read_content
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.images.reading import open_image, read_bytes, read_content
 from customlabels_nb.inference.inputs import expand_sources
-from customlabels_nb.remote import fetch, fetch_all
-from customlabels_nb.remote_files import is_identity
+from customlabels_nb.ingest.importer import ImportReport
+from customlabels_nb.models.embeddings import embed
+from customlabels_nb.remote import download_cache as remote
+from customlabels_nb.remote.content_cache import ContentCache, project_cache
+from customlabels_nb.remote.download_cache import fetch, fetch_all
+from customlabels_nb.remote.remote_files import is_identity
 from customlabels_nb.settings import settings
 from customlabels_nb.training.current import with_current_hashes
 from tests.s3_server import Bucket

@@ -15,9 +15,9 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArchiveError, ImageNotFoundError, ImageTooLargeError, InputError
-from customlabels_nb.images import open_image, read_bytes, read_content
-from customlabels_nb.importing import ImportReport
-from customlabels_nb.remote_files import download, is_identity
+from customlabels_nb.images.reading import open_image, read_bytes, read_content
+from customlabels_nb.ingest.importer import ImportReport
+from customlabels_nb.remote.remote_files import download, is_identity
 from customlabels_nb.settings import settings
 from tests.remote.conftest import Web
 from tests.unit.pictures import jpeg

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageNotFoundError, InputError
-from customlabels_nb.images import read_bytes
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources
-from customlabels_nb.issues import Issue
-from customlabels_nb.remote_files import list_web
+from customlabels_nb.remote.http_client import _is_global
+from customlabels_nb.remote.remote_files import list_web
 from customlabels_nb.settings import settings
-from customlabels_nb.web_client import _is_global
 from tests.remote.conftest import Web
 from tests.unit.pictures import jpeg
 

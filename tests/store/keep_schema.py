@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action, VersionRecord, create_store, schema
 
 FOLDER = Path(__file__).parent / "released"

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import event
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import (
     InputError,
     LabelError,
@@ -22,7 +23,6 @@ from customlabels_nb.errors import (
     StaleEditError,
     TableError,
 )
-from customlabels_nb.issues import Issue
 from customlabels_nb.labeling import LabellingSession
 from customlabels_nb.store import Action, Store, VersionRecord, create_store, open_store
 

@@ -13,7 +13,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action, create_store, open_store
 from tests.store.test_contract import version
 from tests.store.test_history import ANN, fill

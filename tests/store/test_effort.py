@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import TableError
 from customlabels_nb.store import Action, Store, create_store, schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain, shared

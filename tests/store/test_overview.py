@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import NotAllowedError, StaleEditError
 from customlabels_nb.store import Action, Store, VersionRecord
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action, Store
 
 ACTION = Action("import", "ann")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, StoreError
 from customlabels_nb.store import Action, Store, _later, frames
 

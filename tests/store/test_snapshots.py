@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.store import Action, Store
 from customlabels_nb.store.schema import snapshots

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Connection
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
 from customlabels_nb.store import Action, create_store, migrations, open_store, schema
 

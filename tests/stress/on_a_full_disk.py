@@ -11,7 +11,7 @@ from pathlib import Path
 
 import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 
 
 def fill(disk: Path, leave: int) -> None:

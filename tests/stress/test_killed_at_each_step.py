@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb import files
+from customlabels_nb._utils import files
+from customlabels_nb._utils.files import remove_abandoned, scratch
 from customlabels_nb.errors import ProjectNotFoundError
-from customlabels_nb.files import remove_abandoned, scratch
 from tests.conftest import ROOT
 from tests.unit.pictures import write_folder
 
@@ -96,7 +96,7 @@ def test_what_a_killed_process_left_goes(template: Path, action: str) -> None:
 
 def test_what_a_living_process_or_another_machine_uses_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
-        "import sys, pathlib\nfrom customlabels_nb.files import scratch\n"
+        "import sys, pathlib\nfrom customlabels_nb._utils.files import scratch\n"
         "with scratch(pathlib.Path(sys.argv[1])) as folder:\n"
         "    (folder / 'data').write_text('mine')\n    print(folder, flush=True)\n    sys.stdin.read()\n"
     )

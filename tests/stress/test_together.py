@@ -13,7 +13,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError, StaleEditError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 
 pytestmark = pytest.mark.slow

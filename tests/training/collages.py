@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from customlabels_nb.embeddings import embed
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
+from customlabels_nb.models.embeddings import embed
 
 SIDE = 200
 

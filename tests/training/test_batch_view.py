@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.training.batch_view import show_batch
 from tests.models.pictures import save_blots
 from tests.training.drawn import COLOURS, drawn_squares

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, Progress
-from customlabels_nb.tables import normalise_annotations
 from customlabels_nb.training.augmentation import VISIBLE, mosaic, single
 from customlabels_nb.training.boxes_data import (
     Example,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from customlabels_nb.embeddings import embed
 from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import CS, DEFAULT_C, FittedHead, fit_head, folds_of, row_space
 
 Arrays = tuple[np.ndarray, np.ndarray]

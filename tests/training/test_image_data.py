@@ -8,7 +8,7 @@ from PIL import Image
 
 from customlabels_nb.errors import Cancelled
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.images import open_image
+from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import to_batch, to_pixels
 from customlabels_nb.training.image_data import Change, ImagePixels, apply_changes, draw_change
 from tests.models.pictures import gradient, save_blots

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from customlabels_nb.geometry import iou
+from customlabels_nb.core.geometry import iou
 from customlabels_nb.training.pasting import LEAST_SIDE, Canvas, Logo, Pose, Sticker, warp
 from customlabels_nb.training.trimming import Cutout
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.plan import make_plan, plan_in_words

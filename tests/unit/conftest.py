@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.ingest.importer import ImportReport
 
 
 @pytest.fixture

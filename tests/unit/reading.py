@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import customlabels_nb as cl
-from customlabels_nb.images import to_path
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.images.reading import to_path
+from customlabels_nb.ingest.importer import ImportReport
 
 
 def labels(dataset: cl.Dataset) -> dict[str, list[str]]:

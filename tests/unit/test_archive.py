@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from customlabels_nb.core.limits import Limits
+from customlabels_nb.datasets.formats.archive import unpack_zip
 from customlabels_nb.errors import ArchiveError
-from customlabels_nb.formats.archive import unpack_zip
-from customlabels_nb.limits import Limits
 from tests.unit.pictures import jpeg, tree
 
 Member = tuple[str | zipfile.ZipInfo, bytes]

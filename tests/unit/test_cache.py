@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from customlabels_nb.cache import ContentCache, project_cache, thumbnail_of
 from customlabels_nb.errors import ImageNotFoundError
-from customlabels_nb.images import content_hash
+from customlabels_nb.images.reading import content_hash
+from customlabels_nb.images.thumbnails import ContentCache, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
 from tests.unit.pictures import jpeg, tree, unreadable
 

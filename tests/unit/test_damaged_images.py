@@ -21,7 +21,7 @@ from customlabels_nb.errors import (
     NotAnImageError,
     TruncatedImageError,
 )
-from customlabels_nb.images import inspect, open_image
+from customlabels_nb.images.reading import inspect, open_image
 from tests.unit.pictures import encoded, jpeg, picture, png_chunk, png_header
 
 LOSSLESS = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}

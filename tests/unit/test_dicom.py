@@ -26,10 +26,10 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from customlabels_nb import images
-from customlabels_nb.cache import thumbnail_of
 from customlabels_nb.errors import ImageError, ImageTooLargeError, NotAnImageError, TruncatedImageError
-from customlabels_nb.images import header_size, inspect, open_image
+from customlabels_nb.images import reading as images
+from customlabels_nb.images.reading import header_size, inspect, open_image
+from customlabels_nb.images.thumbnails import thumbnail_of
 from tests.conftest import ROOT
 from tests.unit.pictures import jpeg
 
@@ -320,8 +320,8 @@ import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name == "pydicom" else found(name, package)
 from customlabels_nb.errors import NotAnImageError
-from customlabels_nb.formats.folder import read_folder
-from customlabels_nb.images import open_image
+from customlabels_nb.datasets.formats.folder import read_folder
+from customlabels_nb.images.reading import open_image
 found = read_folder("photos")
 assert [image.rsplit("/", 1)[-1] for image in found.images] == ["photo.jpg"]
 print([(issue.code, issue.message) for issue in found.issues])
@@ -341,7 +341,8 @@ except NotAnImageError as error:
 
 def test_pydicom_is_not_loaded_before_a_file_is_read(tmp_path: Path) -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import customlabels_nb.images; print('pydicom' in sys.modules)"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import customlabels_nb.images.reading\n"
+        "print('pydicom' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

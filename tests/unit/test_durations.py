@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from customlabels_nb.durations import read_seconds
+from customlabels_nb._utils.durations import read_seconds
 
 
 @pytest.mark.parametrize(

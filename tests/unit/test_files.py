@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.files import remove_abandoned, scratch
+from customlabels_nb._utils.files import remove_abandoned, scratch
 
 DAY = 24 * 3600
 
@@ -41,7 +41,7 @@ def test_an_interrupt_while_a_folder_is_locked_leaves_nothing(tmp_path: Path, mo
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("customlabels_nb.files._lock", interrupt)
+    monkeypatch.setattr("customlabels_nb._utils.files._lock", interrupt)
     with pytest.raises(KeyboardInterrupt), scratch(tmp_path):
         pass
     assert os.listdir(tmp_path) == []

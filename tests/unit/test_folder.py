@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.cache import ContentCache
+from customlabels_nb.datasets.formats.folder import is_image_name, match_files, read_folder
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats.folder import is_image_name, match_files, read_folder
-from customlabels_nb.images import to_path
+from customlabels_nb.images.reading import to_path
+from customlabels_nb.images.thumbnails import ContentCache
 from tests.unit.pictures import unreadable
 
 

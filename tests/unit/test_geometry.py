@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customlabels_nb import geometry as g
+from customlabels_nb.core import geometry as g
 
 number = st.floats(-2000, 2000, allow_nan=False)
 length = st.floats(0, 2000, allow_nan=False)

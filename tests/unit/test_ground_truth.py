@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.datasets.formats.ground_truth import attribute_names, manifest_lines, read_manifest
+from customlabels_nb.datasets.formats.manifest_files import ManifestFile
+from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.errors import ManifestError
-from customlabels_nb.formats.ground_truth import attribute_names, manifest_lines, read_manifest
-from customlabels_nb.formats.manifest_files import ManifestFile
-from customlabels_nb.formats.manifest_tables import ManifestReader
-from customlabels_nb.issues import CODES
-from customlabels_nb.limits import LOCAL
 from tests.unit.pictures import unreadable
 
 # as the hosted service's documentation shows them (manifests.md, section 2)

@@ -20,8 +20,17 @@ from customlabels_nb.errors import (
     NotAnImageError,
     TruncatedImageError,
 )
-from customlabels_nb.images import READ_SUFFIXES, inspect, is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.images.reading import (
+    READ_SUFFIXES,
+    inspect,
+    is_remote,
+    open_image,
+    read_bytes,
+    thumbnail,
+    to_path,
+    to_uri,
+)
+from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.settings import settings
 from tests.unit.pictures import encoded, jpeg, picture, png_chunk, tiff, unreadable
 from tests.unit.reading import codes

@@ -20,7 +20,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.events import Events
-from customlabels_nb.importing import ImportReport, import_images
+from customlabels_nb.ingest.importer import ImportReport, import_images
 from tests.unit.pictures import encoded, jpeg, picture, png_chunk, png_header, write_folder
 from tests.unit.reading import codes, labels
 

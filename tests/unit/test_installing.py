@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from customlabels_nb.installing import extra_command, install_command
+from customlabels_nb._utils.installing import extra_command, install_command
 
 
 def test_an_extra_is_installed_by_its_own_packages() -> None:

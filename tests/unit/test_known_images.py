@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.store.sql import SqlStore
 from tests.unit.pictures import jpeg, write_folder
 from tests.unit.reading import codes, labels

@@ -27,7 +27,7 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
     StoreError,
 )
-from customlabels_nb.locations import check_name
+from customlabels_nb.project.location import check_name
 from tests.unit.pictures import tree, write_folder
 
 BAD_NAMES = [

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb import tables as t
-from customlabels_nb.formats import manifest_files, manifest_tables
-from customlabels_nb.formats.ground_truth import read_manifest
-from customlabels_nb.formats.manifest_files import Lines, ManifestFile
-from customlabels_nb.formats.manifest_lines import parse_line
-from customlabels_nb.formats.manifest_plain import NO_DATE, Codes, gather
-from customlabels_nb.formats.manifest_tables import ManifestReader
-from customlabels_nb.formats.manifest_values import ImageVerdict, expand_multi_label, loads
-from customlabels_nb.images import open_image
-from customlabels_nb.limits import LOCAL, REKOGNITION, Limits
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
+from customlabels_nb.datasets.formats import manifest_files, manifest_tables
+from customlabels_nb.datasets.formats.ground_truth import read_manifest
+from customlabels_nb.datasets.formats.manifest_files import Lines, ManifestFile
+from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_plain import NO_DATE, Codes, gather
+from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
+from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, expand_multi_label, loads
+from customlabels_nb.images.reading import open_image
 from tests.unit.test_ground_truth import BAD_LINES, BOX_LINE, LABEL_LINE, changed, lines, write
 
 PROFILES = pytest.mark.parametrize("limits", [LOCAL, REKOGNITION], ids=lambda limits: limits.name)

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.dataset import Dataset
+from customlabels_nb.core.limits import LOCAL, REKOGNITION
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.manifest_files import Lines
+from customlabels_nb.datasets.validation.findings import CheckedManifest
+from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.errors import InputError
-from customlabels_nb.formats.manifest_files import Lines
-from customlabels_nb.limits import LOCAL, REKOGNITION
 from customlabels_nb.settings import settings
-from customlabels_nb.validation.findings import CheckedManifest
-from customlabels_nb.validation.rules import check_manifests
 from tests.unit.test_ground_truth import BOX_LINE, LABEL_LINE, changed, write
 
 

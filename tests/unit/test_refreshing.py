@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
-from customlabels_nb.import_reports import RefreshReport
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.ingest.importer import ImportReport
 from tests.unit.pictures import jpeg, write_folder
 from tests.unit.reading import labels
 from tests.unit.test_sources import make_zip

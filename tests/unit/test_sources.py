@@ -18,8 +18,8 @@ from customlabels_nb.errors import (
     ArchiveError,
     InputError,
 )
-from customlabels_nb.images import to_path
-from customlabels_nb.importing import ImportReport
+from customlabels_nb.images.reading import to_path
+from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.settings import settings
 from tests.unit.pictures import jpeg, tree, write_folder
 from tests.unit.reading import codes, labels

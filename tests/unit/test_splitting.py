@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customlabels_nb.splitting import rare_labels, stratified_split
+from customlabels_nb.datasets.splitting import rare_labels, stratified_split
 
 single = st.lists(st.sampled_from("abcde"), min_size=1, max_size=80)
 fraction = st.floats(0.05, 0.95)

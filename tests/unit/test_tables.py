@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES, Issue, issues_to_frame
+from customlabels_nb.core.limits import LOCAL, profile
 from customlabels_nb.errors import InputError, LabelError, TableError
-from customlabels_nb.issues import CODES, Issue, issues_to_frame
-from customlabels_nb.limits import LOCAL, profile
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:

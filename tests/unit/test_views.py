@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from customlabels_nb.cache import ContentCache, full_view_of
 from customlabels_nb.errors import ImageError, ImageNotFoundError
-from customlabels_nb.images import content_hash, open_image
-from customlabels_nb.views import View, full_view, kept_view
+from customlabels_nb.images.browser_images import View, full_view, kept_view
+from customlabels_nb.images.reading import content_hash, open_image
+from customlabels_nb.images.thumbnails import ContentCache, full_view_of
 from tests.unit.pictures import encoded, jpeg, picture, tree
 from tests.unit.test_dicom import RAMP, dicom
 from tests.unit.test_images import difference

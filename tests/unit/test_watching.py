@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from customlabels_nb import watching
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Message, Progress
-from customlabels_nb.watching import can_show_widgets, watch
+from customlabels_nb.project import progress_display as watching
+from customlabels_nb.project.progress_display import can_show_widgets, watch
 from customlabels_nb.widgets.training_view import TrainingView
 
 
@@ -117,7 +117,7 @@ def test_a_view_that_fails_leaves_bars(
 
 def test_scripts_load_no_widgets() -> None:
     code = (
-        "import sys\nfrom customlabels_nb.watching import watch\n"
+        "import sys\nfrom customlabels_nb.project.progress_display import watch\n"
         "with watch() as stream: stream.progress('reading', 1, 1)\n"
         "assert not {'anywidget', 'IPython', 'torch'} & sys.modules.keys()"
     )

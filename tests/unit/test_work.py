@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from customlabels_nb.work import map_bounded
+from customlabels_nb._utils.threads import map_bounded
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.formats.manifest_lines import parse_line
-from customlabels_nb.issues import LINE_ERRORS, WARNINGS
-from customlabels_nb.limits import LOCAL, REKOGNITION, Limits
-from customlabels_nb.validation.findings import CheckedManifest
-from customlabels_nb.validation.rules import check_manifests
+from customlabels_nb.core.issues import LINE_ERRORS, WARNINGS
+from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
+from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.validation.findings import CheckedManifest
+from customlabels_nb.datasets.validation.rules import check_manifests
 from tests.validation.mutations import mutated_lines
 
 

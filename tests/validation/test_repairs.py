@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.core.issues import CODES, CONTENT_ERRORS, FILE_ERRORS, LINE_ERRORS, WARNINGS
+from customlabels_nb.datasets.validation.advice import ADVICE
+from customlabels_nb.datasets.validation.repairs import REPAIRS
 from customlabels_nb.errors import InputError
-from customlabels_nb.issues import CODES, CONTENT_ERRORS, FILE_ERRORS, LINE_ERRORS, WARNINGS
-from customlabels_nb.validation.advice import ADVICE
-from customlabels_nb.validation.repairs import REPAIRS
 from tests.validation.manifests import BUCKET, GONE, Line, box_line, changed, draw, image_line, write_manifest
 
 INSIDE, OFF, OUTSIDE, TINY = (10, 20, 30, 40), (620, -5, 30, 40), (700, 20, 30, 40), (10, 20, 1, 40)

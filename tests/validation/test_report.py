@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb._utils.text import escaped
+from customlabels_nb.datasets.validation.subjects import UPLOAD_NOTE
 from customlabels_nb.errors import InputError
-from customlabels_nb.text import escaped
-from customlabels_nb.validation.subjects import UPLOAD_NOTE
 from tests.validation.manifests import BUCKET, GONE, Line, box_line, changed, draw, image_line, write_manifest
 
 INSIDE, OFF, TINY = (10, 20, 30, 40), (620, 20, 30, 40), (10, 20, 1, 40)

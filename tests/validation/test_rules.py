@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb import issues
-from customlabels_nb.validation import rules
+from customlabels_nb.core import issues
+from customlabels_nb.datasets.validation import rules
 from tests.validation.cases import ACCESS_CODES, CASES, MESSAGES
 from tests.validation.manifests import BUCKET, draw, write_manifest
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.limits import LOCAL, REKOGNITION
-from customlabels_nb.validation.findings import CheckedManifest
-from customlabels_nb.validation.rules import check_manifests
+from customlabels_nb.core.limits import LOCAL, REKOGNITION
+from customlabels_nb.datasets.validation.findings import CheckedManifest
+from customlabels_nb.datasets.validation.rules import check_manifests
 from tests.validation.cases import (
     BAD_REF,
     CLASS_ID,

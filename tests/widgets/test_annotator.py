@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import Action
 from customlabels_nb.widgets.annotator import Annotator
 from tests.labeling.conftest import photos, project  # noqa: F401

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_dashboard import label_some, until
 

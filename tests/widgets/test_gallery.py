@@ -11,7 +11,7 @@ from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling import Query
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.gallery import Gallery
 from tests.labeling.conftest import photos, project  # noqa: F401
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.project import Project
-from customlabels_nb.projects import create_project
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.label_manager import LabelManager
 from tests.labeling.conftest import photos, project  # noqa: F401
 

@@ -19,7 +19,7 @@ from PIL import Image
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.feedback import Feedback
 from customlabels_nb.labeling.trying import TryingSession
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.quick_test import QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
@@ -295,6 +295,8 @@ def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: Page) -> None
 
 
 def test_widgets_are_imported_only_when_somebody_tries_a_model() -> None:
-    code = "import sys, customlabels_nb.runnable; print([m for m in ('anywidget', 'torch') if m in sys.modules])"
+    code = (
+        "import sys, customlabels_nb.project.runnable; print([m for m in ('anywidget', 'torch') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,7 +15,7 @@ from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, NotAllowedError
-from customlabels_nb.report import Report
+from customlabels_nb.project.report import Report
 from customlabels_nb.widgets._base import STATIC, join_modules
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.widgets.asking import ResultsPage

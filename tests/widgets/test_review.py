@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb import tables as t
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling import LabellingSession
-from customlabels_nb.project import Project
+from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._base import STATIC, join_modules
 from customlabels_nb.widgets.review import _OPERATIONS, Review
 from tests import provision

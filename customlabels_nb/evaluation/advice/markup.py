@@ -11,9 +11,9 @@ import textwrap
 
 import pandas as pd
 
+from customlabels_nb._utils.text import escaped, one_line, printable
 from customlabels_nb.evaluation.advice.items import Advice, AdviceItem
 from customlabels_nb.evaluation.advice.pictures import Picture
-from customlabels_nb.text import escaped, one_line, printable
 
 #: Images shown of each item, and pictures in all: a notebook keeps them.
 SHOWN_IMAGES, SHOWN_PICTURES = 4, 32

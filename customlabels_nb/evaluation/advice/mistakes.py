@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.outcomes import FloatArray
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.geometry import iou_of_pairs
 
 #: The truth is only doubted where the model says its label as surely as it does on average where that label is right
 #: (the rule of Northcutt et al., "Confident learning", 2021), and more likely than not.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from customlabels_nb.cache import project_cache, thumbnail_of
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images import is_remote, read_header
+from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 #: Longest side in pixels of what is shown; a notebook keeps it.
 SIZE = 128

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.comparison.words import FIGURES, LISTED, certain, sentences, signed
-from customlabels_nb.text import escaped, one_line
 
 _STYLE = """
 .clnb-compare.clnb-compare { font: var(--jp-ui-font-size1, 13px)/1.4 var(--jp-ui-font-family, system-ui, sans-serif);

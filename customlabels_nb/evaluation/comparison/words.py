@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from customlabels_nb._utils.text import printable
 from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
-from customlabels_nb.text import printable
 
 #: Labels and images named in a sentence or a list.
 NAMED, LISTED = 4, 10

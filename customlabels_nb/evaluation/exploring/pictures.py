@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb.cache import full_view_of, project_cache, thumbnail_of
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images import is_remote, read_header
+from customlabels_nb.images.browser_images import View
+from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.thumbnails import full_view_of, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
-from customlabels_nb.views import View
-from customlabels_nb.work import map_bounded
 
 SIZES = (160, 320, 640)
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.outcomes import FloatArray, IntArray, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.tables import BOX_COLUMNS
 
 _TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
 

@@ -23,7 +23,7 @@ def summary_as_json(
     project : str
         The project's name; without one there is no code to copy.
     details : dict
-        See :class:`customlabels_nb.report.Report`.
+        See :class:`customlabels_nb.project.report.Report`.
     facts : dict
         What is known of the training, in words.
     """

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from customlabels_nb.geometry import FloatArray
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.inference.engines.errors import LacksPackageError, UnsuitableError
 from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH
-from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas

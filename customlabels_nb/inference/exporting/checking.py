@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import ImageError
-from customlabels_nb.geometry import FloatArray
-from customlabels_nb.images import open_image, read_bytes
+from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.models.artifact import ModelConfig

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import InputError, ModelError, NotAllowedError
-from customlabels_nb.files import scratch
-from customlabels_nb.images import local_path
+from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.checking import TOLERANCE, difference
 from customlabels_nb.inference.exporting.facts import facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.exporting.writing import WRITERS, check_format
 from customlabels_nb.models.artifact import ModelConfig, load_artifact
-from customlabels_nb.text import one_line
 
 _SNIPPET = "detect.py"
 _OURS = {_SNIPPET, "__pycache__", *snippet.FILES}

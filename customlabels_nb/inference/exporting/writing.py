@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.exporting.detect import FACTS
 from customlabels_nb.inference.exporting.networks import Boxed
-from customlabels_nb.installing import extra_command
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 from customlabels_nb.models.detector_shape import STRIDE
 

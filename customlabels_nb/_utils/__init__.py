@@ -1,0 +1,1 @@
+"""Help with text, files, threads, devices and durations."""

@@ -1,0 +1,229 @@
+"""What the image files say of the result: missing, damaged, changed, tiny or of an odd shape."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.checks.findings import Finding, rows_of
+from customlabels_nb.checks.fingerprints import Prints
+from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import ImageError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import content_hash, header_size, is_remote, measure, read_bytes, to_path
+from customlabels_nb.settings import settings
+
+_PART = 256
+_INPUT = 224  # pixels of the square that a classifier sees
+_VERY_SMALL = 64
+_VERY_LONG = 4.0  # one side to the other: squeezed to a square, shapes can't be made out any more
+_BLANK, _DARK = 4.0, 25.0  # spread and mean of grey values, 0..255
+
+_ADVICE = {
+    "IMAGE_CHANGED": "See whether the labels still fit; importing the same folder again takes the files' facts in.",
+    "IMAGE_SIZE_CHANGED": "Check their boxes, which are in pixels of the picture as it was.",
+}
+
+
+@dataclass
+class Files:
+    """What the files of a dataset are like now.
+
+    Attributes
+    ----------
+    contents : list of (str or None)
+        What tells each image's content from others, as far as it is known to be that of the file as it is now.
+    width, height : ndarray of float64, shape (n,)
+        Oriented size in pixels, NaN where it isn't known.
+    problems : list of (int, str, str)
+        Position, code and detail of each image that can't be used or isn't what it was.
+    remote : int
+        How many weren't looked at because they would have to be fetched.
+    """
+
+    contents: list[str | None]
+    width: npt.NDArray[np.float64]
+    height: npt.NDArray[np.float64]
+    problems: list[tuple[int, str, str]] = field(default_factory=list)
+    remote: int = 0
+
+
+def look_at_files(
+    dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "looking at files"
+) -> Files:
+    """See which files are there and as they were, on threads.
+
+    A file with the size and time of change of its import is not opened; one that changed is read whole; of one of which
+    nothing is known the header is read. Remote images are not fetched.
+
+    Parameters
+    ----------
+    known : DataFrame, optional
+        ``image``, ``bytes``, ``mtime_ns`` of the files as they were imported: a store's ``files()``.
+    """
+    images = dataset.images
+    names = images["image"].tolist()
+    contents = [value if isinstance(value, str) and value else None for value in images["sha256"]]
+    width, height = (images[side].to_numpy(dtype=np.float64, na_value=np.nan) for side in ("width", "height"))
+    stats: dict[str, tuple[int, int]] = {}
+    if known is not None:
+        facts = known[["image", "bytes", "mtime_ns"]].dropna()
+        pairs = zip(facts["bytes"].astype("int64").tolist(), facts["mtime_ns"].astype("int64").tolist(), strict=True)
+        stats = dict(zip(facts["image"].tolist(), pairs, strict=True))
+    result = Files(contents, width, height)
+    done = 0
+
+    def look(part: range) -> list[tuple[int, _Seen]]:
+        return [(index, _look(names[index], dataset.root, stats.get(names[index]))) for index in part]
+
+    parts = (range(start, min(start + _PART, len(names))) for start in range(0, len(names), _PART))
+    with closing(map_bounded(look, parts, workers=settings.threads)) as answers:
+        for answer in answers:
+            for index, seen in answer:
+                _note(result, index, seen)
+            done += len(answer)
+            if events is not None:
+                events.progress(phase, done, len(names))
+    return result
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of a file: nothing new, its size, its content, or why it can't be used."""
+
+    size: tuple[int, int] | None = None
+    content: str | None = None
+    error: ImageError | None = None
+    remote: bool = False
+
+
+_AS_IT_WAS = _Seen()
+
+
+def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen:
+    if is_remote(image):
+        return _Seen(remote=True)
+    try:
+        if known is None:
+            return _Seen(size=header_size(image, root))
+        try:
+            status = os.stat(to_path(image, root))
+            if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
+                return _AS_IT_WAS
+        except (OSError, ValueError):
+            pass  # reading it says what is wrong
+        data = read_bytes(image, root)
+        return _Seen(size=measure(data, image), content=content_hash(data))
+    except ImageError as error:
+        return _Seen(error=error)
+
+
+def _note(files: Files, index: int, seen: _Seen) -> None:
+    if seen.remote:
+        files.remote += 1
+    if seen.error is not None:
+        files.contents[index] = None
+        files.problems.append((index, seen.error.code, seen.error.reason))
+        return
+    if seen.content is not None:
+        if seen.content != files.contents[index]:
+            files.problems.append((index, "IMAGE_CHANGED", "its content is another one than when it was imported"))
+        files.contents[index] = seen.content
+    if seen.size is not None:
+        before = (files.width[index], files.height[index])
+        if not np.isnan(before).any() and before != seen.size:
+            detail = f"{seen.size[0]} × {seen.size[1]} px now, {before[0]:.0f} × {before[1]:.0f} before"
+            files.problems.append((index, "IMAGE_SIZE_CHANGED", detail))
+        files.width[index], files.height[index] = seen.size
+
+
+def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
+    """Note what came out when all pictures were read, remote ones too; what is known of a file already stays."""
+    told = {index for index, _, _ in files.problems}
+    found = {issue.where: issue for issue in issues}
+    for index, image in enumerate(dataset.images["image"]):
+        if image in found and index not in told:
+            files.problems.append((index, found[image].code, found[image].message))
+    files.remote = 0
+
+
+def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
+    """Findings about the files that can't be used, and about sizes and shapes."""
+    names = dataset.images["image"].to_numpy(dtype=object)
+    frame = pd.DataFrame(files.problems, columns=["index", "code", "detail"])
+    for code, part in frame.groupby("code", sort=False):
+        rows = rows_of(dataset.name, names[part["index"].to_numpy(dtype=np.int64)].tolist(), part["detail"])
+        changed = code in ("IMAGE_CHANGED", "IMAGE_SIZE_CHANGED")
+        lost = "" if changed else " Training leaves it out."
+        message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {_lower(CODES[str(code)])}{lost}"
+        replace = "Bring the files back" if code == "IMAGE_NOT_FOUND" else "Replace the files by good ones"
+        chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
+        advice = f"{replace}, or take them out: project.remove({dataset.name!r}, {chosen})."
+        severity = "warning" if changed else "error"
+        yield Finding(str(code), severity, message, _ADVICE.get(str(code), advice), rows["image"].iat[0], rows)
+    if files.remote:
+        message = f"{counted(files.remote, 'remote image')} of the {dataset.name} set not looked at."
+        advice = "project.check(near_duplicates=True) fetches them; training says which can't be used."
+        yield Finding("IMAGES_NOT_LOOKED_AT", "note", message, advice, dataset.name, count=files.remote)
+    short, long = np.minimum(files.width, files.height), np.maximum(files.width, files.height)
+    sizes = [f"{w:.0f} × {h:.0f} px" for w, h in zip(files.width, files.height, strict=True)]
+    for holds, code, words, advice in (
+        (
+            short < _VERY_SMALL,
+            "IMAGE_VERY_SMALL",
+            f"with a side of fewer than {_VERY_SMALL} px: a model sees {_INPUT} × {_INPUT}, so there is little to see",
+            "Use the originals, if these are thumbnails.",
+        ),
+        (
+            long >= _VERY_LONG * short,
+            "IMAGE_VERY_LONG",
+            f"with one side at least {_VERY_LONG:.0f} times as long as the other: a model sees it squeezed to a square",
+            "Cut them into several pictures, or crop them to what the label is about.",
+        ),
+    ):
+        own = np.flatnonzero(holds).tolist()
+        if own:
+            message = f"{counted(len(own), 'image')} of the {dataset.name} set {words}."
+            rows = rows_of(dataset.name, names[own].tolist(), [sizes[index] for index in own])
+            yield Finding(code, "warning", message, advice, rows["image"].iat[0], rows)
+
+
+def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> list[Finding]:
+    """Findings about pictures that are nearly blank or very dark, where their fingerprints are known."""
+    names = dataset.images["image"].to_numpy(dtype=object)
+    blank = readable & (prints["spread"] < _BLANK)
+    found = []
+    for holds, code, words, advice in (
+        (
+            blank,
+            "IMAGE_NEARLY_BLANK",
+            "with nearly nothing but one colour",
+            "See whether something went wrong when it was made.",
+        ),
+        (
+            readable & ~blank & (prints["mean"] < _DARK),
+            "IMAGE_VERY_DARK",
+            "with hardly any light",
+            "Brighten it, or take it again.",
+        ),
+    ):
+        if holds.any():
+            rows = rows_of(dataset.name, names[holds].tolist())
+            message = f"{counted(len(rows), 'image')} of the {dataset.name} set {words}."
+            found.append(Finding(code, "warning", message, advice, rows["image"].iat[0], rows))
+    return found
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""Define the tables, box geometry, issues and limits that every part uses."""

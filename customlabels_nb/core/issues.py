@@ -1,0 +1,191 @@
+"""Findings about data: one class, and every code with its message.
+
+A finding never stops the work that found it; it is collected, shown in a table and kept with the project.
+Codes and messages that start with ERROR_ or WARNING_ are the hosted service's (Amazon Rekognition Custom
+Labels, "Debugging a failed model training"); the others are this package's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from customlabels_nb._utils.text import without_passwords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: code → message, ``{}`` standing for a value. The service's terminal file errors.
+FILE_ERRORS = {
+    "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": "The manifest file extension or contents are invalid.",
+    "ERROR_MANIFEST_IS_EMPTY": "The manifest file is empty.",
+    "ERROR_MANIFEST_SIZE_TOO_LARGE": "The manifest file size exceeds the maximum supported size.",
+    "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": "The manifest file has too many rows.",
+    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": "The S3 bucket permissions are incorrect.",
+    "ERROR_TOO_MANY_RECORDS_IN_ERROR": "The manifest file has too many terminal errors.",
+    "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
+    "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE": (
+        "The manifest file contains insufficient labeled images to distribute the dataset."
+    ),
+}
+
+#: The service's terminal errors about a manifest's contents.
+CONTENT_ERRORS = {
+    "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": "The manifest file contains too many invalid rows.",
+    "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images in multiple S3 buckets.",
+    "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": "Invalid permissions for images S3 bucket.",
+    "ERROR_INVALID_IMAGES_S3_BUCKET_OWNER": "Invalid owner id for images S3 bucket.",
+    "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT": (
+        "The manifest file contains insufficient labeled images per label to perform auto-split."
+    ),
+    "ERROR_MANIFEST_TOO_FEW_LABELS": "The manifest file has too few labels.",
+    "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
+    "ERROR_INSUFFICIENT_LABEL_OVERLAP": (
+        "Less than {}% label overlap between the training and testing manifest files."
+    ),
+    "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": "The manifest file has too few usable labels.",
+    "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP": (
+        "Less than {}% usable label overlap between the training and testing manifest files."
+    ),
+    "ERROR_FAILED_IMAGES_S3_COPY": "Failed to copy images from S3 bucket.",
+}
+
+#: The service's errors about one line, in the order in which they are checked; it has no code for too many labels.
+LINE_ERRORS = {
+    "ERROR_INVALID_JSON_LINE": "The JSON Line has an invalid format.",
+    "ERROR_MISSING_SOURCE_REF": "The source-ref key is missing.",
+    "ERROR_INVALID_SOURCE_REF_FORMAT": "The format of the source-ref value is invalid.",
+    "ERROR_NO_LABEL_ATTRIBUTES": "No label attributes found.",
+    "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT": "The format of the label attribute {} is invalid.",
+    "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT": "The format of the label attribute metadata is invalid.",
+    "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE": "One or more bounding boxes has a missing confidence value.",
+    "ERROR_MISSING_CLASS_MAP_ID": "One of more class ids is missing from the class map.",
+    "ERROR_UNSUPPORTED_USE_CASE_TYPE": (
+        "The use case type of the {} label attribute metadata is unsupported. Check the type field."
+    ),
+    "ERROR_INVALID_LABEL_NAME_LENGTH": "The label name length is invalid.",
+    "ERROR_NO_VALID_LABEL_ATTRIBUTES": "No valid label attributes found.",
+    "ERROR_INVALID_IMAGE": "The image is invalid. Check S3 path and/or image properties.",
+    "ERROR_INVALID_IMAGE_DIMENSION": "The image dimension(s) do not conform to allowed dimensions.",
+    "ERROR_INVALID_BOUNDING_BOX": "The bounding box has off frame values.",
+    "ERROR_BOUNDING_BOX_TOO_SMALL": "The height and width of the bounding box is too small.",
+    "ERROR_TOO_MANY_BOUNDING_BOXES": "There are more bounding boxes than the allowed maximum.",
+    "ERROR_TOO_MANY_LABELS": "There are more image-level labels than the allowed maximum.",
+    "ERROR_NO_VALID_ANNOTATIONS": "No valid annotations found.",
+}
+
+#: The service's warnings: the line is ignored, not invalid.
+WARNINGS = {
+    "WARNING_UNANNOTATED_RECORD": "Record is unannotated.",
+    "WARNING_NO_ANNOTATIONS": "No annotations were found.",
+    "WARNING_NO_ATTRIBUTE_ANNOTATIONS": "No attribute annotations were found.",
+}
+
+#: This package's own findings while images are taken in.
+IMPORT_FINDINGS = {
+    "IMAGE_NOT_FOUND": "The file isn't there or may not be read.",
+    "IMAGE_NOT_AN_IMAGE": "The file is not an image of a type that is read.",
+    "IMAGE_TRUNCATED": "The image ends too early or is damaged.",
+    "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not read; convert it to JPEG or PNG.",
+    "IMAGE_TOO_LARGE": "The image has more pixels than the limit allows.",
+    "IMAGE_UNUSABLE": "The image can't be used.",
+    "IMAGE_CHANGED": "The file's content changed since it was imported; its labels were kept.",
+    "IMAGE_HAS_FRAMES": "The file has several pages or frames; the first one is used.",
+    "SOURCE_UNREACHABLE": "The source can't be looked at (any more).",
+    "FOLDER_UNREADABLE": "The folder may not be read.",
+    "FOLDER_IS_PROJECT": "The folder is a project's own; it was passed over.",
+    "FOLDER_LOOP": "The link leads back into a folder that is being read.",
+    "LABEL_KEPT": "The image is labelled already; the label that was given for it was not applied.",
+    "LABEL_UNUSABLE": "The folder's name can't be a label.",
+    "ARCHIVE_MEMBER_REFUSED": "The archive's member would land outside the folder, or is a link.",
+    "DUPLICATE_CONTENT": "The same picture is in the dataset already, under another name.",
+    "LEAK_BETWEEN_SPLITS": "The same picture is on the other side (train or test).",
+    "NOT_HELD": "The format can't hold this.",
+    "ENTRY_UNREADABLE": "This entry can't be read.",
+    "ENTRY_ADJUSTED": "This entry was read otherwise than it stands there.",
+    "ENTRY_REPAIRED": "This entry was repaired.",
+    "IMAGE_NOT_LISTED": "The image was not found where the file says, or several files have its name.",
+    "LABEL_TOO_RARE_TO_SPLIT": "The label has one image only: it stays in train.",
+}
+
+#: What a check before training finds; besides, it uses some of the findings of imports.
+CHECK_FINDINGS = {
+    "TOO_FEW_LABELS": "Training needs images of more labels.",
+    "TOO_FEW_IMAGES": "There are very few labelled images.",
+    "LABEL_HAS_FEW_IMAGES": "The label has few training images.",
+    "LABEL_HAS_FEW_TEST_IMAGES": "The label has few test images.",
+    "LABEL_NOT_IN_TRAIN": "The label stands in the test set only.",
+    "LABEL_NOT_IN_TEST": "The label has no test image.",
+    "LABEL_UNUSED": "The label has no labelled image.",
+    "LABELS_UNEVEN": "Some labels have many more images than others.",
+    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or letters that look the same.",
+    "LABELS_OF_TWO_KINDS": "There are labels of whole images as well as boxes.",
+    "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, the task allows one.",
+    "TEST_SET_MISSING": "There is no test set.",
+    "IMAGES_UNLABELLED": "Images have no label yet.",
+    "IMAGES_TO_REVIEW": "Images wait for a review.",
+    "IMAGES_SKIPPED": "Images were skipped.",
+    "IMAGES_NOT_LOOKED_AT": "Remote images were not fetched to look at them.",
+    "IMAGE_SIZE_CHANGED": "The image has another size than when it was imported; its boxes may not fit any more.",
+    "IMAGE_VERY_SMALL": "The image has very few pixels.",
+    "IMAGE_VERY_LONG": "The image is much longer in one direction than in the other.",
+    "IMAGE_NEARLY_BLANK": "The image shows nearly nothing but one colour.",
+    "IMAGE_VERY_DARK": "The image is very dark.",
+    "BOX_EMPTY": "The box has no width or no height.",
+    "BOX_OFF_FRAME": "The box reaches beyond the image.",
+    "BOX_TINY": "The box is tiny in what a detector sees of the image.",
+    "BOX_WHOLE_IMAGE": "The box covers nearly the whole image.",
+    "BOX_REPEATED": "The same box stands there more than once.",
+    "LABELS_DIFFER_ON_SAME_PICTURE": "The same or nearly the same picture has different labels.",
+    "NEAR_DUPLICATES_BETWEEN_SPLITS": "Nearly the same picture is on the other side (train or test).",
+    "NEAR_DUPLICATES": "Nearly the same picture stands in the dataset more than once.",
+    "NEAR_DUPLICATES_NOT_LOOKED_FOR": "Near-duplicates were not looked for.",
+}
+
+CODES: dict[str, str] = {
+    **FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **IMPORT_FINDINGS, **CHECK_FINDINGS,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One finding.
+
+    Parameters
+    ----------
+    code : str
+        A key of :data:`CODES`.
+    message : str
+        What was found, for a person; the code's own message unless more is known.
+    where : str
+        What it concerns: an image, a label, a folder, a key of a line.
+    source : str
+        The file, folder or table that was being read.
+    line : int, optional
+        Line of that file, counted from 1.
+    """
+
+    code: str
+    message: str = ""
+    where: str = ""
+    source: str = ""
+    line: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"Unknown issue code {self.code!r}.")
+        if not self.message:
+            object.__setattr__(self, "message", CODES[self.code])
+        for name in ("message", "where", "source"):  # tables and databases hold neither NUL nor half a surrogate pair
+            text = without_passwords(getattr(self, name))
+            plain = text if text.isprintable() else text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+            object.__setattr__(self, name, plain)
+
+
+def issues_to_frame(issues: Iterable[Issue]) -> pd.DataFrame:
+    """The findings as a table with the columns of :data:`customlabels_nb.core.tables.ISSUE_COLUMNS`."""
+    import pandas as pd
+
+    columns = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
+    return pd.DataFrame([vars(issue) for issue in issues], columns=list(columns)).astype(columns)

@@ -1,0 +1,312 @@
+"""The tables that carry everything: their columns, dtypes and the way into them.
+
+===================  =====================================================================================
+images               one row an image: ``image`` (str, the URI as given), ``split`` (str: train, test),
+                     ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
+                     oriented image, null until known), ``sha256`` (str, for a remote one the identity that its
+                     server gives it, :mod:`customlabels_nb.remote.remote_files`; null until known), ``source`` (str,
+                     where it was imported from), ``tags`` (object: list of str, "reviewed" as in
+                     :mod:`customlabels_nb.datasets.reviewed`), ``revision`` (int64), then
+                     any column the user brought
+annotations          one row a label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
+                     ``width``, ``height`` (float64, pixels of the oriented image, null at image level),
+                     ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
+                     0..1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
+predictions          the columns of annotations and ``model`` (str)
+labels               ``label`` (str), ``colour`` (str, #rrggbb); the order of rows is the order of labels
+issues               see :class:`customlabels_nb.core.issues.Issue`
+===================  =====================================================================================
+
+An image that has status ``labelled`` and no annotation was looked at: there is nothing on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.text import plain_url, without_passwords
+from customlabels_nb.errors import InputError, LabelError, TableError
+
+TRAIN, TEST = "train", "test"
+SPLITS = (TRAIN, TEST)
+STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
+TASKS = ("single-label", "multi-label", "boxes", "polygons")
+
+CREATED_DTYPE = "datetime64[us, UTC]"
+
+IMAGE_COLUMNS: dict[str, str] = {
+    "image": "str",
+    "split": "str",
+    "status": "str",
+    "width": "Int64",
+    "height": "Int64",
+    "sha256": "str",
+    "source": "str",
+    "tags": "object",
+    "revision": "int64",
+}
+BOX_COLUMNS = ("left", "top", "width", "height")
+ANNOTATION_COLUMNS: dict[str, str] = {
+    "image": "str",
+    "label": "str",
+    "left": "float64",
+    "top": "float64",
+    "width": "float64",
+    "height": "float64",
+    "polygon": "object",
+    "crowd": "bool",
+    "confidence": "float64",
+    "annotator": "str",
+    "job": "str",
+    "created": CREATED_DTYPE,
+}
+PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
+LABEL_COLUMNS: dict[str, str] = {"label": "str", "colour": "str"}
+ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
+
+#: Colours given to labels in turn: told apart with colour-blind eyes, readable on light and dark ground.
+PALETTE = (
+    "#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f",
+    "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280",
+)  # fmt: skip
+
+
+def empty(columns: Mapping[str, str]) -> pd.DataFrame:
+    """A table without rows that has these columns and dtypes."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
+
+
+def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
+    """Return annotations that give each whole image the label, which was checked; now, and surely."""
+    count = len(images)
+    texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
+    columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
+    columns |= dict.fromkeys(BOX_COLUMNS, np.full(count, np.nan))
+    columns |= {"polygon": np.full(count, None, dtype=object), "crowd": np.zeros(count, dtype=bool)}
+    now = pd.array([pd.Timestamp.now(tz="UTC")] * count, dtype=CREATED_DTYPE)
+    return pd.DataFrame({**dict.fromkeys(ANNOTATION_COLUMNS), **columns, "confidence": np.ones(count), "created": now})
+
+
+def check_split(split: str) -> str:
+    """``split``, if it is "train" or "test"; InputError otherwise."""
+    if split not in SPLITS:
+        raise InputError(f"split={split!r} is not known; use 'train' or 'test'.")
+    return split
+
+
+def label_colour(position: int) -> str:
+    """The colour (#rrggbb) that the label at ``position`` gets unless the user chooses one."""
+    return PALETTE[position % len(PALETTE)]
+
+
+def check_label(name: object, *, max_length: int = 256) -> str:
+    """``name`` as a label: stripped of outer white space, 1 to ``max_length`` characters that can be stored.
+
+    Raises
+    ------
+    LabelError
+        If it isn't text, is empty, too long, or holds a NUL or half a surrogate pair.
+    """
+    if not isinstance(name, str):
+        raise LabelError(f"A label is text; got {name!r}. Numbers become text with .astype(str).")
+    text = name.strip()
+    if not 1 <= len(text) <= max_length:
+        raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
+    if "\0" in text or _lone_surrogate(text):
+        raise LabelError(f"The label {text!r} holds characters that can't be stored (NUL or a lone surrogate).")
+    return text
+
+
+def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
+    """An images table from a frame that has at least ``image``; extra columns come last and survive.
+
+    Raises
+    ------
+    TableError
+        If ``image`` is missing, empty or repeated, or ``split`` or ``status`` hold values that aren't known.
+    """
+    _check_columns(frame, "images", ["image"])
+    _check_names(frame["image"])
+    result = frame.reset_index(drop=True)
+    result.columns = result.columns.map(str)
+    result["image"] = _plain_urls(result["image"])
+    repeated = result["image"].duplicated()
+    if repeated.any():
+        name = str(result.loc[repeated, "image"].iloc[0])
+        raise TableError(f"The image {name!r} stands in more than one row; drop the repeated rows.")
+    if split is not None:
+        result["split"] = split
+    defaults: dict[str, object] = {"split": TRAIN, "status": "unlabelled", "revision": 0}
+    for name, dtype in IMAGE_COLUMNS.items():
+        if name not in result.columns:
+            result[name] = [[] for _ in range(len(result))] if name == "tags" else defaults.get(name)
+        result[name] = _cast(result[name], name, dtype)
+    _check_values(result, "split", SPLITS)
+    _check_values(result, "status", STATUSES)
+    extra = [name for name in result.columns if name not in IMAGE_COLUMNS]
+    return result[[*IMAGE_COLUMNS, *extra]]
+
+
+def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
+    """An annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
+
+    Boxes may come as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
+    image. Rows whose label is null are left out (an image without a label), and so is a label of a whole image that it
+    has already.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a box is incomplete or not finite, or a confidence lies outside 0..1.
+    LabelError
+        If a label can't be one.
+    """
+    _check_columns(frame, "annotations", ["image", "label"])
+    result = frame[frame["label"].notna()].reset_index(drop=True)
+    result["image"] = _plain_urls(result["image"])
+    result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
+    if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
+        left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
+        result = result.assign(left=left, top=top, width=right - left, height=bottom - top)
+    defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
+    for name, dtype in ANNOTATION_COLUMNS.items():
+        if name not in result.columns:
+            result[name] = defaults.get(name)
+        elif name in ("crowd", "confidence", "created") and result[name].isna().any():
+            result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
+        result[name] = _cast(result[name], name, dtype)
+    _check_boxes(result)
+    outside = ~result["confidence"].between(0, 1)
+    if outside.any():
+        raise TableError(
+            f"Confidences lie between 0 and 1; {float(result.loc[outside, 'confidence'].iloc[0])!r} "
+            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} does not."
+        )
+    result = result[list(ANNOTATION_COLUMNS)]
+    whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
+    repeated = whole.index[whole.duplicated()]
+    return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
+
+
+def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
+    """A labels table from names, or from a frame with ``label`` and perhaps ``colour``."""
+    if isinstance(labels, str | bytes):
+        raise LabelError(f"labels={labels!r} is one name; give a list of them.")
+    frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
+    names = [check_label(name) for name in frame["label"]]
+    if len(set(names)) != len(names):
+        raise LabelError(f"A label stands twice in {names!r}.")
+    given = list(frame["colour"]) if "colour" in frame.columns else [None] * len(names)
+    colours = [c if isinstance(c, str) and c else label_colour(i) for i, c in enumerate(given)]
+    return pd.DataFrame({"label": names, "colour": colours}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
+
+
+def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:
+    """``known`` first, then the other labels of the annotations in alphabetical order."""
+    first = list(known)
+    seen = set(first)
+    return first + sorted(name for name in annotations["label"].unique() if name not in seen)
+
+
+def settle_statuses(
+    images: pd.DataFrame, annotations: pd.DataFrame, *, changed: pd.Series | None = None
+) -> pd.DataFrame:
+    """Images with statuses that agree with the annotations.
+
+    An annotated image that was unlabelled or skipped is labelled. Of the ``changed`` ones, those that were labelled and
+    have no annotation any more are unlabelled again; elsewhere that means "nothing here" and stays.
+    """
+    result = images.copy()
+    annotated = result["image"].isin(annotations["image"])
+    result.loc[annotated & result["status"].isin(["unlabelled", "skipped"]), "status"] = "labelled"
+    if changed is not None:
+        bare = ~annotated & result["image"].isin(changed) & (result["status"] == "labelled")
+        result.loc[bare, "status"] = "unlabelled"
+    return result
+
+
+def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
+    for name in needed:
+        if name not in frame.columns:
+            raise TableError(f"The {what} table needs a column {name!r}; it has {list(frame.columns)}.")
+    if not frame.columns.map(str).is_unique:
+        raise TableError(f"The {what} table has a column twice: {list(frame.columns)}.")
+    if frame["image"].isna().any():
+        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+
+
+def _check_names(images: pd.Series) -> None:
+    text = "\n".join(map(str, images.tolist()))
+    if "\0" in text or (not text.isascii() and _lone_surrogate(text)):
+        raise TableError(
+            "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
+            "Give such files as a list of paths."
+        )
+    if (images.astype("str") == "").any():
+        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+
+
+def _plain_urls(images: pd.Series) -> pd.Series:
+    text = "\n".join(map(str, images.tolist()))
+    return images.map(lambda name: plain_url(str(name))) if "@" in text and without_passwords(text) != text else images
+
+
+def _lone_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
+    if name != "tags" and dtype != "object" and column.dtype == dtype:
+        return column
+    try:
+        if dtype == CREATED_DTYPE:
+            return _moments(column).astype(CREATED_DTYPE)
+        if name == "tags":
+            values = [[] if type(value) is list and not value else _tags(value) for value in column.tolist()]
+            return pd.Series(values, index=column.index, dtype="object")
+        if dtype == "object":
+            return column.astype("object").where(column.notna(), None)
+        return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TableError(f"The column {name!r} can't be read as {dtype}: {error}") from error
+
+
+def _moments(column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_datetime(column, utc=True)
+    except ValueError:  # texts of which some have a fraction of a second, and some don't
+        return pd.to_datetime(column, utc=True, format="ISO8601")
+
+
+def _tags(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(tag) for tag in value] if isinstance(value, Iterable) else []
+
+
+def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:
+    wrong = ~frame[name].isin(allowed)
+    if wrong.any():
+        raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is not known; use one of {', '.join(allowed)}.")
+
+
+def _check_boxes(frame: pd.DataFrame) -> None:
+    boxes = frame[list(BOX_COLUMNS)].to_numpy()
+    given = ~np.isnan(boxes)
+    partial = given.any(axis=1) & ~given.all(axis=1)
+    if partial.any():
+        image = frame.loc[partial, "image"].iloc[0]
+        raise TableError(f"A box of image {str(image)!r} lacks one of left, top, width, height.")
+    bad = np.isinf(boxes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
+    if bad.any():
+        raise TableError(
+            f"A box of image {str(frame.loc[bad, 'image'].iloc[0])!r} has a negative size or is not finite: "
+            f"{boxes[bad][0].tolist()}."
+        )

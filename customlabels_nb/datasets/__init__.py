@@ -1,0 +1,1 @@
+"""Hold datasets as values: read, filter, split, check and write them."""

@@ -1,0 +1,186 @@
+"""Formats of datasets on disk: one module each, reader and writer, and one line in :data:`FORMATS`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb._utils.text import plain_url
+from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.datasets.formats import (
+    coco,
+    csv_labels,
+    custom_vision,
+    ground_truth,
+    image_folder,
+    labelme,
+    voc,
+    yolo,
+)
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
+from customlabels_nb.datasets.formats.csv_writing import write_csv
+from customlabels_nb.datasets.formats.fetched import as_at, fetched
+from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+
+#: In the order in which they are tried to recognise a file or folder.
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (ground_truth, coco, custom_vision, yolo, voc, labelme, csv_labels, image_folder)
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of writing: the files, images that could not be copied, and what the format could not hold."""
+
+    format: str
+    files: list[Path]
+    issues: list[Issue]
+
+    def __repr__(self) -> str:
+        count, first = len(self.files), str(self.files[0]) if self.files else "none"
+        files = first if count == 1 else f"{count:,} files, such as {first}"
+        names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
+        left = f"{len(names):,} images can't be read and were left out: {', '.join(names[:3])}; see .issues."
+        held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
+        return "\n".join([f"Written as {self.format}: {files}.", *([left] if names else []), *held])
+
+
+def find_format(path: Path, name: str | None = None) -> Format:
+    """The format of that name, or the one that the file or folder is of.
+
+    Raises
+    ------
+    InputError
+        If there is no such format.
+    ManifestError
+        If no format recognises it.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise InputError(f"format={name!r} is not known; use one of {list(FORMATS)!r}.")
+        return FORMATS[name]
+    for format_ in FORMATS.values():
+        if format_.recognise(path):
+            return format_
+    if path.is_file() and not path.stat().st_size:
+        code = "ERROR_MANIFEST_IS_EMPTY"
+        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
+    code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
+    raise ManifestError(
+        f"{str(path)!r}: {CODES[code]} It is none of {', '.join(FORMATS)}; say format= if you know better.", code
+    )
+
+
+def read(
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    relocate: Mapping[str, str] | None = None,
+    **options: Any,
+) -> tuple[Format, Contents]:
+    """What a file or folder of annotations says; see :func:`customlabels_nb.datasets.loading.read_dataset`.
+
+    Raises
+    ------
+    InputError
+        If the format doesn't know one of the ``options``.
+    ManifestError
+        If nothing can be read, or the format isn't known.
+    """
+    if isinstance(path, str) and is_remote(path):
+        path = plain_url(path)
+        with fetched(path) as file:
+            try:
+                chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+            except ManifestError as error:
+                raise ManifestError(str(error).replace(str(file), path), error.code) from error
+            return chosen, as_at(contents, file, path)
+    place = local_path(path, "path")
+    _check_place(place)
+    chosen = find_format(place, format)
+    for name, value in options.items():
+        if name not in chosen.options:
+            known = f"it knows {', '.join(sorted(chosen.options))}" if chosen.options else "it has no options"
+            raise InputError(f"{name}={value!r} is no option of the format {chosen.name!r}: {known}.")
+    finder = ImageFinder(place if place.is_dir() else place.parent, images=images, relocate=relocate)
+    contents = chosen.read(place, finder, **options)
+    contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(place)) for name in finder.missing]
+    return chosen, contents
+
+
+def _check_place(path: Path) -> None:
+    """Refuse what is neither a file nor a folder, before anybody waits for a pipe or a device."""
+    try:
+        path.stat()
+        why = "" if path.is_file() or path.is_dir() else "is neither a file nor a folder"
+    except (OSError, ValueError) as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        why = "does not exist" if absent else f"can't be read ({getattr(error, 'strerror', None) or error})"
+    if why:
+        raise ManifestError(f"{str(path)!r} {why}.", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT")
+
+
+def write(
+    contents: Contents,
+    format: str,
+    path: str | os.PathLike[str],
+    *,
+    root: Path | None = None,
+    copy_images: bool = False,
+    escape_formulas: bool = False,
+) -> Written:
+    """Write contents in a format; see :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
+
+    Raises
+    ------
+    InputError
+        If the format can't hold the labels or sizes as they are, or nothing can be written there (a full disk, say):
+        what was there before is then whole.
+    """
+    place, chosen = local_path(path, "path"), find_format(Path(), format)
+    if escape_formulas:
+        if chosen.name != "csv":
+            raise InputError(f"escape_formulas=True is for format='csv' only, not {format!r}.")
+        chosen = replace(chosen, write=partial(write_csv, escape_formulas=True))
+    try:
+        return _write(contents, chosen, place, root, copy_images)
+    except OSError as error:
+        where = f" ({error.filename!r})" if error.filename is not None else ""
+        raise InputError(f"path={str(path)!r} can't be written: {error.strerror or error}{where}.") from error
+
+
+def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> Written:
+    folder = chosen.folder(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
+    apart = copy_images and not chosen.copies
+    moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
+    images, annotations = (
+        table[table["image"].isin(moved)].reset_index(drop=True).assign(image=lambda rows: rows["image"].map(moved))
+        for table in (contents.images, contents.annotations)
+    )
+    placed = replace(contents, images=images, annotations=annotations, issues=issues)
+    files = [*chosen.write(placed, place), *copied]
+    called = {uri: image for image, uri in names.items()}
+    left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
+    return Written(chosen.name, files, [*left_out, *losses(contents, chosen)])
+
+
+def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy each image that can be read below ``folder/images``, under its own name where that is free and safe."""
+    target, taken = folder / "images", set[str]()
+    moved: dict[str, str] = {}
+    with staged(folder) as files:
+        for image, uri in names.items():
+            place = target / free_name(uri, taken)
+            if files.copy_image(uri, place):
+                moved[image] = to_uri(place)
+    return moved, files.files, files.issues

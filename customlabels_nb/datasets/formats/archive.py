@@ -1,0 +1,191 @@
+"""Zip files of images, unpacked so that nothing lands outside the folder that was named."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.datasets.formats.folder import is_image_name
+from customlabels_nb.errors import ArchiveError
+from customlabels_nb.images.reading import to_uri
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits = LOCAL) -> tuple[Path, list[Issue]]:
+    """Unpack the images of a zip file below ``target``; files that are there from an earlier time stay as they are.
+
+    Members that would land elsewhere, links, encrypted and damaged members, and a second member of one name become
+    issues; the rest is unpacked. Where everything lies in one folder inside the archive, that folder is taken for the
+    root.
+
+    Returns
+    -------
+    root : Path
+        The folder in which to look for images and labels.
+    issues : list of Issue
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+    """
+    name = os.fspath(archive)
+    if not os.path.isfile(name):
+        raise ArchiveError(f"The archive {name!r} is no file.")
+    try:
+        with zipfile.ZipFile(name) as opened:
+            members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
+            _refuse_bomb(name, members, limits)
+            issues = _extract_all(opened, members, target, name)
+    except ArchiveError:
+        raise
+    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
+        raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
+    return _root(target), issues
+
+
+def unpack_whole(
+    archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool], limits: Limits = LOCAL
+) -> None:
+    """Unpack all of a zip file below ``target``, a folder that is there and empty; nothing of it may be left out.
+
+    Parameters
+    ----------
+    allowed : callable
+        Whether a member of that path may be in it.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no zip file, a member isn't allowed, would land elsewhere, is a link, encrypted, damaged or there
+        twice, the contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+    """
+    name = os.fspath(archive)
+    if not os.path.isfile(name):
+        raise ArchiveError(f"The archive {name!r} is no file.")
+    try:
+        with zipfile.ZipFile(name) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            _refuse_bomb(name, members, limits)
+            taken: set[tuple[int, int]] = set()
+            for member in members:
+                reason = _refusal(member)
+                if reason is None and not allowed(PurePosixPath(*_parts(member))):
+                    reason = "Nothing of that name belongs there."
+                reason = reason or _extract(opened, member, target, taken, name)
+                if reason is not None:
+                    raise ArchiveError(f"The archive {name!r} can't be unpacked: {member.filename!r}: {reason}")
+    except ArchiveError:
+        raise
+    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
+        raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
+
+
+def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    size = sum(member.file_size for member in members)
+    # members may share their packed bytes, so together they can claim more of these than the file has
+    packed = min(sum(member.compress_size for member in members), os.path.getsize(name))
+    if size > limits.max_archive_bytes or size > limits.max_archive_ratio * max(packed, 1):
+        raise ArchiveError(
+            f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}: it looks like a zip bomb. "
+            "Unpack it yourself and add the folder, if you trust it."
+        )
+
+
+def _extract_all(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path, name: str) -> list[Issue]:
+    issues = []
+    taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
+    for member in members:
+        reason = _refusal(member)
+        if reason is None:
+            reason = _extract(opened, member, target, taken, name)
+        if reason is not None:
+            issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
+    return issues
+
+
+def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(member.filename.replace("\\", "/")).parts
+
+
+def _refusal(member: zipfile.ZipInfo) -> str | None:
+    parts = _parts(member)
+    on_drive = any(":" in part for part in parts) if os.name == "nt" else parts and _DRIVE.match(parts[0])
+    if not parts or ".." in parts or parts[0].startswith("/") or on_drive or "\0" in member.filename:
+        return "It would land outside the folder."
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "It is a link."
+    if member.flag_bits & 0x1:
+        return "It is encrypted."
+    return None
+
+
+def _extract(
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, taken: set[tuple[int, int]], name: str
+) -> str | None:
+    path = target.joinpath(*_parts(member))
+    temporary = path.with_name(f".{uuid4().hex}.part")
+    try:
+        if path.is_file():
+            if _identity(path) in taken:
+                return "Another member has the same name; the first one was taken."
+            if path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC:
+                taken.add(_identity(path))
+                return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opened.open(member) as source, temporary.open("wb") as file:
+            # never more than the directory says: a member that lies about its size is cut off there
+            shutil.copyfileobj(_Bounded(source, member.file_size), file)
+            if file.tell() != member.file_size:
+                return f"It has {file.tell():,} bytes instead of {member.file_size:,}."
+        temporary.replace(path)
+        taken.add(_identity(path))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ArchiveError(f"The disk is full: {name!r} was not unpacked whole.") from error
+        return f"It can't be written ({error.strerror or error})."
+    except Exception as error:  # each compression method raises its own errors for damaged bytes
+        return f"It can't be unpacked ({error})."
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+class _Bounded:
+    def __init__(self, file: object, limit: int) -> None:
+        self._read = file.read  # type: ignore[attr-defined]
+        self._left = limit
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data: bytes = self._read(wanted) if wanted else b""
+        self._left -= len(data)
+        return data
+
+
+def _root(target: Path) -> Path:
+    root = target
+    while root.is_dir():
+        entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+        if len(entries) != 1 or not entries[0].is_dir() or not any(e.is_dir() for e in entries[0].iterdir()):
+            break
+        root = entries[0]
+    return root

@@ -1,0 +1,232 @@
+"""Tagged regions as Custom Vision's tutorials keep them: a JSON file of ``files``, each with its ``tags``.
+
+A tag is a label of the whole image, or with ``left``, ``top``, ``width`` and ``height`` that of a box, as ratios of the
+image's size. What reads such files finds the sizes in the images; so does this reader, unless the file has them
+(``width`` and ``height`` of an entry of ``files``), as those written here do. An image without tags is unlabelled.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_ratios, polygon_to_ltwh, ratios_to_ltwh
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.entries import listed_name
+from customlabels_nb.datasets.formats.json_file import (
+    Findings,
+    file_in,
+    find_image,
+    label_or_none,
+    load_object,
+    measured,
+    outer_keys,
+    pixel_size,
+    shown,
+    unusable,
+    write_array,
+)
+from customlabels_nb.datasets.formats.json_shapes import as_boxes
+from customlabels_nb.errors import InputError
+from customlabels_nb.images.reading import to_uri
+
+_FILE = "tagged-images.json"
+_MOST = 1e9  # a box so many times as large as its image is none
+_NO_BOX = [None] * 4
+_SIZE = ["width", "height"]
+
+
+@dataclass
+class _Tags:
+    """The tags of a file: number of the image, label, where in the file, and what stands there of a box."""
+
+    owners: list[int] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    boxes: list[list[Any] | None] = field(default_factory=list)
+
+
+def _recognise(path: Path) -> bool:
+    keys, head = outer_keys(file_in(path, _FILE))
+    return keys.get("files") == "[" and ('"filename"' in head or set(keys) == {"files"})
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    path = file_in(path, _FILE)
+    data = load_object(path)
+    if not isinstance(data.get("files"), list):
+        raise unusable(path, "it has no array 'files'")
+    findings = Findings(to_uri(path))
+    sizes, tags = _read_files(data["files"], _Places(path.parent, finder), findings)
+    if not sizes:
+        return Contents(issues=findings.issues)
+    uris = list(sizes)
+    owners = np.array(tags.owners, dtype=np.int64)
+    ratios, bad = as_boxes(tags.boxes)
+    bad |= (np.abs(ratios) > _MOST).any(axis=1)
+    ratios[bad] = np.nan
+    for number in np.flatnonzero(bad).tolist():
+        file, tag = tags.places[number]
+        why = f"left, top, width and height are no box: {shown(tags.boxes[number])}."
+        findings.unreadable(f"files[{file}].tags[{tag}]", why)
+    boxed = ~np.isnan(ratios[:, 0])
+    unknown = [uris[owner] for owner in np.unique(owners[boxed]).tolist() if sizes[uris[owner]] is None]
+    for uri, size in measured(unknown):
+        if isinstance(size, str):
+            findings.not_found(uri, f"Its boxes are ratios of its size, which isn't known, and were not read: {size}")
+        else:
+            sizes[uri] = size
+    frame = t.normalise_images(
+        pd.DataFrame([(uri, *(size or (None, None))) for uri, size in sizes.items()], columns=["image", *_SIZE])
+    )
+    of_images = frame[_SIZE].to_numpy(dtype=np.float64, na_value=np.nan)
+    keep = ~bad & ~(boxed & np.isnan(of_images[owners, 0]))
+    annotations = t.empty(t.ANNOTATION_COLUMNS)
+    if keep.any():
+        boxes = ratios_to_ltwh(ratios[keep], of_images[owners[keep]])
+        labels = np.array(tags.labels, dtype=object)[keep]
+        names = frame["image"].array.take(owners[keep])
+        columns = pd.DataFrame(boxes, columns=list(t.BOX_COLUMNS))
+        annotations = t.normalise_annotations(columns.assign(image=names, label=labels))
+    labels = t.labels_in_order(annotations)
+    return Contents(t.settle_statuses(frame, annotations), annotations, labels, findings.issues)
+
+
+class _Places:
+    """Finds the images, also in the folder ``images`` beside the file, where the tutorials keep them."""
+
+    def __init__(self, folder: Path, finder: ImageFinder) -> None:
+        self._finder = finder
+        self._folder = to_uri(folder)
+        inner = os.path.join(self._folder, "images")
+        self._inner = inner if os.path.isdir(inner) else None
+
+    def find(self, name: str) -> str:
+        uri = find_image(self._finder, name)
+        if self._inner is not None and uri.startswith(self._folder + os.sep) and not os.path.isfile(uri):
+            inner = self._inner + uri[len(self._folder) :]
+            if os.path.isfile(inner):
+                return inner
+        return uri
+
+
+def _read_files(
+    entries: list[Any], places: _Places, findings: Findings
+) -> tuple[dict[str, tuple[int, int] | None], _Tags]:
+    """The images in order, each with its size if the file has it, and the tags."""
+    sizes: dict[str, tuple[int, int] | None] = {}
+    numbers: dict[str, int] = {}
+    known: dict[str, str] = {}
+    tags = _Tags()
+    for number, entry in enumerate(entries):
+        where = f"files[{number}]"
+        name = entry.get("filename") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            findings.unreadable(where, f"It has no filename that can name an image: {shown(entry)}.")
+            continue
+        try:
+            uri = places.find(name)
+        except ValueError as error:
+            findings.unreadable(where, str(error))
+            continue
+        if uri in numbers:
+            findings.adjusted(where, f"The file {name!r} is named twice; the two entries became one image.")
+        else:
+            numbers[uri] = len(numbers)
+            sizes[uri] = pixel_size(entry)
+        given = entry.get("tags")
+        if isinstance(given, list):
+            _add_tags(given, number, numbers[uri], tags, known, findings)
+        elif given is not None:
+            findings.unreadable(f"{where}.tags", f"It is {shown(given)}, not an array.")
+    return sizes, tags
+
+
+def _add_tags(
+    entries: list[Any], file: int, owner: int, tags: _Tags, known: dict[str, str], findings: Findings
+) -> None:
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            findings.unreadable(f"files[{file}].tags[{number}]", f"It is {shown(entry)}, not an object.")
+            continue
+        name = entry.get("tag")
+        label = known.get(name) if isinstance(name, str) else None
+        if label is None:
+            label = label_or_none(name, findings, f"files[{file}].tags[{number}]")
+            if label is None:
+                continue
+            known[str(name)] = label
+        box = [entry.get(side) for side in t.BOX_COLUMNS]
+        tags.owners.append(owner)
+        tags.labels.append(label)
+        tags.places.append((file, number))
+        tags.boxes.append(None if box == _NO_BOX else box)
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write the file.
+
+    Raises
+    ------
+    InputError
+        If an image has boxes, but its size isn't known and can't be read from it.
+    """
+    path = file_in(path, _FILE)
+    sizes = _sizes(contents)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(b'{"files": ')
+        write_array(file, _written(contents, sizes, path.parent))
+        file.write(b"}\n")
+    return [path]
+
+
+def _sizes(contents: Contents) -> dict[str, tuple[int, int]]:
+    known = contents.images.dropna(subset=["width", "height"])
+    columns = (known[name].tolist() for name in ("image", "width", "height"))
+    sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
+    shapes = contents.annotations["left"].notna() | contents.annotations["polygon"].notna()
+    boxed = contents.annotations.loc[shapes, "image"].unique()
+    for uri, size in measured(uri for uri in boxed if uri not in sizes):
+        if isinstance(size, str):
+            raise InputError(f"The boxes of {uri!r} can't be written as ratios of its size, which isn't known: {size}")
+        sizes[uri] = size
+    return sizes
+
+
+def _written(contents: Contents, sizes: dict[str, tuple[int, int]], folder: Path) -> Iterator[dict[str, Any]]:
+    tags: dict[str, list[dict[str, Any]]] = {}
+    annotations = contents.annotations
+    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(copy=True)
+    for number in np.flatnonzero(annotations["polygon"].notna() & annotations["left"].isna()).tolist():
+        boxes[number] = polygon_to_ltwh(annotations["polygon"].iloc[number])
+    owners = annotations["image"].tolist()
+    ratios = ltwh_to_ratios(boxes, [sizes.get(image, (1, 1)) for image in owners] or (1, 1)).tolist()
+    for image, label, box in zip(owners, annotations["label"].tolist(), ratios, strict=True):
+        tag: dict[str, Any] = {"tag": label}
+        if box[0] == box[0]:  # not NaN
+            tag |= zip(t.BOX_COLUMNS, box, strict=True)
+        tags.setdefault(image, []).append(tag)
+    for uri in contents.images["image"].tolist():
+        entry: dict[str, Any] = {"filename": listed_name(uri, folder)}
+        if uri in sizes:
+            entry["width"], entry["height"] = sizes[uri]
+        yield entry | {"tags": tags.get(uri, [])}
+
+
+FORMAT = Format(
+    name="custom_vision",
+    recognise=_recognise,
+    read=_read,
+    write=_write,
+    holds=frozenset({"image_labels", "boxes", "unlabelled", "size"}),
+    folder=lambda path: file_in(path, _FILE).parent,
+)

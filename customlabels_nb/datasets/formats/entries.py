@@ -1,0 +1,331 @@
+"""What the formats made of text files share: entries gathered one by one, names of images, an index beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
+from customlabels_nb.datasets.formats.json_file import shown, storable, unusable
+from customlabels_nb.datasets.formats.staging import Staged
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.reading import is_remote, to_path, to_uri
+
+#: A file beside the annotations with what their format has no place for: the order of labels and images, sizes, and
+#: which images nobody has looked at.
+INDEX_NAME = "index.json"
+_INDEX_MARK = "customlabels_nb"
+_LARGEST_INDEX = 2**30
+_LARGEST_SIZE = 2**31 - 1
+# control characters and line ends of any kind: lists have one name a line, and XML can't hold most of them
+_AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_LONGEST_STEM = 150  # bytes, of the 255 that a file's name may have
+
+#: What formats of drawn shapes hold that have an index for the rest; see ``CAPABILITIES``.
+HOLDS_DRAWN = frozenset(
+    ["boxes", "polygons", "confidence", "empty", "unlabelled", "split", "labels", "label_order", "size"]
+)
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+Parsed = TypeVar("Parsed")
+
+
+class UnreadableError(Exception):
+    """Says why a file or an entry can't be read."""
+
+
+@dataclass
+class Collector:
+    """Gathers what a file or folder says; ``source`` is what issues name unless told otherwise."""
+
+    source: str
+    issues: list[Issue] = field(default_factory=list)
+    unread: list[tuple[int, str]] = field(default_factory=list)
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
+        """Note an entry that is left out."""
+        self._add("ENTRY_UNREADABLE", message, where, source, line)
+
+    def adjusted(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
+        """Note an entry that is read otherwise than it stands there."""
+        self._add("ENTRY_ADJUSTED", message, where, source, line)
+
+    def _add(self, code: str, message: str, where: str, source: str | None, line: int | None) -> None:
+        self.issues.append(Issue(code, message, where, source or self.source, line))
+
+    def label(self, text: str) -> str:
+        """``text`` as a label; LabelError if it can't be one."""
+        if text not in self._labels:
+            self._labels[text] = t.check_label(text)
+        return self._labels[text]
+
+    def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
+        """Note an image that isn't there yet."""
+        width, height = size or (None, None)
+        self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
+
+    def add_annotation(
+        self,
+        uri: str,
+        label: str,
+        box: Box | None = None,
+        *,
+        polygon: list[list[float]] | None = None,
+        crowd: bool = False,
+        confidence: float = 1.0,
+        annotator: str | None = None,
+        job: str | None = None,
+        created: datetime | None = None,
+    ) -> None:
+        """Note an annotation; the label has been checked, box and confidence are what a table may hold."""
+        self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
+
+    def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
+        """All of it; ``labels`` come first, and so do the images of ``order``."""
+        result = Contents(issues=self.issues, unread=self.unread)
+        uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
+        if self._rows:
+            if order:
+                position = {uri: number for number, uri in enumerate(uris)}
+                self._rows.sort(key=lambda row: position[row[0]])
+            columns = list(t.ANNOTATION_COLUMNS)
+            result.annotations = t.normalise_annotations(pd.DataFrame(self._rows, columns=columns))
+        if uris:
+            frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
+            sizes = {name: pd.array(frame[name], dtype="Int64") for name in ("width", "height")}
+            images = t.normalise_images(frame.assign(**sizes))
+            result.images = t.settle_statuses(images, result.annotations)
+        result.labels = t.labels_in_order(result.annotations, labels)
+        return result
+
+
+class Places:
+    """Where images lie, each name looked up once."""
+
+    def __init__(self, finder: ImageFinder) -> None:
+        self._finder = finder
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def find(self, name: str, *urls: str) -> str:
+        """The image's URI; InputError if the name leads elsewhere or can't be kept."""
+        known = self._known.get((name, *urls))
+        if known is None:
+            known = self._finder.find(name, *urls)
+            if not storable(known):
+                raise InputError(f"The image name {shown(name)} holds characters that can't be stored.")
+            self._known[(name, *urls)] = known
+        return known
+
+    def not_missing(self, name: str) -> None:
+        """Take back that an image is missing: it was found elsewhere than it was looked for."""
+        if name in self._finder.missing[-1:]:
+            self._finder.missing.pop()
+
+
+def is_here(uri: str) -> bool:
+    """Whether the image is a file of this machine that is there."""
+    return not is_remote(uri) and os.path.isfile(to_path(uri))
+
+
+def listed_name(uri: str, base: Path) -> str:
+    """How an image is named in a text file in ``base``: one line that the reader finds the image by.
+
+    That is the path below ``base``, or a URL; names that can't stand on a line are written as ``file:`` URLs, too.
+    """
+    name = written_name(uri, base)
+    if is_remote(name) or name.startswith("file://"):
+        return _AWKWARD.sub(lambda found: quote(found[0]), name)
+    safe = name == name.strip() and "\\" not in name and ":" not in name[:3] and not _AWKWARD.search(name)
+    return name if safe else "file://" + quote(os.path.abspath(to_path(uri)))
+
+
+def safe_stem(name: str) -> str:
+    """The last part of a path or URL, without its ending, as a file may be called anywhere."""
+    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).stem).lstrip(".")
+    return stem.encode()[:_LONGEST_STEM].decode(errors="ignore") or "image"
+
+
+def short_hash(text: str) -> str:
+    """Twelve hexadecimal digits that tell ``text`` from others."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def finite(text: str | None) -> float | None:
+    """The finite number that the text is, None if it is anything else."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    if text and "_" in text:  # Python's own way to write numbers
+        return None
+    return number if math.isfinite(number) else None
+
+
+def size_of(width: float | None, height: float | None) -> Size | None:
+    """Width and height in pixels, if they can be those of an image."""
+    if width is None or height is None or not all(1 <= v <= _LARGEST_SIZE and v == int(v) for v in (width, height)):
+        return None
+    return int(width), int(height)
+
+
+def plain(value: float, digits: int) -> str:
+    """A number with at most so many digits after the point, and none where they would be zero."""
+    rounded = round(float(value), digits)
+    return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e15 else repr(rounded)
+
+
+def known_size(image: Any) -> Size | None:
+    """The size that a row of an images table has."""
+    return None if pd.isna(image.width) or pd.isna(image.height) else (int(image.width), int(image.height))
+
+
+def drawn(contents: Contents) -> Iterator[tuple[Any, list[Any], bool]]:
+    """Each image, its boxes and polygons, and whether they are all there is to see on it (then there may be none)."""
+    annotations = contents.annotations
+    shapes: dict[str, list[Any]] = {}
+    for row in annotations[annotations["left"].notna() | annotations["polygon"].notna()].itertuples(index=False):
+        shapes.setdefault(row.image, []).append(row)
+    annotated = set(annotations["image"])
+    for image in contents.images.itertuples(index=False):
+        own = shapes.get(image.image, [])
+        yield image, own, bool(own) or (image.status == "labelled" and image.image not in annotated)
+
+
+@dataclass
+class Index:
+    """What :func:`write_index` wrote: labels in order, and names of images in order with their sizes.
+
+    ``test`` has the names of images for testing of which nothing else tells that, ``files`` those of the annotations
+    where the images' names don't tell them.
+    """
+
+    labels: list[str] = field(default_factory=list)
+    images: dict[str, Size | None] = field(default_factory=dict)
+    test: set[str] = field(default_factory=set)
+    files: list[str] | None = None
+
+
+def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
+    """The files below a folder but its index, in the order of their names, ``depth`` folders deep; none are hidden."""
+    for parent, folders, files in os.walk(folder):
+        level = len(Path(parent).relative_to(folder).parts)
+        inner = [] if depth is not None and level + 1 >= depth else folders
+        folders[:] = sorted(name for name in inner if not name.startswith("."))
+        for file in sorted(files):
+            if file.lower().endswith(ending) and not file.startswith(".") and file != INDEX_NAME:
+                yield Path(parent, file)
+
+
+def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
+    """Add the images of an index that no file is about, for nobody has looked at them, and their URIs to ``uris``."""
+    for name, size in index.images.items():
+        if name in uris:
+            continue
+        try:
+            uris[name] = places.find(name)
+        except InputError as error:
+            collected.unreadable(str(error), where=name)
+            continue
+        if uris[name] not in collected.images:
+            collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
+
+
+class FilesOfImages:
+    """The files of a folder, or a single file, each of which is about one image, with the folder's index."""
+
+    def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
+        self._path, self._ending, self._places = path, ending, Places(finder)
+        self._base = path if path.is_dir() else path.parent
+        self._uris: dict[str, str] = {}
+        self.collected = Collector(to_uri(path))
+        self.index = read_index(path, self.collected) if path.is_dir() else Index()
+
+    def each(
+        self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
+    ) -> Iterator[tuple[Path, Parsed, str, str]]:
+        """Yield each file, what is in it, and its image's name and URI; then add the images that only the index has."""
+        read = 0
+        for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
+            try:
+                parsed = parse(file)
+                read += 1
+                name, uri = image_of(parsed, file, self._base, self._places)
+                if uri in self.collected.images:
+                    raise UnreadableError(f"Another file before this one is about the same image, {shown(name)}.")
+            except (UnreadableError, InputError) as error:
+                self.collected.unreadable(str(error), source=to_uri(file))
+                continue
+            self._uris[name] = uri
+            yield file, parsed, name, uri
+        if not read and not self.index.images:
+            issues, kind = self.collected.issues, self._ending[1:].upper()
+            raise unusable(self._path, issues[0].message if issues else f"there is no {kind} file in it")
+        add_unseen(self.index, self._uris, self.collected, self._places)
+
+    def contents(self) -> Contents:
+        """Return what was collected, labels and images in the order of the index."""
+        order = [self._uris[name] for name in self.index.images if name in self._uris]
+        return self.collected.contents(self.index.labels, order=order)
+
+
+def write_index(files: Staged, folder: Path, index: Index) -> None:
+    """Write the index of the annotations in ``folder``."""
+    images = [[name, *(size or (None, None))] for name, size in index.images.items()]
+    content = {_INDEX_MARK: 1, "labels": index.labels, "images": images, "test": sorted(index.test)}
+    if index.files is not None:
+        content["files"] = index.files
+    text = json.dumps(content, ensure_ascii=False, indent=0)
+    files.write(folder / INDEX_NAME, text.encode(), durable=True)
+
+
+def read_index(folder: Path, collected: Collector) -> Index:
+    """The index of the annotations in ``folder``; an empty one where there is none, or none of ours."""
+    path = folder / INDEX_NAME
+    result = Index()
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_INDEX:
+            return result
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"The order of labels and images isn't known: {str(error) or type(error).__name__}."
+        collected.unreadable(message, source=to_uri(path))
+        return result
+    if not isinstance(found, dict) or _INDEX_MARK not in found:
+        return result
+    labels, images, test, files = (found.get(key) for key in ("labels", "images", "test", "files"))
+    result.files = [name for name in files if isinstance(name, str)] if isinstance(files, list) else None
+    result.test = {name for name in (test if isinstance(test, list) else []) if isinstance(name, str)}
+    for number, label in enumerate(labels if isinstance(labels, list) else [], 1):
+        try:
+            result.labels.append(collected.label(label) if isinstance(label, str) else t.check_label(label))
+        except LabelError as error:
+            collected.unreadable(str(error), where=f"label {number}", source=to_uri(path))
+    result.labels = list(dict.fromkeys(result.labels))
+    for number, entry in enumerate(images if isinstance(images, list) else [], 1):
+        match entry:
+            case [str(name), width, height]:
+                result.images.setdefault(name, size_of(_number(width), _number(height)))
+            case _:
+                collected.unreadable(f"{shown(entry)} is no image.", where=f"image {number}", source=to_uri(path))
+    return result
+
+
+def _number(value: object) -> float | None:
+    return finite(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None

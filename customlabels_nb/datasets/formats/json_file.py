@@ -1,0 +1,244 @@
+"""Datasets that are one JSON object in a file: what their readers and writers share."""
+
+from __future__ import annotations
+
+import codecs
+import gc
+import json
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.core.tables import check_label
+from customlabels_nb.datasets.formats.base import ImageFinder
+from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
+from customlabels_nb.images.reading import header_size
+from customlabels_nb.settings import settings
+
+_UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
+_EMPTY = "ERROR_MANIFEST_IS_EMPTY"
+_HEAD_BYTES = 1 << 16
+_LONGEST_MESSAGE = 400
+_LARGEST_SIZE = 2**31 - 1
+_BATCH = 2000
+# a string, with the first character of its value if it is a key; or a bracket
+_TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
+
+
+class Findings:
+    """Collects what could not be read, or was read otherwise than it stands in the file ``source``."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.issues: list[Issue] = []
+
+    def unreadable(self, where: str, why: str) -> None:
+        """An entry that is left out."""
+        self._add("ENTRY_UNREADABLE", where, why)
+
+    def adjusted(self, where: str, how: str) -> None:
+        """An entry that is read, but not as it stands there."""
+        self._add("ENTRY_ADJUSTED", where, how)
+
+    def not_found(self, where: str, why: str) -> None:
+        """An image that would have to be here for its entry to be read."""
+        self._add("IMAGE_NOT_LISTED", where, why)
+
+    def _add(self, code: str, where: str, message: str) -> None:
+        if len(message) > _LONGEST_MESSAGE:
+            message = message[: _LONGEST_MESSAGE - 2] + " …"
+        self.issues.append(Issue(code, message, where=where, source=self._source))
+
+
+def load_object(path: Path) -> dict[str, Any]:
+    """The JSON object that the file holds.
+
+    Raises
+    ------
+    ManifestError
+        If the file can't be read, is empty, or holds anything else.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
+        with no_garbage_collection():
+            value = _loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        if path.is_file() and _is_blank(path):
+            raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
+        raise unusable(path, str(error) or type(error).__name__) from error
+    if not isinstance(value, dict):
+        raise unusable(path, f"it holds {shown(value)}, not an object")
+    return value
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # json reads more: NaN, halves of surrogate pairs, a byte order mark
+        return json.loads(data)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Millions of new objects, none of them garbage, would be looked through time and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _is_blank(path: Path) -> bool:
+    try:
+        return path.stat().st_size < _HEAD_BYTES and not path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
+    except (OSError, ValueError):
+        return False
+
+
+def unusable(path: Path, why: str) -> ManifestError:
+    """The error for a file that can't be read at all."""
+    return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def file_in(path: Path, name: str) -> Path:
+    """``path``, if it names a file; the file ``name`` in it, if it is a folder or looks like one."""
+    return path / name if path.is_dir() or not path.suffix else path
+
+
+def outer_keys(path: Path) -> tuple[dict[str, str], str]:
+    """The outermost keys of the JSON object that a file begins with, each with the first character of its value.
+
+    Only the start of the file is read, and returned as text. There are no keys if that is no JSON object.
+    """
+    try:
+        if not path.is_file():
+            return {}, ""
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES).decode("utf-8-sig", "replace")
+    except (OSError, ValueError):
+        return {}, ""
+    keys: dict[str, str] = {}
+    if not head.lstrip().startswith("{"):
+        return keys, head
+    depth = 0
+    for token in _TOKEN.finditer(head):
+        key, value = token.groups()
+        if key is not None:
+            if depth == 1 and value:
+                keys[key] = value
+        elif token[0] in "[{":
+            depth += 1
+        else:
+            depth -= 1
+            if depth <= 0:
+                break
+    return keys, head
+
+
+def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
+    """Write the entries as a JSON array, some at a time.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite: JSON has none such.
+    """
+    rest = iter(entries)
+    file.write(b"[")
+    between = b"\n"
+    while batch := list(islice(rest, _BATCH)):
+        try:
+            text = json.dumps(batch, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise InputError(f"annotations hold a number that is not finite, which JSON can't ({error}).") from error
+        file.write(between + text[1:-1].encode())
+        between = b",\n"
+    file.write(b"\n]")
+
+
+def shown(value: object) -> str:
+    """A value from a file, shortened, for a message."""
+    return reprlib.repr(value)
+
+
+def storable(text: str) -> bool:
+    """Whether the text has neither a NUL nor half a surrogate pair, which JSON can spell and nothing can keep."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def find_image(finder: ImageFinder, *names: str) -> str:
+    """The URI of the image that a file calls by the first of these names.
+
+    Raises
+    ------
+    ValueError
+        If that leads elsewhere, or can't be the name of an image.
+    """
+    uri = finder.find(*names) if names else ""
+    if not uri or not storable(uri):
+        raise ValueError(f"{shown(names[0] if names else None)} can't be the name of an image.")
+    return uri
+
+
+def label_or_none(name: object, findings: Findings, where: str) -> str | None:
+    """The label, or None and a finding if it can't be one."""
+    try:
+        if isinstance(name, str):
+            return check_label(name)
+        why = "it is no text"
+    except LabelError as error:
+        why = str(error)
+    findings.unreadable(where, f"{shown(name)} can't be a label: {why}")
+    return None
+
+
+def number_or_none(value: object) -> float | None:
+    """The finite number, None if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    """``width`` and ``height`` of an entry in pixels, if they can be those of an image."""
+    width, height = entry.get("width"), entry.get("height")
+    if type(width) is type(height) is int:
+        return (width, height) if 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIZE else None
+    sides = number_or_none(width), number_or_none(height)
+    if any(side is None or not 1 <= side <= _LARGEST_SIZE or side != int(side) for side in sides):
+        return None
+    return int(entry["width"]), int(entry["height"])
+
+
+def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
+    """Each image with its oriented size in pixels, or why that can't be had; only headers of local files are read."""
+
+    def measure_one(uri: str) -> tuple[str, tuple[int, int] | str]:
+        try:
+            return uri, header_size(uri)
+        except ImageError as error:
+            return uri, error.reason
+
+    return map_bounded(measure_one, uris, workers=settings.threads)

@@ -1,0 +1,277 @@
+"""LabelMe: a JSON file for each image, in a folder.
+
+``shapes`` holds what was drawn, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
+two opposite corners, a ``polygon`` its outline, a ``circle`` its centre and a point of its edge. ``flags`` of the file
+that are true are labels of the whole image. ``imagePath`` leads from the JSON file to the image; where nothing lies
+there, the image is looked for beside the JSON file. ``score`` of a shape, which programs that predict write, is its
+confidence.
+
+Read is a single file, or all ``.json`` files below a folder. Written is a folder, with an ``index.json`` beside the
+files for what they have no place for: the order of labels and images, which images are for testing, and those that
+nobody has looked at. The box of a polygon is what the polygon spans.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.entries import (
+    HOLDS_DRAWN,
+    INDEX_NAME,
+    Box,
+    Collector,
+    FilesOfImages,
+    Index,
+    Places,
+    UnreadableError,
+    files_below,
+    is_here,
+    known_size,
+    listed_name,
+    read_index,
+    safe_stem,
+    size_of,
+    write_index,
+)
+from customlabels_nb.datasets.formats.json_file import load_object, number_or_none, outer_keys, shown
+from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.errors import InputError, LabelError, ManifestError
+from customlabels_nb.images.reading import is_remote, to_uri
+
+_VERSION = "5.5.0"  # of the program, whose files have looked like this since
+_LARGEST_FILE = 2**28  # they may hold the image itself, as text
+_FARTHEST = 1e150
+_LOOKED_AT = 5  # so many JSON files of a folder before it is something else
+_DIGITS = 9
+_OUTLINES = ("polygon", "oriented_rectangle", "rotation")
+
+
+def _recognise(path: Path) -> bool:
+    try:
+        if not path.is_dir():
+            return _begins_as_ours(path)
+        if any(map(_begins_as_ours, islice(files_below(path, ".json", depth=2), _LOOKED_AT))):
+            return True
+        return "files" in outer_keys(path / INDEX_NAME)[0]  # nothing was labelled yet
+    except (OSError, ValueError):
+        return False
+
+
+def _begins_as_ours(path: Path) -> bool:
+    keys, _ = outer_keys(path)
+    return keys.get("shapes") == "[" or "imageData" in keys
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    folder = FilesOfImages(path, ".json", finder)
+    collected, index = folder.collected, folder.index
+    left_out = {"group_id": 0, "mask": 0, "flags": 0}
+    for file, data, name, uri in folder.each(_load, _image):
+        size = size_of(number_or_none(data.get("imageWidth")), number_or_none(data.get("imageHeight")))
+        split = t.TEST if name in index.test else t.TRAIN
+        collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
+        _read_flags(data.get("flags"), uri, collected, to_uri(file))
+        for number, shape in enumerate(data["shapes"], 1):
+            _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
+    for what, count in left_out.items():
+        if count:
+            collected.adjusted(f"{count:,} × {what} of shapes is not kept.", where=what)
+    return folder.contents()
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
+        data = load_object(file)
+    except (OSError, ManifestError) as error:
+        raise UnreadableError(str(error)) from error
+    if not isinstance(data.get("shapes"), list):
+        raise UnreadableError("The file has no array 'shapes'; it isn't one of LabelMe.")
+    return data
+
+
+def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tuple[str, str]:
+    """The name that the file gives its image, from ``base``, and where that lies."""
+    given = data.get("imagePath")
+    if not isinstance(given, str) or not given:
+        raise UnreadableError(f"Its imagePath is {shown(given)}, which names no image.")
+    name = _from_base(given, PurePosixPath(file.parent.relative_to(base).as_posix()))
+    uri = places.find(name, given)
+    beside = to_uri(file.parent / PurePosixPath(given.replace("\\", "/")).name)
+    if uri != beside and not is_remote(uri) and not is_here(uri) and is_here(beside):
+        places.not_missing(name)
+        return name, beside
+    return name, uri
+
+
+def _from_base(given: str, folder: PurePosixPath) -> str:
+    """``given``, which leads from ``folder``, as it leads from the top; what isn't relative stays as it is."""
+    plain = given.replace("\\", "/")
+    if is_remote(given) or plain.startswith(("/", "file:")) or ":" in plain[:3] or "\0" in plain:
+        return given
+    if ".." not in plain and not folder.parts:
+        return given
+    return os.path.normpath(folder / plain).replace("\\", "/")
+
+
+def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> None:
+    if flags is not None and not isinstance(flags, dict):
+        collected.unreadable(f"Its flags are {shown(flags)}, not an object.", where="flags", source=source)
+        return
+    for name, is_set in (flags or {}).items():
+        if is_set is not True:
+            continue
+        try:
+            collected.add_annotation(uri, collected.label(name))
+        except LabelError as error:
+            collected.unreadable(str(error), where="flags", source=source)
+
+
+def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[str, int], place: dict[str, Any]) -> None:
+    try:
+        if not isinstance(shape, dict):
+            raise UnreadableError(f"It is {shown(shape)}, not an object.")
+        name = shape.get("label")
+        if not isinstance(name, str):
+            raise UnreadableError(f"Its label is {shown(name)}, not text.")
+        label = collected.label(name)
+        box, polygon = _outline(shape)
+    except (UnreadableError, LabelError) as error:
+        collected.unreadable(str(error), **place)
+        return
+    left_out["group_id"] += shape.get("group_id") is not None
+    left_out["mask"] += shape.get("mask") is not None
+    flags = shape.get("flags")
+    left_out["flags"] += isinstance(flags, dict) and any(value is True for value in flags.values())
+    score = shape.get("score")
+    confidence = 1.0 if score is None else number_or_none(score)
+    if confidence is None or not 0 <= confidence <= 1:
+        collected.adjusted(f"The score {shown(score)} doesn't lie between 0 and 1; it was read as 1.", **place)
+        confidence = 1.0
+    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+
+
+def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
+    """Box and polygon of a shape; the polygon is None for what is no outline."""
+    points = _points(shape.get("points"))
+    kind = shape.get("shape_type") or ("rectangle" if len(points) == 2 else "polygon")
+    if kind in _OUTLINES:
+        if len(points) < 3:
+            raise UnreadableError(f"A polygon has three points at least, not {len(points)}.")
+        return _box(*polygon_to_ltwh(points).tolist()), points
+    if kind == "circle" and len(points) == 2:
+        (x, y), edge = points
+        radius = math.dist((x, y), edge)
+        return _box(x - radius, y - radius, 2 * radius, 2 * radius), None
+    if kind in ("rectangle", "mask") and len(points) >= 2:
+        (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+        return _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist()), None
+    raise UnreadableError(f"A {shown(kind)} of {len(points)} points is neither a box nor a polygon.")
+
+
+def _points(given: object) -> list[list[float]]:
+    if not isinstance(given, list):
+        raise UnreadableError(f"Its points are {shown(given)}, not an array.")
+    points = []
+    for point in given:
+        sides = [number_or_none(value) for value in point] if isinstance(point, list) and len(point) == 2 else [None]
+        whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
+        if len(whole) != 2:
+            raise UnreadableError(f"{shown(point)} is no point of two numbers.")
+        points.append(whole)
+    return points
+
+
+def _box(left: float, top: float, width: float, height: float) -> Box:
+    return left, top, width, height
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write a folder.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"path={str(path)!r} is a file; LabelMe needs a folder.")
+    path.mkdir(parents=True, exist_ok=True)
+    before = read_index(path, Collector("")).files or []
+    index = Index(t.labels_in_order(contents.annotations, contents.labels), files=[])
+    taken = {INDEX_NAME}
+    rows: dict[str, list[Any]] = {}
+    for row in contents.annotations.itertuples(index=False):
+        rows.setdefault(row.image, []).append(row)
+    with staged(path) as files:
+        for image in contents.images.itertuples(index=False):
+            name = listed_name(image.image, path)
+            index.images[name] = known_size(image)
+            if image.split == t.TEST:
+                index.test.add(name)
+            own = rows.get(image.image, [])
+            if own or image.status == "labelled":
+                file = free_name(f"{safe_stem(name)}.json", taken)
+                files.write(path / file, _document(name, image, own))
+                index.files.append(file)  # type: ignore[union-attr]
+        write_index(files, path, index)
+        for file in before:  # an earlier export wrote them here, for images that are no longer labelled
+            old = path / file
+            if old.parent == path and old.suffix == ".json" and old.name != INDEX_NAME:
+                files.remove(old)
+    return files.files
+
+
+def _document(name: str, image: Any, rows: list[Any]) -> bytes:
+    size = known_size(image) or (None, None)
+    document = {
+        "version": _VERSION,
+        "flags": {row.label: True for row in rows if pd.isna(row.left) and row.polygon is None},
+        "shapes": [_shape(row) for row in rows if not pd.isna(row.left) or row.polygon is not None],
+        "imagePath": name,
+        "imageData": None,
+        "imageHeight": size[1],
+        "imageWidth": size[0],
+    }
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
+    except ValueError as error:
+        raise InputError(f"annotations hold a number that is not finite, which JSON can't ({error}).") from error
+
+
+def _shape(row: Any) -> dict[str, Any]:
+    if row.polygon is not None:
+        kind, points = "polygon", row.polygon
+    else:
+        corners = ltwh_to_xyxy([row.left, row.top, row.width, row.height])[0].tolist()
+        kind, points = "rectangle", [corners[:2], corners[2:]]
+    rounded = [[round(float(value), _DIGITS) for value in point] for point in points]
+    return {"label": row.label, "points": rounded, "group_id": None, "shape_type": kind, "flags": {}}
+
+
+FORMAT = Format(
+    name="labelme",
+    recognise=_recognise,
+    read=_read,
+    write=_write,
+    holds=HOLDS_DRAWN - {"confidence"} | {"image_labels"},
+    folder=lambda path: path,
+)

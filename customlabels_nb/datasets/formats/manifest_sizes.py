@@ -1,0 +1,127 @@
+"""Boxes that were drawn on another size of an image, or before it was turned: fitted to the image that is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageError
+from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path
+from customlabels_nb.settings import settings
+
+_SLICE = 64  # images a thread looks at in one go
+_BOXES = list(t.BOX_COLUMNS)
+
+
+def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
+    """Tables in which sizes and boxes are those of the images, as far as these are files here.
+
+    A size that differs by a plain scale, by the turn that the image's EXIF asks for, or by both, takes the boxes along.
+    Of an image that has quite another shape only the size is put right.
+
+    Returns
+    -------
+    images, annotations : DataFrame
+        The same objects where nothing differs.
+    issues : list of Issue
+        What was changed.
+    """
+    known = np.flatnonzero(images["width"].notna().to_numpy())
+    names = images["image"].to_numpy(dtype=object)[known]
+    here = np.array([_is_here(name) for name in names], dtype=bool)
+    known, names = known[here], names[here]
+    given = images[["width", "height"]].to_numpy(dtype="float64")[known]
+    issues: list[Issue] = []
+    sizes: dict[int, tuple[int, int]] = {}
+    boxes: pd.DataFrame | None = None
+    rows_of: dict[str, npt.NDArray[np.intp]] = {}
+    for row, name, (width, height), header in zip(known.tolist(), names, given.tolist(), headers(names), strict=True):
+        if not isinstance(header, ImageHeader) or (width, height) == (header.width, header.height):
+            continue
+        if boxes is None:
+            boxes = annotations[_BOXES].copy()
+            rows_of = annotations.groupby("image", sort=False).indices
+        sizes[row] = header.width, header.height
+        rows = rows_of.get(name, np.empty(0, dtype=np.intp))
+        fitted = _fitted(boxes.to_numpy()[rows], (width, height), header)
+        said = f"its size is given as {width:.0f} × {height:.0f}, but it has {header.width} × {header.height} pixels; "
+        if fitted is None:
+            said += "its boxes were kept as they stand."
+        else:
+            boxes.iloc[rows] = fitted
+            said += "its boxes were fitted to that."
+        issues.append(Issue("ENTRY_ADJUSTED", f"{name!r}: {said}", where=name))
+    if boxes is None:
+        return images, annotations, []
+    images = images.copy()
+    rows_changed = list(sizes)
+    for column, side in (("width", 0), ("height", 1)):
+        images.iloc[rows_changed, images.columns.get_loc(column)] = [sizes[row][side] for row in rows_changed]
+    return images, annotations.assign(**{name: boxes[name] for name in _BOXES}), issues
+
+
+def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
+    """What the header of each image says, or why it can't be read; several at a time."""
+
+    def look(some: Sequence[str]) -> list[ImageHeader | ImageError]:
+        return [_header(name) for name in some]
+
+    slices = (names[start : start + _SLICE] for start in range(0, len(names), _SLICE))
+    for found in map_bounded(look, slices, workers=settings.threads):
+        yield from found
+
+
+def can_be_fitted(given: tuple[int, int], header: ImageHeader) -> bool:
+    """Whether boxes drawn on an image of the ``given`` size (width, height) can be fitted to that of the header."""
+    return _fitted(np.empty((0, 4)), given, header) is not None
+
+
+def _header(name: str) -> ImageHeader | ImageError:
+    try:
+        return read_header(name)
+    except ImageError as error:
+        return error
+
+
+def _is_here(name: str) -> bool:
+    if name.startswith("s3://"):  # most are where there are many, and a closer look takes its time
+        return False
+    try:
+        return not is_remote(name) and os.path.isfile(name if name.startswith("/") else to_path(name))
+    except ValueError:
+        return False
+
+
+def _fitted(
+    boxes: npt.NDArray[np.float64], given: tuple[float, float], header: ImageHeader
+) -> npt.NDArray[np.float64] | None:
+    """The boxes in pixels of the image, None if they can't be told."""
+    size = (header.width, header.height)
+    if _same_shape(given, size):
+        scale = np.array([size[0] / given[0], size[1] / given[1]] * 2)
+        scaled: npt.NDArray[np.float64] = boxes * scale
+        return scaled
+    if header.orientation < 5 or not _same_shape(given[::-1], size):
+        return None
+    # as the camera stored it: EXIF orientations 5 to 8 swap the axes, and 6 to 8 mirror one or both of them then
+    corners = ltwh_to_xyxy(boxes) * ([size[1] / given[0], size[0] / given[1]] * 2)
+    x, y = corners[:, [1, 3]], corners[:, [0, 2]]
+    if header.orientation in (6, 7):
+        x = size[0] - x[:, ::-1]
+    if header.orientation in (7, 8):
+        y = size[1] - y[:, ::-1]
+    return xyxy_to_ltwh(np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1))
+
+
+def _same_shape(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether one size is the other, scaled and rounded to whole pixels."""
+    scale = max(other) / max(one)
+    return all(abs(a * scale - b) <= max(1.0, scale) for a, b in zip(one, other, strict=True))

@@ -1,0 +1,340 @@
+"""Pascal VOC: an XML file for each image, in a folder.
+
+``bndbox`` holds the corners ``xmin, ymin, xmax, ymax`` in pixels, as labelling programs write them: the width of a box
+is ``xmax - xmin``. (The challenge itself counted pixels from 1 and included the last one; files don't say which is
+meant, and the difference is one pixel at most.) A polygon is ``<polygon><x1>…</x1><y1>…</y1><x2>…`` or a list of
+``<pt><x>…</x><y>…</y></pt>``; a ``<confidence>`` is written where it isn't 1.
+
+Read is a single file, or all ``.xml`` files below a folder; the file of an image lies where ``filename`` says, or in
+the folder of the XML file or in ``JPEGImages`` or ``images`` beside that one. ``ImageSets/Main`` says which images are
+for testing (``val``, ``test``). Written are ``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order of
+labels and images, and with images that nobody has looked at, for these have no XML file. An XML file without objects
+means that there is nothing on the image.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.entries import (
+    HOLDS_DRAWN,
+    INDEX_NAME,
+    Box,
+    Collector,
+    FilesOfImages,
+    Index,
+    Places,
+    UnreadableError,
+    drawn,
+    files_below,
+    finite,
+    is_here,
+    known_size,
+    listed_name,
+    plain,
+    safe_stem,
+    size_of,
+    write_index,
+)
+from customlabels_nb.datasets.formats.json_file import shown
+from customlabels_nb.datasets.formats.staging import staged
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.reading import to_uri
+
+_ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
+_IMAGE_FOLDERS = ("JPEGImages", "images")
+_LARGEST_FILE = 2**23
+_LOOKED_AT = 5  # so many XML files of a folder before it is something else
+_HEAD_BYTES = 4096
+_MARKS = ("difficult", "truncated", "occluded")
+_POINT_PART = re.compile(r"([xy])(\d{1,6})")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def _recognise(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            if any(map(_begins_as_annotation, islice(files_below(path, ".xml", depth=2), _LOOKED_AT))):
+                return True
+            return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # nothing was drawn on any image yet
+        return _begins_as_annotation(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _begins_as_annotation(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16
+    head = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    return head.startswith(b"<") and re.search(rb"<annotation[\s>]", head) is not None
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    folder = FilesOfImages(path, ".xml", finder)
+    collected, index = folder.collected, folder.index
+    splits = _splits(path) if path.is_dir() else {}
+    marks = dict.fromkeys((*_MARKS, "part"), 0)
+    for file, root, name, uri in folder.each(_parse, _image):
+        size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
+        collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
+        for number, entry in enumerate(root.findall("object"), 1):
+            for mark in _MARKS:
+                marks[mark] += _text(entry, mark) == "1"
+            marks["part"] += entry.find("part") is not None
+            _read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)})
+    for mark, count in marks.items():
+        if count:
+            collected.adjusted(f"{count:,} × <{mark}> of objects is not kept.", where=mark)
+    return folder.contents()
+
+
+def _parse(file: Path) -> Element:
+    """The root of an XML file; entities, which can grow without bounds or name other files, are refused."""
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = _refuse_entity
+    try:
+        if not file.is_file():
+            raise UnreadableError("It is no file.")
+        if file.stat().st_size > _LARGEST_FILE:
+            raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
+        parser.Parse(file.read_bytes(), True)
+        root = builder.close()
+    except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
+        raise UnreadableError(f"The file can't be read as XML ({error}).") from error
+    if root.tag != "annotation":
+        raise UnreadableError(f"The file holds <{root.tag[:50]}>, not <annotation>.")
+    return root
+
+
+def _refuse_entity(name: str, *_others: object) -> None:
+    raise UnreadableError(f"The file declares the entity {shown(name)}; entities are not read.")
+
+
+def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
+    """The name that the file gives its image, and where that lies."""
+    path = _text(root, "path")
+    name = _text(root, "filename") or PurePosixPath(path.replace("\\", "/")).name or file.stem
+    uri = places.find(name, *([path] if path else []))
+    relative = PurePosixPath(name.replace("\\", "/"))
+    if uri != to_uri(base / relative) or not relative.name:
+        return name, uri
+    folders = [base, file.parent, *(file.parent.parent / folder for folder in _IMAGE_FOLDERS)]
+    endings = (
+        [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", ".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp"]
+    )
+    for ending in endings:
+        for folder in folders:
+            candidate = to_uri(folder / relative.with_name(relative.name + ending))
+            if is_here(candidate):
+                places.not_missing(name)
+                return name, candidate
+    return name, uri
+
+
+def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str, Any]) -> None:
+    try:
+        label = collected.label(_text(entry, "name"))
+        polygon = _polygon(entry)
+        box = _box(entry, polygon, collected, place)
+    except (UnreadableError, LabelError) as error:
+        collected.unreadable(str(error), **place)
+        return
+    if polygon is None and entry.find("polygon") is not None:
+        collected.adjusted("Its polygon can't be read; the box was kept.", **place)
+    said = _text(entry, "confidence") or _text(entry, "score")
+    confidence = finite(said) if said else 1.0
+    if confidence is None or not 0 <= confidence <= 1:
+        collected.adjusted(f"The confidence {shown(said)} doesn't lie between 0 and 1; it was read as 1.", **place)
+        confidence = 1.0
+    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+
+
+def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector, place: dict[str, Any]) -> Box:
+    bounds = entry.find("bndbox")
+    if bounds is None:
+        if polygon is None:
+            raise UnreadableError("There is no <bndbox>.")
+        with np.errstate(over="ignore"):
+            return _checked(polygon_to_ltwh(polygon).tolist())
+    corners = []
+    for side in ("xmin", "ymin", "xmax", "ymax"):
+        value = finite(_text(bounds, side))
+        if value is None:
+            raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
+        corners.append(value)
+    ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
+    if ordered != corners:
+        collected.adjusted(f"The corners {shown(corners)} were in the wrong order.", **place)
+    with np.errstate(over="ignore"):
+        return _checked(xyxy_to_ltwh(ordered)[0].tolist())
+
+
+def _checked(box: list[float]) -> Box:
+    if not np.isfinite(box).all():
+        raise UnreadableError("The box is too large.")
+    left, top, width, height = box
+    return left, top, width, height
+
+
+def _polygon(entry: Element) -> list[list[float]] | None:
+    """The points of the polygon; None where there is none, or none that can be read."""
+    found = entry.find("polygon")
+    if found is None:
+        return None
+    points: list[list[float | None]]
+    if found.find("pt") is not None:
+        points = [[finite(_text(point, "x")), finite(_text(point, "y"))] for point in found.findall("pt")]
+    else:
+        sides: dict[str, dict[int, float | None]] = {"x": {}, "y": {}}
+        for part in found:
+            if named := _POINT_PART.fullmatch(part.tag):
+                sides[named[1]][int(named[2])] = finite(part.text)
+        points = [[sides["x"].get(n), sides["y"].get(n)] for n in sorted({*sides["x"], *sides["y"]})]
+    whole = [[x, y] for x, y in points if x is not None and y is not None]
+    return whole if whole and len(whole) == len(points) else None
+
+
+def _splits(base: Path) -> dict[str, str]:
+    """Name of an XML file → the split that the lists in ``ImageSets/Main`` give it; later lists count more."""
+    result: dict[str, str] = {}
+    for name in _SPLIT_FILES:
+        try:
+            text = (base / _SETS / f"{name}.txt").read_text("utf-8-sig", "replace")
+        except OSError:
+            continue
+        split = t.TEST if name in ("val", "test") else t.TRAIN
+        result |= {line.strip(): split for line in text.split("\n") if line.strip()}
+    return result
+
+
+def _text(element: Element, tag: str) -> str:
+    return (element.findtext(tag) or "").strip()
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write a folder; or one XML file, for one image, if ``path`` ends in ``.xml``.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is a file but should be a folder, or a label holds characters that XML has no place for.
+    """
+    labels = t.labels_in_order(contents.annotations, contents.labels)
+    _check_labels(labels)
+    if path.suffix.lower() == ".xml":
+        return _write_one(contents, path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"path={str(path)!r} is a file; Pascal VOC needs a folder.")
+    target = path / _ANNOTATIONS
+    path.mkdir(parents=True, exist_ok=True)
+    before = _splits(path) if (path / INDEX_NAME).is_file() else {}
+    index, taken = Index(labels), set[str]()
+    splits: dict[str, list[str]] = {split: [] for split in t.SPLITS}
+    with staged(path) as files:
+        for image, shapes, looked_at in drawn(contents):
+            name = listed_name(image.image, path)
+            index.images[name] = known_size(image)
+            if looked_at:
+                stem = _free(safe_stem(name), taken)
+                splits[image.split].append(stem)
+                files.write(target / f"{stem}.xml", _document(name, image, shapes))
+            elif image.split == t.TEST:
+                index.test.add(name)
+        for split, stems in splits.items():
+            files.write(path / _SETS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems).encode(), durable=True)
+        write_index(files, path, index)
+        for stem in before:  # an earlier export wrote them here, for images that are no longer labelled
+            if (old := target / f"{stem}.xml").parent == target:
+                files.remove(old)
+    return files.files
+
+
+def _write_one(contents: Contents, path: Path) -> list[Path]:
+    found = [(image, shapes) for image, shapes, looked_at in drawn(contents) if looked_at]
+    if len(contents.images) != 1 or not found:
+        raise InputError(f"path={str(path)!r} is one file, for one labelled image; name a folder for others.")
+    image, shapes = found[0]
+    with replacing(path) as file:
+        file.write(_document(listed_name(image.image, path.parent), image, shapes))
+    return [path]
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    name, number = stem, 1
+    while name.lower() in taken:  # some file systems take A and a for one
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name.lower())
+    return name
+
+
+def _check_labels(labels: list[str]) -> None:
+    for label in labels:
+        if _NOT_XML.search(label):
+            raise InputError(f"The label {label!r} holds control characters, which XML can't; rename it.")
+
+
+def _document(name: str, image: Any, shapes: list[Any]) -> bytes:
+    lines = ["<annotation>", f"\t<filename>{_escaped(name)}</filename>"]
+    size = known_size(image)
+    if size is not None:
+        lines += [f"\t<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"]
+    lines += [line for row in shapes for line in _object_lines(row)]
+    return "\n".join([*lines, "</annotation>", ""]).encode()
+
+
+def _object_lines(row: Any) -> Iterator[str]:
+    yield "\t<object>"
+    yield f"\t\t<name>{_escaped(row.label)}</name>"
+    if row.confidence != 1:
+        yield f"\t\t<confidence>{float(row.confidence)!r}</confidence>"
+    box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
+    corners = zip(("xmin", "ymin", "xmax", "ymax"), ltwh_to_xyxy(box)[0], strict=True)
+    yield "\t\t<bndbox>" + "".join(f"<{side}>{plain(value, 9)}</{side}>" for side, value in corners) + "</bndbox>"
+    if row.polygon is not None:
+        points = enumerate(row.polygon, 1)
+        inner = "".join(f"<x{n}>{plain(x, 9)}</x{n}><y{n}>{plain(y, 9)}</y{n}>" for n, (x, y) in points)
+        yield f"\t\t<polygon>{inner}</polygon>"
+    yield "\t</object>"
+
+
+def _escaped(text: str) -> str:
+    return escape(text, {"\r": "&#13;"})  # a parser makes an ordinary line end of it
+
+
+FORMAT = Format(
+    name="voc",
+    recognise=_recognise,
+    read=_read,
+    write=_write,
+    holds=HOLDS_DRAWN,
+    folder=lambda path: path.parent if path.suffix.lower() == ".xml" else path,
+)

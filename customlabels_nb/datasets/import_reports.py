@@ -1,0 +1,129 @@
+"""What is told after images were taken in, or sources were looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from customlabels_nb._utils.text import counted, escaped
+from customlabels_nb.core.issues import Issue, issues_to_frame
+
+
+class ImportReport:
+    """What became of an import. ``issues`` is a table of what was left out or looks wrong, with the reason.
+
+    ``added_images`` are the new ones by name; ``labelled`` counts those of the ``known`` images, which were there
+    already, that had no label and got one.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        added: int,
+        known: int,
+        ignored: int,
+        issues: Sequence[Issue],
+        labelled: int = 0,
+        *,
+        added_images: Sequence[str] = (),
+    ) -> None:
+        self.split = split
+        self.added = added
+        self.known = known
+        self.labelled = labelled
+        self.ignored = ignored
+        self.added_images = list(added_images)
+        self.issues = issues_to_frame(issues)
+
+    def __repr__(self) -> str:
+        parts = [f"{counted(self.added, 'image')} added to {self.split}"]
+        if self.known:
+            parts.append(f"{counted(self.known, 'was', 'were')} there already")
+        if self.labelled:
+            parts.append(f"{self.labelled:,} that were there got their labels")
+        if self.ignored:
+            parts.append(f"{self.ignored:,} files are no images by their name")
+        if len(self.issues):
+            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
+        return ", ".join(parts) + "."
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escaped(row.code)}</td><td>{escaped(row.where)}</td><td>{escaped(row.message)}</td></tr>"
+            for row in self.issues.head(20).itertuples()
+        )
+        more = f"<p>and {len(self.issues) - 20:,} more in .issues</p>" if len(self.issues) > 20 else ""
+        table = f"<table><tr><th>code</th><th>where</th><th>what</th></tr>{rows}</table>{more}" if rows else ""
+        return f"<div>{escaped(repr(self))}</div>{table}"
+
+
+class RefreshReport:
+    """What has become of the sources of a dataset, or of both, since they were last looked at.
+
+    Attributes
+    ----------
+    images : DataFrame
+        split, image, and what became of it: "added", "changed" (other content, the labels were kept) or "vanished" (it
+        isn't there any more; it stays in the dataset until it is removed).
+    removed : list of str
+        Images that are there and were removed from the dataset by somebody: they are not added again.
+    skipped : list of str
+        Sources that can't be looked at again: tables, other datasets, lists of URLs.
+    issues : DataFrame
+        What can't be used or looks wrong, with the reason.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[tuple[str, str, str]] = (),
+        *,
+        removed: Sequence[str] = (),
+        skipped: Sequence[str] = (),
+        issues: pd.DataFrame | None = None,
+    ) -> None:
+        self.images = pd.DataFrame(list(images), columns=["split", "image", "what"], dtype="str")
+        self.removed = list(removed)
+        self.skipped = list(skipped)
+        self.issues = issues_to_frame([]) if issues is None else issues
+
+    @property
+    def added(self) -> list[str]:
+        """The new images, by name."""
+        return self._those("added")
+
+    @property
+    def changed(self) -> list[str]:
+        """The images whose content changed."""
+        return self._those("changed")
+
+    @property
+    def vanished(self) -> list[str]:
+        """The images that aren't there any more; ``project.remove(split, report.vanished)`` takes them out."""
+        return self._those("vanished")
+
+    def __add__(self, other: RefreshReport) -> RefreshReport:
+        rows = pd.concat([self.images, other.images]).drop_duplicates()
+        return RefreshReport(
+            rows.itertuples(index=False, name=None),
+            removed=[*self.removed, *other.removed],
+            skipped=list(dict.fromkeys([*self.skipped, *other.skipped])),
+            issues=pd.concat([self.issues, other.issues], ignore_index=True),
+        )
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{counted(len(self.added), 'image')} added",
+            f"{len(self.changed):,} changed",
+            f"{len(self.vanished):,} vanished",
+        ]
+        if self.removed:
+            parts.append(f"{len(self.removed):,} that were removed were not added again")
+        if self.skipped:
+            parts.append(f"{counted(len(self.skipped), 'source')} can't be looked at again, see .skipped")
+        if len(self.issues):
+            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
+        return ", ".join(parts) + "; see .images." if len(self.images) else ", ".join(parts) + "."
+
+    def _those(self, what: str) -> list[str]:
+        return list(self.images.loc[self.images["what"] == what, "image"])

@@ -1,0 +1,293 @@
+"""Datasets of Hugging Face's package ``datasets``: an image column beside labels or objects."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from customlabels_nb._utils.files import expand_home, replacing
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import xyxy_to_ltwh
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.interop.common import boxes_of, chosen_target, has_place, imported, place_of
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.decoding import file_suffix
+from customlabels_nb.images.reading import content_hash, is_remote, to_uri
+
+_IMAGE, _LABEL, _LABELS, _OBJECTS = "image", "label", "labels", "objects"
+_BOX_KEYS, _CATEGORY_KEYS = ("bbox", "boxes"), ("category", "categories", "category_id", "label", "labels")
+_NOTATIONS = ("xywh", "xyxy")
+_NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
+
+
+# -- to ---------------------------------------------------------------------------------------------
+def to_huggingface(contents: Contents, *, root: Path | None, target: str | None) -> Any:
+    """See :meth:`customlabels_nb.datasets.dataset.Dataset.to_huggingface`."""
+    hf = imported("datasets", "to_huggingface")
+    chosen = chosen_target(target, contents.annotations)
+    places = has_place(contents.annotations)
+    annotations = contents.annotations[places if chosen == "boxes" else ~places]
+    images, label = contents.images, hf.ClassLabel(names=list(contents.labels))
+    columns: dict[str, Any] = {_IMAGE: [_storable(place_of(image, root)) for image in images["image"]]}
+    features: dict[str, Any] = {_IMAGE: hf.Image()}
+    for name in ("width", "height"):
+        columns[name], features[name] = images[name].astype(object).where(images[name].notna(), None), hf.Value("int64")
+    if chosen == "boxes":
+        columns[_OBJECTS] = _per_image(images, annotations, _objects(annotations, contents.labels))
+        features[_OBJECTS] = _object_features(hf, label)
+    else:
+        numbers = annotations["label"].map({name: index for index, name in enumerate(contents.labels)}).tolist()
+        several = _per_image(images, annotations, {_LABELS: numbers})
+        lists = [None if own is None else own[_LABELS] for own in several]
+        if chosen == "multi-label":
+            columns[_LABELS], features[_LABELS] = lists, hf.Sequence(label)
+        else:
+            columns[_LABEL], features[_LABEL] = [_only(own, i, images) for i, own in enumerate(lists)], label
+    for name, kind in _extra_columns(images).items():
+        columns[name], features[name] = images[name].astype(object).where(images[name].notna(), None), hf.Value(kind)
+    return hf.Dataset.from_dict(
+        {name: list(values) for name, values in columns.items()}, features=hf.Features(features)
+    )
+
+
+def _storable(place: str) -> str:
+    try:
+        place.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place!r}: its name is not UTF-8, which Hugging Face's datasets can't hold; rename it."
+        ) from error
+    return place
+
+
+def _objects(annotations: pd.DataFrame, labels: Sequence[str]) -> dict[str, list[Any]]:
+    boxes = boxes_of(annotations)
+    number = {name: index for index, name in enumerate(labels)}
+    return {
+        "bbox": boxes.tolist(),
+        "category": annotations["label"].map(number).tolist(),
+        "area": (boxes[:, 2] * boxes[:, 3]).tolist(),
+        "iscrowd": annotations["crowd"].tolist(),
+        "confidence": annotations["confidence"].tolist(),
+        "polygon": annotations["polygon"].tolist(),
+    }
+
+
+def _object_features(hf: Any, label: Any) -> dict[str, Any]:
+    number = hf.Value("float64")
+    return {
+        "bbox": hf.Sequence(hf.Sequence(number, length=4)),
+        "category": hf.Sequence(label),
+        "area": hf.Sequence(number),
+        "iscrowd": hf.Sequence(hf.Value("bool")),
+        "confidence": hf.Sequence(number),
+        "polygon": hf.Sequence(hf.Sequence(hf.Sequence(number))),
+    }
+
+
+def _per_image(
+    images: pd.DataFrame, annotations: pd.DataFrame, values: Mapping[str, list[Any]]
+) -> list[dict[str, list[Any]] | None]:
+    """For each image its share of ``values``; None if it wasn't looked at yet."""
+    own: dict[str, list[int]] = {}
+    for row, image in enumerate(annotations["image"]):
+        own.setdefault(image, []).append(row)
+    return [
+        {name: [column[row] for row in own.get(image, ())] for name, column in values.items()}
+        if image in own or status == "labelled"
+        else None
+        for image, status in zip(images["image"], images["status"], strict=True)
+    ]
+
+
+def _only(own: list[int] | None, position: int, images: pd.DataFrame) -> int | None:
+    if own and len(own) > 1:
+        raise InputError(
+            f"target='single-label', but {images['image'].iat[position]!r} has {len(own)} labels; use 'multi-label'."
+        )
+    return own[0] if own else None
+
+
+def _extra_columns(images: pd.DataFrame) -> dict[str, str]:
+    """The user's columns of plain values, and their types there."""
+    kinds = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
+    found = {}
+    for name in images.columns:
+        if name in _NOT_EXTRA:
+            continue
+        if pd.api.types.is_string_dtype(images[name].dtype):
+            found[name] = "string"
+        elif images[name].dtype.kind in kinds:
+            found[name] = kinds[images[name].dtype.kind]
+    return found
+
+
+# -- from -------------------------------------------------------------------------------------------
+def from_huggingface(
+    dataset: Any,
+    folder: str | os.PathLike[str] | None,
+    *,
+    image: str,
+    label: str | None,
+    objects: str | None,
+    boxes: str,
+) -> Contents:
+    """See :func:`customlabels_nb.datasets.loading.from_huggingface`."""
+    hf = imported("datasets", "from_huggingface")
+    features = _features(hf, dataset)
+    if boxes not in _NOTATIONS:
+        raise InputError(f"boxes={boxes!r} is not known; use one of {_NOTATIONS!r}.")
+    label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
+    objects = objects or (_OBJECTS if _OBJECTS in features else None)
+    for argument, column in (("image", image), ("label", label), ("objects", objects)):
+        if column is not None and column not in features:
+            raise InputError(f"{argument}={column!r} is not a column of the dataset; there are {list(features)}.")
+    given = {image, label, objects} | _NOT_EXTRA
+    extra = [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in given]
+    of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
+    keeper = _Keeper(folder)
+    rows = dataset.with_format(None)
+    if isinstance(features[image], hf.Image):
+        rows = rows.cast_column(image, hf.Image(decode=False))  # the files' own bytes, undecoded
+    images, annotations = [], []
+    for position, row in enumerate(rows):
+        uri = keeper.keep(row[image], position)
+        if uri is None:
+            continue
+        said = row[label] if label else None
+        found = [{"image": uri, "label": name} for name in _names(said, of_images)]
+        marked = row[objects] if objects else None
+        for entry in _entries(marked):
+            try:
+                found.append({"image": uri, **_box(entry, of_objects, boxes)})
+            except (ValueError, TypeError, IndexError) as error:
+                keeper.issues.append(Issue("ENTRY_UNREADABLE", f"An object can't be read ({error}).", where=uri))
+        seen = bool(found) or marked is not None or isinstance(said, list)
+        images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **{n: row[n] for n in extra}})
+        annotations += found
+    table = pd.DataFrame(images, columns=["image", "status", *extra]).drop_duplicates("image")
+    marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
+    known = list(dict.fromkeys([*of_images, *of_objects]))
+    return Contents(t.normalise_images(table), marks, t.labels_in_order(marks, known), keeper.issues)
+
+
+def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
+    if isinstance(dataset, Mapping):  # a DatasetDict
+        raise InputError(
+            f"dataset has the parts {list(dataset)}; give one of them, such as dataset[{next(iter(dataset))!r}]."
+        )
+    if not isinstance(dataset, hf.Dataset | hf.IterableDataset):
+        raise InputError(f"dataset is of type {type(dataset).__name__}; give a Dataset of Hugging Face's datasets.")
+    if dataset.features is None:
+        raise InputError("dataset does not say what its columns are; load it without streaming, or cast its features.")
+    features: Mapping[str, Any] = dataset.features
+    return features
+
+
+def _class_names(hf: Any, kind: Any) -> list[str]:
+    """The names of the first ClassLabel that a feature has inside; none if there is no such."""
+    if isinstance(kind, hf.ClassLabel):
+        return [t.check_label(name) for name in kind.names]
+    if isinstance(kind, Mapping):
+        inner = [kind[key] for key in _CATEGORY_KEYS if key in kind]
+    else:
+        inner = list(kind) if isinstance(kind, list) else [getattr(kind, "feature", None)]
+    return next((names for part in inner if part is not None and (names := _class_names(hf, part))), [])
+
+
+def _names(value: object, names: Sequence[str]) -> Iterator[str]:
+    """The labels that a number, a text or a list of them stands for; a number without a name, such as -1, is none."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, int) and names:
+            if 0 <= one < len(names):
+                yield names[one]
+        elif one is not None:
+            yield str(one)
+
+
+def _entries(value: Any) -> list[Mapping[str, Any]]:
+    """Objects one by one: they are a list of structures, or a structure of lists."""
+    if not isinstance(value, Mapping):
+        return list(value or ())
+    lists = {key: values for key, values in value.items() if isinstance(values, list)}
+    return [
+        {key: values[row] for key, values in lists.items() if row < len(values)}
+        for row in range(max(map(len, lists.values()), default=0))
+    ]
+
+
+def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[str, Any]:
+    corners = next((entry[key] for key in _BOX_KEYS if entry.get(key) is not None), None)
+    category = next((entry[key] for key in _CATEGORY_KEYS if entry.get(key) is not None), None)
+    label = next(_names(category, names), None)
+    if corners is None or label is None:
+        raise ValueError(f"it has {'no box' if corners is None else 'no category'}")
+    box = np.asarray(corners, dtype=np.float64)
+    if box.shape != (4,) or not np.isfinite(box).all():
+        raise ValueError(f"its box is {corners!r}")
+    if notation == "xyxy":
+        box = xyxy_to_ltwh(box)[0]
+    if (box[2:] < 0).any():
+        raise ValueError(f"its box {corners!r} has a negative size; perhaps it is another notation, see boxes=")
+    confidence = entry.get("confidence")
+    return {
+        "label": label,
+        **dict(zip(t.BOX_COLUMNS, box.tolist(), strict=True)),
+        "polygon": entry.get("polygon"),
+        "crowd": bool(entry.get("iscrowd") or False),
+        "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),
+    }
+
+
+class _Keeper:
+    """Where the images of a dataset are: files that are there already, or bytes that are written to ``folder``."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self.issues: list[Issue] = []
+        self._folder = None if folder is None else Path(os.path.abspath(expand_home(os.fspath(folder))))
+
+    def keep(self, value: Any, position: int) -> str | None:
+        """The URI of the image in row ``position``; None, and an issue, if it can't be used."""
+        where = f"row {position}"
+        if isinstance(value, Mapping):
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, Image.Image):
+            buffer = io.BytesIO()
+            value.save(buffer, "PNG")
+            value = buffer.getvalue()
+        if isinstance(value, bytes):
+            try:
+                return self._write(value, position, file_suffix(value, where))
+            except ImageError as error:
+                self.issues.append(Issue(error.code, error.reason, where=where))
+                return None
+        if isinstance(value, str) and value:
+            if is_remote(value) or os.path.isfile(value):
+                return value if is_remote(value) else to_uri(value)
+            self.issues.append(Issue("IMAGE_NOT_FOUND", f"{value!r} is no file here.", where=where))
+            return None
+        if value is None or value == "":
+            self.issues.append(Issue("IMAGE_NOT_FOUND", "The row has no image.", where=where))
+            return None
+        raise InputError(
+            f"The image column holds values of type {type(value).__name__}, which are no images; see image=."
+        )
+
+    def _write(self, data: bytes, position: int, suffix: str) -> str:
+        if self._folder is None:
+            raise InputError("folder=None, but the images are inside the dataset: name a folder to write them to.")
+        # by place and content: names in the dataset are never used, and what is there already is the same file
+        path = self._folder / f"{position:06d}-{content_hash(data)[:16]}{suffix}"
+        if not path.is_file() or path.stat().st_size != len(data):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with replacing(path, durable=False) as file:
+                file.write(data)
+        return to_uri(path)

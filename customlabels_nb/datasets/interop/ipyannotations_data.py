@@ -1,0 +1,192 @@
+"""The ``data`` of ipyannotations' annotators: lists of shapes as dicts, a class, or a list of classes.
+
+A box is ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``, a polygon ``{"type": "polygon", "label": …,
+"points": [(x, y), …]}`` with the first point once more at the end, a point ``{"type": "point", "label": …,
+"coordinates": (x, y)}``, all in pixels of the image (ipyannotations 0.5, ``images/canvases/shapes.py``). Here a point
+is a box without width and height.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_out, place_of
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.reading import is_remote, to_path, to_uri
+
+#: Which annotator the data is for.
+TARGETS = ("single-label", "multi-label", "boxes", "polygons", "points")
+
+
+class _Unreadable(Exception):
+    """Says why a shape can't be read."""
+
+
+# -- from there -------------------------------------------------------------------------------------
+
+
+def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
+    """See :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
+    if not isinstance(data, Mapping):
+        raise InputError(f"data is of type {type(data).__name__}; give a dict of images and what was said of each.")
+    rows: list[dict[str, Any]] = []
+    issues: list[Issue] = []
+    statuses: dict[str, str] = {}
+    for image, said in data.items():
+        if not isinstance(image, str | os.PathLike) or not os.fspath(image):
+            raise InputError(f"data has {image!r} for an image; its keys are paths and URLs.")
+        uri = os.fspath(image) if is_remote(os.fspath(image)) else to_uri(to_path(os.fspath(image)))
+        if uri in statuses:
+            raise InputError(f"data has the image {uri!r} twice.")
+        entries = _entries(said, uri)
+        statuses[uri] = "unlabelled" if entries is None else "labelled"
+        found = 0
+        for number, entry in enumerate(entries or []):
+            try:
+                rows.append({"image": uri, **_row(entry)})
+                found += 1
+            except (_Unreadable, LabelError) as error:
+                issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
+        if entries and not found:
+            statuses[uri] = "unlabelled"  # not "nothing on it": what there is could not be read
+    images = pd.DataFrame({"image": list(statuses), "status": list(statuses.values())})
+    if not statuses:
+        return Contents()
+    annotations = t.normalise_annotations(pd.DataFrame(rows)) if rows else t.empty(t.ANNOTATION_COLUMNS)
+    return Contents(t.normalise_images(images), annotations, t.labels_in_order(annotations), issues)
+
+
+def _entries(said: Any, uri: str) -> list[Any] | None:
+    """The shapes or classes; None if nothing was said."""
+    if said is None:
+        return None
+    if isinstance(said, str):
+        return [said]
+    if isinstance(said, list | tuple):
+        return list(said)
+    raise InputError(f"data has {said!r} for {uri!r}; give a class, a list of classes, or a list of shapes.")
+
+
+def _row(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, str):
+        return {"label": t.check_label(entry)}
+    kind = entry.get("type") if isinstance(entry, Mapping) else None
+    if not isinstance(kind, str) or kind not in _SHAPES:
+        raise _Unreadable(f"{entry!r} is no class, and no shape of type {', '.join(_SHAPES)}.")
+    label = t.check_label(entry.get("label"))
+    key, shape = _SHAPES[kind]
+    try:
+        with np.errstate(over="ignore"):
+            return {"label": label, **shape(entry[key])}
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _Unreadable(f"{entry!r} has no {key} that can be read ({error}).") from error
+
+
+def _of_box(xyxy: Any) -> dict[str, Any]:
+    x0, y0, x1, y1 = (_finite(side) for side in xyxy)
+    return _sides(xyxy_to_ltwh([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)])[0].tolist())
+
+
+def _of_polygon(given: Any) -> dict[str, Any]:
+    points = [[_finite(x), _finite(y)] for x, y in given]
+    if len(points) > 1 and points[0] == points[-1]:
+        points.pop()
+    if len(points) < 3:
+        raise ValueError(f"it has {len(points)} corners")
+    return {"polygon": points, **_sides(polygon_to_ltwh(points).tolist())}
+
+
+def _of_point(coordinates: Any) -> dict[str, Any]:
+    x, y = (_finite(side) for side in coordinates)
+    return _sides([x, y, 0.0, 0.0])
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} isn't finite")
+    return number
+
+
+def _sides(box: list[float]) -> dict[str, float]:
+    return dict(zip(t.BOX_COLUMNS, map(_finite, box), strict=True))
+
+
+_SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    "box": ("xyxy", _of_box),
+    "polygon": ("points", _of_polygon),
+    "point": ("coordinates", _of_point),
+}
+
+
+# -- to there ---------------------------------------------------------------------------------------
+
+
+def to_ipyannotations(
+    contents: Contents, *, root: Path | None, target: str | None
+) -> tuple[dict[str, Any], list[Issue]]:
+    """What annotators take as data by image, and what that leaves out.
+
+    See :meth:`customlabels_nb.datasets.dataset.Dataset.to_ipyannotations`.
+    """
+    annotations = contents.annotations
+    placed = has_place(annotations).to_numpy()
+    outlined = annotations["polygon"].notna().to_numpy()
+    pointed = placed & ~outlined & (annotations[["width", "height"]] == 0).all(axis=1).to_numpy()
+    chosen = target or _kind(annotations, placed, outlined, pointed)
+    if chosen not in TARGETS:
+        raise InputError(f"target={target!r} is not known; use one of {list(TARGETS)!r}.")
+    fits = {"boxes": placed & ~pointed, "polygons": outlined, "points": pointed}.get(chosen, ~placed)
+    rows = annotations[fits]
+    issues = left_out(annotations.loc[~fits, "image"].tolist(), f"annotations are no {chosen}")
+    several = rows.loc[rows["image"].duplicated(), "image"]
+    if chosen == "single-label" and len(several):
+        raise InputError(f"{several.iloc[0]!r} has several labels: give target='multi-label'.")
+    shapes: dict[str, list[Any]] = {}
+    for image, shape in zip(rows["image"].tolist(), _shapes(rows, chosen), strict=True):
+        shapes.setdefault(image, []).append(shape)
+    images = contents.images
+    looked_at = (images["status"] == "labelled") & ~images["image"].isin(annotations["image"])
+    result: dict[str, Any] = {}
+    for image, empty in zip(images["image"].tolist(), looked_at.tolist(), strict=True):
+        if image in shapes:
+            result[place_of(image, root)] = shapes[image][0] if chosen == "single-label" else shapes[image]
+        elif empty and chosen != "single-label":
+            result[place_of(image, root)] = []
+    return result, issues
+
+
+def _kind(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
+    if annotations.empty:
+        raise InputError("The dataset has no annotations: label some images first, or give target=.")
+    if placed.any():
+        return "polygons" if outlined.any() else "points" if pointed.sum() == placed.sum() else "boxes"
+    return "multi-label" if annotations["image"].duplicated().any() else "single-label"
+
+
+def _shapes(rows: pd.DataFrame, target: str) -> list[Any]:
+    labels: list[str] = rows["label"].tolist()
+    if target == "polygons":
+        outlines = [[(x, y) for x, y in points] for points in rows["polygon"]]
+        return [
+            {"type": "polygon", "label": label, "points": [*points, points[0]]}
+            for label, points in zip(labels, outlines, strict=True)
+        ]
+    if target == "boxes":
+        corners = map(tuple, ltwh_to_xyxy(boxes_of(rows)).tolist())
+        return [{"type": "box", "label": label, "xyxy": xyxy} for label, xyxy in zip(labels, corners, strict=True)]
+    if target == "points":
+        places = map(tuple, rows[["left", "top"]].to_numpy(np.float64).tolist())
+        return [{"type": "point", "label": label, "coordinates": xy} for label, xy in zip(labels, places, strict=True)]
+    return labels

@@ -1,0 +1,125 @@
+"""Datasets of the package supervision: boxes as its DetectionDataset, labels as its ClassificationDataset."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.interop.common import (
+    boxes_of,
+    chosen_target,
+    has_place,
+    imported,
+    place_of,
+    split_off_unlabelled,
+    told,
+)
+from customlabels_nb.errors import InputError
+from customlabels_nb.images.reading import is_remote, to_uri
+
+_KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns that are carried in Detections.data
+
+
+def to_supervision(contents: Contents, *, root: Path | None, target: str | None) -> Any:
+    """See :meth:`customlabels_nb.datasets.dataset.Dataset.to_supervision`."""
+    sv = imported("supervision", "to_supervision")
+    chosen = chosen_target(target, contents.annotations)
+    places = has_place(contents.annotations)
+    wanted = contents.annotations[places if chosen == "boxes" else ~places]
+    images, issues = split_off_unlabelled(contents, wanted)
+    other = len(contents.annotations) - len(wanted)
+    if other:
+        what = "labels of whole images" if chosen == "boxes" else "boxes"
+        issues.append(Issue("NOT_HELD", f"{other:,} {what} can't be held beside the others and were left out."))
+    remote = [image for image in images["image"] if is_remote(image)]
+    if remote:
+        raise InputError(f"supervision reads local files only; {remote[0]!r} is elsewhere: copy the images first.")
+    number = {label: index for index, label in enumerate(contents.labels)}
+    groups = {str(image): rows for image, rows in wanted.groupby("image", sort=False)}
+    nothing = wanted.iloc[:0]
+    make = _detections if chosen == "boxes" else _classifications
+    paths = {image: place_of(image, root) for image in images["image"]}
+    annotations = {path: make(sv, groups.get(image, nothing), number) for image, path in paths.items()}
+    if issues:
+        warnings.warn(told(issues), stacklevel=3)
+    kind = sv.DetectionDataset if chosen == "boxes" else sv.ClassificationDataset
+    return kind(classes=list(contents.labels), images=list(annotations), annotations=annotations)
+
+
+def _detections(sv: Any, rows: pd.DataFrame, number: dict[str, int]) -> Any:
+    data = {name: rows[name].to_numpy(dtype=object, na_value=None) for name in _KEPT if _says_something(rows[name])}
+    return sv.Detections(
+        xyxy=ltwh_to_xyxy(boxes_of(rows)).astype(np.float32),
+        class_id=rows["label"].map(number).to_numpy(dtype=np.int64),
+        confidence=rows["confidence"].to_numpy(dtype=np.float32),
+        data=data,
+    )
+
+
+def _says_something(column: pd.Series) -> bool:
+    return bool(column.any()) if column.dtype == bool else bool(column.notna().any())
+
+
+def _classifications(sv: Any, rows: pd.DataFrame, number: dict[str, int]) -> Any:
+    return sv.Classifications(
+        class_id=rows["label"].map(number).to_numpy(dtype=np.int64),
+        confidence=rows["confidence"].to_numpy(dtype=np.float32),
+    )
+
+
+def from_supervision(dataset: Any) -> Contents:
+    """See :func:`customlabels_nb.datasets.loading.from_supervision`."""
+    sv = imported("supervision", "from_supervision")
+    if not isinstance(dataset, sv.DetectionDataset | sv.ClassificationDataset):
+        given = type(dataset).__name__
+        raise InputError(f"dataset is of type {given}; give supervision's DetectionDataset or ClassificationDataset.")
+    classes = [t.check_label(name) for name in dataset.classes]
+    uris = {path: to_uri(path) for path in dataset.image_paths}
+    issues = [
+        Issue("IMAGE_NOT_LISTED", "The image is not a file here.", where=uri)
+        for path, uri in uris.items()
+        if not os.path.isfile(path)
+    ]
+    frames, shapes_lost = [], 0
+    for path, found in dataset.annotations.items():
+        if found.class_id is None and len(found):
+            issues.append(Issue("ENTRY_UNREADABLE", f"{len(found)} detections have no class.", where=uris[path]))
+            continue
+        frame, lost = _rows(sv, found, uris[path], classes)
+        frames.append(frame)
+        shapes_lost += lost
+    if shapes_lost:
+        message = f"{shapes_lost:,} masks that are empty, in parts or have holes were read as boxes only."
+        issues.append(Issue("ENTRY_ADJUSTED", message))
+    annotations = (
+        t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
+    )
+    images = t.normalise_images(pd.DataFrame({"image": list(dict.fromkeys(uris.values())), "status": "labelled"}))
+    return Contents(images, annotations, classes, issues)
+
+
+def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> tuple[pd.DataFrame, int]:
+    """The annotations of one image, and how many masks no polygon can stand for."""
+    numbers = [] if found.class_id is None else found.class_id.tolist()
+    frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
+    if found.confidence is not None:
+        frame["confidence"] = np.asarray(found.confidence, dtype=np.float64).clip(0, 1)
+    if not isinstance(found, sv.Detections):
+        return frame, 0
+    frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(found.xyxy)
+    frame = frame.assign(**{name: list(found.data[name]) for name in _KEPT if name in found.data})
+    if "polygon" in frame.columns or found.mask is None:
+        return frame, 0
+    outlines = [sv.mask_to_polygons(np.asarray(mask, dtype=bool)) for mask in found.mask]
+    polygons = [parts[0].tolist() if len(parts) == 1 else None for parts in outlines]
+    frame["polygon"] = pd.Series(polygons, index=frame.index, dtype=object)
+    return frame, polygons.count(None)

@@ -1,0 +1,207 @@
+"""The files that validation writes: the manifests with what was found in each line, and their summary.
+
+Their names, keys and places are the hosted service's (Amazon Rekognition Custom Labels, "Understanding the manifest
+summary" and "Understanding training and testing validation result manifests"). The same manifest gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, Place, loads
+from customlabels_nb.datasets.validation.findings import Checked, CheckedLine, CheckedManifest, Finding
+from customlabels_nb.errors import InputError
+
+SUMMARY_FILE = "manifest_summary.json"
+TRAINING_FILE = "training_manifest_with_validation.json"
+TESTING_FILE = "testing_manifest_with_validation.json"
+
+_TRACES = tuple(f'{key}"'.encode() for key in ("errors", "warnings", "cl-metadata"))
+
+
+def summary(checked: Checked) -> dict[str, Any]:
+    """What ``manifest_summary.json`` holds; ``testing`` is there only if there is a test manifest."""
+    sides = {"training": checked.train, "testing": checked.test}
+    return {
+        "statistics": {name: _statistics(side) for name, side in sides.items() if side is not None},
+        "errors": _plain(checked.errors),
+    }
+
+
+def _statistics(manifest: CheckedManifest) -> dict[str, Any]:
+    return {
+        "use_case": manifest.use_case,
+        "total_json_lines": manifest.total,
+        "valid_json_lines": manifest.valid,
+        "invalid_json_lines": manifest.invalid,
+        "ignored_json_lines": manifest.ignored,
+        "error_json_line_indices": [
+            line.number for line in manifest.lines if any(not is_warning(found) for found in line.findings)
+        ],
+        "errors": _plain(manifest.errors),
+    }
+
+
+def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, CheckedLine | None]]:
+    """Number and bytes of each line of the manifest, and what was found about it.
+
+    Raises
+    ------
+    InputError
+        If the file changed since it was checked.
+    """
+    found = {line.number: line for line in manifest.lines}
+    changed = f"{manifest.source!r} changed since it was validated; validate it again."
+    count = 0
+    for count, raw in manifest.raw_lines():
+        line = found.get(count)
+        if line is not None and line.raw != raw:
+            raise InputError(changed)
+        yield count, raw, line
+    if count != manifest.total:
+        raise InputError(changed)
+
+
+def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
+    """The lines of the manifest with the arrays ``errors`` and ``warnings``, without line ends.
+
+    A line about which nothing is to be said stays as it is, but for arrays that an earlier validation left in it.
+
+    Raises
+    ------
+    InputError
+        If the file changed since it was checked.
+    """
+    for _, raw, line in paired_lines(manifest):
+        yield _cleaned(raw) if line is None else _annotated(raw, line.value, line.findings)
+
+
+def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
+    """The lines as the service lists the entries of a dataset: with ``cl-errors``, ``cl-warnings``, ``cl-metadata``.
+
+    Lines that hold no JSON object are left out, as they are when a dataset is created.
+    """
+    for _, raw, line in paired_lines(manifest):
+        value = parsed(raw)
+        if value is not None:
+            labelled = len(value.keys() - {SOURCE, *ADDED}) > 0
+            entry = with_findings(value, line.findings if line else (), prefix="cl-")
+            entry["cl-metadata"] = {"is_labeled": labelled and (line is None or line.state == "valid")}
+            yield entry
+
+
+def with_findings(value: dict[str, Any], findings: Sequence[Finding], *, prefix: str = "") -> dict[str, Any]:
+    """A line's object with the findings where they belong, in place of those that it had; ``value`` is changed.
+
+    Parameters
+    ----------
+    prefix : str
+        Of the arrays' names: ``cl-`` in listings.
+    """
+    without_findings(value)
+    for finding in findings:
+        target = _object_at(value, finding.place)
+        key = prefix + ("warnings" if is_warning(finding) else "errors")
+        target.setdefault(key, []).append({"code": finding.code, "message": finding.message})
+    return value
+
+
+def without_findings(value: dict[str, Any]) -> bool:
+    """Take the arrays of an earlier validation out of a line's object; returns whether there were any."""
+    objects = [value, *(part for part in value.values() if isinstance(part, dict))]
+    for part in objects[1:]:
+        boxes = part.get("annotations")
+        objects += [box for box in boxes if isinstance(box, dict)] if isinstance(boxes, list) else []
+    before = sum(map(len, objects))
+    for part in objects:
+        for key in ADDED & part.keys():
+            del part[key]
+    return sum(map(len, objects)) < before
+
+
+def is_warning(finding: Finding) -> bool:
+    """Whether it leaves the line ignored, rather than invalid."""
+    return finding.code.startswith("WARNING_")
+
+
+def write_outputs(checked: Checked, folder: Path) -> list[Path]:
+    """Write the summary and the annotated manifests to ``folder``, which must be there; each file whole or not at all.
+
+    Returns
+    -------
+    list of Path
+        The files; none if a manifest has a terminal file error, for then nothing was validated.
+    """
+    sides = [(checked.train, TRAINING_FILE), (checked.test, TESTING_FILE)]
+    manifests = [(manifest, folder / name) for manifest, name in sides if manifest is not None]
+    if any(manifest.terminal for manifest, _ in manifests):
+        return []
+    for manifest, path in manifests:
+        with replacing(path) as file:
+            file.writelines(line + b"\n" for line in annotated_lines(manifest))
+    write_whole(folder / SUMMARY_FILE, (json.dumps(summary(checked), indent=2) + "\n").encode())
+    return [path for _, path in manifests] + [folder / SUMMARY_FILE]
+
+
+def parsed(raw: bytes) -> dict[str, Any] | None:
+    """The line's JSON object; None if it holds none."""
+    try:
+        value = loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def dumped(value: dict[str, Any]) -> bytes:
+    """A line's object as bytes.
+
+    Raises
+    ------
+    RecursionError
+        If it is nested too deeply.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only spell as an escape
+        return json.dumps(value).encode()
+
+
+def _annotated(raw: bytes, value: dict[str, Any] | None, findings: Sequence[Finding]) -> bytes:
+    if value is None or any(finding.code == "ERROR_INVALID_JSON_LINE" for finding in findings):
+        return dumped(with_findings({}, [Finding(f.code, f.message) for f in findings]))
+    try:
+        return dumped(with_findings(value, findings))
+    except RecursionError:  # what can be read can't always be written again
+        added = with_findings({}, [Finding(f.code, f.message) for f in findings])
+        return raw.rstrip()[:-1] + b", " + dumped(added)[1:]
+
+
+def _cleaned(raw: bytes) -> bytes:
+    raw = raw.rstrip(b"\r")
+    if any(trace in raw for trace in _TRACES):
+        value = parsed(raw)
+        if value is not None and without_findings(value):
+            return dumped(value)
+    return raw
+
+
+def _object_at(value: dict[str, Any], place: Place) -> dict[str, Any]:
+    """The object at ``place``, or the innermost one around it: numbers can't hold an array."""
+    found: Any = value
+    nearest = value
+    for step in place:
+        try:
+            found = found[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(found, dict):
+            nearest = found
+    return nearest
+
+
+def _plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [{"code": finding.code, "message": finding.message} for finding in findings]

@@ -1,0 +1,307 @@
+"""What can be validated, a manifest file or the tables of a dataset, and how each is repaired."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder
+from customlabels_nb.datasets.formats.ground_truth import manifest_lines
+from customlabels_nb.datasets.formats.manifest_files import Lines
+from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
+from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
+from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest
+from customlabels_nb.datasets.validation.outputs import paired_lines, parsed
+from customlabels_nb.datasets.validation.repairs import Box, Change, RealSize, Size, repair_line
+from customlabels_nb.datasets.validation.rules import check_manifests
+from customlabels_nb.errors import ImageError
+from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path, to_uri
+from customlabels_nb.settings import settings
+
+Fixed = TypeVar("Fixed")
+Repaired = tuple[Contents, list[Change]]
+
+#: Below this key of the bucket lie, as far as the checks are concerned, the images that aren't on S3.
+_UPLOADED = "uploaded"
+_ANY_SIDE = 1024
+UPLOAD_NOTE = "Images that don't lie on S3 were judged as if they were uploaded to one bucket."
+
+
+class ManifestOnDisk(Generic[Fixed]):
+    """A manifest file.
+
+    Parameters
+    ----------
+    build : callable
+        Makes a dataset of tables.
+    images, relocate
+        Where the images lie now; see :func:`customlabels_nb.read_dataset`.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Contents], Fixed],
+        *,
+        images: str | os.PathLike[str] | None = None,
+        relocate: Mapping[str, str] | None = None,
+    ) -> None:
+        self.build = build
+        self.notes: list[str] = []
+        self._images = images
+        self._relocate = relocate
+
+    def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
+        """The tables of the repaired lines, and what was changed. Lines that can't be read keep their numbers."""
+        changes: list[Change] = []
+        numbers: list[int] = []
+        lines: list[bytes] = []
+        keep = _main_bucket(_sources(manifest)) if "keep_one_bucket" in names else None
+        size = self._real_size()
+        for number, raw, line in paired_lines(manifest):
+            mended, changed = (raw, []) if line is None else repair_line(line, names, limits, size)
+            if keep is not None and mended is not None and (found := _elsewhere(number, _source(mended), keep)):
+                mended, changed = None, [*changed, found]
+            changes += changed
+            if mended is not None:
+                numbers.append(number)
+                lines.append(mended)
+        checked = check_manifests(
+            Lines(manifest.source, lines),
+            limits=LOCAL,
+            images=self._images,
+            relocate=self._relocate,
+            check_images=False,
+        )
+        return _renumbered(checked.train.contents or Contents(), numbers), changes
+
+    def _real_size(self) -> RealSize:
+        finder = ImageFinder(Path(), images=self._images, relocate=self._relocate)
+
+        def size(source_ref: str, given: Size) -> tuple[Size | None, bool]:
+            place = finder.relocated(source_ref)
+            header = _header(place)
+            if header is None:
+                return None, False
+            return (header.width, header.height), not is_remote(place) and can_be_fitted(given, header)
+
+        return size
+
+
+class DatasetTables(Generic[Fixed]):
+    """The tables of a dataset in hand, which are checked as the manifest that they would be.
+
+    Parameters
+    ----------
+    contents : Contents
+    build : callable
+        Makes a dataset of tables.
+    name : str
+        How findings call it.
+    root : Path, optional
+        The folder under which relative images lie.
+    unread : sequence of (str, int, str)
+        File, number and text of lines that were not read when it was imported: they are checked after the others.
+    """
+
+    def __init__(
+        self,
+        contents: Contents,
+        build: Callable[[Contents], Fixed],
+        *,
+        name: str,
+        root: Path | None = None,
+        unread: Sequence[tuple[str, int, str]] = (),
+    ) -> None:
+        self.build = build
+        self.name = name
+        self.notes: list[str] = []
+        self._contents = contents
+        self._images = contents.images
+        self._names: list[str] = contents.images["image"].tolist()
+        self._unread = _missing_lines(unread, set(self._names))
+        self.places = [name if is_remote(name) else to_uri(to_path(name, root)) for name in self._names]
+
+    def lines(self, bucket: str | None) -> Lines:
+        """The manifest that is checked; with a ``bucket``, images that don't lie on S3 are as if they lay there."""
+        places = self.places
+        if bucket is not None:
+            places = [_uploaded(place, bucket) for place in places]
+            self._images = _with_sizes(self._contents, self.places)
+            self.notes = [UPLOAD_NOTE] if places != self.places else []
+        return Lines(self.name, list(self._lines(places)))
+
+    def name_images(self, manifest: CheckedManifest) -> None:
+        """Put the images' own names into what the checks found, and where unread lines come from."""
+        manifest.open_lines = lambda: self._lines(self.places)
+        found = {line.number: line for line in manifest.lines}
+        for number, raw in enumerate(self._lines(self.places), 1) if found else ():
+            if number not in found:
+                continue
+            line = found[number]
+            line.raw = raw
+            if number <= len(self._names):
+                line.source_ref = self._names[number - 1]
+        self._note_unread(manifest, found)
+
+    def _note_unread(self, manifest: CheckedManifest, found: Mapping[int, CheckedLine]) -> None:
+        for number, (source, place, raw) in enumerate(self._unread, len(self._names) + 1):
+            line = found.get(number)
+            if line is None:  # its image is here already, though perhaps under another name
+                said = [finding("ERROR_INVALID_SOURCE_REF_FORMAT")]
+                line = CheckedLine(number, raw.encode(), _source(raw.encode()), "invalid", said)
+                manifest.lines.append(line)
+                manifest.valid, manifest.invalid = manifest.valid - 1, manifest.invalid + 1
+            line.findings = [replace(one, detail=f"line {place:,} of {source}") for one in line.findings]
+        manifest.lines.sort(key=lambda line: line.number)
+
+    def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
+        """The tables with the repairs in them, and what was changed."""
+        changes: list[Change] = []
+        places = dict(zip(self._names, self.places, strict=True))
+
+        def real_size(name: str, _: Size) -> tuple[Size | None, bool]:
+            header = _header(places[name])
+            return (header.width, header.height) if header else None, False
+
+        for line in manifest.lines:
+            if line.number <= len(self._names):
+                changes += repair_line(line, names, limits, real_size)[1]
+        if "keep_one_bucket" in names:
+            keep = _main_bucket(self.places)
+            numbered = enumerate(self.places, 1)
+            changes += [found for number, place in numbered if (found := _elsewhere(number, place, keep))]
+        return _changed_tables(self._contents, changes, self._names), changes
+
+    def _lines(self, places: Iterable[str]) -> Iterator[bytes]:
+        named = dict(zip(self._names, places, strict=True))
+        annotations = self._contents.annotations
+        lines = manifest_lines(
+            self._images.assign(image=list(named.values())),
+            annotations.assign(image=annotations["image"].map(named)),
+        )
+        yield from (line.encode() for line in lines)
+        yield from (raw.encode() for _, _, raw in self._unread)
+
+
+def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> list[tuple[str, int, str]]:
+    """The unread lines of which nothing is in the tables: not those that were read in part, or mended meanwhile."""
+    missing = []
+    for source, number, raw in unread:
+        if source.lower().endswith(".csv"):
+            continue
+        line = parse_line(raw.encode(), LOCAL)
+        repeated = not line.findings  # it could be read, so its image was there already
+        if repeated or (line.state == "invalid" and line.source_ref not in images):
+            missing.append((source, number, raw))
+    return missing
+
+
+def upload_bucket(subjects: Iterable[DatasetTables[Fixed]]) -> str:
+    """The bucket that images are uploaded to, as far as the checks are concerned: the one that others lie in."""
+    places = (place for subject in subjects for place in subject.places)
+    return next(filter(None, map(bucket_of, places)), "bucket")
+
+
+def relocation(bucket: str | None) -> dict[str, str]:
+    """Where the images are that are judged as if they were uploaded."""
+    return {} if bucket is None else {f"s3://{bucket}/{_UPLOADED}/": ""}
+
+
+def _uploaded(place: str, bucket: str) -> str:
+    # a name that isn't UTF-8 can't be a key of a bucket: it stays, and is found fault with
+    return place if place.startswith(("s3://", "file://")) else f"s3://{bucket}/{_UPLOADED}/{place}"
+
+
+def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
+    """The images with the sizes, from their headers, that lines with boxes have to give."""
+    images = contents.images.copy()
+    boxes = contents.annotations[contents.annotations["left"].notna()]
+    needed = (images["width"].isna() & images["image"].isin(boxes["image"])).to_numpy()
+    rows = np.flatnonzero(needed).tolist()
+    headers = list(map_bounded(_header, [places[row] for row in rows], workers=settings.threads))
+    for side in ("width", "height"):
+        # any size makes the line of an image that can't be read whole: what is wrong with it is the image
+        images.loc[needed, side] = [getattr(header, side) if header else _ANY_SIDE for header in headers]
+    return images
+
+
+def _header(place: str) -> ImageHeader | None:
+    try:
+        return read_header(place)
+    except ImageError:
+        return None
+
+
+def _source(raw: bytes) -> str:
+    found = (parsed(raw) or {}).get(SOURCE)
+    return found if isinstance(found, str) else ""
+
+
+def _sources(manifest: CheckedManifest) -> Iterator[str]:
+    return (_source(raw) for _, raw in manifest.raw_lines())
+
+
+def _main_bucket(places: Iterable[str]) -> str | None:
+    counts = Counter(filter(None, map(bucket_of, places)))
+    return max(counts, key=lambda bucket: counts[bucket], default=None)
+
+
+def _elsewhere(number: int, place: str, keep: str | None) -> Change | None:
+    bucket = bucket_of(place)
+    if bucket in (None, keep):
+        return None
+    return Change("keep_one_bucket", number, place, "line", f"the line was left out: it lies in {bucket!r}")
+
+
+def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
+    """With the numbers that the lines had before some were left out."""
+    issues = [
+        issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
+    ]
+    unread = [(numbers[number - 1], raw) for number, raw in contents.unread]
+    return replace(contents, issues=issues, unread=unread)
+
+
+def _changed_tables(contents: Contents, changes: list[Change], names: list[str]) -> Contents:
+    annotations = contents.annotations.copy()
+    touched = {names[change.line - 1] for change in changes if change.kind == "box"}
+    rows: dict[tuple[str, str | None, Box], list[int]] = {}
+    mine = annotations[annotations["image"].isin(touched) & annotations["left"].notna()]
+    for row, image, label, *box in mine[["image", "label", *t.BOX_COLUMNS]].itertuples(name=None):
+        rows.setdefault((image, label, tuple(box)), []).append(row)
+    gone: list[int] = []
+    for change in changes:
+        if change.kind != "box" or change.before is None:
+            continue
+        image = names[change.line - 1]
+        row = rows[image, change.label, change.before].pop()
+        if change.after is None:
+            gone.append(row)
+            continue
+        rows.setdefault((image, change.label, change.after), []).append(row)
+        annotations.loc[row, list(t.BOX_COLUMNS)] = change.after
+        polygon = annotations.at[row, "polygon"]
+        if polygon is not None:
+            left, top, width, height = change.after
+            inside = np.clip(polygon, (left, top), (left + width, top + height))
+            annotations.at[row, "polygon"] = inside.tolist()
+    annotations = annotations.drop(index=gone)
+    images = t.settle_statuses(contents.images, annotations, changed=pd.Series(sorted(touched), dtype="str"))
+    dropped = {names[change.line - 1] for change in changes if change.kind == "line"}
+    return replace(
+        contents,
+        images=images[~images["image"].isin(dropped)],
+        annotations=annotations[~annotations["image"].isin(dropped)],
+        issues=list(contents.issues),
+    )

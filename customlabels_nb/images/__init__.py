@@ -1,0 +1,1 @@
+"""Open, decode, orient and draw images."""

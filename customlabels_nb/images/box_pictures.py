@@ -1,0 +1,281 @@
+"""Pictures with boxes on them: as SVG, whose lines and words are crisp at any size, and as pixels."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
+from customlabels_nb.images.reading import thumbnail
+
+#: Longest side on the screen; of small images the side to which they are enlarged, so that there is room for words.
+SIDE, LEAST_SIDE = 640, 320
+#: Pixels of the photo in an SVG for one of the screen, at most.
+DENSITY = 1.5
+
+_MOST_ENLARGED = 4.0
+_LINE, _RIM = 2.0, 4.0  # a dark rim: light colours stay visible on light photos
+_RIM_OPACITY = 0.45
+_LEAST_BOX = 4.0  # what is smaller can't be seen
+_FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
+_FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # nearly equally wide
+_LONGEST_LABEL = 24  # signs
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # what it costs to cover all of it, and to stand in a later place
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box to draw: ``left, top, width, height`` in pixels of the image, its label, colour (#rrggbb), and a figure."""
+
+    box: tuple[float, float, float, float]
+    label: str
+    colour: str
+    figure: str = ""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Words at a box, on a ground of its colour; places and width in pixels of the screen."""
+
+    label: str
+    figure: str
+    colour: str
+    left: float
+    top: float
+    width: float
+
+
+class BoxPicture:
+    """An image with boxes, arranged for a size on the screen.
+
+    Words stand where they cover no other words and little of the boxes; where there is no such place for label and
+    figure, for the figure alone, and else they are left out. Earlier marks go before later ones.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Mode RGB.
+    marks : sequence of LabelledBox
+    side : int
+        Longest side on the screen in pixels.
+
+    Attributes
+    ----------
+    size : tuple of float
+        Width and height on the screen.
+    """
+
+    def __init__(self, image: Image.Image, marks: Sequence[LabelledBox], *, side: int = SIDE) -> None:
+        self.image = image
+        self.marks = list(marks)
+        longest = max(image.size)
+        scale = min(side / longest, max(1.0, min(_MOST_ENLARGED, min(side, LEAST_SIDE) / longest)))
+        self.size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+
+    @cached_property
+    def corners(self) -> FloatArray:
+        """``x0, y0, x1, y1`` of each mark on the screen, shape (n, 4), so that lines on them lie inside the image."""
+        boxes = np.array([mark.box for mark in self.marks], dtype=np.float64).reshape(-1, 4)
+        shown = ltwh_to_xyxy(clip_ltwh(boxes, self.image.size)) * np.tile(np.divide(self.size, self.image.size), 2)
+        missing = np.clip(_LEAST_BOX - (shown[:, 2:] - shown[:, :2]), 0, None) / 2
+        shown += np.hstack([-missing, missing])
+        ends = np.tile(np.asarray(self.size, dtype=np.float64), 2)
+        inset = np.minimum(_LINE / 2, ends / 2)
+        return np.asarray(np.clip(shown, inset, ends - inset), dtype=np.float64)
+
+    @cached_property
+    def tags(self) -> list[Tag | None]:
+        """The words of each mark; None where there is no room for them."""
+        return list(_arranged(self.marks, self.corners, self.size))
+
+    @property
+    def untagged(self) -> int:
+        """How many marks there is no room for words for."""
+        return sum(tag is None and bool(mark.label) for tag, mark in zip(self.tags, self.marks, strict=True))
+
+    def to_svg(self) -> str:
+        """One SVG with the photo in it."""
+        width, height = self.size
+        photo = base64.b64encode(thumbnail(self.image, round(DENSITY * max(self.size)))).decode()
+        last_on_top = list(zip(self.corners.tolist(), self.marks, strict=True))[::-1]
+        outlines = [(_outline(corners), _checked(mark.colour)) for corners, mark in last_on_top]
+        rims = "".join(f'<path d="{path}"/>' for path, _ in outlines)
+        lines = "".join(f'<path d="{path}" stroke="{colour}"/>' for path, colour in outlines)
+        words = "".join(_tag_svg(tag) for tag in self.tags if tag is not None)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+            f'<image href="data:image/jpeg;base64,{photo}" width="{width}" height="{height}" '
+            'preserveAspectRatio="none"/>'
+            f'<g fill="none" stroke="#000" stroke-opacity="{_RIM_OPACITY}" stroke-width="{_RIM:g}">{rims}</g>'
+            f'<g fill="none" stroke-width="{_LINE:g}">{lines}</g>'
+            f'<g font-family="{_FONTS}" font-size="{_FONT_SIZE}">{words}</g></svg>'
+        )
+
+    def to_url(self) -> str:
+        """:meth:`to_svg` as the source of an HTML image, in which nothing that a name holds can be a script."""
+        return "data:image/svg+xml," + quote(self.to_svg(), safe=" !$()*+,-./:;=?@_~")
+
+    def to_picture(self, scale: float = 1.0) -> Image.Image:
+        """As pixels, ``scale`` of them for one of the screen."""
+        width, height = (max(1, round(side * scale)) for side in self.size)
+        page = self.image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        pen = ImageDraw.Draw(page, "RGBA")
+        for mark, corners in zip(self.marks[::-1], self.corners[::-1] * scale, strict=True):
+            _rectangle(pen, corners, _RIM * scale, (0, 0, 0, round(255 * _RIM_OPACITY)), page.size)
+            _rectangle(pen, corners, _LINE * scale, _checked(mark.colour), page.size)
+        font = plain_font(max(1, round(_FONT_SIZE * scale)))
+        for tag in self.tags:
+            if tag is None:
+                continue
+            left, top, right = tag.left * scale, tag.top * scale, (tag.left + tag.width) * scale
+            pen.rectangle((left, top, right - 1, top + _TAG_HEIGHT * scale - 1), fill=_checked(tag.colour))
+            words, ink = f"{tag.label} {tag.figure}".strip(), ink_on(tag.colour)
+            place = (left + _PADDING * scale, top + _TAG_HEIGHT * scale / 2)
+            pen.text(place, words, fill=ink, font=font, anchor="lm")
+        return page
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is easier to read on a colour #rrggbb: 4.5 to 1 at least."""
+    channels = [int(_checked(colour)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in channels)
+    return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
+
+
+@cache
+def plain_font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib brings it, which knows far more letters than Pillow's own; without importing that."""
+    found = importlib.util.find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
+    default = ImageFont.load_default(size)
+    assert isinstance(default, ImageFont.FreeTypeFont)
+    return default
+
+
+def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int, int]) -> Iterator[Tag | None]:
+    taken = np.empty((0, 4))
+    for position, mark in enumerate(marks):
+        found = None
+        for label in (_shortened(one_line(mark.label)), ""):
+            if not (label or mark.figure):
+                continue
+            width = _text_width(f"{label} {mark.figure}".strip()) + 2 * _PADDING
+            place = _free_place(corners, position, width, size, taken)
+            if place is not None:
+                found = Tag(label, mark.figure, mark.colour, *place, width)
+                taken = np.vstack([taken, [*place, place[0] + width, place[1] + _TAG_HEIGHT]])
+                break
+        yield found
+
+
+def _free_place(
+    corners: FloatArray, position: int, width: float, size: tuple[int, int], taken: FloatArray
+) -> tuple[float, float] | None:
+    """Left and top of words of a width at a box: on no others, and on little of the boxes."""
+    if width > size[0]:
+        return None
+    left, top, right, bottom = corners[position] + np.array([-1, -1, 1, 1]) * _LINE / 2
+    above, low = top - _TAG_HEIGHT, bottom - _TAG_HEIGHT
+    places = np.array(
+        [
+            (left, above), (left, top), (right - width, above), (left, bottom), (right - width, bottom),
+            (right - width, top), (left, low), (right - width, low), (right, top), (left - width, top),
+            (right, low), (left - width, low),
+        ]
+    )  # fmt: skip
+    places[:, 0] = np.clip(places[:, 0], 0, size[0] - width)
+    places = places[(places[:, 1] >= 0) & (places[:, 1] + _TAG_HEIGHT <= size[1])]
+    rectangles = np.hstack([places, places + np.array([width, _TAG_HEIGHT])])
+    free = (_shared(rectangles, taken) <= 0).all(axis=1)
+    if not free.any():
+        return None
+    area = np.maximum(_areas(corners), 1.0)
+    covered = _shared(rectangles, corners) / area
+    own = covered[:, position].copy()
+    covered[:, position] = 0
+    costs = _OWN_BOX * own + _OTHER_BOX * covered.sum(axis=1) + _NEXT_PLACE * np.arange(len(places))
+    best = int(np.where(free, costs, np.inf).argmin())
+    return float(places[best, 0]), float(places[best, 1])
+
+
+def _shared(first: FloatArray, second: FloatArray) -> FloatArray:
+    """The area that each pair of rectangles ``x0, y0, x1, y1`` shares, shape (n, m)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=2), dtype=np.float64)
+
+
+def _areas(corners: FloatArray) -> FloatArray:
+    return np.asarray((corners[:, 2:] - corners[:, :2]).prod(axis=1), dtype=np.float64)
+
+
+def _text_width(text: str) -> float:
+    """How wide a text is in one of the fonts that a browser takes, or nearly; signs of other scripts are square."""
+    width = 0.0
+    for sign in text:
+        category = unicodedata.category(sign)
+        if category in ("Mn", "Me", "Cf") or "\U0001f3fb" <= sign <= "\U0001f3ff":  # on, in or beside another sign
+            continue
+        is_wide = unicodedata.east_asian_width(sign) in "WF"
+        width += _FONT_SIZE if is_wide else _sign_width(sign)
+    return width
+
+
+@cache
+def _sign_width(sign: str) -> float:
+    return plain_font(10 * _FONT_SIZE).getlength(sign) / 10
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+
+
+def _outline(corners: Sequence[float]) -> str:
+    x0, y0, x1, y1 = corners
+    return f"M{x0:.1f} {y0:.1f}H{x1:.1f}V{y1:.1f}H{x0:.1f}z"
+
+
+def _tag_svg(tag: Tag) -> str:
+    # isolated, so that the direction of a label turns nothing else round
+    words = f"\u2068{escaped(tag.label)}\u2069 {tag.figure}" if tag.label else tag.figure
+    length = tag.width - 2 * _PADDING  # whatever the font is, the words end on their ground
+    return (
+        f'<rect x="{tag.left:.1f}" y="{tag.top:.1f}" width="{tag.width:.1f}" height="{_TAG_HEIGHT:g}" '
+        f'fill="{_checked(tag.colour)}"/>'
+        f'<text x="{tag.left + _PADDING:.1f}" y="{tag.top + 12:.1f}" fill="{ink_on(tag.colour)}" '
+        f'textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">{words.strip()}</text>'
+    )
+
+
+def _rectangle(
+    pen: ImageDraw.ImageDraw,
+    corners: FloatArray,
+    line: float,
+    colour: str | tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> None:
+    half, width = line / 2, max(1, round(line))
+    x0, y0 = (max(0, round(float(value) - half)) for value in corners[:2])
+    ends = zip(corners[2:], (x0, y0), size, strict=True)
+    x1, y1 = (min(end, max(low + 1, round(float(value) + half))) for value, low, end in ends)
+    if x1 > x0 and y1 > y0:
+        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=min(width, x1 - x0, y1 - y0))
+
+
+def _checked(colour: str) -> str:
+    return colour if _COLOUR.fullmatch(colour) else "#888888"

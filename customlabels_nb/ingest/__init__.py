@@ -1,0 +1,1 @@
+"""Bring images from sources into a project's store."""

@@ -1,0 +1,358 @@
+"""Reading each new image once, and sorting out what is known, doubled, changed or on the other side."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
+from customlabels_nb.ingest.existing_labels import LabelsByImage, labels_by_image, told
+from customlabels_nb.ingest.sources import Found
+from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.settings import settings
+
+# what a thread takes in one go: several small images, or a large one
+_PART_IMAGES = 8
+_PART_BYTES = 4 * 2**20
+_LARGEST = 2**31
+
+
+class UnreadFacts(NamedTuple):
+    """What the source says of a remote image that was not read; as :class:`ImageFacts`, None where it isn't known."""
+
+    width: int | None
+    height: int | None
+    sha256: str | None
+    bytes: int | None
+    frames: int = 1
+
+
+Facts: TypeAlias = ImageFacts | UnreadFacts
+
+
+@dataclass
+class Intake:
+    """What will be written: new images with their files' facts, those whose content changed, and the findings.
+
+    ``known`` has the images that were there already: the source's name for them → the project's.
+    """
+
+    images: pd.DataFrame
+    annotations: pd.DataFrame
+    files: pd.DataFrame
+    changed: pd.DataFrame
+    issues: list[Issue]
+    known: dict[str, str]
+
+
+def take_in(
+    found: Found,
+    read: dict[int, Facts | ImageError],
+    *,
+    split: str,
+    known: pd.DataFrame,
+    root: Path,
+    labels: LabelsByImage | None = None,
+    copy: bool = False,
+    on_leak: str = "report",
+    duplicates: str = "skip",
+    verify: bool = False,
+    events: Events | None = None,
+) -> Intake:
+    """Read the images that aren't known yet, and sort out duplicates and leaks.
+
+    Remote images are not read, unless they are to be copied or verified: what the source says of them is taken.
+
+    Parameters
+    ----------
+    read : dict
+        What is known already of the images by their position, filled here: sorting out again reads no file twice.
+    known : DataFrame
+        The store's ``files()``: what the project has on both sides.
+    root : Path
+        The project's folder; with ``copy`` the files are copied below it.
+    labels : mapping, optional
+        The labels of this dataset's images, to tell where those of duplicates differ.
+    on_leak : {"report", "keep"}
+        What to do with an image whose content is on the other side (train or test): leave it out, or keep it.
+    duplicates : {"skip", "keep"}
+        What to do with an image whose content is in this dataset under another name.
+    verify : bool
+        Read remote images, too.
+    """
+    issues = list(found.issues)
+    mine = known["split"] == split
+    stored = _stored(known[mine])
+    others = frozenset(known.loc[~mine, "image"])
+    names = found.images["image"].tolist()
+    stats: list[tuple[int, int] | None] = found.stats or [None] * len(names)
+    contents: list[str | None] = found.contents or [None] * len(names)
+    todo, changed_todo, already = [], [], dict[str, str]()
+    for index, (image, stat, said) in enumerate(zip(names, stats, contents, strict=True)):
+        if image in stored:
+            already[image] = image
+            if _is_to_be_read_again(image, stored[image], stat, said, verify):
+                changed_todo.append(index)
+        elif image in others and on_leak == "report":
+            issues.append(_leak(image, image, False, found))
+        else:
+            todo.append(index)
+    wanted = [*todo, *changed_todo]
+    read |= _taken_as_said(found, [] if copy or verify else [index for index in wanted if is_remote(names[index])])
+    _read_all(found, [index for index in wanted if index not in read], root, read, events, by_hash=copy)
+    facts = {index: fact for index in wanted if not isinstance(fact := read[index], ImageError)}
+    issues += [
+        Issue(error.code, error.reason, str(names[index]), found.description["name"])
+        for index in wanted
+        if isinstance(error := read[index], ImageError)
+    ]
+    issues += [_frames(names[index], fact.frames, found) for index, fact in facts.items() if fact.frames > 1]
+    # only those of equal content are told apart
+    has_twins = any(fact.sha256 is not None for fact in facts.values())
+    told_apart = {**labels_by_image(found.annotations), **(labels or {})} if has_twins else {}
+    content = _Content(known, split, told_apart)
+    changed = _changed(found, changed_todo, facts, stored, content, issues)
+    kept = []
+    for index in todo:
+        if index not in facts:
+            continue
+        if copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
+            already[names[index]] = own_copy
+        elif content.accept(names[index], facts[index], found, issues, on_leak, duplicates):
+            kept.append(index)
+    images = found.images.iloc[kept].reset_index(drop=True)
+    images = images.assign(
+        split=split,
+        width=pd.array([facts[i].width for i in kept], dtype="Int64"),
+        height=pd.array([facts[i].height for i in kept], dtype="Int64"),
+        sha256=[facts[i].sha256 for i in kept],
+        source=found.description["name"],
+    )
+    files = pd.DataFrame(
+        {
+            "image": images["image"],
+            "bytes": pd.array([facts[i].bytes for i in kept], dtype="Int64"),
+            "mtime_ns": pd.array([stats[i][1] if stats[i] else None for i in kept], dtype="Int64"),  # type: ignore[index]
+        }
+    )
+    annotations = found.annotations
+    if len(kept) < len(names):
+        annotations = annotations[annotations["image"].isin(images["image"])]
+    if copy:
+        copies = {image: _copy(image, sha, root) for image, sha in zip(images["image"], images["sha256"], strict=True)}
+        images, files = images.assign(image=images["image"].map(copies)), files.assign(image=files["image"].map(copies))
+        annotations = annotations.assign(image=annotations["image"].map(copies))
+    images = t.settle_statuses(t.normalise_images(images), annotations)
+    return Intake(images, annotations, files, changed, issues, already)
+
+
+class _Content:
+    """Which contents the project has, on which side, under which name and with which labels."""
+
+    def __init__(self, known: pd.DataFrame, split: str, labels: LabelsByImage) -> None:
+        self.labels = labels
+        has = known[known["sha256"].notna()]
+        mine = has["split"] == split
+        self.here, self.there = (
+            dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True)) for side in (has[mine], has[~mine])
+        )
+
+    def accept(
+        self, image: str, facts: Facts, found: Found, issues: list[Issue], on_leak: str, duplicates: str
+    ) -> bool:
+        if facts.sha256 is None:
+            return True
+        twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
+        source = found.description["name"]
+        if other is not None:
+            issues.append(_leak(image, other, on_leak == "keep", found))
+            if on_leak == "report":
+                return False
+        if twin is not None:
+            there, here = told(self.labels, twin), told(self.labels, image)
+            differing = f", {there} there and {here.removeprefix('labelled ')} here" if there != here else ""
+            message = f"The same picture is in the dataset as {twin!r}{differing}; "
+            kept = "it was kept." if duplicates == "keep" else "it was left out."
+            issues.append(Issue("DUPLICATE_CONTENT", message + kept, image, source))
+            if duplicates == "skip":
+                return False
+        self.here.setdefault(facts.sha256, image)
+        return True
+
+
+def _frames(image: str, count: int, found: Found) -> Issue:
+    message = f"The file has {count:,} pages or frames; the first one is used."
+    return Issue("IMAGE_HAS_FRAMES", message, image, found.description["name"])
+
+
+def _leak(image: str, other: str, kept: bool, found: Found) -> Issue:
+    known_as = "" if other == image else f" as {other!r}"
+    message = f"The same picture is on the other side (train or test){known_as}; "
+    what = "it was kept." if kept else "it was left out."
+    return Issue("LEAK_BETWEEN_SPLITS", message + what, image, found.description["name"])
+
+
+def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
+    """By image its sha256, size in bytes and time of change, each None if it isn't known."""
+    columns = [known[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
+    return dict(zip(known["image"].tolist(), zip(*columns, strict=True), strict=True))
+
+
+def _is_to_be_read_again(
+    image: str, stored: tuple[Any, ...], stat: tuple[int, int] | None, said: str | None, verify: bool
+) -> bool:
+    """Whether an image that is known may have changed, or not all that is wanted is known of it."""
+    if not is_remote(image):
+        return stat is not None and stored[1:] != stat
+    return verify or (said is not None and stored[0] is not None and said != stored[0])
+
+
+def _taken_as_said(found: Found, indexes: Sequence[int]) -> dict[int, Facts]:
+    """What the source says of these images, which are not read."""
+    widths, heights = (
+        _pixel_column(found.images[name]) if name in found.images else [None] * len(found.images)
+        for name in ("width", "height")
+    )
+    facts: dict[int, Facts] = {}
+    for index in indexes:
+        stat = found.stats[index] if found.stats else None
+        content = found.contents[index] if found.contents else None
+        facts[index] = UnreadFacts(widths[index], heights[index], content, stat[0] if stat else None)
+    return facts
+
+
+def _pixel_column(values: pd.Series) -> list[int | None]:
+    if str(values.dtype) != "Int64":
+        return [_pixels(value) for value in values.tolist()]
+    return values.where((values > 0) & (values < _LARGEST)).to_numpy(dtype=object, na_value=None).tolist()  # type: ignore[no-any-return]
+
+
+def _pixels(value: Any) -> int | None:
+    whole = isinstance(value, int | float | np.number) and not isinstance(value, bool) and 0 < value < _LARGEST
+    return int(value) if whole and int(value) == value else None
+
+
+def _read_all(
+    found: Found,
+    indexes: Sequence[int],
+    root: Path,
+    results: dict[int, Facts | ImageError],
+    events: Events | None,
+    *,
+    by_hash: bool,
+) -> None:
+    """Fill ``results`` with the facts of these images, or why they can't be used.
+
+    The content of remote ones is told by what their server says, or by their hash, as that of local ones is.
+    """
+    names = found.images["image"].to_numpy(dtype=object)
+    contents = found.contents or [None] * len(names)
+    workers = connections((names[index] for index in indexes), settings.threads)
+
+    def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
+        # one step for all before the next: headers need Python's lock, files and hashes don't, and threads that pass
+        # it to and fro for each image spend more time on that than they gain
+        answers: dict[int, ImageFacts | ImageError] = {}
+        data: dict[int, bytes] = {}
+        identities: dict[int, str] = {}
+        sizes: dict[int, tuple[int, int, int]] = {}
+        for index in part:
+            try:
+                if is_remote(names[index]) and not by_hash:
+                    data[index], identities[index] = read_content(names[index], known=contents[index])
+                else:
+                    data[index] = read_bytes(names[index], root)
+            except ImageError as error:
+                answers[index] = error
+        for index, content in data.items():
+            try:
+                sizes[index] = examine(content, names[index])
+            except ImageError as error:
+                answers[index] = error
+        facts = {index: hashed(data[index], size, identities.get(index)) for index, size in sizes.items()}
+        return answers | facts
+
+    done = told = 0
+    for answers in map_bounded(read_part, _parts(indexes, found.stats), workers=workers):
+        results.update(answers)
+        done += len(answers)
+        if events is not None and (done - told >= 64 or done == len(indexes)):
+            told = done
+            events.progress("reading images", done, len(indexes))
+
+
+def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> Iterator[list[int]]:
+    """The images in parts; one whose size isn't known is a part of its own."""
+    part: list[int] = []
+    left = _PART_BYTES
+    for index in indexes:
+        stat = stats[index] if stats else None
+        left -= stat[0] if stat else _PART_BYTES
+        if part and (left < 0 or len(part) == _PART_IMAGES):
+            yield part
+            part, left = [], _PART_BYTES - (stat[0] if stat else _PART_BYTES)
+        part.append(index)
+    if part:
+        yield part
+
+
+def _changed(
+    found: Found,
+    indexes: Sequence[int],
+    facts: dict[int, Facts],
+    stored: dict[str, tuple[Any, ...]],
+    content: _Content,
+    issues: list[Issue],
+) -> pd.DataFrame:
+    rows = []
+    for index in indexes:
+        if index not in facts:
+            continue
+        image, fact = str(found.images["image"].iat[index]), facts[index]
+        stat = found.stats[index] if found.stats else None
+        rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
+        if fact.sha256 != stored[image][0] and stored[image][0] is not None:
+            issues.append(Issue("IMAGE_CHANGED", where=image, source=found.description["name"]))
+            if fact.sha256 in content.there:
+                issues.append(_leak(image, content.there[fact.sha256], True, found))
+    columns = ["image", "width", "height", "sha256", "bytes", "mtime_ns"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64"))
+
+
+def _copied_name(image: str, sha256: str) -> str:
+    """Where a copy lies, relative to the project: named by content and origin, so that nothing is overwritten."""
+    if not is_remote(image) and not to_path(image).is_absolute():
+        return image  # it lies in the project already
+    suffix = os.path.splitext(image)[1].lower()
+    if not (suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= 6):
+        suffix = ""
+    origin = hashlib.sha256(image.encode()).hexdigest()
+    return os.path.join("images", f"{sha256[:16]}-{origin[:8]}{suffix}")
+
+
+def _copy(image: str, sha256: str, root: Path) -> str:
+    """Copy one file to ``images/`` below ``root``; returns its name relative to ``root``."""
+    name = _copied_name(image, sha256)
+    target = root / name
+    if name == image or target.exists():
+        return name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target, durable=False) as file:
+            file.write(read_bytes(image, root))
+    except OSError as error:
+        raise InputError(f"copy=True: {image!r} can't be copied to {str(target)!r} ({error.strerror}).") from error
+    return name

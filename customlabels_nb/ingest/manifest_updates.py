@@ -1,0 +1,125 @@
+"""Lines of a manifest written over the images of a dataset: the hosted service's update of entries."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import issues_to_frame
+from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.datasets.formats.ground_truth import Manifest, contents_of
+from customlabels_nb.datasets.formats.manifest_files import Lines, LineSource, ManifestFile
+from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
+from customlabels_nb.datasets.reviewed import forget_where_changed
+from customlabels_nb.errors import ImageError, InputError, OutdatedError
+from customlabels_nb.events import Events
+from customlabels_nb.ingest.deduplication import Facts, take_in
+from customlabels_nb.ingest.sources import found_in_tables, image_uri
+from customlabels_nb.store import Action, Store
+
+Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class EntriesReport:
+    """What became of the lines: images that got other annotations, that were added, and that had just these."""
+
+    updated: int
+    added: int
+    unchanged: int
+    issues: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        look = f", {counted(len(self.issues), 'needs', 'need')} a look, see .issues" if len(self.issues) else ""
+        return f"{counted(self.updated, 'image')} updated, {self.added:,} added, {self.unchanged:,} as they were{look}."
+
+
+def update_entries(
+    store: Store, root: Path, split: str, entries: Entries, action: Action, *, events: Events | None = None
+) -> EntriesReport:
+    """See :meth:`customlabels_nb.project.project.Project.update_entries`."""
+    source = _lines(entries)
+    reader = ManifestReader(source, LOCAL)
+    reader.read()
+    manifest = contents_of(reader)
+    unread = [(source.name, number, raw) for number, raw in manifest.unread]
+    facts: dict[int, Facts | ImageError] = {}
+    while True:
+        known_files, as_of = store.files()
+        stored, old, _ = store.tables(split)
+        names = _stored_names(manifest.images["image"].tolist(), set(stored["image"]))
+        images, marks = _replaced(stored, manifest, names)
+        known = forget_where_changed(images, marks, stored, old), marks
+        images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
+        found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
+        intake = take_in(found, facts, split=split, known=known_files, root=root, events=events)
+        try:
+            updated, added = store.update_entries(
+                split,
+                known,
+                (intake.images, intake.annotations),
+                action,
+                files=intake.files,
+                issues=intake.issues,
+                lines=found.lines,
+                as_of=as_of,
+            )
+            break
+        except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
+            continue
+    return EntriesReport(updated, added, len(known[0]) - updated, issues_to_frame(intake.issues))
+
+
+def _lines(entries: Entries) -> LineSource:
+    """The lines: of a file, of a text, or one of each dict or text."""
+    if isinstance(entries, str) and not entries.lstrip("\ufeff \t\r\n").startswith("{"):
+        if not entries.strip():
+            raise InputError("entries is empty; give lines of a manifest, dicts, or a path.")
+        return ManifestFile(os.path.expanduser(entries))
+    if isinstance(entries, os.PathLike):
+        return ManifestFile(entries)
+    if isinstance(entries, str):
+        entries = entries.removeprefix("\ufeff").split("\n")
+    if isinstance(entries, Mapping | bytes) or not isinstance(entries, Iterable):
+        raise InputError(f"entries={entries!r} is no list of manifest lines; give text, a path, or a list of dicts.")
+    lines = [line for entry in entries if (line := _line(entry)).strip()]
+    if not lines:
+        raise InputError("entries is empty; give lines of a manifest, dicts, or a path.")
+    return Lines("entries", lines)
+
+
+def _line(entry: object) -> bytes:
+    if isinstance(entry, bytes):
+        return entry
+    try:
+        text = entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"An entry is no JSON ({error}): {str(entry)[:80]!r}.") from error
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
+    """Source-ref → the dataset's name for it, for those that are there: as given, or as an import would write it."""
+    named = {image: image if image in stored else image_uri(image) for image in images}
+    return {image: name for image, name in named.items() if name in stored}
+
+
+def _replaced(stored: pd.DataFrame, manifest: Manifest, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The stored images that the lines speak of, with the lines' annotations instead of their own."""
+    images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
+    own = manifest.annotations[manifest.annotations["image"].isin(names)]
+    marks = own.assign(image=own["image"].map(names).astype("str"))
+    said = manifest.images["image"].map(names).to_numpy()
+    looked_at = set(said[(manifest.images["status"] == "labelled").to_numpy()])
+    status = images["status"].where(~images["image"].isin(looked_at), "labelled")
+    bare = ~images["image"].isin(looked_at) & (images["status"] == "labelled")
+    images = images.assign(status=status.where(~bare, "unlabelled"))
+    return t.settle_statuses(images, marks), marks

@@ -1,0 +1,191 @@
+"""Looking at the sources of a dataset again: what is new there comes in, what changed or vanished is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.datasets.formats.folder import is_image_name
+from customlabels_nb.datasets.import_reports import RefreshReport
+from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
+from customlabels_nb.ingest.importer import import_images
+from customlabels_nb.ingest.sources import Found, find_again
+from customlabels_nb.remote.download_cache import look_up_all
+from customlabels_nb.remote.remote_files import RemoteFile
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Store
+
+Description = Mapping[str, Any]
+
+
+def refresh_dataset(store: Store, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
+    """Add what is new at the sources of a dataset of the project at ``root``, and find what changed or vanished.
+
+    Images that the dataset has keep their labels, or that they have none. Those that were removed from it are not added
+    again, nor are those of the other side.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is no such dataset.
+    """
+    record = store.dataset(split)
+    if record is None:
+        raise NotEnoughDataError(f"There is no {split} set that could be looked at again: add_images makes one.")
+    images = store.images()
+    mine = set(images.loc[images["split"] == split, "image"])
+    removed = _removed(store, split) - mine
+    seen = _Seen(images, split, root)
+    report = RefreshReport()
+    for description in _each_once(record.sources):
+        try:
+            found = find_again(description, project_folder=root, annotator=settings.user)
+        except CustomLabelsError as error:
+            seen.unreachable.append(description)
+            issue = Issue("SOURCE_UNREACHABLE", str(error), str(description.get("name", "")))
+            report += RefreshReport(issues=issues_to_frame([issue]))
+            continue
+        if found is None:
+            report += RefreshReport(skipped=[str(description.get("name", ""))])
+            continue
+        seen.look(found)
+        left_out = [image for image in found.images["image"] if image in removed]
+        report += RefreshReport(removed=left_out)
+        new = _without(found, {*left_out, *_known_otherwise(store, split, found, root)}, bare=mine)
+        report += _import(store, root, new, split, copy=bool(description.get("copy")), events=events)
+    return report + RefreshReport((*where, "vanished") for where in seen.vanished())
+
+
+def _import(store: Store, root: Path, found: Found, split: str, *, copy: bool, events: Events | None) -> RefreshReport:
+    done = import_images(store, root, found, split=split, copy=copy, events=events)
+    is_change = done.issues["code"] == "IMAGE_CHANGED"
+    changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
+    added = [(split, image, "added") for image in done.added_images]
+    return RefreshReport(added + changed, issues=done.issues[~is_change])
+
+
+class _Seen:
+    """Which images were seen at the sources of a dataset: its own, and those of the other side that come from there."""
+
+    def __init__(self, images: pd.DataFrame, split: str, root: Path) -> None:
+        self._images = images
+        self._split = split
+        self._root = root
+        self._there: set[str] = set()
+        self._looked_at: list[Description] = []
+        self.unreachable: list[Description] = []
+
+    def look(self, found: Found) -> None:
+        """Note what a source names now."""
+        self._there.update(found.images["image"])
+        if not found.description.get("copy"):
+            self._looked_at.append(found.description)
+        own = self._images[self._images["source"] == found.description.get("name")]
+        if found.description.get("kind") == "zip" and not set(found.images["image"]) <= set(self._images["image"]):
+            # another archive than last time is unpacked elsewhere: its images are recognised by content
+            contents = _contents(found.images["image"], self._root)
+            self._there.update(own.loc[own["sha256"].isin(contents), "image"])
+
+    def vanished(self) -> list[tuple[str, str]]:
+        """Split and name of the images that are at no source any more, as far as these could be looked at."""
+        columns = [self._images[name].tolist() for name in ("split", "image", "source")]
+        gone = [
+            (split, image)
+            for split, image, source in zip(*columns, strict=True)
+            if image not in self._there and self._is_gone(split, image, source)
+        ]
+        # a listing passes these over, but they may have been named one by one
+        odd = [image for _, image in gone if is_remote(image) and ("/." in image or not is_image_name(image))]
+        there = {url for url, answer in look_up_all(odd).items() if isinstance(answer, RemoteFile)}
+        return [where for where in gone if where[1] not in there]
+
+    def _is_gone(self, split: str, image: str, source: str) -> bool:
+        if any(_is_of(description, image, source) for description in self.unreachable):
+            return False
+        of_zip = any(d.get("kind") == "zip" and d.get("name") == source for d in self._looked_at)
+        from_here = any(_is_of(description, image, source) for description in self._looked_at)
+        if is_remote(image) or of_zip:
+            return from_here
+        return (from_here or split == self._split) and not os.path.lexists(to_path(image, self._root))
+
+
+def _is_of(description: Description, image: str, source: str) -> bool:
+    """Whether an image comes from this source: it lies below the folder, or was imported from there."""
+    name = str(description.get("name", ""))
+    if description.get("kind") != "folder":
+        return source == name
+    if image.startswith("file://"):
+        image = os.fspath(to_path(image))
+    return image.startswith(name.rstrip("/") + "/")
+
+
+def _each_once(sources: Iterable[Description]) -> list[Description]:
+    """The sources one by one; of those with one name the latest, which says how its images are labelled."""
+    return list(
+        {str(source.get("pattern", source.get("name", ""))): source for source in _one_by_one(sources)}.values()
+    )
+
+
+def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
+    for source in sources:
+        parts = source.get("sources")
+        if isinstance(parts, list):
+            yield from _one_by_one({**part, "copy": True} if source.get("copy") else part for part in parts)
+        else:
+            yield source
+
+
+def _removed(store: Store, split: str) -> set[str]:
+    """The images that people removed from the dataset."""
+    history = store.history()
+    actions = history[(history["what"] == "remove images") & (history["split"] == split)]
+    return {image for states in actions["before"] if isinstance(states, dict) for image in states}
+
+
+def _known_otherwise(store: Store, split: str, found: Found, root: Path) -> set[str]:
+    """Of the images that were found those that the other side has, and those of a zip whose content is known."""
+    files = store.files()[0]
+    others = set(files.loc[files["split"] != split, "image"])
+    known = {image for image in found.images["image"] if image in others}
+    if found.description.get("kind") == "zip":
+        new = found.images.loc[~found.images["image"].isin(files["image"]), "image"]
+        contents = set(files["sha256"].dropna())
+        known |= {image for content, image in _contents(new, root).items() if content in contents}
+    return known
+
+
+def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
+    """By content hash the images that can be read."""
+    contents = {}
+    for image in images:
+        try:
+            contents[content_hash(read_bytes(image, root))] = image
+        except ImageError:
+            continue
+    return contents
+
+
+def _without(found: Found, images: set[str], *, bare: set[str]) -> Found:
+    """What was found without these images, and without labels for the ``bare`` ones."""
+    kept = ~found.images["image"].isin(images)
+    marks = found.annotations
+
+    def of_kept(values: list[Any]) -> list[Any]:
+        return [value for value, stays in zip(values, kept, strict=True) if stays] if values else []
+
+    return Found(
+        found.images[kept].reset_index(drop=True),
+        marks[~marks["image"].isin(images | bare)],
+        dict(found.description),
+        of_kept(found.stats),
+        found.issues,
+        found.ignored,
+        contents=of_kept(found.contents),
+    )

@@ -1,0 +1,345 @@
+"""Features of images, computed once and kept by content; which images look alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import open_image, read_content
+from customlabels_nb.images.thumbnails import ContentCache, project_cache
+from customlabels_nb.models.backbones import (
+    PACKAGED,
+    Backbone,
+    backbone_named,
+    decode_threads,
+    forward_batch,
+    load_backbone,
+)
+from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
+from customlabels_nb.remote.download_cache import connections
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+Features = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.int64]
+
+_BLOCK = 4096  # images whose products with each other are in memory at once: 64 MB
+_DIRECTIONS = 32
+_SAMPLE = 10_000
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What :func:`embed` found.
+
+    Attributes
+    ----------
+    features : ndarray of float32, shape (n, d)
+        One row an image, in the order given; NaN where an image can't be read.
+    issues : list of Issue
+        Why not, one for each such image.
+    """
+
+    features: Features
+    issues: list[Issue]
+
+    @property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """Which rows hold features, shape (n,)."""
+        return ~np.isnan(self.features[:, 0])
+
+
+def embed(
+    images: Sequence[str],
+    *,
+    root: Path | None = None,
+    keys: Sequence[str | None] | None = None,
+    backbone: str = PACKAGED,
+    device: str | None = None,
+    cache: ContentCache | None = None,
+    batch_size: int | None = None,
+    events: Events | None = None,
+    phase: str = "features",
+) -> Embeddings:
+    """Pooled features of a pretrained backbone for each image.
+
+    Images are decoded on threads while the network works; a few batches are in memory at once, however many
+    images there are. With ``cache`` each finished batch is kept, under the hashes of the bytes that were read; so a
+    run with ``keys`` that was interrupted or cancelled goes on where it stopped. torch isn't even imported when all
+    images are there.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Paths or URLs.
+    root : Path, optional
+        Folder under which relative paths lie.
+    keys : sequence of (str or None), optional
+        The SHA-256 of each image, or a remote one's identity, as far as that is known to be the one that the file has
+        now: what the cache has under it is taken, and the file isn't read. A file without is read.
+    backbone, device : str, optional
+        See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb._utils.device.choose_device`.
+    cache : ContentCache, optional
+        Where features are kept.
+    batch_size : int, optional
+        Images in one forward pass; what suits the device by default.
+    events : Events, optional
+        Gets the progress as ``phase``.
+
+    Raises
+    ------
+    InputError
+        If ``keys`` are not as many as ``images``, or ``batch_size`` or ``backbone`` can't be.
+    Cancelled
+        If ``events`` were asked to stop.
+    """
+    facts = backbone_named(backbone)
+    if keys is not None and len(keys) != len(images):
+        raise InputError(f"keys has {len(keys)} entries for {len(images)} images; give one for each, or None.")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size={batch_size!r} must be at least 1.")
+    features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
+    given: list[str | None] = [None] * len(images) if keys is None else list(keys)
+    missing = [index for index, key in enumerate(given) if not _from_cache(features[index], key, facts, cache)]
+    done = len(images) - len(missing)
+    _tell(events, phase, done, len(images))
+    issues: list[Issue] = []
+    if missing:
+        chosen = choose_device(device)
+        network = load_backbone(backbone).to(chosen)
+
+        def decode(index: int) -> _Read:
+            name = images[index]
+            try:
+                data, content = read_content(name, root, known=given[index])
+                image = open_image(data, name=name, at_least=facts.input_size)
+                return _Read(index, to_pixels(image, facts.input_size), content)
+            except ImageError as error:
+                return _Read(index, Issue(error.code, error.reason, where=name), None)
+
+        workers = connections((images[index] for index in missing), decode_threads(chosen))
+        with closing(map_bounded(decode, missing, workers=workers)) as decoded:
+            for batch in _batches(decoded, batch_size or forward_batch(chosen)):
+                pixels = [read.found for read in batch if not isinstance(read.found, Issue)]
+                rows: Iterator[Features] = iter(_forward(network, pixels, facts, chosen) if pixels else ())
+                for read in batch:
+                    if isinstance(read.found, Issue):
+                        issues.append(read.found)
+                        continue
+                    row = features[read.index] = next(rows)
+                    if cache is not None and read.hash is not None:
+                        # not under the key that was given: the file may have changed since that was known
+                        cache.put(_cache_key(read.hash, facts), row.tobytes())
+                done += len(batch)
+                _tell(events, phase, done, len(images))
+    return Embeddings(features, issues)
+
+
+def embed_table(
+    images: pd.DataFrame,
+    *,
+    root: Path | None = None,
+    backbone: str = PACKAGED,
+    device: str | None = None,
+    events: Events | None = None,
+    phase: str = "features",
+) -> Embeddings:
+    """The features of all images of a table, kept in the cache of the project at ``root``; see :func:`embed`.
+
+    Parameters
+    ----------
+    images : DataFrame
+        ``image`` and ``sha256``, as a dataset's ``images``.
+    """
+    return embed(
+        images["image"].tolist(),
+        root=root,
+        keys=[value if isinstance(value, str) else None for value in images["sha256"]],
+        backbone=backbone,
+        device=device,
+        cache=project_cache(root, "features"),
+        events=events,
+        phase=phase,
+    )
+
+
+def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
+    """The images most like one of them.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+        As :func:`embed` gives them; rows of NaN are never similar.
+    index : int
+        The image in question.
+    n : int, optional
+        How many of the others are wanted; all unless it is given.
+
+    Returns
+    -------
+    positions : ndarray of int64
+        The most similar first, without ``index`` itself.
+    similarity : ndarray of float32
+        Their cosine to it, -1 to 1.
+
+    Raises
+    ------
+    InputError
+        If there is no row ``index``, or it has no features.
+    """
+    rows = _checked_features(features)
+    if not 0 <= index < len(rows) or np.isnan(rows[index]).any():
+        raise InputError(f"index={index!r}: there are features of {len(rows)} images, and this one has none.")
+    length = np.linalg.norm(rows, axis=1)
+    products = rows @ rows[index]  # rows aren't copied: there may be a quarter of a million
+    cosine = products / np.maximum(length * length[index], np.float32(1e-12))
+    order = np.argsort(-np.where(np.isnan(cosine), -np.inf, cosine), kind="stable")
+    order = order[(order != index) & ~np.isnan(cosine[order])][:n]
+    return order, cosine[order].astype(np.float32)
+
+
+def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Positions:
+    """An order of all images in which those that look alike stand together.
+
+    From one image to the one most like it that isn't in the order yet. More than 4,096 images are first cut into blocks
+    along their main directions, so that the work grows linearly with their number.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+        As :func:`embed` gives them; images without features (NaN) come last, in their order.
+    to : int, optional
+        Instead the images in the order of their likeness to this one, which comes first.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Positions; the same input gives the same order.
+
+    Raises
+    ------
+    InputError
+        If ``features`` have another shape, or ``to`` can't be.
+    """
+    rows = _checked_features(features)
+    known = ~np.isnan(rows[:, :1]).any(axis=1)
+    without = np.flatnonzero(~known)
+    if to is not None:
+        return np.concatenate([[to], most_similar(rows, to)[0], without])
+    order: list[int] = []
+    small, positions = _main_directions(rows, np.flatnonzero(known)), np.flatnonzero(known)
+    for block in _blocks(small, np.arange(len(small))):
+        # goes on where the block before ended
+        last = small[order[-1]] if order else small[block].mean(axis=0)
+        order += block[_chain(small[block], int(np.argmax(small[block] @ last)) if order else None)].tolist()
+    return np.concatenate([positions[np.asarray(order, dtype=np.int64)], without])
+
+
+def _checked_features(features: npt.ArrayLike) -> Features:
+    rows = np.asarray(features, dtype=np.float32)
+    if rows.ndim != 2:
+        raise InputError(f"features must have the shape (images, features); got {rows.shape}.")
+    return rows
+
+
+def _main_directions(rows: Features, chosen: Positions) -> Features:
+    """Rows of unit length in the few directions in which the chosen rows differ most."""
+    sample = chosen[:: max(1, len(chosen) // _SAMPLE)]
+    units = _unit(rows[sample])
+    directions = np.linalg.eigh(units.T @ units)[1][:, ::-1][:, :_DIRECTIONS]
+    parts = [_unit(_unit(rows[chosen[i : i + _SAMPLE]]) @ directions) for i in range(0, len(chosen), _SAMPLE)]
+    return np.concatenate([np.empty((0, directions.shape[1]), np.float32), *parts])
+
+
+def _blocks(rows: Features, chosen: Positions) -> Iterator[Positions]:
+    """The chosen rows in blocks, halved where they differ most until they are small enough."""
+    if len(chosen) <= _BLOCK:
+        if len(chosen):
+            yield chosen
+        return
+    centred = rows[chosen] - rows[chosen].mean(axis=0)
+    direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    along = np.argsort(centred @ direction, kind="stable")
+    for half in np.array_split(chosen[along], 2):
+        yield from _blocks(rows, half)
+
+
+def _chain(rows: Features, start: int | None) -> Positions:
+    """From ``start``, or the row least like the others, each time to the nearest row that is left."""
+    products = rows @ rows.T
+    current = int(np.argmin(products.sum(axis=1))) if start is None else start
+    order = np.empty(len(rows), dtype=np.int64)
+    for position in range(len(rows)):
+        order[position] = current
+        products[:, current] = -np.inf
+        current = int(np.argmax(products[current]))
+    return order
+
+
+def _unit(rows: Features) -> Features:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An image of which the bytes, whose hash or identity is ``hash``, were read and decoded; or why not."""
+
+    index: int
+    found: Pixels | Issue
+    hash: str | None
+
+
+def _cache_key(key: str, facts: Backbone) -> str:
+    text = f"{key}\n{facts.name}\n{facts.input_size}\n{TRANSFORM_VERSION}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
+    """Whether the cache knew ``key``; its features are then in ``row``."""
+    kept = cache.get(_cache_key(key, facts)) if cache is not None and key is not None else None
+    if kept is None or len(kept) != row.nbytes:
+        return False
+    values = np.frombuffer(kept, dtype=np.float32)
+    if not np.isfinite(values).all():
+        return False
+    row[:] = values
+    return True
+
+
+def _batches(decoded: Iterator[_Read], size: int) -> Iterator[list[_Read]]:
+    batch: list[_Read] = []
+    for item in decoded:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _forward(network: nn.Module, pixels: list[Pixels], facts: Backbone, device: str) -> Features:
+    import torch
+
+    with torch.inference_mode():
+        rows = network(to_batch(pixels, facts.mean, facts.std, device))
+    return np.asarray(rows.cpu().numpy(), dtype=np.float32)
+
+
+def _tell(events: Events | None, phase: str, done: int, total: int) -> None:
+    if events is not None:
+        events.progress(phase, done, total)

@@ -1,0 +1,257 @@
+"""A whole project as one zip file: out of a folder, and into one.
+
+In the zip are ``project.db`` (always an SQLite file), ``customlabels.json`` (what this is), ``images/`` and
+``versions/``. The URL of a team's database, caches and files that the project doesn't speak of are not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing, scratch
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.datasets.formats.archive import unpack_whole
+from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.project.location import DATABASE, Place, check_name
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, Store, VersionRecord, open_store
+from customlabels_nb.training.snapshots import relocated_files
+
+_ABOUT = "customlabels.json"
+_FORMAT = 1
+_WORKING = ("TRAINING_IN_PROGRESS", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
+_RUNNING = ("STARTING", "RUNNING", "STOPPING")
+_MOST_ABOUT_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What :func:`pack` wrote: how many images are inside, how many stay URLs, and what could not be taken along."""
+
+    path: Path
+    images: int
+    remote: int
+    versions: int
+    bytes: int
+    issues: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        remote = f", {self.remote:,} more by their URLs" if self.remote else ""
+        missing = f" {len(self.issues):,} things are missing, see .issues." if len(self.issues) else ""
+        size = f"{self.bytes / 1e6:,.1f} MB"
+        return (
+            f"{one_line(str(self.path))}: {self.images:,} images{remote}, {self.versions:,} versions, {size}.{missing}"
+        )
+
+
+def pack(
+    place: Place, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
+) -> Packed:
+    """Write the project to a zip file; see :meth:`customlabels_nb.project.project.Project.pack`."""
+    issues: list[Issue] = []
+    if path.is_dir():
+        raise ProjectError(f"{str(path)!r} is a folder; name the zip file to write, such as 'class.zip'.")
+    try:
+        with scratch(path.parent) as folder:
+            copy = os.path.join(folder, DATABASE)
+            place.store.copy_to(copy)
+            with closing(open_store(copy)) as store:
+                kept = _settle_versions(store, place.root, versions, issues)
+                names = store.images()["image"].tolist()
+                there = _in_zip(names, place.root, issues) if images else {}
+                moved = {image: name for image, name in there.items() if image != name}
+                if moved:
+                    store.rename_images(moved)
+                about = {"format": _FORMAT, "name": store.project().name}
+            with replacing(folder / "packed") as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+                archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
+                archive.write(copy, DATABASE, zipfile.ZIP_DEFLATED)
+                for source, name in _version_files(kept, place.root, archive, moved):
+                    archive.write(source, name, zipfile.ZIP_DEFLATED)
+                for done, (image, name) in enumerate(there.items(), 1):
+                    # pictures are compressed as they are
+                    archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
+                    if events is not None:
+                        events.progress("packing images", done, len(there))
+            (folder / "packed").replace(path)
+    except OSError as error:
+        raise ProjectError(
+            f"{str(path)!r} can't be written: {error.strerror or error}. There is no such file."
+        ) from error
+    remote = sum(map(is_remote, names))
+    return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
+
+
+def _settle_versions(store: Store, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:
+    """Leave in the copy what can be taken along of versions; returns it."""
+    kept = []
+    for version in store.versions():
+        action = Action("pack", settings.user, version.name)
+        folder = root / version.folder
+        if not wanted or version.status in _WORKING or not _is_version_folder(version) or not folder.is_dir():
+            if wanted:
+                reason = f"The version is {version.status}; only finished ones are packed."
+                issues.append(Issue("NOT_HELD", reason, where=version.name))
+            store.delete_version(version.name, action)
+            continue
+        if version.status in _RUNNING:
+            store.update_version(version.name, status="STOPPED", status_message="The model is stopped.")
+        store.update_version(version.name, host=None, pid=None, heartbeat=None)
+        kept.append(version)
+    return kept
+
+
+def _is_version_folder(version: VersionRecord) -> bool:
+    parts = PurePosixPath(version.folder).parts
+    return len(parts) == 2 and parts[0] == "versions" and parts[1] not in ("..", ".") and "\\" not in parts[1]
+
+
+def _version_files(
+    kept: Iterable[VersionRecord], root: Path, archive: zipfile.ZipFile, moved: Mapping[str, str]
+) -> Iterator[tuple[Path, str]]:
+    """The files of versions; those that speak of images by other names are written to the archive here."""
+    for version in kept:
+        folder = root / version.folder
+        changed = relocated_files(folder, moved) if moved else {}
+        for name, content in changed.items():
+            archive.writestr(f"{version.folder}/{name}", content, zipfile.ZIP_DEFLATED)
+        for parent, folders, files in os.walk(folder):
+            folders[:] = [name for name in folders if not os.path.islink(os.path.join(parent, name))]
+            for name in sorted(files):
+                path = Path(parent, name)
+                inside = path.relative_to(root).as_posix()
+                known = path.parent == folder and name in changed
+                if not known and not path.is_symlink() and path.is_file() and _is_plain(inside):
+                    yield path, inside
+
+
+def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, str]:
+    """Image → its name in the zip file, for the local ones that are there."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    elsewhere: list[str] = []
+    for image in dict.fromkeys(names):
+        if is_remote(image):
+            continue
+        try:
+            there = stat.S_ISREG(to_path(image, root).stat().st_mode)
+        except (OSError, ValueError):
+            there = False
+        if not there:
+            issues.append(Issue("IMAGE_NOT_FOUND", where=image))
+        elif _is_own(image) and image.lower() not in taken:
+            taken.add(image.lower())
+            found[image] = image
+        else:
+            elsewhere.append(image)
+    numbers: dict[str, int] = {}
+    for image in elsewhere:
+        stem, suffix = os.path.splitext(os.path.basename(os.fspath(to_path(image))))
+        stem = re.sub(r"[^\w.\-]+", "_", stem.encode("utf-8", "replace").decode())[:80].strip(". ") or "image"
+        suffix = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
+        while True:
+            number = numbers[stem.lower()] = numbers.get(stem.lower(), 0) + 1
+            name = f"images/{stem}{f'-{number}' if number > 1 else ''}{suffix}"
+            if name.lower() not in taken:
+                break
+        taken.add(name.lower())
+        found[image] = name
+    return found
+
+
+def _is_own(image: str) -> bool:
+    """Whether it is the relative name of a file in the project's ``images`` that can be unpacked anywhere."""
+    path = PurePosixPath(image)
+    inside = path.parts[:1] == ("images",) and ".." not in path.parts and os.fspath(path) == image
+    return inside and len(path.parts) > 1 and _is_plain(image)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and not any(c in '\\:*?"<>|' for c in name)
+
+
+def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) -> Path:
+    """Unpack what :func:`pack` wrote to a new folder below ``into``; returns that folder.
+
+    See :func:`customlabels_nb.project.projects.unpack_project`.
+    """
+    archive = os.path.expanduser(os.fspath(path))
+    name = check_name(_about(archive) if name is None else name)
+    target = into / name
+    if os.path.lexists(target):
+        raise ProjectExistsError(f"There is something called {str(target)!r} already; give name= or another folder.")
+    with _staged(into) as folder:
+        unpack_whole(archive, folder, allowed=_belongs)
+        (folder / _ABOUT).unlink()
+        _check_database(folder / DATABASE, name)
+        if os.path.lexists(target):
+            raise ProjectExistsError(f"There is something called {str(target)!r} since; nothing was overwritten.")
+        folder.rename(target)
+    return target
+
+
+@contextmanager
+def _staged(into: Path) -> Iterator[Path]:
+    """An empty folder in a hidden one, so that what a killed process leaves is no project."""
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        with scratch(into) as hidden:
+            (hidden / "project").mkdir()
+            yield hidden / "project"
+    except OSError as error:
+        raise ProjectError(f"{str(into)!r} can't be written: {error.strerror or error}. Nothing is left.") from error
+
+
+def _about(archive: str) -> str:
+    """The name of the project in the zip file, which is none of ours if there is none."""
+    if not os.path.isfile(archive):
+        raise ArchiveError(f"The archive {archive!r} is no file.")
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(_ABOUT) as file:
+            about = json.loads(file.read(_MOST_ABOUT_BYTES))
+            version, name = about["format"], about["name"]
+            opened.getinfo(DATABASE)
+    except Exception as error:  # whatever a damaged directory makes zipfile's parser raise
+        raise ArchiveError(
+            f"The archive {archive!r} is no packed project ({error}). Images in a zip are added with add_images."
+        ) from error
+    if not isinstance(name, str) or not isinstance(version, int) or version > _FORMAT:
+        raise ArchiveError(f"The archive {archive!r} was packed by a newer release; upgrade customlabels_nb.")
+    return name
+
+
+def _belongs(path: PurePosixPath) -> bool:
+    return os.fspath(path) in (_ABOUT, DATABASE) or (path.parts[0] in ("images", "versions") and len(path.parts) > 1)
+
+
+def _check_database(path: Path, name: str) -> None:
+    """Refuse a database that isn't one of ours from one end to the other: it may come from anybody."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+            sound = connection.execute("PRAGMA quick_check").fetchone()[0]
+        if foreign is not None or sound != "ok":
+            raise ArchiveError(f"The project's database is damaged or not ours ({foreign[0] if foreign else sound}).")
+        with closing(open_store(os.fspath(path))) as store:
+            strange = [version.folder for version in store.versions() if not _is_version_folder(version)]
+            if strange:
+                raise ArchiveError(f"A version names the folder {strange[0]!r}, which is none of the project's.")
+            if store.project().name != name:
+                store.set_project(Action("unpack", settings.user), name=name)
+    except (sqlite3.Error, StoreError) as error:
+        raise ArchiveError(f"The project's database can't be opened: {error}") from error

@@ -1,0 +1,98 @@
+"""What happens to a project as a whole: it is opened, gets another name, and ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
+from customlabels_nb.project.location import POINTER, Place, check_name, is_project, open_project_store
+from customlabels_nb.store import Action, Store
+
+_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
+_RENAMING = ".renaming"  # holds the folder's name and its new one while a project is renamed
+_RENAME_SECONDS = 120  # more than a writer waits for its turn
+
+
+def refuse_if_busy(store: Store, verb: str) -> None:
+    """Refuse while a version trains or runs."""
+    busy = [version for version in store.versions() if version.status in _BUSY]
+    if busy:
+        name, status = busy[0].name, busy[0].status
+        stop = "Stop it" if status.endswith("IN_PROGRESS") else f"Call project.model({name!r}).stop()"
+        raise NotAllowedError(
+            f"{store.project().name!r} can't be {verb}: its version {name!r} is {status}. {stop} first."
+        )
+
+
+def open_project(root: Path, url: str | None = None) -> Place:
+    """Open the project in ``root``; finish a rename that was cut off, whichever of the two names is given."""
+    if not is_project(root):
+        near = (marker.parent for marker in root.parent.glob(f"*/{_RENAMING}"))
+        root = next((folder for folder in near if root.name in _names(folder)), root)
+    store = open_project_store(root, url)
+    if names := _names(root):
+        name = store.project().name
+        store.close()
+        with suppress(OSError):  # a folder that can't be moved works where it is, and the next opening tries again
+            if names == (root.name, name) and not os.path.lexists(root.parent / name):
+                root = root.rename(root.parent / name)
+            marker = root / _RENAMING
+            if name == names[1] or time.time() - marker.stat().st_mtime > _RENAME_SECONDS:
+                marker.unlink()  # unless another kernel is about to store the new name
+        store = open_project_store(root, url)
+    return Place(root, store, url)
+
+
+def _names(root: Path) -> tuple[str, ...]:
+    """Return the old and the new name where a rename was begun; somebody else may have written the file."""
+    try:
+        old, new = os.fsdecode((root / _RENAMING).read_bytes()).split("\0")
+        return old, check_name(new)
+    except (OSError, ValueError):
+        return ()
+
+
+def rename_project(place: Place, name: str, action: Action) -> None:
+    """Rename the project and its folder; see :meth:`customlabels_nb.project.project.Project.rename`."""
+    target = place.root.parent / check_name(name)
+    refuse_if_busy(place.store, "renamed")
+    if os.path.lexists(target):
+        raise ProjectExistsError(f"There is something called {str(target)!r} already; nothing was renamed.")
+    before = place.store.project().name
+    try:
+        write_whole(place.root / _RENAMING, os.fsencode(f"{place.root.name}\0{name}"))
+        place.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
+    except OSError as error:
+        raise ProjectError(f"{str(place.root)!r} can't be renamed: {error.strerror}. Nothing was changed.") from error
+    except StoreError:  # the old name is still stored
+        (place.root / _RENAMING).unlink(missing_ok=True)
+        raise
+    finally:
+        place.store.close()
+        opened = open_project(target if is_project(target) else place.root, place.url)
+        place.root, place.store = opened.root, opened.store
+    if place.root != target:
+        place.store.set_project(action, name=before)
+        raise ProjectError(f"Nothing was renamed: {str(place.root)!r} can't be moved to {str(target)!r}.")
+
+
+def delete_project(place: Place) -> None:
+    """Delete the database and what lies in the project's folder of ours; see ``Project.delete``."""
+    try:
+        place.store.destroy()
+        for part in ("versions", "cache", "images"):
+            if (place.root / part).is_symlink():
+                (place.root / part).unlink()
+            elif (place.root / part).is_dir():
+                shutil.rmtree(place.root / part)
+        (place.root / POINTER).unlink(missing_ok=True)
+        if place.root.is_dir() and not any(place.root.iterdir()):
+            place.root.rmdir()
+    except OSError as error:
+        what = f"{error.filename!r} can't be deleted: {error.strerror}."
+        raise ProjectError(f"{what} Check its permissions, then delete {str(place.root)!r} by hand.") from error

@@ -1,0 +1,355 @@
+"""A version of a model: start, detect, evaluate, stop."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError, show_in_one_line
+from customlabels_nb.events import Events, Listener, progress_bars, say
+from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.project.model_facts import READY, ModelFacts
+from customlabels_nb.project.progress_display import watch
+from customlabels_nb.project.runnable import Runnable
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.labeling.trials import Candidate
+    from customlabels_nb.labeling.trying import TryingSession
+    from customlabels_nb.project.report import Report
+
+_RUNNING = ("STARTING", "RUNNING", "STOPPING")
+_BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING)
+_PHOTOS = 16
+_DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
+
+
+@dataclass
+class _Life:
+    """What runs a version in this process, or sleeps, and its heartbeat while it runs."""
+
+    predictor: Predictor
+    heartbeat: Heartbeat | None = None
+
+    def be_silent(self) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat.stop()
+            self.heartbeat = None
+
+
+#: By project folder and version; so are the locks, held by whoever starts or stops one.
+_LIVES: dict[tuple[Path, str], _Life] = {}
+_LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
+
+
+class Model(ModelFacts, Runnable):
+    """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
+
+    # -- running ------------------------------------------------------------------------------------
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
+        """Keep thresholds as the version's own: ``detect`` uses them from now on, also while the model runs.
+
+        Parameters
+        ----------
+        thresholds : number, dict or None
+            One for all labels, or by label (the others stay); None goes back to the assumed ones.
+
+        Raises
+        ------
+        InputError, LabelError
+            If a threshold is no number from 0 to 1, or a label isn't the model's.
+        """
+        from customlabels_nb.inference.thresholds import resolve_thresholds
+        from customlabels_nb.models.artifact import load_config, update_config
+
+        self._require_ready()
+        config = load_config(self.folder)
+        if thresholds is None:
+            assumed = self.evaluate().per_label
+            thresholds = {row.label: row.threshold for row in assumed.itertuples() if row.label in config.labels}
+        merged = dict(zip(config.labels, resolve_thresholds(config, thresholds).tolist(), strict=True))
+        update_config(self.folder, replace(config, thresholds=merged))
+        self._store.update_version(self.name, Action("set thresholds", settings.user, self.name))
+        self._write_card()
+
+    def start(
+        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+    ) -> Model:
+        from customlabels_nb._utils.device import choose_device
+        from customlabels_nb.inference.engines.names import check_engine
+        from customlabels_nb.inference.idle import idle_seconds
+
+        self._require_ready()
+        chosen = None if device is None else choose_device(device)
+        if idle_stop is not None:
+            idle_seconds(idle_stop)  # refused before anything is noted
+        if engine is not None:
+            check_engine(engine)
+        with _LOCKS[self._key]:
+            predictor = self._predictor
+            if predictor is not None and chosen in (None, predictor.device) and engine is None:
+                predictor.start(idle_stop=idle_stop)
+            else:
+                self._start_on(chosen, engine, idle_stop)
+        return self
+
+    def stop(self) -> None:
+        """Free the memory that the model takes; questions that are being answered still are.
+
+        Stopping what doesn't run is no error.
+
+        Raises
+        ------
+        NotAllowedError
+            If it runs in another kernel: stop it there.
+        """
+        with _LOCKS[self._key]:
+            life, record = _LIVES.get(self._key), self.record
+            if life is not None:
+                self._set("STOPPING", "The model is stopping.")
+                life.predictor.stop()
+                self._forget()
+            elif record.status not in _RUNNING:
+                return
+            elif not is_settled(record):
+                where = f"{record.host}, {record.pid}"
+                raise NotAllowedError(f"{self.name!r} runs in another kernel ({where}): stop it there.")
+            self._set("STOPPED", "The model has stopped running.")
+
+    # -- judging ------------------------------------------------------------------------------------
+    def evaluate(
+        self,
+        data: Dataset | pd.DataFrame | None = None,
+        *,
+        thresholds: float | Mapping[str, float] | str | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Report:
+        from customlabels_nb.models.artifact import load_config
+        from customlabels_nb.project.report import Report
+        from customlabels_nb.project.results_actions import hands_of
+        from customlabels_nb.training.stored import stored_evaluation, stored_training
+
+        self._require_ready()
+        config = load_config(self.folder)
+        training = partial(stored_training, self.folder, self._root, config)
+        project = self._store.project().name
+        if data is not None:
+            found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
+            given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
+            return Report(found.evaluation, name=self.name, project=project, **given)
+        now = self._store.images("test")
+        result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=now)
+        facts = config.training
+        details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
+        if facts["left_out"]:
+            details["left out, as they could not be read"] = facts["left_out"]
+        hands = partial(hands_of, self, config)
+        known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
+        return Report(result, **known, details=details, training=training, hands=hands)
+
+    def write_results(self) -> None:
+        """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
+        from customlabels_nb.training.snapshots import has_predictions
+
+        report = self.evaluate() if has_predictions(self.folder, "test") else None
+        if report is not None:
+            report.to(self.folder / "evaluation")
+        self._make_card(None if report is None else report.evaluation).to(self.folder)
+
+    # -- its life -----------------------------------------------------------------------------------
+    def resume(
+        self, *, progress: bool | str = True, events: Events | None = None, callbacks: Sequence[Listener] = ()
+    ) -> Model:
+        """Go on with a training that was stopped or killed, on the images and options that it began with.
+
+        ``progress``, ``events`` and ``callbacks`` are those of :meth:`customlabels_nb.project.project.Project.train`.
+        """
+        from customlabels_nb.training.run import resume_version
+
+        record = self.record
+        if record.status != "TRAINING_FAILED":
+            raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
+        labels = self._store.labels()
+        colours = dict(zip(labels["label"], labels["colour"], strict=True))
+        with self._stoppable():
+            with watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks) as stream:
+                resume_version(self._store, self._root, record, stream)
+            self.write_results()
+        return self
+
+    def copy_to(
+        self,
+        target: Any,
+        name: str | None = None,
+        *,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Model:
+        """Copy the version to another project, with everything that lies in its folder; it can be used there at once.
+
+        Its images stay where they are, and the copy knows them by where they lie. What was stopped, or failed, is said
+        by the copy's status, and can be copied again under the same name.
+
+        Parameters
+        ----------
+        target : Project or path
+            A project, or its folder; also this one, for a copy under another name.
+        name : str, optional
+            What it is called there; what it is called here unless it is given.
+
+        Raises
+        ------
+        NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
+            If the name is taken or can't be one, or ``target`` is no project; nothing was written.
+        ArtifactError
+            If the version's folder is damaged, or the copy can't be written.
+        """
+        from customlabels_nb.project.version_copying import copy_version, place_of
+
+        self._require_ready()
+        place = place_of(target)
+        with progress_bars(events or Events(), show=progress) as stream:
+            copy = Model(place, copy_version(self._place, self.record, place, name, stream))
+        copy.write_results()
+        return copy
+
+    def delete(self, *, confirm: bool = False) -> None:
+        """Delete the version and its folder; asks unless ``confirm=True``.
+
+        Raises
+        ------
+        NotAllowedError
+            If it trains or runs, or nobody confirmed.
+        """
+        record = self.record
+        if record.status in _BUSY:
+            raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")
+        require_confirmation(f"Delete the version {self.name!r} for ever?", confirm)
+        self._forget()
+        self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
+        remove_folder(self._root / record.folder, self._root)
+        self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Say in one line how to go on with a training that is stopped within the block."""
+        try:
+            yield
+        except (KeyboardInterrupt, Cancelled) as error:
+            call, text = f"project.model({self.name!r})", "Stopped before the training began: call train again."
+            with suppress(CustomLabelsError):  # there is no such version yet, say
+                text = self.status_message.replace("resume()", f"{call}.resume()")
+                if self.status != "TRAINING_FAILED":
+                    text = f"Stopped: {self.name!r} is trained; {call}.write_results() writes its files."
+            if isinstance(error, Cancelled):
+                say(text)
+            else:
+                show_in_one_line(error, text)
+            raise
+
+    def _photos(self) -> list[str]:
+        images = self._store.images("test")["image"].head(_PHOTOS)
+        return [image if is_remote(image) else str(to_path(image, self._root)) for image in images]
+
+    def _trying(self) -> TryingSession:
+        from customlabels_nb.labeling.feedback import Feedback
+        from customlabels_nb.labeling.trying import TryingSession
+
+        return TryingSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
+
+    def _candidates(self) -> list[Candidate]:
+        """This version, then the others that can run, the newest first."""
+        versions = [version for version in self._store.versions() if version.status in READY]
+        versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
+        scores = {version.name: version.metrics.get("f1") for version in versions}
+        words = {name: f"F1 {f1:.3f}" if isinstance(f1, float) else "" for name, f1 in scores.items()}
+        return [Model(self._place, name)._as_candidate(about) for name, about in words.items()]
+
+    @property
+    def _predictor(self) -> Predictor | None:
+        """What runs it in this process, whichever object started it."""
+        life = _LIVES.get(self._key)
+        return life.predictor if life is not None and life.predictor.running else None
+
+    @property
+    def _key(self) -> tuple[Path, str]:
+        return self._root.resolve(), self.name
+
+    def _start_on(self, device: str | None, engine: str | None, idle_stop: str | float | None) -> None:
+        from customlabels_nb.inference.predictor import Predictor
+
+        self._set("STARTING", "The model is starting.")
+        life = _LIVES.get(self._key) or _Life(Predictor(self.folder, changed=self._note_change))
+        try:
+            life.predictor.start(device, engine=engine, idle_stop=idle_stop)
+        except BaseException as error:
+            life.predictor.stop()
+            self._forget()
+            self._set("FAILED", f"The model could not be started: {error}")
+            raise
+        _LIVES[self._key] = life
+        self._note_running(life)
+
+    def _note_running(self, life: _Life) -> None:
+        life.heartbeat = life.heartbeat or Heartbeat(self._store, self.name)
+        self._set("RUNNING", f"The model is running on {life.predictor.device}, computed by {life.predictor.engine!r}.")
+
+    def _note_change(self) -> None:
+        """It stopped as nothing was asked of it, or a question woke it; by now perhaps something else happened."""
+        from customlabels_nb.inference.idle import in_words
+
+        with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be gone
+            life = _LIVES.get(self._key)
+            if life is None:
+                return
+            if life.predictor.running:
+                self._note_running(life)
+            elif life.heartbeat is not None:
+                life.be_silent()
+                idle = in_words(life.predictor.idle_stop)
+                self._set("STOPPED", f"The model has stopped running: nothing was asked of it for {idle}.")
+
+    def _forget(self) -> None:
+        life = _LIVES.pop(self._key, None)
+        if life is not None:
+            life.be_silent()
+
+    def _set(self, status: str, message: str) -> None:
+        if self._store.read_only:  # it may be looked at and run, but nothing can be noted
+            return
+        nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
+        process = this_process() if status in _RUNNING else nobody
+        action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
+        self._store.update_version(self.name, action, status=status, status_message=message, **process)
+
+
+def require_confirmation(question: str, confirm: bool, consequence: str = "This can't be undone.") -> None:
+    """Ask the person at the notebook, unless ``confirm``; anything but yes is a refusal.
+
+    Raises
+    ------
+    NotAllowedError
+        If the answer isn't yes, or nobody can be asked.
+    """
+    if confirm:
+        return
+    try:
+        answer = input(f"{question} {consequence} Type yes: ")
+    except (EOFError, OSError, RuntimeError) as error:  # ipykernel raises StdinNotImplementedError, a RuntimeError
+        raise NotAllowedError(f"{question} Nobody can be asked here: say confirm=True.") from error
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotAllowedError("Not confirmed; nothing was deleted.")

@@ -1,0 +1,555 @@
+"""What an evaluation shows: tables, drawings, files, and itself in a notebook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+
+from customlabels_nb.core.tables import settle_statuses
+from customlabels_nb.errors import InputError
+from customlabels_nb.events import say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
+    from customlabels_nb.evaluation.advice import Advice
+    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.exploring import Exploration, Hands
+    from customlabels_nb.evaluation.files import TrainingSet
+    from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
+    from customlabels_nb.evaluation.summary import EvaluationSummary
+    from customlabels_nb.widgets.results import About, Results
+
+    Training: TypeAlias = Evaluation | TrainingSet
+
+
+class Report:
+    """An evaluation with a name.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    name : str
+        What was evaluated, for instance a version's name.
+    project : str
+        The project's name, for the names of files.
+    details : dict, optional
+        Shown below the figures. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
+        ``training_images`` (int) also go into the summary file.
+    training : Dataset or Evaluation, or a function that gives one, optional
+        The training images, for their snapshot among the files: with labels alone, or also with predictions.
+    root : Path, optional
+        The project's folder, under which relative paths of images lie.
+    hands : callable, optional
+        ``hands()`` gives what the results screen can do to a project; see
+        :class:`customlabels_nb.evaluation.exploring.Hands`.
+    """
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        *,
+        name: str = "",
+        project: str = "",
+        details: Mapping[str, Any] | None = None,
+        training: Training | Callable[[], Training] | None = None,
+        root: Path | None = None,
+        hands: Callable[[], Hands] | None = None,
+    ) -> None:
+        self.evaluation = evaluation
+        self._hands = hands
+        self.root = root
+        self.project = project
+        self.name = name or "evaluation"
+        self.details = dict(details or {})
+        if not isinstance(self.details.get("evaluated"), datetime | None):
+            raise InputError(f"details['evaluated'] is {self.details['evaluated']!r}; give a datetime.")
+        self._ended = self.details.get("evaluated") or datetime.now(UTC)
+        self._given_training = training
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Return the metrics of all labels together.
+
+        Returns
+        -------
+        DataFrame
+            One row a metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN without
+            one). The metrics are f1, precision, recall, mean_threshold and mean_average_precision, which are means over
+            the labels that test images have, test_images and labels; single-label also accuracy, detection also
+            mean_average_recall and coco_map.
+        """
+        return self.evaluation.summary.copy()
+
+    @property
+    def per_label(self) -> pd.DataFrame:
+        """Return the metrics of each label at its threshold.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, in their order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
+            ``average_precision`` (float64); ``test_images`` that have the label, and true positives ``tp``, false
+            positives ``fp`` and false negatives ``fn``, of a detector boxes (int64); ``undefined`` (bool): without a
+            true positive a ratio is 0/0 and shown as 0; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64).
+        """
+        return self.evaluation.per_label.copy()
+
+    @property
+    def per_image(self) -> pd.DataFrame:
+        """Return what is right and wrong on each test image.
+
+        Returns
+        -------
+        DataFrame
+            One row for each label that an image has or that is predicted for it, of a detector for each predicted and
+            each missed box: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
+            "false positive" or "false negative") and ``threshold`` (float64). Single-label also ``truth`` and
+            ``predicted`` (str): the image's label and its most confident one. Detection also ``left``, ``top``,
+            ``width``, ``height`` of the predicted box (of a false negative the true one), ``truth_left``, …,
+            ``truth_height`` of the true one and their ``iou`` (float64), and ``taken_for`` (str): the label of the
+            missed box that a false positive lies on.
+        """
+        return self.evaluation.per_image.copy()
+
+    @property
+    def confusion_matrix(self) -> ConfusionMatrix:
+        """Rows predicted, columns ground truth; ``to_frame(normalize="truth")``, ``plot()``."""
+        return self.evaluation.confusion_matrix
+
+    def by(self, column: str) -> pd.DataFrame:
+        """Return the metrics of each slice of the test images.
+
+        Parameters
+        ----------
+        column : str
+            A column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+            image with a list (tags) is in the slice of each item. Numbers and times of more than 12 values are cut into
+            5 ranges of about equally many images, such as "480 to 640". Images without a value are the last slice,
+            "(none)".
+
+        Returns
+        -------
+        DataFrame
+            One row a slice, in the order of the values: ``slice`` (str), ``test_images`` and ``labels``, the number of
+            labels that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means
+            over these labels (float64), single-label also ``accuracy``, detection also ``mean_average_recall`` and
+            ``coco_map``; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64). Thresholds are those of the whole
+            test set.
+
+        Raises
+        ------
+        InputError
+            If the test images have no such column, it is not known for any of them, or it has more than 500 values.
+        """
+        return self.evaluation.by(column)
+
+    def precision_recall(self, label: str) -> pd.DataFrame:
+        """Return precision against recall of one label, as its threshold falls through all of its confidences.
+
+        Returns
+        -------
+        DataFrame
+            ``recall`` (rising), ``precision`` and ``threshold`` (falling), all float64. In the first row nothing is
+            predicted: recall 0, precision 1 by convention, threshold NaN. The rows are those of
+            ``sklearn.metrics.precision_recall_curve`` in reverse.
+
+        Raises
+        ------
+        LabelError
+            If there is no such label.
+        """
+        return self.evaluation.precision_recall(label)
+
+    def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
+        """Return the share of right predictions by confidence.
+
+        Parameters
+        ----------
+        bins : int
+            Number of equally wide ranges of the confidence, 1 to 1,000.
+        label : str, optional
+            Use the predictions of this label alone, also below its threshold. By default those of all labels;
+            single-label: each image's most confident label.
+
+        Returns
+        -------
+        DataFrame
+            One row a range: ``low`` and ``high``, its ends (float64), ``count`` (int64), ``mean_confidence`` and
+            ``share_right`` (float64, NaN in an empty range). ``.attrs["error"]`` is the expected calibration error
+            (Guo et al., 2017): the mean distance of the two, weighted by count.
+
+        Raises
+        ------
+        InputError, LabelError
+            If ``bins`` can't be used, or there is no such label.
+        """
+        return self.evaluation.calibration(bins, label=label)
+
+    def by_box_size(self) -> pd.DataFrame:
+        """Return how well a detector finds small, medium and large boxes.
+
+        Returns
+        -------
+        DataFrame
+            One row a label and size: ``label`` (str, NaN in the first rows: all labels), ``size`` (str: "small" below
+            32² pixels, "medium" below 96², "large") of the true box, of a false positive of the predicted one;
+            ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
+
+        Raises
+        ------
+        InputError
+            If no boxes were evaluated.
+        """
+        return self.evaluation.by_box_size()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures has to know, in sentences."""
+        return list(self.evaluation.notes)
+
+    # -- what to do about it ------------------------------------------------------------------------
+    @cached_property
+    def advice(self) -> Advice:
+        """What would help most, the strongest first, each with its images and the call that does it."""
+        return self.advise()
+
+    def advise(
+        self,
+        *,
+        features: Mapping[str, Any] | pd.DataFrame | Any | None = None,
+        training: Mapping[str, int] | None = None,
+    ) -> Advice:
+        """:attr:`advice` that takes more into account.
+
+        Parameters
+        ----------
+        features : dict, DataFrame or ndarray, optional
+            Features of the test images (image → vector, a table indexed by image, or one row a test image): tells
+            labels that hide several looks.
+        training : dict, optional
+            Number of training images by label, tells labels that have too few; by default what is known of them.
+        """
+        from customlabels_nb.evaluation.advice import advise, picture_of
+
+        return advise(
+            self.evaluation,
+            training=self._training_images() if training is None else training,
+            features=features,
+            name=self.name,
+            in_project=bool(self.project),
+            pictures=partial(picture_of, root=self.root),
+        )
+
+    def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
+        """Return what changed from this report to another one on the same test images.
+
+        Parameters
+        ----------
+        after : Report
+        common : bool
+            Compare the test images that both have, where there are others.
+        random_state : int
+            Seeds the resampling of the intervals.
+
+        Raises
+        ------
+        InputError
+            If tasks, overlaps of boxes or (without ``common``) test images differ.
+        NotEnoughDataError
+            If no test image is in both.
+        """
+        from customlabels_nb.evaluation.comparison import compare
+
+        names = (self.name, after.name)
+        return compare(self.evaluation, after.evaluation, common=common, names=names, random_state=random_state)
+
+    # -- looking around -----------------------------------------------------------------------------
+    def show(self, compare: Report | None = None) -> Results:
+        """The results screen: numbers, curves and test images that follow as thresholds and overlap are moved.
+
+        Parameters
+        ----------
+        compare : Report, optional
+            Of another version, put beside it as what was before.
+
+        Returns
+        -------
+        Results
+            A widget that other cells can read and steer: ``selected``, ``thresholds``, ``set_thresholds(…)``,
+            ``set_filter(…)``.
+        """
+        from customlabels_nb.widgets.results import Results
+
+        hands = None if self._hands is None else self._hands()
+        return Results(self._exploration(compare), self._about(), hands)
+
+    def to_html(
+        self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None
+    ) -> Path:
+        """Write the results screen to one file that any browser opens without a network; its sliders live in the page.
+
+        Parameters
+        ----------
+        path : path
+            A file of that name is replaced.
+        images : int
+            How many test images are in it as small pictures, the most confident mistakes first.
+        pixels : int
+            The longest side of these.
+        compare : Report, optional
+            Of another version, put beside it as what was before.
+        """
+        from customlabels_nb.widgets.results_file import write_results_file
+
+        return write_results_file(path, self._exploration(compare), self._about(), images=images, pixels=pixels)
+
+    def _exploration(self, compare: Report | None) -> Exploration:
+        from customlabels_nb.evaluation.exploring import Exploration
+
+        exploration = Exploration(self.evaluation, name=self.name, advice=lambda: self.advice)
+        if compare is not None:
+            exploration.compare_with(compare.evaluation, compare.name)
+        return exploration
+
+    def _about(self) -> About:
+        from customlabels_nb.widgets.results import About
+
+        writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
+        return About(self.name, self.project, self.details, self._training_images, self.root, writers)
+
+    # -- drawings and files -------------------------------------------------------------------------
+    def plot_per_label(self, ax: Axes | None = None) -> Axes:
+        """Bars of F1 by label, with the figures beside them."""
+        from customlabels_nb.evaluation.plots import plot_per_label
+
+        return plot_per_label(self.evaluation, ax)
+
+    def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """F1 of all labels along the threshold; with ``label`` also precision and recall of that one."""
+        from customlabels_nb.evaluation.plots import plot_curves
+
+        return plot_curves(self.evaluation, ax, label=label)
+
+    def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """Precision against recall of all labels or of one, with average precision."""
+        from customlabels_nb.evaluation.plots import plot_precision_recall
+
+        return plot_precision_recall(self.evaluation, ax, label=label)
+
+    def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+        """What is taken for what: counts, or shares of ``normalize="truth"`` or ``"prediction"``."""
+        return self.confusion_matrix.plot(ax, normalize)
+
+    def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """How confident right and wrong predictions are; with ``label`` those of that one and its threshold."""
+        from customlabels_nb.evaluation.plots import plot_confidences
+
+        return plot_confidences(self.evaluation, ax, label=label)
+
+    def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
+        """How often predictions of each confidence are right, in ``bins`` ranges, of all labels or of one."""
+        from customlabels_nb.evaluation.plots import plot_calibration
+
+        return plot_calibration(self.evaluation, ax, label=label, bins=bins)
+
+    def plot_support(self, ax: Axes | None = None) -> Axes:
+        """How many test images each label has and, where they are known, training images."""
+        from customlabels_nb.evaluation.plots import plot_support
+
+        return plot_support(self.evaluation, ax, training=self._training_images())
+
+    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+        """Boxes found, missed and falsely found, by their size; of all labels or of one."""
+        from customlabels_nb.evaluation.plots import plot_box_sizes
+
+        return plot_box_sizes(self.evaluation, ax, label=label)
+
+    def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
+        """Write the service's summary and snapshots, and the tables as CSV; each file appears whole or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it isn't there; files of the same names are replaced.
+        plots : bool
+            Write the drawings, too, as PNG.
+
+        Returns
+        -------
+        list of Path
+            The files written. The snapshot of the training images is among them where they are known.
+
+        Raises
+        ------
+        InputError
+            If ``folder`` is a file.
+        """
+        from customlabels_nb.evaluation.files import EvaluationFiles
+
+        files = EvaluationFiles(
+            evaluation=self.evaluation,
+            names=(self.project, self.name),
+            project_version_arn=str(self.details.get("project_version_arn", self.name)),
+            ended=self._ended,
+            training_images=int(self.details.get("training_images", 0)),
+            training=self._training,
+        )
+        paths, notes = files.write(folder, drawings=self._drawings() if plots else {})
+        for note in notes:
+            say(note)
+        return paths
+
+    def _training_images(self) -> dict[str, int] | None:
+        """The number of training images by label, where they are known."""
+        from customlabels_nb.evaluation.support import images_by_label
+
+        return None if self._training is None else images_by_label(self._training)
+
+    @cached_property
+    def _training(self) -> Training | None:
+        given = self._given_training
+        return given() if callable(given) else given
+
+    def _drawings(self) -> dict[str, Callable[[], Axes]]:
+        found: dict[str, Callable[[], Axes]] = {
+            "per_label": self.plot_per_label,
+            "curves": self.plot_curves,
+            "precision_recall": self.plot_precision_recall,
+            "confusion_matrix": self.plot_confusion_matrix,
+            "confidences": self.plot_confidences,
+            "calibration": self.plot_calibration,
+            "support": self.plot_support,
+        }
+        return found | ({"box_sizes": self.plot_box_sizes} if self.evaluation.task == "detection" else {})
+
+    def __repr__(self) -> str:
+        from customlabels_nb.evaluation.text import evaluation_text
+
+        return evaluation_text(self.evaluation, name=self.name)
+
+    def _repr_html_(self) -> str:
+        from customlabels_nb.evaluation.markup import evaluation_html
+
+        return evaluation_html(self.evaluation, name=self.name, details=self.details)
+
+
+def evaluate(
+    truth: pd.DataFrame | Dataset,
+    predictions: pd.DataFrame | Dataset,
+    images: Iterable[str] | pd.DataFrame | None = None,
+    *,
+    labels: Iterable[str] | pd.DataFrame | None = None,
+    thresholds: float | Mapping[str, float] | str | None = None,
+    task: str | None = None,
+    overlap: float = 0.5,
+    random_state: int = 0,
+    name: str = "",
+    details: Mapping[str, Any] | None = None,
+    training: Training | Callable[[], Training] | None = None,
+) -> Report:
+    """Compare predictions with the truth, without a project.
+
+    Parameters
+    ----------
+    truth : DataFrame or Dataset
+        Columns ``image`` and ``label``, one row a label (null: an image without labels); of boxes also ``left``,
+        ``top``, ``width``, ``height`` in pixels, perhaps ``crowd``. Of a dataset the images count whose labelling is
+        complete.
+    predictions : DataFrame or Dataset
+        Columns ``image``, ``label`` and ``confidence`` (0..1), for each image every label that the model knows: a
+        missing pair is never predicted. Of a detector one row a box, with the columns of boxes.
+        ``model.detect_many(…, threshold=0)`` gives such a table. A dataset's annotations without a confidence have 1.
+    images : list, Series or DataFrame with a column ``image``, optional
+        The test images, so that those without labels count, too; by default those of the dataset that is the truth, or
+        of both tables. Further columns of a DataFrame or dataset are kept, for ``report.by``.
+    labels : list or labels table, optional
+        Order and colours; by default those of the dataset that is the truth.
+    thresholds : number, dict, "best" or "cross-validated", optional
+        The confidence from which on a prediction counts: one for all labels, or by label
+        (``thresholds=model.thresholds``). By default, by "best" and for labels that a dict doesn't name it is where
+        the label's F1 is highest. "cross-validated" chooses it for each fifth of the images on the other four: such
+        figures are honest, and the thresholds shown the means of the five.
+    task : {None, "single-label", "multi-label", "detection"}
+        By default "detection" if a table has a box, "single-label" if no image has two labels in ``truth``, otherwise
+        "multi-label".
+    overlap : float
+        Of boxes: the intersection over union (above 0, up to 1) from which on a prediction may match.
+    random_state : int
+        Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
+    name, details
+        Shown above and below the figures: a text, and a dict.
+    training : Dataset or Evaluation, or a function that returns one, optional
+        The training images, for their numbers and for their snapshot among the files that ``report.to`` writes.
+
+    Returns
+    -------
+    Report
+        ``.summary``, ``.per_label``, ``.per_image``, ``.confusion_matrix``, ``.by(column)``, drawings and files.
+
+    Raises
+    ------
+    InputError, TableError, LabelError
+        If an argument can't be used: a column is missing, a number isn't from 0 to 1, a label isn't in the tables.
+    NotEnoughDataError
+        If there is nothing to compare, or truth and predictions have no image name in common.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> truth = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["cat", "dog"]})
+    >>> predictions = truth.assign(label=["cat", "cat"], confidence=[0.9, 0.6])
+    >>> evaluate(truth, predictions, thresholds={"cat": 0.5}).per_label[["label", "tp", "fp", "fn"]]
+      label  tp  fp  fn
+    0   cat   1   1   0
+    1   dog   0   0   1
+    """
+    from customlabels_nb import evaluation
+    from customlabels_nb.datasets.dataset import Dataset
+
+    if isinstance(truth, Dataset):
+        labels = truth.labels if labels is None else labels
+        settled = settle_statuses(truth.images, truth.annotations)
+        images = settled[settled["status"] == "labelled"] if images is None else images
+        truth = truth.annotations
+    if isinstance(predictions, Dataset):
+        predictions = predictions.annotations.fillna({"confidence": 1.0})
+    found = evaluation.evaluate(
+        truth,
+        predictions,
+        images,
+        labels=labels,
+        thresholds=thresholds,
+        task=task,
+        overlap=overlap,
+        random_state=random_state,
+    )
+    return Report(found, name=name, details=details, training=training)
+
+
+def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
+    """Read the summary of an evaluation, written by ``report.to`` or by the hosted service.
+
+    See :func:`customlabels_nb.evaluation.summary.read_evaluation_summary`.
+    """
+    from customlabels_nb.evaluation.summary import read_evaluation_summary
+
+    return read_evaluation_summary(path)
+
+
+def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
+    """Read truth, predictions and images of an evaluation snapshot; ``cl.evaluate(*tables)`` judges them again.
+
+    See :func:`customlabels_nb.evaluation.snapshot_reading.read_evaluation_snapshot`.
+    """
+    from customlabels_nb.evaluation.snapshot_reading import read_evaluation_snapshot
+
+    return read_evaluation_snapshot(path)

@@ -1,0 +1,131 @@
+"""Labelling screens of a project: what connects sessions, files and widgets with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.ingest.importer import ImportReport, import_images
+from customlabels_nb.labeling import LabellingSession, Query
+from customlabels_nb.labeling.action_list import ActionList
+from customlabels_nb.labeling.dashboard import DashboardSession
+from customlabels_nb.labeling.drawing import DrawingSession
+from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.label_editing import LabelEditing
+from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.similarity import SimilarityOrder
+from customlabels_nb.project.label_sources import labels_in
+from customlabels_nb.training.plan import plan_in_words
+
+if TYPE_CHECKING:
+    from customlabels_nb.checks import CheckReport
+    from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.events import Events
+    from customlabels_nb.project.location import Place
+    from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.dashboard import Dashboard
+    from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.history import HistoryPanel
+    from customlabels_nb.widgets.label_manager import LabelManager
+    from customlabels_nb.widgets.review import Review
+
+
+def open_session(place: Place, split: str) -> LabellingSession:
+    """A person labelling a dataset of the project, without a screen."""
+    return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+
+
+def open_gallery(
+    place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query, page_size: int, mode: str
+) -> Gallery:
+    """The gallery of a dataset of the project."""
+    from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.label_manager import label_handlers
+
+    return Gallery(
+        open_session(place, split),
+        session_files(place, dataset),
+        project=place.store.project().name,
+        key=project_key(place),
+        query=query,
+        page_size=page_size,
+        mode=mode,
+        label_handlers=label_handlers(LabelEditing(place.store, place.root), labels_in),
+    )
+
+
+def open_annotator(place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
+    """The annotator of a dataset of the project."""
+    from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.label_manager import label_handlers
+
+    session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+    name, key = place.store.project().name, project_key(place)
+    labels = label_handlers(LabelEditing(place.store, place.root), labels_in)
+    return Annotator(session, session_files(place, dataset), project=name, key=key, query=query, label_handlers=labels)
+
+
+def open_review(
+    place: Place, split: str, *, dataset: Callable[[str], Dataset], query: ReviewQuery, page_size: int
+) -> Review:
+    """The review of a dataset of the project."""
+    from customlabels_nb.widgets.review import Review
+
+    session = ReviewSession(place.store, place.root, split)
+    if query.label:
+        session.check_known(query.label)
+    name, key = place.store.project().name, project_key(place)
+    return Review(session, session_files(place, dataset), project=name, key=key, query=query, page_size=page_size)
+
+
+def open_label_manager(place: Place) -> LabelManager:
+    """The manager of the project's labels."""
+    from customlabels_nb.widgets.label_manager import LabelManager
+
+    return LabelManager(LabelEditing(place.store, place.root), labels_in)
+
+
+def open_dashboard(
+    place: Place, *, dataset: Callable[[str], Dataset], check: Callable[[Events], CheckReport]
+) -> Dashboard:
+    """How labelling of the project is going."""
+    from customlabels_nb.widgets.dashboard import Dashboard
+
+    def plan() -> list[str]:
+        return plan_in_words(place.store.project().task, dataset(t.TRAIN), dataset(t.TEST))
+
+    def gallery(split: str, query: Query) -> Gallery:
+        return open_gallery(place, split, dataset=dataset, query=query, page_size=24, mode="grid")
+
+    return Dashboard(DashboardSession(place.store, place.root, dataset=dataset, check=check, plan=plan), gallery)
+
+
+def open_history_panel(place: Place) -> HistoryPanel:
+    """What was done to the project."""
+    from customlabels_nb.widgets.history import HistoryPanel
+
+    return HistoryPanel(ActionList(place.store, place.root))
+
+
+def plug_in(place: Place, split: str, labeller: Any, *, query: Query) -> Any:
+    """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
+    from customlabels_nb.labeling.plugged import plug_into
+
+    return plug_into(open_session(place, split), labeller, query)
+
+
+def session_files(place: Place, dataset: Callable[[str], Dataset]) -> SessionFiles:
+    """Pictures and uploads of the project."""
+
+    def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
+        return import_images(place.store, place.root, files, split=split, label=label)
+
+    return SessionFiles(place.root, dataset=dataset, add_images=add_images)
+
+
+def project_key(place: Place) -> str:
+    """Tells the project from others, also after the kernel was started again."""
+    text = f"{place.root}\n{place.store.project().created.isoformat()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,190 @@
+"""A version into another project: its folder whole, each file checked by its hash, with an honest status meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+from customlabels_nb.models.artifact import load_config
+from customlabels_nb.project.location import Place, new_version_name, open_project_store
+from customlabels_nb.project.model_card import CARD
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, VersionRecord
+from customlabels_nb.training.recipe import CHECKPOINTS
+from customlabels_nb.training.snapshots import has_predictions, relocated_files
+from customlabels_nb.training.status import COPYING, honest_status, remove_folder, settle_orphans, this_process
+
+EVALUATION = "evaluation"
+_CHUNK = 1 << 20
+
+
+def place_of(target: object) -> Place:
+    """Where a project lies: an opened one, or one by its folder.
+
+    Raises
+    ------
+    InputError, ProjectNotFoundError
+        If ``target`` is neither.
+    """
+    place = getattr(target, "_place", None)
+    if isinstance(place, Place):
+        return place
+    if not isinstance(target, str | os.PathLike):
+        raise InputError(f"target={target!r} is no project: give one, or its folder.")
+    root = local_path(target, "target").absolute()
+    store = open_project_store(root)
+    settle_orphans(store)
+    return Place(root, store)
+
+
+def copy_version(source: Place, record: VersionRecord, target: Place, name: str | None, events: Events) -> str:
+    """Copy a version to a project; returns its name there.
+
+    Evaluation files and the card, which name the project, aren't copied where they can be written anew.
+
+    Parameters
+    ----------
+    source, target : Place
+        The projects; may be the same one.
+    record : VersionRecord
+        Of the version, which must be complete.
+    name : str, optional
+        What it is called there; what it is called here unless it is given. A copy of that name that failed gives way.
+    events : Events
+        Gets the progress.
+
+    Raises
+    ------
+    NotAllowedError, ProjectNameError
+        If the name is taken or can't be one; nothing was written.
+    ArtifactError
+        If the version's folder is damaged or has links in it, or the copy can't be written. What there was of it is
+        gone, and its status says why.
+    """
+    folder = _own_folder(source.root, record)
+    files = list(_files(folder))
+    load_config(folder)
+    chosen = _free_name(target, record.name if name is None else name)
+    now = datetime.now(UTC)
+    origin = source.store.project().name
+    copy = replace(
+        record,
+        name=chosen,
+        status="COPYING_IN_PROGRESS",
+        status_message=f"The model is being copied from {origin!r}.",
+        folder=f"versions/{chosen}",
+        created=now,
+        updated=now,
+        alias=None,
+        **this_process(),
+    )
+    target.store.add_version(copy, Action("begin copying version", settings.user, chosen))
+    with honest_status(target.store, chosen, COPYING):
+        to = target.root / copy.folder
+        try:
+            changed = _relocated(folder, source.root, target.root)
+            _copy_files(folder, to, files, changed, events)
+        except BaseException:
+            remove_folder(to, target.root)
+            raise
+        target.store.update_version(
+            chosen,
+            Action("copy version", settings.user, chosen),
+            status="COPYING_COMPLETED",
+            status_message=f"The model was copied from {origin!r} and is ready to run.",
+        )
+    return chosen
+
+
+def _own_folder(root: Path, record: VersionRecord) -> Path:
+    folder = root / record.folder
+    if folder.is_symlink() or folder.resolve().parent != root.resolve() / "versions":
+        raise NotAllowedError(f"{str(folder)!r} is not a version's folder of {str(root)!r}; nothing was copied.")
+    return folder
+
+
+def _free_name(target: Place, name: str) -> str:
+    """``name``, once a copy of it that failed is out of the way."""
+    failed = [version for version in target.store.versions() if version.name == name]
+    if failed and failed[0].status == "COPYING_FAILED":
+        remove_folder(target.root / failed[0].folder, target.root)
+        target.store.delete_version(name, Action("delete version", settings.user, name))
+    return new_version_name(target, name)
+
+
+def _files(folder: Path) -> Iterator[PurePosixPath]:
+    """The files to copy, by their names below ``folder``."""
+    rebuilt = {CARD, *([EVALUATION] if has_predictions(folder, "test") else [])}
+    for parent, folders, names in os.walk(folder):
+        inside = Path(parent).relative_to(folder)
+        for name in sorted([*folders, *names]):
+            if (Path(parent) / name).is_symlink():
+                raise ArtifactError(
+                    f"{os.fspath(inside / name)!r} in {str(folder)!r} is a link; put what it leads to in its place."
+                )
+        top = inside == Path(".")
+        folders[:] = sorted(name for name in folders if not top or name not in (*rebuilt, CHECKPOINTS))
+        for name in sorted(names):
+            half_written = name.startswith(".") and name.endswith(".part")
+            if not half_written and not (top and name in rebuilt):
+                yield PurePosixPath((inside / name).as_posix())
+
+
+def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
+    """The files that speak of images, by the names that these have in the other project."""
+    try:
+        known = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
+        names = {image: _name_there(image, source, target) for images in known.values() for image in images}
+        moved = {image: new for image, new in names.items() if new != image}
+        return relocated_files(folder, moved) if moved else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"The snapshots in {str(folder)!r} are damaged ({error}); nothing was copied.") from error
+
+
+def _name_there(image: str, source: Path, target: Path) -> str:
+    """How the other project names an image: relative if it lies in its folder, otherwise absolute."""
+    if is_remote(image):
+        return image
+    path = Path(os.path.abspath(to_path(image, source)))
+    uri = to_uri(path)
+    if uri.startswith("file:") or not path.is_relative_to(target):
+        return uri
+    return path.relative_to(target).as_posix()
+
+
+def _copy_files(
+    folder: Path, to: Path, files: list[PurePosixPath], changed: Mapping[str, bytes], events: Events
+) -> None:
+    try:
+        total, done = sum((folder / name).stat().st_size for name in files), 0
+        for name in files:
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            content = changed.get(str(name))
+            if content is not None:
+                write_whole(to / name, content)
+                done += (folder / name).stat().st_size
+                continue
+            written = hashlib.sha256()
+            with (folder / name).open("rb") as original, replacing(to / name) as copy:
+                while chunk := original.read(_CHUNK):
+                    written.update(chunk)
+                    copy.write(chunk)
+                    done += len(chunk)
+                    events.progress("copying", done // _CHUNK, max(total, done) // _CHUNK, unit="MB")
+            with (to / name).open("rb") as copied:
+                if hashlib.file_digest(copied, "sha256").digest() != written.digest():
+                    raise ArtifactError(f"{str(to / name)!r} is not what was written: the disk may be failing.")
+    except OSError as error:
+        raise ArtifactError(
+            f"The copy of {str(folder)!r} can't be written to {str(to)!r}: {error.strerror or error}."
+        ) from error

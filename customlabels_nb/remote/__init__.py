@@ -1,0 +1,1 @@
+"""Fetch remote files and keep them in a cache."""
