@@ -34,7 +34,7 @@ LONG = (
     "stress/test_detect_memory",
     "docs/",
     "project/test_training",
-    "validation/test_mutations",
+    "datasets/validation/test_mutations",
     "training/test_fine_tuning",
     "inference/test_video",
     "training/test_detection",

@@ -15,7 +15,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.advice import Advice, AdviceItem, advise
 from customlabels_nb.evaluation.advice.items import KINDS, MOST_ITEMS, MOST_OF_A_KIND
 from tests.evaluation.cases import random_tables, single_label_cases, tables
-from tests.evaluation.test_report import Reader
+from tests.project.test_report import Reader
 
 FRUIT = ["apple", "pear", "fig"]
 

@@ -13,7 +13,7 @@ from customlabels_nb.evaluation.advice.markup import SHOWN_IMAGES, SHOWN_PICTURE
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.project.report import Report, evaluate
 from tests.evaluation.cases import HOSTILE, tables
-from tests.evaluation.test_report import Reader
+from tests.project.test_report import Reader
 
 
 def mistaken(labels: list[str], *, names: list[str] | None = None, taken: int = 9) -> Report:

@@ -14,7 +14,7 @@ from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.project.report import evaluate as report_of
 from tests.evaluation.cases import HOSTILE, random_tables, tables
-from tests.evaluation.test_report import Reader
+from tests.project.test_report import Reader
 
 FRUIT = ["apple", "orange", "banana"]
 BOX = ["left", "top", "width", "height"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import add, project
+from tests.ingest.conftest import add, project
 
 __all__ = ["add", "project"]
 

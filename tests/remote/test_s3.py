@@ -32,9 +32,9 @@ from customlabels_nb.remote.download_cache import fetch, fetch_all
 from customlabels_nb.remote.remote_files import is_identity
 from customlabels_nb.settings import settings
 from customlabels_nb.training.current import with_current_hashes
+from tests.images.pictures import jpeg
+from tests.ingest.reading import codes, labels
 from tests.s3_server import Bucket
-from tests.unit.pictures import jpeg
-from tests.unit.reading import codes, labels
 
 Add = Callable[..., ImportReport]
 
@@ -154,7 +154,7 @@ def test_odd_keys_are_read_again_by_what_the_tables_hold(
 
 
 def test_a_zip_in_a_bucket_is_unpacked(project: cl.Project, add: Add, bucket: Bucket, tmp_path: Path) -> None:
-    from tests.unit.test_sources import make_zip
+    from tests.ingest.test_sources import make_zip
 
     bucket.put("photos.zip", make_zip(tmp_path / "x.zip", {"apple/1.jpg": jpeg(1)}).read_bytes())
     assert add(f"{bucket.url}/photos.zip", auto_label=True).added == 1

@@ -19,10 +19,10 @@ from customlabels_nb.images.reading import open_image, read_bytes, read_content
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.remote.remote_files import download, is_identity
 from customlabels_nb.settings import settings
+from tests.images.pictures import jpeg
+from tests.ingest.reading import codes
+from tests.ingest.test_sources import make_zip
 from tests.remote.conftest import Web
-from tests.unit.pictures import jpeg
-from tests.unit.reading import codes
-from tests.unit.test_sources import make_zip
 
 Add = Callable[..., ImportReport]
 

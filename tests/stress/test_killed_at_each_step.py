@@ -16,7 +16,7 @@ from customlabels_nb._utils import files
 from customlabels_nb._utils.files import remove_abandoned, scratch
 from customlabels_nb.errors import ProjectNotFoundError
 from tests.conftest import ROOT
-from tests.unit.pictures import write_folder
+from tests.images.pictures import write_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

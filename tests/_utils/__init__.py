@@ -1,0 +1,1 @@
+"""Tests of the helpers for text, files, threads and durations."""

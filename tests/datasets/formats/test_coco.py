@@ -1,0 +1,536 @@
+"""COCO files: read, written, and what is done with those that aren't as they should be."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import customlabels_nb as cl
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.formats.coco import FORMAT
+from customlabels_nb.datasets.formats.json_shapes import area, as_polygon, plain_polygons
+from customlabels_nb.errors import InputError, ManifestError
+from tests.datasets.formats.json_cases import (
+    AWKWARD_NAMES,
+    MOMENT,
+    anything,
+    assert_equal,
+    assert_sound,
+    contents,
+    read,
+)
+from tests.images.pictures import jpeg
+
+
+def coco(**changes: Any) -> dict[str, Any]:
+    """Two images, the first with a box, of two categories."""
+    return {
+        "images": [
+            {"id": 7, "file_name": "a.jpg", "width": 640, "height": 480, "date_captured": "2013-11-14 17:02:52"},
+            {"id": 3, "file_name": "sub/b.jpg", "width": 100, "height": 200},
+        ],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 90, "bbox": [10, 20.5, 30, 40], "iscrowd": 0}],
+        "categories": [{"id": 90, "name": "pear", "supercategory": "fruit"}, {"id": 2, "name": "apple"}],
+        **changes,
+    }
+
+
+def box(**changes: Any) -> dict[str, Any]:
+    return {"id": 1, "image_id": 7, "category_id": 90, "bbox": [1, 2, 3, 4], **changes}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "coco.json"
+
+
+def test_boxes_sizes_dates_and_sparse_ids_in_the_file_s_order(file: Path) -> None:
+    found = read(FORMAT, file, coco())
+    assert found.issues == []
+    assert found.labels == ["pear", "apple"]
+    assert found.images["image"].tolist() == [str(file.parent / "a.jpg"), str(file.parent / "sub" / "b.jpg")]
+    assert found.images[["width", "height"]].to_numpy().tolist() == [[640, 480], [100, 200]]
+    assert found.images["status"].tolist() == ["labelled", "unlabelled"]
+    [row] = found.annotations.to_dict("records")
+    assert [row[side] for side in t.BOX_COLUMNS] == [10, 20.5, 30, 40]
+    assert (row["label"], row["crowd"], row["confidence"], row["polygon"]) == ("pear", False, 1.0, None)
+    assert row["created"] == pd.Timestamp("2013-11-14T17:02:52Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2013-11-14T17:02:52.25", "2013-11-14T17:02:52.25Z"),
+        ("2013-11-14T17:02:52Z", "2013-11-14T17:02:52Z"),
+        ("2013-11-14T17:02:52+02:00", "2013-11-14T15:02:52Z"),
+        ("2013/11/14", "2013-11-14T00:00:00Z"),
+    ],
+)
+def test_dates_of_many_styles(file: Path, text: str, moment: str) -> None:
+    image = {"id": 7, "file_name": "a.jpg", "date_captured": text}
+    assert read(FORMAT, file, coco(images=[image])).annotations["created"].tolist() == [pd.Timestamp(moment)]
+
+
+@pytest.mark.parametrize("date", ["", 0, None, "yesterday", "0001-01-01T00:00:00+23:00"])
+def test_without_a_date_that_can_be_read_it_is_now(file: Path, date: object) -> None:
+    before = pd.Timestamp.now(tz="UTC")
+    image = {"id": 7, "file_name": "a.jpg", "date_captured": date}
+    [created] = read(FORMAT, file, coco(images=[image])).annotations["created"]
+    assert before.floor("us") <= created <= pd.Timestamp.now(tz="UTC")
+
+
+def test_labels_of_whole_images_are_annotations_without_bbox(file: Path) -> None:
+    found = read(FORMAT, file, coco(annotations=[
+        {"id": 1, "image_id": 3, "category_id": 2}, {"id": 2, "image_id": 3, "category_id": 90, "bbox": []},
+    ]))  # fmt: skip
+    assert found.annotations["label"].tolist() == ["apple", "pear"]
+    assert found.annotations["left"].isna().all()
+    assert found.issues == []
+
+
+def test_polygons_crowds_and_scores(file: Path) -> None:
+    outline = [0, 0, 10, 0, 10, 10.5]
+    found = read(FORMAT, file, coco(annotations=[
+        box(segmentation=[outline]), box(bbox=None, segmentation=outline), box(iscrowd=1, score=0.25),
+    ]))  # fmt: skip
+    points = [[0, 0], [10, 0], [10, 10.5]]
+    assert found.annotations["polygon"].tolist() == [points, points, None]
+    assert found.annotations.loc[1, list(t.BOX_COLUMNS)].tolist() == [0, 0, 10, 10.5]
+    assert found.annotations["crowd"].tolist() == [False, False, True]
+    assert found.annotations["confidence"].tolist() == [1, 1, 0.25]
+    assert found.issues == []
+
+
+def test_masks_and_outlines_in_parts_are_read_otherwise_and_said_once(file: Path) -> None:
+    mask = {"size": [480, 640], "counts": [5, 3]}
+    small, large = [0, 0, 2, 0, 2, 2], [50, 50, 90, 50, 90, 90]
+    found = read(FORMAT, file, coco(annotations=[
+        box(segmentation=mask, iscrowd=1), box(segmentation=mask), box(segmentation=[small, large]),
+        box(segmentation=[[1, 2]]), box(bbox=None, segmentation=mask),
+    ]))  # fmt: skip
+    assert found.annotations["polygon"].tolist() == [None, None, [[50, 50], [90, 50], [90, 90]], None]
+    assert (found.annotations["left"] == 1).all()
+    adjusted = [issue.message for issue in found.issues if issue.code == "ENTRY_ADJUSTED"]
+    assert [message for message in adjusted if "2 annotations" in message]
+    assert len(adjusted) == 3
+    assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[4]"]
+
+
+def test_ratios_become_pixels_and_are_said(file: Path) -> None:
+    found = read(FORMAT, file, coco(annotations=[
+        box(bbox=[0.5, 0.25, 0.5, 0.75], segmentation=[[0.5, 0.25, 1, 0.25, 1, 1]]),
+        box(image_id=3, bbox=[0, 0, 1, 1]), box(bbox=None, segmentation=[[0, 0, 0.5, 0, 0.5, 0.5]]),
+    ]))  # fmt: skip
+    boxes = found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist()
+    assert boxes == [[320, 120, 320, 360], [0, 0, 100, 200], [0, 0, 320, 240]]
+    assert found.annotations["polygon"].iloc[0] == [[320, 120], [640, 120], [640, 480]]
+    [issue] = found.issues
+    assert issue.code == "ENTRY_ADJUSTED"
+    assert "3 boxes are ratios" in issue.message
+
+
+def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:
+    (file.parent / "a.jpg").write_bytes(jpeg(1, (48, 32)))
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "gone.jpg", "width": 0, "height": 0}]
+    boxes = [box(bbox=[0.5, 0.5, 0.5, 0.25]), box(image_id=3, bbox=[0, 0, 0.5, 0.5]), {"image_id": 3, "category_id": 2}]
+    found = read(FORMAT, file, coco(images=images, annotations=boxes))
+    assert found.images["width"].fillna(0).tolist() == [48, 0]
+    assert found.annotations[list(t.BOX_COLUMNS)].iloc[0].tolist() == [24, 16, 24, 8]
+    assert found.annotations["label"].tolist() == ["pear", "apple"]
+    assert {issue.code for issue in found.issues} == {"IMAGE_NOT_LISTED", "ENTRY_ADJUSTED"}
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [[[0.5, 0.5, 0.5, 0.5], [0, 0, 2, 2]], [[-0.1, 0, 0.5, 0.5]], [[0, 0, 0, 0]]],
+)
+def test_small_boxes_among_others_are_pixels(file: Path, boxes: list[list[float]]) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(bbox=sides) for sides in boxes]))
+    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == boxes
+    assert found.issues == []
+
+
+def test_tiny_boxes_written_here_are_no_ratios(file: Path) -> None:
+    images = [{"image": "a.jpg", "width": 640, "height": 480}]
+    rows = [{"image": "a.jpg", "label": "x", "left": 0.5, "top": 0.25, "width": 0.125, "height": 1}]
+    written = contents(file.parent, images, rows, ["x"])
+    FORMAT.write(written, file)
+    assert_equal(read(FORMAT, file), written)
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (box(bbox=[1, 2, 3]), "[1, 2, 3]"),
+        (box(bbox="1 2 3 4"), "1 2 3 4"),
+        (box(bbox=[1, 2, "3", 4]), "'3'"),
+        (box(bbox=[1, 2, -3, 4]), "-3"),
+        (box(bbox=[1, 2, 10**400, 4]), "bbox"),
+        (box(bbox=[1, 2, float("nan"), 4]), "nan"),
+        (box(bbox=[True, 2, 3, 4]), "True"),
+        (box(bbox=None, segmentation=[[-1e308, 0, 1e308, 0, 0, 1]]), "no polygon"),
+        (box(score=1.5), "1.5"),
+        (box(score="high"), "high"),
+        (box(score=float("inf")), "inf"),
+        (5, "5"),
+        (None, "None"),
+    ],
+)
+def test_a_bad_annotation_is_named_and_the_rest_is_read(file: Path, entry: object, what: str) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(), entry, box(image_id=3)]))
+    assert len(found.annotations) == 2
+    [issue] = found.issues
+    assert (issue.code, issue.where, issue.source) == ("ENTRY_UNREADABLE", "annotations[1]", str(file))
+    assert what in issue.message
+
+
+def test_annotations_of_what_is_not_there_are_counted(file: Path) -> None:
+    strays = [box(image_id=99), box(image_id=99), box(category_id=5), box(image_id={}), box(category_id=[1])]
+    found = read(FORMAT, file, coco(annotations=[*strays, box()]))
+    assert len(found.annotations) == 1
+    messages = [issue.message for issue in found.issues if issue.code == "ENTRY_UNREADABLE"]
+    assert len(messages) == 4
+    assert any("2 of them have the image_id 99" in message for message in messages)
+
+
+def test_very_many_ids_that_are_not_there_make_few_findings(file: Path) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(image_id=100 + number) for number in range(1000)]))
+    assert len(found.issues) < 150
+    assert "900 more" in found.issues[-1].message
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "b.jpg", {"file_name": "b.jpg"}, {"id": [], "file_name": "b.jpg"}, {"id": 7, "file_name": "b.jpg"}, {"id": 5},
+        {"id": 5, "file_name": 5}, {"id": 5, "file_name": "\ud800.jpg"}, {"id": 5, "file_name": "a\0.jpg"},
+        {"id": 5, "file_name": "s3://b/\ud800"}, {"id": 5, "file_name": "http://["}, {"id": 5, "file_name": "../b.jpg"},
+        {"id": 5, "file_name": "/etc/passwd"}, {"id": 5, "file_name": "sub/..\\..\\b.jpg"},
+        {"id": 5, "file_name": "C:\\b.jpg"},
+    ],
+)  # fmt: skip
+def test_an_image_that_has_no_usable_name_or_id_is_left_out(file: Path, entry: object) -> None:
+    images = [*coco()["images"], entry]
+    found = read(FORMAT, file, coco(images=images))
+    assert len(found.images) == 2
+    [issue] = found.issues
+    assert (issue.code, issue.where) == ("ENTRY_UNREADABLE", "images[2]")
+    assert_sound(found)
+
+
+def test_an_image_named_twice_is_one(file: Path) -> None:
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "./a.jpg"}]
+    found = read(FORMAT, file, coco(images=images, annotations=[box(), box(image_id=3)]))
+    assert len(found.images) == 1
+    assert found.annotations["image"].tolist() == [str(file.parent / "a.jpg")] * 2
+    assert [issue.code for issue in found.issues] == ["ENTRY_ADJUSTED"]
+
+
+def test_categories_that_can_not_be_labels(file: Path) -> None:
+    names = ["pear", "apple", " pear ", "", 5, "x\0", "y" * 300]
+    categories = [{"id": number, "name": name} for number, name in enumerate(names)]
+    found = read(FORMAT, file, coco(categories=categories, annotations=[box(category_id=i) for i in range(len(names))]))
+    assert found.labels == ["pear", "apple"]
+    assert found.annotations["label"].tolist() == ["pear", "apple", "pear"]
+    where = {issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"}
+    assert where == {"annotations", *(f"categories[{number}]" for number in range(3, 7))}
+
+
+@pytest.mark.parametrize("size", [(-1, 5), (10**400, 5), ("640", 480), (640, None), (1.5, 2), (True, True)])
+def test_an_impossible_size_is_left_open(file: Path, size: tuple[Any, Any]) -> None:
+    image = {"id": 7, "file_name": "a.jpg", "width": size[0], "height": size[1]}
+    found = read(FORMAT, file, coco(images=[image]))
+    assert found.images["width"].isna().all()
+    assert [issue.where for issue in found.issues] == ["images[0]"]
+
+
+def test_relocated_urls(file: Path) -> None:
+    image = {"id": 7, "file_name": "a.jpg", "coco_url": "http://there/val/a.jpg", "flickr_url": "http://flickr/1.jpg"}
+    data = coco(images=[image, {"id": 3, "flickr_url": "http://flickr/2.jpg"}])
+    found = read(FORMAT, file, data, relocate={"http://there/": "s3://here/"})
+    assert found.images["image"].tolist() == ["s3://here/val/a.jpg", "http://flickr/2.jpg"]
+
+
+def test_what_holds_a_dataset_survives(file: Path) -> None:
+    images = [
+        {"image": "b.jpg", "width": 640, "height": 480, "license": "CC BY 4.0", "license_url": "https://cc/by"},
+        {"image": "ä <b>&'\".jpg"}, {"image": "sub/a.jpg", "license": "MIT"}, {"image": "s3://bucket/c.jpg"},
+    ]  # fmt: skip
+    triangle = [[1.5, 2.0], [11.25, 2.0], [11.25, 1 / 3]]
+    sides = {"left": 1.1, "top": -2.2, "width": 1 / 3, "height": 1000.0}
+    rows = [
+        {"image": "sub/a.jpg", "label": "<script>", **sides, "confidence": 0.125},
+        {"image": "b.jpg", "label": "apple", **sides, "polygon": triangle},
+        {"image": "b.jpg", "label": "pear", **sides, "crowd": True},
+        {"image": "s3://bucket/c.jpg", "label": "apple"},
+    ]  # fmt: skip
+    written = contents(file.parent, images, rows, ["pear", "unused", "<script>", "apple"])
+    written.annotations.loc[1, "created"] = MOMENT - pd.Timedelta("3650 days")
+    written.images.attrs["coco_info"] = {"description": "drawn", "year": 2024}
+    assert FORMAT.write(written, file) == [file]
+    found = read(FORMAT, file)
+    assert found.issues == []
+    assert_equal(found, written)
+    assert found.images.attrs["coco_info"] == {"description": "drawn", "year": 2024}
+    assert FORMAT.recognise(file)
+
+
+def test_written_files_have_what_other_tools_ask_for(file: Path) -> None:
+    rows = [{"image": "a.jpg", "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
+    FORMAT.write(contents(file.parent, [{"image": "a.jpg", "width": 9, "height": 8}], rows, ["x"]), file)
+    data = json.loads(file.read_bytes())
+    assert data["categories"] == [{"id": 1, "name": "x"}]
+    assert data["images"][0] | {"date_captured": ""} == {
+        "id": 1, "file_name": "a.jpg", "width": 9, "height": 8, "date_captured": "",
+    }  # fmt: skip
+    assert data["annotations"] == [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12, "segmentation": [], "iscrowd": 0}
+    ]
+
+
+def test_a_polygon_without_its_box_is_written_with_it(file: Path) -> None:
+    polygon = [[10.0, 10.0], [20.0, 10.0], [20.0, 30.0]]
+    rows = [{"image": "a.jpg", "label": "x", "polygon": polygon}]
+    FORMAT.write(contents(file.parent, [{"image": "a.jpg"}], rows, ["x"]), file)
+    [entry] = json.loads(file.read_bytes())["annotations"]
+    assert (entry["bbox"], entry["area"]) == ([10, 10, 10, 20], 100)
+    assert read(FORMAT, file).annotations["polygon"].tolist() == [polygon]
+
+
+def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
+    enormous = [-1e150, -1e150, 1e150, -1e150, 1e150, 1e150]
+    found = read(
+        FORMAT, file, coco(annotations=[box(bbox=[0, 0, 1e200, 1e200]), box(bbox=None, segmentation=[enormous])])
+    )
+    assert len(found.annotations) == 2
+    FORMAT.write(found, file)
+    assert_equal(read(FORMAT, file), found)
+
+
+def test_files_with_odd_names_and_elsewhere_come_back(file: Path) -> None:
+    paths = [str((file.parent / name).resolve()) for name in AWKWARD_NAMES]
+    images = [{"image": path} for path in paths]
+    written = contents(file.parent, images, [{"image": path, "label": "x"} for path in paths], ["x"])
+    FORMAT.write(written, file)
+    found = read(FORMAT, file)
+    assert found.issues == []
+    assert found.images["image"].tolist() == found.annotations["image"].tolist() == paths
+
+
+def test_nothing_but_images_and_nothing_at_all(file: Path) -> None:
+    bare = contents(file.parent, [{"image": "a.jpg"}], [{"image": "a.jpg", "label": None}], ["x"])
+    FORMAT.write(bare, file)
+    assert_equal(read(FORMAT, file), bare)
+    nothing = read(FORMAT, file, {"images": [], "annotations": [], "categories": []})
+    FORMAT.write(nothing, file)
+    assert FORMAT.recognise(file)
+    assert_equal(read(FORMAT, file), nothing)
+
+
+def test_a_folder_gets_a_file_of_its_own(tmp_path: Path) -> None:
+    rows = [{"image": "a.jpg", "label": "x"}]
+    written = contents(tmp_path / "out", [{"image": "a.jpg"}], rows, ["x"])
+    (tmp_path / "out").mkdir()
+    assert FORMAT.write(written, tmp_path / "out") == [tmp_path / "out" / "coco.json"]
+    assert FORMAT.recognise(tmp_path / "out")
+    assert_equal(read(FORMAT, tmp_path / "out"), written)
+
+
+def test_a_write_that_fails_leaves_the_old_file(file: Path) -> None:
+    file.write_text("old")
+    row = {"image": "a.jpg", "label": "x", "polygon": [[0, 0], [1, 0], [float("nan"), 1]], "left": 0.0, "top": 0.0}
+    broken = contents(file.parent, [{"image": "a.jpg"}], [{**row, "width": 1.0, "height": 1.0}], ["x"])
+    with pytest.raises(InputError, match="not finite"):
+        FORMAT.write(broken, file)
+    broken.images = broken.images.iloc[:0]
+    with pytest.raises(InputError, match=r"a\.jpg"):
+        FORMAT.write(broken, file)
+    assert file.read_text() == "old"
+    assert os.listdir(file.parent) == [file.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "ERROR_MANIFEST_IS_EMPTY"),
+        (" \n", "ERROR_MANIFEST_IS_EMPTY"),
+        ("{", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
+        ("[]", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
+        ('{"images": {}}', "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
+        ('{"images": ' + "[" * 100_000, "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
+        ('{"images": [' + "9" * 5000 + "]}", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
+    ],
+)
+def test_a_file_that_can_not_be_read_at_all(file: Path, text: str, code: str) -> None:
+    with pytest.raises(ManifestError) as error:
+        read(FORMAT, file, text)
+    assert error.value.code == code
+    assert str(file) in str(error.value)
+    with pytest.raises(ManifestError):
+        read(FORMAT, file.parent / "absent.json")
+
+
+@pytest.mark.parametrize("prefix", [b"\xef\xbb\xbf", b"\r\n\t "])
+def test_a_byte_order_mark_and_white_space_are_fine(file: Path, prefix: bytes) -> None:
+    file.write_bytes(prefix + json.dumps(coco(), indent=2).replace("\n", "\r\n").encode())
+    assert FORMAT.recognise(file)
+    assert len(read(FORMAT, file).images) == 2
+
+
+def test_recognised_by_its_start_whatever_comes_first(file: Path) -> None:
+    many = coco(annotations=[box(id=number) for number in range(3000)])
+    for first in many:
+        file.write_text(json.dumps({first: many[first], **many}))
+        assert FORMAT.recognise(file), first
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", "{", '"images"', '{"images": 5}', '{"files": [{"filename": "a.jpg", "tags": []}]}', "\0" * 100,
+        '{"source-ref": "a.jpg", "x": {"images": [], "annotations": []}}', '{"a\\": [\\"images": []}', "<annotation/>",
+        '{"source-ref": "a.jpg", "bounding-box": {"annotations": [{"class_id": 1}]}}',
+        '{"shapes": [], "imagePath": "a"}',
+        '}{"images": [], "annotations": []}', '{"x": "' + "[" * 70_000,
+    ],
+)  # fmt: skip
+def test_other_files_are_not_recognised(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert not FORMAT.recognise(file)
+    assert not FORMAT.recognise(file.parent / "absent.json")
+
+
+@given(st.fixed_dictionaries({
+    "images": st.lists(anything | st.fixed_dictionaries({"id": st.integers(0, 2) | anything, "file_name": anything})),
+    "annotations": anything | st.lists(anything | st.fixed_dictionaries(
+        {"image_id": st.integers(0, 2), "category_id": st.integers(0, 2)},
+        optional={"bbox": st.lists(st.floats(0, 2), min_size=4, max_size=4) | anything, "segmentation": anything,
+                  "score": anything, "created": anything, "iscrowd": anything},
+    )),
+    "categories": anything | st.just([{"id": 0, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]),
+    "info": anything, "licenses": anything,
+}))  # fmt: skip
+@settings(deadline=None, max_examples=100)
+def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+    file = tmp_path_factory.getbasetemp() / "fuzzed.json"
+    found = read(FORMAT, file, data)
+    assert_sound(found)
+    FORMAT.recognise(file)
+    again = file.with_name("written.json")
+    FORMAT.write(found, again)
+    assert_equal(read(FORMAT, again), found)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_bytes_cut_and_changed_anywhere_never_crash_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    whole = bytearray(json.dumps(coco()).encode())
+    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=3)):
+        whole[place] = byte
+    file = tmp_path_factory.getbasetemp() / "mutated.json"
+    file.write_bytes(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
+    FORMAT.recognise(file)
+    try:
+        found = read(FORMAT, file)
+    except ManifestError:
+        return
+    assert_sound(found)
+
+
+# -- what else a file says --------------------------------------------------------------------------
+
+
+def full(folder: Path) -> Path:
+    path = folder / "full.json"
+    data = {
+        "info": {"description": "drawn", "year": 2024, "contributor": "<b>me</b>"},
+        "licenses": [{"id": 4, "name": "CC BY 4.0", "url": "https://example.org/by"}],
+        "categories": [{"id": 90, "name": "pear", "supercategory": "fruit"}, {"id": 2, "name": "cup"}],
+        "images": [
+            {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48, "license": 4, "coco_url": "http://x/a.jpg"},
+            {"id": 2, "file_name": "bare.jpg", "width": 64, "height": 48},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 90, "bbox": [1, 2, 3, 4], "area": 12.0, "segmentation": []},
+            {"id": 2, "image_id": 1, "category_id": 2, "bbox": [10, 10, 10, 20], "area": 100,
+             "segmentation": [[10, 10, 20, 10, 10, 30]]},
+        ],
+    }  # fmt: skip
+    path.write_text(json.dumps(data), "utf-8")
+    return path
+
+
+def test_what_a_file_says_beside_its_boxes_is_written_again(tmp_path: Path) -> None:
+    first = cl.read_dataset(full(tmp_path))
+    assert first.issues.empty
+    chosen = first.filter("image.notna()").relabel({"cup": "mug"})
+    written = chosen.to("coco", tmp_path / "again.json")
+    assert "notes" not in {issue.where for issue in written.issues}
+    data = json.loads((tmp_path / "again.json").read_bytes())
+    assert data["info"] == {"description": "drawn", "year": 2024, "contributor": "<b>me</b>", "bbox_unit": "pixel"}
+    assert data["licenses"] == [{"id": 1, "name": "CC BY 4.0", "url": "https://example.org/by"}]
+    by_name = {entry["name"]: entry.get("supercategory") for entry in data["categories"]}
+    assert by_name == {"pear": "fruit", "cup": None, "mug": None}
+    assert [image.get("license") for image in data["images"]] == [1, None]
+    assert [entry["area"] for entry in data["annotations"]] == [12, 100]
+    with_csv = first.to("csv", tmp_path / "x.csv").issues
+    assert {issue.where for issue in with_csv} >= {"notes", "columns"}
+
+
+def test_a_project_keeps_it_with_the_source(tmp_path: Path) -> None:
+    for name in ("a.jpg", "bare.jpg"):
+        Image.new("RGB", (64, 48), "red" if name == "a.jpg" else "blue").save(tmp_path / name)
+    project = cl.create_project("p", tmp_path)
+    project.import_dataset(cl.read_dataset(full(tmp_path)), progress=False)
+    (source,) = project.datasets["sources"].iloc[0]
+    assert source["notes"]["coco_info"]["year"] == 2024
+    assert source["notes"]["coco_supercategories"] == {"pear": "fruit"}
+    assert project.train_set.images["license"].tolist()[:1] == ["CC BY 4.0"]
+    project.close()
+
+
+def test_an_area_of_another_shape_is_said(file: Path) -> None:
+    def entry(number: int, **facts: Any) -> dict[str, Any]:
+        return {"id": number, "image_id": 1, "category_id": 1, "bbox": [10, 10, 10, 20], **facts}
+
+    triangle = [10, 10, 20, 10, 10, 30]
+    annotations = [
+        entry(1, area=200.5), entry(2), entry(3, area=None), entry(4, area="7"), entry(5, area=10**400),
+        entry(6, area=101.0, segmentation=[triangle]), entry(7, area=150.0),
+        entry(8, area=200, segmentation=[triangle]), entry(9, area=110, segmentation=[triangle, [1, 1, 2, 1, 1, 3]]),
+    ]  # fmt: skip
+    image = {"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}
+    data = {"images": [image], "categories": [{"id": 1, "name": "x"}], "annotations": annotations}
+    found = read(FORMAT, file, data)
+    assert len(found.annotations) == 9
+    messages = [issue.message for issue in found.issues]
+    assert messages[-1] == "3 of them have an area that is not that of their outline or box."
+    ratios = [{**entry(1), "bbox": [0.1, 0.1, 0.2, 0.2], "area": 120.0}]
+    found = read(FORMAT, file, {**data, "annotations": ratios})
+    assert [issue.message for issue in found.issues] == ["1 boxes are ratios of the image's size; they became pixels."]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> None:
+    number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])
+    odd = st.sampled_from([None, True, "1", [], 10**400, float("nan"), float("inf")])
+    part = st.lists(number, max_size=9) | st.lists(number | odd, max_size=9)
+    given_ = data.draw(st.lists(st.lists(part, max_size=2) | part, max_size=6))
+    shapes = {2 * place: shape for place, shape in enumerate(given_) if shape}
+    polygons, squares = plain_polygons(shapes)
+    assert len(polygons) == len(squares)
+    for (place, polygon), square in zip(polygons.items(), squares.tolist(), strict=True):
+        assert (polygon, 1) == as_polygon(shapes[place])
+        assert all(type(side) is float for point in polygon for side in point)
+        assert square == pytest.approx(area(polygon), rel=1e-9, abs=1e-9, nan_ok=True) or square > 1e290

@@ -1,0 +1,359 @@
+"""CSV: labels without a header, tables with one, and what is written comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import customlabels_nb as cl
+from customlabels_nb.datasets.formats import voc
+from customlabels_nb.datasets.formats.base import ImageFinder
+from customlabels_nb.datasets.formats.csv_labels import FORMAT, read_csv
+from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
+from tests.datasets.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
+
+
+def put(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def labels(found: Any) -> list[tuple[str, str]]:
+    return [(Path(row.image).name, row.label) for row in found.annotations.itertuples()]
+
+
+def drawing(folder: Path) -> Any:
+    images = [
+        {"image": str(folder / "z.jpg"), "width": 640, "height": 480, "split": "test"},
+        {"image": "s3://bucket/a, b.png"},
+        {"image": str(folder.parent / "elsewhere" / "z.jpg"), "status": "labelled"},
+        {"image": str(folder / "unseen.jpg")},
+        {"image": str(folder / "skipped.jpg"), "status": "skipped"},
+        {"image": str(folder / "doubtful.jpg"), "status": "needs_review"},
+    ]
+    box = {"left": 0.1, "top": 0.2, "width": 33.3333333, "height": 44.7}
+    rows = [
+        {
+            "image": images[0]["image"],
+            "label": "zebra",
+            **box,
+            "confidence": 0.1,
+            "created": "2020-02-29T12:00:00.123456Z",
+        },
+        {"image": images[0]["image"], "label": "ape", **box, "crowd": True, "job": "labeling-job/a;\n'b'"},
+        {"image": images[1]["image"], "label": "ape", **box, "polygon": [[1, 2.5], [3, 4], [1e-7, 6]]},
+        {"image": images[5]["image"], "label": "whole picture"},
+    ]
+    return contents(images, rows)
+
+
+# -- without a header -------------------------------------------------------------------------------
+
+
+def test_each_further_cell_is_a_label(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", '\ufeffa.jpg,cat, dog ,,\r\n\r\n , ,\nb.jpg\n"c, d.png","x""y\nz"\n')
+    found = read(FORMAT, path)
+    assert FORMAT.recognise(path)
+    assert labels(found) == [("a.jpg", "cat"), ("a.jpg", "dog"), ("c, d.png", 'x"y\nz')]
+    assert list(found.images["image"]) == [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "c, d.png")]
+    assert statuses(found)["b.jpg"] == "unlabelled"
+    assert found.issues == []
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters(tmp_path: Path, delimiter: str) -> None:
+    path = put(tmp_path / "x.txt", f"a.jpg{delimiter}black, white\n")
+    assert FORMAT.recognise(path)
+    assert labels(read(FORMAT, path)) == [("a.jpg", "black, white")]
+
+
+def test_a_prefix_comes_before_bare_names(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\nb.jpg,dog\n")
+    for prefix, expected in (("s3://bucket/in", "s3://bucket/in/a.jpg"), ("/photos/", "/photos/a.jpg")):
+        found = read_csv(path, ImageFinder(tmp_path), prefix=prefix)
+        assert found.images["image"].iloc[0] == expected
+        assert found.annotations["image"].iloc[0] == expected
+
+
+def test_names_with_and_without_a_path_are_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\nin/b.jpg,cat\n")
+    with pytest.raises(ManifestError, match=r"b\.jpg' on line 2 has a path, 'a\.jpg' on line 1 has none"):
+        read(FORMAT, path)
+
+
+def test_nothing_is_read_until_it_is_said_what_to_do_with_duplicates(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\nb.jpg,dog\n./a.jpg,bird,cat\n".replace("./", ""))
+    with pytest.raises(InputError, match=r"1 rows repeat an image, the first on line 3: 'a\.jpg' stands on line 1"):
+        read(FORMAT, path)
+    first = read_csv(path, ImageFinder(tmp_path), on_duplicate="first")
+    assert labels(first) == [("a.jpg", "cat"), ("b.jpg", "dog")]
+    merged = read_csv(path, ImageFinder(tmp_path), on_duplicate="merge")
+    assert sorted(labels(merged)) == [("a.jpg", "bird"), ("a.jpg", "cat"), ("b.jpg", "dog")]
+    for found in (first, merged):
+        assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", 3)]
+    with pytest.raises(InputError, match="on_duplicate='last'"):
+        read_csv(path, ImageFinder(tmp_path), on_duplicate="last")  # type: ignore[arg-type]
+
+
+def test_duplicates_are_written_beside_the_file_until_it_is_said_what_to_do(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "\ufeffin/a.jpg,cat\n\nin/b.jpg,'\"é\r\nin//a.jpg,dog\nin/b.jpg".encode())
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"These rows stand in 'x-duplicates.csv'; all others .*cated\.csv'\.$"):
+            read(FORMAT, path)
+        assert (tmp_path / "x-duplicates.csv").read_text() == "in//a.jpg,dog\nin/b.jpg\n"
+    clean = tmp_path / "x-deduplicated.csv"
+    assert clean.read_text() == "in/a.jpg,cat\nin/b.jpg,'\"é\n"
+    assert labels(read(FORMAT, clean)) == [("a.jpg", "cat"), ("b.jpg", "'\"é")]
+    clean.write_text("in/c.jpg,somebody's")
+    with pytest.raises(InputError, match=r"'x-deduplicated\.csv', where all others would stand, was there already"):
+        read(FORMAT, path)
+    assert clean.read_text() == "in/c.jpg,somebody's"
+    assert len(read(FORMAT, path, on_duplicate="first").images) == 2
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_no_file_is_written_without_duplicates_or_where_nothing_may_be(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "x.csv", "a.jpg,cat\nb.jpg,dog\n")
+    read(FORMAT, tmp_path / "a" / "x.csv", on_duplicate="error")
+    path = put(tmp_path / "b" / "x.csv", "a.jpg,cat\na.jpg,dog\n")
+    for ending in ("duplicates", "deduplicated"):
+        (tmp_path / "b" / f"x-{ending}.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(InputError, match=r"'x-duplicates\.csv', where these rows would stand, was there already"):
+        read(FORMAT, path)
+    assert files_outside(tmp_path, tmp_path / "b") == [tmp_path / "a" / "x.csv"]
+
+
+def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\na.jpg,dog\n")
+    merged = cl.read_dataset(path, on_duplicate="merge", prefix="s3://bucket/in/")
+    assert merged.labels_of_images() == [["cat", "dog"]]
+    assert list(merged.images["image"]) == ["s3://bucket/in/a.jpg"]
+    with pytest.raises(InputError, match=r"duplicates='merge' is no option of .*'csv': it knows on_duplicate, prefix"):
+        cl.read_dataset(path, duplicates="merge")
+    put(tmp_path / "x.json", '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": []}')
+    with pytest.raises(InputError, match="prefix='in' is no option of the format 'coco'"):
+        cl.read_dataset(tmp_path / "x.json", prefix="in")
+
+
+def test_rows_that_cannot_be_read_are_kept_as_they_stand(tmp_path: Path) -> None:
+    bad = ["../up.jpg,cat", "/etc/x.jpg,cat", ",cat", '"a"b.jpg,cat', "x\0.jpg,cat"]
+    path = put(
+        tmp_path / "x.csv", "in/a.jpg,cat\n" + "\n".join(bad) + "\nin/b.jpg," + "x" * 257 + ',dog\n"open.jpg,x\ny'
+    )
+    found = read(FORMAT, path)
+    assert labels(found) == [("a.jpg", "cat"), ("b.jpg", "dog")]
+    assert set(codes(found)) == {"ENTRY_UNREADABLE"}
+    assert [issue.line for issue in found.issues] == [2, 3, 4, 5, 6, 7, 8]
+    assert found.unread == [*enumerate(bad, 2), (8, '"open.jpg,x\ny')]
+
+
+def test_a_row_of_a_million_cells_is_refused_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "a.jpg,cat\nb.jpg" + ",x" * 1_000_000 + "\nc.jpg,dog\n")
+    found = read(FORMAT, path)
+    assert labels(found) == [("a.jpg", "cat"), ("c.jpg", "dog")]
+    assert [(issue.line, "1,000,001 cells" in issue.message) for issue in found.issues] == [(2, True)]
+
+
+def test_a_million_columns_are_refused_at_once(tmp_path: Path) -> None:
+    header = "image,label," + ",".join(f"c{number}" for number in range(1_000_000)) + "\n"
+    for text in (header, "a.jpg" + ",x" * 1_000_000 + "\n"):
+        path = put(tmp_path / "wide.csv", text * 3)
+        with pytest.raises(ManifestError, match=r"wide\.csv.*its first row has 1,000,00\d cells; at most 1,000"):
+            cl.read_dataset(path, "csv")
+
+
+def test_an_outline_of_many_points_comes_back_and_the_limit_of_others_stays(tmp_path: Path) -> None:
+    usual = csv.field_size_limit()
+    points = [[float(number), number / 7] for number in range(20_000)]
+    image = str(tmp_path / "a.jpg")
+    before = contents([{"image": image}], [{"image": image, "label": "x", "polygon": points, "annotator": "Ann, B."}])
+    FORMAT.write(before, tmp_path / "x.csv")
+    after = read(FORMAT, tmp_path / "x.csv")
+    assert_same(after, before)
+    assert after.annotations["annotator"].tolist() == ["Ann, B."]
+    assert csv.field_size_limit() == usual
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    path = put(tmp_path / "x.csv", ("\ufeff" * (encoding != "utf-16") + "image,label\na.jpg,cat\n").encode(encoding))
+    with pytest.raises(ManifestError, match=r"x\.csv.*UTF-16"):
+        cl.read_dataset(path, "csv")
+
+
+def test_names_and_labels_that_are_not_utf8(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", b"a\xff.jpg,cat\nb.jpg,d\xffg\n"))
+    assert list(found.images["image"]) == [f"file://{tmp_path}/a%FF.jpg", str(tmp_path / "b.jpg")]
+    assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_UNREADABLE", 2)]
+
+
+# -- with a header ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("image,label,left,top,width,height", "a.jpg,cat,1,2,10,20"),
+        ("label,image,xmin,ymin,xmax,ymax", "cat,a.jpg,1,2,11,22"),
+        ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,30,40,cat,1,2,11,22"),
+        ("Image_Path,Tag,XMin,YMin,XMax,YMax,Other", "a.jpg,cat,11,22,1,2,x"),
+        ("file;category;left;top;width;height", "a.jpg;cat;1;2;10;20"),
+    ],
+)
+def test_headers_as_they_are_found(tmp_path: Path, header: str, row: str) -> None:
+    path = put(tmp_path / "x.csv", f"{header}\n{row}\n\n{row}\n")
+    assert FORMAT.recognise(path)
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)] * 2
+    assert codes(found) == (["ENTRY_ADJUSTED"] * 2 if "11,22,1" in row else [])
+    assert found.images["width"].notna().all() == header.startswith("filename,width")
+
+
+def test_raccoons_agree_with_their_xml(test_data: Path) -> None:
+    found = read(FORMAT, test_data / "raccoon" / "data" / "raccoon_labels.csv")
+    others = read(voc.FORMAT, test_data / "raccoon" / "annotations")
+    assert sorted(boxes(found)) == sorted(boxes(others))
+    sizes = [
+        {Path(row.image).name: (row.width, row.height) for row in each.images.itertuples()} for each in (found, others)
+    ]
+    assert sizes[0] == {name: size for name, size in sizes[1].items() if name in sizes[0]}
+    assert found.issues == []
+
+
+def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "image,label\n/old/in/a.jpg,cat\n")
+    found = read(FORMAT, path, relocate={"/old/": "s3://bucket/"})
+    assert list(found.annotations["image"]) == ["s3://bucket/in/a.jpg"]
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    found = read(FORMAT, path, images=tmp_path / "photos")
+    assert list(found.annotations["image"]) == [str(tmp_path / "photos" / "a.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ("cat,1,2,3,,1,,", "four numbers"),
+        ("cat,1,2,x,4,1,,", "four numbers"),
+        ("cat,1,2,nan,4,1,,", "four numbers"),
+        ("cat,1,2,-3,4,1,,", "no size"),
+        (",1,2,3,4,1,,", "no label"),
+        ('cat,1,2,3,4,1,"[[1,2],[3]]",', "polygon"),
+        ('cat,1,2,3,4,1,"[[1e999,2]]",', "polygon"),
+        (f"cat,1,2,3,4,1,{'[' * 9999},", "polygon"),
+        (f"{'x' * 257},1,2,3,4,1,,", "1 to 256"),
+    ],
+)
+def test_a_bad_annotation_is_named_and_the_rest_is_read(tmp_path: Path, cells: str, says: str) -> None:
+    header = "image,label,left,top,width,height,confidence,polygon,created"
+    path = put(tmp_path / "x.csv", f"{header}\na.jpg,{cells}\na.jpg,dog,1,2,3,4,1,,\n")
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.jpg", "dog", 1, 2, 3, 4)]
+    assert [(issue.code, issue.where, issue.line) for issue in found.issues] == [("ENTRY_UNREADABLE", "a.jpg", 2)]
+    assert says in found.issues[0].message
+    assert found.unread == [(2, f"a.jpg,{cells}")]
+
+
+def test_what_is_read_otherwise_is_said(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "image,label,confidence,created,split,status\na.jpg,cat,97,soon,dev,done\n")
+    found = read(FORMAT, path)
+    assert codes(found) == ["ENTRY_ADJUSTED"] * 4
+    assert found.annotations["confidence"].tolist() == [1]
+    assert found.images[["split", "status"]].to_numpy().tolist() == [["train", "labelled"]]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "photo,kind\na.jpg,cat\n", "image,label\n/etc/x.jpg,cat\n"])
+def test_a_file_of_nothing_that_can_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ManifestError):
+        read(FORMAT, put(tmp_path / "x.csv", text))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.jpg"])
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "{}", "\0\0", "0 0.5 0.5 0.1 0.1"])
+def test_other_files_are_not_recognised(tmp_path: Path, name: str, text: str) -> None:
+    assert not FORMAT.recognise(put(tmp_path / name, text))
+    assert not FORMAT.recognise(tmp_path)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_garbage_never_crashes_and_no_row_is_lost(tmp_path: Path, data: st.DataObject) -> None:
+    cell = st.sampled_from(
+        ['"', '""', ",", "\n", "\r", "a.jpg", "1", "-1", "nan", "1e999", "cat", "[[1,2]]", ".."]
+    ) | st.text(max_size=3)
+    body = "".join(data.draw(st.lists(cell, max_size=40)))
+    header = data.draw(
+        st.sampled_from(["", "image,label,left,top,width,height,polygon,confidence,created,status,split\n"])
+    )
+    path = put(tmp_path / "x.csv", (header + body).encode("utf-8", "surrogatepass"))
+    FORMAT.recognise(path)
+    for ending in ("duplicates", "deduplicated"):
+        path.with_name(f"x-{ending}.csv").unlink(missing_ok=True)
+    with contextlib.suppress(CustomLabelsError):
+        read_csv(path, ImageFinder(tmp_path))
+    assert len(list(tmp_path.iterdir())) in (1, 3)
+    try:
+        found = read_csv(path, ImageFinder(tmp_path), on_duplicate="merge")
+    except CustomLabelsError:
+        return
+    assert len(found.unread) <= len(found.issues)
+    assert set(found.annotations["image"]) <= set(found.images["image"])
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def test_all_that_it_holds_comes_back(tmp_path: Path) -> None:
+    expected = drawing(tmp_path / "out")
+    path = tmp_path / "out" / "x.csv"
+    assert FORMAT.write(expected, path) == [path]
+    assert files_outside(tmp_path, path.parent) == []
+    assert FORMAT.recognise(path)
+    assert_same(read(FORMAT, path), expected, leaving_out=("labels",))
+
+
+def test_only_columns_with_something_in_them_are_written(tmp_path: Path) -> None:
+    image = str(tmp_path / "a.jpg")
+    path = tmp_path / "x.csv"
+    FORMAT.write(contents([{"image": image}], [{"image": image, "label": "cat"}]), path)
+    table = pd.read_csv(path)
+    assert list(table.columns) == ["image", "label", "created"]
+    assert table[["image", "label"]].to_numpy().tolist() == [["a.jpg", "cat"]]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    images = [{"image": str(folder / f"{name.replace('/', '_')}.jpg")}, {"image": str(folder / name.replace("/", "_"))}]
+    expected = contents(images, [{"image": image["image"], "label": name} for image in images])
+    FORMAT.write(expected, folder / "x.csv")
+    assert files_outside(tmp_path, folder) == []
+    assert_same(read(FORMAT, folder / "x.csv"), expected, leaving_out=("labels",))
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        FORMAT.write(drawing(tmp_path), tmp_path)
+
+
+def test_formulas_are_escaped_if_that_is_asked_for(tmp_path: Path) -> None:
+    labels = ["=1+1", "+x", "-x", "@x", "plain", "=\tx"]
+    images = [f"/photos/{n}.jpg" for n in range(len(labels))]
+    frame = pd.DataFrame({"image": images, "label": labels, "left": -5.5, "top": 1.0, "width": 2.0, "height": 3.0})
+    data = cl.Dataset(pd.DataFrame({"image": images}), frame)
+    data.to("csv", tmp_path / "plain.csv")
+    assert cl.read_dataset(tmp_path / "plain.csv", relocate={"file://": ""}).annotations["label"].tolist() == labels
+    data.to("csv", tmp_path / "escaped.csv", escape_formulas=True)
+    rows = list(csv.DictReader((tmp_path / "escaped.csv").open(encoding="utf-8", newline="")))
+    assert [row["label"] for row in rows] == [name if name == "plain" else f"'{name}" for name in labels]
+    assert {row["left"] for row in rows} == {"-5.5"}
+    with pytest.raises(InputError, match="escape_formulas"):
+        data.to("coco", tmp_path / "x.json", escape_formulas=True)

@@ -1,0 +1,192 @@
+"""A write that fails half-way leaves what was there; one that is killed leaves each file whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from customlabels_nb.datasets import formats
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.datasets.loading import read_dataset
+from customlabels_nb.errors import InputError
+from tests.conftest import ROOT
+from tests.datasets.formats.test_contract import photos
+from tests.datasets.formats.writing_by_half import LABELS, REMOTE, dataset, labels, target
+from tests.stress.test_disk_full import small_disk_command
+
+NAMES = list(formats.FORMATS)
+
+
+def everything_in(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 6)
+    path = target(name, tmp_path / "out")
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=name != "image_folder")
+    Path(shots[1]).unlink()
+    Path(shots[2]).unlink()
+    os.mkfifo(shots[2])
+    Path(shots[4]).unlink()
+    Path(shots[4]).mkdir()
+    written = given.to(name, path, copy_images=True)
+    missing = [issue for issue in written.issues if issue.code != "NOT_HELD"]
+    assert [issue.where for issue in missing] == [shots[1], shots[2], shots[4]]
+    assert missing[0].code == "IMAGE_NOT_FOUND"
+    assert "3 images" in repr(written)
+    assert repr(shots[1]) in repr(written)
+    found = read_dataset(path, name)
+    assert found.issues.empty
+    assert sorted(Path(image).name for image in found.images["image"]) == [f"photo {n}.png" for n in (0, 3, 5)]
+    assert found.label_counts.to_dict() == {LABELS[0]: 3}
+    assert {file.name for file in written.files if file.suffix == ".png"} == {f"photo {n}.png" for n in (0, 3, 5)}
+
+
+@pytest.mark.parametrize("name", ["coco", "image_folder"])
+def test_where_no_image_can_be_copied_all_stays_as_it_was(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 2)
+    path = target(name, tmp_path / "out")
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=name == "coco")
+    given.to(name, path, copy_images=True)
+    before = everything_in(tmp_path / "out")
+    for shot in shots:
+        Path(shot).unlink()
+    with pytest.raises(InputError, match=r"2 images.*photo 0\.png"):
+        given.relabel({LABELS[0]: LABELS[1]}).to(name, path, copy_images=True)
+    assert everything_in(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "boxes" in formats.FORMATS[name].holds])
+def test_an_annotation_that_can_not_be_written_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 4)
+    path = target(name, tmp_path / "out")
+    dataset(tmp_path / "photos", LABELS[0], boxes=True).to(name, path)
+    before = everything_in(tmp_path / "out")
+    contents = formats.Contents(
+        *(getattr(dataset(tmp_path / "photos", LABELS[1], boxes=True), part) for part in ("images", "annotations")),
+        [LABELS[1]],
+    )
+    column = "label" if name in ("custom_vision", "labelme") else "confidence"  # it has no place for confidences
+    values = contents.annotations[column].astype(object)
+    values[3] = object()
+    contents.annotations = contents.annotations.assign(**{column: values})
+    with pytest.raises(TypeError):
+        formats.write(contents, name, path)
+    assert everything_in(tmp_path / "out") == before
+    assert len(shots) == len(labels(path, name))
+
+
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    photos(tmp_path / "photos", 1)
+    new = dataset(tmp_path / "photos", "x", boxes=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name, inner in (("voc", "Annotations"), ("voc", "ImageSets"), ("voc", "images"), ("image_folder", "x")):
+        folder = tmp_path / f"{name}-{inner}"
+        folder.mkdir()
+        (folder / inner).symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(InputError, match=rf"{inner}.* is a link that leads out of "):
+            new.to(name, folder, copy_images=True)
+        assert {entry.name for entry in folder.iterdir()} <= {inner, "images"}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_is_staged_takes_its_place_at_the_end_in_order(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "kept").write_text("old")
+    with staged(tmp_path) as files:
+        files.write(tmp_path / "deep" / "a", b"a")
+        files.write(tmp_path / "kept", b"new", durable=True)
+        files.remove(tmp_path / "old")
+        files.remove(tmp_path / "kept")
+        files.remove(tmp_path / "never was")
+        assert not (tmp_path / "deep").exists()
+        assert (tmp_path / "kept").read_text() == "old"
+    assert {str(path.relative_to(tmp_path)): data for path, data in everything_in(tmp_path).items()} == {
+        "deep/a": b"a", "kept": b"new",
+    }  # fmt: skip
+    with pytest.raises(TypeError), staged(tmp_path) as files:
+        files.write(tmp_path / "kept", "newer")  # type: ignore[arg-type]
+    assert (tmp_path / "kept").read_text() == "new"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["deep", "kept"]
+
+
+def test_copies_have_names_that_are_free_and_safe() -> None:
+    taken: set[str] = set()
+    uris = ["/a/x.png", "/b/X.png", "s3://b/..", "s3://b/.hidden.png", "https://h/a.jpg?x=1&y=<2>", "/a/\n" + "y" * 300]
+    names = [free_name(uri, taken) for uri in uris]
+    assert names == ["x.png", "X-2.png", "image", "hidden.png", "a.jpg_x=1&y=_2_", "_" + "y" * 79]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_where_nothing_can_be_written_is_named(tmp_path: Path, name: str) -> None:
+    photos(tmp_path / "photos", 1)
+    (tmp_path / "file").write_text("somebody's")
+    boxes = name != "image_folder"
+    with pytest.raises(InputError, match=r"path='.*file"):
+        dataset(tmp_path / "photos", "x", boxes=boxes).to(name, target(name, tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "somebody's"
+
+
+# -- slow -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0)
+    photos(tmp_path / "photos", 12)
+    for path in (tmp_path / "photos").iterdir():
+        path.write_bytes(path.read_bytes() + noise.bytes(5000))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    program = [
+        sys.executable,
+        "-m",
+        "tests.datasets.formats.writing_by_half",
+        "fill",
+        name,
+        str(disk),
+        str(tmp_path / "photos"),
+    ]
+    done = subprocess.run(small_disk_command(disk, 4, program), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No space left" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_killed_leaves_every_file_whole(tmp_path: Path, name: str) -> None:
+    photos(tmp_path / "photos", 12)
+    path = target(name, tmp_path / "out")
+    rounds = np.random.default_rng(0)
+    for _ in range(4):
+        command = [sys.executable, "-m", "tests.datasets.formats.writing_by_half", "again", name, str(path.parent)]
+        writer = subprocess.Popen([*command, str(tmp_path / "photos")], cwd=ROOT, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(rounds.uniform(0.02, 0.3))
+        writer.kill()
+        writer.communicate()
+        found = read_dataset(path, name)
+        assert found.issues.empty, found.issues.to_dict("records")
+        assert set(found.annotations["label"]) <= set(LABELS)
+        assert len(found.annotations) >= 12 if name == "image_folder" else len(found.annotations) == REMOTE
+
+
+def test_the_dataset_that_is_written_over_itself_is_whole(tmp_path: Path) -> None:
+    photos(tmp_path / "photos", 3)
+    dataset(tmp_path / "photos", "x", boxes=False).to("image_folder", tmp_path / "out")
+    read = read_dataset(tmp_path / "out")
+    read.relabel({"x": "y"}).to("image_folder", tmp_path / "out")
+    again = read_dataset(tmp_path / "out")
+    assert again.label_counts.to_dict() == {"x": 3, "y": 3}  # what was there is somebody's, and stays
+    assert isinstance(again, Dataset)

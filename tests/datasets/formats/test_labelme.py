@@ -1,0 +1,163 @@
+"""LabelMe: what is read from files as its program and others leave them, and that it comes back as it was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.labelme import FORMAT
+from customlabels_nb.datasets.loading import read_dataset
+from customlabels_nb.errors import ManifestError
+from tests.datasets.formats.shared import boxes, codes, read, statuses
+
+
+def shape(kind: str | None, *points: list[Any], label: Any = "cat", **more: Any) -> dict[str, Any]:
+    return {"label": label, "points": [*points], "shape_type": kind, "flags": {}, "group_id": None, **more}
+
+
+def labelme(path: Path, *shapes: object, image: Any = "a.jpg", flags: object = None, **more: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"version": "5.5.0", "flags": {} if flags is None else flags, "shapes": list(shapes)}
+    document |= {"imagePath": image, "imageData": None, "imageHeight": 40, "imageWidth": 30, **more}
+    path.write_text(json.dumps(document), "utf-8")
+    return path
+
+
+def test_shapes_become_boxes_and_polygons(tmp_path: Path) -> None:
+    path = labelme(
+        tmp_path / "a.json",
+        shape("rectangle", [11, 2], [1, 22]),  # drawn from the right to the left
+        shape("rectangle", [1, 2], [11, 2], [11, 22], [1, 22]),  # as some programs write it
+        shape("circle", [10, 10], [13, 14]),
+        shape("polygon", [1, 2], [5, 2], [5, 8], label="dog", score=0.25),
+        shape(None, [1, 2], [11, 22]),
+    )
+    found = read(FORMAT, path)
+    a_box = ("a.jpg", "cat", 1, 2, 10, 20)
+    assert boxes(found) == [a_box, a_box, ("a.jpg", "cat", 5, 5, 10, 10), ("a.jpg", "dog", 1, 2, 4, 6), a_box]
+    assert found.annotations["polygon"].tolist()[3] == [[1, 2], [5, 2], [5, 8]]
+    assert found.annotations["polygon"].isna().sum() == 4
+    assert found.annotations["confidence"].tolist() == [1, 1, 1, 0.25, 1]
+    assert found.images[["image", "width", "height"]].to_numpy().tolist() == [[str(tmp_path / "a.jpg"), 30, 40]]
+    assert found.issues == []
+
+
+def test_flags_are_labels_of_the_image_and_no_shapes_mean_nothing_is_there(tmp_path: Path) -> None:
+    labelme(tmp_path / "a.json", flags={"indoors": True, "blurred": False, "<b>": True})
+    labelme(tmp_path / "b.json", image="b.jpg")
+    found = read(FORMAT, tmp_path)
+    assert found.annotations["label"].tolist() == ["indoors", "<b>"]
+    assert found.annotations["left"].isna().all()
+    assert statuses(found) == {"a.jpg": "labelled", "b.jpg": "labelled"}
+
+
+def test_an_image_is_found_from_where_the_file_lies(tmp_path: Path) -> None:
+    labelme(tmp_path / "set" / "labels" / "1.json", image="..\\images\\1.jpg")
+    labelme(tmp_path / "set" / "labels" / "2.json", image="../gone/2.jpg")
+    (tmp_path / "set" / "labels" / "2.jpg").touch()
+    labelme(tmp_path / "set" / "labels" / "deep" / "3.json", image="3.jpg")
+    labelme(tmp_path / "set" / "labels" / "4.json", image="../../outside.jpg")
+    found = read(FORMAT, tmp_path / "set")
+    expected = ["images/1.jpg", "labels/2.jpg", "labels/deep/3.jpg"]
+    assert sorted(found.images["image"]) == [str(tmp_path / "set" / name) for name in expected]
+    assert codes(found) == ["ENTRY_UNREADABLE"]
+    assert "leads out of the folder" in found.issues[0].message
+    moved = read(FORMAT, tmp_path / "set", relocate={"../../": "s3://bucket/"})
+    assert "s3://bucket/outside.jpg" in set(moved.images["image"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (shape("polygon", [1, 2], [3, 4]), "three points at least, not 2"),
+        (shape("point", [1, 2]), "neither a box nor a polygon"),
+        (shape("linestrip", [1, 2], [3, 4], [5, 6]), "neither a box nor a polygon"),
+        (shape(["x"], [1, 2]), "neither a box nor a polygon"),
+        (shape("rectangle", [1, "2"], [3, 4]), "no point of two numbers"),
+        (shape("rectangle", [1, 1e200], [3, 4]), "no point of two numbers"),
+        (shape("rectangle", [1, 2], [3, 4], label=7), "label is 7, not text"),
+        (shape("rectangle", [1, 2], [3, 4], label=""), ""),
+        ({"label": "cat"}, "points are None, not an array"),
+        ("cat", "not an object"),
+    ],
+)
+def test_a_shape_that_can_not_be_read_is_told_and_the_others_are(tmp_path: Path, bad: object, said: str) -> None:
+    found = read(FORMAT, labelme(tmp_path / "a.json", bad, shape("rectangle", [1, 2], [11, 22])))
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)]
+    assert codes(found) == ["ENTRY_UNREADABLE"]
+    assert said in found.issues[0].message
+    assert found.issues[0].where == "shape 1"
+
+
+def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:
+    shapes = [shape("rectangle", [1, 2], [3, 4], group_id=n, flags={"hidden": True}, score=2) for n in range(3)]
+    found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO")))
+    said = [issue.message for issue in found.issues]
+    assert said[-3:] == [
+        f"{n} × {what} of shapes is not kept." for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
+    ]
+    assert len(found.annotations) == 4
+    assert (found.annotations["confidence"] == 1).all()
+
+
+def test_files_that_are_none_of_its_own_are_told(tmp_path: Path) -> None:
+    labelme(tmp_path / "a.json")
+    labelme(tmp_path / "b.json")  # about the same image
+    labelme(tmp_path / "c.json", image=None)
+    (tmp_path / "d.json").write_text('{"images": []}')
+    (tmp_path / "e.json").write_text("{")
+    (tmp_path / ".f.json").write_text("{")
+    found = read(FORMAT, tmp_path)
+    assert len(found.images) == 1
+    assert codes(found) == ["ENTRY_UNREADABLE"] * 4
+    assert all(issue.source.endswith(f"{name}.json") for issue, name in zip(found.issues, "bcde", strict=True))
+    with pytest.raises(ManifestError, match="no array 'shapes'"):
+        read(FORMAT, tmp_path / "d.json")
+
+
+def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
+    path = labelme(tmp_path / "set" / "deep" / "a.json")
+    for place in (path, tmp_path / "set"):
+        assert FORMAT.recognise(place)
+    sorted_keys = tmp_path / "sorted.json"
+    sorted_keys.write_text(json.dumps({"flags": {}, "imageData": "x" * 10**6, "shapes": []}))
+    assert FORMAT.recognise(sorted_keys)
+    (tmp_path / "other.json").write_text('{"images": [], "annotations": []}')
+    assert not FORMAT.recognise(tmp_path / "other.json")
+    assert not FORMAT.recognise(tmp_path / "nothing")
+
+
+def test_what_is_no_longer_labelled_loses_its_file_and_nothing_else_does(tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{name}.jpg") for name in "abc"]
+    rows = pd.DataFrame({"image": names, "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0})
+    out = tmp_path / "out"
+    Dataset(pd.DataFrame({"image": names}), rows).to("labelme", out)
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "b.json", "c.json", "index.json"]
+    labelme(out / "mine.json", image="mine.jpg")
+    index = json.loads((out / "index.json").read_text())
+    index["files"] += ["../outside.json", "deep/x.json", "notes.txt"]
+    (out / "index.json").write_text(json.dumps(index))
+    kept = [labelme(tmp_path / "outside.json"), labelme(out / "deep" / "x.json")]
+    (out / "notes.txt").write_text("mine")
+    Dataset(pd.DataFrame({"image": names}), rows[:1]).to("labelme", out)
+    left = {path.name for path in out.iterdir()}
+    assert left == {"a.json", "index.json", "mine.json", "deep", "notes.txt"}
+    assert all(path.is_file() for path in kept)
+
+
+def test_its_own_program_finds_what_it_needs(tmp_path: Path) -> None:
+    names = [str(tmp_path / "out" / "images" / "a.jpg")]
+    row = {"image": names[0], "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.5}
+    images = pd.DataFrame({"image": names, "width": [30], "height": [40]})
+    written = Dataset(images, pd.DataFrame([row])).to("labelme", tmp_path / "out")
+    document = json.loads(written.files[0].read_text("utf-8"))
+    assert document["imagePath"] == "images/a.jpg"
+    assert (document["imageWidth"], document["imageHeight"], document["imageData"]) == (30, 40, None)
+    expected = {"label": "cat", "shape_type": "rectangle", "points": [[1, 2], [4, 6.5]], "group_id": None, "flags": {}}
+    assert document["shapes"] == [expected]
+    assert read_dataset(tmp_path / "out").issues.empty

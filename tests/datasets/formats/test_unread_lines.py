@@ -1,0 +1,55 @@
+"""Lines that could not be read go along: from the file to the dataset to the project."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import customlabels_nb as cl
+from tests.datasets.formats.test_contract import photos
+
+
+def mixed(folder: Path) -> Path:
+    """A manifest with two lines that can't be read, the last of which is no text."""
+    name = photos(folder / "photos", 1)[0]
+    path = folder / "set.manifest"
+    path.write_bytes(json.dumps({"source-ref": name}).encode() + b'\n{"source-ref": 7}\n{broken \xff\0')
+    return path
+
+
+def fresh_project(folder: Path) -> closing[cl.Project]:
+    return closing(cl.create_project("kept", folder))
+
+
+def test_a_dataset_has_the_lines_and_a_project_keeps_them_once(tmp_path: Path) -> None:
+    path = mixed(tmp_path)
+    dataset = cl.read_dataset(path)
+    lines = [(str(path), 2, '{"source-ref": 7}'), (str(path), 3, "{broken \ufffd\ufffd")]
+    assert dataset.unread == lines
+    with fresh_project(tmp_path) as project:
+        for _ in range(2):
+            report = project.import_dataset(dataset, split="test", progress=False)
+            assert set(report.issues["line"]) >= {2, 3}
+            assert list(project.import_lines.itertuples(index=False, name=None)) == [("test", *line) for line in lines]
+            assert set(project.issues["line"].dropna()) >= {2, 3}
+        assert project.history["what"].tolist().count("import") == 1  # the second time there was nothing new
+
+
+def test_lines_alone_are_kept_where_every_image_is_known(tmp_path: Path) -> None:
+    path = mixed(tmp_path)
+    with fresh_project(tmp_path) as project:
+        project.add_images(tmp_path / "photos", progress=False)
+        assert project.import_lines.empty
+        assert project.import_dataset(cl.read_dataset(path), progress=False).added == 0
+        assert project.import_lines["line"].tolist() == [2, 3]
+
+
+def test_rows_of_csv_are_kept_as_text_that_can_be_stored(tmp_path: Path) -> None:
+    name = photos(tmp_path / "photos", 1)[0]
+    path = tmp_path / "set.csv"
+    path.write_bytes(b"photos/" + Path(name).name.encode() + b",cat\n../up.jpg,d\xffg\nx/\0.jpg,cat\n")
+    with fresh_project(tmp_path) as project:
+        project.import_dataset(cl.read_dataset(path, "csv"), progress=False)
+        rows = project.import_lines[["line", "raw"]].to_numpy().tolist()
+    assert rows == [[2, "../up.jpg,d?g"], [3, "x/\ufffd.jpg,cat"]]

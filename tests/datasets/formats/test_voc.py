@@ -1,0 +1,299 @@
+"""Pascal VOC: what is read from files as they are found, and that it comes back as it was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb.datasets.formats.voc import FORMAT
+from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
+from tests.datasets.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
+
+OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax></bndbox></object>"
+OBJECT_BOX = ("a.jpg", "cat", 1, 2, 10, 20)
+
+
+def voc(path: Path, inner: str = OBJECT, *, filename: str | None = "a.jpg", before: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    named = "" if filename is None else f"<filename>{filename}</filename>"
+    path.write_text(f"{before}<annotation>{named}{inner}</annotation>", "utf-8")
+    return path
+
+
+def drawing(folder: Path) -> Any:
+    """Images near and far, in an order and with labels of their own."""
+    images = [
+        {"image": str(folder / "z.jpg"), "width": 640, "height": 480},
+        {"image": "s3://bucket/a b.png", "split": "test"},
+        {"image": str(folder.parent / "elsewhere" / "z.jpg"), "width": 10, "height": 20},
+        {"image": str(folder / "deep" / "empty.jpg"), "status": "labelled"},
+        {"image": str(folder / "unseen.jpg"), "width": 7, "height": 8},
+    ]
+    box = {"left": 0.1, "top": 0.2, "width": 33.3333333, "height": 44.7}
+    square = [[1.5, 2.25], [10, 2], [10, 12.125]]
+    rows = [
+        {"image": images[0]["image"], "label": "zebra", **box},
+        {"image": images[0]["image"], "label": "ape", **box, "confidence": 0.123456789},
+        {
+            "image": images[1]["image"],
+            "label": "ape",
+            "left": 1.5,
+            "top": 2,
+            "width": 8.5,
+            "height": 10.125,
+            "polygon": square,
+        },
+        {"image": images[2]["image"], "label": "zebra", "left": -5, "top": 0, "width": 1e4, "height": 0},
+    ]
+    return contents(images, rows, ["zebra", "unused", "ape"])
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def test_corners_become_boxes(tmp_path: Path) -> None:
+    found = read(FORMAT, voc(tmp_path / "a.xml", "<size><width>30</width><height>40</height></size>" + OBJECT))
+    assert boxes(found) == [OBJECT_BOX]
+    assert found.images[["image", "width", "height"]].to_numpy().tolist() == [[str(tmp_path / "a.jpg"), 30, 40]]
+    assert found.issues == []
+
+
+def test_raccoons_agree_with_their_table(test_data: Path) -> None:
+    table = pd.read_csv(test_data / "raccoon" / "data" / "raccoon_labels.csv")
+    found = read(FORMAT, test_data / "raccoon" / "annotations")
+    expected = [
+        (row.filename, "raccoon", row.xmin, row.ymin, row.xmax - row.xmin, row.ymax - row.ymin)
+        for row in table.itertuples()
+    ]
+    assert sorted(boxes(found)) == sorted(expected)
+    assert len(found.images) == 200
+    assert all(Path(image).is_file() for image in found.images["image"])
+    assert all(issue.code == "ENTRY_ADJUSTED" and "is not kept" in issue.message for issue in found.issues)
+
+
+def test_an_image_lies_where_programs_put_it(tmp_path: Path) -> None:
+    base = tmp_path / "VOC"
+    voc(base / "Annotations" / "1.xml", filename="1.jpg")
+    voc(base / "Annotations" / "2.xml", filename="2")
+    voc(base / "Annotations" / "3.xml", filename=None)
+    places = [base / "JPEGImages" / "1.jpg", base / "images" / "2.png", base / "Annotations" / "3.jpeg"]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+    assert list(read(FORMAT, base).images["image"]) == [str(place) for place in places]
+    assert list(read(FORMAT, base / "Annotations").images["image"]) == [str(place) for place in places]
+
+
+def test_image_sets_say_what_is_for_testing(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        voc(tmp_path / "Annotations" / f"{name}.xml", filename=f"{name}.jpg")
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "trainval.txt").write_text("a\nb\n")
+    (lists / "val.txt").write_text("b\r\n")
+    assert list(read(FORMAT, tmp_path).images["split"]) == ["train", "test", "train"]
+
+
+def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+    inner = "<path>/home/me/set/a.jpg</path>" + OBJECT
+    path = voc(tmp_path / "set" / "a.xml", inner)
+    photos = tmp_path / "photos" / "deep"
+    photos.mkdir(parents=True)
+    (photos / "a.jpg").touch()
+    assert list(read(FORMAT, path, images=tmp_path / "photos").images["image"]) == [str(photos / "a.jpg")]
+    moved = read(FORMAT, path, relocate={"/home/me/set/": "s3://bucket/"})
+    assert list(moved.images["image"]) == ["s3://bucket/a.jpg"]
+
+
+def test_both_ways_to_write_polygons_are_read(tmp_path: Path) -> None:
+    numbered = "<polygon><x1>1</x1><y1>2</y1><x2>5</x2><y2>2</y2><x3>5</x3><y3>8</y3></polygon>"
+    points = "<polygon><pt><x>1</x><y>2</y></pt><pt><x>5</x><y>2</y></pt><pt><x>5</x><y>8</y></pt></polygon>"
+    objects = "".join(f"<object><name>cat</name>{polygon}</object>" for polygon in (numbered, points))
+    found = read(FORMAT, voc(tmp_path / "a.xml", objects))
+    assert list(found.annotations["polygon"]) == [[[1, 2], [5, 2], [5, 8]]] * 2
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 4, 6)] * 2
+
+
+def test_marks_that_are_not_kept_are_said_once(tmp_path: Path) -> None:
+    hard = OBJECT.replace("<bndbox>", "<difficult>1</difficult><bndbox>")
+    for name in ("a", "b"):
+        voc(tmp_path / f"{name}.xml", hard, filename=f"{name}.jpg")
+    found = read(FORMAT, tmp_path)
+    assert [(issue.code, issue.where, issue.message[:1]) for issue in found.issues] == [
+        ("ENTRY_ADJUSTED", "difficult", "2")
+    ]
+    assert len(found.annotations) == 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("<object><name>cat</name></object>", "no <bndbox>"),
+        (OBJECT.replace("cat", " "), "1 to 256"),
+        (OBJECT.replace("<xmax>11", "<xmax>eleven"), "'eleven'"),
+        (OBJECT.replace("<xmax>11", "<xmax>1e400"), "'1e400'"),
+        (OBJECT.replace("<xmax>11", "<xmax>1_1"), "'1_1'"),
+        (OBJECT.replace("<ymin>2</ymin>", ""), "<ymin>"),
+        (OBJECT.replace("<xmin>1<", "<xmin>-1e308<").replace("<xmax>11", "<xmax>1e308"), "too large"),
+    ],
+)
+def test_a_bad_object_is_named_and_the_rest_is_read(tmp_path: Path, bad: str, says: str) -> None:
+    found = read(FORMAT, voc(tmp_path / "a.xml", bad + OBJECT))
+    assert boxes(found) == [OBJECT_BOX]
+    assert [(i.code, i.where, i.source) for i in found.issues] == [
+        ("ENTRY_UNREADABLE", "object 1", str(tmp_path / "a.xml"))
+    ]
+    assert says in found.issues[0].message
+
+
+def test_corners_in_the_wrong_order_are_turned_and_said(tmp_path: Path) -> None:
+    turned = OBJECT.replace("<xmin>1<", "<xmin>11<").replace("<xmax>11", "<xmax>1")
+    found = read(FORMAT, voc(tmp_path / "a.xml", turned))
+    assert boxes(found) == [OBJECT_BOX]
+    assert codes(found) == ["ENTRY_ADJUSTED"]
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "C:/a.jpg", "..\\a.jpg", "http://[a.jpg"])
+def test_an_image_that_leads_elsewhere_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    voc(tmp_path / "bad.xml", filename=name)
+    voc(tmp_path / "good.xml")
+    found = read(FORMAT, tmp_path)
+    assert boxes(found) == [OBJECT_BOX]
+    assert codes(found) == ["ENTRY_UNREADABLE"]
+    assert found.issues[0].source == str(tmp_path / "bad.xml")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<!DOCTYPE x [<!ENTITY lol "ha"><!ENTITY lots "&lol;&lol;&lol;">]>',
+        '<!DOCTYPE x [<!ENTITY lol SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE x [<!ENTITY % lol SYSTEM "http://localhost/x.dtd"> %lol;]>',
+    ],
+)
+def test_entities_are_refused_by_name(tmp_path: Path, head: str) -> None:
+    bomb = voc(tmp_path / "bomb.xml", OBJECT.replace("cat", "&lol;" if "%" not in head else "cat"), before=head)
+    with pytest.raises(ManifestError, match="entity 'lol'"):
+        read(FORMAT, bomb)
+    voc(tmp_path / "good.xml")
+    assert boxes(read(FORMAT, tmp_path)) == [OBJECT_BOX]
+
+
+def test_two_files_about_one_image_are_not_mixed(tmp_path: Path) -> None:
+    voc(tmp_path / "1.xml")
+    voc(tmp_path / "2.xml", OBJECT.replace("cat", "dog"))
+    found = read(FORMAT, tmp_path)
+    assert boxes(found) == [OBJECT_BOX]
+    assert [Path(issue.source).name for issue in found.issues] == ["2.xml"]
+
+
+def test_files_of_one_name_in_several_folders_are_several_images(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        voc(tmp_path / folder / "a.xml")
+        (tmp_path / folder / "a.jpg").touch()
+    found = read(FORMAT, tmp_path)
+    assert list(found.images["image"]) == [str(tmp_path / "one" / "a.jpg"), str(tmp_path / "two" / "a.jpg")]
+    assert found.issues == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    declared = '<?xml version="1.0" encoding="ISO-8859-1"?>' if encoding == "latin-1" else ""
+    path = tmp_path / "a.xml"
+    inner = OBJECT.replace("cat", "Bär")
+    path.write_bytes(f"{declared}<annotation><filename>a.jpg</filename>{inner}</annotation>".encode(encoding))
+    assert FORMAT.recognise(path)
+    assert read(FORMAT, path).labels == ["Bär"]
+
+
+def test_what_is_no_voc_is_neither_recognised_nor_read(tmp_path: Path) -> None:
+    svg = tmp_path / "x.xml"
+    svg.write_text("<svg/>")
+    for path in (svg, tmp_path, tmp_path / "absent"):
+        assert not FORMAT.recognise(path)
+        with pytest.raises(ManifestError):
+            read(FORMAT, path)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_garbage_never_crashes(tmp_path: Path, data: st.DataObject) -> None:
+    whole = f"<annotation><filename>a.jpg</filename>{OBJECT}</annotation>".encode()
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 20)))
+    piece = data.draw(
+        st.binary(max_size=12) | st.sampled_from([b"<x1>", b"NaN", b"1e999", b"</object>", b"&#0;", b"-"])
+    )
+    path = tmp_path / "a.xml"
+    path.write_bytes(whole[:start] + piece + whole[end:])
+    FORMAT.recognise(path)
+    try:
+        found = read(FORMAT, path)
+    except CustomLabelsError:
+        return
+    assert len(found.annotations) or found.issues or b"<object>" not in path.read_bytes()
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def test_all_that_it_holds_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    expected = drawing(folder)
+    files = FORMAT.write(expected, folder)
+    assert all(file.is_relative_to(folder) and file.is_file() for file in files)
+    assert files_outside(tmp_path, folder) == []
+    assert FORMAT.recognise(folder)
+    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
+
+
+def test_writing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
+    first = drawing(tmp_path)
+    FORMAT.write(first, tmp_path)
+    own = tmp_path / "Annotations" / "mine.xml"
+    voc(own, filename="mine.jpg")
+    kept = first.images["image"].iloc[[0, 4]]
+    images, annotations = (frame[frame["image"].isin(kept)] for frame in (first.images, first.annotations))
+    FORMAT.write(contents(images.to_dict("records"), annotations.to_dict("records"), first.labels), tmp_path)
+    found = read(FORMAT, tmp_path)
+    assert [Path(image).name for image in found.images["image"]] == ["z.jpg", "unseen.jpg", "mine.jpg"]
+    assert own.is_file()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    images = [{"image": str(folder / f"{name.replace('/', '_')}.jpg")}, {"image": f"https://host/{name}"}]
+    rows = [{"image": images[0]["image"], "label": name, "left": 1, "top": 2, "width": 3, "height": 4}]
+    expected = contents(images[: 1 if any(c < " " for c in name) or "\u2028" in name or "\x85" in name else 2], rows)
+    FORMAT.write(expected, folder)
+    assert files_outside(tmp_path, folder) == []
+    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
+
+
+def test_one_image_makes_one_file(tmp_path: Path) -> None:
+    images = [{"image": str(tmp_path / "a.jpg")}]
+    rows = [{"image": images[0]["image"], "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
+    path = tmp_path / "a.xml"
+    assert FORMAT.write(contents(images, rows), path) == [path]
+    assert boxes(read(FORMAT, path)) == [("a.jpg", "x", 1, 2, 3, 4)]
+    with pytest.raises(InputError, match="name a folder"):
+        FORMAT.write(contents([*images, {"image": "b.jpg"}], rows), path)
+
+
+def test_what_xml_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    rows = [{"image": "/a.jpg", "label": "a\x01b", "left": 1, "top": 2, "width": 3, "height": 4}]
+    with pytest.raises(InputError, match="rename"):
+        FORMAT.write(contents([{"image": "/a.jpg"}], rows), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_with_only_labels_of_the_whole_is_not_called_empty(tmp_path: Path) -> None:
+    image = str(tmp_path / "a.jpg")
+    FORMAT.write(contents([{"image": image}], [{"image": image, "label": "x"}]), tmp_path)
+    assert statuses(read(FORMAT, tmp_path)) == {"a.jpg": "unlabelled"}

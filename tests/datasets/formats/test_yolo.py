@@ -1,0 +1,361 @@
+"""YOLO: layouts as they are found, lines good and bad, and that what is written comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb.core.geometry import centred_to_ltwh, ltwh_to_centred
+from customlabels_nb.datasets.formats import voc
+from customlabels_nb.datasets.formats.yolo import FORMAT
+from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
+from tests.datasets.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
+from tests.images.pictures import encoded, jpeg, picture
+
+SIZE = (48, 32)
+LINE = "1 0.5 0.5 0.25 0.125"
+BOX = ("dog", 18.0, 14.0, 12.0, 4.0)
+YAML = "names: [cat, dog]\ntrain: images/train\nval: images/val\n"
+
+
+def put(path: Path, content: str | bytes = b"") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
+    """Two images in folders by split, one with a box, one without a label file."""
+    put(base / "data.yaml", yaml)
+    put(base / "images" / "train" / "a.jpg", jpeg(1, SIZE))
+    put(base / "labels" / "train" / "a.txt", line)
+    put(base / "images" / "val" / "b.jpg", jpeg(2, SIZE))
+    return base
+
+
+def drawing(folder: Path) -> Any:
+    images = [
+        {"image": str(folder / "images" / "z.jpg"), "width": 640, "height": 480, "split": "test"},
+        {"image": "s3://bucket/a b.png", "width": 1023, "height": 767},
+        {"image": str(folder / "images" / "z.png"), "width": 10, "height": 20},
+        {"image": str(folder.parent / "elsewhere" / "z.jpg"), "width": 4000, "height": 3000, "split": "test"},
+        {"image": str(folder / "deep" / "empty.jpg"), "status": "labelled"},
+        {"image": str(folder / "images" / "unseen.jpg"), "width": 7, "height": 8},
+    ]
+    square, around = [[1.5, 2.25], [10, 2.25], [10, 12.125]], {"left": 1.5, "top": 2.25, "width": 8.5, "height": 9.875}
+    small = {"left": 1, "top": 2, "width": 3, "height": 4}
+    rows = [
+        {"image": images[0]["image"], "label": "zebra", "left": 0.1, "top": 0.2, "width": 33.3333333, "height": 44.7},
+        {"image": images[0]["image"], "label": "ape", **small, "confidence": 0.125},
+        {"image": images[1]["image"], "label": "ape", **around, "polygon": square},
+        {"image": images[1]["image"], "label": "ape", **around, "polygon": square, "confidence": 0.5},
+        {"image": images[2]["image"], "label": "zebra", "left": -5, "top": 0, "width": 1e4, "height": 0},
+        {"image": images[3]["image"], "label": "zebra", "left": 1 / 3, "top": 2 / 7, "width": 1234.56789, "height": 2},
+    ]
+    return contents(images, rows, ["zebra", "unused", "ape"])
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def test_boxes_are_pixels_of_the_upright_image(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    exif = picture(1).getexif()
+    exif[0x0112] = 6
+    put(base / "images" / "train" / "turned.jpg", encoded(picture(1, SIZE), exif=exif))
+    put(base / "labels" / "train" / "turned.txt", LINE)
+    found = read(FORMAT, base)
+    assert boxes(found) == [("a.jpg", *BOX), ("turned.jpg", "dog", 12.0, 21.0, 8.0, 6.0)]
+    assert found.labels == ["cat", "dog"]
+    assert statuses(found) == {"a.jpg": "labelled", "turned.jpg": "labelled", "b.jpg": "unlabelled"}
+    assert list(found.images["split"]) == ["train", "train", "test"]
+    assert found.issues == []
+
+
+def test_the_description_may_be_named_itself(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    (base / "data.yaml").rename(base / "fruit.yml")
+    assert FORMAT.recognise(base)
+    assert FORMAT.recognise(base / "fruit.yml")
+    assert boxes(read(FORMAT, base / "fruit.yml")) == [("a.jpg", *BOX)]
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ("{1: dog, 0: cat}", ["cat", "dog"]),
+        ("\n  7: seven\n  1: dog", ["dog", "seven"]),
+        ("[no, 1.10]", ["no", "1.10"]),
+        ("[same, same]", ["same"]),
+        ("!!python/object/apply:os.mkdir [cat, dog]", ["cat", "dog"]),
+        ("['a: b', \"\\u00e9\"]", ["a: b", "é"]),
+    ],
+)
+def test_names_are_text_as_it_stands_there(tmp_path: Path, names: str, labels: list[str]) -> None:
+    found = read(FORMAT, dataset(tmp_path, YAML.replace("[cat, dog]", names)))
+    assert found.labels == labels
+    assert len(found.annotations) == 1
+    assert found.issues == []
+
+
+def test_no_lines_are_nothing_and_no_file_is_not_looked_at(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=" \n"))
+    assert statuses(found) == {"a.jpg": "labelled", "b.jpg": "unlabelled"}
+
+
+def test_polygons_and_confidences(tmp_path: Path) -> None:
+    lines = "0 0 0 0.5 0 0.5 1\r\n\r\n0 0 0 0.5 0 0.5 1 0.25\n" + LINE + " 0.75\n"
+    table = read(FORMAT, dataset(tmp_path, line=lines)).annotations
+    assert table["polygon"].tolist() == [[[0, 0], [24, 0], [24, 32]]] * 2 + [None]
+    assert table["confidence"].tolist() == [1, 0.25, 0.75]
+    assert table[["left", "top", "width", "height"]].to_numpy().tolist() == [[0, 0, 24, 32]] * 2 + [list(BOX[1:])]
+
+
+def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, YAML + "kpt_shape: [2, 3]\n", LINE + " 0.1 0.1 2 0.2 0.2 2"))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_ADJUSTED", "kpt_shape")]
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "names: [cat, dog]\ntrain: ../train/images\nval: ../valid/images\n",
+        "names: [cat, dog]\ntrain: ./train/images/\nval: [valid/images]\n",
+        "path: train\nnames: [cat, dog]\ntrain: images\nval: valid/images\n",
+    ],
+)
+def test_folders_by_split_first(tmp_path: Path, yaml: str) -> None:
+    put(tmp_path / "data.yaml", yaml)
+    put(tmp_path / "train" / "images" / "a.jpg", jpeg(1, SIZE))
+    put(tmp_path / "train" / "labels" / "a.txt", LINE)
+    put(tmp_path / "valid" / "images" / "b.jpg", jpeg(2, SIZE))
+    found = read(FORMAT, tmp_path)
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert list(found.images["split"]) == ["train", "test"]
+    assert found.issues == []
+
+
+def test_a_path_from_another_machine_is_passed_over_and_said(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, "path: /home/somebody/set\n" + YAML))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_ADJUSTED", "path")]
+
+
+def test_lists_of_images(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "set", "names: [cat, dog]\ntrain: lists/train.txt\nval: lists/val.txt\n")
+    absolute = base / "images" / "val" / "b.jpg"
+    put(base / "lists" / "train.txt", "./../images/train/a.jpg\nimages/train/a.jpg\n../../x.jpg\n/etc/passwd\n")
+    put(base / "lists" / "val.txt", f"\ufeff{absolute}\r\nhttps://host/images/a.jpg\n")
+    found = read(FORMAT, base)
+    assert list(found.images["image"]) == [str(base / "images/train/a.jpg"), str(absolute), "https://host/images/a.jpg"]
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.line, issue.where) for issue in found.issues] == [
+        ("ENTRY_UNREADABLE", 2, "images/train/a.jpg"),
+        ("ENTRY_UNREADABLE", 3, "../../x.jpg"),
+        ("ENTRY_UNREADABLE", 4, "/etc/passwd"),
+    ]
+
+
+def test_the_same_folder_for_both_parts_is_read_once(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, YAML.replace("images/val", "images/train")))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert codes(found) == ["ENTRY_ADJUSTED"]
+
+
+@pytest.mark.parametrize("entry", ["/etc", "../..", "'..'", "s3://bucket/images", "absent", "[[a]]", "{a: b}"])
+def test_parts_elsewhere_are_refused_by_name(tmp_path: Path, entry: str) -> None:
+    found = read(FORMAT, dataset(tmp_path / "set", YAML.replace("images/val", entry)))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_UNREADABLE", "val")]
+
+
+def test_a_class_list_will_do(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    (base / "data.yaml").unlink()
+    put(base / "classes.txt", "cat\ndog\n")
+    assert FORMAT.recognise(base)
+    assert boxes(read(FORMAT, base)) == [("a.jpg", *BOX)]
+    flat = put(tmp_path / "flat" / "classes.txt", "cat\ndog\n").parent
+    put(flat / "a.jpg", jpeg(1, SIZE))
+    put(flat / "a.txt", LINE)
+    assert FORMAT.recognise(flat)
+    assert boxes(read(FORMAT, flat)) == [("a.jpg", *BOX)]
+
+
+def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "set")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for part in ("train/a", "val/b"):
+        (base / "images" / f"{part}.jpg").rename(photos / f"{part[-1]}.jpg")
+    found = read(FORMAT, base, images=photos)
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert found.images["image"].iloc[0] == str(photos / "a.jpg")
+    for part in ("train", "val"):
+        (base / "images" / part).rmdir()
+    assert boxes(read(FORMAT, base, images=photos)) == [("a.jpg", *BOX)]
+    put(base / "data.yaml", "names: [cat, dog]\ntrain: train.txt\n")
+    put(base / "train.txt", "/old/images/train/a.jpg\n")
+    assert boxes(read(FORMAT, base, relocate={"/old/images/train/": f"{photos}/"})) == [("a.jpg", *BOX)]
+
+
+def test_boxes_of_an_image_that_is_not_there_are_said(tmp_path: Path) -> None:
+    base = dataset(tmp_path, "names: [cat, dog]\ntrain: train.txt\n")
+    put(base / "train.txt", "./images/train/gone.jpg\n./images/train/a.jpg\n")
+    put(base / "labels" / "train" / "gone.txt", LINE)
+    found = read(FORMAT, base)
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert codes(found) == ["IMAGE_NOT_LISTED"]
+    assert statuses(found) == {"gone.jpg": "unlabelled", "a.jpg": "labelled"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2 0.5 0.5 0.1 0.1", "-1 0.5 0.5 0.1 0.1", "0.5 0.5 0.5 0.1 0.1", "cat 0.5 0.5 0.1 0.1", "0", "0 1 2 3",
+        "0 nan 0.5 0.1 0.1", "0 0.5 0.5 -0.1 0.1", "0 0.5 0.5 0.1 0.1 1.5", "0 1e308 0 1e308 1",
+        "1" + "0" * 400 + " 1 1 1 1", "1e300 1 1 1 1", "0 1e308 1e308 0 0 -1e308 0", "\x00", "0,0.5,0.5,0.1,0.1",
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_named_and_the_rest_is_read(tmp_path: Path, line: str) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=f"{line}\n{LINE}\n"))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(i.code, Path(i.source).name, i.line) for i in found.issues] == [("ENTRY_UNREADABLE", "a.txt", 1)]
+
+
+def test_a_file_of_bad_lines_does_not_mean_nothing(tmp_path: Path) -> None:
+    assert statuses(read(FORMAT, dataset(tmp_path, line="9 1 1 1 1")))["a.jpg"] == "unlabelled"
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "", "[", "names: cat\ntrain: x", "names: []\ntrain: x", "train: images/train", "names: [[a]]\ntrain: x",
+        "names: &a [cat]\nother: *a\ntrain: x", "a" * 5_000_000, "[" * 100_000, "names: {x: cat}\ntrain: images/train",
+    ],
+)  # fmt: skip
+def test_a_description_that_is_none_is_refused(tmp_path: Path, yaml: str) -> None:
+    path = put(tmp_path / "data.yaml", yaml)
+    FORMAT.recognise(path)
+    with pytest.raises(ManifestError):
+        read(FORMAT, path)
+
+
+def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
+    put(tmp_path / "config.yaml", "name: x")
+    put(tmp_path / "classes.txt", "cat")
+    assert not FORMAT.recognise(tmp_path)
+    assert not FORMAT.recognise(tmp_path / "absent")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_garbage_never_crashes(tmp_path: Path, data: st.DataObject) -> None:
+    base = tmp_path if (tmp_path / "data.yaml").exists() else dataset(tmp_path)
+    for path, whole in ((base / "data.yaml", YAML.encode()), (base / "labels/train/a.txt", f"{LINE}\n{LINE}".encode())):
+        start = data.draw(st.integers(0, len(whole)))
+        end = data.draw(st.integers(start, min(len(whole), start + 8)))
+        piece = data.draw(st.binary(max_size=8) | st.sampled_from([b"nan", b"1e999", b"*a", b"{", b"../", b"!!int x"]))
+        path.write_bytes(whole[:start] + piece + whole[end:])
+    FORMAT.recognise(base)
+    try:
+        found = read(FORMAT, base / "data.yaml")
+    except CustomLabelsError:
+        return
+    assert set(found.annotations["image"]) <= set(found.images["image"])
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def test_centres_and_corners() -> None:
+    assert ltwh_to_centred([[1, 2, 4, 6]]).tolist() == [[3, 5, 4, 6]]
+    assert centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]
+
+
+@pytest.mark.parametrize("name", ["", "fruit.yaml"])
+def test_all_that_it_holds_comes_back(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    expected = drawing(folder)
+    files = FORMAT.write(expected, folder / name if name else folder)
+    assert files[-1] == folder / (name or "data.yaml")
+    assert sorted(files) == sorted(path for path in folder.rglob("*") if path.is_file())
+    assert files_outside(tmp_path, folder) == []
+    assert FORMAT.recognise(folder)
+    assert_same(read(FORMAT, files[-1]), expected, leaving_out=("created",))
+
+
+def test_what_lies_in_images_is_written_as_others_read_it(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    FORMAT.write(read(FORMAT, base), base)
+    assert (base / "train.txt").read_text() == "./images/train/a.jpg\n"
+    assert (base / "test.txt").read_text() == "./images/val/b.jpg\n"
+    assert (base / "labels" / "train" / "a.txt").read_text() == LINE + "\n"
+    assert (base / "data.yaml").read_text() == "train: train.txt\nval: test.txt\nnames:\n  0: cat\n  1: dog\n"
+
+
+def test_writing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
+    first = drawing(tmp_path)
+    FORMAT.write(first, tmp_path)
+    bare = contents(first.images.assign(status="unlabelled").to_dict("records"), [], first.labels)
+    FORMAT.write(bare, tmp_path)
+    assert_same(read(FORMAT, tmp_path), bare)
+
+
+def test_text_of_others_beside_images_stays(tmp_path: Path) -> None:
+    notes = put(tmp_path / "a.txt", "my notes")
+    put(tmp_path / "b.txt", "more of them")
+    images = [{"image": str(tmp_path / name), "width": 10, "height": 10} for name in ("a.jpg", "b.jpg", "train.jpg")]
+    rows = [{"image": images[i]["image"], "label": "x", "left": 1, "top": 2, "width": 3, "height": 4} for i in (0, 2)]
+    expected = contents(images, rows)
+    for _ in range(2):
+        FORMAT.write(expected, tmp_path)
+        assert_same(read(FORMAT, tmp_path), expected, leaving_out=("created",))
+    assert notes.read_text() == "my notes"
+    assert (tmp_path / "b.txt").read_text() == "more of them"
+
+
+def test_links_do_not_lead_writing_elsewhere(tmp_path: Path) -> None:
+    base, outside = tmp_path / "set", tmp_path / "outside"
+    outside.mkdir()
+    (base / "images").mkdir(parents=True)
+    (base / "labels").mkdir()
+    (base / "labels" / "deep").symlink_to(outside)
+    images = [{"image": str(base / "images" / "deep" / "a.jpg"), "width": 10, "height": 10}]
+    rows = [{"image": images[0]["image"], "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
+    FORMAT.write(contents(images, rows), base)
+    assert list(outside.iterdir()) == []
+    assert boxes(read(FORMAT, base)) == [("a.jpg", "x", 1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    images = [{"image": str(folder / f"{name.replace('/', '_')}.jpg"), "width": 10, "height": 10}]
+    rows = [{"image": images[0]["image"], "label": name, "left": 1, "top": 2, "width": 3, "height": 4}]
+    expected = contents(images, rows)
+    FORMAT.write(expected, folder)
+    assert files_outside(tmp_path, folder) == []
+    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
+
+
+def test_a_size_that_is_not_to_be_had_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    image = str(tmp_path / "gone.jpg")
+    rows = [{"image": image, "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
+    with pytest.raises(InputError, match=r"gone\.jpg"):
+        FORMAT.write(contents([{"image": image}], rows), tmp_path / "out")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_raccoons_come_back_by_the_sizes_in_their_headers(test_data: Path, tmp_path: Path) -> None:
+    known = read(voc.FORMAT, test_data / "raccoon" / "annotations")
+    FORMAT.write(known, tmp_path)
+    found = read(FORMAT, tmp_path)
+    assert boxes(found) == boxes(known)
+    assert len(found.images) == 200
+    assert found.issues == []

@@ -1,0 +1,174 @@
+"""To and from the data of ipyannotations' own annotators."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ipyannotations.generic import ClassLabeller, MulticlassLabeller
+from ipyannotations.images import BoxAnnotator, PointAnnotator, PolygonAnnotator
+
+import customlabels_nb as cl
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.interop.ipyannotations_data import from_ipyannotations
+from customlabels_nb.errors import InputError
+from tests.datasets.interop import shops
+
+BOXES = [
+    {"type": "box", "label": "cup", "xyxy": (1, 2, 21, 12)},
+    {"type": "box", "label": "plate", "xyxy": (10, 0, 40, 32)},
+]
+POLYGON = {"type": "polygon", "label": "plate", "points": [(2, 2), (12, 2), (2, 22), (2, 2)]}
+POINT = {"type": "point", "label": "rim", "coordinates": (7, 9)}
+
+
+@pytest.mark.parametrize(
+    ("annotator", "data"),
+    [(BoxAnnotator, BOXES), (BoxAnnotator, []), (PolygonAnnotator, [POLYGON]), (PointAnnotator, [POINT, POINT])],
+)
+def test_what_an_annotator_has_comes_back_to_it(tmp_path: Path, annotator: Any, data: list[dict[str, Any]]) -> None:
+    drawn, shown = (annotator(options=["cup", "plate", "rim"]) for _ in range(2))
+    for widget in (drawn, shown):
+        widget.display(Path(shops.drawn(tmp_path, 1)[0]))
+    drawn.data = data
+    dataset = cl.from_ipyannotations({"/photos/a.jpg": drawn.data, "s3://bucket/b.jpg": None})
+    assert dataset.issues.empty
+    assert dataset.images["status"].tolist() == ["labelled", "unlabelled"]
+    assert len(dataset.annotations) == len(data)
+    target = None if data else "boxes"
+    again = dataset.to_ipyannotations(target=target)
+    assert again == {"/photos/a.jpg": data}
+    shown.data = again["/photos/a.jpg"]
+    assert shown.data == drawn.data == data  # taking it did not change it
+
+
+def test_classes_are_texts_and_lists_of_them() -> None:
+    single = ClassLabeller(options=["ripe", "red"], allow_freetext=False)
+    single.data = "ripe"
+    several = MulticlassLabeller(options=["ripe", "red"])
+    several.data = ["red", "ripe"]
+    one = cl.from_ipyannotations({"/a.jpg": single.data, "/b.jpg": "red"})
+    assert one.labels_of_images() == [["ripe"], ["red"]]
+    assert one.to_ipyannotations() == {"/a.jpg": "ripe", "/b.jpg": "red"}
+    many = cl.from_ipyannotations({"/a.jpg": several.data, "/b.jpg": ["red"], "/c.jpg": []})
+    assert many.images["status"].tolist() == ["labelled"] * 3
+    assert many.to_ipyannotations() == {"/a.jpg": ["red", "ripe"], "/b.jpg": ["red"], "/c.jpg": []}
+    with pytest.raises(InputError, match="/a\\.jpg' has several labels: give target='multi-label'"):
+        many.to_ipyannotations(target="single-label")
+
+
+def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
+    dataset = cl.from_ipyannotations({"/a.jpg": [*BOXES, POLYGON, POINT]})
+    assert dataset.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [
+        [1, 2, 20, 10], [10, 0, 30, 32], [2, 2, 10, 20], [7, 9, 0, 0],
+    ]  # fmt: skip
+    assert dataset.annotations["polygon"].tolist() == [None, None, [[2, 2], [12, 2], [2, 22]], None]
+    turned = cl.from_ipyannotations({"/a.jpg": [{**BOXES[0], "xyxy": (21, 12, 1, 2)}]})
+    assert turned.to_ipyannotations() == {"/a.jpg": [BOXES[0]]}
+
+
+def test_what_an_annotator_can_not_take_is_left_out_and_said(tmp_path: Path) -> None:
+    dataset = shops.boxes(tmp_path)
+    with pytest.warns(UserWarning, match="2 annotations are no polygons and were left out"):
+        outlines = dataset.to_ipyannotations()
+    paths = dataset.images["image"].tolist()
+    assert outlines.keys() == {paths[1], paths[2]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        boxes = dataset.to_ipyannotations(target="boxes")
+    assert boxes[paths[0]][0] == {"type": "box", "label": "cup", "xyxy": (1.0, 2.0, 21.0, 12.0)}
+    assert boxes[paths[1]] == [{"type": "box", "label": "plate", "xyxy": (2.0, 2.0, 12.0, 22.0)}]
+    assert boxes[paths[2]] == []
+    assert paths[3] not in boxes  # nobody has looked at it
+
+
+def test_images_of_a_project_are_absolute_there(tmp_path: Path) -> None:
+    name = shops.drawn(tmp_path / "photos", 1)[0]
+    project = cl.create_project("p", tmp_path)
+    project.import_dataset(cl.from_ipyannotations({name: BOXES}), copy=True, progress=False)
+    assert not Path(project.train_set.images["image"].iloc[0]).is_absolute()
+    (image, data) = next(iter(project.train_set.to_ipyannotations().items()))
+    assert Path(image).is_file()
+    assert data == BOXES
+    project.close()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "box", "label": None, "xyxy": (1, 2, 3, 4)},
+        {"type": "box", "label": "", "xyxy": (1, 2, 3, 4)},
+        {"type": "box", "label": "a", "xyxy": (1, 2, 3)},
+        {"type": "box", "label": "a", "xyxy": (1, 2, 3, float("nan"))},
+        {"type": "box", "label": "a", "xyxy": (1, 2, 3, 10**400)},
+        {"type": "box", "label": "a", "xyxy": (-1e308, 0, 1e308, 1)},
+        {"type": "box", "label": "a"},
+        {"type": "polygon", "label": "a", "points": [(1, 2), (3, 4), (1, 2)]},
+        {"type": "polygon", "label": "a", "points": 7},
+        {"type": "circle", "label": "a"},
+        {"type": ["box"], "label": "a"},
+        {},
+        7,
+        None,
+    ],
+)
+def test_a_shape_that_is_none_is_said_and_the_rest_is_read(entry: object) -> None:
+    dataset = cl.from_ipyannotations({"/a.jpg": [entry, BOXES[0]], "/b.jpg": [entry]})
+    assert dataset.issues[["code", "where"]].to_numpy().tolist() == [
+        ["ENTRY_UNREADABLE", "/a.jpg"], ["ENTRY_UNREADABLE", "/b.jpg"],
+    ]  # fmt: skip
+    assert len(dataset.annotations) == 1
+    assert dataset.images["status"].tolist() == ["labelled", "unlabelled"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (["/a.jpg"], "data is of type list"),
+        ({7: []}, "data has 7 for an image"),
+        ({"": []}, "data has '' for an image"),
+        ({"/a.jpg": 7}, "data has 7 for '/a.jpg'"),
+        ({"/a.jpg": {}}, "data has {} for '/a.jpg'"),
+        ({"/a.jpg": [], "/b/../a.jpg": []}, "data has the image '/a.jpg' twice"),
+    ],
+)
+def test_what_is_no_data_is_refused(data: Any, words: str) -> None:
+    with pytest.raises(InputError) as raised:
+        cl.from_ipyannotations(data)
+    assert words in str(raised.value)
+
+
+def test_a_target_must_be_known_and_told_by_something() -> None:
+    empty = cl.Dataset(pd.DataFrame({"image": ["/a.jpg"]}))
+    with pytest.raises(InputError, match="no annotations"):
+        empty.to_ipyannotations()
+    with pytest.raises(InputError, match="target='circles'"):
+        empty.to_ipyannotations(target="circles")
+    assert len(cl.from_ipyannotations({})) == 0
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["box", "polygon"]),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.sampled_from(["type", "label", "xyxy", "points", "coordinates"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.dictionaries(st.sampled_from(["/a.jpg", "/b.jpg", "s3://b/c.jpg"]), _anything))
+def test_garbage_never_crashes(data: dict[str, Any]) -> None:
+    try:
+        found = from_ipyannotations(data)
+    except InputError:
+        return
+    assert np.isfinite(found.annotations[list(t.BOX_COLUMNS)].dropna().to_numpy()).all()
+    assert found.images["image"].tolist() == list(data)

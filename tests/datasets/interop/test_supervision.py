@@ -1,0 +1,151 @@
+"""Datasets of supervision, there and back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import supervision as sv
+
+import customlabels_nb as cl
+from customlabels_nb.datasets.interop.common import imported
+from customlabels_nb.errors import InputError, MissingDependencyError
+from tests.conftest import ROOT
+from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
+
+
+def test_boxes_there_and_back(tmp_path: Path) -> None:
+    dataset = boxes(tmp_path)
+    with pytest.warns(UserWarning, match=r"1 images are not labelled and were left out: .*3\.jpg"):
+        made = dataset.to_supervision()
+    assert isinstance(made, sv.DetectionDataset)
+    assert made.classes == ["plate", "cup"]
+    path, pixels, detections = made[0]
+    assert pixels.shape == (32, 48, 3)
+    assert detections.xyxy.tolist() == [[1, 2, 21, 12], [10.5, 0, 40.5, 32]]
+    assert detections.data["class_name"].tolist() == ["cup", "plate"]
+    assert detections.confidence.tolist() == [1.0, 0.5]
+    back = cl.from_supervision(made)
+    expected = [row if row[2] == row[2] else (*row[:2], 2.0, 2.0, 10.0, 20.0, *row[6:]) for row in shapes(dataset)]
+    assert shapes(back) == sorted(expected)
+    assert back.labels["label"].tolist() == ["plate", "cup"]
+    assert back.images["status"].tolist() == ["labelled"] * 3
+    assert back.annotations["annotator"].isna().tolist() == [False, False, True]
+    assert Path(path).name == "0.jpg"
+
+
+def test_supervision_can_split_and_write_what_it_was_given(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = boxes(tmp_path).to_supervision()
+        train, test = made.split(0.67, random_state=1)
+        assert len(train) + len(test) == 3
+        made.as_coco(annotations_path=str(tmp_path / "coco.json"), show_progress=False)
+    read = cl.read_dataset(tmp_path / "coco.json")
+    assert read.annotations["label"].value_counts().to_dict() == {"plate": 2, "cup": 1}
+
+
+def test_labels_there_and_back(tmp_path: Path) -> None:
+    dataset = many_labels(tmp_path)
+    with pytest.warns(UserWarning, match="3 images are not labelled"):
+        made = dataset.to_supervision()
+    assert isinstance(made, sv.ClassificationDataset)
+    assert [made[index][2].class_id.tolist() for index in range(3)] == [[1, 0], [0], []]
+    back = cl.from_supervision(made)
+    assert back.labels_of_images() == [["ripe", "red"], ["red"], []]
+
+
+def test_what_can_not_be_held_beside_boxes_is_told(tmp_path: Path) -> None:
+    dataset = boxes(tmp_path)
+    whole = pd.DataFrame({"image": dataset.images["image"][:1], "label": "kitchen"})
+    both = cl.Dataset(dataset.images, pd.concat([dataset.annotations, whole]))
+    with pytest.warns(UserWarning, match="1 labels of whole images can't be held"):
+        both.to_supervision()
+    with pytest.warns(UserWarning, match="3 boxes can't be held"):
+        assert len(both.to_supervision(target="single-label")[0][2]) == 1
+
+
+def test_nothing_is_said_where_nothing_is_lost(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one_label(tmp_path).filter("label == 'pear'").to_supervision()
+
+
+def test_images_are_upright_in_both(tmp_path: Path) -> None:
+    turned(tmp_path / "a.jpg")
+    rows = pd.DataFrame({"image": ["a.jpg"], "label": ["x"], "left": 0.0, "top": 0.0, "width": 32.0, "height": 48.0})
+    made = cl.Dataset(rows[["image"]], rows, root=tmp_path).to_supervision()
+    path, pixels, _ = made[0]
+    assert pixels.shape == (48, 32, 3)
+    assert path == str(tmp_path / "a.jpg")
+
+
+def test_a_remote_image_is_refused(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"image": ["s3://shop/a.jpg"], "label": ["x"]})
+    with pytest.raises(InputError, match=r"s3://shop/a\.jpg"):
+        cl.Dataset(rows[["image"]], rows).to_supervision()
+
+
+def test_masks_become_polygons_where_they_can(tmp_path: Path) -> None:
+    whole, parts = np.zeros((2, 32, 48), dtype=bool)
+    whole[5:20, 10:30] = True
+    parts[2:6, 2:6] = parts[20:26, 30:40] = True
+    found = sv.Detections(
+        xyxy=np.array([[10.0, 5.0, 30.0, 20.0], [2.0, 2.0, 40.0, 26.0]]),
+        mask=np.stack([whole, parts]),
+        class_id=np.array([0, 0]),
+    )
+    (tmp_path / "a.jpg").write_bytes(b"")
+    back = cl.from_supervision(sv.DetectionDataset(["x"], [str(tmp_path / "a.jpg")], {str(tmp_path / "a.jpg"): found}))
+    polygons = back.annotations["polygon"].tolist()
+    assert np.asarray(polygons[0]).min(axis=0).tolist() == [10, 5]
+    assert polygons[1] is None
+    assert back.issues["code"].tolist() == ["ENTRY_ADJUSTED"]
+    assert "1 masks" in back.issues["message"].item()
+
+
+def test_detections_of_a_model_without_classes_or_files_are_told(tmp_path: Path) -> None:
+    name = str(tmp_path / "gone.jpg")
+    made = sv.DetectionDataset(["x"], [name], {name: sv.Detections(xyxy=np.array([[0.0, 0.0, 5.0, 5.0]]))})
+    back = cl.from_supervision(made)
+    assert back.issues["code"].tolist() == ["IMAGE_NOT_LISTED", "ENTRY_UNREADABLE"]
+    assert len(back.annotations) == 0
+    with pytest.raises(InputError, match="of type dict"):
+        cl.from_supervision({})
+
+
+def test_a_polygon_survives_as_it_is(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        back = cl.from_supervision(boxes(tmp_path).to_supervision())
+    assert [p for p in back.annotations["polygon"] if p is not None] == [TRIANGLE]
+
+
+def test_a_package_that_is_not_here_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingDependencyError, match=r"to_nowhere needs the package nosuchpackage: .* install .*nosuch"
+    ):
+        imported("nosuchpackage", "to_nowhere")
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+sys.modules["supervision"] = sys.modules["datasets"] = None
+import customlabels_nb as cl, pandas as pd
+rows = pd.DataFrame({{"image": ["a.jpg"], "label": ["x"]}})
+dataset = cl.Dataset(rows[["image"]], rows)
+to, back = (dataset.to_supervision, dataset.to_huggingface), (cl.from_supervision, cl.from_huggingface)
+for call in (*to, lambda: back[0](1), lambda: back[1](1)):
+    try:
+        call()
+    except cl.errors.MissingDependencyError as error:
+        print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = ran.stdout.splitlines()
+    assert [line.rsplit(" ", 1)[-1] for line in said] == ["supervision", "datasets"] * 2
+    assert said[0].startswith("to_supervision needs the package supervision: ")

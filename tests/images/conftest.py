@@ -1,0 +1,5 @@
+"""A project to import images into."""
+
+from tests.ingest.conftest import add, project
+
+__all__ = ["add", "project"]

@@ -1,0 +1,163 @@
+"""The cache keeps what fits, never fails its caller, and holds whole entries only."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from customlabels_nb.errors import ImageNotFoundError
+from customlabels_nb.images.reading import content_hash
+from customlabels_nb.images.thumbnails import ContentCache, project_cache, thumbnail_of
+from customlabels_nb.settings import settings
+from tests.images.pictures import jpeg, tree, unreadable
+
+
+def aged(cache: ContentCache, key: str, seconds: int) -> None:
+    path = next(cache.folder.glob(f"*/{key}"))
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment))
+
+
+def test_what_was_put_is_got_by_another_process_too(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path / "cache", 1 << 20)
+    assert cache.get("abcd") is None
+    cache.put("abcd", b"one")
+    cache.put("abcd", b"two")
+    assert cache.get("abcd") == ContentCache(tmp_path / "cache", 1 << 20).get("abcd") == b"two"
+
+
+def test_nothing_is_made_before_something_is_kept(tmp_path: Path) -> None:
+    ContentCache(tmp_path / "cache", 100).get("abcd")
+    ContentCache(tmp_path / "cache", 100).trim()
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("key", ["", "abc", "../../etc/passwd", "/etc/passwd", "ab/cd", ".hidden", "ab\0cd", "a" * 201])
+def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+    cache = ContentCache(tmp_path / "cache", 100)
+    with pytest.raises(ValueError, match="Not a cache key"):
+        cache.put(key, b"x")
+    with pytest.raises(ValueError, match="Not a cache key"):
+        cache.get(key)
+
+
+def test_the_entries_longest_unused_go_first(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 3000)
+    for age, key in enumerate(["new-a", "old-b", "old-c", "old-d"]):
+        cache.put(key, bytes(1000))
+        aged(cache, key, 100 * age)
+    assert cache.get("old-d") is not None  # used again, so not the oldest any more
+    cache.trim()
+    assert [key for key in ("new-a", "old-b", "old-c", "old-d") if cache.get(key)] == ["new-a", "old-b", "old-d"]
+
+
+def test_the_cache_stays_near_its_limit_by_itself(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 16_000)
+    for number in range(100):
+        cache.put(f"key-{number}", bytes(1000))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("key-*")) <= 17_000 + 1000
+    assert cache.get("key-99") is not None
+
+
+def test_what_is_more_than_the_cache_may_hold_empties_nothing(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path, 1000)
+    cache.put("small", bytes(900))
+    cache.put("large", bytes(1001))
+    assert cache.get("large") is None
+    assert cache.get("small") is not None
+
+
+def test_all_who_ask_for_a_projects_cache_write_to_one(tmp_path: Path) -> None:
+    settings.cache_gb = 16_000 / 2**30
+    for number in range(100):
+        project_cache(tmp_path, "thumbnails").put(f"key-{number}", bytes(1000))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("key-*")) <= 18_000
+
+
+def test_a_folder_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    cache = ContentCache(tmp_path / "file" / "cache", 100)
+    cache.put("abcd", b"x")
+    assert cache.get("abcd") is None
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    with unreadable(folder):
+        ContentCache(folder, 100).put("abcd", b"x")
+        assert ContentCache(folder, 100).get("abcd") is None
+    assert tree(folder) == {}
+
+
+def test_readers_never_see_half_an_entry(tmp_path: Path) -> None:
+    cache, seen = ContentCache(tmp_path, 1 << 30), set()
+    contents = [bytes([number]) * 100_000 for number in range(4)]
+    cache.put("shared", contents[0])
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            cache.put("shared", content)
+
+    threads = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen.add(cache.get("shared"))
+    assert seen <= set(contents)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["CACHEDIR.TAG", "shared"]
+
+
+def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path: Path) -> None:
+    settings.cache_gb = 0.001
+    cache = project_cache(tmp_path, "thumbnails")
+    assert cache.folder == tmp_path / "cache" / "thumbnails"
+    assert cache.limit_bytes == int(0.001 * 2**30)
+    assert project_cache(None, "thumbnails").folder == settings.cache_dir / "thumbnails"
+
+
+def test_a_thumbnail_is_made_once_for_a_content(tmp_path: Path) -> None:
+    path, cache = tmp_path / "a.jpg", ContentCache(tmp_path / "cache", 1 << 20)
+    path.write_bytes(jpeg(1, (400, 300)))
+    sha256 = content_hash(path.read_bytes())
+    first = thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=100, cache=cache)
+    with Image.open(io.BytesIO(first)) as small:
+        assert small.size == (100, 75)
+    path.unlink()
+    assert thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=100, cache=cache) == first
+    with pytest.raises(ImageNotFoundError):
+        thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=50, cache=cache)
+
+
+def test_a_thumbnail_is_never_kept_for_another_content(tmp_path: Path) -> None:
+    old, new, cache = jpeg(1), jpeg(2), ContentCache(tmp_path / "cache", 1 << 20)
+    (tmp_path / "a.jpg").write_bytes(new)  # it was the old one when its hash was noted
+    (tmp_path / "b.jpg").write_bytes(old)
+    of_a, of_b = (
+        thumbnail_of(name, root=tmp_path, sha256=content_hash(old), size=40, cache=cache) for name in ("a.jpg", "b.jpg")
+    )
+    assert of_a == thumbnail_of("a.jpg", root=tmp_path, sha256=None, size=40, cache=None)
+    assert of_b == thumbnail_of("b.jpg", root=tmp_path, sha256=None, size=40, cache=None)
+    assert of_a != of_b
+
+
+def test_a_cache_is_marked_for_programs_that_walk_over_folders(tmp_path: Path) -> None:
+    ContentCache(tmp_path / "cache", 1 << 20).put("abcd", b"x")
+    tag = tmp_path / "cache" / "CACHEDIR.TAG"
+    assert tag.read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+    before = tag.stat().st_mtime_ns
+    cache = ContentCache(tmp_path / "cache", 1)
+    cache.put("efgh", b"y")
+    cache.trim()
+    assert tag.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("sha256", [None, "", "../../outside", '"etag/1"', "x"])
+def test_a_content_without_a_proper_hash_is_not_cached(tmp_path: Path, sha256: str | None) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    cache = ContentCache(tmp_path / "cache" / "deep", 1 << 20)
+    assert thumbnail_of("a.jpg", root=tmp_path, sha256=sha256, size=40, cache=cache)
+    assert all("outside" not in name for name in tree(tmp_path))

@@ -1,0 +1,1 @@
+"""Tests of bringing images into a project."""

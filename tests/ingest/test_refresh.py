@@ -1,0 +1,150 @@
+"""Sources are looked at again: new images come in, labels stay, what changed or vanished is told by name."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.datasets.import_reports import RefreshReport
+from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.ingest.importer import ImportReport
+from tests.images.pictures import jpeg, write_folder
+from tests.ingest.reading import labels
+from tests.ingest.test_sources import make_zip
+
+Add = Callable[..., ImportReport]
+
+
+def names(images: list[str]) -> list[str]:
+    return [Path(image).name for image in images]
+
+
+def summary(report: RefreshReport) -> tuple[list[str], list[str], list[str]]:
+    return names(report.added), names(report.changed), names(report.vanished)
+
+
+def test_a_folder_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 3, "pear": 2})
+    add(tmp_path / "photos", auto_label=True)
+    project.update("train", project.train_set.relabel("quince", "image.str.endswith('000.jpg')"))
+    bare = project.train_set.relabel({"apple": None}, "image.str.endswith('002.jpg')")
+    project.update("train", bare)
+    (tmp_path / "photos" / "plum").mkdir()
+    (tmp_path / "photos" / "plum" / "new.jpg").write_bytes(jpeg(50))
+    paths[1].write_bytes(jpeg(51, (80, 60)))
+    paths[3].unlink()
+    before = len(project.history)
+    report = project.train_set.refresh()
+    assert summary(report) == (["new.jpg"], ["001.jpg"], ["003.jpg"])
+    assert repr(report) == "1 image added, 1 changed, 1 vanished; see .images."
+    assert report.images["split"].unique().tolist() == ["train"]
+    assert labels(project.train_set) == {
+        "000.jpg": ["quince"], "001.jpg": ["apple"], "002.jpg": [], "003.jpg": ["pear"], "004.jpg": ["pear"],
+        "new.jpg": ["plum"],
+    }  # fmt: skip
+    assert len(project.history) == before + 2
+    project.remove("train", report.vanished)
+    again = project.refresh(progress=False)
+    assert (summary(again), len(again.issues)) == (([], [], []), 0)
+    assert len(project.history) == before + 3
+
+
+def test_what_was_removed_and_what_is_on_the_other_side_stays_there(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 6, "pear": 6})
+    add(tmp_path / "photos", auto_label=True)
+    project.distribute(0.25)
+    gone = project.train_set.images["image"][0]
+    project.remove("train", [gone])
+    moved = project.test_set.images["image"].tolist()
+    Path(moved[0]).unlink()
+    report = project.refresh(progress=False)
+    assert report.images.to_numpy().tolist() == [["test", moved[0], "vanished"]]
+    assert (report.removed, report.issues.empty) == ([gone], True)
+    assert len(project.train_set) + len(project.test_set) == len(paths) - 1
+    add(gone, label="apple")  # who names it gets it back
+    assert project.refresh("train", progress=False).removed == []
+
+
+def test_a_drive_that_is_not_there_has_lost_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "drive" / "photos", {"": 2})
+    add([tmp_path / "drive" / "photos", write_folder(tmp_path / "more", {"": 1}, start=5)[0]])
+    (tmp_path / "drive").rename(tmp_path / "unplugged")
+    report = project.refresh(progress=False)
+    assert summary(report) == ([], [], [])
+    assert report.issues["code"].tolist() == ["SOURCE_UNREACHABLE"]
+    assert "drive/photos" in report.issues["where"][0]
+
+
+def test_patterns_files_and_tables(
+    project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "photos", {"": 2})
+    single, listed = (
+        write_folder(tmp_path / "one", {"": 1}, start=10)[0],
+        write_folder(tmp_path / "two", {"": 3}, start=20),
+    )
+    monkeypatch.chdir(tmp_path)
+    add("photos/*.jpg", label="apple")
+    add(single)
+    add(listed[:2])
+    add(pd.DataFrame({"image": [listed[2]], "label": ["pear"]}))
+    (tmp_path / "photos" / "new.jpg").write_bytes(jpeg(50))
+    monkeypatch.chdir("/")
+    for path in (single, listed[1], listed[2]):
+        path.rename(path.with_name(f"gone-{path.parent.name}-{path.name}"))
+    report = project.refresh(progress=False)
+    assert names(report.added) == ["new.jpg"]
+    assert report.vanished == [str(single), str(listed[1]), str(listed[2])]
+    assert labels(project.train_set)["new.jpg"] == ["apple"]
+    assert report.skipped == ["2 files", "a table of 1 images"]
+    shutil.rmtree(tmp_path / "photos")
+    assert len(project.refresh(progress=False).vanished) == 6
+
+
+def test_an_archive_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    members = {f"apple/{number}.jpg": jpeg(number) for number in range(3)}
+    path = make_zip(tmp_path / "photos.zip", members)
+    add(path, auto_label=True)
+    assert summary(project.refresh(progress=False)) == ([], [], [])
+    del members["apple/1.jpg"]
+    make_zip(path, {**members, "pear/9.jpg": jpeg(9)})
+    report = project.refresh(progress=False)
+    assert summary(report) == (["9.jpg"], [], ["1.jpg"])
+    assert report.issues.empty
+    assert labels(project.train_set) == {"0.jpg": ["apple"], "1.jpg": ["apple"], "2.jpg": ["apple"], "9.jpg": ["pear"]}
+
+
+def test_copies_stay_and_new_ones_are_copied(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"": 2})
+    add(tmp_path / "photos", copy=True)
+    paths[0].unlink()
+    (tmp_path / "photos" / "new.jpg").write_bytes(jpeg(50))
+    report = project.refresh(progress=False)
+    assert (len(report.added), report.changed, report.vanished) == (1, [], [])
+    assert all(image.startswith("images/") for image in project.train_set.images["image"])
+
+
+def test_only_a_project_can_look_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    with pytest.raises(NotAllowedError, match=r"project\.refresh"):
+        cl.Dataset(pd.DataFrame({"image": ["a.jpg"]})).refresh()
+    with pytest.raises(NotEnoughDataError, match="no train set"):
+        project.refresh("train", progress=False)
+    with pytest.raises(InputError, match="split='valid'"):
+        project.refresh("valid", progress=False)
+    assert summary(project.refresh(progress=False)) == ([], [], [])
+    write_folder(tmp_path / "photos", {"": 2})
+    add(tmp_path / "photos")
+    part = project.train_set.sample(1)
+    write_folder(tmp_path / "photos" / "more", {"": 1}, start=7)
+    assert len(part.refresh().added) == 1
+    assert len(part) == 1
+    with pytest.raises(NotAllowedError):
+        pickle.loads(pickle.dumps(part)).refresh()  # noqa: S301

@@ -1,0 +1,362 @@
+"""Folders, files, lists, URLs, tables and zip files as sources of images, and copies of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import (
+    ArchiveError,
+    InputError,
+)
+from customlabels_nb.images.reading import to_path
+from customlabels_nb.ingest.importer import ImportReport
+from customlabels_nb.settings import settings
+from tests.images.pictures import jpeg, tree, write_folder
+from tests.ingest.reading import codes, labels
+
+Add = Callable[..., ImportReport]
+
+
+# -- sources ----------------------------------------------------------------------------------------
+def test_a_folder_is_imported_with_labels_sizes_and_hashes(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"": 1, "apple": 2, "pear/ripe": 1})
+    before = tree(tmp_path / "photos")
+    report = add(tmp_path / "photos", auto_label=True)
+    assert repr(report) == "4 images added to train."
+    assert labels(project.train_set) == {"000.jpg": [], "001.jpg": ["apple"], "002.jpg": ["apple"], "003.jpg": ["pear"]}
+    images = project.train_set.images
+    assert images["status"].tolist().count("labelled") == 3
+    assert images[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[48, 32]]
+    assert images["sha256"].str.len().eq(64).all()
+    assert images["source"].unique().tolist() == [str(tmp_path / "photos")]
+    assert project.train_set.annotations["annotator"].unique().tolist() == [settings.user]
+    assert tree(tmp_path / "photos") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "projects"]
+
+
+def test_one_label_for_all_and_none(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"x": 1, "y": 1})
+    add(tmp_path / "photos", label=" apple ")
+    assert labels(project.train_set) == {"000.jpg": ["apple"], "001.jpg": ["apple"]}
+    write_folder(tmp_path / "more", {"x": 1}, start=5)
+    add(tmp_path / "more", split="test")
+    assert labels(project.test_set) == {"000.jpg": []}
+    assert project.labels.to_frame()["label"].tolist() == ["apple"]
+
+
+def test_files_urls_and_paths_of_every_kind(
+    project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_folder(tmp_path / "photos", {"a b": 6})
+    with fsspec.open("memory://bucket/remote.jpg", "wb") as file:
+        file.write(jpeg(50))
+    monkeypatch.chdir(tmp_path / "photos")
+    add(paths[0])
+    add(str(paths[1]))
+    add("a b/002.jpg")
+    add(f"file://{str(paths[3]).replace(' ', '%20')}")
+    add(["memory://bucket/remote.jpg", paths[4], os.fsencode(paths[5]).decode(), paths[4]], label="apple")
+    assert project.train_set.images["image"].tolist() == [
+        *map(str, paths[:4]), "memory://bucket/remote.jpg", *map(str, paths[4:]),
+    ]  # fmt: skip
+    assert project.train_set.images["sha256"].notna().all()
+
+
+def test_a_list_may_hold_folders_and_zip_files(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "photos", {"apple": 2})[0].parent.parent
+    file = write_folder(tmp_path / "single", {"": 1}, start=10)[0]
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as opened:
+        opened.writestr("pear/x.jpg", jpeg(20))
+    report = add([file, folder, tmp_path / "more.zip", folder / "apple" / "000.jpg"], auto_label=True)
+    assert report.added == 4
+    assert list(labels(project.train_set).values()) == [["apple"], ["apple"], ["pear"]]  # 000.jpg is two
+    assert sorted(map(tuple, project.train_set.labels_of_images())) == [(), ("apple",), ("apple",), ("pear",)]
+    assert add([file, folder, tmp_path / "more.zip"], auto_label=True).known == 4
+
+
+def test_a_file_that_is_no_utf8_is_imported_and_found_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "äpfel").mkdir(parents=True)
+    odd = os.path.join(os.fsencode(tmp_path), b"photos", "äpfel".encode(), b"\xe4\n<b>.jpg")
+    with open(odd, "wb") as file:
+        file.write(jpeg(1))
+    add(tmp_path / "photos", auto_label=True)
+    image = project.train_set.images["image"][0]
+    assert image.startswith("file:///")
+    assert os.fsencode(to_path(image)) == odd
+    assert project.train_set.labels_of_images() == [["äpfel"]]
+    assert "<img" in project.train_set._repr_html_()
+    assert add([os.fsdecode(odd)]).known == 1
+
+
+def test_a_table_brings_labels_and_columns_of_its_own(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"": 3})
+    frame = pd.DataFrame(
+        {
+            "image": [paths[0], str(paths[1]), str(paths[1]), str(paths[2])],
+            "label": ["apple", "apple", "pear", None],
+            "site": ["x", "y", "y", None],
+            "width": [1, 2, 2, 3],
+            7: [1, 2, 2, 3],
+        },
+        index=[5, 5, 6, 7],
+    )
+    before = frame.copy(deep=True)
+    assert add(frame).added == 3
+    pd.testing.assert_frame_equal(frame, before)
+    assert labels(project.train_set) == {"000.jpg": ["apple"], "001.jpg": ["apple", "pear"], "002.jpg": []}
+    images = project.train_set.images
+    assert images["site"].tolist()[:2] == ["x", "y"]
+    assert images["7"].tolist() == [1, 2, 3]
+    assert images["width"].tolist() == [48, 48, 48]  # what the files say, not the table
+
+
+@pytest.mark.parametrize("corners", [True, False])
+def test_a_table_brings_boxes_in_both_notations(project: cl.Project, add: Add, tmp_path: Path, corners: bool) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    sides = {"left": [1.5, 4], "top": [2, 5], "width": [10, 11], "height": [20, 21]}
+    ends = {"xmin": [1.5, 4], "ymin": [2, 5], "xmax": [11.5, 15], "ymax": [22, 26]}
+    add(pd.DataFrame({"image": [path] * 2, "label": ["apple", "pear"], **(ends if corners else sides)}))
+    boxes = project.train_set.annotations
+    assert boxes[["left", "top", "width", "height"]].to_numpy().tolist() == [[1.5, 2, 10, 20], [4, 5, 11, 21]]
+    assert project.train_set.images[["width", "height"]].to_numpy().tolist() == [[48, 32]]
+
+
+def test_one_label_for_a_whole_table(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    add(pd.DataFrame({"image": write_folder(tmp_path / "photos", {"": 2})}), label="apple")
+    assert project.train_set.label_counts.to_dict() == {"apple": 2}
+
+
+# -- zip files --------------------------------------------------------------------------------------
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, data in members.items():
+            opened.writestr(name, data)
+    return path
+
+
+def test_a_zip_is_unpacked_into_the_project(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    members = {"fruit/apple/a.jpg": jpeg(1), "fruit/pear/b.jpg": jpeg(2), "../evil.jpg": jpeg(3), "fruit/bad.jpg": b"x"}
+    path = make_zip(tmp_path / "up" / "photos.zip", members)
+    before = tree(tmp_path / "up")
+    report = add(path, auto_label=True)
+    assert report.added == 2
+    assert codes(report) == [("ARCHIVE_MEMBER_REFUSED", "evil.jpg"), ("IMAGE_NOT_AN_IMAGE", "bad.jpg")]
+    assert labels(project.train_set) == {"a.jpg": ["apple"], "b.jpg": ["pear"]}
+    for image in project.train_set.images["image"]:
+        assert not os.path.isabs(image)
+        assert to_path(image, project.root).is_relative_to(project.root / "images")
+        assert to_path(image, project.root).is_file()
+    assert tree(tmp_path / "up") == before
+    path.unlink()
+    assert project.train_set._repr_html_().count("<img") == 2
+
+
+def test_another_zip_of_the_same_name_overwrites_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    add(make_zip(tmp_path / "one" / "photos.zip", {"apple/1.jpg": jpeg(1)}))
+    add(make_zip(tmp_path / "two" / "photos.zip", {"apple/1.jpg": jpeg(2)}))
+    images = project.train_set.images
+    assert len(images) == 2
+    for image, sha256 in zip(images["image"], images["sha256"], strict=True):
+        assert hashlib.sha256((project.root / image).read_bytes()).hexdigest() == sha256
+    (tmp_path / "three").mkdir()
+    shutil.copy(tmp_path / "one" / "photos.zip", tmp_path / "three")
+    assert add(tmp_path / "three" / "photos.zip").known == 1
+
+
+def test_importing_a_zip_again_is_a_no_op(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
+    add(path, auto_label=True)
+    before, revisions = tree(project.root / "images"), project.train_set.images["revision"].tolist()
+    report = add(path, auto_label=True, copy=True)
+    assert (report.added, report.known, len(report.issues)) == (0, 2, 0)
+    assert tree(project.root / "images") == before
+    assert project.train_set.images["revision"].tolist() == revisions
+
+
+@pytest.mark.parametrize(
+    "name", ["..zip", "...zip", " .zip", "a\nb<script>.zip", "x" * 240 + ".zip", "梨" * 60 + ".zip", "photos.ZIP"]
+)
+def test_the_name_of_a_zip_stays_inside_the_project(project: cl.Project, add: Add, tmp_path: Path, name: str) -> None:
+    path = make_zip(tmp_path / "up" / name, {"1.jpg": jpeg(1)})
+    before = tree(project.root)
+    assert add(path).added == 1
+    new = [entry for entry in tree(project.root) if entry not in before and not entry.startswith("project.db")]
+    assert all(entry.split("/")[0] == "images" for entry in new)
+    assert os.listdir(tmp_path / "up") == [name]
+
+
+def test_a_zip_behind_a_url_is_unpacked(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "photos.zip", {"apple/1.jpg": jpeg(1)})
+    with fsspec.open("memory://bucket/photos.zip", "wb") as file:
+        file.write(path.read_bytes())
+    assert add("memory://bucket/photos.zip", auto_label=True).added == 1
+    assert project.train_set.labels_of_images() == [["apple"]]
+    assert [entry for entry in os.listdir(project.root) if entry.startswith(".")] == []
+    with pytest.raises(ArchiveError, match=r"memory://bucket/none\.zip"):
+        add("memory://bucket/none.zip")
+    settings.network = False
+    with pytest.raises(ArchiveError, match="network"):
+        add("memory://bucket/photos.zip")
+
+
+def test_an_empty_or_broken_zip_is_refused_by_name(add: Add, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no image in .*empty\.zip"):
+        add(make_zip(tmp_path / "empty.zip", {}))
+    with pytest.raises(InputError, match=r"no image in .*texts\.zip"):
+        add(make_zip(tmp_path / "texts.zip", {"a.txt": b"x"}))
+    (tmp_path / "broken.zip").write_bytes(b"PK nothing")
+    with pytest.raises(ArchiveError, match=r"broken\.zip"):
+        add(tmp_path / "broken.zip")
+
+
+def test_a_zip_of_which_everything_is_refused_reports_it(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    report = add(make_zip(tmp_path / "evil.zip", {"../a.jpg": jpeg(1)}))
+    assert (report.added, codes(report)) == (0, [("ARCHIVE_MEMBER_REFUSED", "a.jpg")])
+    assert project.issues["code"].tolist() == ["ARCHIVE_MEMBER_REFUSED"]
+
+
+# -- copies -----------------------------------------------------------------------------------------
+def test_copies_are_the_projects_own(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2, "<b>": 1})
+    report = add(tmp_path / "photos", auto_label=True, copy=True)
+    assert (report.added, len(report.issues)) == (3, 0)
+    shutil.rmtree(tmp_path / "photos")
+    dataset = project.train_set
+    assert all(image.startswith(f"images{os.sep}") for image in dataset.images["image"])
+    assert dataset._repr_html_().count("<img") == 3
+    assert sorted(map(tuple, dataset.labels_of_images())) == [("<b>",), ("apple",), ("apple",)]
+    assert [name for name in tree(project.root / "images") if name.endswith(".part")] == []
+
+
+def test_copying_again_is_a_no_op_and_moves_with_the_project(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2})
+    add(tmp_path / "photos", copy=True)
+    before = tree(project.root / "images")
+    report = add(tmp_path / "photos", copy=True)
+    assert (report.added, report.known, len(report.issues)) == (0, 2, 0)
+    assert tree(project.root / "images") == before
+    project.rename("vegetables")
+    assert project.train_set._repr_html_().count("<img") == 2
+
+
+def test_copies_of_equal_files_do_not_get_in_each_others_way(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.JPEG", "c"):
+        (tmp_path / name).write_bytes(jpeg(1))
+    report = add([tmp_path / "a.jpg", tmp_path / "b.JPEG", tmp_path / "c"], copy=True, duplicates="keep")
+    assert report.added == len(set(project.train_set.images["image"])) == 3
+    assert add([tmp_path / "a.jpg", tmp_path / "b.JPEG"], copy=True, duplicates="keep").added == 0
+
+
+def test_remote_images_can_be_copied(project: cl.Project, add: Add) -> None:
+    with fsspec.open("memory://bucket/a.jpg", "wb") as file:
+        file.write(jpeg(1))
+    add(["memory://bucket/a.jpg"], copy=True)
+    assert (project.root / project.train_set.images["image"][0]).read_bytes() == jpeg(1)
+
+
+def test_copying_where_nothing_can_be_written_imports_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"": 1})
+    (project.root / "images").write_text("in the way")
+    with pytest.raises(InputError, match="copy=True"):
+        add(tmp_path / "photos", copy=True)
+    assert len(project.train_set) == 0
+
+
+# -- patterns, homes and mistakes -------------------------------------------------------------------
+def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "photos [1]", {"apple": 2, "pear": 1})
+    make_zip(tmp_path / "up" / "one.zip", {"plum/1.jpg": jpeg(30)})
+    monkeypatch.chdir(tmp_path)
+    report = add("photos [1]/apple/*.jpg", label="apple")
+    assert (report.added, labels(project.train_set)) == (2, {"000.jpg": ["apple"], "001.jpg": ["apple"]})
+    assert project.train_set.images["source"].unique().tolist() == ["photos [1]/apple/*.jpg"]
+    assert add(["photos [1]/pear/*", tmp_path / "up" / "*.zip"]).added == 2
+    for source in ("photos [1]/*.jpg", ["photos [1]/pear/*", "*.jpg"]):
+        with pytest.raises(InputError, match=r"No file matches the pattern '.*\*\.jpg'"):
+            add(source)
+    with pytest.raises(InputError, match=r"takes labels from the names of folders"):
+        add("photos [1]/*/*.jpg", auto_label=True)
+    (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
+    (tmp_path / "wilder.jpg").write_bytes(jpeg(41))
+    assert add("wild*.jpg").added == 1  # the file of that very name
+
+
+def test_patterns_of_a_bucket(project: cl.Project, add: Add) -> None:
+    for number in (1, 2):
+        with fsspec.open(f"memory://shelf/{number}.jpg", "wb") as file:
+            file.write(jpeg(number))
+    assert add("memory://shelf/*.jpg").added == 2
+    with pytest.raises(InputError, match="No file matches"):
+        add("memory://shelf/*.tif")
+    settings.network = False
+    with pytest.raises(InputError, match="network"):
+        add("memory://shelf/*.jpg")
+
+
+def test_a_project_below_the_folder_is_not_taken_in(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2})
+    add(make_zip(tmp_path / "up.zip", {"pear/1.jpg": jpeg(30)}))
+    project.train_set._repr_html_()  # leaves thumbnails in the project's cache
+    assert list((project.root / "cache").rglob("*.jpg"))
+    report = add(tmp_path, auto_label=True)
+    assert (report.added, codes(report)) == (2, [("FOLDER_IS_PROJECT", "fruit")])
+    # what was unpacked in the project can be named
+    assert add(project.root / "images", split="test", on_leak="keep").added == 1
+    assert add(project.root, split="test", on_leak="keep").known == 1
+
+
+def test_the_home_folder_may_be_written_short(
+    project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    paths = write_folder(tmp_path / "photos", {"": 4})
+    add("~/photos/000.jpg")
+    add(Path("~/photos/001.jpg"))
+    add(["~/photos/002.jpg", "~/photos/00*.jpg"])
+    add(pd.DataFrame({"image": ["~/photos/003.jpg"]}))
+    assert project.train_set.images["image"].tolist() == [str(paths[i]) for i in (0, 1, 2, 3)]
+
+
+def test_a_table_of_both_sides_is_not_put_on_one(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"": 3})
+    frame = pd.DataFrame({"image": paths, "split": ["train", "test", None]})
+    for split, other in (("train", "test"), ("test", "train")):
+        with pytest.raises(InputError, match=rf"says '{other}' in 1 rows.*split='{split}'.*Add each side"):
+            add(frame, split=split)
+    assert len(project.history) == 0
+    assert add(frame[frame["split"] != "test"]).added == 2
+    assert add(frame[frame["split"] == "test"], split="test").added == 1
+
+
+@pytest.mark.parametrize(
+    "source", [lambda path: path, lambda path: [path], lambda path: pd.DataFrame({"image": [path]})]
+)
+def test_files_have_no_folder_to_be_labelled_by(
+    project: cl.Project, add: Add, tmp_path: Path, source: Callable[[Path], object]
+) -> None:
+    path = write_folder(tmp_path / "photos", {"apple": 1})[0]
+    with pytest.raises(InputError, match=r"auto_label=True takes labels from the names of folders.*label="):
+        add(source(path), auto_label=True)
+    assert len(project.history) == 0
+
+
+def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 1})
+    (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    report = add(tmp_path / "photos", auto_label=True)
+    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
+    alone = add(tmp_path / "photos" / "apple" / "phone.heic")
+    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
+    assert "HEIC are not read; convert it to JPEG or PNG" in alone.issues["message"][0]

@@ -1,0 +1,150 @@
+"""Web servers that lead astray, that say nothing, and those whose pages list what they have."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageNotFoundError, InputError
+from customlabels_nb.images.reading import read_bytes
+from customlabels_nb.inference.inputs import expand_sources
+from customlabels_nb.remote.http_client import _is_global
+from customlabels_nb.remote.remote_files import list_web
+from customlabels_nb.settings import settings
+from tests.images.pictures import jpeg
+from tests.remote.conftest import Web
+
+
+class _Redirecting(BaseHTTPRequestHandler):
+    """Sends whoever asks for ``/<anything>`` to the location kept under that name."""
+
+    def __init__(self, places: dict[str, str], *arguments: object) -> None:
+        self.places = places
+        super().__init__(*arguments)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.places[self.path])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def places() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def elsewhere(places: dict[str, str]) -> Iterator[str]:
+    """A server under the name localhost that redirects to ``places``: another host than 127.0.0.1 by its name."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Redirecting, places))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://localhost:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_redirect_to_an_address_that_is_not_public_is_refused(
+    web: Web, elsewhere: str, places: dict[str, str]
+) -> None:
+    (web.root / "a.jpg").write_bytes(jpeg(1))
+    port = web.url.rpartition(":")[2]
+    for number, target in enumerate([f"{web.url}/a.jpg", f"http://2130706433:{port}/a.jpg", f"//127.1:{port}/a.jpg"]):
+        places[f"/{number}.jpg"] = target
+        with pytest.raises(ImageNotFoundError, match=r"redirects to .*isn't public.*settings\.private_redirects"):
+            read_bytes(f"{elsewhere}/{number}.jpg")
+    places["/metadata.jpg"] = "http://169.254.169.254/latest/meta-data/"
+    with pytest.raises(ImageNotFoundError, match=r"169\.254\.169\.254.*isn't public"):
+        read_bytes(f"{elsewhere}/metadata.jpg")
+    assert web.requests == []
+    settings.private_redirects = True
+    assert read_bytes(f"{elsewhere}/0.jpg") == jpeg(1)
+
+
+def test_a_redirect_to_a_local_file_is_refused_whatever_is_allowed(
+    elsewhere: str, places: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "secret.jpg").write_bytes(jpeg(1))
+    places["/a.jpg"] = (tmp_path / "secret.jpg").as_uri()
+    for allowed in (False, True):
+        settings.private_redirects = allowed
+        with pytest.raises(ImageNotFoundError, match=r"redirects to 'file://.*refused"):
+            read_bytes(f"{elsewhere}/a.jpg")
+
+
+def test_a_redirect_within_the_named_host_is_followed(elsewhere: str, places: dict[str, str], web: Web) -> None:
+    (web.root / "a.jpg").write_bytes(jpeg(1))
+    places["/a.jpg"] = web.url.replace("127.0.0.1", "localhost") + "/a.jpg"
+    assert read_bytes(f"{elsewhere}/a.jpg") == jpeg(1)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_global"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("10.1.2.3", False), ("192.168.0.1", False), ("::1", False),
+        ("172.20.0.1", False), ("100.64.0.1", False), ("169.254.169.254", False), ("fe80::1%eth0", False),
+        ("fd00::1", False), ("::ffff:127.0.0.1", False), ("2002:7f00:1::", False), ("0.0.0.0", False),
+        ("224.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::7f00:1", False), ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::8.8.8.8", True), ("64:ff9b:1::8.8.8.8", False),
+        ("::127.0.0.1", False), ("2002:0808:0808::", True),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_public(address: str, is_global: bool) -> None:
+    assert _is_global(address) is is_global
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    settings.timeout_seconds = 0.3
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ImageNotFoundError, match="no answer in time"),
+    ):
+        read_bytes(f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg")
+
+
+def test_the_pages_of_a_web_server_are_listed(web: Web) -> None:
+    odd = "b/ü & <i>#1?.jpg"
+    for name in ("a.jpg", odd, "b/deep/c.png", ".hidden/d.jpg", "note.txt", "phone.heic", "other/e.jpg"):
+        (web.root / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (web.root / "photos" / name).write_bytes(jpeg(len(name)))
+    (web.root / "photos" / "b" / "index.html").write_text(
+        '<a href="/secret/x.jpg">up</a> <a href="../../y.jpg">y</a> <a href="?C=N">sorted</a> '
+        '<a href="%C3%BC%20&amp;%20%3Ci%3E%231%3F.jpg">ü</a> <a href="deep/">deep</a> <a href="javascript:alert()">'
+        '<a href="http://example.org/z.jpg">z</a> <a href="deep/%2e%2e/%2e%2e/%2e%2e/w.jpg">w</a>'
+    )
+    issues: list[Issue] = []
+    found = expand_sources(f"{web.url}/photos/", issues=issues)
+    base = f"{web.url}/photos"
+    assert found == [
+        f"{base}/{name}" for name in ("a.jpg", "b/%C3%BC%20&%20%3Ci%3E%231%3F.jpg", "b/deep/c.png", "other/e.jpg")
+    ]
+    assert [(issue.code, issue.where) for issue in issues] == [("IMAGE_TYPE_UNSUPPORTED", f"{base}/phone.heic")]
+    assert read_bytes(found[1]) == jpeg(len(odd))
+    with pytest.raises(InputError, match="more than 2 pages"):
+        list_web(f"{web.url}/photos/", folders=2)
+
+
+def test_a_page_without_images_or_that_is_not_there_is_said(web: Web) -> None:
+    (web.root / "none").mkdir()
+    with pytest.raises(InputError, match=r"none/' has no images"):
+        expand_sources(f"{web.url}/none/")
+    with pytest.raises(InputError, match=r"gone/' can't be listed: it isn't there"):
+        expand_sources(f"{web.url}/gone/")
+    settings.network = False
+    with pytest.raises(InputError, match=r"settings\.network is off"):
+        expand_sources(f"{web.url}/none/")

@@ -1,1 +1,0 @@
-"""The lower layers, tested by trying to break them."""
