@@ -49,7 +49,7 @@ def _ours(seed: int, seconds: float) -> tuple[float, float]:
 def _reference(seed: int, seconds: float) -> tuple[float, float]:
     import torch
 
-    from customlabels_nb.models.backbones import PACKAGED
+    from customlabels_nb.models.backbone import PACKAGED
     from customlabels_nb.models.detector_building import normalisation, pretrained_detector
     from customlabels_nb.models.detector_shape import DetectorShape
 

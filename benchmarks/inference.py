@@ -211,7 +211,8 @@ def _models(folder: Path) -> dict[str, Path]:
     import torch
 
     from customlabels_nb.models.artifact import ModelConfig, save_artifact
-    from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
+    from customlabels_nb.models.backbone import PACKAGED
+    from customlabels_nb.models.backbones import BACKBONES, load_backbone
     from customlabels_nb.models.classifier import ImageClassifier
     from customlabels_nb.models.detector_building import normalisation, pretrained_detector
     from customlabels_nb.models.detector_shape import OWN, DetectorShape

@@ -22,9 +22,8 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events, progress_bars
 from customlabels_nb.images.box_pictures import LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
-from customlabels_nb.inference import video_display
 from customlabels_nb.inference.responses import api_entries
-from customlabels_nb.inference.video_display import Still
+from customlabels_nb.inference.video_display import Still, VideoSummary, summarise, to_html, to_text
 from customlabels_nb.inference.video_reading import VideoFile
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 
@@ -158,14 +157,17 @@ class VideoDetection:
             named = [(labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i]) for i in rows]
             yield marks_of(index, named)
 
+    def _summary(self) -> VideoSummary:
+        return summarise(self.table, self.frames, self.colours, self.duration_ms, interrupted=self.interrupted)
+
     def __repr__(self) -> str:
-        return video_display.to_text(self)
+        return to_text(self.name, self._summary())
 
     def _repr_html_(self) -> str:
-        return video_display.to_html(self)
+        return to_html(self.name, self._summary(), stills=self.stills, video=self.video, notes=self.notes)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"text/plain": video_display.to_text(self), "text/html": video_display.to_html(self)}
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
 
 def marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:

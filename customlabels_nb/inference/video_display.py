@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
-
-if TYPE_CHECKING:
-    from customlabels_nb.inference.video_detection import VideoDetection
 
 #: Annotated videos up to so many bytes are kept in the notebook itself.
 MOST_EMBEDDED = 8 * 2**20
@@ -67,6 +64,39 @@ class _Label:
         return f"×{self.frames} {high if low == high else f'{low}–{high}'}"
 
 
+@dataclass(frozen=True)
+class VideoSummary:
+    """What the tables of a video come to: its labels, the end of the time line in ms, and how much was looked at."""
+
+    labels: list[_Label]
+    end: float
+    looked: str
+    interrupted: bool
+
+
+def summarise(
+    table: pd.DataFrame,
+    frames: pd.DataFrame,
+    colours: Mapping[str, str],
+    duration_ms: float | None,
+    *,
+    interrupted: bool,
+) -> VideoSummary:
+    """Summarise what was found in a video.
+
+    Parameters
+    ----------
+    table, frames, colours, duration_ms, interrupted
+        See :class:`customlabels_nb.inference.video_detection.VideoDetection`.
+    """
+    last = float(frames["timestamp_ms"].max()) if len(frames) else 0.0
+    end = max(duration_ms or 0.0, last, 1.0)
+    count = "1 frame" if len(frames) == 1 else f"{len(frames):,} frames"
+    length = f" of {clock(duration_ms)}" if duration_ms else ""
+    looked = f"{count}{length} looked at" + (", then stopped" if interrupted else "")
+    return VideoSummary(_labels(table, frames, colours, end), end, looked, interrupted)
+
+
 def clock(ms: float) -> str:
     """A moment as players show it: 0:07.3, 1:02:03.0."""
     tenths = round(ms / 100)
@@ -76,43 +106,45 @@ def clock(ms: float) -> str:
     return f"{hours}:{minute:02}:{second:02}.{tenth}" if hours else f"{minute}:{second:02}.{tenth}"
 
 
-def to_text(found: VideoDetection) -> str:
+def to_text(name: str, summary: VideoSummary) -> str:
     """One line: the video and its labels."""
-    labels = ", ".join(f"{one_line(label.name)} {label.figure}" for label in _labels(found))
-    return f"{one_line(_short(found.name))}: {_looked(found)}; {labels or 'nothing was found'}"
+    labels = ", ".join(f"{one_line(label.name)} {label.figure}" for label in summary.labels)
+    return f"{one_line(_short(name))}: {summary.looked}; {labels or 'nothing was found'}"
 
 
-def to_html(found: VideoDetection) -> str:
+def to_html(
+    name: str, summary: VideoSummary, *, stills: Sequence[Still], video: Path | None, notes: Sequence[str]
+) -> str:
     """The annotated video if there is one and it is small, else single frames; beneath, what was found when."""
-    labels = _labels(found)
-    shown, remark = _shown(found)
+    labels = summary.labels
+    shown, remark = _shown(stills, video, interrupted=summary.interrupted)
     rows = "".join(_row(label) for label in labels[:_MOST_LABELS])
     if len(labels) > _MOST_LABELS:
         rows += f'<span style="color:{_GREY}">and {len(labels) - _MOST_LABELS} more</span><span></span>'
     if labels:
-        ends = f"<span>{clock(0)}</span><span>{clock(_end(found))}</span>"
+        ends = f"<span>{clock(0)}</span><span>{clock(summary.end)}</span>"
         rows += f'<span></span><span style="display:flex;justify-content:space-between;color:{_GREY}">{ends}</span>'
     else:
         rows = f'<span style="color:{_GREY}">Nothing was found.</span>'
-    notes = [_looked(found) + ".", *([remark] if remark else []), *found.notes]
+    sentences = [summary.looked + ".", *([remark] if remark else []), *notes]
     return (
         f'<figure style="{_STYLE}">{shown}'
         '<figcaption style="margin-top:8px"><div style="display:grid;grid-template-columns:minmax(0,auto) 1fr;'
         f'gap:4px 10px;align-items:center">{rows}</div>'
-        f'<div style="color:{_GREY};margin-top:4px;overflow-wrap:anywhere" title="{escaped(found.name)}">'
-        f"<bdi>{escaped(_short(found.name))}</bdi> · {escaped(' '.join(notes))}</div></figcaption></figure>"
+        f'<div style="color:{_GREY};margin-top:4px;overflow-wrap:anywhere" title="{escaped(name)}">'
+        f"<bdi>{escaped(_short(name))}</bdi> · {escaped(' '.join(sentences))}</div></figcaption></figure>"
     )
 
 
-def _shown(found: VideoDetection) -> tuple[str, str | None]:
+def _shown(stills: Sequence[Still], video: Path | None, *, interrupted: bool) -> tuple[str, str | None]:
     """The moving or still pictures, and what to say of them."""
-    path, stills = found.video, "".join(map(_still_html, found.stills))
-    strip = f'<div style="display:flex;flex-wrap:wrap;gap:8px">{stills}</div>'
-    if path is None:
-        return strip, None if found.interrupted else 'result.to("annotated.mp4") writes the video with all this on it.'
-    data = _small_file(path)
+    pictures = "".join(map(_still_html, stills))
+    strip = f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div>'
+    if video is None:
+        return strip, None if interrupted else 'result.to("annotated.mp4") writes the video with all this on it.'
+    data = _small_file(video)
     if data is None:
-        return strip, f"The annotated video is not kept in the notebook, see {one_line(str(path))}."
+        return strip, f"The annotated video is not kept in the notebook, see {one_line(str(video))}."
     source = "data:video/mp4;base64," + base64.b64encode(data).decode()
     return (
         f'<video controls muted loop playsinline preload="metadata" src="{source}" width="{_SIDE}" '
@@ -172,35 +204,22 @@ def _runs(columns: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _labels(found: VideoDetection) -> list[_Label]:
+def _labels(table: pd.DataFrame, frames: pd.DataFrame, colours: Mapping[str, str], end: float) -> list[_Label]:
     """What was found, the label in most frames first; each lasts until the next frame that was looked at."""
-    if found.table.empty:
+    if table.empty:
         return []
-    end = _end(found)
-    moments = found.frames["timestamp_ms"].to_numpy(np.float64)
-    until = dict(zip(found.frames["frame"].tolist(), [*moments[1:].tolist(), end], strict=True))
+    moments = frames["timestamp_ms"].to_numpy(np.float64)
+    until = dict(zip(frames["frame"].tolist(), [*moments[1:].tolist(), end], strict=True))
     labels = []
-    for name, rows in found.table.groupby("label", sort=False):
+    for name, rows in table.groupby("label", sort=False):
         once = rows.drop_duplicates("frame")
         columns = np.zeros(_COLUMNS, dtype=np.bool_)
         for frame, start in zip(once["frame"].tolist(), once["timestamp_ms"].tolist(), strict=True):
             first = min(_COLUMNS - 1, int(start / end * _COLUMNS))
             columns[first : max(first + 1, round(until[frame] / end * _COLUMNS))] = True
         low, high = float(rows["confidence"].min()), float(rows["confidence"].max())
-        labels.append(_Label(str(name), found.colours.get(str(name), "#888888"), len(once), low, high, columns))
+        labels.append(_Label(str(name), colours.get(str(name), "#888888"), len(once), low, high, columns))
     return sorted(labels, key=lambda label: -label.frames)
-
-
-def _end(found: VideoDetection) -> float:
-    last = float(found.frames["timestamp_ms"].max()) if len(found.frames) else 0.0
-    return max(found.duration_ms or 0.0, last, 1.0)
-
-
-def _looked(found: VideoDetection) -> str:
-    count = len(found.frames)
-    frames = "1 frame" if count == 1 else f"{count:,} frames"
-    length = f" of {clock(found.duration_ms)}" if found.duration_ms else ""
-    return f"{frames}{length} looked at" + (", then stopped" if found.interrupted else "")
 
 
 def _short(name: str) -> str:

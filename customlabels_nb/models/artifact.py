@@ -16,14 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import ArtifactError, InputError
-from customlabels_nb.models.backbones import (
-    PACKAGED,
-    build_backbone,
-    freeze,
-    is_backbone_name,
-    load_exactly,
-    require_fitting,
-)
+from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
+from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, fill_of
 from customlabels_nb.models.foreign_files import ADVICE as _ADVICE
 from customlabels_nb.models.foreign_files import read_file, read_shapes

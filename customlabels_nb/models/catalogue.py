@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.models.backbones import BACKBONES, TIMM, TORCHVISION, backbone_named
+from customlabels_nb.models.backbone import TIMM, TORCHVISION
+from customlabels_nb.models.backbones import BACKBONES, backbone_named
 from customlabels_nb.models.timm_backbones import cached_file, timm_names
 from customlabels_nb.models.timm_backbones import described as timm_described
 from customlabels_nb.models.torchvision_backbones import cache_file, licence_of, torchvision_names

@@ -18,14 +18,8 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.ops import FeaturePyramidNetwork
 
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
-from customlabels_nb.models.backbones import (
-    BACKBONES,
-    PACKAGED,
-    TORCHVISION,
-    backbone_named,
-    imagenet_weights,
-    load_exactly,
-)
+from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
+from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16

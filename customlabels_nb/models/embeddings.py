@@ -19,14 +19,8 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image, read_content
 from customlabels_nb.images.thumbnails import ContentCache, project_cache
-from customlabels_nb.models.backbones import (
-    PACKAGED,
-    Backbone,
-    backbone_named,
-    decode_threads,
-    forward_batch,
-    load_backbone,
-)
+from customlabels_nb.models.backbone import PACKAGED, Backbone
+from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
 from customlabels_nb.remote.download_cache import connections
 

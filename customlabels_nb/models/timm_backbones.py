@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
-from customlabels_nb.models.backbones import PACKAGED, TIMM, Backbone
+from customlabels_nb.models.backbone import PACKAGED, TIMM, Backbone
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:

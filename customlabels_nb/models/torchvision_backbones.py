@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.parse import urlparse
 
 from customlabels_nb.errors import ModelError
-from customlabels_nb.models.backbones import PACKAGED, TORCHVISION, Backbone, load_exactly
+from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, Backbone, load_exactly
 from customlabels_nb.models.timm_backbones import unavailable, unknown
 from customlabels_nb.settings import settings
 

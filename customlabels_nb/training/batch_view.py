@@ -15,7 +15,8 @@ from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.images.box_pictures import LabelledBox
 from customlabels_nb.images.contact_sheet import ContactSheet, Tile
-from customlabels_nb.models.backbones import PACKAGED, backbone_named
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.detector_shape import DetectorShape, fill_of
 from customlabels_nb.models.transforms import to_batch

@@ -15,7 +15,8 @@ from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.images.thumbnails import project_cache
 from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
-from customlabels_nb.models.backbones import Backbone, backbone_named, load_backbone
+from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import FittedHead, fit_head

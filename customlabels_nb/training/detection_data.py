@@ -12,7 +12,7 @@ import numpy as np
 from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import header_size, read_bytes
-from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detector, check_input_size, fill_of

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.models.backbones import Backbone, forward_batch
+from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget

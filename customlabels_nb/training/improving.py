@@ -20,7 +20,8 @@ from torch import nn
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.models.backbones import Backbone, load_backbone
+from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.backbones import load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.calibration import FloatArray, fit_temperature, losses, standard_error
 from customlabels_nb.training.candidates import BoolArray, Candidate, choose_start, hold_out

@@ -7,7 +7,8 @@ from typing import Any
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb.errors import InputError
-from customlabels_nb.models.backbones import PACKAGED, backbone_named
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import OWN, STRIDE, check_detector
 from customlabels_nb.training.budget import Budget, parse_budget
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,6 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.models.backbones import fetch_backbone
-from customlabels_nb.models.detector_shape import OWN
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.options import TrainingOptions
@@ -121,33 +118,3 @@ class Trained:
     test: Predicted
     facts: dict[str, Any]
     held_out: list[str] = field(default_factory=list)
-
-
-Recipe = Callable[[Work], Trained]
-
-
-def recipe_for(kind: str) -> Recipe:
-    """What trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
-    if kind in CLASSIFICATION_TASKS:
-        from customlabels_nb.training.classifier_recipe import train_classifier
-
-        return train_classifier
-    from customlabels_nb.training.detector_recipe import train_boxes
-
-    return train_boxes
-
-
-def require_weights(kind: str, options: TrainingOptions) -> None:
-    """Have the pretrained weights here that a recipe begins from.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If they would have to be fetched and can't be; the message names what to use instead.
-    """
-    if kind in CLASSIFICATION_TASKS or options.detector == OWN:
-        fetch_backbone(options.backbone)
-    else:
-        from customlabels_nb.models.detector_building import coco_weights
-
-        coco_weights(options.detector)

@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +20,11 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.installing import installed_version
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError
+from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import save_artifact
+from customlabels_nb.models.backbones import fetch_backbone
+from customlabels_nb.models.detector_shape import OWN
 from customlabels_nb.models.threads import torch_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
@@ -28,7 +32,7 @@ from customlabels_nb.training.current import note_issues, with_current_hashes
 from customlabels_nb.training.kinds import Choice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import Plan, make_plan
-from customlabels_nb.training.recipe import Base, Trained, Work, recipe_for, require_weights
+from customlabels_nb.training.recipe import Base, Trained, Work
 from customlabels_nb.training.snapshots import (
     HELD_OUT,
     has_snapshots,
@@ -126,6 +130,33 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         base = _base(store, root, options.base)
         work = Work(plan, options, device, root, folder, events, base, started)
         _Run(store, record, work).go()
+
+
+def recipe_for(kind: str) -> Callable[[Work], Trained]:
+    """What trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+    if kind in CLASSIFICATION_TASKS:
+        from customlabels_nb.training.classifier_recipe import train_classifier
+
+        return train_classifier
+    from customlabels_nb.training.detector_recipe import train_boxes
+
+    return train_boxes
+
+
+def require_weights(kind: str, options: TrainingOptions) -> None:
+    """Have the pretrained weights here that a recipe begins from.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If they would have to be fetched and can't be; the message names what to use instead.
+    """
+    if kind in CLASSIFICATION_TASKS or options.detector == OWN:
+        fetch_backbone(options.backbone)
+    else:
+        from customlabels_nb.models.detector_building import coco_weights
+
+        coco_weights(options.detector)
 
 
 @dataclass(frozen=True)

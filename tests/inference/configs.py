@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import BACKBONES
 
 CONFIG = ModelConfig(
     kind="multi-label",

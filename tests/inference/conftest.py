@@ -6,7 +6,8 @@ import torch
 
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, save_artifact
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import BACKBONES, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector_building import build_detector, normalisation
 from customlabels_nb.models.detector_shape import OWN, DetectorShape

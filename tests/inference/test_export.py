@@ -28,7 +28,7 @@ from customlabels_nb.inference.exporting.facts import facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
-from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.canvas import open_canvas
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_building import build_detector, normalisation

@@ -16,7 +16,8 @@ from customlabels_nb.models.artifact import (
     save_artifact,
     update_config,
 )
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED, load_backbone
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import BACKBONES, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 
 FACTS = BACKBONES[PACKAGED]

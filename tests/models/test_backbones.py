@@ -7,15 +7,8 @@ import torch
 
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.images.reading import open_image
-from customlabels_nb.models.backbones import (
-    BACKBONES,
-    PACKAGED,
-    build_backbone,
-    imagenet_weights,
-    load_backbone,
-    load_exactly,
-    rename_keys,
-)
+from customlabels_nb.models.backbone import PACKAGED, load_exactly
+from customlabels_nb.models.backbones import BACKBONES, build_backbone, imagenet_weights, load_backbone, rename_keys
 from customlabels_nb.models.transforms import to_batch, to_pixels
 from tests.models.pictures import gradient
 

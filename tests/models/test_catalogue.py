@@ -9,14 +9,13 @@ from safetensors.torch import save_file
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.images.thumbnails import ContentCache
+from customlabels_nb.models.backbone import PACKAGED, load_exactly
 from customlabels_nb.models.backbones import (
-    PACKAGED,
     backbone_named,
     build_backbone,
     fetch_backbone,
     is_backbone_name,
     load_backbone,
-    load_exactly,
 )
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names

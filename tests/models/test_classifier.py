@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import BACKBONES
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.transforms import to_batch, to_pixels
 from tests.models.pictures import gradient

@@ -20,7 +20,8 @@ from customlabels_nb.models.artifact import (
     save_artifact,
     update_config,
 )
-from customlabels_nb.models.backbones import BACKBONES, PACKAGED, freeze, imagenet_weights
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import BACKBONES, freeze, imagenet_weights
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
 from customlabels_nb.models.detector import Found, ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import (

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from customlabels_nb.models import detector_building, half_precision
-from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_building import pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape

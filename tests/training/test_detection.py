@@ -13,7 +13,7 @@ from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.evaluation.boxes import make_boxes
 from customlabels_nb.events import LEARNT_FROM, Event, Events, Message, Metrics, Progress, Samples
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
-from customlabels_nb.models.backbones import PACKAGED
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.detector_building import pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.training.boxes_data import Example

@@ -12,7 +12,8 @@ from torch import nn
 
 from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
-from customlabels_nb.models.backbones import PACKAGED, Backbone, backbone_named, load_backbone
+from customlabels_nb.models.backbone import PACKAGED, Backbone
+from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.calibration import losses
