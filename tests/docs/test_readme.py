@@ -110,9 +110,10 @@ def test_commands_modules_and_files_of_contributing_are_there() -> None:
     extras = set(re.findall(r"--extra (\w+)", text + README))
     declared = (ROOT / "pyproject.toml").read_text("utf-8")
     assert all(re.search(rf"^{extra} = \[", declared, re.MULTILINE) for extra in extras)
-    sections = text.split("## Habits")[0].split("## Adding something")[1]
-    for named in re.findall(r"`((?:\w+/)+(?!NN)\w+\.(?:py|js))`", sections):
-        assert any((folder / named).is_file() for folder in (ROOT, PACKAGE)), named
+    there = [f"/{path.relative_to(ROOT).as_posix()}" for top in (PACKAGE, ROOT / "tests") for path in top.rglob("*")]
+    named = re.findall(r"`((?:\w+/)*(?!NN)\w+(?:/|\.py|\.js|\.css))`", text)
+    assert named
+    assert [name for name in named if not any(path.endswith(f"/{name.rstrip('/')}") for path in there)] == []
     from customlabels_nb.datasets import formats
 
     assert all(
