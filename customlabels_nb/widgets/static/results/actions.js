@@ -5,13 +5,13 @@ import { setText, show } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
 import { imagesText } from "./words.js";
 
-export class Deeds {
+export class Actions {
   constructor(screen) {
     this.screen = screen;
     this.compared = null;
   }
 
-  // The answer of the kernel, null where there was none; what is being done stands in the foot.
+  // The answer of the kernel, null where there was none; what is being done stands in the footer.
   async ask(kind, content, words = "") {
     const { saved, notices, source } = this.screen;
     saved.className = "state saving";
