@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Book } from "../../customlabels_nb/widgets/static/annotator/book.js";
+import { AnnotationStore } from "../../customlabels_nb/widgets/static/annotator/store.js";
 import { Saving } from "../../customlabels_nb/widgets/static/annotator/saving.js";
 import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
 import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
@@ -166,10 +166,10 @@ test("what a page that is gone left behind is sent by the next", async () => {
 });
 
 // -- the images that are open ------------------------------------------------------------------------------
-function bookOf({ pending = () => false } = {}) {
+function storeOf({ pending = () => false } = {}) {
   const loads = [];
   const revisions = new Map();
-  const book = new Book({
+  const store = new AnnotationStore({
     isPending: pending,
     load: async (name) => {
       loads.push(name);
@@ -177,66 +177,66 @@ function bookOf({ pending = () => false } = {}) {
       return { facts: { width: 10, height: 10, shapes: [], status: "unlabelled", revision: revisions.get(name) ?? 1, predicted: null }, view: { uri: name } };
     },
   });
-  return { book, loads, revisions };
+  return { store, loads, revisions };
 }
 
 test("an image is asked for once; a broken one again", async () => {
-  const { book, loads } = bookOf();
-  const [first, second] = await Promise.all([book.open("a"), book.open("a")]);
+  const { store, loads } = storeOf();
+  const [first, second] = await Promise.all([store.open("a"), store.open("a")]);
   assert.equal(first.sheet, second.sheet);
-  await assert.rejects(book.open("broken"));
-  await assert.rejects(book.open("broken"));
+  await assert.rejects(store.open("broken"));
+  await assert.rejects(store.open("broken"));
   assert.deepEqual(loads, ["a", "broken", "broken"]);
 });
 
 test("pictures are let go, what undo needs is kept", async () => {
-  const { book, loads, revisions } = bookOf();
-  const { sheet } = await book.open("a");
+  const { store, loads, revisions } = storeOf();
+  const { sheet } = await store.open("a");
   sheet.add(BOX);
-  book.stored("a", 2);
+  store.stored("a", 2);
   revisions.set("a", 2);
-  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
-  assert.equal((await book.open("a")).sheet, sheet);
+  for (let at = 0; at < 12; at += 1) await store.open(`other ${at}`);
+  assert.equal((await store.open("a")).sheet, sheet);
   assert.equal(loads.filter((name) => name === "a").length, 2);
   revisions.set("a", 7); // somebody else changed it meanwhile
-  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
-  const again = (await book.open("a")).sheet;
+  for (let at = 0; at < 12; at += 1) await store.open(`other ${at}`);
+  const again = (await store.open("a")).sheet;
   assert.notEqual(again, sheet);
   assert.equal(again.revision, 7);
 });
 
 test("where many may have changed all are read before they are shown, and what didn't change keeps its steps", async () => {
-  const { book, loads, revisions } = bookOf();
+  const { store, loads, revisions } = storeOf();
   const sheets = {};
-  for (const name of ["a", "b"]) sheets[name] = (await book.open(name)).sheet;
+  for (const name of ["a", "b"]) sheets[name] = (await store.open(name)).sheet;
   revisions.set("b", 2);
-  book.readAnew();
-  assert.equal((await book.open("a")).sheet, sheets.a);
-  assert.equal((await book.open("b")).sheet.revision, 2);
+  store.readAnew();
+  assert.equal((await store.open("a")).sheet, sheets.a);
+  assert.equal((await store.open("b")).sheet.revision, 2);
   assert.deepEqual(loads, ["a", "b", "a", "b"]);
 });
 
 test("the image that is looked at keeps its picture while others are looked ahead for", async () => {
-  const { book, loads } = bookOf();
-  for (let at = 0; at < 8; at += 1) await book.open(`${at}`);
-  await book.open("0");
-  for (let at = 8; at < 12; at += 1) await book.open(`${at}`);
-  await book.open("0");
+  const { store, loads } = storeOf();
+  for (let at = 0; at < 8; at += 1) await store.open(`${at}`);
+  await store.open("0");
+  for (let at = 8; at < 12; at += 1) await store.open(`${at}`);
+  await store.open("0");
   assert.equal(loads.filter((name) => name === "0").length, 1);
 });
 
 test("an image is stale when its row is newer, unless its own changes are on their way", async () => {
   let isPending = false;
-  const { book } = bookOf({ pending: () => isPending });
-  await book.open("a");
+  const { store } = storeOf({ pending: () => isPending });
+  await store.open("a");
   const row = (revision, predicted = null) => ({ name: "a", revision, predicted });
-  assert.equal(book.isStale(row(1)), false);
-  assert.equal(book.isStale(row(0)), false); // old news that came late
-  assert.equal(book.isStale(row(2)), true);
-  assert.equal(book.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
+  assert.equal(store.isStale(row(1)), false);
+  assert.equal(store.isStale(row(0)), false); // old news that came late
+  assert.equal(store.isStale(row(2)), true);
+  assert.equal(store.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
   isPending = true;
-  assert.equal(book.isStale(row(2)), false);
-  assert.equal(book.isStale({ name: "never opened", revision: 9 }), false);
+  assert.equal(store.isStale(row(2)), false);
+  assert.equal(store.isStale({ name: "never opened", revision: 9 }), false);
 });
 
 test("one can wait until all is saved, or can't be for now", async () => {

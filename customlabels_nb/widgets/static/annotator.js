@@ -3,7 +3,7 @@
 import { dataUri } from "./shared/dom.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
-import { Book } from "./annotator/book.js";
+import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
 import { Saving } from "./annotator/saving.js";
@@ -18,7 +18,7 @@ class Annotator extends Turning {
     this.request = makeRequester(model);
     this.listing = new Listing(this.request, () => STRIP_PIXELS);
     this.listing.size = STRIP_SIZE;
-    this.book = new Book({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
+    this.store = new AnnotationStore({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
     this.place = 0;
     this.info = null;
     this.sheet = null;
@@ -108,7 +108,7 @@ class Annotator extends Turning {
 
   stored(answer, own) {
     this._takeRows(answer.rows);
-    if (own) this.book.stored(answer.image, answer.revision);
+    if (own) this.store.stored(answer.image, answer.revision);
     else this._readAgain(answer.image); // it was drawn in a page that is gone
     if (this.saving.isDone) this.takeInfo(answer.info);
     this.showStrip();
@@ -122,9 +122,9 @@ class Annotator extends Turning {
 
   // The image as it is stored; what was done to it here can't be undone any more.
   async _readAgain(name) {
-    this.book.forget(name);
+    this.store.forget(name);
     if (name !== this.sheet?.image.name) return null;
-    const opened = await this.book.open(name).catch(() => null);
+    const opened = await this.store.open(name).catch(() => null);
     if (opened && !this.closed && name === this.sheet?.image.name) this._open(opened);
     return opened?.sheet ?? null;
   }
@@ -144,7 +144,7 @@ class Annotator extends Turning {
 
   async _useMine(edit) {
     try {
-      const { sheet } = await this.book.open(edit.image);
+      const { sheet } = await this.store.open(edit.image);
       sheet.change({ shapes: edit.shapes, labels: edit.labels, status: edit.status, selected: null });
       if (sheet === this.sheet) this.changed();
       else this.saving.save(edit.split, sheet);
@@ -163,7 +163,7 @@ class Annotator extends Turning {
     this.own += 1;
     try {
       const answer = await action();
-      this.book.readAnew();
+      this.store.readAnew();
       if (this.sheet) await this._readAgain(this.sheet.image.name);
       return answer;
     } finally {
@@ -207,8 +207,8 @@ class Annotator extends Turning {
   _renewStale() {
     const current = this.sheet?.image.name;
     for (const row of this.listing.rows.values()) {
-      if (!this.book.isStale(row)) continue;
-      if (row.name !== current) this.book.forget(row.name);
+      if (!this.store.isStale(row)) continue;
+      if (row.name !== current) this.store.forget(row.name);
       else if (!this.drawing.isBusy) {
         if (this.sheet.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
         this._readAgain(row.name);

@@ -20,7 +20,7 @@ const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
 export class Desk {
-  // A subclass has changes, commands, book, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
+  // A subclass has changes, commands, store, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
   // pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
@@ -236,7 +236,7 @@ export class Desk {
   _editLabels() {
     if (!this.info) return;
     openLabelManager(this, () => {
-      this.book.readAnew();
+      this.store.readAnew();
       this._follow({ again: true });
     });
   }

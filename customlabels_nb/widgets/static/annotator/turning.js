@@ -12,7 +12,7 @@ export const PICTURE_PATIENCE = 60_000; // a large image, decoded while a traini
 const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
 
 export class Turning extends Desk {
-  // A subclass has request, book, listing, info and takeInfo(info).
+  // A subclass has request, store, listing, info and takeInfo(info).
   async show({ place = 0, ...change }) {
     const wanted = { split: this.info.split, query: this.info.query, place, size: STRIP_SIZE, pixels: STRIP_PIXELS, ...change };
     const turn = (this.going += 1);
@@ -65,7 +65,7 @@ export class Turning extends Desk {
       const row = listing.rowAt(place);
       this.showStrip();
       this.showCounts();
-      const opened = await this.book.open(row.name);
+      const opened = await this.store.open(row.name);
       if (!isLatest()) return;
       this._open(opened);
       this._lookAhead(place);
@@ -128,7 +128,7 @@ export class Turning extends Desk {
     for (let step = 1; step <= LOOKED_AHEAD; step += 1) {
       const row = this.listing.rowAt(place + step);
       if (!row) continue;
-      this.book.open(row.name).then(({ view }) => {
+      this.store.open(row.name).then(({ view }) => {
         const image = new Image();
         image.src = view.uri;
         decoded.push(image);

@@ -5,7 +5,7 @@ import { Sheet } from "./sheet.js";
 const PICTURES_KEPT = 8;
 const SHEETS_KEPT = 200;
 
-export class Book {
+export class AnnotationStore {
   // `load(name)` → Promise of { facts, view }; `isPending(name)` whether changes of an image are still on their way.
   constructor({ load, isPending }) {
     Object.assign(this, { load, isPending });
