@@ -2,7 +2,7 @@
 
 import { dataUri, show } from "../shared/dom.js";
 import { KernelGone } from "../shared/requests.js";
-import { Desk } from "./desk.js";
+import { Workspace } from "./workspace.js";
 
 export const STRIP_SIZE = 24; // images of one page of the filmstrip
 export const STRIP_PIXELS = 160;
@@ -11,7 +11,7 @@ const LOOK_AHEAD_AFTER = 150;
 export const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
 const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
 
-export class Turning extends Desk {
+export class Turning extends Workspace {
   // A subclass has request, store, listing, info and takeInfo(info).
   async show({ place = 0, ...change }) {
     const wanted = { split: this.info.split, query: this.info.query, place, size: STRIP_SIZE, pixels: STRIP_PIXELS, ...change };

@@ -59,14 +59,14 @@ export class TryingScreen {
     this.columns = element("div", { class: "columns faint", attributes: { "aria-hidden": "true" } }, element("span", { text: "confidence" }), element("span", { text: "threshold" }));
     this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
     this.stage = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
-    this.desk = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
+    this.workspace = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
     this.strip = new Strip((number) => this._show(number));
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
     this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
     this.foot = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
-    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.desk, this.strip.node, this.foot, this.panel.node);
+    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.strip.node, this.foot, this.panel.node);
     watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
     this.root.addEventListener("paste", (event) => this._paste(event));
     this.root.addEventListener("keydown", (event) => this._key(event));
@@ -103,7 +103,7 @@ export class TryingScreen {
     show(this.empty, !trial && !this.lens.isOn && !this.asking);
     show(this.camera, this.lens.isOn);
     show(this.side, Boolean(answer));
-    this.desk.classList.toggle("alone", !answer);
+    this.workspace.classList.toggle("alone", !answer);
     this._drawFoot();
     this._fold();
   }

@@ -19,7 +19,7 @@ import { Strip } from "./strip.js";
 const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
-export class Desk {
+export class Workspace {
   // A subclass has changes, commands, store, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
   // pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
