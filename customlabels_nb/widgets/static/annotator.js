@@ -7,7 +7,7 @@ import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
 import { Saving } from "./annotator/saving.js";
-import { PICTURE_PATIENCE, STRIP_PIXELS, STRIP_SIZE, Turning } from "./annotator/turning.js";
+import { FILMSTRIP_PIXELS, FILMSTRIP_SIZE, PICTURE_PATIENCE, Turning } from "./annotator/turning.js";
 
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
@@ -16,8 +16,8 @@ class Annotator extends Turning {
     super();
     this.model = model;
     this.request = makeRequester(model);
-    this.listing = new Listing(this.request, () => STRIP_PIXELS);
-    this.listing.size = STRIP_SIZE;
+    this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
+    this.listing.size = FILMSTRIP_SIZE;
     this.store = new AnnotationStore({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
     this.place = 0;
     this.info = null;
@@ -96,7 +96,7 @@ class Annotator extends Turning {
     if (!keepHint) this.notices.drop("hint");
     if (!this.info.task && sheet.shapes.length) this._settleTask();
     this.saving.save(this.info.split, sheet);
-    this.showStrip();
+    this.showFilmstrip();
     this.shown();
   }
 
@@ -111,7 +111,7 @@ class Annotator extends Turning {
     if (own) this.store.stored(answer.image, answer.revision);
     else this._readAgain(answer.image); // it was drawn in a page that is gone
     if (this.saving.isDone) this.takeInfo(answer.info);
-    this.showStrip();
+    this.showFilmstrip();
     this.showCounts();
   }
 
@@ -139,7 +139,7 @@ class Annotator extends Turning {
     this.notices.say(`conflict ${answer.image}`, `${answer.short} was changed elsewhere meanwhile; yours was not saved.${both}`, {
       kind: "error", step: { label: "Use mine", run: () => this._useMine(edit) },
     });
-    this.showStrip();
+    this.showFilmstrip();
   }
 
   async _useMine(edit) {
@@ -188,7 +188,7 @@ class Annotator extends Turning {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);
         if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
-        this.showStrip();
+        this.showFilmstrip();
         this.shown();
       }
       this._renewStale();

@@ -6,7 +6,7 @@ import { Notices } from "./shared/notices.js";
 import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
 import { RunKnown } from "./training_view/news.js";
-import { SampleStrip } from "./training_view/samples.js";
+import { Samples } from "./training_view/samples.js";
 import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/words.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
@@ -51,7 +51,7 @@ class TrainingScreen {
     const point = (step) => { for (const chart of this.charts) chart.mark(step); };
     this.charts = [new CurveChart("loss", point), new CurveChart("on held-out images", point)];
     this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
-    this.samples = new SampleStrip();
+    this.samples = new Samples();
     this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "messages" } }));
     this.waiting = element("p", { class: "faint waiting", text: "Getting ready…" });
     this.body = element("div", { class: "body" }, this.waiting, this.pair, this.samples.node, this.lines);

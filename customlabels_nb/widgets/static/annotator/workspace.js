@@ -14,7 +14,7 @@ import { Drawing } from "./drawing.js";
 import { DRAWING_HELP } from "./keys.js";
 import { LeftSide } from "./left_side.js";
 import { RightSide } from "./right_side.js";
-import { Strip } from "./strip.js";
+import { Filmstrip } from "./filmstrip.js";
 
 const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
@@ -39,12 +39,12 @@ export class Workspace {
     this._buildCanvas(leave);
     this.header = this._header(leave);
     this.empty = element("div", { class: "empty", hidden: true });
-    this.strip = new Strip((place) => { leave(); this.go(place); });
+    this.filmstrip = new Filmstrip((place) => { leave(); this.go(place); });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
       this.header,
       element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
-      this.strip.node, this._foot(), this.spoken, this.panel.node,
+      this.filmstrip.node, this._foot(), this.spoken, this.panel.node,
     );
     this.narrowing = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < NARROW));
     this.narrowing.observe(this.root);
@@ -194,14 +194,14 @@ export class Workspace {
     this.bar.firstChild.style.width = total ? `${(100 * (total - left)) / total}%` : "0";
   }
 
-  showStrip() {
+  showFilmstrip() {
     const { listing } = this;
     const frames = [];
     for (let place = listing.start; place < listing.end; place += 1) {
       const row = listing.rowAt(place);
       if (row) frames.push({ place, row, uri: listing.pictures.get(row.name), failure: listing.pictures.failure(row.name) });
     }
-    this.strip.update(frames, this.place);
+    this.filmstrip.update(frames, this.place);
   }
 
   showState(state, waiting) {

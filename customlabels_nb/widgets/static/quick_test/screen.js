@@ -12,7 +12,7 @@ import { Sources, Thresholds } from "./bands.js";
 import { Lens } from "./camera.js";
 import { TRYING_HELP } from "./keys.js";
 import { Picture } from "./picture.js";
-import { Strip } from "./strip.js";
+import { Filmstrip } from "./filmstrip.js";
 
 const MOST_CHIPS = 12;
 
@@ -60,13 +60,13 @@ export class TryingScreen {
     this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
     this.stage = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
     this.workspace = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
-    this.strip = new Strip((number) => this._show(number));
+    this.filmstrip = new Filmstrip((number) => this._show(number));
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
     this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
     this.foot = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
-    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.strip.node, this.foot, this.panel.node);
+    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.filmstrip.node, this.foot, this.panel.node);
     watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
     this.root.addEventListener("paste", (event) => this._paste(event));
     this.root.addEventListener("keydown", (event) => this._key(event));
@@ -99,7 +99,7 @@ export class TryingScreen {
     this._drawChips(counted);
     this.list.draw(answer, state.threshold, taken, this.choice.labels, this.canTake && Boolean(answer));
     this.adding.draw({ project: this.lens.isOn ? null : state.project, answer, added: trial?.added ?? null, words: answer ? takenWords(answer, taken, this.choice.labels) : "", isBusy: Boolean(this.isAdding || this.asking) });
-    this.strip.draw(this.trials, trial?.number ?? null);
+    this.filmstrip.draw(this.trials, trial?.number ?? null);
     show(this.empty, !trial && !this.lens.isOn && !this.asking);
     show(this.camera, this.lens.isOn);
     show(this.side, Boolean(answer));
