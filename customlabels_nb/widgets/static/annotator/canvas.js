@@ -1,4 +1,4 @@
-// The stage: the picture on a layer that the browser moves, shapes on a canvas above it, and what pointers do there.
+// The canvas: the picture on a layer that the browser moves, shapes painted above it, and what pointers do there.
 
 import { element } from "../shared/dom.js";
 import { Camera } from "./camera.js";
@@ -86,7 +86,7 @@ export class Canvas {
     this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
   }
 
-  // The point of the image in the middle of the stage.
+  // The point of the image in the middle of the canvas.
   get middle() {
     return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
   }

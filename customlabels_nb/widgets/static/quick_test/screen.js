@@ -58,8 +58,8 @@ export class TryingScreen {
     this.heading = element("h4", { text: "the model says" });
     this.columns = element("div", { class: "columns faint", attributes: { "aria-hidden": "true" } }, element("span", { text: "confidence" }), element("span", { text: "threshold" }));
     this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
-    this.stage = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
-    this.workspace = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
+    this.viewport = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
+    this.workspace = element("div", { class: "desk" }, element("div", { class: "left" }, this.viewport, this.chips), this.side);
     this.filmstrip = new Filmstrip((number) => this._show(number));
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });

@@ -284,7 +284,7 @@ export class PageView {
       const place = this.listing.start + index;
       if (names.has(this.listing.names[place])) this._paintTile(tile, place);
     });
-    if (this.single && names.has(this.listing.names[this.focus])) this._showStage();
+    if (this.single && names.has(this.listing.names[this.focus])) this._showSingleImage();
   }
 
   _mark() {
@@ -295,7 +295,7 @@ export class PageView {
     const focused = this.tiles[this.focus - start];
     if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
     this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
-    if (this.single) this._showStage(focused);
+    if (this.single) this._showSingleImage(focused);
   }
 
   _say(text, step = null) {
