@@ -82,7 +82,7 @@ class Gallery extends PicturePages {
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  showBands() {
+  showToolbars() {
     this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, managesLabels: this.info.manages_labels, single: this.single, isEmpty: !this.listing.total });
     this.showCounts();
   }

@@ -70,7 +70,7 @@ class Review extends PicturePages {
     return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
   }
 
-  showBands() {
+  showToolbars() {
     this.root.classList.toggle("with-model", this.info.has_predictions);
     this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
     this.showCounts();

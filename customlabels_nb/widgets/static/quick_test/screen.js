@@ -1,4 +1,4 @@
-// What the quick test looks like: its bands, and how they are painted anew when anything has changed.
+// What the quick test looks like: its toolbars, and how they are painted anew when anything has changed.
 
 import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
 import { fileChooser, watchDrops } from "../shared/incoming.js";
@@ -8,7 +8,7 @@ import { openKeys } from "../shared/panels.js";
 import { Adding } from "./adding.js";
 import { AnswerList } from "./answer_list.js";
 import { byLabel, countedRows, figureOf, nothingSentence, takenRows, takenWords, NO_CHOICE, withoutLabel } from "./answers.js";
-import { Sources, Thresholds } from "./bands.js";
+import { Sources, Thresholds } from "./toolbars.js";
 import { Lens } from "./camera.js";
 import { TRYING_HELP } from "./keys.js";
 import { Picture } from "./picture.js";

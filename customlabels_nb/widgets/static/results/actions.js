@@ -2,7 +2,7 @@
 // training images, compares versions, shows advice. All of it is asked of the screen's source.
 
 import { setText, show } from "../shared/dom.js";
-import { askLabel, askPath, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
+import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
 import { imagesText } from "./words.js";
 
 export class Actions {
@@ -105,6 +105,6 @@ export class Actions {
     this.compared = comparison;
     const onEnd = screen.can("versions") ? () => this.compare(null) : null;
     show(screen.comparison, Boolean(comparison));
-    screen.comparison.replaceChildren(...(comparison ? [comparisonBand(comparison, { onEnd })] : []));
+    screen.comparison.replaceChildren(...(comparison ? [comparisonBar(comparison, { onEnd })] : []));
   }
 }

@@ -65,8 +65,8 @@ export function openVersions(panel, names, { compare, current }) {
   panel.open("Compare with another version", ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]), ...end);
 }
 
-// The band that says what changed since another version; null without one.
-export function comparisonBand(comparison, { onEnd }) {
+// The bar that says what changed since another version; null without one.
+export function comparisonBar(comparison, { onEnd }) {
   const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
     "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
     `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,

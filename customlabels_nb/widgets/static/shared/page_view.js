@@ -106,7 +106,7 @@ export class PageView {
     const at = near ? listing.names.indexOf(focused) : keep;
     this.focus = at !== null && listing.isOnPage(at) ? at : listing.start;
     this._layout();
-    this.showBands();
+    this.showToolbars();
     this._arrived();
     if (!answer.wait) this.notices.drop("order");
     else {
@@ -193,7 +193,7 @@ export class PageView {
       if (!news.info || this.editing.pending.length) return; // an edit on its way: its answer brings the news, too
       Object.assign(this.info, news.info);
       this.listing.renew(news.rows);
-      this.showBands();
+      this.showToolbars();
       this._paint();
       if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
@@ -228,7 +228,7 @@ export class PageView {
     try {
       const [answer] = await this.request(kind, content);
       Object.assign(this.info, answer.info);
-      this.showBands();
+      this.showToolbars();
       return answer;
     } catch (error) {
       this.notices.say(notice, error.message, { kind: "error" });
