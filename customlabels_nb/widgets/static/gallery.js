@@ -7,7 +7,7 @@ import { Notices } from "./shared/notices.js";
 import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
-import { Foot } from "./shared/foot.js";
+import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
@@ -41,7 +41,7 @@ class Gallery extends PicturePages {
       add: (label) => this._addLabel(label),
       task: (task) => this._setTask(task),
     });
-    this.foot = new Foot({
+    this.footer = new Footer({
       leave,
       page: (by) => this._turn(by),
       jump: (number) => this._go(number * this.listing.size),
@@ -54,7 +54,7 @@ class Gallery extends PicturePages {
     this.preview = new Preview((row) => this.listing.full(row));
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.foot.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -90,7 +90,7 @@ class Gallery extends PicturePages {
   showCounts() {
     const { labels, counts, task, read_only: readOnly, statuses } = this.info;
     this.labelbar.update({ labels, counts, task, readOnly });
-    this.foot.showProgress(statuses);
+    this.footer.showProgress(statuses);
   }
 
   _showSingleImage(tile) {

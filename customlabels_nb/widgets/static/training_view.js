@@ -58,8 +58,8 @@ class TrainingScreen {
     this.over = element("span", { class: "over hints" });
     this.parameters = element("span", { class: "parameters" });
     this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "time so far" } });
-    this.foot = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
-    this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.foot);
+    this.footer = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
+    this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.footer);
     el.append(this.root);
     this._draw();
   }

@@ -44,7 +44,7 @@ export class Workspace {
     this.root.append(
       this.header,
       element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
-      this.filmstrip.node, this._foot(), this.spoken, this.panel.node,
+      this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
     );
     this.narrowing = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < NARROW));
     this.narrowing.observe(this.root);
@@ -132,7 +132,7 @@ export class Workspace {
     );
   }
 
-  _foot() {
+  _footer() {
     this.position = element("span", { class: "position" });
     this.bar = element("span", { class: "bar" }, element("span"));
     const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all keys"]];

@@ -65,8 +65,8 @@ export class TryingScreen {
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
     this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
-    this.foot = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
-    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.filmstrip.node, this.foot, this.panel.node);
+    this.footer = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
+    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.filmstrip.node, this.footer, this.panel.node);
     watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
     this.root.addEventListener("paste", (event) => this._paste(event));
     this.root.addEventListener("keydown", (event) => this._key(event));
@@ -104,7 +104,7 @@ export class TryingScreen {
     show(this.camera, this.lens.isOn);
     show(this.side, Boolean(answer));
     this.workspace.classList.toggle("alone", !answer);
-    this._drawFoot();
+    this._drawFooter();
     this._fold();
   }
 
@@ -139,7 +139,7 @@ export class TryingScreen {
     return this.chips.replaceChildren(...(chips.length ? chips : [element("span", { class: "faint", text: nothingSentence(answer, this.state.threshold) })]));
   }
 
-  _drawFoot() {
+  _drawFooter() {
     const { trial } = this;
     setText(this.facts, trial && !this.lens.isOn ? `${shortName(trial.name)} · ${trial.width.toLocaleString("en")} × ${trial.height.toLocaleString("en")} px` : "");
     this.facts.title = trial?.name ?? "";

@@ -81,9 +81,9 @@ export class ResultsScreen {
     show(this.closer, false);
     this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: look closely · click a row, a cell, a curve" });
     this.saved = element("span", { class: "state" });
-    this.foot = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
+    this.footer = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
     this.empty = element("div", { class: "empty", hidden: true });
-    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.foot);
+    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.footer);
     this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
     el.append(this.root);
   }

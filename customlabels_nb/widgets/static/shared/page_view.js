@@ -256,7 +256,7 @@ export class PageView {
   }
 
   showState(state, waiting) {
-    this.foot.showState(state, waiting);
+    this.footer.showState(state, waiting);
   }
 
   _paint() {
@@ -268,7 +268,7 @@ export class PageView {
     }
     this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
     this._explainEmptiness();
-    this.foot.showPlace(listing.start, listing.size, listing.total);
+    this.footer.showPlace(listing.start, listing.size, listing.total);
     this._mark();
   }
 
@@ -294,7 +294,7 @@ export class PageView {
     }
     const focused = this.tiles[this.focus - start];
     if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
-    this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
+    this.footer.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
     if (this.single) this._showSingleImage(focused);
   }
 
