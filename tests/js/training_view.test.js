@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { curvePath, cursorAfter, extent, nearestIndex, niceRange, pointAt, stepsOf } from "../../customlabels_nb/widgets/static/training_view/curves.js";
 import { RunKnown } from "../../customlabels_nb/widgets/static/training_view/news.js";
 import { labelsOf, verdictOf } from "../../customlabels_nb/widgets/static/training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/words.js";
+import { amountText, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/text.js";
 import { forMany } from "./random.js";
 
 const figure = (values, more = {}) => ({ name: "loss", kind: "loss", generation: 0, from: 0, best: null, points: values.map((value, index) => [10 * index, index, value]), ...more });

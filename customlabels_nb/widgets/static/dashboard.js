@@ -10,7 +10,7 @@ import { Export } from "./dashboard/export.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
 import { Training } from "./dashboard/training.js";
-import { SIDES, counted, numeral, shareText } from "./dashboard/words.js";
+import { SIDES, counted, numeral, shareText } from "./dashboard/text.js";
 import { WorkChart } from "./dashboard/work_chart.js";
 import { HistoryList } from "./history/list.js";
 

@@ -7,7 +7,7 @@ import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
 import { RunKnown } from "./training_view/news.js";
 import { Samples } from "./training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/words.js";
+import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
 const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // a comm's first message may wait until the cell has run

@@ -2,7 +2,7 @@
 
 import { Marks, bar, stackedSpans, svgElement } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
-import { SIDES, STATUS_NAMES, numeral, shareText } from "./words.js";
+import { SIDES, STATUS_NAMES, numeral, shareText } from "./text.js";
 
 const BAR_HEIGHT = 16;
 

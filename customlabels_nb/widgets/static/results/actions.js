@@ -3,7 +3,7 @@
 
 import { setText, show } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
-import { imagesText } from "./words.js";
+import { imagesText } from "./text.js";
 
 export class Actions {
   constructor(screen) {

@@ -1,7 +1,7 @@
 // What the results screen opens over itself: facts and code, advice, other versions, images that are to be learnt.
 
 import { element, setText } from "../shared/dom.js";
-import { deltaText, imagesText, intervalText, metricText, numberText } from "./words.js";
+import { deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
 
 async function copyText(text, button) {
   try {

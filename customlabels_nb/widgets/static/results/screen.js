@@ -17,7 +17,7 @@ import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
 import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
-import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./words.js";
+import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./text.js";
 
 const REST = 250; // milliseconds without a move until the kernel hears of it
 const KEYS = [

@@ -4,7 +4,7 @@
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 import { itemsOf, shortName } from "./choosing.js";
 import { overlayOf } from "./overlay.js";
-import { itemText } from "./words.js";
+import { itemText } from "./text.js";
 
 const MOST_ZOOM = 40;
 const LETTERS = 12; // CSS pixels
