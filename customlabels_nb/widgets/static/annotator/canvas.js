@@ -170,13 +170,13 @@ export class Canvas {
   paint() {
     cancelAnimationFrame(this.frame);
     this.frame = null;
-    const { sheet } = this.drawing;
-    if (!this.image || !sheet) {
+    const { imageShapes } = this.drawing;
+    if (!this.image || !imageShapes) {
       this.painter.paint(null);
       return;
     }
     const guides = this.guides && this.at && !this.pan ? this.at : null;
-    this.painter.paint({ camera: this.camera, shapes: sheet.shapes, selected: sheet.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
+    this.painter.paint({ camera: this.camera, shapes: imageShapes.shapes, selected: imageShapes.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
   }
 
   // -- pointers -------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ export class Canvas {
 
   _showCursor(at, fresh) {
     const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
-    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.sheet?.selected ?? null });
+    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.imageShapes?.selected ?? null });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
 

@@ -1,20 +1,20 @@
-// The images that were opened: their sheets, with what undo needs, and the pictures of the last few. No DOM.
+// The images that were opened: their shapes, with what undo needs, and the pictures of the last few. No DOM.
 
-import { Sheet } from "./sheet.js";
+import { ImageShapes } from "./shapes.js";
 
 const PICTURES_KEPT = 8;
-const SHEETS_KEPT = 200;
+const SHAPES_KEPT = 200;
 
 export class AnnotationStore {
   // `load(name)` → Promise of { facts, view }; `isPending(name)` whether changes of an image are still on their way.
   constructor({ load, isPending }) {
     Object.assign(this, { load, isPending });
-    this.sheets = new Map(); // name → Sheet
-    this.opened = new Map(); // name → Promise of { sheet, view }, the least recently used first
+    this.shapesByName = new Map(); // name → ImageShapes
+    this.opened = new Map(); // name → Promise of { imageShapes, view }, the least recently used first
     this.foretold = new Map(); // name → what its row said of predictions when it was read
   }
 
-  // Promise of { sheet, view } of an image; at once, if it was prepared.
+  // Promise of { imageShapes, view } of an image; at once, if it was prepared.
   open(name) {
     const opening = this.opened.get(name) ?? this._read(name);
     this.opened.delete(name);
@@ -24,35 +24,35 @@ export class AnnotationStore {
   }
 
   _read(name) {
-    const opening = this.load(name).then(({ facts, view }) => ({ sheet: this._sheet(name, facts), view }));
+    const opening = this.load(name).then(({ facts, view }) => ({ imageShapes: this._shapesOf(name, facts), view }));
     opening.catch(() => { if (this.opened.get(name) === opening) this.opened.delete(name); });
     return opening;
   }
 
   // What was done to an image here can be undone as long as nobody else changed it.
-  _sheet(name, facts) {
-    const known = this.sheets.get(name);
-    const sheet = known && (this.isPending(name) || known.revision === facts.revision)
+  _shapesOf(name, facts) {
+    const known = this.shapesByName.get(name);
+    const imageShapes = known && (this.isPending(name) || known.revision === facts.revision)
       ? known
-      : new Sheet({ name, short: facts.short, width: facts.width, height: facts.height }, facts);
-    this.sheets.delete(name);
-    this.sheets.set(name, sheet);
+      : new ImageShapes({ name, short: facts.short, width: facts.width, height: facts.height }, facts);
+    this.shapesByName.delete(name);
+    this.shapesByName.set(name, imageShapes);
     this.foretold.set(name, JSON.stringify(facts.predicted ?? null));
-    trim(this.sheets, SHEETS_KEPT, name, (other) => this.isPending(other));
-    return sheet;
+    trim(this.shapesByName, SHAPES_KEPT, name, (other) => this.isPending(other));
+    return imageShapes;
   }
 
   stored(name, revision) {
-    const sheet = this.sheets.get(name);
-    if (sheet) sheet.revision = revision;
+    const imageShapes = this.shapesByName.get(name);
+    if (imageShapes) imageShapes.revision = revision;
   }
 
-  // Whether the row of an image tells of changes that its sheet doesn't have.
+  // Whether the row of an image tells of changes that its shapes don't have.
   isStale(row) {
-    const sheet = this.sheets.get(row.name);
-    if (!sheet || this.isPending(row.name)) return false;
-    if (row.revision > sheet.revision) return true;
-    return !sheet.past.length && !sheet.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
+    const imageShapes = this.shapesByName.get(row.name);
+    if (!imageShapes || this.isPending(row.name)) return false;
+    if (row.revision > imageShapes.revision) return true;
+    return !imageShapes.past.length && !imageShapes.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
   }
 
   // Many may have changed: what is opened from here on is read first, and keeps its steps if it is as it was.
@@ -61,7 +61,7 @@ export class AnnotationStore {
   }
 
   forget(name) {
-    this.sheets.delete(name);
+    this.shapesByName.delete(name);
     this.opened.delete(name);
   }
 }

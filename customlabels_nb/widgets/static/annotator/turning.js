@@ -86,7 +86,7 @@ export class Turning extends Workspace {
   }
 
   _close() {
-    this.sheet = null;
+    this.imageShapes = null;
     this.changes.prediction = null;
     this.drawing.show(null);
     this.canvas.hide();
@@ -139,15 +139,15 @@ export class Turning extends Workspace {
     this.listing.load(this.listing.start + FILMSTRIP_SIZE).catch(() => {});
   }
 
-  _open({ sheet, view }) {
-    const another = this.sheet?.image.name !== sheet.image.name;
-    this.sheet = sheet;
+  _open({ imageShapes, view }) {
+    const another = this.imageShapes?.image.name !== imageShapes.image.name;
+    this.imageShapes = imageShapes;
     this.changes.prediction = null;
-    this.drawing.show(sheet);
+    this.drawing.show(imageShapes);
     show(this.empty, false);
     this.canvas.node.hidden = false;
     if (another) this.canvas.measure();
-    this.canvas.show(sheet.image, view, { keepCamera: !another });
+    this.canvas.show(imageShapes.image, view, { keepCamera: !another });
     this.shown();
   }
 

@@ -20,8 +20,8 @@ const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
 export class Workspace {
-  // A subclass has changes, commands, store, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
-  // pixels), readPicture(path) and saveInstructions(text).
+  // A subclass has changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(), changed(),
+  // detail(region, pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
     this.root = keepKeys(element("div", {
@@ -64,7 +64,7 @@ export class Workspace {
   }
 
   _selectPrediction(point, tolerance) {
-    const hit = hitTest(point, this.sheet.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
+    const hit = hitTest(point, this.imageShapes.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
     this.changes.prediction = hit?.index ?? null;
   }
 
@@ -95,7 +95,7 @@ export class Workspace {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
-        predictions: this.sheet.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
+        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
         isHidden: (shape) => this.hidden.has(shape.label),
       }),
       on: {
@@ -149,19 +149,19 @@ export class Workspace {
   }
 
   shown() {
-    const { sheet, info, changes } = this;
+    const { imageShapes, info, changes } = this;
     if (!info) return;
-    const named = sheet?.image ?? this.listing.rowAt(this.place);
+    const named = imageShapes?.image ?? this.listing.rowAt(this.place);
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
-    setText(this.size, sheet ? `${sheet.image.width} × ${sheet.image.height}` : "");
+    setText(this.size, imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "");
     show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
-      sheet, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
+      imageShapes, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
       readOnly: info.read_only,
     });
-    const drawn = sheet?.predictions.length ?? 0;
+    const drawn = imageShapes?.predictions.length ?? 0;
     show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
     show(this.acceptHint.firstChild, drawn > 0);
     this._speak();
@@ -171,7 +171,7 @@ export class Workspace {
 
   _showLeft() {
     const counts = new Map();
-    for (const { label } of this.sheet?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+    for (const { label } of this.imageShapes?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
     this.left.update({
       labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked, tool: this.drawing.tool,
       guides: this.canvas.guides, instructions: this.info.instructions, readOnly: this.info.read_only,
@@ -180,10 +180,10 @@ export class Workspace {
 
   // What is selected, for those who don't see it.
   _speak() {
-    const { sheet, changes } = this;
-    const predicted = sheet?.predictions[changes.prediction];
+    const { imageShapes, changes } = this;
+    const predicted = imageShapes?.predictions[changes.prediction];
     const said = ({ label, left, top, width, height }) => `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
-    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : sheet?.shape ? said(sheet.shape) : "");
+    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : imageShapes?.shape ? said(imageShapes.shape) : "");
   }
 
   showCounts() {
