@@ -65,7 +65,7 @@ test("a box by keys stays in the image, whatever arrows do, and begins large eno
 function slowScreen() {
   const done = [];
   const screen = {
-    done, place: 0, isTurning: false, info: { read_only: false, labels: [{ label: "apple" }] }, sheet: { shape: null, shapes: [], predictions: [], select: () => {} },
+    done, place: 0, isTurning: false, info: { read_only: false, labels: [{ label: "apple" }] }, imageShapes: { shape: null, shapes: [], predictions: [], select: () => {} },
     drawing: { gesture: null, corners: null, cancel: () => false },
     canvas: { paintSoon: () => {}, fit: () => done.push(["fit", screen.place]) },
     changes: { prediction: null, setStatus: (status) => done.push([status, screen.place]), chooseLabel: (label) => done.push([label, screen.place]) },

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Book } from "../../customlabels_nb/widgets/static/annotator/book.js";
+import { AnnotationStore } from "../../customlabels_nb/widgets/static/annotator/store.js";
 import { Saving } from "../../customlabels_nb/widgets/static/annotator/saving.js";
-import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
+import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
 
 const BOX = { label: "apple", left: 1, top: 2, width: 10, height: 10, polygon: null, crowd: false, confidence: 1 };
@@ -39,17 +39,17 @@ function opened({ request, key = `p${project += 1}` }) {
   return { saving, events, key };
 }
 
-const sheetOf = (name, revision = 1) => new Sheet({ name, width: 100, height: 100 }, { shapes: [], status: "unlabelled", revision });
+const shapesOf = (name, revision = 1) => new ImageShapes({ name, width: 100, height: 100 }, { shapes: [], status: "unlabelled", revision });
 
 test("each change is sent, and what comes on top of one on its way is based on what that makes", async () => {
   const base = kernel();
   const sent = [];
   const answers = [];
   const { saving, events } = opened({ request: (edit) => { sent.push(edit); return new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }); } });
-  const sheet = sheetOf("a");
+  const imageShapes = shapesOf("a");
   for (let count = 1; count <= 4; count += 1) {
-    sheet.add(BOX);
-    saving.save("train", sheet);
+    imageShapes.add(BOX);
+    saving.save("train", imageShapes);
   }
   assert.equal(saving.isPending("a"), true);
   await settled();
@@ -73,10 +73,10 @@ test("an answer that was lost is asked for again: no conflict with oneself", asy
     return answer;
   };
   const { saving, events } = opened({ request });
-  const sheet = sheetOf("a");
+  const imageShapes = shapesOf("a");
   for (let count = 1; count <= 3; count += 1) {
-    sheet.add(BOX);
-    saving.save("train", sheet);
+    imageShapes.add(BOX);
+    saving.save("train", imageShapes);
     await settled();
   }
   assert.equal(saving.state, "lost");
@@ -95,12 +95,12 @@ test("a conflict takes along what was done on top, and brings the last of it", a
   base.save({ image: "a", shapes: [BOX, BOX], revision: 1 });
   const answers = [];
   const { saving, events } = opened({ request: (edit) => new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }) });
-  const sheet = sheetOf("a");
+  const imageShapes = shapesOf("a");
   for (let count = 1; count <= 3; count += 1) {
-    sheet.add(BOX);
-    saving.save("train", sheet);
+    imageShapes.add(BOX);
+    saving.save("train", imageShapes);
   }
-  saving.save("train", sheetOf("b"));
+  saving.save("train", shapesOf("b"));
   await settled();
   while (answers.length) {
     answers.shift()();
@@ -113,11 +113,11 @@ test("a conflict takes along what was done on top, and brings the last of it", a
 
 test("a refusal is told once, without what was built on it", async () => {
   const { saving, events } = opened({ request: async () => { throw Object.assign(new Error("no such label"), { refused: true }); } });
-  const sheet = sheetOf("a");
-  sheet.add(BOX);
-  saving.save("train", sheet);
-  sheet.add(BOX);
-  saving.save("train", sheet);
+  const imageShapes = shapesOf("a");
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
   await settled();
   assert.deepEqual(events, [["refused", "a", "no such label"]]);
   assert.equal(saving.isDone, true);
@@ -128,7 +128,7 @@ test("two screens of one project in a page: each hears of its own, and a stale e
   const base = kernel();
   const one = opened({ request: async (edit) => base.save(edit) });
   const two = opened({ request: async (edit) => base.save(edit), key: one.key });
-  const [mine, theirs] = [sheetOf("a"), sheetOf("a")];
+  const [mine, theirs] = [shapesOf("a"), shapesOf("a")];
   mine.add(BOX);
   one.saving.save("train", mine);
   theirs.add({ ...BOX, label: "pear" });
@@ -152,9 +152,9 @@ test("two screens of one project in a page: each hears of its own, and a stale e
 test("what a page that is gone left behind is sent by the next", async () => {
   const base = kernel();
   const one = opened({ request: async () => { throw new KernelGone("gone"); } });
-  const sheet = sheetOf("a");
-  sheet.add(BOX);
-  one.saving.save("train", sheet);
+  const imageShapes = shapesOf("a");
+  imageShapes.add(BOX);
+  one.saving.save("train", imageShapes);
   await settled();
   one.saving.close();
   clearTimeout(one.saving.queue.timer);
@@ -166,10 +166,10 @@ test("what a page that is gone left behind is sent by the next", async () => {
 });
 
 // -- the images that are open ------------------------------------------------------------------------------
-function bookOf({ pending = () => false } = {}) {
+function storeOf({ pending = () => false } = {}) {
   const loads = [];
   const revisions = new Map();
-  const book = new Book({
+  const store = new AnnotationStore({
     isPending: pending,
     load: async (name) => {
       loads.push(name);
@@ -177,66 +177,66 @@ function bookOf({ pending = () => false } = {}) {
       return { facts: { width: 10, height: 10, shapes: [], status: "unlabelled", revision: revisions.get(name) ?? 1, predicted: null }, view: { uri: name } };
     },
   });
-  return { book, loads, revisions };
+  return { store, loads, revisions };
 }
 
 test("an image is asked for once; a broken one again", async () => {
-  const { book, loads } = bookOf();
-  const [first, second] = await Promise.all([book.open("a"), book.open("a")]);
-  assert.equal(first.sheet, second.sheet);
-  await assert.rejects(book.open("broken"));
-  await assert.rejects(book.open("broken"));
+  const { store, loads } = storeOf();
+  const [first, second] = await Promise.all([store.open("a"), store.open("a")]);
+  assert.equal(first.imageShapes, second.imageShapes);
+  await assert.rejects(store.open("broken"));
+  await assert.rejects(store.open("broken"));
   assert.deepEqual(loads, ["a", "broken", "broken"]);
 });
 
 test("pictures are let go, what undo needs is kept", async () => {
-  const { book, loads, revisions } = bookOf();
-  const { sheet } = await book.open("a");
-  sheet.add(BOX);
-  book.stored("a", 2);
+  const { store, loads, revisions } = storeOf();
+  const { imageShapes } = await store.open("a");
+  imageShapes.add(BOX);
+  store.stored("a", 2);
   revisions.set("a", 2);
-  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
-  assert.equal((await book.open("a")).sheet, sheet);
+  for (let at = 0; at < 12; at += 1) await store.open(`other ${at}`);
+  assert.equal((await store.open("a")).imageShapes, imageShapes);
   assert.equal(loads.filter((name) => name === "a").length, 2);
   revisions.set("a", 7); // somebody else changed it meanwhile
-  for (let at = 0; at < 12; at += 1) await book.open(`other ${at}`);
-  const again = (await book.open("a")).sheet;
-  assert.notEqual(again, sheet);
+  for (let at = 0; at < 12; at += 1) await store.open(`other ${at}`);
+  const again = (await store.open("a")).imageShapes;
+  assert.notEqual(again, imageShapes);
   assert.equal(again.revision, 7);
 });
 
 test("where many may have changed all are read before they are shown, and what didn't change keeps its steps", async () => {
-  const { book, loads, revisions } = bookOf();
-  const sheets = {};
-  for (const name of ["a", "b"]) sheets[name] = (await book.open(name)).sheet;
+  const { store, loads, revisions } = storeOf();
+  const shapesByName = {};
+  for (const name of ["a", "b"]) shapesByName[name] = (await store.open(name)).imageShapes;
   revisions.set("b", 2);
-  book.readAnew();
-  assert.equal((await book.open("a")).sheet, sheets.a);
-  assert.equal((await book.open("b")).sheet.revision, 2);
+  store.readAnew();
+  assert.equal((await store.open("a")).imageShapes, shapesByName.a);
+  assert.equal((await store.open("b")).imageShapes.revision, 2);
   assert.deepEqual(loads, ["a", "b", "a", "b"]);
 });
 
 test("the image that is looked at keeps its picture while others are looked ahead for", async () => {
-  const { book, loads } = bookOf();
-  for (let at = 0; at < 8; at += 1) await book.open(`${at}`);
-  await book.open("0");
-  for (let at = 8; at < 12; at += 1) await book.open(`${at}`);
-  await book.open("0");
+  const { store, loads } = storeOf();
+  for (let at = 0; at < 8; at += 1) await store.open(`${at}`);
+  await store.open("0");
+  for (let at = 8; at < 12; at += 1) await store.open(`${at}`);
+  await store.open("0");
   assert.equal(loads.filter((name) => name === "0").length, 1);
 });
 
 test("an image is stale when its row is newer, unless its own changes are on their way", async () => {
   let isPending = false;
-  const { book } = bookOf({ pending: () => isPending });
-  await book.open("a");
+  const { store } = storeOf({ pending: () => isPending });
+  await store.open("a");
   const row = (revision, predicted = null) => ({ name: "a", revision, predicted });
-  assert.equal(book.isStale(row(1)), false);
-  assert.equal(book.isStale(row(0)), false); // old news that came late
-  assert.equal(book.isStale(row(2)), true);
-  assert.equal(book.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
+  assert.equal(store.isStale(row(1)), false);
+  assert.equal(store.isStale(row(0)), false); // old news that came late
+  assert.equal(store.isStale(row(2)), true);
+  assert.equal(store.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
   isPending = true;
-  assert.equal(book.isStale(row(2)), false);
-  assert.equal(book.isStale({ name: "never opened", revision: 9 }), false);
+  assert.equal(store.isStale(row(2)), false);
+  assert.equal(store.isStale({ name: "never opened", revision: 9 }), false);
 });
 
 test("one can wait until all is saved, or can't be for now", async () => {
@@ -246,17 +246,17 @@ test("one can wait until all is saved, or can't be for now", async () => {
   const waited = [];
   const wait = (what) => saving.whenDone().then(() => waited.push(what));
   await wait("nothing was to be saved");
-  const sheet = sheetOf("a");
-  sheet.add(BOX);
-  saving.save("train", sheet);
+  const imageShapes = shapesOf("a");
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
   wait("saved");
   await settled();
   assert.equal(waited.length, 1);
   answer.save();
   await settled();
   assert.deepEqual(waited, ["nothing was to be saved", "saved"]);
-  sheet.add(BOX);
-  saving.save("train", sheet);
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
   wait("lost");
   await settled();
   answer.fail();

@@ -47,23 +47,23 @@ test("panning moves everything by as much; fitting shows all in the middle", () 
   forMany(200, (random) => {
     const camera = cameraOf(random);
     closeTo(camera.panned(3, -4).toScreen([1, 1]), [camera.toScreen([1, 1])[0] + 3, camera.toScreen([1, 1])[1] - 4], 1e-6);
-    const [image, stage] = [randomSize(random), { width: random.whole(200, 1_500), height: random.whole(200, 900) }];
-    const fit = Camera.fit(image, stage);
+    const [image, canvas] = [randomSize(random), { width: random.whole(200, 1_500), height: random.whole(200, 900) }];
+    const fit = Camera.fit(image, canvas);
     const [left, top] = fit.toScreen([0, 0]);
     const [right, bottom] = fit.toScreen([image.width, image.height]);
-    assert.ok(left >= 15.9 && top >= 15.9 && right <= stage.width - 15.9 && bottom <= stage.height - 15.9);
-    closeTo([left + right, top + bottom], [stage.width, stage.height], 1e-6);
+    assert.ok(left >= 15.9 && top >= 15.9 && right <= canvas.width - 15.9 && bottom <= canvas.height - 15.9);
+    closeTo([left + right, top + bottom], [canvas.width, canvas.height], 1e-6);
   });
 });
 
 test("however one pans, a bit of the image stays in sight", () => {
   forMany(300, (random) => {
-    const [image, stage] = [randomSize(random), { width: 900, height: 500 }];
-    const camera = cameraOf(random).kept(image, stage);
+    const [image, canvas] = [randomSize(random), { width: 900, height: 500 }];
+    const camera = cameraOf(random).kept(image, canvas);
     const [left, top] = camera.toScreen([0, 0]);
     const [right, bottom] = camera.toScreen([image.width, image.height]);
     assert.ok(left <= 900 - 40 + 1e-6 && right >= 40 - 1e-6 && top <= 500 - 40 + 1e-6 && bottom >= 40 - 1e-6);
-    const again = camera.kept(image, stage);
+    const again = camera.kept(image, canvas);
     closeTo([again.x, again.y], [camera.x, camera.y], 1e-9);
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { barAfter, barLength, captionedSlots, niceTicks, stackedSpans } from "../../customlabels_nb/widgets/static/shared/charts.js";
-import { paceText, shareText } from "../../customlabels_nb/widgets/static/dashboard/words.js";
+import { paceText, shareText } from "../../customlabels_nb/widgets/static/dashboard/text.js";
 
 test("ticks are whole round numbers that reach the largest value", () => {
   assert.deepEqual(niceTicks(0), [0, 1]);

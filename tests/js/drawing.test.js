@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Drawing, HINT_SMALL, HINT_UNNAMED } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
-import { Sheet } from "../../customlabels_nb/widgets/static/annotator/sheet.js";
+import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import { HANDLES, handlePoint, SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomBox, randomPoint, randomSize } from "./random.js";
 
@@ -13,14 +13,14 @@ const TRIANGLE = { label: "pear", left: 20, top: 20, width: 60, height: 40, poly
 function begun({ shapes = [], selected = null, size = SIZE, tool = "box", ...options } = {}) {
   const hints = [];
   const drawing = new Drawing({ label: () => "apple", hint: (text) => hints.push(text), ...options });
-  const sheet = new Sheet({ name: "a", ...size }, { shapes, status: shapes.length ? "labelled" : "unlabelled", revision: 1 });
+  const imageShapes = new ImageShapes({ name: "a", ...size }, { shapes, status: shapes.length ? "labelled" : "unlabelled", revision: 1 });
   drawing.tool = tool;
-  drawing.show(sheet);
-  sheet.select(selected);
-  return { drawing, sheet, hints };
+  drawing.show(imageShapes);
+  imageShapes.select(selected);
+  return { drawing, imageShapes, hints };
 }
 
-// Press, move, release; returns whether the sheet changed.
+// Press, move, release; returns whether the shapes changed.
 function drag(drawing, from, to, more = {}) {
   const pressed = drawing.press(from, { tolerance: 3, ...more });
   drawing.move([(from[0] + to[0]) / 2, (from[1] + to[1]) / 2]);
@@ -32,24 +32,24 @@ const click = (drawing, point, more = {}) => drag(drawing, point, point, more);
 const sides = ({ left, top, width, height }) => [left, top, width, height];
 
 test("a drag is a box, from any corner, clipped to the image", () => {
-  const { drawing, sheet } = begun();
+  const { drawing, imageShapes } = begun();
   assert.equal(drag(drawing, [50, 60], [20, 10]), true);
-  assert.deepEqual(sheet.shapes, [box(20, 10, 30, 50)]);
-  assert.equal(sheet.selected, null); // the next drag draws the next one
+  assert.deepEqual(imageShapes.shapes, [box(20, 10, 30, 50)]);
+  assert.equal(imageShapes.selected, null); // the next drag draws the next one
   drag(drawing, [150, 50], [900, -900]);
-  assert.deepEqual(sides(sheet.shapes[1]), [150, 0, 50, 50]);
+  assert.deepEqual(sides(imageShapes.shapes[1]), [150, 0, 50, 50]);
   drag(drawing, [-30, -30], [10, 8]); // begun beside the image
-  assert.deepEqual(sides(sheet.shapes[2]), [0, 0, 10, 8]);
+  assert.deepEqual(sides(imageShapes.shapes[2]), [0, 0, 10, 8]);
 });
 
-test("whatever the hand does, nothing on the sheet is too small or outside", () => {
+test("whatever the hand does, nothing on the image is too small or outside", () => {
   forMany(150, (random) => {
     const size = randomSize(random);
     const shapes = Array.from({ length: random.whole(0, 4) }, () => randomBox(random, size));
-    const { drawing, sheet } = begun({ shapes, size, tool: random.pick(["box", "polygon"]) });
+    const { drawing, imageShapes } = begun({ shapes, size, tool: random.pick(["box", "polygon"]) });
     const tolerance = random.between(0.2, 12);
     for (let step = 0; step < 60; step += 1) {
-      const point = random.next() < 0.3 && sheet.shape ? handlePoint(sheet.shape, random.pick(HANDLES)) : randomPoint(random, size, 0.2);
+      const point = random.next() < 0.3 && imageShapes.shape ? handlePoint(imageShapes.shape, random.pick(HANDLES)) : randomPoint(random, size, 0.2);
       const does = {
         press: () => drawing.press(point, { tolerance, fresh: random.next() < 0.2, removes: random.next() < 0.2 }),
         move: () => drawing.move(point),
@@ -60,16 +60,16 @@ test("whatever the hand does, nothing on the sheet is too small or outside", () 
         back: () => drawing.dropCorner(),
         remove: () => drawing.removeCorner(),
         nudge: () => !drawing.isBusy && drawing.nudge(random.whole(-10, 10), random.whole(-10, 10)),
-        select: () => !drawing.isBusy && sheet.select(sheet.shapes.length ? random.whole(0, sheet.shapes.length - 1) : null),
+        select: () => !drawing.isBusy && imageShapes.select(imageShapes.shapes.length ? random.whole(0, imageShapes.shapes.length - 1) : null),
         tool: () => { drawing.cancel(); drawing.tool = random.pick(["box", "polygon"]); },
       };
-      const before = sheet.state;
+      const before = imageShapes.state;
       const does_ = random.pick(Object.keys(does));
       const told = does[does_]();
-      if (["press", "release", "close", "remove", "nudge"].includes(does_)) assert.equal(Boolean(told), sheet.state !== before, does_);
-      else assert.equal(sheet.state, before, does_);
+      if (["press", "release", "close", "remove", "nudge"].includes(does_)) assert.equal(Boolean(told), imageShapes.state !== before, does_);
+      else assert.equal(imageShapes.state, before, does_);
       void drawing.draft;
-      for (const shape of sheet.shapes) {
+      for (const shape of imageShapes.shapes) {
         assert.ok(isWithin(shape, size), `${does_}: ${JSON.stringify([shape, size])}`);
         assert.ok(shape.width >= SMALLEST - 1e-6 && shape.height >= SMALLEST - 1e-6, `${does_}: ${JSON.stringify(shape)}`);
         if (shape.polygon) assert.ok(shape.polygon.length >= 3);
@@ -81,47 +81,47 @@ test("whatever the hand does, nothing on the sheet is too small or outside", () 
 test("Esc or a lost pointer leaves nothing, whatever was on its way", () => {
   forMany(100, (random) => {
     const shapes = [box(20, 20, 60, 40), TRIANGLE];
-    const { drawing, sheet } = begun({ shapes, selected: random.pick([null, 0, 1]), tool: random.pick(["box", "polygon"]) });
-    const before = sheet.state;
+    const { drawing, imageShapes } = begun({ shapes, selected: random.pick([null, 0, 1]), tool: random.pick(["box", "polygon"]) });
+    const before = imageShapes.state;
     drawing.press(randomPoint(random, SIZE), { tolerance: 5, fresh: random.next() < 0.5 });
     drawing.move(randomPoint(random, SIZE));
     drawing.move(randomPoint(random, SIZE));
     if (random.next() < 0.5) drawing.cancel();
     else drawing.stop();
     assert.equal(drawing.release(randomPoint(random, SIZE)), false);
-    assert.equal(sheet.state, before);
+    assert.equal(imageShapes.state, before);
     assert.equal(drawing.draft, null);
     assert.equal(drawing.isBusy, false);
   });
 });
 
 test("smaller than 2 × 2 is refused with a hint, and so is what may not be drawn", () => {
-  const { drawing, sheet, hints } = begun();
+  const { drawing, imageShapes, hints } = begun();
   assert.equal(drag(drawing, [10, 10], [60, 11]), false);
   assert.deepEqual(hints, [HINT_SMALL]);
-  assert.equal(sheet.shapes.length, 0);
+  assert.equal(imageShapes.shapes.length, 0);
   const readOnly = begun({ mayDraw: () => false });
   drag(readOnly.drawing, [10, 10], [60, 60]);
-  assert.deepEqual([readOnly.hints, readOnly.sheet.shapes.length], [[], 0]);
+  assert.deepEqual([readOnly.hints, readOnly.imageShapes.shapes.length], [[], 0]);
 });
 
 test("what is drawn before there is a label waits for it", () => {
   let label = null;
   let asked = 0;
-  const { drawing, sheet, hints } = begun({ label: () => label, nameless: () => { asked += 1; } });
+  const { drawing, imageShapes, hints } = begun({ label: () => label, nameless: () => { asked += 1; } });
   assert.equal(drag(drawing, [10, 10], [60, 60]), false);
-  assert.deepEqual([hints, asked, sheet.shapes.length, drawing.isBusy], [[HINT_UNNAMED], 1, 0, true]);
+  assert.deepEqual([hints, asked, imageShapes.shapes.length, drawing.isBusy], [[HINT_UNNAMED], 1, 0, true]);
   assert.deepEqual(sides(drawing.draft.shape), [10, 10, 50, 50]); // it stays in sight
-  drawing.show(sheet); // news of the same image
+  drawing.show(imageShapes); // news of the same image
   assert.equal(drawing.keepUnnamed(), false);
   label = "apple";
   assert.equal(drawing.keepUnnamed(), true);
-  assert.deepEqual(sheet.shapes, [box(10, 10, 50, 50)]);
+  assert.deepEqual(imageShapes.shapes, [box(10, 10, 50, 50)]);
   assert.deepEqual([drawing.keepUnnamed(), drawing.isBusy, drawing.draft], [false, false, null]);
 });
 
 test("what waits for its label goes with Esc, with another image, and with the next press", () => {
-  const other = new Sheet({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 1 });
+  const other = new ImageShapes({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 1 });
   const leaves = [(drawing) => drawing.cancel(), (drawing) => drawing.show(other), (drawing) => drawing.press([5, 5], { tolerance: 3 })];
   for (const leave of leaves) {
     let label = null;
@@ -135,75 +135,75 @@ test("what waits for its label goes with Esc, with another image, and with the n
 
 test("a polygon and a box by keys wait for their label, too", () => {
   let label = null;
-  const { drawing, sheet } = begun({ label: () => label, tool: "polygon" });
+  const { drawing, imageShapes } = begun({ label: () => label, tool: "polygon" });
   for (const point of TRIANGLE.polygon) click(drawing, point);
   assert.equal(drawing.closePolygon(), false);
   label = "pear";
   assert.equal(drawing.keepUnnamed(), true);
-  assert.deepEqual(sheet.shapes, [TRIANGLE]);
+  assert.deepEqual(imageShapes.shapes, [TRIANGLE]);
   label = null;
   drawing.keep({ left: 1, top: 2, width: 30, height: 40 });
   label = "apple";
   drawing.keepUnnamed();
-  assert.deepEqual([sheet.shapes[1], sheet.selected], [box(1, 2, 30, 40), 1]);
+  assert.deepEqual([imageShapes.shapes[1], imageShapes.selected], [box(1, 2, 30, 40), 1]);
 });
 
 test("each of the eight handles resizes, and turns the box over", () => {
   for (const handle of HANDLES) {
-    const { drawing, sheet } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
-    const from = handlePoint(sheet.shapes[0], handle);
+    const { drawing, imageShapes } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
+    const from = handlePoint(imageShapes.shapes[0], handle);
     assert.equal(drag(drawing, from, [from[0] + 5, from[1] + 6]), true);
-    const [left, top, width, height] = sides(sheet.shapes[0]);
+    const [left, top, width, height] = sides(imageShapes.shapes[0]);
     assert.equal(left, handle.includes("w") ? 55 : 50);
     assert.equal(left + width, handle.includes("e") ? 95 : 90);
     assert.equal(top, handle.includes("n") ? 36 : 30);
     assert.equal(top + height, handle.includes("s") ? 56 : 50);
-    assert.equal(sheet.selected, 0);
+    assert.equal(imageShapes.selected, 0);
   }
-  const { drawing, sheet } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
+  const { drawing, imageShapes } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
   drag(drawing, [90, 50], [20, 10]);
-  assert.deepEqual(sides(sheet.shapes[0]), [20, 10, 30, 20]);
+  assert.deepEqual(sides(imageShapes.shapes[0]), [20, 10, 30, 20]);
 });
 
 test("a click selects; a drag inside the selected one moves it, in others it draws", () => {
-  const { drawing, sheet } = begun({ shapes: [box(20, 20, 100, 60), box(40, 30, 30, 30)] });
+  const { drawing, imageShapes } = begun({ shapes: [box(20, 20, 100, 60), box(40, 30, 30, 30)] });
   assert.equal(click(drawing, [55, 45]), false);
-  assert.equal(sheet.selected, 1);
+  assert.equal(imageShapes.selected, 1);
   drag(drawing, [55, 45], [65, 40]);
-  assert.deepEqual(sides(sheet.shapes[1]), [50, 25, 30, 30]);
+  assert.deepEqual(sides(imageShapes.shapes[1]), [50, 25, 30, 30]);
   click(drawing, [190, 90]);
-  assert.equal(sheet.selected, null);
+  assert.equal(imageShapes.selected, null);
   drag(drawing, [55, 45], [75, 50]);
-  assert.equal(sheet.shapes.length, 3);
+  assert.equal(imageShapes.shapes.length, 3);
   drag(drawing, [100, 20], [110, 25]); // an edge moves at once
-  assert.deepEqual(sides(sheet.shapes[0]), [30, 25, 100, 60]);
-  const start = sheet.shapes.length;
+  assert.deepEqual(sides(imageShapes.shapes[0]), [30, 25, 100, 60]);
+  const start = imageShapes.shapes.length;
   drag(drawing, [60, 60], [80, 70], { fresh: true }); // the key draws inside the selected one
-  assert.equal(sheet.shapes.length, start + 1);
+  assert.equal(imageShapes.shapes.length, start + 1);
 });
 
 test("what may not be touched is passed through", () => {
-  const { drawing, sheet } = begun({ shapes: [box(20, 20, 100, 60, "locked")], usable: (shape) => shape.label !== "locked" });
+  const { drawing, imageShapes } = begun({ shapes: [box(20, 20, 100, 60, "locked")], usable: (shape) => shape.label !== "locked" });
   click(drawing, [60, 50]);
-  assert.equal(sheet.selected, null);
+  assert.equal(imageShapes.selected, null);
   drag(drawing, [20, 50], [60, 70]);
-  assert.equal(sheet.shapes.length, 2);
-  assert.deepEqual(sides(sheet.shapes[0]), [20, 20, 100, 60]);
+  assert.equal(imageShapes.shapes.length, 2);
+  assert.deepEqual(sides(imageShapes.shapes[0]), [20, 20, 100, 60]);
 });
 
 test("a shaking hand clicks", () => {
-  const { drawing, sheet } = begun({ shapes: [box(20, 20, 100, 60)], selected: 0 });
+  const { drawing, imageShapes } = begun({ shapes: [box(20, 20, 100, 60)], selected: 0 });
   assert.equal(drag(drawing, [60, 50], [61, 50]), false);
-  assert.deepEqual(sides(sheet.shapes[0]), [20, 20, 100, 60]);
+  assert.deepEqual(sides(imageShapes.shapes[0]), [20, 20, 100, 60]);
 });
 
 test("a polygon is clicked corner by corner and closed by its first one, by key, or not at all", () => {
-  const { drawing, sheet, hints } = begun({ tool: "polygon" });
+  const { drawing, imageShapes, hints } = begun({ tool: "polygon" });
   for (const point of [[20, 20], [80, 20], [500, 60]]) assert.equal(click(drawing, point), false);
   drawing.move([50, 50]);
   assert.deepEqual(drawing.draft.shape.polygon, [[20, 20], [80, 20], [200, 60], [50, 50]]);
   assert.equal(click(drawing, [21, 21]), true);
-  assert.deepEqual(sheet.shapes, [{ label: "apple", left: 20, top: 20, width: 180, height: 40, polygon: [[20, 20], [80, 20], [200, 60]] }]);
+  assert.deepEqual(imageShapes.shapes, [{ label: "apple", left: 20, top: 20, width: 180, height: 40, polygon: [[20, 20], [80, 20], [200, 60]] }]);
   click(drawing, [150, 80]);
   click(drawing, [190, 80]);
   assert.equal(drawing.closePolygon(), false);
@@ -211,7 +211,7 @@ test("a polygon is clicked corner by corner and closed by its first one, by key,
   assert.equal(drawing.corners.length, 2); // it stays open
   click(drawing, [190, 95]);
   assert.equal(drawing.closePolygon(), true);
-  assert.equal(sheet.shapes.length, 2);
+  assert.equal(imageShapes.shapes.length, 2);
   click(drawing, [10, 80]);
   click(drawing, [10, 80]); // the second click of a double click is no corner
   assert.equal(drawing.corners.length, 1);
@@ -221,10 +221,10 @@ test("a polygon is clicked corner by corner and closed by its first one, by key,
 });
 
 test("a flat polygon is too small", () => {
-  const { drawing, sheet, hints } = begun({ tool: "polygon" });
+  const { drawing, imageShapes, hints } = begun({ tool: "polygon" });
   for (const point of [[20, 20], [80, 20], [120, 21]]) click(drawing, point);
   assert.equal(drawing.closePolygon(), false);
-  assert.deepEqual([sheet.shapes.length, hints, drawing.isBusy], [0, [HINT_SMALL], false]);
+  assert.deepEqual([imageShapes.shapes.length, hints, drawing.isBusy], [0, [HINT_SMALL], false]);
 });
 
 test("two fingers take the corner back that the first of them set", () => {
@@ -236,63 +236,63 @@ test("two fingers take the corner back that the first of them set", () => {
 });
 
 test("corners of a polygon are moved, added by a click on an edge, and taken away", () => {
-  const { drawing, sheet, hints } = begun({ shapes: [TRIANGLE], selected: 0, tool: "polygon" });
+  const { drawing, imageShapes, hints } = begun({ shapes: [TRIANGLE], selected: 0, tool: "polygon" });
   assert.equal(drag(drawing, [80, 60], [70, 90]), true);
-  assert.deepEqual(sheet.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
-  assert.deepEqual(sides(sheet.shapes[0]), [20, 20, 60, 70]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(sides(imageShapes.shapes[0]), [20, 20, 60, 70]);
   assert.equal(click(drawing, [50, 20]), true);
-  assert.deepEqual(sheet.shapes[0].polygon, [[20, 20], [50, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [50, 20], [80, 20], [70, 90]]);
   assert.equal(drawing.corner, 1);
   assert.equal(drawing.nudge(0, -5), true); // only that corner
-  assert.deepEqual(sheet.shapes[0].polygon[1], [50, 15]);
+  assert.deepEqual(imageShapes.shapes[0].polygon[1], [50, 15]);
   assert.equal(drawing.removeCorner(), true);
-  assert.deepEqual(sheet.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
   assert.equal(drawing.corner, null);
   assert.equal(click(drawing, [80, 20], { removes: true }), false); // three stay
   assert.equal(hints.length, 1);
   click(drawing, [75, 55]);
-  assert.equal(sheet.shapes[0].polygon.length, 4);
+  assert.equal(imageShapes.shapes[0].polygon.length, 4);
   assert.equal(click(drawing, [75, 55], { removes: true }), true);
-  assert.equal(sheet.shapes[0].polygon.length, 3);
+  assert.equal(imageShapes.shapes[0].polygon.length, 3);
 });
 
 test("with the tool for polygons the selected one still moves, and others are outlined anew", () => {
-  const { drawing, sheet } = begun({ shapes: [TRIANGLE], selected: 0, tool: "polygon" });
+  const { drawing, imageShapes } = begun({ shapes: [TRIANGLE], selected: 0, tool: "polygon" });
   drag(drawing, [70, 30], [80, 35]);
-  assert.deepEqual(sheet.shapes[0].polygon[0], [30, 25]);
-  sheet.select(null);
+  assert.deepEqual(imageShapes.shapes[0].polygon[0], [30, 25]);
+  imageShapes.select(null);
   click(drawing, [80, 30]);
   assert.equal(drawing.corners.length, 1);
 });
 
 test("a nudge moves by pixels, within the image, and is one step", () => {
-  const { drawing, sheet } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
+  const { drawing, imageShapes } = begun({ shapes: [box(50, 30, 40, 20)], selected: 0 });
   for (let step = 0; step < 5; step += 1) drawing.nudge(1, 0);
   drawing.nudge(0, -500);
-  assert.deepEqual(sides(sheet.shapes[0]), [55, 0, 40, 20]);
-  sheet.undo();
-  assert.deepEqual(sides(sheet.shapes[0]), [50, 30, 40, 20]);
-  sheet.select(null);
+  assert.deepEqual(sides(imageShapes.shapes[0]), [55, 0, 40, 20]);
+  imageShapes.undo();
+  assert.deepEqual(sides(imageShapes.shapes[0]), [50, 30, 40, 20]);
+  imageShapes.select(null);
   assert.equal(drawing.nudge(1, 0), false);
 });
 
-test("another sheet ends what was drawn, but a polygon outlasts news of the same image", () => {
-  const { drawing, sheet } = begun({ tool: "polygon" });
+test("another image ends what was drawn, but a polygon outlasts news of the same image", () => {
+  const { drawing, imageShapes } = begun({ tool: "polygon" });
   click(drawing, [20, 20]);
-  drawing.show(new Sheet({ name: "a", ...SIZE }, { shapes: [TRIANGLE], status: "labelled", revision: 2 }));
+  drawing.show(new ImageShapes({ name: "a", ...SIZE }, { shapes: [TRIANGLE], status: "labelled", revision: 2 }));
   assert.equal(drawing.corners.length, 1);
-  drawing.show(new Sheet({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 2 }));
+  drawing.show(new ImageShapes({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 2 }));
   assert.equal(drawing.corners, null);
-  assert.equal(sheet.shapes.length, 0);
+  assert.equal(imageShapes.shapes.length, 0);
 });
 
 test("what is drawn is told before it is there; what is missed, too", () => {
   const told = [];
-  const { drawing, sheet } = begun({ drawn: (label) => told.push(label), missed: (point) => told.push(point) });
+  const { drawing, imageShapes } = begun({ drawn: (label) => told.push(label), missed: (point) => told.push(point) });
   drag(drawing, [10, 10], [60, 60]);
   click(drawing, [150, 80]);
   assert.equal(drawing.keep(box(5, 5, 1, 9)), false);
   assert.equal(drawing.keep(box(5, 5, 9, 9)), true);
-  assert.equal(sheet.selected, 1);
+  assert.equal(imageShapes.selected, 1);
   assert.deepEqual(told, ["apple", [150, 80], "apple"]);
 });

@@ -12,7 +12,7 @@ function opened(request) {
   const said = [];
   const screen = {
     info: { screen: "a", split: "train" }, notices: { say: (_, text) => said.push(text), drop: () => {} },
-    target: () => [[0, 4_999]], repaint: () => {}, showBands: () => {}, showState: () => {}, showCounts: () => {}, show: () => {},
+    target: () => [[0, 4_999]], repaint: () => {}, showToolbars: () => {}, showState: () => {}, showCounts: () => {}, show: () => {},
     foresee: (row) => row, count: () => {}, conflictWords: () => "",
   };
   const listing = { view: 3, rows: new Map(), rowsAt: () => null, renew: () => {}, fetchRows: () => { throw new Error("too many"); } };

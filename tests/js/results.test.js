@@ -9,7 +9,7 @@ import { confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/res
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
 import { zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
-import { cellText, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/words.js";
+import { cellText, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/text.js";
 import { forMany } from "./random.js";
 
 const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];

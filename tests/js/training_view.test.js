@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { curvePath, cursorAfter, extent, nearestIndex, niceRange, pointAt, stepsOf } from "../../customlabels_nb/widgets/static/training_view/curves.js";
-import { RunKnown } from "../../customlabels_nb/widgets/static/training_view/news.js";
+import { RunState } from "../../customlabels_nb/widgets/static/training_view/run_state.js";
 import { labelsOf, verdictOf } from "../../customlabels_nb/widgets/static/training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/words.js";
+import { amountText, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/text.js";
 import { forMany } from "./random.js";
 
 const figure = (values, more = {}) => ({ name: "loss", kind: "loss", generation: 0, from: 0, best: null, points: values.map((value, index) => [10 * index, index, value]), ...more });
@@ -62,7 +62,7 @@ test("keys lead from step to step and not beyond", () => {
 });
 
 test("news add to what is known, and a gap is noticed", () => {
-  const run = new RunKnown();
+  const run = new RunState();
   assert.ok(run.take(news({ figures: [figure([3, 2])], messages: { from: 0, lines: [[0, "a"], [1, "b"]] } })));
   assert.ok(run.take(news({ figures: [figure([1], { from: 2, points: [[20, 2, 1]] })], messages: { from: 1, lines: [[1, "b"], [2, "c"]] } })));
   assert.deepEqual(run.figures.get("loss").points.map(([, , value]) => value), [3, 2, 1]);
@@ -82,7 +82,7 @@ test("news add to what is known, and a gap is noticed", () => {
 });
 
 test("a page that comes late begins with the messages that are left", () => {
-  const run = new RunKnown();
+  const run = new RunState();
   assert.ok(run.take(news({ messages: { from: 700, lines: [[9, "x"]] } })));
   assert.deepEqual([run.told, run.messages.length], [701, 1]);
   for (let index = 0; index < 800; index += 1) run.take(news({ messages: { from: 701 + index, lines: [[9, `${index}`]] } }));
@@ -90,7 +90,7 @@ test("a page that comes late begins with the messages that are left", () => {
 });
 
 test("samples stay until others come, with their own bytes", () => {
-  const run = new RunKnown();
+  const run = new RunState();
   run.take(news({ samples: { step: 3, pictures: [{ image: "a" }, { image: "b" }] } }), ["A", "B"]);
   run.take(news());
   assert.deepEqual(run.samples.pictures.map(({ image, data }) => image + data), ["aA", "bB"]);

@@ -3,11 +3,11 @@
 import { dataUri } from "./shared/dom.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
-import { Book } from "./annotator/book.js";
+import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
 import { Saving } from "./annotator/saving.js";
-import { PICTURE_PATIENCE, STRIP_PIXELS, STRIP_SIZE, Turning } from "./annotator/turning.js";
+import { FILMSTRIP_PIXELS, FILMSTRIP_SIZE, PICTURE_PATIENCE, Turning } from "./annotator/turning.js";
 
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
@@ -16,12 +16,12 @@ class Annotator extends Turning {
     super();
     this.model = model;
     this.request = makeRequester(model);
-    this.listing = new Listing(this.request, () => STRIP_PIXELS);
-    this.listing.size = STRIP_SIZE;
-    this.book = new Book({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
+    this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
+    this.listing.size = FILMSTRIP_SIZE;
+    this.store = new AnnotationStore({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
     this.place = 0;
     this.info = null;
-    this.sheet = null;
+    this.imageShapes = null;
     this.label = null;
     this.hidden = new Set();
     this.locked = new Set();
@@ -85,18 +85,18 @@ class Annotator extends Turning {
 
   // -- changes, and what becomes of them -----------------------------------------------------------------
   changed({ keepHint = false } = {}) {
-    const { sheet } = this;
-    const row = this.listing.rows.get(sheet.image.name);
+    const { imageShapes } = this;
+    const row = this.listing.rows.get(imageShapes.image.name);
     if (row) {
-      this.listing.rows.set(row.name, { ...row, status: sheet.status, labels: [...sheet.labels], boxes: sheet.shapes.map(({ label }) => label) });
+      this.listing.rows.set(row.name, { ...row, status: imageShapes.status, labels: [...imageShapes.labels], boxes: imageShapes.shapes.map(({ label }) => label) });
       const { statuses } = this.info;
       if (row.status in statuses) statuses[row.status] -= 1;
-      statuses[sheet.status] = (statuses[sheet.status] ?? 0) + 1;
+      statuses[imageShapes.status] = (statuses[imageShapes.status] ?? 0) + 1;
     }
     if (!keepHint) this.notices.drop("hint");
-    if (!this.info.task && sheet.shapes.length) this._settleTask();
-    this.saving.save(this.info.split, sheet);
-    this.showStrip();
+    if (!this.info.task && imageShapes.shapes.length) this._settleTask();
+    this.saving.save(this.info.split, imageShapes);
+    this.showFilmstrip();
     this.shown();
   }
 
@@ -108,10 +108,10 @@ class Annotator extends Turning {
 
   stored(answer, own) {
     this._takeRows(answer.rows);
-    if (own) this.book.stored(answer.image, answer.revision);
+    if (own) this.store.stored(answer.image, answer.revision);
     else this._readAgain(answer.image); // it was drawn in a page that is gone
     if (this.saving.isDone) this.takeInfo(answer.info);
-    this.showStrip();
+    this.showFilmstrip();
     this.showCounts();
   }
 
@@ -122,11 +122,11 @@ class Annotator extends Turning {
 
   // The image as it is stored; what was done to it here can't be undone any more.
   async _readAgain(name) {
-    this.book.forget(name);
-    if (name !== this.sheet?.image.name) return null;
-    const opened = await this.book.open(name).catch(() => null);
-    if (opened && !this.closed && name === this.sheet?.image.name) this._open(opened);
-    return opened?.sheet ?? null;
+    this.store.forget(name);
+    if (name !== this.imageShapes?.image.name) return null;
+    const opened = await this.store.open(name).catch(() => null);
+    if (opened && !this.closed && name === this.imageShapes?.image.name) this._open(opened);
+    return opened?.imageShapes ?? null;
   }
 
   // Both at hand: theirs is shown, and one click puts mine over it.
@@ -139,15 +139,15 @@ class Annotator extends Turning {
     this.notices.say(`conflict ${answer.image}`, `${answer.short} was changed elsewhere meanwhile; yours was not saved.${both}`, {
       kind: "error", step: { label: "Use mine", run: () => this._useMine(edit) },
     });
-    this.showStrip();
+    this.showFilmstrip();
   }
 
   async _useMine(edit) {
     try {
-      const { sheet } = await this.book.open(edit.image);
-      sheet.change({ shapes: edit.shapes, labels: edit.labels, status: edit.status, selected: null });
-      if (sheet === this.sheet) this.changed();
-      else this.saving.save(edit.split, sheet);
+      const { imageShapes } = await this.store.open(edit.image);
+      imageShapes.change({ shapes: edit.shapes, labels: edit.labels, status: edit.status, selected: null });
+      if (imageShapes === this.imageShapes) this.changed();
+      else this.saving.save(edit.split, imageShapes);
     } catch (error) {
       this.notices.say("save", `Not saved: ${error.message}`, { kind: "error" });
     }
@@ -163,8 +163,8 @@ class Annotator extends Turning {
     this.own += 1;
     try {
       const answer = await action();
-      this.book.readAnew();
-      if (this.sheet) await this._readAgain(this.sheet.image.name);
+      this.store.readAnew();
+      if (this.imageShapes) await this._readAgain(this.imageShapes.image.name);
       return answer;
     } finally {
       this.own -= 1;
@@ -188,7 +188,7 @@ class Annotator extends Turning {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);
         if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
-        this.showStrip();
+        this.showFilmstrip();
         this.shown();
       }
       this._renewStale();
@@ -205,12 +205,12 @@ class Annotator extends Turning {
 
   // Images that were changed elsewhere are read again; the one in work when the hand is off it, and it says so.
   _renewStale() {
-    const current = this.sheet?.image.name;
+    const current = this.imageShapes?.image.name;
     for (const row of this.listing.rows.values()) {
-      if (!this.book.isStale(row)) continue;
-      if (row.name !== current) this.book.forget(row.name);
+      if (!this.store.isStale(row)) continue;
+      if (row.name !== current) this.store.forget(row.name);
       else if (!this.drawing.isBusy) {
-        if (this.sheet.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
+        if (this.imageShapes.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
         this._readAgain(row.name);
       }
     }
@@ -225,7 +225,7 @@ class Annotator extends Turning {
 
   // -- asked of the kernel -----------------------------------------------------------------------------------
   async detail(region, pixels) {
-    const [{ mime }, [bytes]] = await this.request("region", { image: this.sheet.image.name, region, pixels }, [], { patience: PICTURE_PATIENCE });
+    const [{ mime }, [bytes]] = await this.request("region", { image: this.imageShapes.image.name, region, pixels }, [], { patience: PICTURE_PATIENCE });
     return dataUri(bytes, mime);
   }
 

@@ -10,7 +10,7 @@ import { Export } from "./dashboard/export.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
 import { Training } from "./dashboard/training.js";
-import { SIDES, counted, numeral, shareText } from "./dashboard/words.js";
+import { SIDES, counted, numeral, shareText } from "./dashboard/text.js";
 import { WorkChart } from "./dashboard/work_chart.js";
 import { HistoryList } from "./history/list.js";
 
@@ -64,8 +64,8 @@ class DashboardScreen {
     this.closer = element("button", { type: "button", class: "plain", text: "Close the gallery", hidden: true, on: { click: () => this._closeGallery() } });
     this.hints = element("span", { class: "hints", text: "click a bar or a number: its images" });
     this.state = element("span", { class: "state saved" });
-    this.foot = element("div", { class: "band foot" }, this.below, this.closer, this.hints, this.state);
-    this.root.append(this.toolbar, this.notices.node, this.body, this.foot, this.panel.node, this.tooltip.node);
+    this.footer = element("div", { class: "band foot" }, this.below, this.closer, this.hints, this.state);
+    this.root.append(this.toolbar, this.notices.node, this.body, this.footer, this.panel.node, this.tooltip.node);
     el.append(this.root);
     this._turn("overview");
   }

@@ -7,13 +7,13 @@ import { Notices } from "./shared/notices.js";
 import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
-import { Foot } from "./shared/foot.js";
+import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
-import { Stage } from "./gallery/stage.js";
+import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
 import { Toolbar } from "./gallery/toolbar.js";
 import { Upload } from "./gallery/upload.js";
@@ -41,7 +41,7 @@ class Gallery extends PicturePages {
       add: (label) => this._addLabel(label),
       task: (task) => this._setTask(task),
     });
-    this.foot = new Foot({
+    this.footer = new Footer({
       leave,
       page: (by) => this._turn(by),
       jump: (number) => this._go(number * this.listing.size),
@@ -50,11 +50,11 @@ class Gallery extends PicturePages {
     });
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "images" } });
     this.empty = element("div", { class: "empty", hidden: true });
-    this.stage = new Stage((row) => this.listing.full(row), (row) => this._accept(row));
+    this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row));
     this.tiles = [];
-    this.body = element("div", { class: "body" }, this.stage.node, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.foot.node, this.panel.node);
+    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty, this.preview.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -82,7 +82,7 @@ class Gallery extends PicturePages {
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  showBands() {
+  showToolbars() {
     this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, managesLabels: this.info.manages_labels, single: this.single, isEmpty: !this.listing.total });
     this.showCounts();
   }
@@ -90,14 +90,14 @@ class Gallery extends PicturePages {
   showCounts() {
     const { labels, counts, task, read_only: readOnly, statuses } = this.info;
     this.labelbar.update({ labels, counts, task, readOnly });
-    this.foot.showProgress(statuses);
+    this.footer.showProgress(statuses);
   }
 
-  _showStage(tile) {
+  _showSingleImage(tile) {
     const row = this.listing.rowAt(this.focus);
-    this.stage.node.hidden = !row;
+    this.singleImage.node.hidden = !row;
     if (!row) return;
-    this.stage.show(row, this.info.labels, this.listing.pictures.get(row.name));
+    this.singleImage.show(row, this.info.labels, this.listing.pictures.get(row.name));
     tile?.node.scrollIntoView({ block: "nearest", inline: "nearest" });
     const next = this.listing.rowAt(this.focus + 1);
     if (next) this.listing.full(next).catch(() => {});

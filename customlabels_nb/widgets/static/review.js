@@ -10,7 +10,7 @@ import { openKeys } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { ReviewBar } from "./review/bar.js";
 import { correctable, countIn, decided } from "./review/decisions.js";
-import { ReviewFoot } from "./review/foot.js";
+import { ReviewFooter } from "./review/footer.js";
 import { REVIEW_HELP, reviewCommand } from "./review/keys.js";
 import { ReviewTile } from "./review/tile.js";
 import { ReviewToolbar } from "./review/toolbar.js";
@@ -38,7 +38,7 @@ class Review extends PicturePages {
       add: (label) => this._addLabel(label),
       task: (task) => this._ask("task", "task", { task }),
     });
-    this.foot = new ReviewFoot({
+    this.footer = new ReviewFooter({
       leave,
       page: (by) => this._turn(by),
       jump: (number) => this._go(number * this.listing.size),
@@ -50,7 +50,7 @@ class Review extends PicturePages {
     this.preview = new Preview((row) => this.listing.full(row));
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.foot.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
     el.append(this.root);
   }
 
@@ -70,7 +70,7 @@ class Review extends PicturePages {
     return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
   }
 
-  showBands() {
+  showToolbars() {
     this.root.classList.toggle("with-model", this.info.has_predictions);
     this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
     this.showCounts();
@@ -79,7 +79,7 @@ class Review extends PicturePages {
   showCounts() {
     const { labels, counts, review, query, task, read_only: readOnly } = this.info;
     this.labelbar.update({ labels, counts, progress: review, current: query.label, task, readOnly });
-    this.foot.showProgress(review);
+    this.footer.showProgress(review);
   }
 
   _mark() {

@@ -1,13 +1,13 @@
-// The live view of a run: its progress, curves, samples and messages. The kernel sends news while the cell runs; "Stop"
-// reaches it by the thread that answers pages meanwhile.
+// The live view of a run: its progress, curves, samples and messages. The kernel sends updates while the cell runs;
+// "Stop" reaches it by the thread that answers pages meanwhile.
 
 import { element, keepKeys, setText, show } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
 import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
-import { RunKnown } from "./training_view/news.js";
-import { SampleStrip } from "./training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/words.js";
+import { RunState } from "./training_view/run_state.js";
+import { Samples } from "./training_view/samples.js";
+import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
 const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // a comm's first message may wait until the cell has run
@@ -22,7 +22,7 @@ class TrainingScreen {
   constructor(model, el) {
     this.model = model;
     this.request = makeRequester(model, { patience: 10_000 });
-    this.known = new RunKnown();
+    this.run = new RunState();
     this.heard = Date.now();
     this._build(el);
     this.onPush = (message, buffers) => { if (message?.push === "news") this._take(message.news, buffers); };
@@ -51,15 +51,15 @@ class TrainingScreen {
     const point = (step) => { for (const chart of this.charts) chart.mark(step); };
     this.charts = [new CurveChart("loss", point), new CurveChart("on held-out images", point)];
     this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
-    this.samples = new SampleStrip();
+    this.samples = new Samples();
     this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "messages" } }));
     this.waiting = element("p", { class: "faint waiting", text: "Getting ready…" });
     this.body = element("div", { class: "body" }, this.waiting, this.pair, this.samples.node, this.lines);
     this.over = element("span", { class: "over hints" });
     this.parameters = element("span", { class: "parameters" });
     this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "time so far" } });
-    this.foot = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
-    this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.foot);
+    this.footer = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
+    this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.footer);
     el.append(this.root);
     this._draw();
   }
@@ -74,7 +74,7 @@ class TrainingScreen {
         clearTimeout(this.greeting);
         this._take(news, buffers);
       } catch {
-        // the next attempt, or the run's own news
+        // the next attempt, or the run's own updates
       }
     }, wait);
   }
@@ -82,8 +82,8 @@ class TrainingScreen {
   _take(news, buffers) {
     if (this.closed) return;
     this._hearAgain();
-    const isWhole = this.known.take(news, buffers);
-    if (this.known.isOver) { clearInterval(this.ticking); this.notices.drop("stop"); }
+    const isWhole = this.run.take(news, buffers);
+    if (this.run.isOver) { clearInterval(this.ticking); this.notices.drop("stop"); }
     this._draw();
     if (!isWhole) { clearTimeout(this.greeting); this._hello(0); }
   }
@@ -96,7 +96,7 @@ class TrainingScreen {
       await this.request("stop", {}, [], { patience: STOP_AGAIN * attempt });
       this.notices.drop("stop");
     } catch (error) {
-      if (this.closed || this.known.isOver || this.known.short.status === "stopping") return;
+      if (this.closed || this.run.isOver || this.run.short.status === "stopping") return;
       const isSilent = error instanceof KernelGone;
       if (attempt > 2 || !isSilent) this.notices.say("stop", isSilent ? "The kernel has not confirmed it yet. Interrupting it (■ above) stops the run as well." : error.message, { kind: "error" });
       if (isSilent && attempt < MOST_STOPS) this._stop(attempt + 1);
@@ -109,7 +109,7 @@ class TrainingScreen {
 
   // Each second: the clocks go on, and silence is noticed.
   async _tick() {
-    if (this.known.isOver) return;
+    if (this.run.isOver) return;
     if (!this.isLost) this._drawClocks();
     const silent = Date.now() - this.heard;
     if (silent < SILENT || this.asking || document.hidden) return;
@@ -118,7 +118,7 @@ class TrainingScreen {
       await this.request("awake", {});
       this._hearAgain();
     } catch (error) {
-      if (!this.closed && !this.known.isOver && error instanceof KernelGone) {
+      if (!this.closed && !this.run.isOver && error instanceof KernelGone) {
         this.isLost = true;
         this.notices.say("gone", "No news from the kernel: it is busy, or gone. After a restart, project.versions says how the run ended.", { kind: "error" });
       }
@@ -143,15 +143,15 @@ class TrainingScreen {
       this._drawPhase();
       this._drawClocks();
       this._drawMessages();
-      this.samples.draw(this.known.samples);
+      this.samples.draw(this.run.samples);
       this._drawCurves();
-      show(this.waiting, this.pair.hidden && this.samples.node.hidden && this.lines.hidden && !this.known.isOver);
+      show(this.waiting, this.pair.hidden && this.samples.node.hidden && this.lines.hidden && !this.run.isOver);
       show(this.body, !(this.pair.hidden && this.samples.node.hidden && this.lines.hidden && this.waiting.hidden));
     });
   }
 
   _drawStatus() {
-    const { status, title, words } = this.known.short;
+    const { status, title, words } = this.run.short;
     setText(this.title, title || "training");
     this.title.title = title;
     this.status.className = `state ${this.isLost ? "lost" : status}`;
@@ -160,7 +160,7 @@ class TrainingScreen {
     if (status === "stopping") this.asked = true;
     this.stop.disabled = Boolean(this.asked);
     setText(this.stop, this.asked ? "Stopping…" : "Stop");
-    const best = this.known.of("figure").find((figure) => figure.best);
+    const best = this.run.of("figure").find((figure) => figure.best);
     setText(this.best, best ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}` : "");
     if ((status === "stopped" || status === "failed") && this.ended !== words) {
       this.ended = words;
@@ -169,8 +169,8 @@ class TrainingScreen {
   }
 
   _drawPhase() {
-    const { phase, over } = this.known.short;
-    const isOver = this.known.isOver;
+    const { phase, over } = this.run.short;
+    const isOver = this.run.isOver;
     show(this.under, Boolean(phase) && !isOver);
     if (phase) {
       setText(this.phase, phase.name);
@@ -186,20 +186,20 @@ class TrainingScreen {
     const words = finished.map((own) => [own.name, `${own.done.toLocaleString("en")} ${own.unit}`, own.seconds >= 1 ? `in ${durationText(own.seconds)}` : ""].filter(Boolean).join(" "));
     setText(this.over, words.join(" · "));
     this.over.title = words.join("\n");
-    const rates = this.known.of("parameter").filter(({ name }) => name !== "seconds").map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
+    const rates = this.run.of("parameter").filter(({ name }) => name !== "seconds").map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
     setText(this.parameters, rates.join(" · "));
   }
 
-  // Time goes on between two news.
+  // Time goes on between two updates.
   _drawClocks() {
-    const { seconds, left } = this.known.short;
-    const since = this.known.isOver ? 0 : (Date.now() - this.heard) / 1_000;
+    const { seconds, left } = this.run.short;
+    const since = this.run.isOver ? 0 : (Date.now() - this.heard) / 1_000;
     setText(this.elapsed, clockText(seconds + since));
     setText(this.left, left === null || left === undefined ? "" : `about ${durationText(Math.max(0, left - since))} left`);
   }
 
   _drawMessages() {
-    const { messages, told } = this.known;
+    const { messages, told } = this.run;
     show(this.lines, messages.length > 0);
     if (told === this.drawnLines) return;
     const isAtEnd = this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 24;
@@ -213,7 +213,7 @@ class TrainingScreen {
   _drawCurves() {
     const width = this.root.clientWidth - 24;
     if (width <= 0) return;
-    const groups = [this.known.of("loss"), this.known.of("figure")];
+    const groups = [this.run.of("loss"), this.run.of("figure")];
     const count = groups.filter((group) => group.length).length;
     const isWide = width >= WIDE && count > 1;
     this.root.classList.toggle("wide", isWide);
@@ -221,7 +221,7 @@ class TrainingScreen {
     show(this.pair, count > 0);
     this.charts.forEach((chart, index) => {
       show(chart.node, groups[index].length > 0);
-      if (groups[index].length) chart.draw(groups[index], this.known.totalSteps, isWide ? (width - GAP) / 2 : width);
+      if (groups[index].length) chart.draw(groups[index], this.run.totalSteps, isWide ? (width - GAP) / 2 : width);
     });
   }
 

@@ -16,15 +16,15 @@ export class Camera {
     return [(sx - this.x) / this.scale, (sy - this.y) / this.scale];
   }
 
-  // All of the image in the middle of a stage, with a margin, never enlarged beyond what is useful.
-  static fit(image, stage, margin = 16) {
-    const free = { width: Math.max(1, stage.width - 2 * margin), height: Math.max(1, stage.height - 2 * margin) };
+  // All of the image in the middle of a canvas, with a margin, never enlarged beyond what is useful.
+  static fit(image, canvas, margin = 16) {
+    const free = { width: Math.max(1, canvas.width - 2 * margin), height: Math.max(1, canvas.height - 2 * margin) };
     const scale = Math.min(free.width / image.width, free.height / image.height, LARGEST_SCALE);
-    return Camera.centred(image, stage, scale);
+    return Camera.centred(image, canvas, scale);
   }
 
-  static centred(image, stage, scale) {
-    return new Camera({ scale, x: (stage.width - image.width * scale) / 2, y: (stage.height - image.height * scale) / 2 });
+  static centred(image, canvas, scale) {
+    return new Camera({ scale, x: (canvas.width - image.width * scale) / 2, y: (canvas.height - image.height * scale) / 2 });
   }
 
   // The point of the image under `point` stays there.
@@ -44,9 +44,9 @@ export class Camera {
     return new Camera({ scale: this.scale, x: this.x + dx, y: this.y + dy });
   }
 
-  // At least a bit of the image stays on the stage.
-  kept(image, stage, rest = 40) {
+  // At least a bit of the image stays on the canvas.
+  kept(image, canvas, rest = 40) {
     const keep = (offset, length, room) => Math.min(Math.max(offset, rest - length), room - rest);
-    return new Camera({ scale: this.scale, x: keep(this.x, image.width * this.scale, stage.width), y: keep(this.y, image.height * this.scale, stage.height) });
+    return new Camera({ scale: this.scale, x: keep(this.x, image.width * this.scale, canvas.width), y: keep(this.y, image.height * this.scale, canvas.height) });
   }
 }

@@ -1,4 +1,4 @@
-// The stage: the picture on a layer that the browser moves, shapes on a canvas above it, and what pointers do there.
+// The canvas: the picture on a layer that the browser moves, shapes painted above it, and what pointers do there.
 
 import { element } from "../shared/dom.js";
 import { Camera } from "./camera.js";
@@ -86,7 +86,7 @@ export class Canvas {
     this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
   }
 
-  // The point of the image in the middle of the stage.
+  // The point of the image in the middle of the canvas.
   get middle() {
     return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
   }
@@ -170,13 +170,13 @@ export class Canvas {
   paint() {
     cancelAnimationFrame(this.frame);
     this.frame = null;
-    const { sheet } = this.drawing;
-    if (!this.image || !sheet) {
+    const { imageShapes } = this.drawing;
+    if (!this.image || !imageShapes) {
       this.painter.paint(null);
       return;
     }
     const guides = this.guides && this.at && !this.pan ? this.at : null;
-    this.painter.paint({ camera: this.camera, shapes: sheet.shapes, selected: sheet.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
+    this.painter.paint({ camera: this.camera, shapes: imageShapes.shapes, selected: imageShapes.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
   }
 
   // -- pointers -------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ export class Canvas {
 
   _showCursor(at, fresh) {
     const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
-    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.sheet?.selected ?? null });
+    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.imageShapes?.selected ?? null });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
 

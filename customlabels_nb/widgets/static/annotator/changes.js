@@ -6,8 +6,8 @@ import { fateOfDone } from "../label_manager/opening.js";
 import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
-  // `screen` has sheet, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content), takeInfo(info),
-  // sendToReview(action), changed() and shown().
+  // `screen` has imageShapes, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content),
+  // takeInfo(info), sendToReview(action), changed() and shown().
   constructor(screen) {
     this.screen = screen;
     this.clipboard = null;
@@ -15,7 +15,7 @@ export class Changes {
   }
 
   get may() {
-    return Boolean(this.screen.sheet) && !this.screen.info.read_only;
+    return Boolean(this.screen.imageShapes) && !this.screen.info.read_only;
   }
 
   hint(text) {
@@ -29,9 +29,9 @@ export class Changes {
       screen.changed();
       return;
     }
-    const { sheet } = screen;
-    if (this.may && sheet.shape && sheet.shape.label !== label) {
-      sheet.replace(sheet.selected, { ...sheet.shape, label });
+    const { imageShapes } = screen;
+    if (this.may && imageShapes.shape && imageShapes.shape.label !== label) {
+      imageShapes.replace(imageShapes.selected, { ...imageShapes.shape, label });
       screen.changed();
     } else screen.shown();
   }
@@ -53,37 +53,37 @@ export class Changes {
 
   toggleWhole(label) {
     if (!this.may) return;
-    const { sheet, info } = this.screen;
-    const has = sheet.labels.includes(label);
-    const others = info.task === "single-label" ? [] : sheet.labels;
-    sheet.change({ labels: has ? sheet.labels.filter((own) => own !== label) : [...others, label] });
+    const { imageShapes, info } = this.screen;
+    const has = imageShapes.labels.includes(label);
+    const others = info.task === "single-label" ? [] : imageShapes.labels;
+    imageShapes.change({ labels: has ? imageShapes.labels.filter((own) => own !== label) : [...others, label] });
     this.screen.changed();
   }
 
   // The same again takes the status back.
   async setStatus(status) {
     if (!this.may) return;
-    const { sheet } = this.screen;
-    if (status === "labelled" && !sheet.isBare) {
+    const { imageShapes } = this.screen;
+    if (status === "labelled" && !imageShapes.isBare) {
       this.hint("There is something on this image: remove it first.");
       return;
     }
-    const back = sheet.isBare ? "unlabelled" : "labelled";
-    if (status === "skipped" && sheet.status !== status && !sheet.isBare) {
-      if (await askToSkip(this.screen.panel, 1) !== "remove" || sheet !== this.screen.sheet) return;
-      sheet.change({ shapes: [], labels: [], status });
-    } else sheet.change({ status: sheet.status === status ? back : status, predictions: status === "labelled" ? [] : sheet.predictions });
+    const back = imageShapes.isBare ? "unlabelled" : "labelled";
+    if (status === "skipped" && imageShapes.status !== status && !imageShapes.isBare) {
+      if (await askToSkip(this.screen.panel, 1) !== "remove" || imageShapes !== this.screen.imageShapes) return;
+      imageShapes.change({ shapes: [], labels: [], status });
+    } else imageShapes.change({ status: imageShapes.status === status ? back : status, predictions: status === "labelled" ? [] : imageShapes.predictions });
     this.prediction = null;
     this.screen.changed();
   }
 
   setNumber(name, text) {
-    const { sheet } = this.screen;
-    if (!this.may || !sheet.shape) return;
+    const { imageShapes } = this.screen;
+    if (!this.may || !imageShapes.shape) return;
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    const shape = withNumber(sheet.shape, name, value, sheet.image);
+    const shape = withNumber(imageShapes.shape, name, value, imageShapes.image);
     if (shape) {
-      sheet.replace(sheet.selected, shape);
+      imageShapes.replace(imageShapes.selected, shape);
       this.screen.changed();
     } else {
       if (Number.isFinite(value)) this.hint(HINT_SMALL);
@@ -94,56 +94,56 @@ export class Changes {
   // -- predictions --------------------------------------------------------------------------------------
   accept(indices, { whole = null } = {}) {
     if (!this.may) return;
-    const { sheet, hidden } = this.screen;
-    const chosen = indices.filter((index) => sheet.predictions[index]);
+    const { imageShapes, hidden } = this.screen;
+    const chosen = indices.filter((index) => imageShapes.predictions[index]);
     if (!chosen.length && !whole) return;
-    const good = chosen.map((index) => taken(sheet.predictions[index], sheet.image)).filter(Boolean);
+    const good = chosen.map((index) => taken(imageShapes.predictions[index], imageShapes.image)).filter(Boolean);
     for (const { label } of good) hidden.delete(label);
-    const predictions = sheet.predictions.filter((_, index) => !chosen.includes(index));
+    const predictions = imageShapes.predictions.filter((_, index) => !chosen.includes(index));
     this.prediction = null;
-    const labels = whole ? [...sheet.labels, whole] : sheet.labels;
-    sheet.change({ shapes: [...sheet.shapes, ...good], labels, predictions, selected: null });
+    const labels = whole ? [...imageShapes.labels, whole] : imageShapes.labels;
+    imageShapes.change({ shapes: [...imageShapes.shapes, ...good], labels, predictions, selected: null });
     if (good.length < chosen.length) this.hint("What lies outside the image was left out.");
     this.screen.changed({ keepHint: true });
   }
 
   // Shapes, and what is said of the whole image.
   acceptAll() {
-    this.accept((this.screen.sheet?.predictions ?? []).map((_, index) => index), { whole: this.offered?.[0] });
+    this.accept((this.screen.imageShapes?.predictions ?? []).map((_, index) => index), { whole: this.offered?.[0] });
   }
 
   // The label, with its confidence, that a model gives the whole image and nobody has given yet; null without one.
   get offered() {
-    const { sheet, info } = this.screen;
-    const said = sheet?.offered ?? null;
+    const { imageShapes, info } = this.screen;
+    const said = imageShapes?.offered ?? null;
     return info.labels.some(({ label }) => label === said?.[0]) ? said : null;
   }
 
   _dropPrediction() {
-    const { sheet } = this.screen;
+    const { imageShapes } = this.screen;
     const dropped = this.prediction;
     this.prediction = null;
-    sheet.change({ predictions: sheet.predictions.filter((_, index) => index !== dropped) });
+    imageShapes.change({ predictions: imageShapes.predictions.filter((_, index) => index !== dropped) });
     this.screen.shown();
   }
 
   // Shapes in order, then what is predicted. False where there is nothing to go through.
   cycle(by) {
-    const { sheet, drawing } = this.screen;
-    if (!sheet) return false;
+    const { imageShapes, drawing } = this.screen;
+    if (!imageShapes) return false;
     const order = [
-      ...sheet.shapes.flatMap((shape, index) => (drawing.usable(shape) ? [["shape", index]] : [])),
-      ...sheet.predictions.map((_, index) => ["prediction", index]),
+      ...imageShapes.shapes.flatMap((shape, index) => (drawing.usable(shape) ? [["shape", index]] : [])),
+      ...imageShapes.predictions.map((_, index) => ["prediction", index]),
     ];
     if (!order.length) return false;
-    const at = order.findIndex(([kind, index]) => index === (kind === "shape" ? sheet.selected : this.prediction));
+    const at = order.findIndex(([kind, index]) => index === (kind === "shape" ? imageShapes.selected : this.prediction));
     const [kind, index] = order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
     this.select(kind === "shape" ? index : null, kind === "prediction" ? index : null);
     return true;
   }
 
   select(index, prediction = null) {
-    this.screen.sheet.select(index);
+    this.screen.imageShapes.select(index);
     this.prediction = prediction;
     this.screen.shown();
   }
@@ -152,13 +152,13 @@ export class Changes {
   remove() {
     if (!this.may) return;
     const { screen } = this;
-    const { sheet, drawing } = screen;
+    const { imageShapes, drawing } = screen;
     if (drawing.dropCorner()) screen.shown();
     else if (this.prediction !== null) this._dropPrediction();
-    else if (drawing.corner !== null && sheet.shape.polygon.length > 3) {
+    else if (drawing.corner !== null && imageShapes.shape.polygon.length > 3) {
       if (drawing.removeCorner()) screen.changed();
-    } else if (sheet.shape) {
-      sheet.remove(sheet.selected);
+    } else if (imageShapes.shape) {
+      imageShapes.remove(imageShapes.selected);
       screen.changed();
     }
   }
@@ -168,7 +168,7 @@ export class Changes {
   }
 
   copy() {
-    const { shape } = this.screen.sheet ?? {};
+    const { shape } = this.screen.imageShapes ?? {};
     if (shape) this.clipboard = shape;
     else this.hint("Nothing is selected to copy: click a shape's edge, or Tab.");
   }
@@ -179,34 +179,34 @@ export class Changes {
   }
 
   duplicate() {
-    const { shape } = this.screen.sheet ?? {};
+    const { shape } = this.screen.imageShapes ?? {};
     if (shape) this._put(shape, 10);
   }
 
   // On the image that is shown, inside it, and selected so that arrows move it.
   _put(shape, shift = 0) {
     if (!this.may) return;
-    const { sheet, hidden, info } = this.screen;
+    const { imageShapes, hidden, info } = this.screen;
     if (!info.labels.some(({ label }) => label === shape.label)) {
       this.hint(HINT_LABEL);
       return;
     }
     hidden.delete(shape.label);
     this.prediction = null;
-    sheet.add(placed(shape, sheet.image, shift), { select: true });
+    imageShapes.add(placed(shape, imageShapes.image, shift), { select: true });
     this.screen.changed();
   }
 
   // `kind` is "undo" or "redo".
   takeBack(kind) {
-    const { sheet, drawing } = this.screen;
+    const { imageShapes, drawing } = this.screen;
     if (kind === "undo" && drawing.dropCorner()) {
       this.screen.shown();
       return;
     }
     if (!this.may) return;
     this.prediction = null;
-    if (sheet[kind]()) this.screen.changed();
+    if (imageShapes[kind]()) this.screen.changed();
     else this.hint(`There is nothing to ${kind} on this image.`);
   }
 
@@ -215,7 +215,7 @@ export class Changes {
     const { screen } = this;
     if (!label) return;
     if (!screen[set].delete(label)) screen[set].add(label);
-    if (screen.sheet?.shape && !screen.drawing.usable(screen.sheet.shape)) screen.sheet.select(null);
+    if (screen.imageShapes?.shape && !screen.drawing.usable(screen.imageShapes.shape)) screen.imageShapes.select(null);
     screen.shown();
   }
 }

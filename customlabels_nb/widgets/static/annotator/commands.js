@@ -30,8 +30,8 @@ export class Commands {
 
   // Tab goes through the shapes; after Esc, or where there are none, on to the next element as everywhere.
   _leavesByTab() {
-    const { sheet } = this.screen;
-    const leaves = this.leaving || !sheet || !(sheet.shapes.length + sheet.predictions.length);
+    const { imageShapes } = this.screen;
+    const leaves = this.leaving || !imageShapes || !(imageShapes.shapes.length + imageShapes.predictions.length);
     this.leaving = false;
     return leaves;
   }
@@ -93,11 +93,11 @@ export class Commands {
 
   // -- a box by keys ------------------------------------------------------------------------------------
   _beginBox() {
-    const { sheet, canvas } = this.screen;
-    if (!sheet) return;
+    const { imageShapes, canvas } = this.screen;
+    if (!imageShapes) return;
     this.screen.drawing.cancel();
-    sheet.select(null);
-    this.keyboardBox.begin(canvas.middle, sheet.image);
+    imageShapes.select(null);
+    this.keyboardBox.begin(canvas.middle, imageShapes.image);
     this._showBox();
   }
 
@@ -117,12 +117,12 @@ export class Commands {
   }
 
   _arrow([dx, dy]) {
-    const { sheet, changes, drawing } = this.screen;
+    const { imageShapes, changes, drawing } = this.screen;
     if (this.keyboardBox.isOn) {
       this.keyboardBox.move(dx, dy);
       this._showBox();
     } else if (drawing.gesture) return;
-    else if (sheet?.shape) changes.nudge(dx, dy);
+    else if (imageShapes?.shape) changes.nudge(dx, dy);
     else if (dx) this.screen.turn(Math.sign(dx));
   }
 
@@ -140,10 +140,10 @@ export class Commands {
   }
 
   _escape() {
-    const { drawing, changes, sheet, notices } = this.screen;
+    const { drawing, changes, imageShapes, notices } = this.screen;
     notices.drop("hint");
     if (!this.cancelBox() && !drawing.cancel()) {
-      sheet?.select(null);
+      imageShapes?.select(null);
       changes.prediction = null;
       this.leaving = true;
     }

@@ -1,5 +1,5 @@
-// What pointer gestures do to a sheet, as a machine without DOM: points are in image pixels, `tolerance` too. A gesture
-// that ends in nothing leaves nothing.
+// What pointer gestures do to the shapes of an image, as a machine without DOM: points are in image pixels, `tolerance`
+// too. A gesture that ends in nothing leaves nothing.
 
 import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
@@ -16,7 +16,7 @@ export class Drawing {
   constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => {} }) {
     Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed });
     this.tool = "box";
-    this.sheet = null;
+    this.imageShapes = null;
     this.gesture = null;
     this.corners = null; // of the polygon that is being drawn
     this.cursor = null; // where its next corner would be
@@ -25,12 +25,12 @@ export class Drawing {
     this._corner = null;
   }
 
-  // Another sheet. Corners of a polygon that is being drawn, and what waits for its label, stay if it is of the same image.
-  show(sheet) {
+  // Other shapes. Corners of a polygon that is being drawn, and what waits for its label, stay if it is of the same image.
+  show(imageShapes) {
     const { corners, unnamed } = this;
-    const same = sheet && sheet.image.name === this.sheet?.image.name;
+    const same = imageShapes && imageShapes.image.name === this.imageShapes?.image.name;
     this.cancel();
-    this.sheet = sheet;
+    this.imageShapes = imageShapes;
     if (same) Object.assign(this, { corners, unnamed });
   }
 
@@ -41,7 +41,7 @@ export class Drawing {
   // The corner of the selected polygon that was touched last, null if none was.
   get corner() {
     const held = this._corner;
-    return held && held.sheet === this.sheet && held.index === this.sheet.selected && this.sheet.shape?.polygon?.[held.corner] ? held.corner : null;
+    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && this.imageShapes.shape?.polygon?.[held.corner] ? held.corner : null;
   }
 
   // The shape as it would be if the gesture ended now, with its index (null: a new one); for painting.
@@ -56,36 +56,36 @@ export class Drawing {
   }
 
   hit(point, tolerance) {
-    return this.sheet && hitTest(point, this.sheet.shapes, { selected: this.sheet.selected, tolerance, usable: this.usable });
+    return this.imageShapes && hitTest(point, this.imageShapes.shapes, { selected: this.imageShapes.selected, tolerance, usable: this.usable });
   }
 
   // `fresh` (a key is held) draws a new shape even inside the selected one; `removes` takes a corner away.
-  // True if the sheet changed.
+  // True if the shapes changed.
   press(point, { tolerance, fresh = false, removes = false }) {
-    const { sheet } = this;
-    if (!sheet) return false;
+    const { imageShapes } = this;
+    if (!imageShapes) return false;
     this.unnamed = null;
     const hit = fresh ? null : this.hit(point, tolerance);
-    const mine = hit && (hit.index === sheet.selected || hit.part === "edge");
-    this._corner = hit?.part === "corner" ? { sheet, index: hit.index, corner: hit.corner } : null;
+    const mine = hit && (hit.index === imageShapes.selected || hit.part === "edge");
+    this._corner = hit?.part === "corner" ? { imageShapes, index: hit.index, corner: hit.corner } : null;
     if (removes && hit?.part === "corner" && !this.corners) return this.removeCorner();
-    if (this.tool === "polygon" && (this.corners || !mine)) return this._polygonPress(clipPoint(point, sheet.image), tolerance);
+    if (this.tool === "polygon" && (this.corners || !mine)) return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
     if (mine) {
       const kind = hit.part === "handle" || hit.part === "corner" ? hit.part : "move";
-      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: sheet.shapes[hit.index] };
-    } else this.gesture = { kind: "box", hit, index: null, start: clipPoint(point, sheet.image), tolerance, shape: null };
+      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: imageShapes.shapes[hit.index] };
+    } else this.gesture = { kind: "box", hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null };
     return false;
   }
 
   move(point) {
-    const { gesture, sheet } = this;
-    if (this.corners) this.cursor = clipPoint(point, sheet.image);
+    const { gesture, imageShapes } = this;
+    if (this.corners) this.cursor = clipPoint(point, imageShapes.image);
     if (!gesture) return;
     const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
     if (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2) return;
     gesture.moved = true;
-    const size = sheet.image;
-    const before = sheet.shapes[gesture.index];
+    const size = imageShapes.image;
+    const before = imageShapes.shapes[gesture.index];
     if (gesture.kind === "point") {
       if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
     } else if (gesture.kind === "box") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
@@ -94,9 +94,9 @@ export class Drawing {
     else gesture.shape = moved(before, dx, dy, size);
   }
 
-  // Ends the gesture; true if the sheet changed. A press without a move selects what lies there, or nothing.
+  // Ends the gesture; true if the shapes changed. A press without a move selects what lies there, or nothing.
   release(point) {
-    const { gesture, sheet } = this;
+    const { gesture, imageShapes } = this;
     if (!gesture) return false;
     this.move(point); // the last of the way may have come without a move of its own
     this.gesture = null;
@@ -107,19 +107,19 @@ export class Drawing {
       this.hint(HINT_SMALL);
       return false;
     }
-    sheet.replace(gesture.index, gesture.shape);
-    sheet.select(gesture.index);
+    imageShapes.replace(gesture.index, gesture.shape);
+    imageShapes.select(gesture.index);
     return true;
   }
 
   _click({ hit, tolerance }, point) {
-    const { sheet } = this;
-    if (hit && hit.index === sheet.selected && hit.part === "edge" && sheet.shape.polygon) {
-      sheet.replace(hit.index, withPolygon(sheet.shape, withCorner(sheet.shape.polygon, hit.edge, point), sheet.image));
-      this._corner = { sheet, index: hit.index, corner: hit.edge + 1 };
+    const { imageShapes } = this;
+    if (hit && hit.index === imageShapes.selected && hit.part === "edge" && imageShapes.shape.polygon) {
+      imageShapes.replace(hit.index, withPolygon(imageShapes.shape, withCorner(imageShapes.shape.polygon, hit.edge, point), imageShapes.image));
+      this._corner = { imageShapes, index: hit.index, corner: hit.edge + 1 };
       return true;
     }
-    sheet.select(hit ? hit.index : null);
+    imageShapes.select(hit ? hit.index : null);
     if (!hit) this.missed(point, tolerance);
     return false;
   }
@@ -135,13 +135,13 @@ export class Drawing {
       this.nameless();
     } else {
       this.drawn(label);
-      this.sheet.add({ ...shape, label }, { select });
+      this.imageShapes.add({ ...shape, label }, { select });
       return true;
     }
     return false;
   }
 
-  // There is a label now: what was drawn without one gets it. True if the sheet changed.
+  // There is a label now: what was drawn without one gets it. True if the shapes changed.
   keepUnnamed() {
     const { unnamed } = this;
     if (!unnamed || !this.label()) return false;
@@ -157,7 +157,7 @@ export class Drawing {
 
   _polygonPress(point, tolerance) {
     if (!this.mayDraw()) return false;
-    this.sheet.select(null);
+    this.imageShapes.select(null);
     const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
     if (this.corners && this.corners.length >= 3 && near(this.corners[0])) return this.closePolygon();
     const added = !near(this.corners?.at(-1));
@@ -177,7 +177,7 @@ export class Drawing {
     this._letGo();
     this.corners = null;
     this.cursor = null;
-    return this._keep(withPolygon({}, corners, this.sheet.image));
+    return this._keep(withPolygon({}, corners, this.imageShapes.image));
   }
 
   // Takes the last corner of the polygon that is being drawn back.
@@ -194,31 +194,31 @@ export class Drawing {
     if (this.gesture?.kind === "point") this.gesture = null;
   }
 
-  // Takes the corner that was touched last out of the selected polygon; true if the sheet changed.
+  // Takes the corner that was touched last out of the selected polygon; true if the shapes changed.
   removeCorner() {
-    const { sheet, corner } = this;
+    const { imageShapes, corner } = this;
     if (corner === null) return false;
-    const points = withoutCorner(sheet.shape.polygon, corner);
-    const shape = points === sheet.shape.polygon ? null : withPolygon(sheet.shape, points, sheet.image);
+    const points = withoutCorner(imageShapes.shape.polygon, corner);
+    const shape = points === imageShapes.shape.polygon ? null : withPolygon(imageShapes.shape, points, imageShapes.image);
     if (!shape || isTooSmall(shape)) {
       this.hint(shape ? HINT_SMALL : HINT_CORNERS);
       return false;
     }
     this._corner = null;
-    sheet.replace(sheet.selected, shape);
+    imageShapes.replace(imageShapes.selected, shape);
     return true;
   }
 
-  // Moves the selected shape, or only the corner of it that was touched last; true if the sheet changed.
+  // Moves the selected shape, or only the corner of it that was touched last; true if the shapes changed.
   nudge(dx, dy) {
-    const { sheet, corner } = this;
-    if (!sheet?.shape) return false;
-    const points = sheet.shape.polygon;
+    const { imageShapes, corner } = this;
+    if (!imageShapes?.shape) return false;
+    const points = imageShapes.shape.polygon;
     const shape = corner === null
-      ? moved(sheet.shape, dx, dy, sheet.image)
-      : withPolygon(sheet.shape, points.map(([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), sheet.image);
+      ? moved(imageShapes.shape, dx, dy, imageShapes.image)
+      : withPolygon(imageShapes.shape, points.map(([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
     if (isTooSmall(shape)) return false;
-    sheet.replace(sheet.selected, shape, { merge: `nudge ${sheet.selected} ${corner}` });
+    imageShapes.replace(imageShapes.selected, shape, { merge: `nudge ${imageShapes.selected} ${corner}` });
     return true;
   }
 

@@ -42,11 +42,11 @@ export class RightSide {
     return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
   }
 
-  update({ sheet, prediction, offered, colourOf, labels, task, readOnly }) {
-    const count = sheet ? sheet.shapes.length : 0;
+  update({ imageShapes, prediction, offered, colourOf, labels, task, readOnly }) {
+    const count = imageShapes ? imageShapes.shapes.length : 0;
     setText(this.title, `On this image · ${count}`);
-    this._fillList(sheet, prediction, colourOf);
-    const shape = sheet?.shape ?? null;
+    this._fillList(imageShapes, prediction, colourOf);
+    const shape = imageShapes?.shape ?? null;
     show(this.numbers, Boolean(shape));
     for (const [name, input] of Object.entries(this.fields)) {
       input.disabled = readOnly;
@@ -55,25 +55,25 @@ export class RightSide {
       if (input !== input.ownerDocument.activeElement) input.value = input.defaultValue;
     }
     const drawn = task === "boxes" || task === "polygons";
-    const unfolded = !drawn || sheet?.labels.length || this.isOpen;
-    const showWhole = Boolean(sheet && labels.length && (unfolded || offered));
+    const unfolded = !drawn || imageShapes?.labels.length || this.isOpen;
+    const showWhole = Boolean(imageShapes && labels.length && (unfolded || offered));
     show(this.wholeSection, showWhole);
-    show(this.opener, Boolean(sheet && drawn && !sheet.labels.length && labels.length && !readOnly));
+    show(this.opener, Boolean(imageShapes && drawn && !imageShapes.labels.length && labels.length && !readOnly));
     setText(this.opener.firstChild, this.isOpen ? "− whole image" : "+ whole image");
-    if (showWhole) this._fillWhole(sheet, unfolded ? labels : labels.filter(({ label }) => label === offered[0]), offered, readOnly);
-    const bare = Boolean(sheet?.isBare);
+    if (showWhole) this._fillWhole(imageShapes, unfolded ? labels : labels.filter(({ label }) => label === offered[0]), offered, readOnly);
+    const bare = Boolean(imageShapes?.isBare);
     const mark = (node, current, disabled) => {
       node.classList.toggle("current", Boolean(current));
       node.setAttribute("aria-pressed", String(Boolean(current)));
-      node.disabled = disabled || readOnly || !sheet;
+      node.disabled = disabled || readOnly || !imageShapes;
     };
-    mark(this.nothing, bare && sheet.status === "labelled", !bare);
-    mark(this.review, sheet?.status === "needs_review", false);
-    mark(this.skipped, sheet?.status === "skipped", false);
-    setText(this.said, !sheet ? "" : bare && sheet.status === "labelled" ? "looked at: nothing here" : SAID[sheet.status] ?? "");
+    mark(this.nothing, bare && imageShapes.status === "labelled", !bare);
+    mark(this.review, imageShapes?.status === "needs_review", false);
+    mark(this.skipped, imageShapes?.status === "skipped", false);
+    setText(this.said, !imageShapes ? "" : bare && imageShapes.status === "labelled" ? "looked at: nothing here" : SAID[imageShapes.status] ?? "");
   }
 
-  _fillList(sheet, prediction, colourOf) {
+  _fillList(imageShapes, prediction, colourOf) {
     const line = (shape, { current, right, onClick, dashed }) => element(
       "button", {
         type: "button", class: `row${current ? " current" : ""}${dashed ? " dashed" : ""}`, title: shape.label, style: { "--label-colour": colourOf(shape.label) },
@@ -81,27 +81,27 @@ export class RightSide {
       },
       element("i", { class: "dot" }), element("bdi", { class: "grow", text: shape.label }), element("span", { class: "count", text: right }),
     );
-    const shapes = (sheet?.shapes ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
-      current: index === sheet.selected, right: `${Math.round(shape.width)} × ${Math.round(shape.height)}`, onClick: () => this.on.select(index),
+    const shapes = (imageShapes?.shapes ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
+      current: index === imageShapes.selected, right: `${Math.round(shape.width)} × ${Math.round(shape.height)}`, onClick: () => this.on.select(index),
     }));
-    const dashed = (sheet?.predictions ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
+    const dashed = (imageShapes?.predictions ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
       dashed: true, current: index === prediction, right: `${shape.confidence.toFixed(2)} · accept${index === prediction ? " ⏎" : ""}`, onClick: () => this.on.accept(index),
     }));
     this.list.replaceChildren(...shapes, ...dashed);
     bringInto(this.list, this.list.querySelector(".current"));
-    const more = (sheet?.shapes.length ?? 0) - SHOWN_SHAPES;
+    const more = (imageShapes?.shapes.length ?? 0) - SHOWN_SHAPES;
     if (more > 0) this.list.append(element("p", { class: "faint", text: `and ${more} more` }));
     if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "A accepts all that are dashed." }));
   }
 
   // `offered` is what a model says: its label is dashed, and a press accepts it.
-  _fillWhole(sheet, labels, offered, readOnly) {
-    const isFirst = ({ label }) => sheet.labels.includes(label) || label === offered?.[0];
+  _fillWhole(imageShapes, labels, offered, readOnly) {
+    const isFirst = ({ label }) => imageShapes.labels.includes(label) || label === offered?.[0];
     const own = labels.filter(isFirst);
     const others = labels.filter((each) => !isFirst(each));
     const shown = labels.length > SHOWN_WHOLE ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE)) : labels;
     this.whole.replaceChildren(...shown.map(({ label, colour }) => {
-      const has = sheet.labels.includes(label);
+      const has = imageShapes.labels.includes(label);
       const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
       const title = confidence ? `${label}: predicted of the whole image, ${confidence}. Click, or A, to accept.` : label;
       return element(

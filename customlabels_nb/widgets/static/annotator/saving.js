@@ -1,4 +1,4 @@
-// Saving of whole images: each change of a sheet is one edit on its way, and what others did comes back as a conflict.
+// Saving of whole images: each change of an image is one edit on its way, and what others did comes back as a conflict.
 
 import { Sending } from "../shared/sending.js";
 import { plain } from "./fitting.js";
@@ -26,11 +26,11 @@ export class Saving extends Sending {
 
   // Of several states of one image that wait, the last is enough. What was sent stays: if its answer was lost, sending it
   // again tells the revision that the next one is based on.
-  save(split, sheet) {
+  save(split, imageShapes) {
     const { waiting } = this.queue;
     const edit = {
-      split, image: sheet.image.name, shapes: sheet.shapes.map(plain), labels: [...sheet.labels], status: sheet.status,
-      revision: sheet.revision, by: this.own.id,
+      split, image: imageShapes.image.name, shapes: imageShapes.shapes.map(plain), labels: [...imageShapes.labels], status: imageShapes.status,
+      revision: imageShapes.revision, by: this.own.id,
     };
     const last = this._waits(edit.image).at(-1);
     if (last && !last.sent) waiting.splice(waiting.indexOf(last), 1);

@@ -2,19 +2,19 @@
 
 import { dataUri, show } from "../shared/dom.js";
 import { KernelGone } from "../shared/requests.js";
-import { Desk } from "./desk.js";
+import { Workspace } from "./workspace.js";
 
-export const STRIP_SIZE = 24; // images of one page of the filmstrip
-export const STRIP_PIXELS = 160;
+export const FILMSTRIP_SIZE = 24; // images of one page of the filmstrip
+export const FILMSTRIP_PIXELS = 160;
 const LOOKED_AHEAD = 2; // images whose pictures are fetched before they are wanted
 const LOOK_AHEAD_AFTER = 150;
 export const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
 const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
 
-export class Turning extends Desk {
-  // A subclass has request, book, listing, info and takeInfo(info).
+export class Turning extends Workspace {
+  // A subclass has request, store, listing, info and takeInfo(info).
   async show({ place = 0, ...change }) {
-    const wanted = { split: this.info.split, query: this.info.query, place, size: STRIP_SIZE, pixels: STRIP_PIXELS, ...change };
+    const wanted = { split: this.info.split, query: this.info.query, place, size: FILMSTRIP_SIZE, pixels: FILMSTRIP_PIXELS, ...change };
     const turn = (this.going += 1);
     let [answer, buffers] = await this.request("show", wanted);
     while (answer.wait) { // features for the sort by similarity are being computed
@@ -25,7 +25,7 @@ export class Turning extends Desk {
     }
     if (turn !== this.going || this.closed) return;
     this.takeInfo(answer.info);
-    this.listing.begin(answer.info.view, answer.page, buffers, STRIP_SIZE);
+    this.listing.begin(answer.info.view, answer.page, buffers, FILMSTRIP_SIZE);
     const at = wanted.near ? Math.max(answer.page.place, this.listing.names.indexOf(wanted.near[0])) : place;
     await this.go(Math.min(Math.max(at, 0), Math.max(0, this.listing.total - 1)));
   }
@@ -63,9 +63,9 @@ export class Turning extends Desk {
       if (!isLatest()) return;
       listing.start = listing.startOf(place);
       const row = listing.rowAt(place);
-      this.showStrip();
+      this.showFilmstrip();
       this.showCounts();
-      const opened = await this.book.open(row.name);
+      const opened = await this.store.open(row.name);
       if (!isLatest()) return;
       this._open(opened);
       this._lookAhead(place);
@@ -86,7 +86,7 @@ export class Turning extends Desk {
   }
 
   _close() {
-    this.sheet = null;
+    this.imageShapes = null;
     this.changes.prediction = null;
     this.drawing.show(null);
     this.canvas.hide();
@@ -107,7 +107,7 @@ export class Turning extends Desk {
     const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null } }) };
     if (!any) this.say("There are no images here yet: project.add_images(…) takes them in.");
     else this.say(this.info.query.show === "unlabelled" ? "Nothing is left: every image was looked at." : "No image fits what is to be shown.", all);
-    this.showStrip();
+    this.showFilmstrip();
     this.shown();
   }
 
@@ -128,7 +128,7 @@ export class Turning extends Desk {
     for (let step = 1; step <= LOOKED_AHEAD; step += 1) {
       const row = this.listing.rowAt(place + step);
       if (!row) continue;
-      this.book.open(row.name).then(({ view }) => {
+      this.store.open(row.name).then(({ view }) => {
         const image = new Image();
         image.src = view.uri;
         decoded.push(image);
@@ -136,18 +136,18 @@ export class Turning extends Desk {
       }).catch(() => {}); // it is said when the image is turned to
     }
     this.decoded = decoded; // held, so that the browser keeps what it decoded
-    this.listing.load(this.listing.start + STRIP_SIZE).catch(() => {});
+    this.listing.load(this.listing.start + FILMSTRIP_SIZE).catch(() => {});
   }
 
-  _open({ sheet, view }) {
-    const another = this.sheet?.image.name !== sheet.image.name;
-    this.sheet = sheet;
+  _open({ imageShapes, view }) {
+    const another = this.imageShapes?.image.name !== imageShapes.image.name;
+    this.imageShapes = imageShapes;
     this.changes.prediction = null;
-    this.drawing.show(sheet);
+    this.drawing.show(imageShapes);
     show(this.empty, false);
     this.canvas.node.hidden = false;
     if (another) this.canvas.measure();
-    this.canvas.show(sheet.image, view, { keepCamera: !another });
+    this.canvas.show(imageShapes.image, view, { keepCamera: !another });
     this.shown();
   }
 

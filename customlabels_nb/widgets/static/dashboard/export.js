@@ -1,7 +1,7 @@
 // Writing labelled data to files: what, as what, and where to; and what became of it.
 
 import { element, setText, show } from "../shared/dom.js";
-import { SIDES, counted, numeral } from "./words.js";
+import { SIDES, counted, numeral } from "./text.js";
 
 const FORMAT_NAMES = {
   ground_truth: "Ground Truth manifests", coco: "COCO", custom_vision: "Custom Vision", yolo: "YOLO", voc: "Pascal VOC", labelme: "LabelMe", csv: "CSV", image_folder: "folders by label",

@@ -2,7 +2,7 @@
 
 import { Marks, bar, barLength, niceTicks, svgElement, svgText } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, isolated, numeral } from "./words.js";
+import { SIDES, counted, isolated, numeral } from "./text.js";
 
 const ROW = 22;
 const THICK = 12;

@@ -2,9 +2,9 @@
 
 import { Marks, bar, stackedSpans, svgElement } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
-import { SIDES, STATUS_NAMES, numeral, shareText } from "./words.js";
+import { SIDES, STATUS_NAMES, numeral, shareText } from "./text.js";
 
-const STRIP = 16;
+const BAR_HEIGHT = 16;
 
 export class ProgressChart {
   // `open(split, link, words)` shows images.
@@ -29,11 +29,11 @@ export class ProgressChart {
     const total = names.reduce((sum, status) => sum + counts[status], 0);
     const spans = stackedSpans(names.map((status) => counts[status]), space);
     const words = (status) => `${split}: ${numeral(counts[status])} ${STATUS_NAMES[status]} of ${numeral(total)} (${shareText(counts[status], total)})`;
-    const chart = svgElement("svg", { class: "chart", width: space, height: STRIP, role: "group", "aria-label": `progress of ${split}` });
-    chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: STRIP, rx: 3 }));
+    const chart = svgElement("svg", { class: "chart", width: space, height: BAR_HEIGHT, role: "group", "aria-label": `progress of ${split}` });
+    chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: BAR_HEIGHT, rx: 3 }));
     names.forEach((status, index) => {
       const [x, length] = spans[index];
-      if (length) chart.append(bar({ x, y: 0, width: length, height: STRIP, key: `${split} ${status}`, kind: status, said: words(status), onOpen: () => this.open(split, { show: status }, words(status)) }));
+      if (length) chart.append(bar({ x, y: 0, width: length, height: BAR_HEIGHT, key: `${split} ${status}`, kind: status, said: words(status), onOpen: () => this.open(split, { show: status }, words(status)) }));
     });
     const numbers = names.map((status) => element("button", {
       type: "button", class: "plain number", text: numeral(counts[status]), disabled: !counts[status], title: `${words(status)}: show them`,

@@ -1,7 +1,7 @@
 // What waits, what the next training would use, and what a check found.
 
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, momentText, numeral } from "./words.js";
+import { SIDES, counted, momentText, numeral } from "./text.js";
 
 const QUEUE_NAMES = { unlabelled: "to label by hand", predicted: "with a model's prediction to accept", needs_review: "to review" };
 

@@ -2,7 +2,7 @@
 
 import { Marks, bar, barLength, captionedSlots, niceTicks, stackedSpans, svgElement, svgText } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, isolated, numeral, paceText, slotCaption, slotText } from "./words.js";
+import { SIDES, counted, isolated, numeral, paceText, slotCaption, slotText } from "./text.js";
 
 const HEIGHT = 130;
 const LEFT = 38;

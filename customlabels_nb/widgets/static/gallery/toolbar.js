@@ -1,4 +1,4 @@
-// The upper band: which dataset, what is shown of it, in which order; what can be done with the page.
+// The upper toolbar: which dataset, what is shown of it, in which order; what can be done with the page.
 
 import { element, setText, show } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";

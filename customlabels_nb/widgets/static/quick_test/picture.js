@@ -16,8 +16,8 @@ export class Picture {
     this.image = element("img", { alt: "", draggable: false, hidden: true });
     this.marks = svgElement("svg", { class: "marks", "aria-hidden": "true" });
     this.video = element("video", { hidden: true, muted: true, playsInline: true, attributes: { "aria-label": "camera" } });
-    this.sheet = element("div", { class: "sheet" }, this.image, this.video, this.marks);
-    this.node = element("div", { class: "picture" }, this.sheet);
+    this.frame = element("div", { class: "sheet" }, this.image, this.video, this.marks);
+    this.node = element("div", { class: "picture" }, this.frame);
     this.video.addEventListener("resize", () => this._arrange());
     this.pen = document.createElement("canvas").getContext("2d");
     this.pen.font = TAG_FONT;
@@ -58,7 +58,7 @@ export class Picture {
     if (!room.width || !room.height) return null;
     const scale = fitInto(whole, room);
     const shown = { width: Math.max(1, Math.round(whole.width * scale)), height: Math.max(1, Math.round(whole.height * scale)) };
-    for (const node of [this.sheet, this.marks]) {
+    for (const node of [this.frame, this.marks]) {
       node.style.width = `${shown.width}px`;
       node.style.height = `${shown.height}px`;
     }

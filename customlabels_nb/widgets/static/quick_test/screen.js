@@ -1,4 +1,4 @@
-// What the quick test looks like: its bands, and how they are painted anew when anything has changed.
+// What the quick test looks like: its toolbars, and how they are painted anew when anything has changed.
 
 import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
 import { fileChooser, watchDrops } from "../shared/incoming.js";
@@ -8,11 +8,11 @@ import { openKeys } from "../shared/panels.js";
 import { Adding } from "./adding.js";
 import { AnswerList } from "./answer_list.js";
 import { byLabel, countedRows, figureOf, nothingSentence, takenRows, takenWords, NO_CHOICE, withoutLabel } from "./answers.js";
-import { Sources, Thresholds } from "./bands.js";
+import { Sources, Thresholds } from "./toolbars.js";
 import { Lens } from "./camera.js";
 import { TRYING_HELP } from "./keys.js";
 import { Picture } from "./picture.js";
-import { Strip } from "./strip.js";
+import { Filmstrip } from "./filmstrip.js";
 
 const MOST_CHIPS = 12;
 
@@ -58,15 +58,15 @@ export class TryingScreen {
     this.heading = element("h4", { text: "the model says" });
     this.columns = element("div", { class: "columns faint", attributes: { "aria-hidden": "true" } }, element("span", { text: "confidence" }), element("span", { text: "threshold" }));
     this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
-    this.stage = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
-    this.desk = element("div", { class: "desk" }, element("div", { class: "left" }, this.stage, this.chips), this.side);
-    this.strip = new Strip((number) => this._show(number));
+    this.viewport = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
+    this.workspace = element("div", { class: "desk" }, element("div", { class: "left" }, this.viewport, this.chips), this.side);
+    this.filmstrip = new Filmstrip((number) => this._show(number));
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
     this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
-    this.foot = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
-    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.desk, this.strip.node, this.foot, this.panel.node);
+    this.footer = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
+    this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.filmstrip.node, this.footer, this.panel.node);
     watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
     this.root.addEventListener("paste", (event) => this._paste(event));
     this.root.addEventListener("keydown", (event) => this._key(event));
@@ -99,12 +99,12 @@ export class TryingScreen {
     this._drawChips(counted);
     this.list.draw(answer, state.threshold, taken, this.choice.labels, this.canTake && Boolean(answer));
     this.adding.draw({ project: this.lens.isOn ? null : state.project, answer, added: trial?.added ?? null, words: answer ? takenWords(answer, taken, this.choice.labels) : "", isBusy: Boolean(this.isAdding || this.asking) });
-    this.strip.draw(this.trials, trial?.number ?? null);
+    this.filmstrip.draw(this.trials, trial?.number ?? null);
     show(this.empty, !trial && !this.lens.isOn && !this.asking);
     show(this.camera, this.lens.isOn);
     show(this.side, Boolean(answer));
-    this.desk.classList.toggle("alone", !answer);
-    this._drawFoot();
+    this.workspace.classList.toggle("alone", !answer);
+    this._drawFooter();
     this._fold();
   }
 
@@ -139,7 +139,7 @@ export class TryingScreen {
     return this.chips.replaceChildren(...(chips.length ? chips : [element("span", { class: "faint", text: nothingSentence(answer, this.state.threshold) })]));
   }
 
-  _drawFoot() {
+  _drawFooter() {
     const { trial } = this;
     setText(this.facts, trial && !this.lens.isOn ? `${shortName(trial.name)} · ${trial.width.toLocaleString("en")} × ${trial.height.toLocaleString("en")} px` : "");
     this.facts.title = trial?.name ?? "";

@@ -26,18 +26,18 @@ export class Controls {
     this.of = element("bdi", { class: "faint of" });
     this.overlap = slider("overlap", 1, 0.01, (isSettled) => this._overlap(isSettled));
     this.overlapValue = element("output", { class: "value" });
-    this.overlapBand = element("label", { class: "overlap-band", title: "intersection over union from which on a predicted box may match a true one" }, "Overlap", this.overlap, this.overlapValue);
+    this.overlapBar = element("label", { class: "overlap-band", title: "intersection over union from which on a predicted box may match a true one" }, "Overlap", this.overlap, this.overlapValue);
     this.keep = element("button", { type: "button", class: "primary keep", text: "Keep these thresholds", title: "make them the version's own: detect uses them from now on", on: { click: onKeep } });
     this.node = element(
       "div", { class: "band labelbar controls" }, element("span", { class: "what", text: "Threshold" }),
       element("span", { class: "tabs", attributes: { role: "group", "aria-label": "thresholds" } }, ...this.tabs),
-      this.threshold, this.value, this.of, this.overlapBand, element("span", { class: "spring" }), this.keep,
+      this.threshold, this.value, this.of, this.overlapBar, element("span", { class: "spring" }), this.keep,
     );
   }
 
   build({ engine, canKeep }) {
     this.engine = engine;
-    show(this.overlapBand, engine.isDetection);
+    show(this.overlapBar, engine.isDetection);
     this.overlap.min = String(engine.facts.least_overlap);
     show(this.tabs[1], engine.canCrossValidate);
     show(this.keep, canKeep);

@@ -3,7 +3,7 @@
 import { svgElement, svgText } from "../shared/charts.js";
 import { element, setText } from "../shared/dom.js";
 import { GRID } from "./engine.js";
-import { metricText } from "./words.js";
+import { metricText } from "./text.js";
 
 const WIDTH = 320;
 const HEIGHT = 190;

@@ -1,7 +1,7 @@
 // What the results screen opens over itself: facts and code, advice, other versions, images that are to be learnt.
 
 import { element, setText } from "../shared/dom.js";
-import { deltaText, imagesText, intervalText, metricText, numberText } from "./words.js";
+import { deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
 
 async function copyText(text, button) {
   try {
@@ -65,8 +65,8 @@ export function openVersions(panel, names, { compare, current }) {
   panel.open("Compare with another version", ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]), ...end);
 }
 
-// The band that says what changed since another version; null without one.
-export function comparisonBand(comparison, { onEnd }) {
+// The bar that says what changed since another version; null without one.
+export function comparisonBar(comparison, { onEnd }) {
   const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
     "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
     `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,

@@ -1,7 +1,7 @@
 // What the gallery shows: tabs with counts, menus for label and slice, order, part of a file's name.
 
 import { element, setText, show } from "../shared/dom.js";
-import { numberText } from "./words.js";
+import { numberText } from "./text.js";
 
 const TABS = [
   ["mistakes", "mistakes", "images with anything wrong"], ["fp", "false positives", "something was predicted that isn't there"],

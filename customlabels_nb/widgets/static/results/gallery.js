@@ -4,7 +4,7 @@ import { dataUri, element, keepKeys, setText, show } from "../shared/dom.js";
 import { Selection } from "../shared/selection.js";
 import { itemsOf } from "./choosing.js";
 import { ResultTile } from "./tiles.js";
-import { numberText } from "./words.js";
+import { numberText } from "./text.js";
 
 const TILE = 134; // pixels across
 const ROWS = 3;

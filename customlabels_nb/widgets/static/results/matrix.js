@@ -2,7 +2,7 @@
 // frequent confusions beside it.
 
 import { element, setText, show } from "../shared/dom.js";
-import { cellText, imagesText, numberText } from "./words.js";
+import { cellText, imagesText, numberText } from "./text.js";
 
 const MOST_BUTTONS = 10;
 const TURNED = 90; // pixels of a name that stands upright

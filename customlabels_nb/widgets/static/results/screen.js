@@ -9,7 +9,7 @@ import { KernelGone } from "../shared/requests.js";
 import { countsOf, chooseImages, judgeFor, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
-import { Deeds } from "./deeds.js";
+import { Actions } from "./actions.js";
 import { openFacts } from "./dialogs.js";
 import { CROSS_VALIDATED, Engine, ONE, unpackArrays } from "./engine.js";
 import { Filters } from "./filters.js";
@@ -17,7 +17,7 @@ import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
 import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
-import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./words.js";
+import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./text.js";
 
 const REST = 250; // milliseconds without a move until the kernel hears of it
 const KEYS = [
@@ -35,7 +35,7 @@ export class ResultsScreen {
   constructor(source, el) {
     this.source = source;
     this.advice = null;
-    this.deeds = new Deeds(this);
+    this.actions = new Actions(this);
     this.training = null;
     this._build(el);
     source.onPush((message) => this._pushed(message));
@@ -56,34 +56,34 @@ export class ResultsScreen {
     }]));
     const said = Object.entries(this.means).map(([name, { value, interval }], index) => [`${index ? " · " : ""}${name === "f1" ? "F1" : name} `, value, interval]);
     this.figures = element("span", { class: "figures" }, this.count, ...said.flat());
-    this.adviceButton = button("Advice…", "what would help most", () => this.deeds.showAdvice(this.advice));
-    this.compareButton = button("Compare…", "put another version beside it", () => this.deeds.chooseVersion());
-    this.exportButton = button("Export…", "write it to files", () => this.deeds.export());
+    this.adviceButton = button("Advice…", "what would help most", () => this.actions.showAdvice(this.advice));
+    this.compareButton = button("Compare…", "put another version beside it", () => this.actions.chooseVersion());
+    this.exportButton = button("Export…", "write it to files", () => this.actions.export());
     this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
-    this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.deeds.keep(this.position) });
+    this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.actions.keep(this.position) });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
     this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
     this.matrix = new MatrixView({ onCell: (cell) => this._showCell(cell) });
     this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
     this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, element("div", { class: "side" }, this.curves.node, this.matrix.tables));
-    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.deeds.fix(this._worked(true)), "fix");
-    this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.deeds.add(this._worked()));
+    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.actions.fix(this._worked(true)), "fix");
+    this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.actions.add(this._worked()));
     this.filters = new Filters({ onFilter: (change) => this.narrow(change), onBack: () => this._showCell(null), actions: [this.addButton, this.fixButton] });
     this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images), onHelp: () => openKeys(this.panel, KEYS) });
     this.viewer = new Viewer({
       load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
       actions: (image) => [
-        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix its truth…" : "Relabel…", "open it where it is labelled", () => this.deeds.fix([image]), "primary")] : []),
-        ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.deeds.add([image]))] : []),
+        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix its truth…" : "Relabel…", "open it where it is labelled", () => this.actions.fix([image]), "primary")] : []),
+        ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.actions.add([image]))] : []),
       ],
     });
-    this.closer = button("Close what is open below", "", () => this.deeds.closeBelow(), "plain");
+    this.closer = button("Close what is open below", "", () => this.actions.closeBelow(), "plain");
     show(this.closer, false);
     this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: look closely · click a row, a cell, a curve" });
     this.saved = element("span", { class: "state" });
-    this.foot = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
+    this.footer = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
     this.empty = element("div", { class: "empty", hidden: true });
-    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.foot);
+    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.footer);
     this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
     el.append(this.root);
   }
@@ -113,7 +113,7 @@ export class ResultsScreen {
     setText(this.name, facts.name);
     this.name.title = facts.name;
     this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds") });
-    this.deeds.take(facts.comparison);
+    this.actions.take(facts.comparison);
     this.matrix.build(facts);
     this.filters.build(facts);
     this.gallery.build(this.engine);
@@ -153,7 +153,7 @@ export class ResultsScreen {
   }
 
   buildTable() {
-    this.table.build({ facts: this.facts, training: this.training, comparison: this.deeds.compared });
+    this.table.build({ facts: this.facts, training: this.training, comparison: this.actions.compared });
     this.table.show(this.state, this.filter.label);
     this.table.settle();
   }

@@ -1,7 +1,7 @@
 // The table of labels: sorted by a column, searched, and followed while sliders move.
 
 import { element, setText, show } from "../shared/dom.js";
-import { deltaText, intervalText, metricText, numberText } from "./words.js";
+import { deltaText, intervalText, metricText, numberText } from "./text.js";
 
 const SEARCHED_FROM = 11; // ten are seen at once
 

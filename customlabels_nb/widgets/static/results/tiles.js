@@ -3,7 +3,7 @@
 import { element, setText, show } from "../shared/dom.js";
 import { shortName } from "./choosing.js";
 import { overlayOf } from "./overlay.js";
-import { itemText, summaryText } from "./words.js";
+import { itemText, summaryText } from "./text.js";
 
 const MOST_CHIPS = 4;
 

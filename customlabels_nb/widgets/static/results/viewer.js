@@ -4,7 +4,7 @@
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 import { itemsOf, shortName } from "./choosing.js";
 import { overlayOf } from "./overlay.js";
-import { itemText } from "./words.js";
+import { itemText } from "./text.js";
 
 const MOST_ZOOM = 40;
 const LETTERS = 12; // CSS pixels
@@ -12,7 +12,7 @@ const LEAST_VIEWER = 340;
 const MOST_VIEWER = 640;
 const IN_SIGHT_BELOW = 130; // how far down the page a widget can be seen: below the menus of JupyterLab
 
-// Scale and shift of a stage after zooming by `factor` around a point that stays where it is.
+// Scale and shift of a viewport after zooming by `factor` around a point that stays where it is.
 export function zoomedView({ scale, x, y }, [px, py], factor) {
   const next = Math.min(MOST_ZOOM, Math.max(1, scale * factor));
   const ratio = next / scale;
@@ -27,7 +27,7 @@ export class Viewer {
     this.picture = element("img", { alt: "", draggable: false });
     this.layer = element("div", { class: "layer" }, this.picture);
     this.excuse = element("p", { class: "excuse", hidden: true });
-    this.stage = element("div", {
+    this.viewport = element("div", {
       class: "stage", on: {
         wheel: (event) => this._wheel(event), pointerdown: (event) => this._hold(event), pointermove: (event) => this._drag(event),
         pointerup: () => { this.held = null; }, pointercancel: () => { this.held = null; }, dblclick: () => this._zoom(this._centre(), this.view.scale > 1 ? 0 : 3),
@@ -44,7 +44,7 @@ export class Viewer {
         element("span", { class: "spring" }), button("−", "zoom out", () => this._zoom(this._centre(), 1 / 1.5)), button("+", "zoom in", () => this._zoom(this._centre(), 1.5)),
         button("fit", "fit (0)", () => this._zoom(this._centre(), 0)), button("×", "close (Esc)", () => this.close()),
       ),
-      element("div", { class: "inside" }, this.stage, element("aside", {}, this.list, element("p", { class: "faint legend", text: "truth in a solid stroke, predictions dashed" }), this.buttons)),
+      element("div", { class: "inside" }, this.viewport, element("aside", {}, this.list, element("p", { class: "faint legend", text: "truth in a solid stroke, predictions dashed" }), this.buttons)),
     ));
   }
 
@@ -114,13 +114,13 @@ export class Viewer {
     if (this.overlay) this.layer.append(this.overlay);
     const { scale, x, y } = this.view;
     this.layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.stage.classList.toggle("zoomed", scale > 1);
+    this.viewport.classList.toggle("zoomed", scale > 1);
   }
 
   // CSS pixels of one pixel of the image.
   _scale() {
     const [width, height] = this.size;
-    return Math.min((this.stage.clientWidth - 16) / width, (this.stage.clientHeight - 16) / height) * this.view.scale;
+    return Math.min((this.viewport.clientWidth - 16) / width, (this.viewport.clientHeight - 16) / height) * this.view.scale;
   }
 
   // In sight, however far down a tall widget its gallery is.
@@ -132,7 +132,7 @@ export class Viewer {
   }
 
   _centre() {
-    return [this.stage.clientWidth / 2, this.stage.clientHeight / 2];
+    return [this.viewport.clientWidth / 2, this.viewport.clientHeight / 2];
   }
 
   _zoom(point, factor) {
@@ -142,14 +142,14 @@ export class Viewer {
 
   _wheel(event) {
     event.preventDefault();
-    const frame = this.stage.getBoundingClientRect();
+    const frame = this.viewport.getBoundingClientRect();
     this._zoom([event.clientX - frame.left, event.clientY - frame.top], 1.0015 ** -event.deltaY);
   }
 
   _hold(event) {
     if (this.view.scale === 1) return;
     this.held = [event.clientX - this.view.x, event.clientY - this.view.y];
-    this.stage.setPointerCapture(event.pointerId);
+    this.viewport.setPointerCapture(event.pointerId);
   }
 
   _drag(event) {

@@ -1,4 +1,5 @@
-// The second band: which label is looked through, each with its key and how many are left; and a field to correct to one.
+// The second toolbar: which label is looked through, each with its key and how many are left; and a field to
+// correct to one.
 
 import { element, setText } from "../shared/dom.js";
 import { LabelBar } from "../shared/labelbar.js";

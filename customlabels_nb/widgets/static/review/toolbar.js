@@ -1,4 +1,4 @@
-// The upper band of a review: which dataset, what is shown of it, in which order; what is decided.
+// The upper toolbar of a review: which dataset, what is shown of it, in which order; what is decided.
 
 import { element, setText, show } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";

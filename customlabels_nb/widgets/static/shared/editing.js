@@ -6,7 +6,7 @@ import { Sending } from "./sending.js";
 const LARGEST_KNOWN = 2_000; // images of one edit that are named; more are left to the kernel to look up
 
 export class Editing extends Sending {
-  // `screen` has info, notices, target(), repaint(names), showBands(), showState(state, waiting), show(change),
+  // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
   // bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
@@ -100,7 +100,7 @@ export class Editing extends Sending {
     if (!this.pending.length) {
       const { counts, statuses, review } = answer.info; // what is shown and may be done is each screen's own
       Object.assign(info, isHere ? answer.info : { counts, statuses, review });
-      this.screen.showBands();
+      this.screen.showToolbars();
     }
     if (isMine && answer.conflicts?.length) this._conflict(answer);
     if (answer.reload) this.screen.show({});

@@ -1,4 +1,4 @@
-// The second band: labels with their key and count, and a field that finds or adds one by its name.
+// The second toolbar: labels with their key and count, and a field that finds or adds one by its name.
 
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";

@@ -106,7 +106,7 @@ export class PageView {
     const at = near ? listing.names.indexOf(focused) : keep;
     this.focus = at !== null && listing.isOnPage(at) ? at : listing.start;
     this._layout();
-    this.showBands();
+    this.showToolbars();
     this._arrived();
     if (!answer.wait) this.notices.drop("order");
     else {
@@ -193,7 +193,7 @@ export class PageView {
       if (!news.info || this.editing.pending.length) return; // an edit on its way: its answer brings the news, too
       Object.assign(this.info, news.info);
       this.listing.renew(news.rows);
-      this.showBands();
+      this.showToolbars();
       this._paint();
       if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
@@ -228,7 +228,7 @@ export class PageView {
     try {
       const [answer] = await this.request(kind, content);
       Object.assign(this.info, answer.info);
-      this.showBands();
+      this.showToolbars();
       return answer;
     } catch (error) {
       this.notices.say(notice, error.message, { kind: "error" });
@@ -256,7 +256,7 @@ export class PageView {
   }
 
   showState(state, waiting) {
-    this.foot.showState(state, waiting);
+    this.footer.showState(state, waiting);
   }
 
   _paint() {
@@ -268,7 +268,7 @@ export class PageView {
     }
     this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
     this._explainEmptiness();
-    this.foot.showPlace(listing.start, listing.size, listing.total);
+    this.footer.showPlace(listing.start, listing.size, listing.total);
     this._mark();
   }
 
@@ -284,7 +284,7 @@ export class PageView {
       const place = this.listing.start + index;
       if (names.has(this.listing.names[place])) this._paintTile(tile, place);
     });
-    if (this.single && names.has(this.listing.names[this.focus])) this._showStage();
+    if (this.single && names.has(this.listing.names[this.focus])) this._showSingleImage();
   }
 
   _mark() {
@@ -294,8 +294,8 @@ export class PageView {
     }
     const focused = this.tiles[this.focus - start];
     if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
-    this.foot.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
-    if (this.single) this._showStage(focused);
+    this.footer.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
+    if (this.single) this._showSingleImage(focused);
   }
 
   _say(text, step = null) {

@@ -5,8 +5,9 @@ import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
 import { edited } from "./rows.js";
 
-// A widget extends it. Its _build(el) makes root, grid, tiles, empty, notices, foot and preview, and shows them in `el`; it
-// has greeted(), makeTile(id), commandOf(event), showBands(), showCounts(), _explainEmptiness() and, if `single`, _showStage().
+// A widget extends it. Its _build(el) makes root, grid, tiles, empty, notices, footer and preview, and shows them in `el`;
+// it has greeted(), makeTile(id), commandOf(event), showToolbars(), showCounts(), _explainEmptiness() and, if `single`,
+// _showSingleImage().
 export class PicturePages extends PageView {
   // -- what edits make of what is shown ---------------------------------------------------------------
   // The row as an edit will leave it; the same object where nothing changes.

@@ -3,7 +3,7 @@
 import { svgElement, svgText } from "../shared/charts.js";
 import { element, keepKeys, setText } from "../shared/dom.js";
 import { curvePath, cursorAfter, extent, nearestIndex, niceRange, pointAt, stepsOf } from "./curves.js";
-import { captionOf, clockText, figureText } from "./words.js";
+import { captionOf, clockText, figureText } from "./text.js";
 
 const HEIGHT = 150;
 const MARGIN = { left: 40, right: 12, top: 10, bottom: 22 };

@@ -5,7 +5,7 @@ import { dataUri, element, setText } from "../shared/dom.js";
 
 const MOST_CHIPS = 6;
 
-export class SampleStrip {
+export class Samples {
   constructor() {
     this.when = element("span", { class: "place faint" });
     this.row = element("div", { class: "sample-row" });

@@ -1,6 +1,6 @@
-// What a page knows of a run. News tell all that is short, and of what grows only what is new.
+// The state of a run as the page knows it. An update tells all that is short, and of what grows only what is new.
 
-export class RunKnown {
+export class RunState {
   constructor() {
     this.short = { title: "", status: "running", words: "", seconds: 0, left: null, phase: null, over: [] };
     this.figures = new Map();
@@ -9,7 +9,7 @@ export class RunKnown {
     this.samples = null;
   }
 
-  // Takes news in; false where something before them is missing, so that all has to be asked for.
+  // Takes in an update; false where something before it is missing, so that all has to be asked for.
   take({ figures, messages, samples, ...short }, buffers = []) {
     this.short = short;
     let isWhole = true;

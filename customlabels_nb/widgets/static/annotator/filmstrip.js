@@ -3,7 +3,7 @@
 import { described } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
 
-export class Strip {
+export class Filmstrip {
   constructor(onChoose) {
     this.onChoose = onChoose;
     this.node = element("div", { class: "strip", attributes: { role: "listbox", "aria-label": "images" } });
@@ -31,11 +31,11 @@ export class Strip {
 
   // Into sight sideways, with its neighbours on both sides; the notebook itself never scrolls.
   _bring(node) {
-    const { node: strip } = this;
-    const left = node.offsetLeft - strip.offsetLeft;
-    const beside = Math.min(node.offsetWidth + 14, (strip.clientWidth - node.offsetWidth) / 2);
-    if (left - beside < strip.scrollLeft) strip.scrollLeft = left - beside;
-    else if (left + node.offsetWidth + beside > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left + node.offsetWidth + beside - strip.clientWidth;
+    const { node: filmstrip } = this;
+    const left = node.offsetLeft - filmstrip.offsetLeft;
+    const beside = Math.min(node.offsetWidth + 14, (filmstrip.clientWidth - node.offsetWidth) / 2);
+    if (left - beside < filmstrip.scrollLeft) filmstrip.scrollLeft = left - beside;
+    else if (left + node.offsetWidth + beside > filmstrip.scrollLeft + filmstrip.clientWidth) filmstrip.scrollLeft = left + node.offsetWidth + beside - filmstrip.clientWidth;
   }
 
   _frame() {

@@ -1,10 +1,10 @@
-// The quiet band at the bottom: place, keys, progress, and whether everything is saved.
+// The footer: place, keys, progress, and whether everything is saved.
 
 import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
 import { showSavedState } from "./sending.js";
 
-export class Foot {
+export class Footer {
   // `on` has page(by), jump(number), size(number), help().
   constructor(on) {
     const button = (text, label, action) => element("button", { type: "button", class: "turn", text, title: label, attributes: { "aria-label": label }, on: { click: action } });

@@ -14,14 +14,14 @@ import { Drawing } from "./drawing.js";
 import { DRAWING_HELP } from "./keys.js";
 import { LeftSide } from "./left_side.js";
 import { RightSide } from "./right_side.js";
-import { Strip } from "./strip.js";
+import { Filmstrip } from "./filmstrip.js";
 
 const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
-export class Desk {
-  // A subclass has changes, commands, book, listing, sheet, info, place, turn(by), go(place), done(), changed(), detail(region,
-  // pixels), readPicture(path) and saveInstructions(text).
+export class Workspace {
+  // A subclass has changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(), changed(),
+  // detail(region, pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
     this.root = keepKeys(element("div", {
@@ -39,12 +39,12 @@ export class Desk {
     this._buildCanvas(leave);
     this.header = this._header(leave);
     this.empty = element("div", { class: "empty", hidden: true });
-    this.strip = new Strip((place) => { leave(); this.go(place); });
+    this.filmstrip = new Filmstrip((place) => { leave(); this.go(place); });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
       this.header,
       element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
-      this.strip.node, this._foot(), this.spoken, this.panel.node,
+      this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
     );
     this.narrowing = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < NARROW));
     this.narrowing.observe(this.root);
@@ -64,7 +64,7 @@ export class Desk {
   }
 
   _selectPrediction(point, tolerance) {
-    const hit = hitTest(point, this.sheet.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
+    const hit = hitTest(point, this.imageShapes.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
     this.changes.prediction = hit?.index ?? null;
   }
 
@@ -95,7 +95,7 @@ export class Desk {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
-        predictions: this.sheet.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
+        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
         isHidden: (shape) => this.hidden.has(shape.label),
       }),
       on: {
@@ -132,7 +132,7 @@ export class Desk {
     );
   }
 
-  _foot() {
+  _footer() {
     this.position = element("span", { class: "position" });
     this.bar = element("span", { class: "bar" }, element("span"));
     const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all keys"]];
@@ -149,19 +149,19 @@ export class Desk {
   }
 
   shown() {
-    const { sheet, info, changes } = this;
+    const { imageShapes, info, changes } = this;
     if (!info) return;
-    const named = sheet?.image ?? this.listing.rowAt(this.place);
+    const named = imageShapes?.image ?? this.listing.rowAt(this.place);
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
-    setText(this.size, sheet ? `${sheet.image.width} × ${sheet.image.height}` : "");
+    setText(this.size, imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "");
     show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
-      sheet, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
+      imageShapes, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
       readOnly: info.read_only,
     });
-    const drawn = sheet?.predictions.length ?? 0;
+    const drawn = imageShapes?.predictions.length ?? 0;
     show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
     show(this.acceptHint.firstChild, drawn > 0);
     this._speak();
@@ -171,7 +171,7 @@ export class Desk {
 
   _showLeft() {
     const counts = new Map();
-    for (const { label } of this.sheet?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+    for (const { label } of this.imageShapes?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
     this.left.update({
       labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked, tool: this.drawing.tool,
       guides: this.canvas.guides, instructions: this.info.instructions, readOnly: this.info.read_only,
@@ -180,10 +180,10 @@ export class Desk {
 
   // What is selected, for those who don't see it.
   _speak() {
-    const { sheet, changes } = this;
-    const predicted = sheet?.predictions[changes.prediction];
+    const { imageShapes, changes } = this;
+    const predicted = imageShapes?.predictions[changes.prediction];
     const said = ({ label, left, top, width, height }) => `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
-    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : sheet?.shape ? said(sheet.shape) : "");
+    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : imageShapes?.shape ? said(imageShapes.shape) : "");
   }
 
   showCounts() {
@@ -194,14 +194,14 @@ export class Desk {
     this.bar.firstChild.style.width = total ? `${(100 * (total - left)) / total}%` : "0";
   }
 
-  showStrip() {
+  showFilmstrip() {
     const { listing } = this;
     const frames = [];
     for (let place = listing.start; place < listing.end; place += 1) {
       const row = listing.rowAt(place);
       if (row) frames.push({ place, row, uri: listing.pictures.get(row.name), failure: listing.pictures.failure(row.name) });
     }
-    this.strip.update(frames, this.place);
+    this.filmstrip.update(frames, this.place);
   }
 
   showState(state, waiting) {
@@ -236,7 +236,7 @@ export class Desk {
   _editLabels() {
     if (!this.info) return;
     openLabelManager(this, () => {
-      this.book.readAnew();
+      this.store.readAnew();
       this._follow({ again: true });
     });
   }

@@ -2,7 +2,7 @@
 
 import { element } from "../shared/dom.js";
 
-export class Strip {
+export class Filmstrip {
   constructor(onShow) {
     this.onShow = onShow;
     this.node = element("div", { class: "strip", hidden: true, attributes: { role: "group", "aria-label": "photos that were tried" } });

@@ -3,7 +3,7 @@
 import { chipsOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
 
-export class Stage {
+export class SingleImage {
   // `load(row)` → Promise of { uri, width, height }.
   constructor(load, onAccept) {
     this.load = load;

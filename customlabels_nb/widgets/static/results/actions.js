@@ -2,16 +2,16 @@
 // training images, compares versions, shows advice. All of it is asked of the screen's source.
 
 import { setText, show } from "../shared/dom.js";
-import { askLabel, askPath, comparisonBand, openAdvice, openVersions } from "./dialogs.js";
-import { imagesText } from "./words.js";
+import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
+import { imagesText } from "./text.js";
 
-export class Deeds {
+export class Actions {
   constructor(screen) {
     this.screen = screen;
     this.compared = null;
   }
 
-  // The answer of the kernel, null where there was none; what is being done stands in the foot.
+  // The answer of the kernel, null where there was none; what is being done stands in the footer.
   async ask(kind, content, words = "") {
     const { saved, notices, source } = this.screen;
     saved.className = "state saving";
@@ -105,6 +105,6 @@ export class Deeds {
     this.compared = comparison;
     const onEnd = screen.can("versions") ? () => this.compare(null) : null;
     show(screen.comparison, Boolean(comparison));
-    screen.comparison.replaceChildren(...(comparison ? [comparisonBand(comparison, { onEnd })] : []));
+    screen.comparison.replaceChildren(...(comparison ? [comparisonBar(comparison, { onEnd })] : []));
   }
 }

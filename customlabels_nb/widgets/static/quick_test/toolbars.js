@@ -1,4 +1,4 @@
-// The two upper bands: which model, and photos for it; what counts of its answer.
+// The two upper toolbars: which model, and photos for it; what counts of its answer.
 
 import { element, setText, show } from "../shared/dom.js";
 

@@ -2,7 +2,7 @@
 
 const STEPS = 200;
 
-export class Sheet {
+export class ImageShapes {
   // `image` is { name, short, width, height }; shapes, labels (of the whole image), status, predictions and `predicted`
   // (label and confidence, of a shape if `predicted_drawn`) are as the kernel has them. Which shapes are predicted is part
   // of the state: accepting or dropping one can be taken back.

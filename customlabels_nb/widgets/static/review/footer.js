@@ -1,9 +1,9 @@
-// The quiet band of a review: place, keys, how much is reviewed, and whether everything is saved.
+// The footer of a review: place, keys, how much is reviewed, and whether everything is saved.
 
 import { element, hint, setText } from "../shared/dom.js";
-import { Foot } from "../shared/foot.js";
+import { Footer } from "../shared/footer.js";
 
-export class ReviewFoot extends Foot {
+export class ReviewFooter extends Footer {
   showSelection(count, { everything = false, labels = 0 } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const decide = [hint("⏎", "approve"), hint(range, "correct"), hint("⌫", "reject")];

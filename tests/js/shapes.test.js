@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Changes } from "../../customlabels_nb/widgets/static/annotator/changes.js";
+import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
+import { forMany, randomBox } from "./random.js";
+
+const IMAGE = { name: "a.jpg", width: 100, height: 80 };
+const BOX = { label: "apple", left: 1, top: 2, width: 10, height: 10, polygon: null };
+const shapesOf = (facts = {}) => new ImageShapes(IMAGE, { shapes: [], status: "unlabelled", revision: 1, ...facts });
+
+// Something that people do, at random.
+function doSomething(imageShapes, random) {
+  const at = random.whole(0, Math.max(0, imageShapes.shapes.length - 1));
+  const does = {
+    add: () => imageShapes.add(randomBox(random, IMAGE), { select: random.next() < 0.5 }),
+    replace: () => imageShapes.shapes.length && imageShapes.replace(at, randomBox(random, IMAGE), { merge: random.pick([null, "nudge"]) }),
+    remove: () => imageShapes.shapes.length && imageShapes.remove(at),
+    select: () => imageShapes.select(imageShapes.shapes.length ? at : null),
+    label: () => imageShapes.change({ labels: random.pick([[], ["apple"], ["apple", "pear"]]) }),
+    status: () => imageShapes.change({ status: random.pick(["needs_review", "skipped", "unlabelled"]) }),
+    drop: () => imageShapes.change({ predictions: imageShapes.predictions.slice(1) }),
+  };
+  does[random.pick(Object.keys(does))]();
+}
+
+test("undo goes back through every state, and redo forth again", () => {
+  forMany(100, (random) => {
+    const imageShapes = shapesOf({ predictions: [BOX, BOX] });
+    const states = [imageShapes.state];
+    for (let step = 0; step < 40; step += 1) {
+      const { state } = imageShapes;
+      const steps = imageShapes.past.length;
+      doSomething(imageShapes, random);
+      if (imageShapes.past.length > steps) states.push(imageShapes.state);
+      else if (imageShapes.state !== state) states[states.length - 1] = imageShapes.state; // it was merged into the step before
+    }
+    for (let at = states.length - 2; at >= 0; at -= 1) {
+      assert.equal(imageShapes.undo(), true);
+      assert.equal(imageShapes.state, states[at]);
+    }
+    assert.equal(imageShapes.undo(), false);
+    for (let at = 1; at < states.length; at += 1) {
+      assert.equal(imageShapes.redo(), true);
+      assert.equal(imageShapes.state, states[at]);
+    }
+    assert.equal(imageShapes.redo(), false);
+  });
+});
+
+test("what is selected is always a shape that is there", () => {
+  forMany(200, (random) => {
+    const imageShapes = shapesOf();
+    for (let step = 0; step < 60; step += 1) {
+      const random4 = random.whole(0, 3);
+      if (random4 === 0) imageShapes.undo();
+      else if (random4 === 1) imageShapes.redo();
+      else doSomething(imageShapes, random);
+      assert.ok(imageShapes.selected === null || imageShapes.shape, `${imageShapes.selected} of ${imageShapes.shapes.length}`);
+    }
+  });
+});
+
+test("a new change ends what could be done again; nothing that was is changed in place", () => {
+  const imageShapes = shapesOf();
+  imageShapes.add(BOX);
+  const before = imageShapes.shapes;
+  imageShapes.add({ ...BOX, label: "pear" });
+  assert.equal(before.length, 1);
+  assert.throws(() => before.push(BOX), TypeError);
+  imageShapes.undo();
+  imageShapes.add({ ...BOX, label: "plum" });
+  assert.equal(imageShapes.redo(), false);
+  assert.deepEqual(imageShapes.shapes.map(({ label }) => label), ["apple", "plum"]);
+});
+
+test("a status follows from what is drawn, and says when nothing is", () => {
+  const imageShapes = shapesOf();
+  imageShapes.add(BOX);
+  assert.equal(imageShapes.status, "labelled");
+  imageShapes.remove(0);
+  assert.equal(imageShapes.status, "unlabelled"); // taking the last one away isn't saying that there is nothing
+  imageShapes.change({ status: "labelled" });
+  assert.equal(imageShapes.status, "labelled"); // nothing here
+  imageShapes.undo();
+  assert.equal(imageShapes.status, "unlabelled");
+  imageShapes.change({ labels: ["apple"] });
+  assert.equal(imageShapes.status, "labelled");
+  const skipped = shapesOf({ status: "skipped" });
+  skipped.add(BOX);
+  assert.equal(skipped.status, "labelled");
+});
+
+test("needs review lasts while one draws on, if it was said here; else drawing settles it", () => {
+  const imageShapes = shapesOf();
+  imageShapes.change({ status: "needs_review" });
+  imageShapes.add(BOX);
+  imageShapes.add(BOX);
+  assert.equal(imageShapes.status, "needs_review");
+  imageShapes.change({ status: "labelled" });
+  imageShapes.remove(0);
+  assert.equal(imageShapes.status, "labelled");
+  const given = shapesOf({ status: "needs_review" });
+  given.add(BOX);
+  assert.equal(given.status, "labelled");
+});
+
+test("dropping a prediction is a step of its own and no label", () => {
+  const imageShapes = shapesOf({ predictions: [BOX] });
+  imageShapes.change({ predictions: [] });
+  assert.equal(imageShapes.status, "unlabelled");
+  imageShapes.undo();
+  assert.equal(imageShapes.predictions.length, 1);
+});
+
+test("what a model says of the whole image is offered while nobody has said anything of it", () => {
+  const said = ["apple", 0.9];
+  assert.equal(shapesOf().offered, null);
+  assert.equal(shapesOf({ predicted: said, predicted_drawn: true }).offered, null);
+  const imageShapes = shapesOf({ predicted: said });
+  assert.deepEqual(imageShapes.offered, said);
+  imageShapes.add(BOX);
+  assert.deepEqual(imageShapes.offered, said);
+  imageShapes.change({ labels: ["pear"] });
+  assert.equal(imageShapes.offered, null);
+  imageShapes.undo();
+  assert.deepEqual(imageShapes.offered, said);
+  imageShapes.undo();
+  imageShapes.change({ status: "labelled" }); // nothing here
+  assert.equal(imageShapes.offered, null);
+});
+
+test("steps with one name in a row are one, until something else is done or selected", () => {
+  const imageShapes = shapesOf({ shapes: [BOX, BOX] });
+  imageShapes.select(0);
+  for (let left = 2; left < 9; left += 1) imageShapes.replace(0, { ...BOX, left }, { merge: "nudge 0" });
+  imageShapes.select(1);
+  imageShapes.select(0);
+  imageShapes.replace(0, { ...BOX, left: 50 }, { merge: "nudge 0" });
+  imageShapes.undo();
+  assert.equal(imageShapes.shapes[0].left, 8);
+  imageShapes.undo();
+  assert.equal(imageShapes.shapes[0].left, 1);
+  assert.equal(imageShapes.undo(), false);
+});
+
+test("a long day's steps are bounded", () => {
+  const imageShapes = shapesOf({ shapes: [BOX] });
+  for (let left = 0; left < 1_000; left += 1) imageShapes.replace(0, { ...BOX, left });
+  assert.equal(imageShapes.past.length, 200);
+  while (imageShapes.undo());
+  assert.equal(imageShapes.shapes[0].left, 799);
+});
+
+test("an image that has something on it is skipped without it, or not at all; undo brings it back", async () => {
+  for (const [answer, status, shapes] of [[null, "labelled", 1], ["keep", "labelled", 1], ["remove", "skipped", 0]]) {
+    const imageShapes = shapesOf();
+    imageShapes.add(BOX);
+    const asked = [];
+    const panel = { ask: async (title, text, choices) => { asked.push(choices.map(({ value }) => value)); return answer; } };
+    const screen = { imageShapes, panel, info: { read_only: false, labels: [] }, changed: () => {} };
+    await new Changes(screen).setStatus("skipped");
+    assert.deepEqual(asked, [["keep", "remove", null]]);
+    assert.deepEqual([imageShapes.status, imageShapes.shapes.length], [status, shapes]);
+    if (answer === "remove") imageShapes.undo();
+    assert.deepEqual([imageShapes.status, imageShapes.shapes.length], ["labelled", 1]);
+  }
+  const bare = shapesOf();
+  await new Changes({ imageShapes: bare, info: { read_only: false, labels: [] }, changed: () => {} }).setStatus("skipped");
+  assert.equal(bare.status, "skipped"); // nothing to ask about
+});
