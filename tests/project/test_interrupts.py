@@ -96,14 +96,15 @@ def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Pat
 
 def test_in_a_script(project: Project) -> None:
     project.distribute()
-    program = BEGIN.format(phase="features of train", root=str(project.root)) + TRAIN
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's "&" ignores it
+    program = heard + BEGIN.format(phase="features of train", root=str(project.root)) + TRAIN
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert any("waiting" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    _, errors = process.communicate(timeout=300)
     (line,) = errors.splitlines()
     assert "project.model('v1').resume()" in line
     assert process.returncode == -signal.SIGINT
