@@ -10,7 +10,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

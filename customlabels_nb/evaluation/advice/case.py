@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.evaluation.advice.items import HERE
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
@@ -18,8 +19,6 @@ from customlabels_nb.evaluation.outcomes import (
     FALSE_POSITIVE,
     SINGLE_LABEL,
     TRUE_POSITIVE,
-    FloatArray,
-    IntArray,
     Outcomes,
 )
 from customlabels_nb.evaluation.result import Evaluation

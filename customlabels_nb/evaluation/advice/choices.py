@@ -9,8 +9,9 @@ import pandas as pd
 
 from customlabels_nb.evaluation.advice.case import Case, listed
 from customlabels_nb.evaluation.advice.items import AdviceItem
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.metrics import ratios
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, Steps
+from customlabels_nb.evaluation.outcomes import Steps
 
 #: What F1 has to gain by another threshold: less isn't worth a change.
 BETTER_F1 = 0.02

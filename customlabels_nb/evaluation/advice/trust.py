@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation.advice.case import Case, listed
 from customlabels_nb.evaluation.advice.items import AdviceItem
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.scores import Scores
 
 #: As ``project.check()`` has them: with fewer training images the result, with fewer test images a figure is left to

@@ -12,10 +12,11 @@ from scipy.sparse import csr_array, hstack
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
 from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, FloatArray, IntArray
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 

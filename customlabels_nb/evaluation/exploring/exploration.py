@@ -14,13 +14,14 @@ import pandas as pd
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.advice import Advice, advise
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import choosing
 from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, BoolArray, IntArray
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.slices import slices_of
 

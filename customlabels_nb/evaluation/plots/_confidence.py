@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.calibration import answers
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
 from customlabels_nb.evaluation.plots._style import (
     FAINT,
     INK,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray
 from customlabels_nb.evaluation.plots._style import (
     FAINTER,
     INK,

@@ -10,9 +10,9 @@ from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray
 from customlabels_nb.evaluation.plots._style import (
     FAINT,
     FAINTER,
