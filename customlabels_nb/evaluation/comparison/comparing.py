@@ -79,10 +79,10 @@ class Comparison:
         return sentences(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.plot_comparison`."""
-        from customlabels_nb.evaluation.plots import plot_comparison
+        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`."""
+        from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
-        return plot_comparison(self, ax)
+        return plot_comparison(self.per_label, ax)
 
     def __repr__(self) -> str:
         from customlabels_nb.evaluation.comparison.words import comparison_text
