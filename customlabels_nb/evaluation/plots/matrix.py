@@ -50,7 +50,7 @@ def plot_confusion_matrix(
     background: bool = False,
     one_vs_rest: pd.DataFrame | None = None,
 ) -> Axes:
-    """The matrix as cells, right ones blue, mistakes red; numbers where they fit.
+    """Draw the matrix as cells, right ones blue, mistakes red; numbers where they fit.
 
     Parameters
     ----------
