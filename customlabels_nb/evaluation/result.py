@@ -182,7 +182,9 @@ class Evaluation:
         """What would help most, the strongest first; see :func:`customlabels_nb.evaluation.advice.advise`."""
         from customlabels_nb.evaluation.advice import advise
 
-        return advise(self)
+        return advise(
+            self.applied, summary=self.summary, per_label=self.per_label, per_image=self.per_image, labels=self.labels
+        )
 
     def _position(self, label: str) -> int:
         if label not in self.outcomes.labels:

@@ -240,8 +240,13 @@ class Report:
         """
         from customlabels_nb.evaluation.advice import advise, picture_of
 
+        found = self.evaluation
         return advise(
-            self.evaluation,
+            found.applied,
+            summary=found.summary,
+            per_label=found.per_label,
+            per_image=found.per_image,
+            labels=found.labels,
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,

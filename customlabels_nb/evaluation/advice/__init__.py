@@ -31,14 +31,18 @@ from customlabels_nb.evaluation.advice.trust import (
     never_found_advice,
     rare_advice,
 )
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.applied import Applied
 
 __all__ = ["Advice", "AdviceItem", "Picture", "Pictures", "advise", "picture_of"]
 
 
 def advise(
-    evaluation: Evaluation,
+    applied: Applied,
     *,
+    summary: pd.DataFrame,
+    per_label: pd.DataFrame,
+    per_image: pd.DataFrame,
+    labels: pd.DataFrame,
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
     name: str = "",
@@ -49,7 +53,9 @@ def advise(
 
     Parameters
     ----------
-    evaluation : Evaluation
+    applied : Applied
+    summary, per_label, per_image, labels : DataFrame
+        The tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
     training : dict, optional
         Number of training images by label, for advice on rare ones.
     features : dict, DataFrame or ndarray, optional
@@ -67,7 +73,9 @@ def advise(
     InputError
         If ``features`` are not those of the test images.
     """
-    case = Case(evaluation, training, checked_features(features, evaluation.outcomes), in_project)
+    case = Case(
+        applied, summary, per_label, per_image, training, checked_features(features, applied.outcomes), in_project
+    )
     mistakes = find_mistakes(case)
     found = [
         *truth_advice(case, mistakes),
@@ -89,4 +97,4 @@ def advise(
         notes.append(f"{left} weaker piece{'' if left == 1 else 's'} of advice left out.")
     if case.features is None and not case.detection:
         notes.append("Not looked at: labels that hide several looks, which takes report.advise(features=…).")
-    return Advice(items, tuple(notes), name, evaluation.labels, pictures)
+    return Advice(items, tuple(notes), name, labels, pictures)

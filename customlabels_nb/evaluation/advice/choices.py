@@ -29,7 +29,7 @@ TRADE_WEIGHT = 0.1
 
 def threshold_advice(case: Case) -> Iterator[AdviceItem]:
     """For each label at most one other threshold; none for cross-validated ones, which are honest as they are."""
-    if case.evaluation.applied.folds:
+    if case.applied.folds:
         return
     tp, fp, fn = case.counts
     for position in np.flatnonzero(case.outcomes.in_test_set).tolist():
@@ -85,7 +85,7 @@ def _item(
     after: list[float],
     gain: float,
 ) -> AdviceItem | None:
-    label, old = case.labels[position], float(case.evaluation.thresholds[position])
+    label, old = case.labels[position], float(case.applied.thresholds[position])
     changes = listed(
         [
             f"{name} {'rises' if b > a else 'falls'} from {a:.2f} to {b:.2f}"
