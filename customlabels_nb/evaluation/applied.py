@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, vstack
 
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 RESAMPLES = 1000
 

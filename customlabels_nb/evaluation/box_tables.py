@@ -10,8 +10,8 @@ import pandas as pd
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import TableError
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.inputs import check_confidences, clean_table
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
 
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.coco import MOST_PREDICTIONS, interpolated_precision
 from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix
@@ -23,9 +24,6 @@ from customlabels_nb.evaluation.outcomes import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
     TRUE_POSITIVE,
-    BoolArray,
-    FloatArray,
-    IntArray,
     Outcomes,
     Steps,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from customlabels_nb.evaluation.outcomes import BoolArray
+from customlabels_nb.evaluation.arrays import BoolArray
 
 #: At most so many predictions of a label in an image count for average precision and highest recall.
 MOST_PREDICTIONS = 100

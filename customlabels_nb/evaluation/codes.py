@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from customlabels_nb.errors import TableError
-from customlabels_nb.evaluation.outcomes import BoolArray, IntArray
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 
 ObjectArray = npt.NDArray[np.object_]
 

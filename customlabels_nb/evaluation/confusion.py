@@ -10,7 +10,9 @@ import pandas as pd
 
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
+from customlabels_nb.evaluation.matrix_markup import confusion_html
+from customlabels_nb.evaluation.page import body, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,15 +149,45 @@ class ConfusionMatrix:
         return pd.DataFrame(table).astype({"label": "str"})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-        """Draw it with matplotlib; see :func:`customlabels_nb.evaluation.plots.plot_confusion_matrix`."""
-        from customlabels_nb.evaluation.plots import plot_confusion_matrix
+        """Draw it with matplotlib: right cells blue, mistakes red; numbers where they fit.
 
-        return plot_confusion_matrix(self, ax=ax, normalize=normalize)
+        Rows are predicted, columns ground truth; a detector's last ones, set off by a line, are the background. A cell
+        is the larger and the darker the greater its share of the column (with ``normalize="prediction"`` of the row),
+        also where counts are written. Beside a multi-label matrix of up to 30 labels: true and false positives and
+        negatives.
+
+        Raises
+        ------
+        InputError
+            If ``normalize`` is not None, "truth" or "prediction".
+        """
+        from customlabels_nb.evaluation.plots.matrix import plot_confusion_matrix
+
+        return plot_confusion_matrix(
+            self.values(normalize),
+            self.values(normalize or "truth"),
+            self.labels,
+            ax,
+            whole=normalize is None,
+            background=self.background,
+            one_vs_rest=self.one_vs_rest() if self.multi_label else None,
+        )
 
     def __repr__(self) -> str:
         return printable(f"Confusion matrix (rows predicted, columns ground truth)\n{self.to_frame()}")
 
     def _repr_html_(self) -> str:
-        from customlabels_nb.evaluation.markup import matrix_page
+        return page(body(matrix_html(self)))
 
-        return matrix_page(self)
+
+def matrix_html(matrix: ConfusionMatrix) -> str:
+    """Write the matrix as HTML, without the page around it."""
+    return confusion_html(
+        matrix.counts,
+        matrix.values("truth"),
+        matrix.labels,
+        matrix.confusions(),
+        background=matrix.background,
+        multi_label=matrix.multi_label,
+        most_confident=matrix.most_confident,
+    )

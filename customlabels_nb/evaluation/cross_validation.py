@@ -8,7 +8,8 @@ import numpy as np
 
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.applied import Applied
-from customlabels_nb.evaluation.outcomes import IntArray, Outcomes
+from customlabels_nb.evaluation.arrays import IntArray
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
 
 CROSS_VALIDATED = "cross-validated"

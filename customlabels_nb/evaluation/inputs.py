@@ -12,8 +12,8 @@ import pandas as pd
 
 from customlabels_nb.core.tables import check_label, label_colour, labels_in_order, normalise_labels
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.codes import as_categories, used_codes
-from customlabels_nb.evaluation.outcomes import FloatArray
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 #: Overlaps of this and more count as whole, as with COCO: sums of floats may miss 1 by a little.
 WHOLE = 1 - 1e-10

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.sparse import csr_array, hstack
 
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detection import coco_map, mean_average_recall
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, FloatArray, Outcomes
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.scores import Scores
 
 PER_LABEL_COLUMNS: dict[str, str] = {

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
+
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
     from customlabels_nb.evaluation.confusion import ConfusionMatrix
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 SINGLE_LABEL, MULTI_LABEL, DETECTION = "single-label", "multi-label", "detection"
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "true positive", "false positive", "false negative"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.errors import TableError
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

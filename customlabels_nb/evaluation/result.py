@@ -12,6 +12,7 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
@@ -20,7 +21,7 @@ from customlabels_nb.evaluation.detection import by_box_size
 from customlabels_nb.evaluation.inputs import images_table
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.notes import evaluation_notes
-from customlabels_nb.evaluation.outcomes import FloatArray, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.tasks import make_outcomes
 from customlabels_nb.evaluation.thresholds import precision_recall, threshold_curve
@@ -181,7 +182,9 @@ class Evaluation:
         """What would help most, the strongest first; see :func:`customlabels_nb.evaluation.advice.advise`."""
         from customlabels_nb.evaluation.advice import advise
 
-        return advise(self)
+        return advise(
+            self.applied, summary=self.summary, per_label=self.per_label, per_image=self.per_image, labels=self.labels
+        )
 
     def _position(self, label: str) -> int:
         if label not in self.outcomes.labels:

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError, TableError
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.inputs import check_confidences, choose_test_images, clean_table, labels_and_colours
 from customlabels_nb.evaluation.outcomes import (
@@ -23,9 +24,6 @@ from customlabels_nb.evaluation.outcomes import (
     MULTI_LABEL,
     SINGLE_LABEL,
     TRUE_POSITIVE,
-    BoolArray,
-    FloatArray,
-    IntArray,
     Outcomes,
     Steps,
 )

@@ -10,7 +10,7 @@ import pandas as pd
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_values import ESTIMATED, LARGEST_SIZE
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.images.reading import ImageHeader, is_remote
 
 #: ``width``, ``height`` and ``depth`` as manifests give them, ``estimated`` if it is the extent of the boxes.

@@ -12,8 +12,8 @@ from pandas.api import types
 from customlabels_nb.core.tables import IMAGE_COLUMNS
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
-from customlabels_nb.evaluation.outcomes import IntArray
 
 #: The slice of images whose cell is empty.
 NONE = "(none)"

@@ -25,8 +25,8 @@ from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.sizes import Size, image_sizes

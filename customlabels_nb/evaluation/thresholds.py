@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.outcomes import FloatArray, Outcomes, Steps
+from customlabels_nb.evaluation.arrays import FloatArray
+from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 
 #: The threshold of a label when there is nothing to choose it by.
 FALLBACK_THRESHOLD = 0.5

@@ -240,8 +240,13 @@ class Report:
         """
         from customlabels_nb.evaluation.advice import advise, picture_of
 
+        found = self.evaluation
         return advise(
-            self.evaluation,
+            found.applied,
+            summary=found.summary,
+            per_label=found.per_label,
+            per_image=found.per_image,
+            labels=found.labels,
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,
@@ -329,19 +334,19 @@ class Report:
     # -- drawings and files -------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:
         """Bars of F1 by label, with the figures beside them."""
-        from customlabels_nb.evaluation.plots import plot_per_label
+        from customlabels_nb.evaluation.plots.bars import plot_per_label
 
         return plot_per_label(self.evaluation, ax)
 
     def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """F1 of all labels along the threshold; with ``label`` also precision and recall of that one."""
-        from customlabels_nb.evaluation.plots import plot_curves
+        from customlabels_nb.evaluation.plots.curves import plot_curves
 
         return plot_curves(self.evaluation, ax, label=label)
 
     def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """Precision against recall of all labels or of one, with average precision."""
-        from customlabels_nb.evaluation.plots import plot_precision_recall
+        from customlabels_nb.evaluation.plots.curves import plot_precision_recall
 
         return plot_precision_recall(self.evaluation, ax, label=label)
 
@@ -351,25 +356,25 @@ class Report:
 
     def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """How confident right and wrong predictions are; with ``label`` those of that one and its threshold."""
-        from customlabels_nb.evaluation.plots import plot_confidences
+        from customlabels_nb.evaluation.plots.confidence import plot_confidences
 
         return plot_confidences(self.evaluation, ax, label=label)
 
     def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
         """How often predictions of each confidence are right, in ``bins`` ranges, of all labels or of one."""
-        from customlabels_nb.evaluation.plots import plot_calibration
+        from customlabels_nb.evaluation.plots.confidence import plot_calibration
 
         return plot_calibration(self.evaluation, ax, label=label, bins=bins)
 
     def plot_support(self, ax: Axes | None = None) -> Axes:
         """How many test images each label has and, where they are known, training images."""
-        from customlabels_nb.evaluation.plots import plot_support
+        from customlabels_nb.evaluation.plots.bars import plot_support
 
         return plot_support(self.evaluation, ax, training=self._training_images())
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """Boxes found, missed and falsely found, by their size; of all labels or of one."""
-        from customlabels_nb.evaluation.plots import plot_box_sizes
+        from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
 
         return plot_box_sizes(self.evaluation, ax, label=label)
 

@@ -60,7 +60,7 @@ CLASSES = {
         "evaluation.confusion.ConfusionMatrix",
         "evaluation.summary.EvaluationSummary",
         "evaluation.snapshot_reading.SnapshotTables",
-        "evaluation.advice.items.Advice",
+        "evaluation.advice.ranked.Advice",
         "evaluation.advice.items.AdviceItem",
         "evaluation.comparison.comparing.Comparison",
     ),

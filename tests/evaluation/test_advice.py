@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.advice import Advice, AdviceItem, advise
-from customlabels_nb.evaluation.advice.items import KINDS, MOST_ITEMS, MOST_OF_A_KIND
+from customlabels_nb.evaluation.advice import Advice, AdviceItem
+from customlabels_nb.evaluation.advice.items import KINDS
+from customlabels_nb.evaluation.advice.ranked import MOST_ITEMS, MOST_OF_A_KIND
+from customlabels_nb.project.report import Report
 from tests.evaluation.cases import random_tables, single_label_cases, tables
 from tests.project.test_report import Reader
 
@@ -252,12 +254,12 @@ def test_rare_labels_in_test_and_in_train() -> None:
     (item,) = found.advice.about("rare")
     assert (item.labels, item.names) == (("plum",), ["image 90.jpg", "image 91.jpg"])
     assert "plum has fewer than 3 test images: its figures" in item.text
-    assert kinds(advise(single(*right()), training=dict.fromkeys(FRUIT, 4))) == []  # found well: no need
+    assert kinds(Report(single(*right())).advise(training=dict.fromkeys(FRUIT, 4))) == []  # found well: no need
 
     truth, says = right(sure=0.6)
     says = [(1, 0.5) if i < 9 else said for i, said in enumerate(says)]
-    poor = advise(single(truth, says, thresholds=0.5), training={"apple": 4, "pear": 50, "fig": 50}).about("rare")
-    assert "apple has only 4 training images and an F1 of" in poor[0].text
+    poor = Report(single(truth, says, thresholds=0.5)).advise(training={"apple": 4, "pear": 50, "fig": 50})
+    assert "apple has only 4 training images and an F1 of" in poor.about("rare")[0].text
 
 
 def test_too_few_test_images() -> None:
@@ -291,23 +293,23 @@ def test_looks_need_features_and_it_says_so() -> None:
     rng = np.random.default_rng(0)
     middle = np.array([[1.0, 0, 0] if i < 8 else [0, 1.0, 0] for i in range(len(truth))])
     apart = middle + rng.normal(scale=0.1, size=middle.shape)
-    (item,) = advise(found, features=apart).about("several_looks")
+    (item,) = Report(found).advise(features=apart).about("several_looks")
     assert item.labels == ("apple",)
     assert sorted(item.names) == sorted(f"image {i}.jpg" for i in range(8))
     assert "of 8 images that look alike 0 are found, of the other 22 22" in item.text
     by_name = {f"image {i}.jpg": row for i, row in enumerate(apart)}
-    assert advise(found, features=by_name).about("several_looks")[0].names == item.names
+    assert Report(found).advise(features=by_name).about("several_looks")[0].names == item.names
     table = pd.DataFrame(apart, index=list(by_name)).sample(frac=1, random_state=0)
-    assert advise(found, features=table).about("several_looks")[0].names == item.names
+    assert Report(found).advise(features=table).about("several_looks")[0].names == item.names
     # of one look, or where both looks are found equally, there is nothing to say
-    assert not advise(found, features=rng.normal(size=(len(truth), 3))).about("several_looks")
-    assert not advise(found, features=np.roll(apart, 11, axis=0)).about("several_looks")
+    assert not Report(found).advise(features=rng.normal(size=(len(truth), 3))).about("several_looks")
+    assert not Report(found).advise(features=np.roll(apart, 11, axis=0)).about("several_looks")
 
 
 @pytest.mark.parametrize("features", [np.zeros((3, 2)), np.zeros(90), "features", {"image 0.jpg": ["a"]}])
 def test_features_of_other_images_are_refused(features: object) -> None:
     with pytest.raises(InputError, match="features"):
-        advise(single(*right()), features=features)  # type: ignore[arg-type]
+        Report(single(*right())).advise(features=features)  # type: ignore[arg-type]
 
 
 # -- the list -------------------------------------------------------------------------------------------
@@ -355,7 +357,7 @@ def test_where_there_is_next_to_nothing(truth: list, said: list, thresholds: flo
         pd.DataFrame(said, columns=["image", "label", "confidence"]),
         thresholds=thresholds,
     )
-    advice = advise(found, training={}, features=np.ones((len(found.outcomes.images), 2)))
+    advice = Report(found).advise(training={}, features=np.ones((len(found.outcomes.images), 2)))
     assert {"rare", "never_found"} & set(kinds(advice))
     assert repr(advice)
     assert Reader(advice._repr_html_()).texts
@@ -369,7 +371,7 @@ def test_it_never_fails_and_always_says_the_same(
     truth, confidence = case
     task = "multi-label" if several else "single-label"
     found = evaluate(*tables(truth, confidence), task=task, thresholds=threshold)
-    advice, again = advise(found), advise(found)
+    advice, again = Report(found).advise(), Report(found).advise()
     assert repr(advice) == repr(again)
     assert advice._repr_html_() == again._repr_html_()
     for item in advice:

@@ -14,8 +14,13 @@ from matplotlib.colors import to_rgb
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
 from customlabels_nb.errors import LabelError
-from customlabels_nb.evaluation import Evaluation, evaluate, fonts, plots
-from customlabels_nb.evaluation.plots._style import plain
+from customlabels_nb.evaluation import Evaluation, evaluate, fonts
+from customlabels_nb.evaluation.comparison import Comparison
+from customlabels_nb.evaluation.plots.bars import plot_per_label, plot_support
+from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
+from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
+from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
+from customlabels_nb.evaluation.plots.style import plain
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.evaluation.drawing import (
@@ -44,31 +49,31 @@ def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = N
 
 
 def _with_training(found: Evaluation, ax: Axes | None = None) -> Axes:
-    return plots.plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30))
+    return plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30))
 
 
 BOTH: dict[str, Callable[..., Axes]] = {
-    "bars": plots.plot_per_label,
-    "curves": plots.plot_curves,
-    "curves of one": partial(_of_first, plots.plot_curves),
-    "precision and recall": plots.plot_precision_recall,
-    "precision and recall of one": partial(_of_first, plots.plot_precision_recall),
+    "bars": plot_per_label,
+    "curves": plot_curves,
+    "curves of one": partial(_of_first, plot_curves),
+    "precision and recall": plot_precision_recall,
+    "precision and recall of one": partial(_of_first, plot_precision_recall),
     "matrix": _matrix,
     "shares": partial(_matrix, normalize="prediction"),
-    "confidences": plots.plot_confidences,
-    "confidences of one": partial(_of_first, plots.plot_confidences),
-    "calibration": plots.plot_calibration,
-    "calibration of one": partial(_of_first, plots.plot_calibration),
-    "support": plots.plot_support,
+    "confidences": plot_confidences,
+    "confidences of one": partial(_of_first, plot_confidences),
+    "calibration": plot_calibration,
+    "calibration of one": partial(_of_first, plot_calibration),
+    "support": plot_support,
     "support and training": _with_training,
 }
 PLOTS = (
     {name: (classified, plot) for name, plot in BOTH.items()}
     | {f"{name} of a detector": (detected, plot) for name, plot in BOTH.items()}
     | {
-        "box sizes": (detected, plots.plot_box_sizes),
-        "box sizes of one": (detected, partial(_of_first, plots.plot_box_sizes)),
-        "comparison": (compared, plots.plot_comparison),
+        "box sizes": (detected, plot_box_sizes),
+        "box sizes of one": (detected, partial(_of_first, plot_box_sizes)),
+        "comparison": (compared, Comparison.plot),
     }
 )
 
@@ -139,10 +144,8 @@ def test_hostile_names_are_plain_text(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "plot",
-    [plots.plot_curves, plots.plot_precision_recall, plots.plot_confidences, plots.plot_calibration,
-     plots.plot_box_sizes],
-)  # fmt: skip
+    "plot", [plot_curves, plot_precision_recall, plot_confidences, plot_calibration, plot_box_sizes]
+)
 def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[..., Axes]) -> None:
     with pytest.raises(LabelError, match="pear"):
         plot(detected(3), label="pear")
@@ -152,10 +155,9 @@ def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[
 def test_a_report_draws_them_all() -> None:
     found = detected(3)
     report = Report(found, training=found)
-    for name in plots.__all__:
-        if name != "plot_comparison":
-            own = getattr(report, name)()
-            drawn(own)
+    for name, plot in vars(Report).items():
+        if name.startswith("plot_"):
+            drawn(plot(report))
     assert legend_of(report.plot_support()) == ["training", "test"]
     assert not hasattr(Report(found).plot_support().get_legend(), "get_texts")
 
@@ -172,7 +174,7 @@ def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch:
     assert plain(name, 20) == "caf\u00e9 \u25a1"
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ("Nowhere Sans", "STIXGeneral"))
     assert plain(name, 20) == name
-    ax = plots.plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
+    ax = plot_per_label(evaluate(*random_tables(20, [name, "pear"])))
     assert name in [text.get_text() for text in ax.get_yticklabels()]
     assert "STIXGeneral" not in plt.rcParams["font.family"]
     drawn(ax)
@@ -188,7 +190,7 @@ def test_a_further_font_is_for_texts_that_need_it_in_whichever_weights_it_has(
     monkeypatch.setattr(font_manager.fontManager, "ttflist", font_manager.fontManager.ttflist[:])
     if installed:
         font_manager.fontManager.addfont(save_font(tmp_path / "fallback.ttf", family, weight, "\u68a8"))
-    ax = plots.plot_per_label(evaluate(*random_tables(20, ["\u68a8", "pear"])))
+    ax = plot_per_label(evaluate(*random_tables(20, ["\u68a8", "pear"])))
     title = ax.set_title("\u68a8" if installed else "\u25a1", weight="bold")
     fonts.with_further_fonts(lambda: ax)()
     drawn(ax)
@@ -205,7 +207,7 @@ def test_names_are_shortened_and_stay_in_legends() -> None:
     assert plain("short", 10) == "short"
     assert plain("a name of many words", 10) == "a name of…"
     assert plain("price in $", 20) == r"price in \$"
-    assert set(legend_of(plots.plot_curves(evaluate(*random_tables(20, ["_hidden", "seen"]))))) == {"_hidden", "seen"}
+    assert set(legend_of(plot_curves(evaluate(*random_tables(20, ["_hidden", "seen"]))))) == {"_hidden", "seen"}
 
 
 @pytest.mark.parametrize("name", ["bars", "support and training", "matrix"])

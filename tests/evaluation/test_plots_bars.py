@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import evaluate
-from customlabels_nb.evaluation.plots import plot_box_sizes, plot_comparison, plot_per_label, plot_support
+from customlabels_nb.evaluation.plots.bars import plot_per_label, plot_support
+from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
 from customlabels_nb.evaluation.support import images_by_label
 from tests.evaluation.cases import random_tables
 from tests.evaluation.drawing import classified, compared, detected, legend_of, words
@@ -134,7 +135,7 @@ def test_box_sizes_are_those_of_the_table() -> None:
 def test_changes_are_sorted_and_drawn_by_what_can_be_told() -> None:
     comparison = compared(12)
     table = comparison.per_label.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
-    ax = plot_comparison(comparison)
+    ax = comparison.plot()
     assert rows_of(ax) == table["label"].tolist()
     ends = zip(range(12), table["low"], table["high"], strict=True)
     assert intervals_of(ax) == set(ends)

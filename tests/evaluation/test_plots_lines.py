@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.plots import plot_calibration, plot_confidences, plot_curves, plot_precision_recall
+from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
+from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
 from tests.evaluation.cases import random_tables
 from tests.evaluation.drawing import classified, detected, legend_of
 

@@ -11,7 +11,6 @@ from matplotlib.colors import to_rgb
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import ConfusionMatrix, evaluate
-from customlabels_nb.evaluation.plots import plot_confusion_matrix
 from tests.evaluation.cases import multi_label_tables
 from tests.evaluation.drawing import classified, contrast, detected, drawn, words
 
@@ -33,7 +32,7 @@ def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]
 @pytest.mark.parametrize("count", [3, 40])
 def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, count: int) -> None:
     matrix = classified(count).confusion_matrix
-    cells = cells_of(plot_confusion_matrix(matrix, normalize=normalize))
+    cells = cells_of(matrix.plot(normalize=normalize))
     assert set(cells) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
     shares = matrix.values(normalize or "truth")
     for (p, g), (side, colour) in cells.items():
@@ -45,7 +44,7 @@ def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, coun
 @pytest.mark.parametrize("normalize", [None, "truth"])
 def test_numbers_are_those_of_the_matrix(normalize: str | None) -> None:
     matrix = classified(5).confusion_matrix
-    ax = plot_confusion_matrix(matrix, normalize=normalize)
+    ax = matrix.plot(normalize=normalize)
     values = matrix.values(normalize)
     for text in ax.texts:
         x, y = text.get_position()
@@ -55,11 +54,11 @@ def test_numbers_are_those_of_the_matrix(normalize: str | None) -> None:
 
 def test_numbers_stand_where_they_fit() -> None:
     matrix = classified(80).confusion_matrix
-    ax = plot_confusion_matrix(matrix)
+    ax = matrix.plot()
     assert len(ax.texts) == (matrix.counts > 0).sum()
-    assert {"1", ".25"} <= set(words(plot_confusion_matrix(matrix, normalize="truth")))
+    assert {"1", ".25"} <= set(words(matrix.plot(normalize="truth")))
     _, small = plt.subplots(figsize=(2, 2))
-    assert not plot_confusion_matrix(matrix, small).texts
+    assert not matrix.plot(small).texts
 
 
 def test_of_many_labels_what_matters_is_written_and_shortened() -> None:
@@ -68,15 +67,15 @@ def test_of_many_labels_what_matters_is_written_and_shortened() -> None:
     counts[5, 6] = 96
     totals = counts.sum(axis=0)
     matrix = ConfusionMatrix(counts, tuple(f"label {j}" for j in range(40)), totals, counts.sum(axis=1))
-    ax = plot_confusion_matrix(matrix)
+    ax = matrix.plot()
     assert words(ax) == [*["1k"] * 6, "96", *["1k"] * 34]
     assert len(cells_of(ax)) == 1600
-    assert words(plot_confusion_matrix(matrix, normalize="truth"))[:7] == [*[".91"] * 6, ".07"]
+    assert words(matrix.plot(normalize="truth"))[:7] == [*[".91"] * 6, ".07"]
 
 
 def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
     for count in (5, 80):
-        ax = plot_confusion_matrix(classified(count).confusion_matrix)
+        ax = classified(count).confusion_matrix.plot()
         drawn(ax)
         cells = cells_of(ax)
         for text in ax.texts:
@@ -90,29 +89,27 @@ def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
 def test_the_background_of_a_detector_is_set_off() -> None:
     matrix = detected(3).confusion_matrix
     assert matrix.background
-    ax = plot_confusion_matrix(matrix)
+    ax = matrix.plot()
     for names in (ax.get_xticklabels(), ax.get_yticklabels()):
         assert [text.get_style() for text in names] == ["normal"] * 3 + ["italic"]
         assert names[-1].get_text() == "background"
     assert len(ax.lines) == 2
     assert (3, 3) not in cells_of(ax)
-    assert not plot_confusion_matrix(classified(3).confusion_matrix).lines
+    assert not classified(3).confusion_matrix.plot().lines
 
 
 @pytest.mark.parametrize("given", [False, True])
 def test_beside_several_labels_an_image_stand_their_2_by_2_tables(given: bool) -> None:
     has, confidence = np.random.default_rng(1).random((2, 50, 4))
     matrix = evaluate(*multi_label_tables(has < 0.4, confidence), task="multi-label").confusion_matrix
-    ax = plot_confusion_matrix(matrix, plt.subplots()[1] if given else None, normalize="truth")
+    ax = matrix.plot(plt.subplots()[1] if given else None, normalize="truth")
     heads = {tick.get_text(): round(tick.get_position()[0]) for tick in ax.get_xticklabels()}
     texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
     tables = matrix.one_vs_rest()
     for kind in ("tp", "fp", "fn", "tn"):
         assert [texts[heads[kind.upper()], row] for row in range(4)] == tables[kind].astype(str).tolist()
     assert set(cells_of(ax)) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
-    assert not {"TP", "TN"} & {
-        tick.get_text() for tick in plot_confusion_matrix(classified(3).confusion_matrix).get_xticklabels()
-    }
+    assert not {"TP", "TN"} & {tick.get_text() for tick in classified(3).confusion_matrix.plot().get_xticklabels()}
 
 
 def test_an_unknown_share_is_refused_and_leaves_no_figure() -> None:

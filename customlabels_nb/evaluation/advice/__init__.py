@@ -13,7 +13,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.choices import threshold_advice
-from customlabels_nb.evaluation.advice.items import Advice, AdviceItem, Pictures, strongest
+from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.advice.looks import checked_features, looks_advice
 from customlabels_nb.evaluation.advice.mistakes import (
     alarm_advice,
@@ -22,7 +22,8 @@ from customlabels_nb.evaluation.advice.mistakes import (
     missed_advice,
     truth_advice,
 )
-from customlabels_nb.evaluation.advice.pictures import Picture, picture_of
+from customlabels_nb.evaluation.advice.pictures import Picture, Pictures, picture_of
+from customlabels_nb.evaluation.advice.ranked import Advice, strongest
 from customlabels_nb.evaluation.advice.sizes import misplaced_advice, size_advice
 from customlabels_nb.evaluation.advice.trust import (
     confidence_advice,
@@ -30,14 +31,18 @@ from customlabels_nb.evaluation.advice.trust import (
     never_found_advice,
     rare_advice,
 )
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.applied import Applied
 
 __all__ = ["Advice", "AdviceItem", "Picture", "Pictures", "advise", "picture_of"]
 
 
 def advise(
-    evaluation: Evaluation,
+    applied: Applied,
     *,
+    summary: pd.DataFrame,
+    per_label: pd.DataFrame,
+    per_image: pd.DataFrame,
+    labels: pd.DataFrame,
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
     name: str = "",
@@ -48,7 +53,9 @@ def advise(
 
     Parameters
     ----------
-    evaluation : Evaluation
+    applied : Applied
+    summary, per_label, per_image, labels : DataFrame
+        The tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
     training : dict, optional
         Number of training images by label, for advice on rare ones.
     features : dict, DataFrame or ndarray, optional
@@ -66,7 +73,9 @@ def advise(
     InputError
         If ``features`` are not those of the test images.
     """
-    case = Case(evaluation, training, checked_features(features, evaluation.outcomes), in_project)
+    case = Case(
+        applied, summary, per_label, per_image, training, checked_features(features, applied.outcomes), in_project
+    )
     mistakes = find_mistakes(case)
     found = [
         *truth_advice(case, mistakes),
@@ -88,4 +97,4 @@ def advise(
         notes.append(f"{left} weaker piece{'' if left == 1 else 's'} of advice left out.")
     if case.features is None and not case.detection:
         notes.append("Not looked at: labels that hide several looks, which takes report.advise(features=…).")
-    return Advice(items, tuple(notes), name, evaluation.labels, pictures)
+    return Advice(items, tuple(notes), name, labels, pictures)

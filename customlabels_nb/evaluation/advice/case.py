@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.evaluation.advice.items import HERE
+from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
@@ -18,11 +20,8 @@ from customlabels_nb.evaluation.outcomes import (
     FALSE_POSITIVE,
     SINGLE_LABEL,
     TRUE_POSITIVE,
-    FloatArray,
-    IntArray,
     Outcomes,
 )
-from customlabels_nb.evaluation.result import Evaluation
 
 _LISTED = 4
 
@@ -33,7 +32,9 @@ class Case:
 
     Attributes
     ----------
-    evaluation : Evaluation
+    applied : Applied
+    summary, per_label, per_image : DataFrame
+        The tables of the evaluation.
     training : dict or None
         Number of training images by label.
     features : ndarray of float64, shape (n, d), or None
@@ -42,7 +43,10 @@ class Case:
         Whether there are a project and a model that calls can name.
     """
 
-    evaluation: Evaluation
+    applied: Applied
+    summary: pd.DataFrame
+    per_label: pd.DataFrame
+    per_image: pd.DataFrame
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
     in_project: bool = False
@@ -50,7 +54,7 @@ class Case:
     @property
     def outcomes(self) -> Outcomes:
         """Truth and predictions."""
-        return self.evaluation.outcomes
+        return self.applied.outcomes
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ class Case:
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
         """True positives, false positives and false negatives of each label."""
-        table = self.evaluation.per_label
+        table = self.per_label
         return table["tp"].to_numpy(), table["fp"].to_numpy(), table["fn"].to_numpy()
 
     def gain(self, tp: npt.ArrayLike = 0, fp: npt.ArrayLike = 0, fn: npt.ArrayLike = 0) -> float:
@@ -87,8 +91,7 @@ class Case:
     # -- mistakes -----------------------------------------------------------------------------------
     def rows(self, result: str) -> pd.DataFrame:
         """The rows of the table of images with this result."""
-        table = self.evaluation.per_image
-        return table[table["result"] == result].reset_index(drop=True)
+        return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
 
     @cached_property
     def hits(self) -> pd.DataFrame:

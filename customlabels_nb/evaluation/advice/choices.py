@@ -9,8 +9,9 @@ import pandas as pd
 
 from customlabels_nb.evaluation.advice.case import Case, listed
 from customlabels_nb.evaluation.advice.items import AdviceItem
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.metrics import ratios
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray, Steps
+from customlabels_nb.evaluation.outcomes import Steps
 
 #: What F1 has to gain by another threshold: less isn't worth a change.
 BETTER_F1 = 0.02
@@ -28,7 +29,7 @@ TRADE_WEIGHT = 0.1
 
 def threshold_advice(case: Case) -> Iterator[AdviceItem]:
     """For each label at most one other threshold; none for cross-validated ones, which are honest as they are."""
-    if case.evaluation.applied.folds:
+    if case.applied.folds:
         return
     tp, fp, fn = case.counts
     for position in np.flatnonzero(case.outcomes.in_test_set).tolist():
@@ -84,7 +85,7 @@ def _item(
     after: list[float],
     gain: float,
 ) -> AdviceItem | None:
-    label, old = case.labels[position], float(case.evaluation.thresholds[position])
+    label, old = case.labels[position], float(case.applied.thresholds[position])
     changes = listed(
         [
             f"{name} {'rises' if b > a else 'falls'} from {a:.2f} to {b:.2f}"

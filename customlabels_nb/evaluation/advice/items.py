@@ -1,14 +1,13 @@
-"""What a piece of advice is, and the list of them, which shows itself."""
+"""What a piece of advice is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import overload
+import textwrap
+from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb.evaluation.advice.pictures import Picture
+from customlabels_nb._utils.text import one_line, printable
 
 #: What advice may be about: kind → its heading.
 KINDS: dict[str, str] = {
@@ -26,15 +25,10 @@ KINDS: dict[str, str] = {
     "over_confident": "Confidences too high",
     "few_test_images": "Too few test images",
 }
-#: More than this nobody reads; the strongest are kept.
-MOST_ITEMS = 12
-#: One kind doesn't crowd out the others.
-MOST_OF_A_KIND = 4
 #: Stands in a call for the item itself. What comes from data is written with ``repr``, which can't hold it.
 HERE = "\0"
-
-#: Gives a small picture of an image, or None where there is none.
-Pictures = Callable[[str], Picture | None]
+#: Images named of each item.
+SHOWN_IMAGES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,81 +74,20 @@ class AdviceItem:
         return [str(name) for name in self.images["image"].unique()]
 
     def __repr__(self) -> str:
-        from customlabels_nb.evaluation.advice.markup import item_text
-
-        return item_text(self)
+        return printable("\n".join(item_lines(self)))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Advice(Sequence[AdviceItem]):
-    """What would help most, the strongest first; empty where nothing was found.
-
-    Attributes
-    ----------
-    items : tuple of AdviceItem
-    notes : tuple of str
-        What was not looked at or not shown, in sentences.
-    name : str
-        What was evaluated.
-    labels : DataFrame
-        ``label`` and ``colour``.
-    pictures : callable, optional
-        Gives small pictures of images, to be shown in notebooks.
-    """
-
-    items: tuple[AdviceItem, ...]
-    notes: tuple[str, ...] = ()
-    name: str = ""
-    labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"label": [], "colour": []}))
-    pictures: Pictures | None = None
-
-    @overload
-    def __getitem__(self, index: int) -> AdviceItem: ...
-    @overload
-    def __getitem__(self, index: slice) -> Advice: ...
-    def __getitem__(self, index: int | slice) -> AdviceItem | Advice:
-        if isinstance(index, slice):
-            return replace(self, items=self.items[index])
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[AdviceItem]:
-        return iter(self.items)
-
-    def about(self, kind: str | None = None, *, label: str | None = None) -> Advice:
-        """Only what is of this kind, or speaks of this label."""
-        chosen = (item for item in self.items if kind in (None, item.kind) and (label is None or label in item.labels))
-        return replace(self, items=tuple(chosen))
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row an item: kind, text, labels (tuple of str), images (how many), call, weight."""
-        rows = [
-            (item.kind, item.text, item.labels, item.images["image"].nunique(), item.call, item.weight)
-            for item in self.items
-        ]
-        table = pd.DataFrame(rows, columns=["kind", "text", "labels", "images", "call", "weight"])
-        return table.astype({"kind": "str", "text": "str", "images": "int64", "call": "str", "weight": "float64"})
-
-    def __repr__(self) -> str:
-        from customlabels_nb.evaluation.advice.markup import advice_text
-
-        return advice_text(self)
-
-    def _repr_html_(self) -> str:
-        from customlabels_nb.evaluation.advice.markup import advice_html
-
-        return advice_html(self)
+def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
+    """Write an item as text: what was seen, its images, the code."""
+    indent = " " * len(mark)
+    said = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
+    names = item.images["image"].drop_duplicates()
+    shown = ", ".join(short_name(name) for name in names.head(SHOWN_IMAGES))
+    more = f" and {len(names) - SHOWN_IMAGES:,} more" if len(names) > SHOWN_IMAGES else ""
+    code = [f"{indent}    {line}" for line in item.call.splitlines()]
+    return [*said, *([f"{indent}{shown}{more}"] if shown else []), *code]
 
 
-def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """The items that are shown, each with its place in its call, and how many were left out.
-
-    Doubtful truth comes first: it makes all other advice doubtful.
-    """
-    kept: list[AdviceItem] = []
-    for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
-        if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
-            kept.append(replace(item, call=item.call.replace(HERE, f"report.advice[{len(kept)}]")))
-    return tuple(kept), len(found) - len(kept)
+def short_name(image: str) -> str:
+    """Return the name of an image without its folder."""
+    return one_line(image.rstrip("/").rsplit("/", 1)[-1])

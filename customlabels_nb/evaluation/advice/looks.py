@@ -11,7 +11,8 @@ import pandas as pd
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.items import AdviceItem
-from customlabels_nb.evaluation.outcomes import FloatArray, Outcomes
+from customlabels_nb.evaluation.arrays import FloatArray
+from customlabels_nb.evaluation.outcomes import Outcomes
 
 #: Images of a label, and of each look: fewer say nothing of looks.
 LEAST_IMAGES, LEAST_OF_A_LOOK = 10, 4

@@ -7,16 +7,16 @@ left doesn't turn its neighbours around.
 from __future__ import annotations
 
 import base64
-import textwrap
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line, printable
-from customlabels_nb.evaluation.advice.items import Advice, AdviceItem
-from customlabels_nb.evaluation.advice.pictures import Picture
+from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
+from customlabels_nb.evaluation.advice.pictures import Picture, Pictures
 
-#: Images shown of each item, and pictures in all: a notebook keeps them.
-SHOWN_IMAGES, SHOWN_PICTURES = 4, 32
+#: Pictures in all: a notebook keeps them.
+SHOWN_PICTURES = 32
 SHOWN_LABELS = 6
 SHOWN_BOXES = 12
 _WIDTH, _HEIGHT = 96, 72
@@ -56,59 +56,51 @@ _STYLE = """
 """
 
 
-def advice_text(advice: Advice) -> str:
+def advice_text(items: Sequence[AdviceItem], name: str, notes: Sequence[str]) -> str:
     """A numbered list: what was seen, its images, the code."""
-    lines = [_head(advice)]
-    for number, item in enumerate(advice):
-        lines += ["", *_lines(item, f"[{number}] ")]
-    lines += [f"\n{note}" for note in advice.notes]
+    lines = [_head(items, name)]
+    for number, item in enumerate(items):
+        lines += ["", *item_lines(item, f"[{number}] ")]
+    lines += [f"\n{note}" for note in notes]
     return printable("\n".join(lines))
 
 
-def item_text(item: AdviceItem) -> str:
-    """One item as text."""
-    return printable("\n".join(_lines(item, "")))
-
-
-def advice_html(advice: Advice) -> str:
+def advice_html(
+    items: Sequence[AdviceItem],
+    name: str,
+    notes: Sequence[str],
+    colours: Mapping[str, str],
+    pictures: Pictures | None,
+) -> str:
     """A card for each item."""
     left = SHOWN_PICTURES
     cards = []
-    for number, item in enumerate(advice):
-        card, used = _card(item, number, advice, left)
+    for number, item in enumerate(items):
+        card, used = _card(item, number, colours, pictures, left)
         cards.append(card)
         left -= used
-    notes = "".join(f'<div class="clnb-dim">{escaped(note)}</div>' for note in advice.notes)
+    said = "".join(f'<div class="clnb-dim">{escaped(note)}</div>' for note in notes)
     listed = f"<ol>{''.join(cards)}</ol>" if cards else ""
     return (
-        f'<div class="clnb-advice"><style>{_STYLE}</style><div><bdi>{escaped(_head(advice))}</bdi></div>'
-        f"{listed}{notes}</div>"
+        f'<div class="clnb-advice"><style>{_STYLE}</style><div><bdi>{escaped(_head(items, name))}</bdi></div>'
+        f"{listed}{said}</div>"
     )
 
 
-def _head(advice: Advice) -> str:
-    start = f"Advice on {one_line(advice.name)}: " if advice.name else "Advice: "
-    if not advice:
+def _head(items: Sequence[AdviceItem], name: str) -> str:
+    start = f"Advice on {one_line(name)}: " if name else "Advice: "
+    if not items:
         return start + _NOTHING
-    return start + f"{len(advice)} {'thing' if len(advice) == 1 else 'things, the strongest first'}."
+    return start + f"{len(items)} {'thing' if len(items) == 1 else 'things, the strongest first'}."
 
 
-def _lines(item: AdviceItem, mark: str) -> list[str]:
-    indent = " " * len(mark)
-    said = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
-    names = item.images["image"].drop_duplicates()
-    shown = ", ".join(_short(name) for name in names.head(SHOWN_IMAGES))
-    more = f" and {len(names) - SHOWN_IMAGES:,} more" if len(names) > SHOWN_IMAGES else ""
-    code = [f"{indent}    {line}" for line in item.call.splitlines()]
-    return [*said, *([f"{indent}{shown}{more}"] if shown else []), *code]
-
-
-def _card(item: AdviceItem, number: int, advice: Advice, pictures_left: int) -> tuple[str, int]:
-    colours = dict(zip(advice.labels["label"], advice.labels["colour"], strict=True))
+def _card(
+    item: AdviceItem, number: int, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
+) -> tuple[str, int]:
     chips = "".join(_chip(label, colours.get(label, "#888888")) for label in item.labels[:SHOWN_LABELS])
     if len(item.labels) > SHOWN_LABELS:
         chips += f'<span class="clnb-dim">and {len(item.labels) - SHOWN_LABELS:,} more</span>'
-    images, used = _images(item, advice, pictures_left)
+    images, used = _images(item, colours, pictures, pictures_left)
     return (
         f'<li><div class="clnb-head"><span class="clnb-dim">{number}</span><b>{item.heading}</b>{chips}</div>'
         f'<div class="clnb-said"><bdi>{escaped(item.text)}</bdi></div>{images}'
@@ -117,7 +109,9 @@ def _card(item: AdviceItem, number: int, advice: Advice, pictures_left: int) -> 
     )
 
 
-def _images(item: AdviceItem, advice: Advice, pictures_left: int) -> tuple[str, int]:
+def _images(
+    item: AdviceItem, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
+) -> tuple[str, int]:
     """The first images, as pictures where they are to be had, and how many of them."""
     first = item.images.drop_duplicates("image").head(SHOWN_IMAGES)
     if first.empty:
@@ -125,13 +119,13 @@ def _images(item: AdviceItem, advice: Advice, pictures_left: int) -> tuple[str, 
     shown, used = [], 0
     for _, row in first.iterrows():
         name, caption = str(row["image"]), _caption(row)
-        picture = advice.pictures(name) if advice.pictures is not None and used < pictures_left else None
+        picture = pictures(name) if pictures is not None and used < pictures_left else None
         said = f'<bdi class="clnb-dim">{escaped(caption)}</bdi>' if caption else ""
         if picture is None:
-            shown.append(f"<span><bdi>{escaped(_short(name))}</bdi>{': ' + said if said else ''}</span>")
+            shown.append(f"<span><bdi>{escaped(short_name(name))}</bdi>{': ' + said if said else ''}</span>")
         else:
             used += 1
-            photo = _photo(picture, name, item.images[item.images["image"] == name], advice)
+            photo = _photo(picture, name, item.images[item.images["image"] == name], colours)
             title = escaped(f"{name}: {caption}" if caption else name)
             shown.append(f'<figure title="{title}">{photo}<figcaption>{said}</figcaption></figure>')
     more = item.images["image"].nunique() - len(first)
@@ -140,13 +134,12 @@ def _images(item: AdviceItem, advice: Advice, pictures_left: int) -> tuple[str, 
     return f'<div class="clnb-images">{"".join(shown)}</div>', used
 
 
-def _photo(picture: Picture, name: str, rows: pd.DataFrame, advice: Advice) -> str:
+def _photo(picture: Picture, name: str, rows: pd.DataFrame, colours: Mapping[str, str]) -> str:
     """The picture, whole, with the boxes that the item speaks of: what is missed solid, what is predicted dashed."""
     scale = min(_WIDTH / picture.width, _HEIGHT / picture.height)
     source = base64.b64encode(picture.data).decode("ascii")
     boxes = ""
     if "left" in rows.columns:
-        colours = dict(zip(advice.labels["label"], advice.labels["colour"], strict=True))
         for _, row in rows.dropna(subset="left").head(SHOWN_BOXES).iterrows():
             predicted = "predicted" in row.index and pd.notna(row["predicted"])
             label = row["predicted"] if predicted else row.get("truth", row.get("label"))
@@ -159,7 +152,7 @@ def _photo(picture: Picture, name: str, rows: pd.DataFrame, advice: Advice) -> s
             )
     return (
         f'<div class="clnb-photo"><span style="width:{scale * picture.width:.0f}px;'
-        f'height:{scale * picture.height:.0f}px"><img alt="{escaped(_short(name))}" '
+        f'height:{scale * picture.height:.0f}px"><img alt="{escaped(short_name(name))}" '
         f'src="data:image/jpeg;base64,{source}">{boxes}</span></div>'
     )
 
@@ -189,7 +182,3 @@ def _chip(label: str, colour: str) -> str:
 
 def _code(call: str) -> str:
     return "\n".join(escaped(line) for line in call.split("\n"))
-
-
-def _short(name: str) -> str:
-    return one_line(name.rstrip("/").rsplit("/", 1)[-1])

@@ -11,7 +11,7 @@ import pandas as pd
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.items import AdviceItem
-from customlabels_nb.evaluation.outcomes import FloatArray
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.scores import Scores
 
 #: The truth is only doubted where the model says its label as surely as it does on average where that label is right

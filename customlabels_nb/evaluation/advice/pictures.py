@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,10 @@ class Picture(NamedTuple):
     data: bytes
     width: int
     height: int
+
+
+#: Gives a small picture of an image, or None where there is none.
+Pictures = Callable[[str], Picture | None]
 
 
 def picture_of(image: str, root: Path | None) -> Picture | None:

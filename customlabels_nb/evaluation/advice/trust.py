@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation.advice.case import Case, listed
 from customlabels_nb.evaluation.advice.items import AdviceItem
-from customlabels_nb.evaluation.outcomes import BoolArray, FloatArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.scores import Scores
 
 #: As ``project.check()`` has them: with fewer training images the result, with fewer test images a figure is left to
@@ -51,7 +51,7 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
                 f"{'them' if several else 'it'} and train again."
             )
             call = case.add(labels[0])
-        others = case.evaluation.per_label["f1"].to_numpy()[tested & (tp > 0)]
+        others = case.per_label["f1"].to_numpy()[tested & (tp > 0)]
         gain = len(labels) / int(tested.sum()) * (float(others.mean()) if others.size else 1.0)
         yield AdviceItem("never_found", text, labels, images, call, gain)
 
@@ -74,7 +74,7 @@ def rare_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[AdviceItem]:
-    f1 = case.evaluation.per_label["f1"].to_numpy()
+    f1 = case.per_label["f1"].to_numpy()
     tested = case.outcomes.in_test_set
     for position, label in enumerate(case.labels):
         number = int(training.get(label, 0))
@@ -91,7 +91,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
     """Too few test images for the interval of F1 to say anything."""
-    summary = case.evaluation.summary.set_index("figure")
+    summary = case.summary.set_index("figure")
     low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
     number = len(case.outcomes.images)
     images = f"{number:,} test image{'' if number == 1 else 's'}"

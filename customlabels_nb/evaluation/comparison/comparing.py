@@ -10,12 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, hstack
 
+from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
+from customlabels_nb.evaluation.comparison.markup import comparison_html
+from customlabels_nb.evaluation.comparison.words import FIGURES, sentences
 from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, FloatArray, IntArray
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 
@@ -73,25 +77,40 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """What changed, in words."""
-        from customlabels_nb.evaluation.comparison.words import sentences
-
-        return sentences(self)
+        return sentences(self.figure("f1"), self.per_label, self.fixed, self.broken, task=self.task)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.plot_comparison`."""
-        from customlabels_nb.evaluation.plots import plot_comparison
+        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`."""
+        from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
-        return plot_comparison(self, ax)
+        return plot_comparison(self.per_label, ax)
 
     def __repr__(self) -> str:
-        from customlabels_nb.evaluation.comparison.words import comparison_text
-
-        return comparison_text(self)
+        summary = self.summary.assign(figure=[FIGURES.get(name, name) for name in self.summary["figure"]])
+        labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
+        parts = [f"{self.names[0]} → {self.names[1]}, {self.test_images:,} test images", "\n".join(self.sentences)]
+        for table in (summary, labels):
+            if len(table):
+                shown = table.to_string(
+                    index=False, max_rows=40, max_colwidth=40, na_rep="", float_format="{:.3f}".format, justify="right"
+                )
+                parts.append(shown)
+        if self.notes:
+            parts.append("\n".join(self.notes))
+        return printable("\n\n".join(parts))
 
     def _repr_html_(self) -> str:
-        from customlabels_nb.evaluation.comparison.markup import comparison_html
-
-        return comparison_html(self)
+        return comparison_html(
+            names=self.names,
+            test_images=self.test_images,
+            sentences=self.sentences,
+            summary=self.summary,
+            per_label=self.per_label,
+            colours=dict(zip(self.labels["label"], self.labels["colour"], strict=True)),
+            fixed=self.fixed,
+            broken=self.broken,
+            notes=self.notes,
+        )
 
 
 def compare(

@@ -5,13 +5,12 @@ Names of labels, models and images are anybody's text: all of it is escaped and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.evaluation.comparison.comparing import Comparison
-from customlabels_nb.evaluation.comparison.words import FIGURES, LISTED, certain, sentences, signed
+from customlabels_nb.evaluation.comparison.words import FIGURES, LISTED, certain, signed
 
 _STYLE = """
 .clnb-compare.clnb-compare { font: var(--jp-ui-font-size1, 13px)/1.4 var(--jp-ui-font-family, system-ui, sans-serif);
@@ -42,32 +41,41 @@ _STYLE = """
 """
 
 
-def comparison_html(comparison: Comparison) -> str:
-    """Sentences, figures, labels, and what was fixed and broken."""
-    one, other = (f"<b><bdi>{escaped(name)}</bdi></b>" for name in comparison.names)
-    count = comparison.test_images
-    head = f'{one} → {other} <span class="clnb-dim">{count:,} test image{"" if count == 1 else "s"}</span>'
-    said = "".join(f"<div><bdi>{escaped(sentence)}</bdi></div>" for sentence in sentences(comparison))
-    body = _figures(comparison) + _labels(comparison)
-    body += _images(comparison.fixed, "fixed") + _images(comparison.broken, "broken")
-    notes = "".join(f"<li><bdi>{escaped(note)}</bdi></li>" for note in comparison.notes)
+def comparison_html(
+    *,
+    names: tuple[str, str],
+    test_images: int,
+    sentences: Iterable[str],
+    summary: pd.DataFrame,
+    per_label: pd.DataFrame,
+    colours: Mapping[str, str],
+    fixed: pd.DataFrame,
+    broken: pd.DataFrame,
+    notes: Iterable[str],
+) -> str:
+    """Write sentences, figures, labels, and what was fixed and broken.
+
+    See :class:`customlabels_nb.evaluation.comparison.Comparison` for the tables.
+    """
+    one, other = (f"<b><bdi>{escaped(name)}</bdi></b>" for name in names)
+    number = f"{test_images:,} test image{'' if test_images == 1 else 's'}"
+    head = f'{one} → {other} <span class="clnb-dim">{number}</span>'
+    said = "".join(f"<div><bdi>{escaped(sentence)}</bdi></div>" for sentence in sentences)
+    body = _figures(summary) + _labels(per_label, colours) + _images(fixed, "fixed") + _images(broken, "broken")
+    below = "".join(f"<li><bdi>{escaped(note)}</bdi></li>" for note in notes)
     return (
         f'<div class="clnb-compare"><style>{_STYLE}</style><div class="clnb-head">{head}{said}</div>'
-        f'<div class="clnb-body">{body}</div>{f"<ul>{notes}</ul>" if notes else ""}</div>'
+        f'<div class="clnb-body">{body}</div>{f"<ul>{below}</ul>" if below else ""}</div>'
     )
 
 
-def _figures(comparison: Comparison) -> str:
-    rows = [
-        _row(escaped(FIGURES.get(row["figure"], row["figure"])), _deltas(row))
-        for _, row in comparison.summary.iterrows()
-    ]
+def _figures(summary: pd.DataFrame) -> str:
+    rows = [_row(escaped(FIGURES.get(row["figure"], row["figure"])), _deltas(row)) for _, row in summary.iterrows()]
     return _table("figures", ("", "before", "after", "change", "95 % interval"), rows)
 
 
-def _labels(comparison: Comparison) -> str:
-    colours = dict(zip(comparison.labels["label"], comparison.labels["colour"], strict=True))
-    table = comparison.per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
+def _labels(per_label: pd.DataFrame, colours: Mapping[str, str]) -> str:
+    table = per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
     rows = [
         _row(_swatch(colours[row["label"]]) + _name(row["label"]), [*_deltas(row), str(row["test_images"])])
         for _, row in table.iterrows()

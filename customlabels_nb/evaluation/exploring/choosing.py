@@ -11,8 +11,9 @@ import numpy as np
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 
 ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES = "all", "mistakes", "tp", "fp", "fn"

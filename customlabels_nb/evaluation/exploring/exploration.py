@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.advice import Advice, advise
+from customlabels_nb.evaluation.advice import Advice
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import choosing
 from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, BoolArray, IntArray
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.slices import slices_of
 
@@ -46,7 +47,7 @@ class Exploration:
     def __init__(
         self, evaluation: Evaluation, *, name: str = "evaluation", advice: Callable[[], Advice] | None = None
     ) -> None:
-        self._advise = advice or partial(advise, evaluation)
+        self._advise = advice or (lambda: evaluation.advice)
         self.evaluation = evaluation
         self.name = name
         self.position = position_of(evaluation)

@@ -10,10 +10,11 @@ import numpy as np
 
 from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
 from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.matching import check_overlap
-from customlabels_nb.evaluation.outcomes import IntArray, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate
 from customlabels_nb.evaluation.scores import Scores
 

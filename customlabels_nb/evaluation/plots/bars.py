@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots._rows import Rows
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.style import (
     FAINT,
     FAINTER,
     INK,
@@ -52,7 +52,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     wide = inches(ax)[0] >= NARROW
     end = BARS_END if wide else NARROW_END
     here = table[table["here"]]
-    colours = colours_of(evaluation)
+    colours = colours_of(evaluation.labels)
     ax.barh(here.index, np.ones(len(here)), height=0.56, color=FAINTER, linewidth=0)
     ax.barh(here.index, here["f1"], height=0.56, color=[colours[name] for name in here["label"]], linewidth=0)
     rows.whiskers(here["f1_low"], here["f1_high"], here.index)
@@ -88,7 +88,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     beside = ax is None
     rows = Rows.of(len(table), ax, width=7.0 if training is None else 8.5)
     ax, size = rows.ax, rows.size
-    colours = [colours_of(evaluation)[label] for label in table["label"]]
+    colours = table["label"].map(colours_of(evaluation.labels)).to_list()
     places = np.arange(len(table))
     if training is None:
         ax.barh(places, table["test"], height=0.56, color=colours, linewidth=0)

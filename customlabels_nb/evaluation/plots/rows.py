@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-from customlabels_nb.evaluation.plots._style import INK, inches, new_axes, plain, readable
+from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain, readable
 
 #: Inches: of a row, of one among many, and of the figure; where rows are closer still, not each has its name.
 ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0

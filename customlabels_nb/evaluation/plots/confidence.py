@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.calibration import answers
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray, IntArray
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.style import (
     FAINT,
     INK,
     MARK,
@@ -48,7 +48,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     LabelError
         If there is no such label.
     """
-    position = None if label is None else check_label(evaluation, label)
+    position = None if label is None else check_label(evaluation.outcomes.labels, label)
     confidence, right = answers(evaluation.outcomes, position)
     beside = ax is None
     if ax is None:

@@ -15,13 +15,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.legend import Legend
 
 from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation.fonts import drawable
-from customlabels_nb.evaluation.result import Evaluation
 
 INK = "#7f7f7f"
 #: The nearest grey on the other side of the middle, for the ticks of x. Jupyter's inline backend puts a white card
@@ -99,9 +99,9 @@ def marked_threshold(ax: Axes, threshold: float) -> None:
                 ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
 
 
-def colours_of(evaluation: Evaluation) -> dict[str, str]:
-    """The colour of each label."""
-    return dict(zip(evaluation.outcomes.labels, evaluation.outcomes.colours, strict=True))
+def colours_of(labels: pd.DataFrame) -> dict[str, str]:
+    """The colour of each label, from a table of ``label`` and ``colour``."""
+    return dict(zip(labels["label"], labels["colour"], strict=True))
 
 
 def ink_on(ground: Any) -> str:
@@ -110,7 +110,7 @@ def ink_on(ground: Any) -> str:
     return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # where both contrast alike
 
 
-def check_label(evaluation: Evaluation, label: str) -> int:
+def check_label(labels: tuple[str, ...], label: str) -> int:
     """The position of a label.
 
     Raises
@@ -118,7 +118,6 @@ def check_label(evaluation: Evaluation, label: str) -> int:
     LabelError
         If there is no such label.
     """
-    labels = evaluation.outcomes.labels
     if label not in labels:
         raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(labels)!r}.")
     return labels.index(label)

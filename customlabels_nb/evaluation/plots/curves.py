@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.style import (
     FAINTER,
     INK,
     MARK,
@@ -57,7 +57,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     unit_square(ax, across="threshold")
     if len(table) == 1:
         row = table.iloc[0]
-        _three_lines(ax, row, curves[row["label"]], colours_of(evaluation)[row["label"]])
+        _three_lines(ax, row, curves[row["label"]], colours_of(evaluation.labels)[row["label"]])
         legend(ax, plain(row["label"], 28), beside=beside)
         return ax
     looks = _looks(evaluation, table)
@@ -107,13 +107,13 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
     table = evaluation.per_label
     if label is None:
         return table[table["test_images"] > 0].sort_values(by, kind="stable")
-    check_label(evaluation, label)
+    check_label(evaluation.outcomes.labels, label)
     return table[table["label"] == label]
 
 
 def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """How the lines of the named labels look, in the order of drawing: the lowest last, above the others."""
-    colours = colours_of(evaluation)
+    colours = colours_of(evaluation.labels)
     looks = {}
     for position, name in reversed(list(enumerate(table["label"][:MOST_LINES]))):
         looks[name] = {

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
-from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.outcomes import FloatArray
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.style import (
     FAINT,
     FAINTER,
     INK,
@@ -39,24 +40,36 @@ SMALLEST_NUMBER = 5.0
 
 
 @with_further_fonts
-def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, normalize: str | None = None) -> Axes:
-    """The matrix as cells, right ones blue, mistakes red; numbers where they fit.
+def plot_confusion_matrix(
+    values: FloatArray,
+    shares: FloatArray,
+    labels: Sequence[str],
+    ax: Axes | None = None,
+    *,
+    whole: bool = True,
+    background: bool = False,
+    one_vs_rest: pd.DataFrame | None = None,
+) -> Axes:
+    """Draw the matrix as cells, right ones blue, mistakes red; numbers where they fit.
 
-    Rows are predicted, columns ground truth; a detector's last ones, set off by a line, are the background. A cell is
-    the larger and the darker the greater its share of the column (with ``normalize="prediction"`` of the row), also
-    where counts are written. Beside a multi-label matrix of up to 30 labels: true and false positives and negatives.
-
-    Raises
-    ------
-    InputError
-        If ``normalize`` is not None, "truth" or "prediction".
+    Parameters
+    ----------
+    values, shares : ndarray of float64, shape (k, k)
+        Rows predicted, columns ground truth: what is written in the cells, and by what they grow and darken.
+    labels : sequence of str
+        Of rows and columns.
+    whole : bool
+        Whether the values are counts.
+    background : bool
+        Whether the last row and column are no label; a line sets them off.
+    one_vs_rest : DataFrame, optional
+        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row a label: written beside a matrix of up to 30 labels.
     """
-    values = matrix.values(normalize)
-    shares = np.clip(matrix.values(normalize or "truth"), 0, 1)
-    names = [plain(name, 20) for name in matrix.labels]
+    shares = np.clip(shares, 0, 1)
+    names = [plain(name, 20) for name in labels]
     count, longest = len(names), max(map(len, names))
     steep = count > 6 or longest > 12
-    beside = ["tp", "fp", "fn", "tn"] if matrix.multi_label and count <= MOST_SINGLE_CELLS else []
+    beside = ["tp", "fp", "fn", "tn"] if one_vs_rest is not None and count <= MOST_SINGLE_CELLS else []
     wide = count + len(beside)
     if ax is None:
         side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
@@ -68,7 +81,7 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
         cell = 72 * min(width / wide, height / count)
     right = np.eye(count, dtype=bool)
     _ground(ax, count)
-    cells = _cells(ax, matrix.counts > 0, shares, right)
+    cells = _cells(ax, values > 0, shares, right)
     size, step = readable(cell)
     places, shown = [*range(0, count, step), *range(count, wide)], [*names[::step], *map(str.upper, beside)]
     ax.set_xticks(places, shown, fontsize=size, rotation=90 if steep else 0)
@@ -79,16 +92,16 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, ax: Axes | None = None, *, no
     ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6, x=count / wide / 2)
     ax.set_ylabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6)
     quiet(ax)
-    if matrix.background:
+    if background:
         if step == 1:
             for texts in (ax.get_xticklabels(), ax.get_yticklabels()):
                 texts[-1].set_fontstyle("italic")
         for line in (ax.axhline, ax.axvline):
             line(count - 1.5, color=INK, linewidth=1)
-    written = _texts(values, shares, whole=normalize is None)
-    if beside:
+    written = _texts(values, shares, whole=whole)
+    if one_vs_rest is not None and beside:
         ax.axvline(count - 0.5, color=INK, linewidth=1)
-        counts = matrix.one_vs_rest()[beside].to_numpy()
+        counts = one_vs_rest[beside].to_numpy()
         written |= {(row, count + at): f"{number}" for (row, at), number in np.ndenumerate(counts)}
     _numbers(ax, written, cells, cell)
     return ax

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots._rows import Rows
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.style import (
     INK,
     NARROW,
     RIGHT,
@@ -51,7 +51,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
     if label is None:
         table = table[table["label"].isna()]
     else:
-        check_label(evaluation, label)
+        check_label(evaluation.outcomes.labels, label)
         table = table[table["label"] == label]
     beside = ax is None
     ax = new_axes(9.6, 2.3) if ax is None else ax

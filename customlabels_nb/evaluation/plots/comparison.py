@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots._rows import Rows
-from customlabels_nb.evaluation.plots._style import (
+from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.style import (
     FAINT,
     INK,
     MARK,
@@ -21,9 +21,6 @@ from customlabels_nb.evaluation.plots._style import (
     legend,
     quiet,
 )
-
-if TYPE_CHECKING:
-    from customlabels_nb.evaluation.comparison import Comparison
 
 #: What a change is and how it is drawn: better and worse where the whole interval is on one side of 0.
 CHANGES: dict[str, dict[str, Any]] = {
@@ -38,13 +35,13 @@ COLUMN = 0.32
 
 
 @with_further_fonts
-def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
+def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How each label's F1 changed, with its 95 % interval; what gained most is on top.
 
     Beside it F1 before and after and the change; in axes narrower than five inches the change alone. Labels that
-    can't be compared are left out.
+    can't be compared are left out. The table is that of a :class:`~customlabels_nb.evaluation.comparison.Comparison`.
     """
-    table = comparison.per_label.dropna(subset="delta")
+    table = per_label.dropna(subset="delta")
     table = table.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
     beside = ax is None
     rows = Rows.of(len(table), ax, width=10.2)
