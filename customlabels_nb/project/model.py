@@ -140,7 +140,7 @@ class Model(ModelFacts, Runnable):
     ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
-        from customlabels_nb.project.results_actions import hands_of
+        from customlabels_nb.project.results_actions import project_actions
         from customlabels_nb.training.stored import stored_evaluation, stored_training
 
         self._require_ready()
@@ -157,7 +157,7 @@ class Model(ModelFacts, Runnable):
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        hands = partial(hands_of, self, config)
+        hands = partial(project_actions, self, config)
         known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
         return Report(result, **known, details=details, training=training, hands=hands)
 

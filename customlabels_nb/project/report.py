@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison import Comparison
-    from customlabels_nb.evaluation.exploring import Exploration, Hands
+    from customlabels_nb.evaluation.exploring import Exploration, ProjectActions
     from customlabels_nb.evaluation.files import TrainingSet
     from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
     from customlabels_nb.evaluation.summary import EvaluationSummary
@@ -50,7 +50,7 @@ class Report:
         The project's folder, under which relative paths of images lie.
     hands : callable, optional
         ``hands()`` gives what the results screen can do to a project; see
-        :class:`customlabels_nb.evaluation.exploring.Hands`.
+        :class:`customlabels_nb.evaluation.exploring.ProjectActions`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Report:
         details: Mapping[str, Any] | None = None,
         training: Training | Callable[[], Training] | None = None,
         root: Path | None = None,
-        hands: Callable[[], Hands] | None = None,
+        hands: Callable[[], ProjectActions] | None = None,
     ) -> None:
         self.evaluation = evaluation
         self._hands = hands

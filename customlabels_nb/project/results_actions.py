@@ -10,7 +10,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
-from customlabels_nb.evaluation.exploring import Hands
+from customlabels_nb.evaluation.exploring import ProjectActions
 from customlabels_nb.labeling import LabellingSession, Query, news
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.project.location import Place
@@ -33,7 +33,7 @@ class Version(Protocol):
         """Make thresholds by label its own."""
 
 
-def hands_of(version: Version, config: ModelConfig) -> Hands:
+def project_actions(version: Version, config: ModelConfig) -> ProjectActions:
     """The hands of one version of a project.
 
     Parameters
@@ -43,9 +43,9 @@ def hands_of(version: Version, config: ModelConfig) -> Hands:
         Of the version.
     """
     place = version._place
-    project = _ProjectHands(place, config.kind)
+    project = _ActionsOfVersion(place, config.kind)
     writable = not place.store.read_only
-    return Hands(
+    return ProjectActions(
         keep_thresholds=version.set_thresholds if writable else None,
         open_images=project.open_images,
         truth_now=project.truth_now,
@@ -58,7 +58,7 @@ def hands_of(version: Version, config: ModelConfig) -> Hands:
     )
 
 
-class _ProjectHands:
+class _ActionsOfVersion:
     def __init__(self, place: Place, kind: str) -> None:
         self._place = place
         self._kind = kind

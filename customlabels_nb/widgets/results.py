@@ -19,7 +19,7 @@ import traitlets
 
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
-from customlabels_nb.evaluation.exploring import Exploration, Filter, Hands, Position
+from customlabels_nb.evaluation.exploring import Exploration, Filter, Position, ProjectActions
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
@@ -77,11 +77,11 @@ class Results(Answers, anywidget.AnyWidget):
     selection = traitlets.Tuple()
     position = traitlets.Dict()
 
-    def __init__(self, exploration: Exploration, about: About, hands: Hands | None = None) -> None:
+    def __init__(self, exploration: Exploration, about: About, hands: ProjectActions | None = None) -> None:
         super().__init__()
         self.exploration = exploration
         self._about = about
-        self._hands = hands or Hands()
+        self._hands = hands or ProjectActions()
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
         self._seen: object = None  # the moment of the project at which truth was looked at

@@ -12,7 +12,7 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.project.results_actions import hands_of
+from customlabels_nb.project.results_actions import project_actions
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.widgets.asking import ResultsPage
@@ -102,7 +102,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Pr
 
 def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     config: Any = SimpleNamespace(kind="detection", training={"seconds": 300.0, "device": "cpu"})
-    hands = hands_of(project.model("v1"), config)
+    hands = project_actions(project.model("v1"), config)
     names = project.test_set.images["image"].tolist()
     assert hands.open_images is not None
     screen = hands.open_images([names[3], names[1]])

@@ -6,7 +6,7 @@
 
 from customlabels_nb.evaluation.exploring.choosing import SHOWN, SORTS, Filter
 from customlabels_nb.evaluation.exploring.exploration import Exploration
-from customlabels_nb.evaluation.exploring.hands import Hands
 from customlabels_nb.evaluation.exploring.position import MODES, Position
+from customlabels_nb.evaluation.exploring.project_actions import ProjectActions
 
-__all__ = ["MODES", "SHOWN", "SORTS", "Exploration", "Filter", "Hands", "Position"]
+__all__ = ["MODES", "SHOWN", "SORTS", "Exploration", "Filter", "ProjectActions", "Position"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Hands:
+class ProjectActions:
     """Functions of a project; each is None where there is nothing to do it to.
 
     Attributes
