@@ -14,7 +14,6 @@ import pandas as pd
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.choices import threshold_advice
 from customlabels_nb.evaluation.advice.items import AdviceItem
-from customlabels_nb.evaluation.advice.looks import checked_features, looks_advice
 from customlabels_nb.evaluation.advice.mistakes import (
     alarm_advice,
     confusion_advice,
@@ -25,6 +24,7 @@ from customlabels_nb.evaluation.advice.mistakes import (
 from customlabels_nb.evaluation.advice.pictures import Picture, Pictures, picture_of
 from customlabels_nb.evaluation.advice.ranked import Advice, strongest
 from customlabels_nb.evaluation.advice.sizes import misplaced_advice, size_advice
+from customlabels_nb.evaluation.advice.subgroups import checked_features, looks_advice
 from customlabels_nb.evaluation.advice.trust import (
     confidence_advice,
     interval_advice,
