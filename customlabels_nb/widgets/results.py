@@ -21,9 +21,14 @@ from customlabels_nb._utils.files import expand_home
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position, ProjectActions
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
+from customlabels_nb.evaluation.exploring.payload import (
+    advice_as_json,
+    comparison_as_json,
+    default_name,
+    summary_as_json,
+)
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
-from customlabels_nb.evaluation.exploring.words import advice_as_json, comparison_as_json, default_name, summary_as_json
 from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still, still_picture
 

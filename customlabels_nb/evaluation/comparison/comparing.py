@@ -17,7 +17,7 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
 from customlabels_nb.evaluation.comparison.markup import comparison_html
-from customlabels_nb.evaluation.comparison.words import FIGURES, sentences
+from customlabels_nb.evaluation.comparison.sentences import FIGURES, sentences
 from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.result import Evaluation

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.evaluation.comparison.words import FIGURES, LISTED, certain, signed
+from customlabels_nb.evaluation.comparison.sentences import FIGURES, LISTED, certain, signed
 
 _STYLE = """
 .clnb-compare.clnb-compare { font: var(--jp-ui-font-size1, 13px)/1.4 var(--jp-ui-font-family, system-ui, sans-serif);
