@@ -111,7 +111,7 @@ def open_history_panel(place: Place) -> HistoryPanel:
 
 def plug_in(place: Place, split: str, labeller: Any, *, query: Query) -> Any:
     """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
-    from customlabels_nb.labeling.plugged import plug_into
+    from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
     return plug_into(open_session(place, split), labeller, query)
 

@@ -7,7 +7,7 @@ from ipywidgets import Button
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import LabellingSession, Query
-from customlabels_nb.labeling.plugged import plug_into
+from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 from customlabels_nb.project.project import Project
 
 
