@@ -17,12 +17,12 @@ from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.action_list import ActionList
+from customlabels_nb.labeling.change_poller import Watch
 from customlabels_nb.labeling.exporting import Exported, export
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.outline import FollowedOutline, Outline
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.labeling.watching import Watch
 from customlabels_nb.store import Store
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
