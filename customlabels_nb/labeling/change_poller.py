@@ -11,7 +11,7 @@ from customlabels_nb.errors import StoreError
 from customlabels_nb.store import Store
 
 
-class Watch:
+class ChangePoller:
     """Calls a function soon after each action, from a thread of its own, while somebody looks.
 
     Parameters

@@ -17,7 +17,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.action_list import ActionList
-from customlabels_nb.labeling.change_poller import Watch
+from customlabels_nb.labeling.change_poller import ChangePoller
 from customlabels_nb.labeling.exporting import Exported, export
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.outline import FollowedOutline, Outline
@@ -114,9 +114,9 @@ class DashboardSession(ProjectScreen):
         self._was_read = threading.Event()
         threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
 
-    def watch(self, changed: Callable[[], object]) -> Watch:
+    def watch(self, changed: Callable[[], object]) -> ChangePoller:
         """Calls a function soon after each action of anybody, while somebody looks."""
-        return Watch(self._store, changed)
+        return ChangePoller(self._store, changed)
 
     def last_action(self) -> int:
         """The id of the newest action."""

@@ -15,7 +15,7 @@ import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError, InputError, NotAllowedError, NotEnoughDataError, StaleEditError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling.action_list import ActionList
-from customlabels_nb.labeling.change_poller import Watch
+from customlabels_nb.labeling.change_poller import ChangePoller
 from customlabels_nb.labeling.dashboard import DashboardSession
 from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
@@ -216,7 +216,7 @@ def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFi
 
 def test_the_watch_tells_soon_and_ends_when_nobody_looks(project: Project) -> None:
     told: list[int] = []
-    watch = Watch(project._store, lambda: told.append(1), every=0.02, patience=0.5)
+    watch = ChangePoller(project._store, lambda: told.append(1), every=0.02, patience=0.5)
     watch.awake()
     time.sleep(0.1)
     assert told == []
