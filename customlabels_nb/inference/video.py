@@ -17,10 +17,10 @@ from PIL import Image
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.inference.ahead import ahead
 from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
 from customlabels_nb.inference.inputs import as_uri
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.prefetch import prefetch
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.inference.video_detection import (
     FRAME_COLUMNS,
@@ -128,7 +128,7 @@ def _asked(asking: Asking, video: VideoFile, takes: Callable[[int, float], bool]
     batch = forward_batch(asking.predictor.device or "cpu")
     done: list[tuple[Answer, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
     stills, empty, interrupted = Stills(), Stills(), False
-    frames = ahead(_looked_at(asking, video, takes), 2 * batch)
+    frames = prefetch(_looked_at(asking, video, takes), 2 * batch)
     try:
         while group := list(islice(frames, batch)):
             answers = asking.ask([one.prepared for one in group])

@@ -16,7 +16,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.box_pictures import SIDE, BoxPicture, LabelledBox, ink_on, plain_font
-from customlabels_nb.inference.ahead import ahead
+from customlabels_nb.inference.prefetch import prefetch
 from customlabels_nb.inference.video_reading import VideoFile, require_av
 from customlabels_nb.settings import settings
 
@@ -90,7 +90,7 @@ def _write(av: Any, video: VideoFile, marks: Sequence[Marks], path: Path, events
     total = video.count
     with av.open(f"file:{path.absolute()}", "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream, remark, first, last = None, None, None, -1
-        for index, seconds, picture in ahead(_drawn(video, marks), _AHEAD):
+        for index, seconds, picture in prefetch(_drawn(video, marks), _AHEAD):
             if stream is None:
                 stream, remark = _add_stream(av, container, picture.size)
                 first = seconds

@@ -34,9 +34,9 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference import video_display, video_reading
-from customlabels_nb.inference.ahead import ahead
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.prefetch import prefetch
 from customlabels_nb.inference.video import detect_video
 from customlabels_nb.inference.video_display import clock
 from customlabels_nb.project.runnable import Runnable
@@ -612,13 +612,13 @@ def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path
 
 
 def test_working_ahead_keeps_the_order_and_the_errors() -> None:
-    assert list(ahead(range(100), 3)) == list(range(100))
+    assert list(prefetch(range(100), 3)) == list(range(100))
 
     def fails() -> Iterator[int]:
         yield 1
         raise ValueError("broken")
 
-    stream = ahead(fails(), 2)
+    stream = prefetch(fails(), 2)
     assert next(stream) == 1
     with pytest.raises(ValueError, match="broken"):
         next(stream)
@@ -636,7 +636,7 @@ def test_working_ahead_stays_within_its_bounds_and_ends_when_nobody_needs_it() -
         finally:
             closed.set()
 
-    stream = ahead(numbers(), 3)
+    stream = prefetch(numbers(), 3)
     assert next(stream) == 0
     time.sleep(0.3)
     assert len(made) <= 6

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """The same items, made by a thread that is up to ``depth`` of them ahead; what it raises is raised here."""
     done: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     left = threading.Event()
