@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.inference.predictor import Predictor
-    from customlabels_nb.labeling.trials import Candidate
-    from customlabels_nb.labeling.trying import TryingSession
+    from customlabels_nb.labeling.quick_test import QuickTestSession
+    from customlabels_nb.labeling.quick_test_models import QuickTestModel
     from customlabels_nb.project.report import Report
 
 _RUNNING = ("STARTING", "RUNNING", "STOPPING")
@@ -265,13 +265,13 @@ class Model(ModelFacts, Runnable):
         images = self._store.images("test")["image"].head(_PHOTOS)
         return [image if is_remote(image) else str(to_path(image, self._root)) for image in images]
 
-    def _trying(self) -> TryingSession:
+    def _trying(self) -> QuickTestSession:
         from customlabels_nb.labeling.feedback import Feedback
-        from customlabels_nb.labeling.trying import TryingSession
+        from customlabels_nb.labeling.quick_test import QuickTestSession
 
-        return TryingSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
+        return QuickTestSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
 
-    def _candidates(self) -> list[Candidate]:
+    def _candidates(self) -> list[QuickTestModel]:
         """This version, then the others that can run, the newest first."""
         versions = [version for version in self._store.versions() if version.status in READY]
         versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)

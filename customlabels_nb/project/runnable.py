@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.inference.video_detection import VideoDetection
     from customlabels_nb.inference.writing import WrittenDetections
-    from customlabels_nb.labeling.trials import Candidate
-    from customlabels_nb.labeling.trying import TryingSession
+    from customlabels_nb.labeling.quick_test import QuickTestSession
+    from customlabels_nb.labeling.quick_test_models import QuickTestModel
     from customlabels_nb.project.report import Report
     from customlabels_nb.widgets.quick_test import QuickTest
 
@@ -336,13 +336,13 @@ class Runnable(ABC):
 
         return QuickTest(self._trying())
 
-    def _trying(self) -> TryingSession:
-        from customlabels_nb.labeling.trying import TryingSession
+    def _trying(self) -> QuickTestSession:
+        from customlabels_nb.labeling.quick_test import QuickTestSession
 
-        return TryingSession(lambda: [self._as_candidate()])
+        return QuickTestSession(lambda: [self._as_candidate()])
 
-    def _as_candidate(self, about: str = "") -> Candidate:
-        from customlabels_nb.labeling.trials import Candidate, Facts
+    def _as_candidate(self, about: str = "") -> QuickTestModel:
+        from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
 
         def facts() -> Facts:
             config = self._running().config
@@ -353,7 +353,7 @@ class Runnable(ABC):
             return None if self._predictor is None else self._predictor.device
 
         ask = partial(self.detect, threshold=0)
-        return Candidate(self.name, about, self.start, self.stop, device, ask, facts)
+        return QuickTestModel(self.name, about, self.start, self.stop, device, ask, facts)
 
     def detect_video(
         self,

@@ -1,4 +1,4 @@
-"""The quick test: translates between the page and a :class:`~customlabels_nb.labeling.trying.TryingSession`."""
+"""The quick test: translates between the page and a :class:`~customlabels_nb.labeling.quick_test.QuickTestSession`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from customlabels_nb._utils.text import escaped
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import Added
-from customlabels_nb.labeling.trials import Answer, Trial
-from customlabels_nb.labeling.trying import TryingSession
+from customlabels_nb.labeling.quick_test import QuickTestSession
+from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
 from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.still import Still, display_with_still
@@ -48,7 +48,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
     threshold = traitlets.Float(None, allow_none=True)
     asked = traitlets.Int(0)
 
-    def __init__(self, session: TryingSession) -> None:
+    def __init__(self, session: QuickTestSession) -> None:
         super().__init__()
         self.session = session
         self._parts = Parts(_MOST_BYTES)
@@ -170,7 +170,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
     def _push(self) -> None:
         self.send({"push": "news"})
 
-    def _asked(self, trial: Trial) -> None:
+    def _asked(self, trial: QuickTestImage) -> None:
         self.asked = max(self.asked, trial.number)
         self._draw_still()
 
@@ -227,7 +227,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
         self._draw_still()
         return self._shown(trial)
 
-    def _shown(self, trial: Trial) -> Any:
+    def _shown(self, trial: QuickTestImage) -> Any:
         answer = trial.answers.get(self.session.model)
         facts = {**_short(trial), "answer": None if answer is None else _answer_as_json(answer)}
         return {"state": self._state(), "trial": facts}, [trial.view, trial.small]
@@ -251,7 +251,7 @@ class QuickTest(Answers, anywidget.AnyWidget):
         return self._state() | {"trials": self._strip()[0], "undone": None if trial is None else trial.number}
 
 
-def _short(trial: Trial) -> dict[str, Any]:
+def _short(trial: QuickTestImage) -> dict[str, Any]:
     added = trial.added
     return {
         "number": trial.number,
@@ -262,7 +262,7 @@ def _short(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _answer_as_json(answer: Answer) -> dict[str, Any]:
+def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
     """An answer as the page takes it: the surest of ``total`` rows; ``limit`` is the threshold of the row's label."""
     colours = dict(zip(answer.facts.labels, answer.facts.colours, strict=True))
     shown = answer.table.head(_MOST_ROWS)

@@ -30,8 +30,8 @@ import customlabels_nb as cl
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.labeling.feedback import Feedback
-from customlabels_nb.labeling.trials import Candidate, Facts
-from customlabels_nb.labeling.trying import TryingSession
+from customlabels_nb.labeling.quick_test_models import Candidate, Facts
+from customlabels_nb.labeling.quick_test import TryingSession
 from customlabels_nb.widgets.quick_test import QuickTest
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
-from customlabels_nb.labeling.trials import Candidate, Facts
+from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
 
 COLOURS = ("#c8553d", "#2f7fc1", "#d49b1a")
 
@@ -50,8 +50,8 @@ class FakeModel:
         colours = dict(zip(("apple", "pear", "plum"), COLOURS, strict=True))
         return Detection(shown, name, table.astype({"label": "str"}), colours, ("apple", 0.5, 0.0), self.detects)
 
-    def candidate(self) -> Candidate:
+    def candidate(self) -> QuickTestModel:
         def facts() -> Facts:
             return Facts(("apple", "pear", "plum"), COLOURS, self.thresholds, not self.detects)
 
-        return Candidate(self.name, "F1 0.900", self.start, self.stop, lambda: self.device, self.ask, facts)
+        return QuickTestModel(self.name, "F1 0.900", self.start, self.stop, lambda: self.device, self.ask, facts)

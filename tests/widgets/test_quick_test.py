@@ -18,13 +18,13 @@ from PIL import Image
 
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.feedback import Feedback
-from customlabels_nb.labeling.trying import TryingSession
+from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.quick_test import QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
-from tests.labeling.test_trying import encoded
+from tests.labeling.test_quick_test import encoded
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e.png'
 
@@ -67,7 +67,7 @@ def whole() -> FakeModel:
 def widget(project: Project, whole: FakeModel) -> QuickTest:  # noqa: F811
     models = [whole, FakeModel("fruit.boxes", list(BOXES))]
     feedback = Feedback(project._store, project.root)
-    return QuickTest(TryingSession(lambda: [model.candidate() for model in models], feedback=feedback))
+    return QuickTest(QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class QuickTestModel:
     """A model that can be tried.
 
     Attributes
@@ -53,7 +53,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuickTestAnswer:
     """All that a model said of a picture. ``detection`` is without the picture; ``seconds`` is how long it took."""
 
     model: str
@@ -84,7 +84,7 @@ class Answer:
 
 
 @dataclass
-class Trial:
+class QuickTestImage:
     """A picture that was asked about.
 
     Attributes
@@ -117,6 +117,6 @@ class Trial:
     small: bytes
     width: int
     height: int
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, QuickTestAnswer] = field(default_factory=dict)
     added: Added | None = None
     kept: Path | None = None

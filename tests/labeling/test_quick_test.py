@@ -21,7 +21,7 @@ from customlabels_nb.errors import (
     StaleEditError,
 )
 from customlabels_nb.labeling.feedback import Feedback, file_name
-from customlabels_nb.labeling.trying import MOST_TRIALS, TryingSession
+from customlabels_nb.labeling.quick_test import MOST_TRIALS, QuickTestSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from tests.labeling.conftest import photos, project  # noqa: F401
@@ -35,9 +35,9 @@ def encoded(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (48, 36)) 
     return buffer.getvalue()
 
 
-def session_on(project: Project | None, *models: FakeModel) -> TryingSession:  # noqa: F811
+def session_on(project: Project | None, *models: FakeModel) -> QuickTestSession:  # noqa: F811
     feedback = None if project is None else Feedback(project._store, project.root)
-    return TryingSession(lambda: [model.candidate() for model in models], feedback=feedback)
+    return QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback)
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def boxes() -> FakeModel:
 
 
 @pytest.fixture
-def session(project: Project, whole: FakeModel, boxes: FakeModel) -> TryingSession:  # noqa: F811
+def session(project: Project, whole: FakeModel, boxes: FakeModel) -> QuickTestSession:  # noqa: F811
     return session_on(project, whole, boxes)
 
 
-def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: TryingSession, whole: FakeModel) -> None:
+def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: QuickTestSession, whole: FakeModel) -> None:
     trial = session.ask(encoded(), "holiday.png")
     assert (whole.device, whole.asked) == ("cpu", ["holiday.png"])
     assert (trial.number, trial.name, trial.width, trial.height) == (1, "holiday.png", 48, 36)
@@ -68,7 +68,7 @@ def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: Tryin
         assert view.size == (48, 36)
 
 
-def test_a_detection_has_the_picture_and_says_what_is_nearest(session: TryingSession) -> None:
+def test_a_detection_has_the_picture_and_says_what_is_nearest(session: QuickTestSession) -> None:
     session.ask(encoded(3), "a.png")
     found = session.detection(0.9)
     assert found.image.size == (48, 36)
@@ -82,7 +82,7 @@ def test_a_detection_has_the_picture_and_says_what_is_nearest(session: TryingSes
     assert session.current is not other
 
 
-def test_before_the_first_picture_there_is_nothing(session: TryingSession) -> None:
+def test_before_the_first_picture_there_is_nothing(session: QuickTestSession) -> None:
     assert session.detection(None) is None
     assert list(session.table(None).columns) == ["label", "confidence", "left", "top", "width", "height"]
     assert session.table(0.3).empty
@@ -90,7 +90,7 @@ def test_before_the_first_picture_there_is_nothing(session: TryingSession) -> No
     assert session.undo() is None
 
 
-def test_pictures_in_any_form(session: TryingSession, whole: FakeModel, tmp_path: Path) -> None:
+def test_pictures_in_any_form(session: QuickTestSession, whole: FakeModel, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(7))
     by_path = session.ask(path)
@@ -114,7 +114,7 @@ def test_pictures_in_any_form(session: TryingSession, whole: FakeModel, tmp_path
     ],
 )
 def test_what_is_no_picture_is_said_and_what_was_there_stays(
-    session: TryingSession, given: object, name: str | None, error: type[Exception], words: str
+    session: QuickTestSession, given: object, name: str | None, error: type[Exception], words: str
 ) -> None:
     session.ask(encoded(), "good.png")
     with pytest.raises(error, match=words):
@@ -124,7 +124,7 @@ def test_what_is_no_picture_is_said_and_what_was_there_stays(
     assert len(session.trials) == 1
 
 
-def test_a_glance_is_not_kept(session: TryingSession, boxes: FakeModel) -> None:
+def test_a_glance_is_not_kept(session: QuickTestSession, boxes: FakeModel) -> None:
     session.choose("fruit.boxes")
     answer, size = session.glance(encoded(size=(64, 40)))
     assert (size, answer.counted(None).table["label"].tolist()) == ((64, 40), ["pear", "apple"])
@@ -133,7 +133,7 @@ def test_a_glance_is_not_kept(session: TryingSession, boxes: FakeModel) -> None:
         session.glance(b"nothing")
 
 
-def test_only_the_last_pictures_are_kept(session: TryingSession) -> None:
+def test_only_the_last_pictures_are_kept(session: QuickTestSession) -> None:
     for seed in range(MOST_TRIALS + 3):
         session.ask(encoded(seed), f"{seed}.png")
     assert [trial.number for trial in session.trials] == list(range(4, MOST_TRIALS + 4))
@@ -142,7 +142,7 @@ def test_only_the_last_pictures_are_kept(session: TryingSession) -> None:
 
 
 def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
-    session: TryingSession, whole: FakeModel, boxes: FakeModel
+    session: QuickTestSession, whole: FakeModel, boxes: FakeModel
 ) -> None:
     trial = session.ask(encoded(), "a.png")
     session.choose("fruit.boxes")
@@ -166,7 +166,7 @@ def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
 
 
 def test_labels_that_were_found_right_go_into_the_dataset(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
 ) -> None:
     trial = session.ask(encoded(), "../../holiday photo.png")
@@ -188,7 +188,7 @@ def test_labels_that_were_found_right_go_into_the_dataset(
 
 
 def test_boxes_are_kept_in_pixels_and_nothing_means_nothing_here(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
 ) -> None:
     session.choose("fruit.boxes")
@@ -208,7 +208,7 @@ def test_boxes_are_kept_in_pixels_and_nothing_means_nothing_here(
 
 
 def test_a_file_here_is_referenced_where_it_lies(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -225,7 +225,7 @@ def test_a_file_here_is_referenced_where_it_lies(
 
 
 def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
     photos: Path,  # noqa: F811
 ) -> None:
@@ -252,7 +252,7 @@ def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
     ],
 )
 def test_what_cannot_be_added_changes_nothing(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
     number: int,
     split: str,
@@ -269,7 +269,7 @@ def test_what_cannot_be_added_changes_nothing(
     assert not (project.root / "images").exists() or not list((project.root / "images").iterdir())
 
 
-def test_two_of_a_name_lie_side_by_side(session: TryingSession, project: Project) -> None:  # noqa: F811
+def test_two_of_a_name_lie_side_by_side(session: QuickTestSession, project: Project) -> None:  # noqa: F811
     for seed in range(3):
         session.add(session.ask(encoded(seed), "image.png").number, "train", [0])
     names = sorted(path.name for path in (project.root / "images").iterdir())
@@ -277,7 +277,7 @@ def test_two_of_a_name_lie_side_by_side(session: TryingSession, project: Project
 
 
 def test_what_somebody_took_back_or_corrected_is_not_undone_twice(
-    session: TryingSession,
+    session: QuickTestSession,
     project: Project,  # noqa: F811
 ) -> None:
     trial = session.ask(encoded(), "a.png")

@@ -18,7 +18,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, NotAllowedError, StaleEditError
 from customlabels_nb.images.reading import is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
 from customlabels_nb.labeling.feedback import Added, Feedback
-from customlabels_nb.labeling.trials import Answer, Candidate, Trial
+from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage, QuickTestModel
 
 #: How many pictures are kept, with what was said of them.
 MOST_TRIALS = 12
@@ -27,7 +27,7 @@ _NO_PICTURE = Image.new("RGB", (1, 1))
 _ANSWER_COLUMNS = ("label", "confidence", *t.BOX_COLUMNS)
 
 
-class TryingSession:
+class QuickTestSession:
     """Asks models about pictures and keeps the last ones with their answers.
 
     Parameters
@@ -42,7 +42,7 @@ class TryingSession:
 
     def __init__(
         self,
-        candidates: Callable[[], Sequence[Candidate]],
+        candidates: Callable[[], Sequence[QuickTestModel]],
         *,
         feedback: Feedback | None = None,
         root: Path | None = None,
@@ -51,19 +51,19 @@ class TryingSession:
         self.feedback = feedback
         self._root = root
         self.model = candidates()[0].name
-        self.trials: list[Trial] = []
+        self.trials: list[QuickTestImage] = []
         self._current: int | None = None
         self._last = 0
         self._picture: tuple[int, Image.Image] | None = None
-        self._undo: list[Trial] = []
+        self._undo: list[QuickTestImage] = []
         self._lock = threading.RLock()
 
     # -- models -------------------------------------------------------------------------------------
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[QuickTestModel]:
         """The models that there are now."""
         return list(self._candidates())
 
-    def candidate(self, name: str | None = None) -> Candidate:
+    def candidate(self, name: str | None = None) -> QuickTestModel:
         """A model by its name, the chosen one unless it is given."""
         wanted = self.model if name is None else name
         for candidate in self._candidates():
@@ -85,17 +85,17 @@ class TryingSession:
 
     # -- asking -------------------------------------------------------------------------------------
     @property
-    def current(self) -> Trial | None:
+    def current(self) -> QuickTestImage | None:
         """The picture that is looked at."""
         return None if self._current is None else self._trial(self._current)
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> QuickTestAnswer | None:
         """What the chosen model said of it."""
         trial = self.current
         return None if trial is None else trial.answers.get(self.model)
 
-    def ask(self, image: Any, name: str | None = None) -> Trial:
+    def ask(self, image: Any, name: str | None = None) -> QuickTestImage:
         """Ask the chosen model, which is started if it doesn't run, about a picture.
 
         Parameters
@@ -119,18 +119,18 @@ class TryingSession:
         with self._lock:
             self._last += 1
             view, small = _for_a_screen(picture)
-            trial = Trial(self._last, called, data, place, view, small, *picture.size)
+            trial = QuickTestImage(self._last, called, data, place, view, small, *picture.size)
             trial.answers[answer.model] = answer
             self.trials = [*self.trials[-MOST_TRIALS + 1 :], trial]
             self._current, self._picture = trial.number, (trial.number, picture)
         return trial
 
-    def glance(self, data: bytes) -> tuple[Answer, tuple[int, int]]:
+    def glance(self, data: bytes) -> tuple[QuickTestAnswer, tuple[int, int]]:
         """What the chosen model says of a picture that nobody keeps, such as a camera's, and its width and height."""
         answer, picture = self._answer(_named(data, "camera"))
         return answer, picture.size
 
-    def again(self, number: int) -> Trial:
+    def again(self, number: int) -> QuickTestImage:
         """Look at an earlier picture; the chosen model is asked about it unless it was before.
 
         Raises
@@ -207,7 +207,7 @@ class TryingSession:
             self._undo.append(trial)
         return added
 
-    def undo(self) -> Trial | None:
+    def undo(self) -> QuickTestImage | None:
         """Take the latest addition of this session back; None if there is none."""
         with self._lock:
             if not self._undo or self.feedback is None:
@@ -225,13 +225,13 @@ class TryingSession:
         return trial
 
     # -- helpers ------------------------------------------------------------------------------------
-    def _trial(self, number: int) -> Trial:
+    def _trial(self, number: int) -> QuickTestImage:
         for trial in self.trials:
             if trial.number == number:
                 return trial
         raise InputError(f"The picture number {number} is not kept any more; only the last {MOST_TRIALS} are.")
 
-    def _answer(self, image: Any) -> tuple[Answer, Image.Image]:
+    def _answer(self, image: Any) -> tuple[QuickTestAnswer, Image.Image]:
         """The chosen model's answer, and the upright picture."""
         candidate = self.candidate()
         if candidate.device() is None:
@@ -239,7 +239,9 @@ class TryingSession:
         began = time.perf_counter()
         found = candidate.ask(image)
         seconds = time.perf_counter() - began
-        return Answer(candidate.name, replace(found, image=_NO_PICTURE), candidate.facts(), seconds), found.image
+        return QuickTestAnswer(
+            candidate.name, replace(found, image=_NO_PICTURE), candidate.facts(), seconds
+        ), found.image
 
     def _read(self, image: Any, name: str | None) -> tuple[bytes | None, str, str | None]:
         """The bytes of an encoded image, what to call it, and the local file in which it lies."""
@@ -257,7 +259,7 @@ class TryingSession:
             raise type(error)(text, error.reason) from error
 
 
-def _accepted(answer: Answer | None, rows: Sequence[int], labels: Sequence[str]) -> pd.DataFrame:
+def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Sequence[str]) -> pd.DataFrame:
     """Rows of an answer, and labels of the whole picture, as a table without confidences."""
     table = _nothing() if answer is None else answer.table
     if any(not 0 <= row < len(table) for row in rows):
