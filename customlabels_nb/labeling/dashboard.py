@@ -20,7 +20,7 @@ from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.change_poller import ChangePoller
 from customlabels_nb.labeling.exporting import Exported, export
 from customlabels_nb.labeling.jobs import Job
-from customlabels_nb.labeling.outline import FollowedOutline, Outline
+from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import Store
@@ -107,8 +107,8 @@ class DashboardSession(ProjectScreen):
         self.exporting: Job[Exported] = Job()
         self._dataset = dataset
         self._check, self._plan = check, plan
-        self._first: Outline | None = None  # what is told while the rest is being read
-        self._followed: FollowedOutline | None = None
+        self._first: ProjectCounts | None = None  # what is told while the rest is being read
+        self._followed: FollowedCounts | None = None
         self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
@@ -128,12 +128,12 @@ class DashboardSession(ProjectScreen):
         return self._store.project().task
 
     def _read(self) -> None:
-        def images_read(outline: Outline) -> None:
+        def images_read(outline: ProjectCounts) -> None:
             self._first = outline
             self._has_images.set()
 
         try:
-            followed = FollowedOutline(self._store, images_read)
+            followed = FollowedCounts(self._store, images_read)
             with self._lock:
                 self._followed, told = followed, self._told
         except StoreError:
@@ -151,10 +151,10 @@ class DashboardSession(ProjectScreen):
         if done:
             told()
 
-    def _current(self) -> FollowedOutline:
+    def _current(self) -> FollowedCounts:
         """All that was done until now; with the lock held by nobody else than the caller."""
         if self._followed is None:
-            self._followed = FollowedOutline(self._store)
+            self._followed = FollowedCounts(self._store)
         self._followed.follow()
         return self._followed
 
@@ -188,7 +188,7 @@ class DashboardSession(ProjectScreen):
                 complete,
             )
 
-    def _last_version(self, outline: Outline) -> LastVersion | None:
+    def _last_version(self, outline: ProjectCounts) -> LastVersion | None:
         ready = [version for version in self._store.versions() if not version.status.startswith(_UNFINISHED)]
         if not ready:
             return None

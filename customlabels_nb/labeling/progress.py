@@ -1,6 +1,6 @@
 """Figures of a project: how far labelling is, how labels are spread, who works how quickly, what waits.
 
-Pure functions of an :class:`~customlabels_nb.labeling.outline.Outline`; what a figure counts, :func:`numbers_of` lists.
+Pure functions of an :class:`~customlabels_nb.labeling.project_counts.ProjectCounts`; what a figure counts, :func:`numbers_of` lists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.outline import Outline
+from customlabels_nb.labeling.project_counts import ProjectCounts
 
 #: What work is counted by, and how many of these are shown.
 UNITS = {"hour": (timedelta(hours=1), 24), "day": (timedelta(days=1), 30)}
@@ -31,13 +31,13 @@ _FAR = 2**52  # microseconds: more than any time has
 Numbers = npt.NDArray[np.int64]
 
 
-def statuses(outline: Outline) -> pd.DataFrame:
+def statuses(outline: ProjectCounts) -> pd.DataFrame:
     """How many images have each status: split, status, images; a row for each of both, also where there are none."""
     counts = outline.images.groupby(["split", "status"], observed=False).size()
     return counts.rename("images").reset_index().astype({"split": "str", "status": "str", "images": "int64"})
 
 
-def label_distribution(outline: Outline, labels: pd.DataFrame) -> pd.DataFrame:
+def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
     """How many images have each label, be it for the whole or for a shape: label, colour, train, test; in order.
 
     Parameters
@@ -50,7 +50,7 @@ def label_distribution(outline: Outline, labels: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{split: found["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS})
 
 
-def annotators(outline: Outline) -> pd.DataFrame:
+def annotators(outline: ProjectCounts) -> pd.DataFrame:
     """Who labelled how many images, and how quickly: annotator, train, test, images_per_hour; the busiest first.
 
     Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly
@@ -64,7 +64,7 @@ def annotators(outline: Outline) -> pd.DataFrame:
     return found.loc[order].reset_index(drop=True)
 
 
-def work(outline: Outline, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
+def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
     """How many images were labelled in each hour or day: start (datetime, UTC), train, test; the latest last.
 
     It ends with the last in which anything was labelled, and goes as far back as :data:`UNITS` says, without gaps, but
@@ -96,7 +96,7 @@ def work(outline: Outline, unit: str = "hour", *, offset: timedelta = timedelta(
     return pd.DataFrame({"start": moments, t.TRAIN: counts[0], t.TEST: counts[1]})
 
 
-def queue(outline: Outline) -> pd.DataFrame:
+def queue(outline: ProjectCounts) -> pd.DataFrame:
     """What waits for a person: kind (one of :data:`QUEUE`), train, test.
 
     "unlabelled" are images to label by hand, "predicted" those of which a model said something, "needs_review" those
@@ -106,7 +106,7 @@ def queue(outline: Outline) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype(dict.fromkeys(t.SPLITS, "int64"))
 
 
-def usable(outline: Outline) -> dict[str, int]:
+def usable(outline: ProjectCounts) -> dict[str, int]:
     """How many images of each dataset training would use: labelled ones that have a label."""
     images = outline.images
     done = (images["status"] == "labelled") & images["number"].isin(outline.annotations["number"])
@@ -114,7 +114,7 @@ def usable(outline: Outline) -> dict[str, int]:
 
 
 def numbers_of(
-    outline: Outline,
+    outline: ProjectCounts,
     split: str,
     *,
     queue: str | None = None,

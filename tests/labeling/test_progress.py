@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import progress
-from customlabels_nb.labeling.outline import FollowedOutline, Outline
+from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.store import Action, Store, VersionRecord, create_store
 
 ACTION = Action("update", "ann")
@@ -40,18 +40,18 @@ def marks(*given: tuple[str, str, str | None, datetime], boxes: bool = False) ->
     return t.normalise_annotations(frame)
 
 
-def backdated(outline: Outline, by: timedelta) -> Outline:
+def backdated(outline: ProjectCounts, by: timedelta) -> ProjectCounts:
     """As if the images had come into the project so much earlier."""
     annotations = outline.annotations.drop(columns=["split", "later"])
-    return Outline.of(outline.images.assign(added=outline.images["added"] - by), annotations)
+    return ProjectCounts.of(outline.images.assign(added=outline.images["added"] - by), annotations)
 
 
-def outline_of(store: Store, by: timedelta = timedelta(days=900)) -> Outline:
-    return backdated(Outline.read(store), by)
+def outline_of(store: Store, by: timedelta = timedelta(days=900)) -> ProjectCounts:
+    return backdated(ProjectCounts.read(store), by)
 
 
 def test_nothing_counts_nothing(store: Store) -> None:
-    outline = Outline.read(store)
+    outline = ProjectCounts.read(store)
     assert progress.statuses(outline)["images"].tolist() == [0] * 8
     assert progress.label_distribution(outline, store.labels()).empty
     assert progress.annotators(outline).empty
@@ -106,7 +106,7 @@ def test_annotators_and_their_pace(store: Store) -> None:
     assert found["images_per_hour"].iloc[0] == pytest.approx(12 / (6 / 60))
     assert pd.isna(found["images_per_hour"].iloc[1])
     # labels that came with their images say nothing of how quickly people are
-    imported = progress.annotators(Outline.read(store))
+    imported = progress.annotators(ProjectCounts.read(store))
     assert imported["train"].tolist() == [13, 2]
     assert imported["images_per_hour"].isna().all()
 
@@ -167,9 +167,9 @@ def test_each_figure_lists_its_images(store: Store) -> None:
 # -- following ------------------------------------------------------------------------------------------
 
 
-def same(followed: FollowedOutline, store: Store) -> None:
+def same(followed: FollowedCounts, store: Store) -> None:
     """What was followed step by step gives what reading all anew gives."""
-    fresh = Outline.read(store)
+    fresh = ProjectCounts.read(store)
     outline = followed.outline
     pd.testing.assert_frame_equal(outline.images, fresh.images)
     for figure in (progress.statuses, progress.annotators, progress.work, progress.queue):
@@ -207,7 +207,7 @@ def test_following_gives_what_reading_anew_gives(
     try:
         store.add_images("train", rows(*["unlabelled"] * 8), marks(("i0", "apple", "bob", NOON)), ACTION)
         store.add_images("test", rows("labelled", prefix="i"), marks(("i0", "pear", "bob", NOON)), ACTION)
-        followed, made = FollowedOutline(store), 0
+        followed, made = FollowedCounts(store), 0
         for what, number, label, status, look in steps:
             image, known = f"i{number}", store.labels()["label"].tolist()
             here = store.tables("train", images=[image])[0]

@@ -19,7 +19,7 @@ _MOST_ACTIONS = 200
 
 
 @dataclass(frozen=True)
-class Outline:
+class ProjectCounts:
     """Images and annotations of both datasets, without names; see :meth:`customlabels_nb.store.Store.outline_images`.
 
     Attributes
@@ -35,7 +35,7 @@ class Outline:
     annotations: pd.DataFrame
 
     @classmethod
-    def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> Outline:
+    def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """From the two tables as the store gives them; annotations of other images are left out."""
         at = np.searchsorted(images["number"], annotations["number"])
         known = at < len(images)
@@ -48,17 +48,17 @@ class Outline:
         return cls(images, annotations.assign(split=splits, later=later))
 
     @classmethod
-    def read(cls, store: Store) -> Outline:
+    def read(cls, store: Store) -> ProjectCounts:
         """As the store has it now."""
         return cls.of(store.outline_images(), store.outline_annotations())
 
     @classmethod
-    def of_images(cls, images: pd.DataFrame) -> Outline:
+    def of_images(cls, images: pd.DataFrame) -> ProjectCounts:
         """Of images of which nothing but themselves is known."""
         columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
         return cls.of(images, t.empty(columns))
 
-    def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Outline:
+    def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """The same with these images, and all their annotations, in place of what they were."""
         kept = self.images[~self.images["number"].isin(images["number"])]
         marks = self.annotations[~self.annotations["number"].isin(images["number"])]
@@ -69,10 +69,10 @@ class Outline:
             else pd.concat([marks[name], annotations[name]], ignore_index=True)
             for name in annotations.columns
         }
-        return Outline.of(joined, pd.DataFrame(columns))
+        return ProjectCounts.of(joined, pd.DataFrame(columns))
 
 
-class FollowedOutline:
+class FollowedCounts:
     """The outline of a store that others write to, as of the action ``seen``.
 
     Parameters
@@ -82,17 +82,17 @@ class FollowedOutline:
         Called with an outline of the images alone once these are read, before their annotations are.
     """
 
-    def __init__(self, store: Store, images_read: Callable[[Outline], object] | None = None) -> None:
+    def __init__(self, store: Store, images_read: Callable[[ProjectCounts], object] | None = None) -> None:
         self._store = store
         self.seen = store.last_action()  # before reading: what is done meanwhile is read twice
         images = store.outline_images()
         if images_read is not None:
-            images_read(Outline.of_images(images))
-        self.outline = Outline.of(images, store.outline_annotations())
+            images_read(ProjectCounts.of_images(images))
+        self.outline = ProjectCounts.of(images, store.outline_annotations())
 
     def _read_all(self) -> None:
         self.seen = self._store.last_action()
-        self.outline = Outline.read(self._store)
+        self.outline = ProjectCounts.read(self._store)
 
     def follow(self) -> bool:
         """Take over what was done since the last call; returns whether anything was."""
