@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.labeling import news
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.labeling.screen import ProjectScreen
@@ -74,5 +74,5 @@ class ActionList(ProjectScreen):
         """
         with self._lock:
             count = self._store.undo(action_id, Action("undo", self.user))
-        news.tell(self.root)
+        change_signal.notify(self.root)
         return count

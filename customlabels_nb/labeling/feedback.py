@@ -16,7 +16,7 @@ from customlabels_nb.images.decoding import opened
 from customlabels_nb.images.reading import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import Found
-from customlabels_nb.labeling import news
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.files import free_name
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.store import Action
@@ -99,7 +99,7 @@ class Feedback(ProjectScreen):
             If it was taken back already.
         """
         self._store.undo(added.action, Action("undo", self.user, "quick test"))
-        news.tell(self.root)
+        change_signal.notify(self.root)
 
     def _take_in(self, uri: str, annotations: pd.DataFrame, split: str, model: str) -> Added:
         for side in t.SPLITS:
@@ -117,7 +117,7 @@ class Feedback(ProjectScreen):
             raise NotAllowedError(reasons[0] if reasons else "It can't be added: the project has it already.")
         labels = tuple(dict.fromkeys(marks["label"].tolist()))
         added = Added(uri, split, labels, self._action_after(before, uri))
-        news.tell(self.root)
+        change_signal.notify(self.root)
         return added
 
     def _action_after(self, before: int, uri: str) -> int:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
-from customlabels_nb.labeling import news
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.store import Action, Store
 
@@ -166,7 +166,7 @@ class LabelEditing(ProjectScreen):
             before = self._store.last_action()
             self._store.undo(step.action, self._action(verb))
             others.append(Step(self._own_action(before), step.said))
-        news.tell(self.root)
+        change_signal.notify(self.root)
         return step.said
 
     def _change(self, what: str, said: str, write: Callable[[Action], int], *named: str) -> int:
@@ -185,7 +185,7 @@ class LabelEditing(ProjectScreen):
                 return count
             self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(self._own_action(before, what), said)]
             self._redo = []
-        news.tell(self.root)
+        change_signal.notify(self.root)
         return count
 
     def _own_action(self, before: int, what: str | None = None) -> int:

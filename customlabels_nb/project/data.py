@@ -21,7 +21,7 @@ from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.refresh import refresh_dataset
 from customlabels_nb.ingest.sources import Found, Source, found_in_tables
-from customlabels_nb.labeling import news
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.project import screens
 from customlabels_nb.project.dataset_changes import (
     Distribution,
@@ -60,7 +60,7 @@ class ProjectData(ProjectFacts):
     @property
     def labels(self) -> Labels:
         """The labels: add, rename, merge, remove, reorder, recolour; ``edit()`` does it all on a screen."""
-        changed, edit = partial(news.tell, self.root), partial(screens.open_label_manager, self._place)
+        changed, edit = partial(change_signal.notify, self.root), partial(screens.open_label_manager, self._place)
         return Labels(self._store, self._action, changed=changed, edit=edit)
 
     @property

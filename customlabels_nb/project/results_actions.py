@@ -11,7 +11,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.evaluation.exploring import ProjectActions
-from customlabels_nb.labeling import LabellingSession, Query, news
+from customlabels_nb.labeling import LabellingSession, Query, change_signal
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.project.location import Place
 from customlabels_nb.project.screens import open_annotator, open_gallery
@@ -93,7 +93,7 @@ class _ActionsOfVersion:
             session = LabellingSession(self._place.store, self._place.root, t.TRAIN)
             session.add_label(label)
             session.set_labels(moved, [label])
-        news.tell(self._place.root)
+        change_signal.notify(self._place.root)
         return count
 
     def versions(self, kind: str) -> list[str]:

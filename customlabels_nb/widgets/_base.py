@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
-from customlabels_nb.labeling import news
+from customlabels_nb.labeling import change_signal
 
 Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
 
@@ -134,7 +134,7 @@ class Hears:
 
     def hear_of(self, root: Path) -> None:
         """Hear of changes of the project in this folder."""
-        self._stop_hearing = news.listen(root, self._hear)
+        self._stop_hearing = change_signal.listen(root, self._hear)
 
     def _hear(self) -> None:
         self.send({"push": "follow"})

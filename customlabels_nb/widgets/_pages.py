@@ -11,7 +11,7 @@ import pandas as pd
 import traitlets
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling import LabellingSession, Query, View, news
+from customlabels_nb.labeling import LabellingSession, Query, View, change_signal
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import Answers, Handler, Hears
@@ -249,7 +249,7 @@ class ImagePages(Answers, Hears, anywidget.AnyWidget):
 
     def _add_label(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         label = self.session.add_label(content["label"], review=bool(content.get("review")))
-        news.tell(self.session.root)
+        change_signal.notify(self.session.root)
         return {"info": self._info(), "label": label}
 
     def _set_task(self, content: dict[str, Any], buffers: list[Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Query, news
+from customlabels_nb.labeling import Query, change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.image_table import short_name
@@ -86,7 +86,7 @@ class Annotator(ImagePages):
             name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
         )
         rows = session.rows([name])
-        news.tell(session.root)
+        change_signal.notify(session.root)
         return {
             "info": self._info(),
             "image": name,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Outcome, news
+from customlabels_nb.labeling import Outcome, change_signal
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
@@ -87,7 +87,7 @@ class Review(EditedPages):
         return chosen
 
     def _tell(self, outcome: Outcome) -> Outcome:
-        news.tell(self.session.root)
+        change_signal.notify(self.session.root)
         return outcome
 
     # -- what the page asks for ---------------------------------------------------------------------

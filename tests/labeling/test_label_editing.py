@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, StaleEditError
-from customlabels_nb.labeling import LabellingSession, news
+from customlabels_nb.labeling import LabellingSession, change_signal
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
@@ -200,8 +200,8 @@ def test_others_of_this_process_are_told_and_keep_nothing_alive(project: Project
                 raise OSError("closed")
 
     screen, elsewhere = Screen(), Screen()
-    stop = news.listen(project.root, screen.hear)
-    news.listen(project.root / "other", elsewhere.hear)
+    stop = change_signal.listen(project.root, screen.hear)
+    change_signal.listen(project.root / "other", elsewhere.hear)
     editing.rename("apple", "Apfel")
     project.labels.recolour("pear", "#010203")  # the screen that fails disturbs nobody
     editing.undo()
@@ -213,7 +213,7 @@ def test_others_of_this_process_are_told_and_keep_nothing_alive(project: Project
     stop()
     editing.redo()
     assert screen.heard == 3
-    news.listen(project.root, screen.hear)
+    change_signal.listen(project.root, screen.hear)
     del screen
     gc.collect()
     editing.undo()

@@ -16,7 +16,7 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method whenever :func:`tell` is called for the project in the folder ``root``.
+    """Call a method whenever :func:`notify` is called for the project in the folder ``root``.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
     return stop
 
 
-def tell(root: Path) -> None:
+def notify(root: Path) -> None:
     """Say that the project in this folder was changed."""
     with _lock:
         references = list(_listeners.get(str(root), ()))
