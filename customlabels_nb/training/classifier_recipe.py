@@ -25,13 +25,13 @@ from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import Former, Improved, improve
 from customlabels_nb.training.multi_label import fit_multi_label_head
 from customlabels_nb.training.plan import Part
-from customlabels_nb.training.recipe import Predicted, Trained, Work
+from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.snapshots import prediction_frame
 
 Features = npt.NDArray[np.float32]
 
 
-def train_classifier(work: Work) -> Trained:
+def train_classifier(work: TrainingJob) -> TrainingResult:
     """Train a classifier of one label an image, or of several.
 
     Raises
@@ -82,7 +82,7 @@ def train_classifier(work: Work) -> Trained:
         mean=backbone.mean,
         std=backbone.std,
     )
-    return Trained(
+    return TrainingResult(
         network,
         config,
         _predicted(train, names, said[0], [*issues, *better.issues]),
@@ -92,7 +92,7 @@ def train_classifier(work: Work) -> Trained:
     )
 
 
-def _embed(work: Work, part: Part, split: str) -> tuple[Part, Features, list[Issue]]:
+def _embed(work: TrainingJob, part: Part, split: str) -> tuple[Part, Features, list[Issue]]:
     """The images that can be read, their features, and why the others can't."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
@@ -125,7 +125,7 @@ def _truth(part: Part, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
 
 
 def _improve(
-    work: Work, head: FittedHead, features: Features, truth: npt.NDArray[Any], train: Part, backbone: Backbone
+    work: TrainingJob, head: FittedHead, features: Features, truth: npt.NDArray[Any], train: Part, backbone: Backbone
 ) -> Improved:
     """What does better than the head, if the user gave it time or a version to begin from."""
     former = None if work.base is None else _former(work)
@@ -147,7 +147,7 @@ def _improve(
     )
 
 
-def _former(work: Work) -> Former | None:
+def _former(work: TrainingJob) -> Former | None:
     assert work.base is not None
     network, config = load_artifact(work.base.folder)
     if not isinstance(network, ImageClassifier):
@@ -166,7 +166,7 @@ def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]
     return probabilities(torch.from_numpy(logits), KINDS[kind])
 
 
-def _asked(work: Work, network: ImageClassifier, part: Part, backbone: Backbone) -> npt.NDArray[np.float64]:
+def _asked(work: TrainingJob, network: ImageClassifier, part: Part, backbone: Backbone) -> npt.NDArray[np.float64]:
     """What a network whose backbone isn't the frozen one says; 0 for an image that can't be read any more."""
     images = part.images["image"].tolist()
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
@@ -174,9 +174,9 @@ def _asked(work: Work, network: ImageClassifier, part: Part, backbone: Backbone)
     return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
 
 
-def _predicted(part: Part, names: list[str], confidences: npt.NDArray[np.float64], issues: list[Issue]) -> Predicted:
+def _predicted(part: Part, names: list[str], confidences: npt.NDArray[np.float64], issues: list[Issue]) -> Predictions:
     images = part.images["image"].tolist()
-    return Predicted(images, prediction_frame(images, names, confidences), issues)
+    return Predictions(images, prediction_frame(images, names, confidences), issues)
 
 
 def _head_message(head: FittedHead, count: int, seconds: float) -> str:

@@ -16,11 +16,11 @@ from customlabels_nb.training.detection import TrainedDetector, predict_boxes, t
 from customlabels_nb.training.detection_data import DetectionOptions
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.plan import Part
-from customlabels_nb.training.recipe import Predicted, Trained, Work
+from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.sources import SceneSource
 
 
-def train_boxes(work: Work) -> Trained:
+def train_boxes(work: TrainingJob) -> TrainingResult:
     """Train a detector.
 
     Raises
@@ -59,7 +59,7 @@ def train_boxes(work: Work) -> Trained:
         )
     # what a brand's detector says of a picture that is all logo is no figure: it learnt from scenes
     train = (
-        Predicted(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
+        Predictions(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
         if work.plan.kind == BRANDS
         else _ask(work, trained, work.plan.train, names, issues=trained.issues)
     )
@@ -74,10 +74,10 @@ def train_boxes(work: Work) -> Trained:
         detector=trained.shape,
     )
     facts: dict[str, Any] = {**trained.facts, "notes": [*notes, *trained.facts["notes"]]}
-    return Trained(trained.network, config, train, test, facts)
+    return TrainingResult(trained.network, config, train, test, facts)
 
 
-def _scenes(work: Work, names: Sequence[str]) -> tuple[SceneSource, list[str], list[Issue]]:
+def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[str], list[Issue]]:
     """Scenes made of the logos, and in between the training images that have boxes; what was found of the logos."""
     part, marks = work.plan.train, work.plan.train.marks
     boxed = marks["left"].notna()
@@ -99,7 +99,7 @@ def _scenes(work: Work, names: Sequence[str]) -> tuple[SceneSource, list[str], l
     return MixedScenes(scenes, real), scenes.notes, [*scenes.issues, *real.issues]
 
 
-def _base(work: Work) -> tuple[ImageDetector, Sequence[str]] | None:
+def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
     """The former detector to begin from, and its labels."""
     if work.base is None:
         return None
@@ -111,9 +111,9 @@ def _base(work: Work) -> tuple[ImageDetector, Sequence[str]] | None:
 
 
 def _ask(
-    work: Work, trained: TrainedDetector, part: Part, names: Sequence[str], *, issues: Sequence[Issue] = ()
-) -> Predicted:
+    work: TrainingJob, trained: TrainedDetector, part: Part, names: Sequence[str], *, issues: Sequence[Issue] = ()
+) -> Predictions:
     images = part.images["image"].tolist()
     table, readable, unread = predict_boxes(trained, images, names, root=work.root, events=work.events)
     known = {(issue.where, issue.code) for issue in issues}
-    return Predicted(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])
+    return Predictions(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])

@@ -36,7 +36,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainingJob:
     """What is to be trained, and where.
 
     Attributes
@@ -76,7 +76,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     """What the finished model says of the images of one dataset that could be read.
 
     Attributes
@@ -95,7 +95,7 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What came of it.
 
     Attributes
@@ -114,7 +114,7 @@ class Trained:
 
     network: nn.Module
     config: ModelConfig
-    train: Predicted
-    test: Predicted
+    train: Predictions
+    test: Predictions
     facts: dict[str, Any]
     held_out: list[str] = field(default_factory=list)

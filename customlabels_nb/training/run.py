@@ -32,7 +32,7 @@ from customlabels_nb.training.current import note_issues, with_current_hashes
 from customlabels_nb.training.kinds import Choice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import Plan, make_plan
-from customlabels_nb.training.recipe import Base, Trained, Work
+from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.snapshots import (
     HELD_OUT,
     has_snapshots,
@@ -94,7 +94,7 @@ def train_version(
         folder = root / record.folder
         write_snapshots(folder, train, test)
         base = _base(store, root, options.base)
-        work = Work(plan, options, device, root, folder, events, base, started)
+        work = TrainingJob(plan, options, device, root, folder, events, base, started)
         _Run(store, record, work).go()
 
 
@@ -128,11 +128,11 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     with honest_status(store, record.name), torch_threads(device):
         write_snapshots(folder, train, test)
         base = _base(store, root, options.base)
-        work = Work(plan, options, device, root, folder, events, base, started)
+        work = TrainingJob(plan, options, device, root, folder, events, base, started)
         _Run(store, record, work).go()
 
 
-def recipe_for(kind: str) -> Callable[[Work], Trained]:
+def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
     """What trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
     if kind in CLASSIFICATION_TASKS:
         from customlabels_nb.training.classifier_recipe import train_classifier
@@ -165,7 +165,7 @@ class _Run:
 
     store: Store
     record: VersionRecord
-    work: Work
+    work: TrainingJob
 
     def go(self) -> None:
         work, events = self.work, self.work.events
@@ -212,7 +212,7 @@ class _Run:
             statistics=_statistics(work.plan, trained),
         )
 
-    def _test(self, trained: Trained) -> tuple[dict[str, float | None], dict[str, float]]:
+    def _test(self, trained: TrainingResult) -> tuple[dict[str, float | None], dict[str, float]]:
         """The figures on the test images, and each label's assumed threshold."""
         plan, config = self.work.plan, trained.config
         assert trained.test.table is not None
@@ -247,7 +247,7 @@ def _base(store: Store, root: Path, name: str | None) -> Base | None:
     return Base(name, folder, frozenset(learnt))
 
 
-def _statistics(plan: Plan, trained: Trained | None = None) -> dict[str, Any]:
+def _statistics(plan: Plan, trained: TrainingResult | None = None) -> dict[str, Any]:
     """Of the images that were planned, and once it is trained of those that were used."""
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
     marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
