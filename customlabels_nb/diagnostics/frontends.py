@@ -19,7 +19,7 @@ from customlabels_nb.diagnostics.environments import (
     same_folder,
 )
 from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, WARNING, Found
-from customlabels_nb.diagnostics.places import Place, this_place
+from customlabels_nb.diagnostics.places import NotebookServer, this_place
 
 _AGAIN = "then start it again and reload the page"
 #: ipywidgets in the kernel → the page's widget manager that speaks with it.
@@ -81,7 +81,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     return found
 
 
-def this_notebook(place: Place, own: Environment) -> Found:
+def this_notebook(place: NotebookServer, own: Environment) -> Found:
     """The line for the notebook in which this runs."""
     if place.front_end == places.COLAB:
         return _colab()
@@ -210,7 +210,7 @@ def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
     return None
 
 
-def _title(place: Place) -> str:
+def _title(place: NotebookServer) -> str:
     return "" if place.front_end == places.UNKNOWN else f" ({place.front_end})"
 
 

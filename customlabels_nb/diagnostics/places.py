@@ -26,18 +26,18 @@ _SERVERS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class NotebookServer:
     """The front-end's name, and the Python of the server that started the kernel, where it can be seen."""
 
     front_end: str
     server_python: Path | None = None
 
 
-def this_place() -> Place:
+def this_place() -> NotebookServer:
     """Where this very process is."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None or not hasattr(shell, "kernel"):
-        return Place(TERMINAL)
+        return NotebookServer(TERMINAL)
     return place_of(shell.user_ns, os.environ, _parents(), sys.modules)
 
 
@@ -46,7 +46,7 @@ def place_of(
     environment: Mapping[str, str],
     parents: Sequence[tuple[Sequence[str], Path | None]],
     modules: Mapping[str, Any],
-) -> Place:
+) -> NotebookServer:
     """Where a kernel is.
 
     Parameters
@@ -61,14 +61,14 @@ def place_of(
         What is imported; Colab imports its own package into each kernel.
     """
     if "google.colab" in modules or "COLAB_RELEASE_TAG" in environment:
-        return Place(COLAB)
+        return NotebookServer(COLAB)
     if "__vsc_ipynb_file__" in namespace:
-        return Place(VSCODE)
+        return NotebookServer(VSCODE)
     for command, python in parents:
         for word in _told_apart(command):
             if word in _SERVERS:
-                return Place(_SERVERS[word], python)
-    return Place(VSCODE if any(name.startswith("VSCODE_") for name in environment) else UNKNOWN)
+                return NotebookServer(_SERVERS[word], python)
+    return NotebookServer(VSCODE if any(name.startswith("VSCODE_") for name in environment) else UNKNOWN)
 
 
 def _told_apart(command: Sequence[str]) -> list[str]:

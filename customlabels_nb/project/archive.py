@@ -26,7 +26,7 @@ from customlabels_nb.datasets.formats.archive import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.project.location import DATABASE, Place, check_name
+from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord, open_store
 from customlabels_nb.training.snapshots import relocated_files
@@ -59,7 +59,7 @@ class Packed:
 
 
 def pack(
-    place: Place, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
+    place: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
 ) -> Packed:
     """Write the project to a zip file; see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []

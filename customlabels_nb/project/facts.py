@@ -11,7 +11,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError, StoreError
-from customlabels_nb.project.location import Place
+from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 from customlabels_nb.store.records import DESCRIPTION
@@ -27,7 +27,7 @@ _VERSION_COLUMNS = ("name", "created", "kind", "f1", "status", "message", "descr
 class ProjectFacts:
     """The part of a project that only reads; see :class:`customlabels_nb.project.project.Project`."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ProjectLocation) -> None:
         self._place = place
 
     @property

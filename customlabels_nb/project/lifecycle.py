@@ -10,7 +10,7 @@ from pathlib import Path
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
-from customlabels_nb.project.location import POINTER, Place, check_name, is_project, open_project_store
+from customlabels_nb.project.location import POINTER, ProjectLocation, check_name, is_project, open_project_store
 from customlabels_nb.store import Action, Store
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
@@ -29,7 +29,7 @@ def refuse_if_busy(store: Store, verb: str) -> None:
         )
 
 
-def open_project(root: Path, url: str | None = None) -> Place:
+def open_project(root: Path, url: str | None = None) -> ProjectLocation:
     """Open the project in ``root``; finish a rename that was cut off, whichever of the two names is given."""
     if not is_project(root):
         near = (marker.parent for marker in root.parent.glob(f"*/{_RENAMING}"))
@@ -45,7 +45,7 @@ def open_project(root: Path, url: str | None = None) -> Place:
             if name == names[1] or time.time() - marker.stat().st_mtime > _RENAME_SECONDS:
                 marker.unlink()  # unless another kernel is about to store the new name
         store = open_project_store(root, url)
-    return Place(root, store, url)
+    return ProjectLocation(root, store, url)
 
 
 def _names(root: Path) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def _names(root: Path) -> tuple[str, ...]:
         return ()
 
 
-def rename_project(place: Place, name: str, action: Action) -> None:
+def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
     """Rename the project and its folder; see :meth:`customlabels_nb.project.project.Project.rename`."""
     target = place.root.parent / check_name(name)
     refuse_if_busy(place.store, "renamed")
@@ -81,7 +81,7 @@ def rename_project(place: Place, name: str, action: Action) -> None:
         raise ProjectError(f"Nothing was renamed: {str(place.root)!r} can't be moved to {str(target)!r}.")
 
 
-def delete_project(place: Place) -> None:
+def delete_project(place: ProjectLocation) -> None:
     """Delete the database and what lies in the project's folder of ours; see ``Project.delete``."""
     try:
         place.store.destroy()

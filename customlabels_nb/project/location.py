@@ -27,7 +27,7 @@ _SECRETS = ("password", "sslpassword", "passwd")
 
 
 @dataclass
-class Place:
+class ProjectLocation:
     """Where a project is now: its folder and its database. A project and its models share one, which moves with it."""
 
     root: Path
@@ -59,7 +59,7 @@ def check_task(task: str | None) -> str | None:
     return task
 
 
-def new_version_name(place: Place, name: str | None = None) -> str:
+def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
     """``name`` if no version has it yet, also as its published name; ``<project>.<date>T<time>`` if it is None."""
     versions = place.store.versions()
     taken = {version.name for version in versions} | {version.alias for version in versions}

@@ -16,7 +16,7 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.events import say
-from customlabels_nb.project.location import Place, check_description, check_name, check_tags
+from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
@@ -32,7 +32,7 @@ READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOP
 class ModelFacts:
     """The part of a version that runs nothing; see :class:`customlabels_nb.project.model.Model`."""
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: ProjectLocation, name: str) -> None:
         self._place = place
         self.name = name
 

@@ -19,7 +19,7 @@ from customlabels_nb.project.data import ProjectData
 from customlabels_nb.project.facts import find_version
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
 from customlabels_nb.project.location import (
-    Place,
+    ProjectLocation,
     check_tags,
     new_version_name,
 )
@@ -37,7 +37,7 @@ class Project(ProjectData):
     ``history``.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ProjectLocation) -> None:
         super().__init__(place)
         self._models: dict[str, Model] = {}
 

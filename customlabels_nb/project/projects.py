@@ -15,7 +15,7 @@ from customlabels_nb.project.archive import unpack
 from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.location import (
     DATABASE,
-    Place,
+    ProjectLocation,
     check_name,
     check_tags,
     check_task,
@@ -77,7 +77,7 @@ def create_project(
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
-    project = Project(Place(root, opened, store))
+    project = Project(ProjectLocation(root, opened, store))
     if tags:
         opened.set_project(Action("tag project", settings.user), tags=tags)
     return project

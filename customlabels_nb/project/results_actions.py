@@ -13,7 +13,7 @@ from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.evaluation.exploring import ProjectActions
 from customlabels_nb.labeling import LabellingSession, Query, change_signal
 from customlabels_nb.models.artifact import ModelConfig, load_config
-from customlabels_nb.project.location import Place
+from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.screens import open_annotator, open_gallery
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -27,7 +27,7 @@ class Version(Protocol):
     """What is needed of a version; :class:`customlabels_nb.project.model.Model` is one."""
 
     name: str
-    _place: Place
+    _place: ProjectLocation
 
     def set_thresholds(self, thresholds: Mapping[str, float]) -> None:
         """Make thresholds by label its own."""
@@ -59,7 +59,7 @@ def project_actions(version: Version, config: ModelConfig) -> ProjectActions:
 
 
 class _ActionsOfVersion:
-    def __init__(self, place: Place, kind: str) -> None:
+    def __init__(self, place: ProjectLocation, kind: str) -> None:
         self._place = place
         self._kind = kind
 

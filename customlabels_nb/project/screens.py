@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.events import Events
-    from customlabels_nb.project.location import Place
+    from customlabels_nb.project.location import ProjectLocation
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
     from customlabels_nb.widgets.gallery import Gallery
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.review import Review
 
 
-def open_session(place: Place, split: str) -> LabellingSession:
+def open_session(place: ProjectLocation, split: str) -> LabellingSession:
     """A person labelling a dataset of the project, without a screen."""
     return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
 
 
 def open_gallery(
-    place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query, page_size: int, mode: str
+    place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: Query, page_size: int, mode: str
 ) -> Gallery:
     """The gallery of a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
@@ -56,7 +56,7 @@ def open_gallery(
     )
 
 
-def open_annotator(place: Place, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
+def open_annotator(place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
     """The annotator of a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.label_manager import label_handlers
@@ -68,7 +68,7 @@ def open_annotator(place: Place, split: str, *, dataset: Callable[[str], Dataset
 
 
 def open_review(
-    place: Place, split: str, *, dataset: Callable[[str], Dataset], query: ReviewQuery, page_size: int
+    place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: ReviewQuery, page_size: int
 ) -> Review:
     """The review of a dataset of the project."""
     from customlabels_nb.widgets.review import Review
@@ -80,7 +80,7 @@ def open_review(
     return Review(session, session_files(place, dataset), project=name, key=key, query=query, page_size=page_size)
 
 
-def open_label_manager(place: Place) -> LabelManager:
+def open_label_manager(place: ProjectLocation) -> LabelManager:
     """The manager of the project's labels."""
     from customlabels_nb.widgets.label_manager import LabelManager
 
@@ -88,7 +88,7 @@ def open_label_manager(place: Place) -> LabelManager:
 
 
 def open_dashboard(
-    place: Place, *, dataset: Callable[[str], Dataset], check: Callable[[Events], CheckReport]
+    place: ProjectLocation, *, dataset: Callable[[str], Dataset], check: Callable[[Events], CheckReport]
 ) -> Dashboard:
     """How labelling of the project is going."""
     from customlabels_nb.widgets.dashboard import Dashboard
@@ -102,21 +102,21 @@ def open_dashboard(
     return Dashboard(DashboardSession(place.store, place.root, dataset=dataset, check=check, plan=plan), gallery)
 
 
-def open_history_panel(place: Place) -> HistoryPanel:
+def open_history_panel(place: ProjectLocation) -> HistoryPanel:
     """What was done to the project."""
     from customlabels_nb.widgets.history import HistoryPanel
 
     return HistoryPanel(ActionList(place.store, place.root))
 
 
-def plug_in(place: Place, split: str, labeller: Any, *, query: Query) -> Any:
+def plug_in(place: ProjectLocation, split: str, labeller: Any, *, query: Query) -> Any:
     """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
     return plug_into(open_session(place, split), labeller, query)
 
 
-def session_files(place: Place, dataset: Callable[[str], Dataset]) -> SessionFiles:
+def session_files(place: ProjectLocation, dataset: Callable[[str], Dataset]) -> SessionFiles:
     """Pictures and uploads of the project."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
@@ -125,7 +125,7 @@ def session_files(place: Place, dataset: Callable[[str], Dataset]) -> SessionFil
     return SessionFiles(place.root, dataset=dataset, add_images=add_images)
 
 
-def project_key(place: Place) -> str:
+def project_key(place: ProjectLocation) -> str:
     """Tells the project from others, also after the kernel was started again."""
     text = f"{place.root}\n{place.store.project().created.isoformat()}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

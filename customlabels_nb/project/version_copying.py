@@ -16,7 +16,7 @@ from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
 from customlabels_nb.models.artifact import load_config
-from customlabels_nb.project.location import Place, new_version_name, open_project_store
+from customlabels_nb.project.location import ProjectLocation, new_version_name, open_project_store
 from customlabels_nb.project.model_card import CARD
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, VersionRecord
@@ -28,7 +28,7 @@ EVALUATION = "evaluation"
 _CHUNK = 1 << 20
 
 
-def place_of(target: object) -> Place:
+def place_of(target: object) -> ProjectLocation:
     """Where a project lies: an opened one, or one by its folder.
 
     Raises
@@ -37,17 +37,19 @@ def place_of(target: object) -> Place:
         If ``target`` is neither.
     """
     place = getattr(target, "_place", None)
-    if isinstance(place, Place):
+    if isinstance(place, ProjectLocation):
         return place
     if not isinstance(target, str | os.PathLike):
         raise InputError(f"target={target!r} is no project: give one, or its folder.")
     root = local_path(target, "target").absolute()
     store = open_project_store(root)
     settle_orphans(store)
-    return Place(root, store)
+    return ProjectLocation(root, store)
 
 
-def copy_version(source: Place, record: VersionRecord, target: Place, name: str | None, events: Events) -> str:
+def copy_version(
+    source: ProjectLocation, record: VersionRecord, target: ProjectLocation, name: str | None, events: Events
+) -> str:
     """Copy a version to a project; returns its name there.
 
     Evaluation files and the card, which name the project, aren't copied where they can be written anew.
@@ -113,7 +115,7 @@ def _own_folder(root: Path, record: VersionRecord) -> Path:
     return folder
 
 
-def _free_name(target: Place, name: str) -> str:
+def _free_name(target: ProjectLocation, name: str) -> str:
     """``name``, once a copy of it that failed is out of the way."""
     failed = [version for version in target.store.versions() if version.name == name]
     if failed and failed[0].status == "COPYING_FAILED":

@@ -14,7 +14,7 @@ import pytest
 from customlabels_nb.diagnostics.environments import Environment, environment_at, prefix_of, python_of
 from customlabels_nb.diagnostics.findings import Found
 from customlabels_nb.diagnostics.frontends import faults, jupyterlab, notebook, on_path, this_notebook, vs_code
-from customlabels_nb.diagnostics.places import COLAB, LAB, NOTEBOOK, TERMINAL, UNKNOWN, VSCODE, Place, place_of
+from customlabels_nb.diagnostics.places import COLAB, LAB, NOTEBOOK, TERMINAL, UNKNOWN, VSCODE, NotebookServer, place_of
 from tests.diagnostics.prefixes import command, extension, kernel, package, path_of, put, whole
 
 
@@ -203,27 +203,27 @@ def test_the_python_of_a_windows_command(tmp_path: Path) -> None:
 def test_the_servers_environment_counts_and_not_the_kernels(tmp_path: Path) -> None:
     own = environment_at(Path(sys.prefix))
     other = whole(tmp_path / "server", anywidget=None)
-    line = this_notebook(Place(LAB, other / "bin" / "python"), own)
+    line = this_notebook(NotebookServer(LAB, other / "bin" / "python"), own)
     assert line.state == "problem"
     assert str(other) in line.text
     assert "anywidget" in line.advice
-    line = this_notebook(Place(LAB, Path(sys.prefix) / "bin" / "python"), own)
+    line = this_notebook(NotebookServer(LAB, Path(sys.prefix) / "bin" / "python"), own)
     assert (line.state, line.text) == ("good", "JupyterLab of this environment: widgets render")
 
 
 def test_a_server_that_can_not_be_seen_gets_a_way_to_find_out() -> None:
-    line = this_notebook(Place(UNKNOWN), environment_at(Path(sys.prefix)))
+    line = this_notebook(NotebookServer(UNKNOWN), environment_at(Path(sys.prefix)))
     assert (line.state, "IntSlider" in line.advice) == ("note", True)
 
 
 def test_colabs_manager_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     own = environment_at(Path(sys.prefix))
-    assert "enable_custom_widget_manager" in this_notebook(Place(COLAB), own).advice
+    assert "enable_custom_widget_manager" in this_notebook(NotebookServer(COLAB), own).advice
     called = []
     output = type(sys)("google.colab.output")
     output.enable_custom_widget_manager = lambda: called.append(True)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "google.colab.output", output)
-    assert this_notebook(Place(COLAB), own).state == "good"
+    assert this_notebook(NotebookServer(COLAB), own).state == "good"
     assert called == [True]
 
 
