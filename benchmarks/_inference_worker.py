@@ -21,9 +21,9 @@ import torch
 from PIL import Image
 
 from customlabels_nb.images.reading import open_image, read_bytes
-from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.detection import detect
+from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import load_artifact
 from customlabels_nb.settings import settings
@@ -39,10 +39,10 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _asking(task: dict[str, Any]) -> Asking:
+def _asking(task: dict[str, Any]) -> Postprocessor:
     predictor = Predictor(Path(task["model"]))
     predictor.start(task["device"])
-    return Asking(predictor)
+    return Postprocessor(predictor)
 
 
 def parts(task: dict[str, Any]) -> dict[str, Any]:

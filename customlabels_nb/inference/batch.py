@@ -22,11 +22,11 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
-from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
 from customlabels_nb.inference.batch_size import BatchSize
 from customlabels_nb.inference.inputs import expand_sources, located
 from customlabels_nb.inference.journal import Failure
 from customlabels_nb.inference.outputs import Looked
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.inference.writing import Writing, WrittenDetections
@@ -58,7 +58,7 @@ def detect_many(
     sources, root
         See :func:`customlabels_nb.inference.inputs.expand_sources`.
     threshold, max_results
-        See :class:`customlabels_nb.inference.asking.Asking`; for each image.
+        See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each image.
     to, resume
         Write the answers, and go on with what is there; see :class:`customlabels_nb.inference.writing.Writing`.
     batch_size : int, optional
@@ -86,7 +86,7 @@ def detect_many(
         If the model isn't running, or memory doesn't suffice for one image. What was written by then stays, and
         ``resume=True`` goes on with it.
     """
-    asking = Asking(predictor, threshold, max_results)
+    asking = Postprocessor(predictor, threshold, max_results)
     batches = BatchSize(asking, batch_size, events)
     if to is None and resume:
         raise InputError("resume=True needs to=, the file or folder that the answers were written to.")
@@ -118,7 +118,7 @@ def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
 
 
 def _ask_all(
-    asking: Asking,
+    asking: Postprocessor,
     batches: BatchSize,
     images: Sequence[str],
     root: Path | None,
@@ -168,14 +168,14 @@ class _Batch:
 
     images: list[str]
     counts: list[int]
-    answer: Answer
+    answer: ImagePrediction
     failures: list[Failure]
 
 
 class _Kept:
     """Keeps the answers in memory."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Postprocessor) -> None:
         self._asking = asking
         self._batches: list[_Batch] = []
 

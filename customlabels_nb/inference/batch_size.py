@@ -12,7 +12,7 @@ import psutil
 from customlabels_nb._utils.device import is_out_of_memory
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.events import Events
-from customlabels_nb.inference.asking import Answer, Asking, Prepared
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared
 
 _BYTES_A_PIXEL = 1000  # of an image as the model takes it, in a forward pass: thrice what the packaged backbone needs
 _SHARE = 0.5  # of the free memory
@@ -35,22 +35,22 @@ class BatchSize:
     size : int
     """
 
-    def __init__(self, asking: Asking, wanted: int | None = None, events: Events | None = None) -> None:
+    def __init__(self, asking: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
             raise InputError(f"batch_size={wanted!r} must be a whole number from 1, or None for what suits the device.")
         self._asking, self._events = asking, events
         self._device = asking.predictor.device or "cpu"
         self.size = int(wanted) if wanted is not None else self._fitting()
 
-    def ask(self, images: Sequence[Prepared]) -> list[Answer]:
-        """As :meth:`Asking.ask`, with no more than ``size`` images at once.
+    def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
+        """As :meth:`Postprocessor.ask`, with no more than ``size`` images at once.
 
         Raises
         ------
         ModelError
             If the model isn't running, or memory doesn't suffice for one image.
         """
-        answers: list[Answer] = []
+        answers: list[ImagePrediction] = []
         while len(answers) < len(images):
             part, shortage = images[len(answers) : len(answers) + self.size], ""
             try:

@@ -14,8 +14,8 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
 from customlabels_nb.inference import drawing
-from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.inputs import load_encoded
+from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
@@ -119,7 +119,7 @@ def detect(
     image : object
         See :func:`customlabels_nb.inference.inputs.load_input`.
     threshold, max_results
-        See :class:`customlabels_nb.inference.asking.Asking`.
+        See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
     root : Path, optional
         Folder under which relative paths lie.
 
@@ -130,7 +130,7 @@ def detect(
     ModelError
         If the model isn't running.
     """
-    asking = Asking(predictor, threshold, max_results)
+    asking = Postprocessor(predictor, threshold, max_results)
     shown, data, name = load_encoded(image, root=root)
     answer = asking.ask([asking.prepare_picture(shown) if data is None else asking.prepare(data, name)])[0]
     labels, nearest = asking.config.labels, None

@@ -17,10 +17,10 @@ from customlabels_nb.core.geometry import ratios_to_ltwh
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
-from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer, joined
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.journal import Mark
 from customlabels_nb.inference.outputs import Looked, plain, sync_folder, table_of
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, joined
 from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 
@@ -86,7 +86,7 @@ class JsonLines(Lines):
     def lines(self, looked: Sequence[Looked]) -> list[bytes]:
         return [orjson.dumps(self._record(one, one.answer)) for one in looked if one.answer is not None]
 
-    def _record(self, one: Looked, answer: Answer) -> dict[str, Any]:
+    def _record(self, one: Looked, answer: ImagePrediction) -> dict[str, Any]:
         size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
         entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size)
         return {"image": plain(one.image), **size, "CustomLabels": entries}
@@ -127,7 +127,7 @@ class ManifestLines(Lines):
         self._written = set(map(self._name, images))
 
     def lines(self, looked: Sequence[Looked]) -> list[bytes]:
-        new: dict[str, tuple[Answer, tuple[int, int]]] = {}
+        new: dict[str, tuple[ImagePrediction, tuple[int, int]]] = {}
         for one in looked:
             name = self._name(one.image)
             if one.answer is not None and name not in self._written:

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer
 from customlabels_nb.inference.journal import Failure, Mark
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Looked:
     """An image that was looked at: the model's answer and, from a detector, the image's size; or why it isn't read."""
 
     image: str
-    answer: Answer | None
+    answer: ImagePrediction | None
     size: tuple[int, int] | None = None
     failure: Failure | None = None
 

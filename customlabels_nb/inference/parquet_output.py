@@ -15,9 +15,9 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.inference.asking import DETECTION_COLUMNS, Answer, joined
 from customlabels_nb.inference.journal import Mark
 from customlabels_nb.inference.outputs import Looked, plain, sync_folder, table_of
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, joined
 from customlabels_nb.models.artifact import ModelConfig
 
 _PART = re.compile(r"part-(\d{6,12})\.parquet")
@@ -80,7 +80,7 @@ class ParquetParts:
         found = pd.concat([table_of([]), *map(pd.read_parquet, parts)], ignore_index=True)
         return found.astype({"image": "str", "label": "str"})
 
-    def _write(self, images: list[str], answers: list[Answer]) -> Mark:
+    def _write(self, images: list[str], answers: list[ImagePrediction]) -> Mark:
         arrow, every = self._arrow, joined(answers)
         names = np.repeat(np.asarray(images, dtype=object), [len(answer.labels) for answer in answers])
         text, number = arrow.string(), arrow.float64()

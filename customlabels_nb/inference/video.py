@@ -17,8 +17,8 @@ from PIL import Image
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.inference.asking import Answer, Asking, Prepared, joined
 from customlabels_nb.inference.inputs import as_uri
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.prefetch import prefetch
 from customlabels_nb.inference.thresholds import Threshold
@@ -66,7 +66,7 @@ def detect_video(
     root : Path, optional
         Folder under which a relative path lies that isn't here.
     threshold, max_results
-        See :class:`customlabels_nb.inference.asking.Asking`; for each frame.
+        See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each frame.
     to : path, optional
         What to write; see :meth:`customlabels_nb.inference.video_detection.VideoDetection.to`.
     allow_damaged : bool
@@ -91,7 +91,7 @@ def detect_video(
     ModelError
         If the model isn't running.
     """
-    asking, stream = Asking(predictor, threshold, max_results), events or Events()
+    asking, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
         raise InputError(f"video is of type {type(video).__name__}; give a path or URL.")
@@ -122,11 +122,13 @@ class _Looked:
     small: Image.Image
 
 
-def _asked(asking: Asking, video: VideoFile, takes: Callable[[int, float], bool], events: Events) -> VideoDetection:
+def _asked(
+    asking: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool], events: Events
+) -> VideoDetection:
     config = asking.config
     colours = dict(zip(config.labels, config.colours, strict=True))
     batch = forward_batch(asking.predictor.device or "cpu")
-    done: list[tuple[Answer, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
+    done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
     stills, empty, interrupted = Stills(), Stills(), False
     frames = prefetch(_looked_at(asking, video, takes), 2 * batch)
     try:
@@ -160,7 +162,7 @@ def _asked(asking: Asking, video: VideoFile, takes: Callable[[int, float], bool]
     return found
 
 
-def _looked_at(asking: Asking, video: VideoFile, takes: Callable[[int, float], bool]) -> Iterator[_Looked]:
+def _looked_at(asking: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool]) -> Iterator[_Looked]:
     for frame in video.frames():
         if takes(frame.index, frame.ms):
             picture = frame.picture()

@@ -17,11 +17,11 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images.reading import local_path
-from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.journal import ENGINE, Failure, Journal
 from customlabels_nb.inference.line_outputs import JsonLines, ManifestLines
 from customlabels_nb.inference.outputs import Looked, Output
 from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.models.artifact import model_identity
 
 _ROWS_A_STEP = 100_000
@@ -97,7 +97,7 @@ class Writing:
         If somebody writes there now.
     """
 
-    def __init__(self, to: str | os.PathLike[str], asking: Asking, *, root: Path | None, resume: bool) -> None:
+    def __init__(self, to: str | os.PathLike[str], asking: Postprocessor, *, root: Path | None, resume: bool) -> None:
         self._output = output = output_for(to, asking, root)
         self._buffer: list[Looked] = []
         self._rows = 0
@@ -185,7 +185,7 @@ class Writing:
         self._buffer, self._rows, self._since = [], 0, time.monotonic()
 
 
-def _use_engine(engine: str | None, asking: Asking, to: str) -> None:
+def _use_engine(engine: str | None, asking: Postprocessor, to: str) -> None:
     """Go on with the engine that the output was begun with; old journals name none."""
     if engine is None or asking.predictor.engine_name in (None, engine):
         return
@@ -198,7 +198,7 @@ def _use_engine(engine: str | None, asking: Asking, to: str) -> None:
         ) from error
 
 
-def output_for(to: str | os.PathLike[str], asking: Asking, root: Path | None) -> Output:
+def output_for(to: str | os.PathLike[str], asking: Postprocessor, root: Path | None) -> Output:
     """The output that ``to`` names: by its ending JSON Lines or a manifest, else a folder of Parquet files."""
     path = Path(os.path.abspath(local_path(to, "to")))
     suffix = path.suffix.lower()
@@ -214,7 +214,7 @@ def output_for(to: str | os.PathLike[str], asking: Asking, root: Path | None) ->
     )
 
 
-def _facts(output: Output, asking: Asking) -> dict[str, Any]:
+def _facts(output: Output, asking: Postprocessor) -> dict[str, Any]:
     """What must be the same for a run to go on: what the answers depend on."""
     thresholds = dict(zip(asking.config.labels, asking.thresholds.tolist(), strict=True))
     return {

@@ -17,13 +17,13 @@ import torch
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch_size
-from customlabels_nb.inference.asking import Asking
 from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.engines import choosing
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
 from customlabels_nb.inference.line_outputs import Lines
 from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.writing import Writing, WrittenDetections
 from customlabels_nb.models.artifact import (
@@ -89,8 +89,10 @@ def test_after_an_interrupt(
     assert words_on_the_rest(part) == [f"Stopped: {part.left} images are left; resume=True goes on with them."]
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
-    prepare = Asking.prepare
-    monkeypatch.setattr(Asking, "prepare", lambda self, data, name: asked.append(name) or prepare(self, data, name))
+    prepare = Postprocessor.prepare
+    monkeypatch.setattr(
+        Postprocessor, "prepare", lambda self, data, name: asked.append(name) or prepare(self, data, name)
+    )
     events, seen = Events(), []
     events.subscribe(seen.append)
     whole = written(predictor, images, to, batch_size=3, resume=True, events=events)
@@ -255,7 +257,7 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
 
 
 def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
-    first = Writing(to, Asking(predictor), root=None, resume=False)
+    first = Writing(to, Postprocessor(predictor), root=None, resume=False)
     try:
         with pytest.raises(NotAllowedError, match="Somebody writes"):
             detect_many(predictor, images, to=to, resume=True)

@@ -26,7 +26,7 @@ Prepared: TypeAlias = Pixels | Canvas
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImagePrediction:
     """What a model says of one image.
 
     Attributes
@@ -47,9 +47,9 @@ class Answer:
     highest: tuple[int, float] | None
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
     """Answers one after the other; in one piece they take a fraction of the memory."""
-    return Answer(
+    return ImagePrediction(
         np.concatenate([np.empty(0, dtype=np.int64), *(answer.labels for answer in answers)]),
         np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
         np.concatenate([np.empty((0, len(BOX_COLUMNS))), *(answer.boxes for answer in answers)]),
@@ -57,7 +57,7 @@ def joined(answers: Sequence[Answer]) -> Answer:
     )
 
 
-class Asking:
+class Postprocessor:
     """Asks a model with one choice of thresholds.
 
     Parameters
@@ -100,7 +100,7 @@ class Asking:
         size = self.config.input_size
         return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
 
-    def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[Answer]:
+    def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
         """What the model says of each; ``at_once`` go through it together, by default what suits its device.
 
         Raises
@@ -116,7 +116,7 @@ class Asking:
         rows = self.predictor.probabilities(cast(Sequence[Pixels], images), at_once=at_once)
         return [self._answer(labels, row, none) for row in rows]
 
-    def table(self, answers: Sequence[Answer]) -> pd.DataFrame:
+    def table(self, answers: Sequence[ImagePrediction]) -> pd.DataFrame:
         """Answers as a table with the columns of :data:`DETECTION_COLUMNS`, one after the other."""
         every, names = joined(answers), np.asarray(self.config.labels, dtype=object)
         table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
@@ -124,8 +124,8 @@ class Asking:
         table.insert(1, "confidence", every.confidences)
         return table
 
-    def _answer(self, labels: IntArray, confidences: FloatArray, boxes: FloatArray) -> Answer:
+    def _answer(self, labels: IntArray, confidences: FloatArray, boxes: FloatArray) -> ImagePrediction:
         kept = choose(labels, confidences, self.thresholds, self.max_results)
         best = int(confidences.argmax()) if len(confidences) else None
         highest = None if best is None else (int(labels[best]), float(confidences[best]))
-        return Answer(labels[kept], confidences[kept], boxes[kept], highest)
+        return ImagePrediction(labels[kept], confidences[kept], boxes[kept], highest)
