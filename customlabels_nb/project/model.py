@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from customlabels_nb.labeling.quick_test_models import QuickTestModel
     from customlabels_nb.project.report import Report
 
-_RUNNING = ("STARTING", "RUNNING", "STOPPING")
-_BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING)
+_RUNNING_STATUSES = ("STARTING", "RUNNING", "STOPPING")
+_BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING_STATUSES)
 _PHOTOS = 16
 _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
 
 
 @dataclass
-class _Life:
+class _RunningVersion:
     """What runs a version in this process, or sleeps, and its heartbeat while it runs."""
 
     predictor: Predictor
@@ -51,7 +51,7 @@ class _Life:
 
 
 #: By project folder and version; so are the locks, held by whoever starts or stops one.
-_LIVES: dict[tuple[Path, str], _Life] = {}
+_RUNNING: dict[tuple[Path, str], _RunningVersion] = {}
 _LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
 
 
@@ -117,12 +117,12 @@ class Model(ModelFacts, Runnable):
             If it runs in another kernel: stop it there.
         """
         with _LOCKS[self._key]:
-            life, record = _LIVES.get(self._key), self.record
+            life, record = _RUNNING.get(self._key), self.record
             if life is not None:
                 self._set("STOPPING", "The model is stopping.")
                 life.predictor.stop()
                 self._forget()
-            elif record.status not in _RUNNING:
+            elif record.status not in _RUNNING_STATUSES:
                 return
             elif not is_settled(record):
                 where = f"{record.host}, {record.pid}"
@@ -282,7 +282,7 @@ class Model(ModelFacts, Runnable):
     @property
     def _predictor(self) -> Predictor | None:
         """What runs it in this process, whichever object started it."""
-        life = _LIVES.get(self._key)
+        life = _RUNNING.get(self._key)
         return life.predictor if life is not None and life.predictor.running else None
 
     @property
@@ -293,7 +293,7 @@ class Model(ModelFacts, Runnable):
         from customlabels_nb.inference.predictor import Predictor
 
         self._set("STARTING", "The model is starting.")
-        life = _LIVES.get(self._key) or _Life(Predictor(self.folder, changed=self._note_change))
+        life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
         try:
             life.predictor.start(device, engine=engine, idle_stop=idle_stop)
         except BaseException as error:
@@ -301,10 +301,10 @@ class Model(ModelFacts, Runnable):
             self._forget()
             self._set("FAILED", f"The model could not be started: {error}")
             raise
-        _LIVES[self._key] = life
+        _RUNNING[self._key] = life
         self._note_running(life)
 
-    def _note_running(self, life: _Life) -> None:
+    def _note_running(self, life: _RunningVersion) -> None:
         life.heartbeat = life.heartbeat or Heartbeat(self._store, self.name)
         self._set("RUNNING", f"The model is running on {life.predictor.device}, computed by {life.predictor.engine!r}.")
 
@@ -313,7 +313,7 @@ class Model(ModelFacts, Runnable):
         from customlabels_nb.inference.idle import in_words
 
         with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be gone
-            life = _LIVES.get(self._key)
+            life = _RUNNING.get(self._key)
             if life is None:
                 return
             if life.predictor.running:
@@ -324,7 +324,7 @@ class Model(ModelFacts, Runnable):
                 self._set("STOPPED", f"The model has stopped running: nothing was asked of it for {idle}.")
 
     def _forget(self) -> None:
-        life = _LIVES.pop(self._key, None)
+        life = _RUNNING.pop(self._key, None)
         if life is not None:
             life.be_silent()
 
@@ -332,7 +332,7 @@ class Model(ModelFacts, Runnable):
         if self._store.read_only:  # it may be looked at and run, but nothing can be noted
             return
         nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
-        process = this_process() if status in _RUNNING else nobody
+        process = this_process() if status in _RUNNING_STATUSES else nobody
         action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
 
