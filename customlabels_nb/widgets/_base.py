@@ -74,7 +74,7 @@ def join_styles(*names: str) -> str:
     return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
 
-class Answers:
+class MessageHandler:
     """For widgets whose page asks: answers messages of ``{id, kind, content}`` with the same id.
 
     A subclass fills ``handlers`` in its ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and
@@ -123,7 +123,7 @@ class Answers:
             vars(self.comm).pop("_reply_subshell_id", None)
 
 
-class Hears:
+class ChangeListener:
     """For widgets whose page looks now and then for what others did: other screens of this kernel make it look at once.
 
     A subclass calls :meth:`hear_of`; its page answers the push "follow". It stands before the widget's base.

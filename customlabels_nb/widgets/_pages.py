@@ -14,13 +14,13 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling import LabellingSession, Query, View, change_signal
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES
-from customlabels_nb.widgets._base import Answers, Handler, Hears
+from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.still import Still, display_with_still, still_picture
 
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
 
 
-class ImagePages(Answers, Hears, anywidget.AnyWidget):
+class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """A widget that shows the images of a labelling session in pages; other cells can read and steer it.
 
     A subclass adds what can be done with them to ``handlers``.

@@ -20,7 +20,7 @@ from customlabels_nb.labeling.dashboard import Checked, DashboardSession, Figure
 from customlabels_nb.labeling.exporting import MORE, Exported
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
-from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers
 from customlabels_nb.widgets.still import display_with_still
@@ -31,7 +31,7 @@ _LARGEST_OFFSET = timedelta(hours=15)
 _STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "not done"}
 
 
-class Dashboard(Answers, anywidget.AnyWidget):
+class Dashboard(MessageHandler, anywidget.AnyWidget):
     """How labelling is going; made by :meth:`customlabels_nb.project.project.Project.dashboard`.
 
     A click on a bar or a number opens a gallery below with exactly the images that it counts. Other cells can read and

@@ -11,7 +11,7 @@ import traitlets
 
 from customlabels_nb._utils.text import escaped
 from customlabels_nb.labeling.action_list import PAGE, ActionList
-from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still
 
 _IN_STILL = 10
@@ -45,7 +45,7 @@ def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
     return {"history": page, "history details": details, "history undo": undo}
 
 
-class HistoryPanel(Answers, Hears, anywidget.AnyWidget):
+class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """Who did what when, and undo of it; made by :meth:`customlabels_nb.project.project.Project.history_panel`.
 
     Attributes

@@ -13,7 +13,7 @@ from customlabels_nb._utils.text import escaped
 from customlabels_nb.core.tables import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.widgets._base import STATIC, Answers, Handler, Hears, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still
 
 #: The labels (name, and colour if people chose it) of another project or of a file, by its path.
@@ -118,7 +118,7 @@ class _Desk:
         return {"total": len(found), "labels": [[name, colour] for name, colour in found if name not in known]}
 
 
-class LabelManager(Answers, Hears, anywidget.AnyWidget):
+class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """Labels of a project in order: add, rename, recolour, reorder, merge, remove; made by ``project.labels.edit()``.
 
     Every edit is stored at once, annotations follow, and open galleries show it at once.

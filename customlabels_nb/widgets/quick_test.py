@@ -18,7 +18,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import Added
 from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
-from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.still import Still, display_with_still
 
@@ -28,7 +28,7 @@ _PROTOCOLS = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 _STILL_PIXELS, _STILL_QUALITIES, _STILL_BYTES = 480, (80, 60, 40), 60_000
 
 
-class QuickTest(Answers, anywidget.AnyWidget):
+class QuickTest(MessageHandler, anywidget.AnyWidget):
     """Try a model on photos; made by ``model.try_it()``.
 
     The page asks the model once about each photo, for everything that it finds: moving a threshold asks nothing again.

@@ -29,7 +29,7 @@ from customlabels_nb.evaluation.exploring.payload import (
 )
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
-from customlabels_nb.widgets._base import STATIC, Answers, Handler, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.still import display_with_still, still_picture
 
 _STILL_IMAGES = 16
@@ -61,7 +61,7 @@ class About:
     writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
 
 
-class Results(Answers, anywidget.AnyWidget):
+class Results(MessageHandler, anywidget.AnyWidget):
     """Numbers, test images and thresholds that move together; made by :meth:`.Report.show`.
 
     Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_overlap``,

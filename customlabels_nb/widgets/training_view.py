@@ -13,7 +13,7 @@ import traitlets
 
 from customlabels_nb.core.tables import label_colour
 from customlabels_nb.events import Event, Events, Mark, Samples
-from customlabels_nb.widgets._base import STATIC, Answers, join_modules, join_styles
+from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.still import Still, display_with_still
 from customlabels_nb.widgets.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
 from customlabels_nb.widgets.training_still import training_still
@@ -24,7 +24,7 @@ _LAST_WORDS = 5.0
 _MOST_SAMPLES, _MOST_MARKS = 6, 60
 
 
-class TrainingView(Answers, anywidget.AnyWidget):
+class TrainingView(MessageHandler, anywidget.AnyWidget):
     """How a run is going; made by :func:`customlabels_nb.project.progress_display.watch`.
 
     It sends from a thread of its own, at most ten messages a second: the run never waits for it.

@@ -11,7 +11,7 @@ from typing import Any
 import anywidget
 import pytest
 
-from customlabels_nb.widgets._base import STATIC, Answers, join_modules
+from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules
 from tests import provision
 
 
@@ -82,7 +82,7 @@ def test_an_import_that_would_be_lost_in_joining_is_refused(line: str, tmp_path:
         join_modules(tmp_path / "a.js")
 
 
-class Asked(Answers, anywidget.AnyWidget):
+class Asked(MessageHandler, anywidget.AnyWidget):
     """Answers with whatever `answers` holds."""
 
     _esm = "export default {};"
