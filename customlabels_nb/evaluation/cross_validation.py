@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from customlabels_nb.errors import NotEnoughDataError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.outcomes import Outcomes
+from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
 
 CROSS_VALIDATED = "cross-validated"
@@ -18,14 +18,14 @@ FOLDS = 5
 
 def apply_thresholds(
     thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
-) -> Applied:
+) -> Thresholded:
     """The outcomes at what a caller gave as ``thresholds``; see :func:`.thresholds.resolve_thresholds`."""
     if isinstance(thresholds, str) and thresholds == CROSS_VALIDATED:
         return cross_validated(outcomes, random_state=random_state)
-    return Applied(outcomes, resolve_thresholds(thresholds, outcomes))
+    return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
 
 
-def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Applied:
+def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded:
     """Thresholds for each fold of the test images, each label's chosen on the other folds.
 
     Every figure is then of images that the thresholds have not seen. A label whose only test image is in the fold
@@ -46,7 +46,7 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Applied:
     for fold in range(int(fold_of.max()) + 1):
         inside = fold_of == fold
         folds.append((np.flatnonzero(inside), assumed_thresholds(outcomes.only(~inside))))
-    return Applied(outcomes, np.mean([at for _, at in folds], axis=0), tuple(folds))
+    return Thresholded(outcomes, np.mean([at for _, at in folds], axis=0), tuple(folds))
 
 
 def deal(outcomes: Outcomes, *, folds: int = FOLDS, random_state: int = 0) -> IntArray:

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, hstack
 
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detection import coco_map, mean_average_recall
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 PER_LABEL_COLUMNS: dict[str, str] = {
     "label": "str",
@@ -44,7 +44,7 @@ def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Flo
     )
 
 
-def per_label_table(applied: Applied, intervals: Intervals | None = None) -> pd.DataFrame:
+def per_label_table(applied: Thresholded, intervals: Intervals | None = None) -> pd.DataFrame:
     """One row a label, in their order, with the columns of :data:`PER_LABEL_COLUMNS`.
 
     ``f1_low`` and ``f1_high`` are the ends of F1's 95 % interval; null without ``intervals``.
@@ -127,7 +127,7 @@ class Intervals:
     label_f1: tuple[FloatArray, FloatArray]
 
 
-def bootstrap_intervals(applied: Applied, *, random_state: int = 0, resamples: int = RESAMPLES) -> Intervals:
+def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resamples: int = RESAMPLES) -> Intervals:
     """What the figures would be with other test images of the same sort.
 
     The images are drawn anew with replacement, the thresholds held, and each figure's 2.5 % and 97.5 %

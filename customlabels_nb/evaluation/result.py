@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.calibration import calibration_table
@@ -24,6 +23,7 @@ from customlabels_nb.evaluation.notes import evaluation_notes
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.tasks import make_outcomes
+from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.evaluation.thresholds import precision_recall, threshold_curve
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Evaluation:
         What a reader of the figures has to know, in sentences.
     """
 
-    applied: Applied
+    applied: Thresholded
     images: pd.DataFrame
     summary: pd.DataFrame
     per_label: pd.DataFrame

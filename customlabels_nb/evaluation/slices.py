@@ -11,9 +11,9 @@ from pandas.api import types
 
 from customlabels_nb.core.tables import IMAGE_COLUMNS
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: The slice of images whose cell is empty.
 NONE = "(none)"
@@ -25,7 +25,7 @@ RANGES = 5
 MOST_SLICES = 500
 
 
-def slice_table(applied: Applied, images: pd.DataFrame, column: str, *, random_state: int = 0) -> pd.DataFrame:
+def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, random_state: int = 0) -> pd.DataFrame:
     """Return the table of :meth:`customlabels_nb.project.report.Report.by`; ``images`` has a row a test image."""
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
     if not isinstance(column, str) or column not in known:

@@ -24,13 +24,13 @@ import pandas as pd
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.sizes import Size, image_sizes
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"
@@ -288,7 +288,7 @@ def _fitting(
     return result
 
 
-def _thresholds(applied: Applied) -> FloatArray:
+def _thresholds(applied: Thresholded) -> FloatArray:
     """The threshold of each label for each image, shape (n, k)."""
     shape = (len(applied.outcomes.images), len(applied.outcomes.labels))
     if not applied.folds:

@@ -9,10 +9,10 @@ import pytest
 from scipy.sparse import csr_array, random_array
 
 from customlabels_nb.evaluation import evaluate
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.bootstrap import middle_95, resampled_sums
 from customlabels_nb.evaluation.metrics import bootstrap_intervals
 from customlabels_nb.evaluation.scores import make_scores
+from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import random_tables, tables
 
 
@@ -58,7 +58,7 @@ def test_percentiles_leave_nothings_out() -> None:
 def test_intervals_equal_drawing_the_images_one_by_one() -> None:
     scores = make_scores(*random_tables(60, ["a", "b", "c"], seed=3))
     thresholds = np.full(3, 0.4)
-    found = bootstrap_intervals(Applied(scores, thresholds), resamples=4000)
+    found = bootstrap_intervals(Thresholded(scores, thresholds), resamples=4000)
     rng, means, each = np.random.default_rng(1), [], []
     for _ in range(2000):
         pick = rng.integers(0, 60, 60)

@@ -31,13 +31,13 @@ from customlabels_nb.evaluation.advice.trust import (
     never_found_advice,
     rare_advice,
 )
-from customlabels_nb.evaluation.applied import Applied
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 __all__ = ["Advice", "AdviceItem", "Picture", "Pictures", "advise", "picture_of"]
 
 
 def advise(
-    applied: Applied,
+    applied: Thresholded,
     *,
     summary: pd.DataFrame,
     per_label: pd.DataFrame,

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.evaluation.advice.items import HERE
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
@@ -22,6 +21,7 @@ from customlabels_nb.evaluation.outcomes import (
     TRUE_POSITIVE,
     Outcomes,
 )
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 _LISTED = 4
 
@@ -43,7 +43,7 @@ class Case:
         Whether there are a project and a model that calls can name.
     """
 
-    applied: Applied
+    applied: Thresholded
     summary: pd.DataFrame
     per_label: pd.DataFrame
     per_image: pd.DataFrame

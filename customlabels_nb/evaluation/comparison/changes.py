@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, SINGLE_LABEL, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 _KEYS = ["image", "label"]
 
@@ -26,11 +26,11 @@ class Side:
         Its table of images, with the names of images that the former evaluation has.
     """
 
-    applied: Applied
+    applied: Thresholded
     rows: pd.DataFrame
 
     @classmethod
-    def of(cls, applied: Applied, names: npt.NDArray[np.object_]) -> Side:
+    def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> Side:
         """``names`` are those that the images get, in their order."""
         rows = applied.per_image()
         at = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))

@@ -12,7 +12,6 @@ from scipy.sparse import csr_array, hstack
 
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
@@ -22,6 +21,7 @@ from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,7 +217,7 @@ def _some(names: list[str]) -> str:
 
 
 def _intervals(
-    one: Applied, other: Applied, *, random_state: int, resamples: int
+    one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """The 95 % intervals of the differences: of figures, and of the F1 of labels that both have."""
     rows = [_rows(applied) for applied in (one, other)]
@@ -236,7 +236,7 @@ def _intervals(
     return _ends(list(COUNTED), np.concatenate(drawn)), _ends(both, np.concatenate(label_drawn))
 
 
-def _rows(applied: Applied) -> csr_array:
+def _rows(applied: Thresholded) -> csr_array:
     """What is counted on each image, shape (n, 3 k + 2).
 
     True positives, false positives and misses of each label, then whether its most confident label is right, and
@@ -267,7 +267,7 @@ def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]
 
 
 def _summary(
-    one: Applied, other: Applied, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
+    one: Thresholded, other: Thresholded, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
 ) -> pd.DataFrame:
     before, after = (figures(a.outcomes, table) for a, table in zip((one, other), tables, strict=True))
     rows = [

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES = "all", "mistakes", "tp", "fp", "fn"
 
@@ -105,7 +105,7 @@ class Judged(NamedTuple):
     margin: FloatArray
 
 
-def judge(applied: Applied, label: int | None = None) -> Judged:
+def judge(applied: Thresholded, label: int | None = None) -> Judged:
     """Judge each image at the thresholds, perhaps about one label alone (its position)."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
@@ -114,7 +114,7 @@ def judge(applied: Applied, label: int | None = None) -> Judged:
     return _judged_boxes(applied, outcomes, label)
 
 
-def cell_images(applied: Applied, predicted: int, true: int) -> BoolArray:
+def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
     """Images that a cell of the confusion matrix counts, shape (n,); of boxes k is the background."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
@@ -180,7 +180,7 @@ def _natural(name: str) -> list[Any]:
     return parts
 
 
-def _judged_scores(applied: Applied, scores: Scores, label: int | None) -> Judged:
+def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> Judged:
     of_image = _thresholds_of_images(applied)
     part = slice(None) if label is None else slice(label, label + 1)
     truth, given = scores.truth[:, part], scores.given[:, part]
@@ -196,7 +196,7 @@ def _judged_scores(applied: Applied, scores: Scores, label: int | None) -> Judge
     return Judged(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
 
 
-def _judged_boxes(applied: Applied, boxes: Boxes, label: int | None) -> Judged:
+def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Judged:
     n, accepted = len(boxes.images), applied.accepted()
     missed = boxes.missed(accepted)
     shown = ~boxes.ignored
@@ -220,7 +220,7 @@ def _judged_boxes(applied: Applied, boxes: Boxes, label: int | None) -> Judged:
     return Judged(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
 
 
-def _thresholds_of_images(applied: Applied) -> FloatArray:
+def _thresholds_of_images(applied: Thresholded) -> FloatArray:
     """The threshold of each label for each image, shape (n, k)."""
     of_image = np.tile(applied.thresholds, (len(applied.outcomes.images), 1))
     for images, at in applied.folds:

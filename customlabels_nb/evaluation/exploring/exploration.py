@@ -13,7 +13,6 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.advice import Advice
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
@@ -24,6 +23,7 @@ from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.slices import slices_of
+from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: Columns of images by which nobody slices, and how many slices a menu holds.
 _TECHNICAL = ("image", "sha256", "revision", "split", "status")
@@ -55,7 +55,7 @@ class Exploration:
         mistakes = bool(table["fp"].any() or table["fn"].any())
         self.filter = choosing.Filter(choosing.MISTAKES if mistakes else choosing.ALL)
         self.comparison: Comparison | None = None
-        self._applied: OrderedDict[Position, Applied] = OrderedDict()
+        self._applied: OrderedDict[Position, Thresholded] = OrderedDict()
         self.own = self.position
 
     # -- where the sliders stand --------------------------------------------------------------------
@@ -86,11 +86,11 @@ class Exploration:
         return self.move_to(replace(self.position, overlap=overlap))
 
     @property
-    def applied(self) -> Applied:
+    def applied(self) -> Thresholded:
         """The outcomes at these thresholds."""
         return self._at(self.position)
 
-    def _at(self, position: Position) -> Applied:
+    def _at(self, position: Position) -> Thresholded:
         if position == self.own:
             return self.evaluation.applied
         key = replace(position, own=_Frozen(position.own))

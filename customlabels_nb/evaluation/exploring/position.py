@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
-from customlabels_nb.evaluation.applied import Applied
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.matching import check_overlap
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold
 
 ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
@@ -59,7 +59,7 @@ class Position:
         if self.overlap is not None and check_overlap(self.overlap) < LEAST_OVERLAP:
             raise InputError(f"overlap={self.overlap!r} is too low to tell boxes apart; give {LEAST_OVERLAP} or more.")
 
-    def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Applied:
+    def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
         """Outcomes at these thresholds and this overlap.
 
         Parameters
@@ -85,16 +85,16 @@ class Position:
             for number, images in enumerate(folds):
                 inside[number, images] = True
             at = [assumed_thresholds(outcomes.only(~mask)) for mask in inside]
-            return Applied(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
+            return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
         if self.mode == ONE:
-            return Applied(outcomes, np.full(len(outcomes.labels), float(self.one)))
+            return Thresholded(outcomes, np.full(len(outcomes.labels), float(self.one)))
         thresholds = assumed_thresholds(outcomes)
         if self.mode == PER_LABEL:
             for label, value in self.own.items():
                 if label not in outcomes.labels:
                     raise LabelError(f"thresholds names {label!r}; the labels here are {list(outcomes.labels)!r}.")
                 thresholds[outcomes.labels.index(label)] = float(value)
-        return Applied(outcomes, thresholds)
+        return Thresholded(outcomes, thresholds)
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
         """Outcomes with boxes matched at this overlap."""

@@ -16,7 +16,7 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 
 @dataclass(frozen=True, eq=False)
-class Applied:
+class Thresholded:
     """What is counted once thresholds are settled.
 
     Attributes
@@ -65,13 +65,15 @@ class Applied:
         place = pd.Index(self.outcomes.images).get_indexer(pd.Index(table["image"].to_numpy(dtype=object)))
         return table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
 
-    def only(self, chosen: npt.NDArray[np.generic]) -> Applied:
+    def only(self, chosen: npt.NDArray[np.generic]) -> Thresholded:
         """The same of some of the images: a mask of shape (n,), or their positions."""
         positions = np.arange(len(self.outcomes.images))[chosen]
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
         folds = tuple((place[place >= 0], at) for place, at in ((new[images], at) for images, at in self.folds))
-        return Applied(self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size))
+        return Thresholded(
+            self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size)
+        )
 
     def _parts(self) -> list[tuple[Outcomes, FloatArray]]:
         if not self.folds:
