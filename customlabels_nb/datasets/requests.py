@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.images.contact_sheet import ContactSheet
+from customlabels_nb.images.image_grid import ContactSheet
 
 
 class ReadFromProject(Protocol):

@@ -15,7 +15,7 @@ from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events, progress_bars
-from customlabels_nb.images.contact_sheet import ContactSheet
+from customlabels_nb.images.image_grid import ContactSheet
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries

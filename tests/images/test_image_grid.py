@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.images.box_pictures import LabelledBox
-from customlabels_nb.images.contact_sheet import ContactSheet, Tile
+from customlabels_nb.images.image_grid import ContactSheet, Tile
 from tests.models.pictures import gradient
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\x1b[2J'
