@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox, plain_font
+from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox, plain_font
 
 #: Of a tile on the screen in pixels.
 SIDE = 240

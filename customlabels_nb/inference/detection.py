@@ -12,7 +12,7 @@ from PIL import Image
 
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
-from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
+from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 from customlabels_nb.inference import drawing
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.inference.postprocess import Postprocessor

@@ -10,7 +10,7 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
-from customlabels_nb.images.box_pictures import SIDE, BoxPicture, plain_font
+from customlabels_nb.images.box_drawing import SIDE, BoxPicture, plain_font
 from customlabels_nb.images.reading import thumbnail
 
 _SIDE = 480  # px on the screen

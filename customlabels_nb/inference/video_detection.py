@@ -20,7 +20,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events, progress_bars
-from customlabels_nb.images.box_pictures import LabelledBox
+from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.video_display import Still, VideoSummary, summarise, to_html, to_text

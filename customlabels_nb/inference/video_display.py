@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.images.box_pictures import BoxPicture, LabelledBox
+from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 
 #: Annotated videos up to so many bytes are kept in the notebook itself.
 MOST_EMBEDDED = 8 * 2**20

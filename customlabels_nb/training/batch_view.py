@@ -13,7 +13,7 @@ from PIL import Image
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION
-from customlabels_nb.images.box_pictures import LabelledBox
+from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.image_grid import ContactSheet, Tile
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from customlabels_nb.images.box_pictures import LabelledBox
+from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.image_grid import ContactSheet, Tile
 from tests.models.pictures import gradient
 

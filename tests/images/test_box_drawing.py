@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from customlabels_nb.core.tables import PALETTE
-from customlabels_nb.images.box_pictures import LEAST_SIDE, SIDE, BoxPicture, LabelledBox, ink_on
+from customlabels_nb.images.box_drawing import LEAST_SIDE, SIDE, BoxPicture, LabelledBox, ink_on
 from tests.models.pictures import gradient
 
 SVG = "{http://www.w3.org/2000/svg}"
