@@ -15,7 +15,7 @@ from customlabels_nb.labeling import LabellingSession, Query, View, change_signa
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
-from customlabels_nb.widgets.still import Still, display_with_still, still_picture
+from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
 
@@ -57,7 +57,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self._place = 0
         self._focus = 0
         self._labels_seen = session.label_state()
-        self._shown_still: Still | None = None
+        self._shown_still: StaticFallback | None = None
         self.handlers: dict[str, Handler] = {
             "hello": self._hello,
             "show": self._show,
@@ -139,13 +139,13 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         _, self._still_names = self.session.page(self._place, min(self._size, 24))
         asked = [(name, self.session.content_of(name)) for name in self._still_names]
         self._still_pictures = self._files.thumbnails(asked, 160)
-        self._shown_still = display_with_still(self, self._still())
+        self._shown_still = display_with_fallback(self, self._still())
 
     def _still(self) -> str:
         self._still_says = self._still_words()
         rows = self.session.rows(self._still_names)
         captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
-        return still_picture(self._still_pictures, captions, self._still_says)
+        return static_picture(self._still_pictures, captions, self._still_says)
 
     def _still_words(self) -> str:
         """What the still picture says of the dataset."""

@@ -23,7 +23,7 @@ from customlabels_nb.labeling.progress import UNITS, microseconds
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers
-from customlabels_nb.widgets.still import display_with_still
+from customlabels_nb.widgets.static_fallback import display_with_fallback
 
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds until the page shows what is known so far
@@ -115,7 +115,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         super().close()
 
     def _ipython_display_(self) -> None:
-        display_with_still(self._box, self._still())
+        display_with_fallback(self._box, self._still())
 
     def _still(self) -> str:
         figures = self.session.figures(wait=0)

@@ -12,7 +12,7 @@ import traitlets
 from customlabels_nb._utils.text import escaped
 from customlabels_nb.labeling.action_list import PAGE, ActionList
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.still import display_with_still
+from customlabels_nb.widgets.static_fallback import display_with_fallback
 
 _IN_STILL = 10
 _MOST_ROWS = 1_000
@@ -84,7 +84,7 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return handler
 
     def _ipython_display_(self) -> None:
-        display_with_still(self, self._still())
+        display_with_fallback(self, self._still())
 
     def _still(self) -> str:
         table = self.actions.table(limit=_IN_STILL)

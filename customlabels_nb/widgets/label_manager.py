@@ -14,7 +14,7 @@ from customlabels_nb.core.tables import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.still import display_with_still
+from customlabels_nb.widgets.static_fallback import display_with_fallback
 
 #: The labels (name, and colour if people chose it) of another project or of a file, by its path.
 LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
@@ -160,7 +160,7 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {}
 
     def _ipython_display_(self) -> None:
-        display_with_still(self, self._still())
+        display_with_fallback(self, self._still())
 
     def _still(self) -> str:
         table = self.editing.labels()

@@ -20,7 +20,7 @@ from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
-from customlabels_nb.widgets.still import Still, display_with_still
+from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback
 
 _MOST_BYTES = 256 * 2**20
 _MOST_ROWS = 300
@@ -52,7 +52,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         super().__init__()
         self.session = session
         self._parts = Parts(_MOST_BYTES)
-        self._shown_still: Still | None = None
+        self._shown_still: StaticFallback | None = None
         self._by_page = False
         self.handlers = {
             "hello": self._hello,
@@ -126,7 +126,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        self._shown_still = display_with_still(self, self._still())
+        self._shown_still = display_with_fallback(self, self._still())
 
     def _still(self) -> str:
         """What a saved notebook shows: the photo with what was found."""

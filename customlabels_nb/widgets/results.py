@@ -30,7 +30,7 @@ from customlabels_nb.evaluation.exploring.payload import (
 from customlabels_nb.evaluation.exploring.pictures import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.still import display_with_still, still_picture
+from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
 
 _STILL_IMAGES = 16
 _MOST_VIEWED = 24
@@ -243,8 +243,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
             f"{name}: {true or 'nothing'}, predicted {said or 'nothing'}"
             for name, true, said in zip(rows["image"], rows["true"], rows["predicted"], strict=True)
         ]
-        markup = still_picture(self._pictures.thumbnails(at, 160), captions, self._still_words())
-        display_with_still(self._box, markup)
+        markup = static_picture(self._pictures.thumbnails(at, 160), captions, self._still_words())
+        display_with_fallback(self._box, markup)
 
     def _still_words(self) -> str:
         figures = self.exploration.figures

@@ -14,9 +14,9 @@ import traitlets
 from customlabels_nb.core.tables import label_colour
 from customlabels_nb.events import Event, Events, Mark, Samples
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.still import Still, display_with_still
+from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback
+from customlabels_nb.widgets.training_fallback import training_picture
 from customlabels_nb.widgets.training_progress import MOST_MESSAGES, RUNNING, STOPPING, TrainingProgress
-from customlabels_nb.widgets.training_still import training_still
 
 _BETWEEN = 0.1  # seconds from one message to the page to the next
 _BETWEEN_WHOLE = 1.0  # while no page has said that it listens, each message has everything
@@ -58,7 +58,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._colours = dict(colours or {})
         self._heard_of_page = False
         self._told = _Told()
-        self._shown_still: Still | None = None
+        self._shown_still: StaticFallback | None = None
         self._something, self._over = threading.Event(), threading.Event()
         self._sender: threading.Thread | None = None
         self.handlers = {"awake": self._awake, "hello": self._hello, "stop": self._stop}
@@ -91,7 +91,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
         """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
-        self._shown_still = display_with_still(self, self._still())
+        self._shown_still = display_with_fallback(self, self._still())
         self._begin_sending()
 
     def _ipython_display_(self) -> None:
@@ -104,7 +104,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         super().close()
 
     def _still(self) -> str:
-        return training_still(self.progress, self._title, self._colour)
+        return training_picture(self.progress, self._title, self._colour)
 
     def _draw_still(self) -> None:
         if self._shown_still is not None:

@@ -194,16 +194,16 @@ def test_options_that_mean_nothing_are_refused(project: Project) -> None:  # noq
 
 
 def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
-    from customlabels_nb.widgets.still import still_picture
+    from customlabels_nb.widgets.static_fallback import static_picture
 
     gallery = project.label()
     pictures = gallery._files.thumbnails([(name, None) for name in gallery.session.page(0, 24)[1]], 160)
-    html = still_picture([*pictures, ValueError("broken")], ["<script>alert(1)</script>"], "5 of <b>7</b>")
+    html = static_picture([*pictures, ValueError("broken")], ["<script>alert(1)</script>"], "5 of <b>7</b>")
     assert len(html) < 100_000
     assert "<script>" not in html
     assert "<b>" not in html
     assert "data:image/webp;base64," in html
-    assert "<img" not in still_picture([], [], "nothing here")
+    assert "<img" not in static_picture([], [], "nothing here")
     assert gallery.session.view.query == Query()
 
 

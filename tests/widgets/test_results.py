@@ -124,7 +124,9 @@ def test_results_are_written_where_the_page_says(
 
 def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("customlabels_nb.widgets.results.display_with_still", lambda box, markup: shown.append(markup))
+    monkeypatch.setattr(
+        "customlabels_nb.widgets.results.display_with_fallback", lambda box, markup: shown.append(markup)
+    )
     report.show()._ipython_display_()
     assert "data:image/webp;base64," in shown[0]
     assert len(shown[0]) < 100_000

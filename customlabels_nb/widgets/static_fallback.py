@@ -23,7 +23,7 @@ _NO_ERROR = (
 )
 
 
-def still_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
+def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
     """HTML of a contact sheet with one sentence below it; less than 100 KB whatever the images.
 
     Parameters
@@ -64,7 +64,7 @@ def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-class Still:
+class StaticFallback:
     """A still picture that was displayed, and can be drawn anew."""
 
     def __init__(self, handle: Any) -> None:
@@ -78,11 +78,11 @@ class Still:
             self._handle.update(HTML(_NO_ERROR + markup()))
 
 
-def display_with_still(widget: Any, markup: str) -> Still:
+def display_with_fallback(widget: Any, markup: str) -> StaticFallback:
     """Display a still picture for the saved notebook, and the widget, which hides it."""
     from IPython.display import HTML, display
 
-    still = Still(display(HTML(_NO_ERROR + markup), display_id=True))
+    still = StaticFallback(display(HTML(_NO_ERROR + markup), display_id=True))
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})

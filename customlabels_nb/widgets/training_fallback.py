@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.text import escaped
 from customlabels_nb.events import Sample
-from customlabels_nb.widgets.still import still_picture
+from customlabels_nb.widgets.static_fallback import static_picture
 from customlabels_nb.widgets.training_progress import DONE, FAILED, RUNNING, STOPPED, Figure, TrainingProgress, thinned
 
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
@@ -21,7 +21,7 @@ _COLOURS = ("#2f7fc1", "#c8553d", "#3a9a5b", "#8a63c9", "#d49b1a")
 _WORDS = {RUNNING: "Training was under way", DONE: "Trained", STOPPED: "Stopped", FAILED: "Failed"}
 
 
-def training_still(progress: TrainingProgress, title: str, colour: Callable[[str], str]) -> str:
+def training_picture(progress: TrainingProgress, title: str, colour: Callable[[str], str]) -> str:
     """HTML of how a run is or ended, less than 100 KB.
 
     Parameters
@@ -43,7 +43,7 @@ def training_still(progress: TrainingProgress, title: str, colour: Callable[[str
     if progress.samples is not None and samples:
         words = f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin)."
         parts.append(
-            still_picture([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples], words)
+            static_picture([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples], words)
         )
     style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
     return f'<div class="clnb-still" style="{style}">{"".join(parts)}</div>'
