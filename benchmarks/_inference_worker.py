@@ -172,7 +172,7 @@ def start(task: dict[str, Any]) -> dict[str, Any]:
     try:
         import onnxruntime  # noqa: F401
 
-        from customlabels_nb.inference.engines import graph  # noqa: F401
+        from customlabels_nb.inference.engines import onnx_writer
     except ImportError:
         pass
     predictor = Predictor(Path(task["model"]))

@@ -99,7 +99,7 @@ def _with_statistics(network: nn.Module) -> nn.Module:
     ids=["resnet", "mobilenet", "regnet", "parts", "efficientnetv2"],
 )
 def test_networks_are_written_as_they_are(make: Callable[[], nn.Module]) -> None:
-    from customlabels_nb.inference.engines.graph import to_onnx
+    from customlabels_nb.inference.engines.onnx_writer import to_onnx
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -113,7 +113,7 @@ def test_networks_are_written_as_they_are(make: Callable[[], nn.Module]) -> None
 
 
 def test_a_pyramid_of_features_is_written_as_it_is() -> None:
-    from customlabels_nb.inference.engines.graph import to_onnx
+    from customlabels_nb.inference.engines.onnx_writer import to_onnx
 
     network = _with_statistics(resnet_fpn_backbone(backbone_name="resnet18", weights=None))
     model, keys = to_onnx(network, ("n", 3, "height", "width"))

@@ -178,7 +178,7 @@ def _written(
     try:
         import onnxruntime  # noqa: F401
 
-        from customlabels_nb.inference.engines.graph import NotWritableError, to_onnx
+        from customlabels_nb.inference.engines.onnx_writer import NotWritableError, to_onnx
     except ImportError as error:
         package = (error.name or "onnx").partition(".")[0]
         raise LacksPackageError(f"it needs the package {package!r}: {extra_command('onnx')}") from error
