@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.datasets.validation.advice import ADVICE, Advice
 from customlabels_nb.datasets.validation.findings import Checked, CheckedLine, CheckedManifest
+from customlabels_nb.datasets.validation.remedies import ADVICE, Remedy
 
 #: Codes that a line only gets because of another one, which is what there is to mend.
 CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
@@ -47,7 +47,7 @@ class Task:
     detail: str = ""
 
     @property
-    def advice(self) -> Advice:
+    def advice(self) -> Remedy:
         """What to do about it."""
         return ADVICE[self.code]
 
