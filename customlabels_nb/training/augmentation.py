@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 
 #: A box counts while at least this share of it is visible.
 VISIBLE = 0.4
@@ -26,14 +26,14 @@ _PLAIN_COLOURS = 0.2  # share of canvases whose colours stay
 
 
 def single(
-    scene: Scene,
+    scene: TrainingScene,
     side: int,
     fill: Sequence[int],
     rng: np.random.Generator,
     *,
     mirrored: bool = True,
     calm: bool = False,
-) -> Scene:
+) -> TrainingScene:
     """One scene at a random scale and place on a square canvas, in other light, ``mirrored`` half of the time.
 
     Where it is larger than the canvas, the part that is seen holds the middle of one of its boxes. ``calm`` scales are
@@ -60,7 +60,7 @@ def single(
     return _finish(canvas, boxes, labels, rng, mirrored)
 
 
-def mosaic(scenes: Sequence[Scene], side: int, fill: Sequence[int], rng: np.random.Generator) -> Scene:
+def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
     """Four scenes, each smaller, around a random point of a square canvas: more objects, sizes and surroundings."""
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
@@ -95,7 +95,7 @@ def _empty(side: int, fill: Sequence[int]) -> npt.NDArray[np.uint8]:
 
 def _draw(
     canvas: npt.NDArray[np.uint8],
-    scene: Scene,
+    scene: TrainingScene,
     scales: FloatArray,
     offset: FloatArray,
     window: tuple[int, int, int, int],
@@ -140,13 +140,13 @@ def _finish(
     labels: list[npt.NDArray[np.int64]],
     rng: np.random.Generator,
     mirrored: bool = True,
-) -> Scene:
+) -> TrainingScene:
     found = np.concatenate([np.empty((0, 4)), *boxes])
     if mirrored and rng.random() < 0.5:
         canvas = canvas[:, ::-1]
         found[:, 0] = canvas.shape[1] - found[:, 0] - found[:, 2]
     canvas = _in_other_light(canvas, rng)
-    return Scene(canvas, found, np.concatenate([np.empty(0, dtype=np.int64), *labels]))
+    return TrainingScene(canvas, found, np.concatenate([np.empty(0, dtype=np.int64), *labels]))
 
 
 def _in_other_light(canvas: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

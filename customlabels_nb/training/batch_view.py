@@ -25,7 +25,7 @@ from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.kinds import BRANDS, boxed, choose_kind, whole_labels
-from customlabels_nb.training.sources import Scene, SceneSource
+from customlabels_nb.training.sources import SceneSource, TrainingScene
 
 #: No more are shown at once.
 MOST = 100
@@ -165,11 +165,11 @@ def _first(found: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int,
     return read
 
 
-def _as_in_use(scene: Scene, size: int, fill: Sequence[int]) -> Scene:
+def _as_in_use(scene: TrainingScene, size: int, fill: Sequence[int]) -> TrainingScene:
     """The whole of a scene on a canvas, as a detector gets it when it is asked."""
     canvas = to_canvas(Image.fromarray(scene.pixels), size, fill)
     scale = np.tile(np.divide(canvas.inside, scene.pixels.shape[1::-1]), 2)
-    return Scene(canvas.pixels.transpose(1, 2, 0).copy(), scene.boxes * scale, scene.labels)
+    return TrainingScene(canvas.pixels.transpose(1, 2, 0).copy(), scene.boxes * scale, scene.labels)
 
 
 def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
@@ -186,7 +186,7 @@ def _size_of_scenes(source: SceneSource) -> int:
     return choose_input_size(boxes, np.array(frames, dtype=np.float64).reshape(-1, 2))[0]
 
 
-def _labelled_boxes(scene: Scene, names: Sequence[str], colours: Mapping[str, str]) -> list[LabelledBox]:
+def _labelled_boxes(scene: TrainingScene, names: Sequence[str], colours: Mapping[str, str]) -> list[LabelledBox]:
     found = zip(scene.boxes.tolist(), (names[at] for at in scene.labels.tolist()), strict=True)
     return [LabelledBox((box[0], box[1], box[2], box[3]), label, colours[label]) for box, label in found]
 

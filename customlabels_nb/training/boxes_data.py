@@ -24,7 +24,7 @@ from customlabels_nb.models.canvas import fitted, open_reduced
 from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 
 IntArray = npt.NDArray[np.int64]
 
@@ -152,7 +152,7 @@ class Photos:
         self.cached_bytes = 0
         self.issues: list[Issue] = []
         self._root = root
-        self._kept: dict[int, Scene] = {}
+        self._kept: dict[int, TrainingScene] = {}
         self._unreadable: set[int] = set()
         self._told: set[Issue] = set()
         self._lock = threading.Lock()
@@ -165,7 +165,7 @@ class Photos:
         """The labels of an example's boxes, without a look at the image."""
         return self.examples[index].labels
 
-    def load(self, index: int, epoch: int = 0) -> Scene | None:
+    def load(self, index: int, epoch: int = 0) -> TrainingScene | None:
         """The decoded image and its boxes in the same pixels; None, and an issue, if it can't be read."""
         with self._lock:
             if index in self._kept or index in self._unreadable:
@@ -219,7 +219,7 @@ class Photos:
                 self.issues.append(issue)
 
 
-def _decode(example: Example, root: Path | None, side: int) -> tuple[Scene, list[Issue]]:
+def _decode(example: Example, root: Path | None, side: int) -> tuple[TrainingScene, list[Issue]]:
     image, size = open_reduced(read_bytes(example.image, root), example.image, side)
     if max(image.size) > side:
         image = image.resize(fitted(image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
@@ -229,7 +229,7 @@ def _decode(example: Example, root: Path | None, side: int) -> tuple[Scene, list
     if len(example.ignored):
         pixels = _without(pixels, clip_ltwh(example.ignored, size) * scale, boxes * scale)
     pixels.flags.writeable = False
-    return Scene(pixels, boxes * scale, labels), issues
+    return TrainingScene(pixels, boxes * scale, labels), issues
 
 
 def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, IntArray, list[Issue]]:

@@ -28,7 +28,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
 from customlabels_nb.training.pasting import Colour, Logo, Sticker
 from customlabels_nb.training.scenes import compose
-from customlabels_nb.training.sources import Scene, SceneSource
+from customlabels_nb.training.sources import SceneSource, TrainingScene
 from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
 
 #: Scenes of an epoch.
@@ -143,7 +143,7 @@ class BrandScenes:
         """The label of a scene's first logo in any epoch that shows one."""
         return np.array([self._first_label(index)], dtype=np.int64)
 
-    def load(self, index: int, epoch: int) -> Scene | None:
+    def load(self, index: int, epoch: int) -> TrainingScene | None:
         """The scene ``index`` of an epoch; None if one of its images vanished meanwhile, which is an issue."""
         rng = np.random.default_rng([self._seed, epoch, index])
         shape = float(rng.choice(_SHAPES))
@@ -289,7 +289,7 @@ class MixedScenes:
             return np.empty(0, dtype=np.int64)
         return self._real.labels_of(index % len(self._real))
 
-    def load(self, index: int, epoch: int) -> Scene | None:
+    def load(self, index: int, epoch: int) -> TrainingScene | None:
         """The scene ``index`` of an epoch, or a real image."""
         if index >= self._slots:
             return self._scenes.load(index, epoch)

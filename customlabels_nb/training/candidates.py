@@ -21,7 +21,7 @@ LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ModelCandidate:
     """A model, or a start for one, and how it does on held-out images.
 
     Attributes
@@ -66,7 +66,7 @@ class Start:
     reason: str
 
 
-def choose_start(candidates: Sequence[Candidate]) -> Start:
+def choose_start(candidates: Sequence[ModelCandidate]) -> Start:
     """The first candidate, unless another one's held-out log-loss is lower by more than chance would make it.
 
     That is, by more than the standard error of the difference, image by image; of several such the lowest.
@@ -134,7 +134,7 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
     return held_out if held_out.sum() >= LEAST_HELD_OUT else None
 
 
-def _reason(candidates: Sequence[Candidate], best: int) -> str:
+def _reason(candidates: Sequence[ModelCandidate], best: int) -> str:
     first, chosen = candidates[0], candidates[best]
     count = f"{len(first.losses):,} held-out images"
     if len(candidates) == 1:

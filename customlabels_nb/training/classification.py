@@ -125,7 +125,7 @@ def fit_head(
         compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), seed)
         rows, own = row_space(x[compared])[0], y[compared]
         fold = folds_of(own, n_labels, seed)
-        chosen, notes = Choice(DEFAULT_C, 0.0, None), list[str]()
+        chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
             chosen, notes = choose_balance(partial(_cross_validate, rows, own, n_labels, fold, sorted(Cs)), counts)
         rows, basis = row_space(x)
@@ -184,7 +184,7 @@ def image_weights(targets: IntArray, n_labels: int, balance: float) -> FloatArra
     return np.asarray((len(targets) / (n_labels * counts[targets])) ** balance, dtype=np.float64)
 
 
-def choose_balance(cross_validate: Callable[[float], Choice], counts: IntArray) -> tuple[Choice, list[str]]:
+def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArray) -> tuple[HeadChoice, list[str]]:
     """Return the best choice by balance, where labels of so many images are uneven, and why in a sentence."""
     plain = cross_validate(0.0)
     if counts.max() < UNEVEN * counts.min():
@@ -244,7 +244,7 @@ def _checked(
 
 
 @dataclass(frozen=True)
-class Choice:
+class HeadChoice:
     """A strength and a balance, and what a head with them says of held-out images, with its log-loss."""
 
     C: float
@@ -255,7 +255,7 @@ class Choice:
 
 def _cross_validate(
     rows: FloatArray, y: IntArray, n_labels: int, fold: IntArray, Cs: list[float], balance: float
-) -> Choice:
+) -> HeadChoice:
     """The strength with the lowest log-loss on held-out rows (of equals the smallest), and its probabilities.
 
     The strengths are tried in ascending order, each fit starting from the one before, until the loss has risen
@@ -265,7 +265,7 @@ def _cross_validate(
     weights = image_weights(y, n_labels, balance)
     solvers = [_solver(Cs[0], _CHOOSING_TOLERANCE) for _ in splits]
     losses: list[float] = []
-    best = Choice(Cs[0], balance, None)
+    best = HeadChoice(Cs[0], balance, None)
     for C in Cs:
         held_out = np.full((len(y), n_labels), np.nan)
         for solver, (train, test) in zip(solvers, splits, strict=True):
@@ -273,7 +273,7 @@ def _cross_validate(
             held_out[test] = solver.predict_proba(rows[test])
         losses.append(_log_loss(held_out[fold >= 0], y[fold >= 0]))
         if losses[-1] < best.loss:
-            best = Choice(C, balance, held_out, losses[-1])
+            best = HeadChoice(C, balance, held_out, losses[-1])
         if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
             break
     return best

@@ -24,7 +24,7 @@ from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import Former, Improved, improve
 from customlabels_nb.training.multi_label import fit_multi_label_head
-from customlabels_nb.training.plan import Part
+from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.snapshots import prediction_frame
 
@@ -92,7 +92,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     )
 
 
-def _embed(work: TrainingJob, part: Part, split: str) -> tuple[Part, Features, list[Issue]]:
+def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableImages, Features, list[Issue]]:
     """The images that can be read, their features, and why the others can't."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
@@ -108,14 +108,14 @@ def _embed(work: TrainingJob, part: Part, split: str) -> tuple[Part, Features, l
         )
     images = part.images[found.readable].reset_index(drop=True)
     marks = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
-    return Part(images, marks), found.features[found.readable], found.issues
+    return UsableImages(images, marks), found.features[found.readable], found.issues
 
 
-def _hashes(part: Part) -> list[str | None]:
+def _hashes(part: UsableImages) -> list[str | None]:
     return [value if isinstance(value, str) else None for value in part.images["sha256"]]
 
 
-def _truth(part: Part, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
+def _truth(part: UsableImages, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
     """Each image's label as its position, or which labels it has, shape (n, k)."""
     row = part.images["image"].to_list()
     at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
@@ -125,7 +125,12 @@ def _truth(part: Part, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
 
 
 def _improve(
-    work: TrainingJob, head: FittedHead, features: Features, truth: npt.NDArray[Any], train: Part, backbone: Backbone
+    work: TrainingJob,
+    head: FittedHead,
+    features: Features,
+    truth: npt.NDArray[Any],
+    train: UsableImages,
+    backbone: Backbone,
 ) -> Improved:
     """What does better than the head, if the user gave it time or a version to begin from."""
     former = None if work.base is None else _former(work)
@@ -166,7 +171,9 @@ def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]
     return probabilities(torch.from_numpy(logits), KINDS[kind])
 
 
-def _asked(work: TrainingJob, network: ImageClassifier, part: Part, backbone: Backbone) -> npt.NDArray[np.float64]:
+def _asked(
+    work: TrainingJob, network: ImageClassifier, part: UsableImages, backbone: Backbone
+) -> npt.NDArray[np.float64]:
     """What a network whose backbone isn't the frozen one says; 0 for an image that can't be read any more."""
     images = part.images["image"].tolist()
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
@@ -174,7 +181,9 @@ def _asked(work: TrainingJob, network: ImageClassifier, part: Part, backbone: Ba
     return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
 
 
-def _predicted(part: Part, names: list[str], confidences: npt.NDArray[np.float64], issues: list[Issue]) -> Predictions:
+def _predicted(
+    part: UsableImages, names: list[str], confidences: npt.NDArray[np.float64], issues: list[Issue]
+) -> Predictions:
     images = part.images["image"].tolist()
     return Predictions(images, prediction_frame(images, names, confidences), issues)
 

@@ -24,7 +24,7 @@ from customlabels_nb.training.boxes_data import BOX, Example
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.samples import chosen, make_samples
 from customlabels_nb.training.sampling import Turns, frequencies
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4
@@ -80,11 +80,11 @@ class DetectionLearner:
             for (body, matrix), parameters in groups.items()
         ]
 
-    def batch(self, step: int, fraction: float) -> list[Scene]:
+    def batch(self, step: int, fraction: float) -> list[TrainingScene]:
         size = self._options.batch
         return [self._canvas(step * size + slot, fraction) for slot in range(size)]
 
-    def _canvas(self, turn: int, fraction: float) -> Scene:
+    def _canvas(self, turn: int, fraction: float) -> TrainingScene:
         rng = np.random.default_rng([self._options.seed, turn])
         index, epoch = self.turns.at(turn)
         first = self._scene(index, epoch, rng)
@@ -96,7 +96,7 @@ class DetectionLearner:
         others = [self._scene(self.turns.some(rng), epoch, rng) for _ in range(3)]
         return mosaic([first, *others], self._prepared.size, self._fill, rng)
 
-    def _scene(self, index: int, epoch: int, rng: np.random.Generator) -> Scene:
+    def _scene(self, index: int, epoch: int, rng: np.random.Generator) -> TrainingScene:
         for _ in range(_TRIES):
             scene = self._prepared.source.load(index, epoch)
             if scene is not None:
@@ -104,7 +104,7 @@ class DetectionLearner:
             index = self.turns.some(rng)
         raise NotEnoughDataError("Nearly none of the training images can be read any more; see the project's issues.")
 
-    def losses(self, items: Sequence[Scene]) -> dict[str, torch.Tensor]:
+    def losses(self, items: Sequence[TrainingScene]) -> dict[str, torch.Tensor]:
         images = to_batch([item.pixels.transpose(2, 0, 1) for item in items], self.mean, self.std, self._device)
         corners = [torch.from_numpy(ltwh_to_xyxy(item.boxes)).float().to(self._device) for item in items]
         labels = [torch.from_numpy(item.labels).to(self._device) for item in items]

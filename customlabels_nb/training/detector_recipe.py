@@ -15,7 +15,7 @@ from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.detection import TrainedDetector, predict_boxes, train_detector
 from customlabels_nb.training.detection_data import DetectionOptions
 from customlabels_nb.training.kinds import BRANDS
-from customlabels_nb.training.plan import Part
+from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.sources import SceneSource
 
@@ -111,7 +111,12 @@ def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
 
 
 def _ask(
-    work: TrainingJob, trained: TrainedDetector, part: Part, names: Sequence[str], *, issues: Sequence[Issue] = ()
+    work: TrainingJob,
+    trained: TrainedDetector,
+    part: UsableImages,
+    names: Sequence[str],
+    *,
+    issues: Sequence[Issue] = (),
 ) -> Predictions:
     images = part.images["image"].tolist()
     table, readable, unread = predict_boxes(trained, images, names, root=work.root, events=work.events)

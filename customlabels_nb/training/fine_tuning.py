@@ -26,7 +26,7 @@ from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.calibration import FloatArray, losses
-from customlabels_nb.training.image_data import Change, ImagePixels, apply_changes, draw_change
+from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
 
 IntArray = npt.NDArray[np.int64]
@@ -197,7 +197,7 @@ def unfreeze_last_stages(backbone: nn.Module, frozen: float = FROZEN) -> list[nn
 class _Item:
     index: int
     pixels: Pixels
-    change: Change
+    change: ImageChange
 
 
 class _Learner:

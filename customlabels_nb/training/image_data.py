@@ -122,7 +122,7 @@ class ImagePixels:
 
 
 @dataclass(frozen=True)
-class Change:
+class ImageChange:
     """How another camera might have seen an image: nearer, mirrored, turned a little, in other light.
 
     Attributes
@@ -138,7 +138,7 @@ class Change:
     brightness: float
 
 
-def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> Change:
+def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange:
     """A change, drawn at random, mirrored half of the time if it may be; equal states of ``rng`` give equal ones."""
     zoom = math.exp(rng.uniform(*np.log(_ZOOM)))
     stretch = math.exp(rng.uniform(-_STRETCH, _STRETCH) / 2)
@@ -155,11 +155,11 @@ def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> Change:
     )
     contrast, brightness = math.exp(rng.uniform(-_CONTRAST, _CONTRAST)), rng.uniform(-_BRIGHTNESS, _BRIGHTNESS)
     if rng.random() < _PLAIN:
-        return Change(np.eye(2, 3), 1.0, 0.0)
-    return Change(move, contrast, brightness)
+        return ImageChange(np.eye(2, 3), 1.0, 0.0)
+    return ImageChange(move, contrast, brightness)
 
 
-def apply_changes(batch: torch.Tensor, changes: Sequence[Change]) -> torch.Tensor:
+def apply_changes(batch: torch.Tensor, changes: Sequence[ImageChange]) -> torch.Tensor:
     """The images as they look after their changes.
 
     Parameters

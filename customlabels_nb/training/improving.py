@@ -24,7 +24,7 @@ from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.calibration import FloatArray, fit_temperature, losses, standard_error
-from customlabels_nb.training.candidates import BoolArray, Candidate, choose_start, hold_out
+from customlabels_nb.training.candidates import BoolArray, ModelCandidate, choose_start, hold_out
 from customlabels_nb.training.classification import FittedHead, fit_head, image_weights
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all
 from customlabels_nb.training.image_data import ImagePixels
@@ -281,7 +281,7 @@ class _Work:
             self.notes.append(f"Kept {self.best.name}: no held-out image can be read any more.")
             self.facts[topic] = {"kept": False}
             return
-        pair = [Candidate(option.name, option.losses[known]) for option in (self.best, other)]
+        pair = [ModelCandidate(option.name, option.losses[known]) for option in (self.best, other)]
         choice = choose_start(pair)
         self.notes.append(choice.reason)
         self.facts[topic] = {

@@ -18,7 +18,7 @@ OF_TASK = {SINGLE_LABEL: SINGLE_LABEL, MULTI_LABEL: MULTI_LABEL, "boxes": DETECT
 
 
 @dataclass(frozen=True)
-class Choice:
+class KindChoice:
     """A kind of model, one of :data:`KINDS`, and why it was chosen, as the end of a sentence."""
 
     kind: str
@@ -36,7 +36,7 @@ _IN_WORDS = {
 }
 
 
-def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task: str | None = None) -> Choice:
+def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task: str | None = None) -> KindChoice:
     """The kind that the labels of both datasets ask for.
 
     The first of these that holds: the user names it, or the project's task does; the training images have no boxes but
@@ -51,7 +51,7 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
     if named is not None:
         if named not in KINDS:
             raise InputError(f"kind={named!r} is not known; use one of {', '.join(map(repr, KINDS))}.")
-        return Choice(named, "you named it")
+        return KindChoice(named, "you named it")
     boxes, test_boxes = boxed(train), boxed(test)
     whole = whole_labels(train)
     shown = set(whole["label"])
@@ -59,19 +59,19 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
     if task is not None:
         kind = OF_TASK[task]
         if kind == DETECTION and are_brands:
-            return Choice(BRANDS, f"the project's task is {task!r}, and the training images have no boxes")
-        return Choice(kind, f"the project's task is {task!r}")
+            return KindChoice(BRANDS, f"the project's task is {task!r}, and the training images have no boxes")
+        return KindChoice(kind, f"the project's task is {task!r}")
     if are_brands:
-        return Choice(BRANDS, "the training images have no boxes, but labels of boxes that the test images have")
+        return KindChoice(BRANDS, "the training images have no boxes, but labels of boxes that the test images have")
     if len(test_boxes):
-        return Choice(DETECTION, "the test images have boxes")
+        return KindChoice(DETECTION, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
     if in_boxes and in_boxes >= in_whole:
-        return Choice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} labels of their own")
+        return KindChoice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} labels of their own")
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
-        return Choice(MULTI_LABEL, f"training images have up to {most} labels")
-    return Choice(SINGLE_LABEL, "each labelled training image has exactly one")
+        return KindChoice(MULTI_LABEL, f"training images have up to {most} labels")
+    return KindChoice(SINGLE_LABEL, "each labelled training image has exactly one")
 
 
 def boxed(dataset: Dataset) -> pd.DataFrame:

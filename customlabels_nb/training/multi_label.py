@@ -24,9 +24,9 @@ from customlabels_nb.training.classification import (
     CS,
     DEFAULT_C,
     MAX_FOLDS,
-    Choice,
     FittedHead,
     FloatArray,
+    HeadChoice,
     IntArray,
     as_rows,
     choose_balance,
@@ -79,7 +79,7 @@ def fit_multi_label_head(
         compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
         rows, some = row_space(x[compared])[0], y[compared]
         fold = _folds(some, seed)
-        chosen, notes = Choice(DEFAULT_C, 0.0, None), list[str]()
+        chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
             validate = partial(_cross_validate, rows, some, fold, sorted(Cs))
             chosen, notes = choose_balance(validate, y.sum(axis=0))
@@ -139,12 +139,12 @@ def _folds(y: BoolArray, seed: int) -> IntArray | None:
     return fold if np.unique(fold).size > 1 else None
 
 
-def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> Choice:
+def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> HeadChoice:
     """The strength with the lowest log-loss on held-out rows, and their logits; as for a single label an image."""
     splits = [(fold != number, fold == number) for number in np.unique(fold)]
     starts: list[FloatArray | None] = [None] * len(splits)
     found: list[float] = []
-    best = Choice(Cs[0], balance, None)
+    best = HeadChoice(Cs[0], balance, None)
     for C in Cs:
         held_out = np.empty(y.shape)
         for i, (train, test) in enumerate(splits):
@@ -153,7 +153,7 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
             held_out[test] = rows[test] @ weight.T + bias
         found.append(float(losses(held_out, y).mean()))
         if found[-1] < best.loss:
-            best = Choice(C, balance, held_out, found[-1])
+            best = HeadChoice(C, balance, held_out, found[-1])
         if len(found) > 2 and found[-1] > found[-2] > found[-3]:
             break
     return best

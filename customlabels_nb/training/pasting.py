@@ -175,7 +175,7 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: f
     return Patch(image, left, top, np.asarray(_transformed(alpha, back, size)))
 
 
-class Canvas:
+class PasteCanvas:
     """A picture that stickers are put on, and what can be seen of each.
 
     Parameters

@@ -12,14 +12,14 @@ from customlabels_nb.core.tables import TRAIN
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
-from customlabels_nb.training.kinds import BRANDS, Choice, boxed, choose_kind, whole_labels
+from customlabels_nb.training.kinds import BRANDS, KindChoice, boxed, choose_kind, whole_labels
 
 _FEW = 10  # training images of a label
 _UNEVEN = 0.8  # share of the training images that one label makes up
 
 
 @dataclass(frozen=True)
-class Part:
+class UsableImages:
     """The usable images of one dataset.
 
     Attributes
@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is learnt from what.
 
     Attributes
@@ -49,10 +49,10 @@ class Plan:
         What was left out, and what will limit the result.
     """
 
-    choice: Choice
+    choice: KindChoice
     labels: pd.DataFrame
-    train: Part
-    test: Part
+    train: UsableImages
+    test: UsableImages
     notes: list[str]
 
     @property
@@ -63,7 +63,7 @@ class Plan:
 
 def make_plan(
     train: Dataset, test: Dataset, *, kind: str | None = None, task: str | None = None, limits: Limits = LOCAL
-) -> Plan:
+) -> TrainingPlan:
     """Decide what is trained, and what it learns from.
 
     Parameters
@@ -91,7 +91,7 @@ def make_plan(
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
     _require_enough(choice.kind, train, test, labels, parts["train"], parts["test"], limits)
     said = _notes(choice.kind, (train, test), (parts["train"], parts["test"]), labels)
-    return Plan(choice, labels, parts["train"], parts["test"], said)
+    return TrainingPlan(choice, labels, parts["train"], parts["test"], said)
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
@@ -124,7 +124,7 @@ def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
 
-def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> Part:
+def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableImages:
     """Return the images of a dataset that a kind of model can learn from, or be tested on, and their annotations."""
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
@@ -143,11 +143,17 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> Part:
             marks = pd.concat([marks[~marks["image"].isin(shapes["image"])], shapes])
             known |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
     images = ready[ready["image"].isin(known)].reset_index(drop=True)
-    return Part(images, marks[marks["image"].isin(images["image"])].reset_index(drop=True))
+    return UsableImages(images, marks[marks["image"].isin(images["image"])].reset_index(drop=True))
 
 
 def _require_enough(
-    kind: str, train: Dataset, test: Dataset, labels: pd.DataFrame, learnt: Part, tested: Part, limits: Limits
+    kind: str,
+    train: Dataset,
+    test: Dataset,
+    labels: pd.DataFrame,
+    learnt: UsableImages,
+    tested: UsableImages,
+    limits: Limits,
 ) -> None:
     is_detector = kind in (DETECTION, BRANDS)
     model = "detector" if is_detector else "classifier"
@@ -193,7 +199,7 @@ def _require_enough(
         )
 
 
-def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[Part], labels: pd.DataFrame) -> list[str]:
+def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame) -> list[str]:
     """The sentences about a training and a test set, and the parts of them that are used."""
     said = []
     for dataset, part in zip(datasets, parts, strict=True):
@@ -219,7 +225,7 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[Part], labels
     return said
 
 
-def _left_out(kind: str, dataset: Dataset, part: Part) -> list[str]:
+def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
     said = []
     images = dataset.images
     ready = images.loc[images["status"] == "labelled", "image"]

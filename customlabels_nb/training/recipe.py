@@ -16,7 +16,7 @@ from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.options import TrainingOptions
-from customlabels_nb.training.plan import Plan
+from customlabels_nb.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ class TrainingJob:
         The version to begin from, if that does better.
     """
 
-    plan: Plan
+    plan: TrainingPlan
     options: TrainingOptions
     device: str
     root: Path

@@ -29,9 +29,9 @@ from customlabels_nb.models.threads import torch_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.training.current import note_issues, with_current_hashes
-from customlabels_nb.training.kinds import Choice, choose_kind
+from customlabels_nb.training.kinds import KindChoice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
-from customlabels_nb.training.plan import Plan, make_plan
+from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.snapshots import (
     HELD_OUT,
@@ -115,7 +115,7 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
     plan = make_plan(train, test, kind=options.kind or record.kind)
     if options.kind is None:  # nobody named it
         choice = choose_kind(train, test, task=store.project().task)
-        began = Choice(plan.kind, "that is how this training began")
+        began = KindChoice(plan.kind, "that is how this training began")
         plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
     device = choose_device(options.device)
     store.update_version(
@@ -247,7 +247,7 @@ def _base(store: Store, root: Path, name: str | None) -> Base | None:
     return Base(name, folder, frozenset(learnt))
 
 
-def _statistics(plan: Plan, trained: TrainingResult | None = None) -> dict[str, Any]:
+def _statistics(plan: TrainingPlan, trained: TrainingResult | None = None) -> dict[str, Any]:
     """Of the images that were planned, and once it is trained of those that were used."""
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
     marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])

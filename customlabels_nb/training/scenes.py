@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb.training.backdrops import Rng, Size, palette
-from customlabels_nb.training.pasting import Canvas, Colour, Logo, Patch, Pose, Sticker, warp
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.pasting import Colour, Logo, PasteCanvas, Patch, Pose, Sticker, warp
+from customlabels_nb.training.sources import TrainingScene
 
 #: Square root of a pasted logo's area, as shares of the scene's shorter side: from, to. All between are as likely on a
 #: logarithmic scale.
@@ -32,7 +32,9 @@ _BILINEAR = Image.Resampling.BILINEAR
 _Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1
 
 
-def compose(rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], others: Sequence[Sticker]) -> Scene:
+def compose(
+    rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], others: Sequence[Sticker]
+) -> TrainingScene:
     """Put logos and other things on a backdrop, at random in everything that doesn't change which logo it is.
 
     Parameters
@@ -44,7 +46,7 @@ def compose(rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], 
     others : sequence of Sticker
         What is no logo.
     """
-    canvas = Canvas(backdrop)
+    canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []
     for turn in rng.permutation(len(logos) + len(others)):
         if turn < len(logos):
@@ -61,7 +63,7 @@ def compose(rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], 
     if taken and len(others) and rng.random() < _OCCLUDED:
         _occlude(rng, canvas, taken[int(rng.integers(len(taken)))], others[int(rng.integers(len(others)))])
     boxes, labels = canvas.visible()
-    return Scene(photographed(rng, canvas.image), boxes, labels)
+    return TrainingScene(photographed(rng, canvas.image), boxes, labels)
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -80,7 +82,7 @@ def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
     return np.array(image)
 
 
-def _place_logo(rng: Rng, canvas: Canvas, logo: Logo, taken: list[_Rectangle]) -> Patch | None:
+def _place_logo(rng: Rng, canvas: PasteCanvas, logo: Logo, taken: list[_Rectangle]) -> Patch | None:
     sticker = logo.opened if rng.random() < 0.5 else logo.closed
     plate = _plate(rng, logo)
     for _ in range(2):
@@ -182,7 +184,7 @@ def _opacity(rng: Rng) -> float:
     return float(rng.uniform(0.72, 1)) if rng.random() < 0.2 else 1.0
 
 
-def _occlude(rng: Rng, canvas: Canvas, around: _Rectangle, thing: Sticker) -> None:
+def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) -> None:
     """Put a thing over a part of a logo: from one side, about half as large as it up to as large."""
     width, height = around[2] - around[0], around[3] - around[1]
     side = float(rng.uniform(0.4, 0.9)) * float(np.sqrt(width * height))

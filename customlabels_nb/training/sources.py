@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True)
-class Scene:
+class TrainingScene:
     """One picture and what is on it.
 
     Attributes
@@ -40,7 +40,7 @@ class SceneSource(Protocol):
         """How many scenes are one epoch."""
         ...
 
-    def load(self, index: int, epoch: int) -> Scene | None:
+    def load(self, index: int, epoch: int) -> TrainingScene | None:
         """The scene at ``index`` (0 to ``len() - 1``) of an epoch; None where there is none, an unreadable file say."""
         ...
 

@@ -19,7 +19,7 @@ from customlabels_nb.training.boxes_data import (
     usable_boxes,
 )
 from customlabels_nb.training.sampling import Turns, frequencies
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 from tests.training.drawn import COLOURS, drawn_squares
 
 GREY = (127, 127, 127)
@@ -192,14 +192,14 @@ def test_what_is_ignored_is_painted_over_except_the_boxes_on_it(tmp_path: Path) 
 
 
 # -- augmentation ----------------------------------------------------------------------------------------
-def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int]) -> Scene:
+def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int]) -> TrainingScene:
     pixels = np.full((size[1], size[0], 3), 0, dtype=np.uint8)
     for (left, top, width, height), label in zip(np.array(boxes).astype(int), labels, strict=True):
         pixels[top : top + height, left : left + width] = COLOURS[label]
-    return Scene(pixels, np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64))
+    return TrainingScene(pixels, np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64))
 
 
-def check_boxes_lie_where_the_colours_are(canvas: Scene, side: int) -> None:
+def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> None:
     assert canvas.pixels.shape == (side, side, 3)
     assert canvas.pixels.dtype == np.uint8
     assert (canvas.boxes[:, :2] >= 0).all()
@@ -256,7 +256,7 @@ def test_equal_seeds_make_equal_canvases_and_scenes_stay_untouched() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000)])
 def test_hostile_sizes(size: tuple[int, int]) -> None:
-    scene = Scene(np.zeros((size[1], size[0], 3), dtype=np.uint8), np.array([[0.0, 0, *size]]), np.array([0]))
+    scene = TrainingScene(np.zeros((size[1], size[0], 3), dtype=np.uint8), np.array([[0.0, 0, *size]]), np.array([0]))
     rng = np.random.default_rng(0)
     for _ in range(20):
         single(scene, 64, GREY, rng)

@@ -16,7 +16,7 @@ from customlabels_nb.training.brands import NEGATIVES, REAL_TURNS, BrandScenes, 
 from customlabels_nb.training.budget import parse_budget
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 
 LABELS = ["ring", "bar", "wedge"]
 COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
@@ -59,12 +59,12 @@ def scenes(folder: Path) -> BrandScenes:
 
 
 @pytest.fixture(scope="module")
-def some(scenes: BrandScenes) -> list[Scene]:
+def some(scenes: BrandScenes) -> list[TrainingScene]:
     found = [scenes.load(index, 0) for index in range(len(scenes))]
     return [scene for scene in found if scene is not None]
 
 
-def same(first: Scene | None, second: Scene | None) -> bool:
+def same(first: TrainingScene | None, second: TrainingScene | None) -> bool:
     assert first is not None
     assert second is not None
     return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("pixels", "boxes", "labels"))
@@ -80,7 +80,7 @@ def test_a_scene_is_always_the_same(folder: Path, scenes: BrandScenes) -> None:
     assert not same(scenes.load(7, 2), scenes.load(8, 2))
 
 
-def test_scenes_have_the_form_that_training_takes(some: list[Scene]) -> None:
+def test_scenes_have_the_form_that_training_takes(some: list[TrainingScene]) -> None:
     assert len(some) == 300
     shapes = set()
     for scene in some:
@@ -97,7 +97,7 @@ def test_scenes_have_the_form_that_training_takes(some: list[Scene]) -> None:
     assert len(shapes) > 3
 
 
-def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[Scene]) -> None:
+def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[TrainingScene]) -> None:
     empty = np.mean([len(scene.labels) == 0 for scene in some])
     assert NEGATIVES - 0.05 < empty < NEGATIVES + 0.12  # those whose logos found no place or are hidden are among them
     counts = np.bincount(np.concatenate([scene.labels for scene in some]), minlength=3)
@@ -109,7 +109,7 @@ def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[S
     assert len(shown) > 0.7 * len(some)
 
 
-def test_what_is_boxed_is_the_logo(some: list[Scene]) -> None:
+def test_what_is_boxed_is_the_logo(some: list[TrainingScene]) -> None:
     """The colours in the middle of the boxes are, in most of them, nearest to the label's own colour."""
     right = total = 0
     own = np.array([COLOURS[label] for label in LABELS], dtype=float)
@@ -126,7 +126,7 @@ def test_what_is_boxed_is_the_logo(some: list[Scene]) -> None:
     assert right > 0.85 * total
 
 
-def test_sizes_and_places_vary(some: list[Scene]) -> None:
+def test_sizes_and_places_vary(some: list[TrainingScene]) -> None:
     boxes = np.concatenate([scene.boxes for scene in some])
     sides = np.sqrt(boxes[:, 2] * boxes[:, 3]) / 160
     assert np.percentile(sides, 10) < 0.12
@@ -257,8 +257,8 @@ class Numbered:
     def labels_of(self, index: int) -> np.ndarray:
         return np.array([self.first + index])
 
-    def load(self, index: int, epoch: int) -> Scene:
-        return Scene(np.zeros((4, 4, 3), np.uint8), np.array([[0.0, 0, 4, 4]]), self.labels_of(index))
+    def load(self, index: int, epoch: int) -> TrainingScene:
+        return TrainingScene(np.zeros((4, 4, 3), np.uint8), np.array([[0.0, 0, 4, 4]]), self.labels_of(index))
 
 
 def test_few_real_images_come_several_times_an_epoch() -> None:
@@ -308,10 +308,10 @@ class HalfRed:
     def labels_of(self, index: int) -> np.ndarray:
         return np.zeros(1, dtype=np.int64)
 
-    def load(self, index: int, epoch: int) -> Scene:
+    def load(self, index: int, epoch: int) -> TrainingScene:
         pixels = np.zeros((64, 64, 3), np.uint8)
         pixels[:, :32, 0] = 250
-        return Scene(pixels, np.array([[4.0, 4, 20, 20]]), self.labels_of(index))
+        return TrainingScene(pixels, np.array([[4.0, 4, 20, 20]]), self.labels_of(index))
 
 
 @pytest.mark.parametrize("composed", [True, False])

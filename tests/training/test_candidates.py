@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.training.candidates import LEAST_HELD_OUT, MOST_HELD_OUT, Candidate, choose_start, hold_out
+from customlabels_nb.training.candidates import LEAST_HELD_OUT, MOST_HELD_OUT, ModelCandidate, choose_start, hold_out
 
 
-def candidate(name: str, *losses: float) -> Candidate:
-    return Candidate(name, np.array(losses))
+def candidate(name: str, *losses: float) -> ModelCandidate:
+    return ModelCandidate(name, np.array(losses))
 
 
 def test_the_clearly_better_one_wins_and_both_figures_are_said() -> None:
@@ -38,7 +38,7 @@ def test_of_several_better_ones_the_best_wins() -> None:
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(0, 1000))
 def test_what_is_kept_is_never_worse_on_held_out_images(n: int, others: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    candidates = [Candidate(str(i), rng.exponential(size=n)) for i in range(others + 1)]
+    candidates = [ModelCandidate(str(i), rng.exponential(size=n)) for i in range(others + 1)]
     found = choose_start(candidates)
     assert candidates[found.position].log_loss <= candidates[0].log_loss
 

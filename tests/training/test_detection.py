@@ -22,7 +22,7 @@ from customlabels_nb.training.detection import TrainedDetector, predict_boxes, t
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
 from customlabels_nb.training.learning import LEAST_STEPS
-from customlabels_nb.training.sources import Scene
+from customlabels_nb.training.sources import TrainingScene
 from tests.training.drawn import drawn_squares
 
 LABELS = ["red", "blue"]
@@ -218,12 +218,12 @@ class Endless:
     def __len__(self) -> int:
         return 5
 
-    def load(self, index: int, epoch: int) -> Scene | None:
+    def load(self, index: int, epoch: int) -> TrainingScene | None:
         self.asked.append((index, epoch))
         if index == 3:
             return None
         pixels = np.full((80, 100, 3), index * 10 + epoch, dtype=np.uint8)
-        return Scene(pixels, np.array([[20.0, 10, 40, 40]]), np.array([index % 2]))
+        return TrainingScene(pixels, np.array([[20.0, 10, 40, 40]]), np.array([index % 2]))
 
     def labels_of(self, index: int) -> np.ndarray:
         return np.array([index % 2])

@@ -10,7 +10,7 @@ from customlabels_nb.errors import Cancelled
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import to_batch, to_pixels
-from customlabels_nb.training.image_data import Change, ImagePixels, apply_changes, draw_change
+from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
 from tests.models.pictures import gradient, save_blots
 
 SIDE = 32
@@ -90,17 +90,17 @@ def batch() -> torch.Tensor:
 
 def test_the_plain_change_changes_nothing() -> None:
     images = batch()
-    assert torch.allclose(apply_changes(images, [Change(np.eye(2, 3), 1.0, 0.0)] * 2), images, atol=1e-5)
+    assert torch.allclose(apply_changes(images, [ImageChange(np.eye(2, 3), 1.0, 0.0)] * 2), images, atol=1e-5)
 
 
 def test_mirrored_is_mirrored_and_light_is_light() -> None:
     images = batch()
-    mirror = Change(np.array([[-1.0, 0, 0], [0, 1, 0]]), 1.0, 0.0)
-    lit = Change(np.eye(2, 3), 1.0, 0.5)
+    mirror = ImageChange(np.array([[-1.0, 0, 0], [0, 1, 0]]), 1.0, 0.0)
+    lit = ImageChange(np.eye(2, 3), 1.0, 0.5)
     found = apply_changes(images, [mirror, lit])
     assert torch.allclose(found[0], images[0].flip(-1), atol=1e-5)
     assert torch.allclose(found[1], images[1] + 0.5, atol=1e-5)
-    nearer = apply_changes(images, [Change(np.array([[0.5, 0, 0], [0, 0.5, 0]]), 1.0, 0.0)] * 2)
+    nearer = apply_changes(images, [ImageChange(np.array([[0.5, 0, 0], [0, 0.5, 0]]), 1.0, 0.0)] * 2)
     assert float(nearer[0, 0, 16, -1]) == pytest.approx(float(images[0, 0, 16, 24]), abs=0.1)
 
 

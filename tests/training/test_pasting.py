@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from customlabels_nb.core.geometry import iou
-from customlabels_nb.training.pasting import LEAST_SIDE, Canvas, Logo, Pose, Sticker, warp
+from customlabels_nb.training.pasting import LEAST_SIDE, Logo, PasteCanvas, Pose, Sticker, warp
 from customlabels_nb.training.trimming import Cutout
 
 RED = (220, 20, 30)
@@ -21,8 +21,8 @@ def sticker(width: int, height: int, alpha: int = 255) -> Sticker:
     return Sticker.of(pixels)
 
 
-def canvas(width: int = 200, height: int = 160) -> Canvas:
-    return Canvas(Image.new("RGB", (width, height), "white"))
+def canvas(width: int = 200, height: int = 160) -> PasteCanvas:
+    return PasteCanvas(Image.new("RGB", (width, height), "white"))
 
 
 def is_red(image: Image.Image) -> np.ndarray:
