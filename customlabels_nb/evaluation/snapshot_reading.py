@@ -13,7 +13,7 @@ import pandas as pd
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
-from customlabels_nb.datasets.formats.manifest_files import Lines, ManifestFile
+from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,
@@ -71,7 +71,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
             line = _object(raw)
             found += _taken(line, f"{str(file)!r}, line {number}")
             truth.append(raw if line is None else orjson.dumps(line))
-        manifest = manifest_of(Lines(source.name, truth), str(file))
+        manifest = manifest_of(ManifestLines(source.name, truth), str(file))
         known = set(manifest.images["image"])
         rows = [(image, *row) for image, predictions in found if image in known for row in predictions]
     if not found:

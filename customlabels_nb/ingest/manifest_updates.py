@@ -16,7 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.ground_truth import Manifest, contents_of
-from customlabels_nb.datasets.formats.manifest_files import Lines, LineSource, ManifestFile
+from customlabels_nb.datasets.formats.manifest_files import LineSource, ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
@@ -93,7 +93,7 @@ def _lines(entries: Entries) -> LineSource:
     lines = [line for entry in entries if (line := _line(entry)).strip()]
     if not lines:
         raise InputError("entries is empty; give lines of a manifest, dicts, or a path.")
-    return Lines("entries", lines)
+    return ManifestLines("entries", lines)
 
 
 def _line(entry: object) -> bytes:

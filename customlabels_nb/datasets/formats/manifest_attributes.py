@@ -12,8 +12,8 @@ from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,
     METADATA,
-    Finding,
     Label,
+    LineFinding,
     box_of,
     confidence_of,
     finding,
@@ -28,7 +28,7 @@ TOLERANCE = 1e-6
 #: The service shrinks longer images to this many pixels before it looks at the size of boxes.
 SHRUNK_TO = 1280
 
-Add: TypeAlias = Callable[[Finding], None]
+Add: TypeAlias = Callable[[LineFinding], None]
 
 
 class Stop(Exception):

@@ -31,7 +31,7 @@ class LineSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Lines:
+class ManifestLines:
     """The lines of a manifest that is no file.
 
     Attributes

@@ -53,7 +53,7 @@ _NOT_PLAIN = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overf
 
 
 @dataclass(slots=True)
-class Rows:
+class AnnotationColumns:
     """Annotations, column by column: number of the line, codes of label and job, µs since 1970, box if there is one."""
 
     lines: IntArray
@@ -66,21 +66,21 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def take(self, positions: IntArray) -> Rows:
+    def take(self, positions: IntArray) -> AnnotationColumns:
         """Those rows, in that order."""
-        return Rows(*(getattr(self, name)[positions] for name in Rows.__slots__))
+        return AnnotationColumns(*(getattr(self, name)[positions] for name in AnnotationColumns.__slots__))
 
 
 @dataclass(slots=True)
 class PlainLines:
-    """Images, and the rows of :class:`Rows` for labels of whole images and for boxes; ``sizes`` are 0 if not known."""
+    """Images, and the rows of :class:`AnnotationColumns` for labels of whole images and for boxes; ``sizes`` are 0 if not known."""
 
     numbers: IntArray
     sources: list[str]
     labelled: npt.NDArray[np.bool_]
     sizes: IntArray
-    labels: Rows
-    boxes: Rows
+    labels: AnnotationColumns
+    boxes: AnnotationColumns
 
 
 class Codes:
@@ -330,7 +330,7 @@ class _Gathering:
     def lines(self) -> PlainLines:
         """All of it; only where nothing is :meth:`bad`."""
         number, label, sure, job, created = zip(*self._labels, strict=True) if self._labels else ((),) * 5
-        labels = Rows(
+        labels = AnnotationColumns(
             np.array(number, dtype=np.int64),
             np.array(label, dtype=np.int64),
             np.array(sure, dtype=np.float64),
@@ -345,5 +345,7 @@ class _Gathering:
             np.array(self._labelled, dtype=bool),
             np.array(self._sizes, dtype=np.int64).reshape(-1, 2),
             labels,
-            Rows(of[:, 0], self._box_labels, self._confidences, of[:, 1], of[:, 2], self._numbers_of_boxes),
+            AnnotationColumns(
+                of[:, 0], self._box_labels, self._confidences, of[:, 1], of[:, 2], self._numbers_of_boxes
+            ),
         )

@@ -17,7 +17,15 @@ from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_files import LineSource, lines_numbered, without_end
 from customlabels_nb.datasets.formats.manifest_lines import ENDS_A_LINE, parse_line
-from customlabels_nb.datasets.formats.manifest_plain import NO_DATE, Codes, Entry, IntArray, PlainLines, Rows, gather
+from customlabels_nb.datasets.formats.manifest_plain import (
+    NO_DATE,
+    AnnotationColumns,
+    Codes,
+    Entry,
+    IntArray,
+    PlainLines,
+    gather,
+)
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, ParsedLine, State, bucket_of, finding
 
 _BATCH = 100  # what is parsed and gathered at a time should fit into the processor's cache
@@ -63,7 +71,7 @@ class ManifestTable:
     sources: npt.NDArray[np.object_]
     labelled: npt.NDArray[np.bool_]
     sizes: IntArray
-    rows: Rows
+    rows: AnnotationColumns
     labels: list[str]
     jobs: list[str]
 
@@ -284,10 +292,10 @@ class ManifestReader:
         in_order: IntArray = kept[np.argsort(numbers[kept], kind="stable")]
         return in_order
 
-    def _rows(self, exact: list[tuple[int, ParsedLine]], *, boxed: bool) -> Rows:
+    def _rows(self, exact: list[tuple[int, ParsedLine]], *, boxed: bool) -> AnnotationColumns:
         found = [(n, label) for n, parsed in exact for label in parsed.labels if (label.box is not None) is boxed]
         codes, nowhere = self._codes, (np.nan,) * 4
-        return Rows(
+        return AnnotationColumns(
             _ints(number for number, _ in found),
             _ints(codes.label(label.name) for _, label in found),
             np.array([label.confidence for _, label in found], dtype=np.float64),
@@ -307,8 +315,10 @@ def _ints(values: Iterable[int]) -> IntArray:
     return np.fromiter(values, dtype=np.int64)
 
 
-def _joined(parts: list[Rows]) -> Rows:
-    return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
+def _joined(parts: list[AnnotationColumns]) -> AnnotationColumns:
+    return AnnotationColumns(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in AnnotationColumns.__slots__)
+    )
 
 
 def _sides(sizes: IntArray) -> pd.arrays.IntegerArray:

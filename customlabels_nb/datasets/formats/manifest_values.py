@@ -38,7 +38,7 @@ State: TypeAlias = Literal["valid", "invalid", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LineFinding:
     """One thing that is wrong, or at least worth a warning.
 
     Attributes
@@ -91,7 +91,7 @@ class ParsedLine:
 
     source_ref: str | None = None
     state: State = "valid"
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[LineFinding] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     size: tuple[int, int] | None = None
     looked_at: bool = False
@@ -100,10 +100,10 @@ class ParsedLine:
     repeated: bool = False
 
 
-def finding(code: str, *values: str, place: Place = (), detail: str = "") -> Finding:
+def finding(code: str, *values: str, place: Place = (), detail: str = "") -> LineFinding:
     """The finding with the code's message, ``{}`` in it replaced."""
     message = CODES[code].replace("{}", values[0]) if values else CODES[code]
-    return Finding(code, message, place, detail)
+    return LineFinding(code, message, place, detail)
 
 
 def loads(raw: bytes) -> Any:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.formats.manifest_values import Finding, Place, State, expand_multi_label, loads
+from customlabels_nb.datasets.formats.manifest_values import LineFinding, Place, State, expand_multi_label, loads
 
-__all__ = ["Checked", "CheckedLine", "CheckedManifest", "Finding", "Place", "State", "UseCase"]
+__all__ = ["CheckedManifests", "CheckedLine", "CheckedManifest", "LineFinding", "Place", "State", "UseCase"]
 
 UseCase: TypeAlias = Literal["IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"]
 
@@ -39,7 +39,7 @@ class CheckedLine:
     raw: bytes
     source_ref: str | None
     state: State
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[LineFinding] = field(default_factory=list)
     expanded: bool = False
 
     @property
@@ -90,7 +90,7 @@ class CheckedManifest:
     invalid: int = 0
     ignored: int = 0
     lines: list[CheckedLine] = field(default_factory=list)
-    errors: list[Finding] = field(default_factory=list)
+    errors: list[LineFinding] = field(default_factory=list)
     terminal: bool = False
     labels: dict[str, int] = field(default_factory=dict)
     usable_labels: dict[str, int] = field(default_factory=dict)
@@ -109,9 +109,9 @@ class CheckedManifest:
 
 
 @dataclass
-class Checked:
+class CheckedManifests:
     """Both manifests; ``errors`` concern them together (label overlap)."""
 
     train: CheckedManifest
     test: CheckedManifest | None = None
-    errors: list[Finding] = field(default_factory=list)
+    errors: list[LineFinding] = field(default_factory=list)

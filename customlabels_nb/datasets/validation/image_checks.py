@@ -20,7 +20,7 @@ _TYPES = frozenset({"JPEG", "MPO", "PNG"})
 
 
 @dataclass
-class Judged:
+class ImageFindings:
     """What looking at images told.
 
     Attributes
@@ -42,9 +42,9 @@ class Judged:
     unreachable: dict[str, str] = field(default_factory=dict)
 
 
-def judge_images(places: Sequence[str], limits: Limits) -> Judged:
+def judge_images(places: Sequence[str], limits: Limits) -> ImageFindings:
     """Look at the images at these paths and URLs."""
-    judged = Judged()
+    judged = ImageFindings()
     local = [place for place in places if not is_remote(place)]
     for place, header in zip(local, headers(local), strict=True):
         judged.verdicts[place] = _verdict(header, limits)
@@ -65,7 +65,7 @@ def judge_images(places: Sequence[str], limits: Limits) -> Judged:
     return judged
 
 
-def _note(judged: Judged, place: str, seen: ImageHeader | ImageError, limits: Limits) -> None:
+def _note(judged: ImageFindings, place: str, seen: ImageHeader | ImageError, limits: Limits) -> None:
     on_s3 = place.startswith("s3://")
     cause = seen.__cause__ if isinstance(seen, ImageError) else None
     if isinstance(seen, ImageError) and not _is_about_the_image(seen, cause):

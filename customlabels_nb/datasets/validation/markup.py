@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from customlabels_nb._utils.text import escaped, one_line, printable
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.validation.findings import Checked, CheckedManifest
+from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 
 _USE_CASES = {
@@ -24,7 +24,7 @@ _NUMBER = (
 )
 
 
-def headline(checked: Checked, limits: Limits) -> str:
+def headline(checked: CheckedManifests, limits: Limits) -> str:
     """Whether it can be trained on, and why not."""
     what, reasons = one_line(checked.train.source), obstacles(checked, limits)
     if not reasons:
@@ -32,7 +32,7 @@ def headline(checked: Checked, limits: Limits) -> str:
     return f"{what} can't be trained on ({limits.name} profile): {' '.join(reasons)}"
 
 
-def obstacles(checked: Checked, limits: Limits) -> list[str]:
+def obstacles(checked: CheckedManifests, limits: Limits) -> list[str]:
     """Why it can't be trained on, in sentences; empty if it can."""
     found = [*checked.errors, *checked.train.errors, *(checked.test.errors if checked.test else ())]
     reasons = list(dict.fromkeys(error.message for error in found))
@@ -41,7 +41,7 @@ def obstacles(checked: Checked, limits: Limits) -> list[str]:
     return reasons
 
 
-def counts(checked: Checked) -> list[str]:
+def counts(checked: CheckedManifests) -> list[str]:
     """One sentence for each manifest."""
     sides = [("train", checked.train), *([("test", checked.test)] if checked.test else [])]
     return [_counted(name, side) for name, side in sides]
@@ -55,7 +55,7 @@ def _counted(name: str, manifest: CheckedManifest) -> str:
     )
 
 
-def report_text(checked: Checked, limits: Limits, notes: Sequence[str]) -> str:
+def report_text(checked: CheckedManifests, limits: Limits, notes: Sequence[str]) -> str:
     """The report for a terminal."""
     found = tasks(checked)
     head = [headline(checked, limits), first_step(found), *counts(checked), *notes]
@@ -74,7 +74,7 @@ def report_text(checked: Checked, limits: Limits, notes: Sequence[str]) -> str:
     return printable("\n".join([*(line for line in head if line), "", *body]))
 
 
-def report_html(checked: Checked, limits: Limits, notes: Sequence[str]) -> str:
+def report_html(checked: CheckedManifests, limits: Limits, notes: Sequence[str]) -> str:
     """The report for a notebook."""
     found = tasks(checked)
     rows = "".join(

@@ -13,7 +13,7 @@ from typing import Any
 
 from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, Place, loads
-from customlabels_nb.datasets.validation.findings import Checked, CheckedLine, CheckedManifest, Finding
+from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest, CheckedManifests, LineFinding
 from customlabels_nb.errors import InputError
 
 SUMMARY_FILE = "manifest_summary.json"
@@ -23,7 +23,7 @@ TESTING_FILE = "testing_manifest_with_validation.json"
 _TRACES = tuple(f'{key}"'.encode() for key in ("errors", "warnings", "cl-metadata"))
 
 
-def summary(checked: Checked) -> dict[str, Any]:
+def summary(checked: CheckedManifests) -> dict[str, Any]:
     """What ``manifest_summary.json`` holds; ``testing`` is there only if there is a test manifest."""
     sides = {"training": checked.train, "testing": checked.test}
     return {
@@ -94,7 +94,7 @@ def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def with_findings(value: dict[str, Any], findings: Sequence[Finding], *, prefix: str = "") -> dict[str, Any]:
+def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, prefix: str = "") -> dict[str, Any]:
     """A line's object with the findings where they belong, in place of those that it had; ``value`` is changed.
 
     Parameters
@@ -123,12 +123,12 @@ def without_findings(value: dict[str, Any]) -> bool:
     return sum(map(len, objects)) < before
 
 
-def is_warning(finding: Finding) -> bool:
+def is_warning(finding: LineFinding) -> bool:
     """Whether it leaves the line ignored, rather than invalid."""
     return finding.code.startswith("WARNING_")
 
 
-def write_outputs(checked: Checked, folder: Path) -> list[Path]:
+def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
     """Write the summary and the annotated manifests to ``folder``, which must be there; each file whole or not at all.
 
     Returns
@@ -170,13 +170,13 @@ def dumped(value: dict[str, Any]) -> bytes:
         return json.dumps(value).encode()
 
 
-def _annotated(raw: bytes, value: dict[str, Any] | None, findings: Sequence[Finding]) -> bytes:
+def _annotated(raw: bytes, value: dict[str, Any] | None, findings: Sequence[LineFinding]) -> bytes:
     if value is None or any(finding.code == "ERROR_INVALID_JSON_LINE" for finding in findings):
-        return dumped(with_findings({}, [Finding(f.code, f.message) for f in findings]))
+        return dumped(with_findings({}, [LineFinding(f.code, f.message) for f in findings]))
     try:
         return dumped(with_findings(value, findings))
     except RecursionError:  # what can be read can't always be written again
-        added = with_findings({}, [Finding(f.code, f.message) for f in findings])
+        added = with_findings({}, [LineFinding(f.code, f.message) for f in findings])
         return raw.rstrip()[:-1] + b", " + dumped(added)[1:]
 
 
@@ -203,5 +203,5 @@ def _object_at(value: dict[str, Any], place: Place) -> dict[str, Any]:
     return nearest
 
 
-def _plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
+def _plain(findings: Sequence[LineFinding]) -> list[dict[str, str]]:
     return [{"code": finding.code, "message": finding.message} for finding in findings]

@@ -20,8 +20,8 @@ from customlabels_nb.datasets.formats.manifest_lines import parse_line
 from customlabels_nb.datasets.formats.manifest_values import (
     METADATA,
     SOURCE,
-    Finding,
     ImageVerdict,
+    LineFinding,
     ParsedLine,
     Place,
     attributes_of,
@@ -61,7 +61,7 @@ RealSize: TypeAlias = Callable[[str, Size], tuple[Size | None, bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RepairChange:
     """What a repair changed.
 
     Attributes
@@ -103,7 +103,7 @@ def check_names(names: Collection[str]) -> frozenset[str]:
 
 def repair_line(
     line: CheckedLine, names: Collection[str], limits: Limits, real_size: RealSize
-) -> tuple[bytes | None, list[Change]]:
+) -> tuple[bytes | None, list[RepairChange]]:
     """The line after these repairs, None if it is left out; and what was changed.
 
     Parameters
@@ -139,7 +139,7 @@ class _Line:
         self.state: State = line.state
         self.of_image = [found for found in line.findings if found.code in _BAD_IMAGE]
         self.gone: dict[str, set[int]] = {}
-        self.changes: list[Change] = []
+        self.changes: list[RepairChange] = []
         self.real_size: Size | None = None
         if line.source_ref is not None and {"clip_boxes", "drop_off_frame_boxes"} & names:
             self._compare_sizes(line.source_ref, real_size)
@@ -321,10 +321,10 @@ class _Line:
 
     # -- what stands where --------------------------------------------------------------------------
     @staticmethod
-    def _off_frame(findings: Iterable[Finding]) -> set[Place]:
+    def _off_frame(findings: Iterable[LineFinding]) -> set[Place]:
         return {found.place for found in findings if found.code == "ERROR_INVALID_BOUNDING_BOX"}
 
-    def _asked(self, repair: str, code: str) -> list[Finding]:
+    def _asked(self, repair: str, code: str) -> list[LineFinding]:
         """The findings of this code, if the repair is asked for that cures them."""
         return [found for found in self.findings if found.code == code] if repair in self.names else []
 
@@ -355,7 +355,7 @@ class _Line:
         after: Box | None = None,
     ) -> None:
         line = self.line
-        self.changes.append(Change(repair, line.number, line.source_ref, kind, what, label, before, after))
+        self.changes.append(RepairChange(repair, line.number, line.source_ref, kind, what, label, before, after))
 
 
 def _object(line: CheckedLine) -> dict[str, Any]:
@@ -369,5 +369,5 @@ def _object(line: CheckedLine) -> dict[str, Any]:
     return value
 
 
-def _annotation(found: Finding) -> tuple[str, int]:
+def _annotation(found: LineFinding) -> tuple[str, int]:
     return str(found.place[0]), int(found.place[2])

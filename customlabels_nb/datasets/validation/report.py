@@ -16,9 +16,9 @@ from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.manifest_values import Place
 from customlabels_nb.datasets.validation import outputs
-from customlabels_nb.datasets.validation.findings import Checked, CheckedManifest
+from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.markup import obstacles, report_html, report_text
-from customlabels_nb.datasets.validation.repairs import REPAIRS, Change, check_names
+from customlabels_nb.datasets.validation.repairs import REPAIRS, RepairChange, check_names
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
 from customlabels_nb.datasets.validation.todo import tasks
@@ -36,7 +36,7 @@ class Subject(Protocol[Fixed]):
 
     def repaired(
         self, manifest: CheckedManifest, names: frozenset[str], limits: Limits
-    ) -> tuple[Contents, list[Change]]:
+    ) -> tuple[Contents, list[RepairChange]]:
         """The tables after the repairs of these names, and what they changed."""
 
     def build(self, contents: Contents) -> Fixed:
@@ -56,7 +56,7 @@ class ValidationReport(Generic[Fixed]):
         How things were judged, where that isn't evident.
     """
 
-    def __init__(self, checked: Checked, limits: Limits, subjects: Mapping[str, Subject[Fixed]]) -> None:
+    def __init__(self, checked: CheckedManifests, limits: Limits, subjects: Mapping[str, Subject[Fixed]]) -> None:
         self._checked = checked
         self._limits = limits
         self._subjects = subjects

@@ -12,12 +12,18 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import contents_of, placed
-from customlabels_nb.datasets.formats.manifest_files import UNUSABLE, Lines, LineSource, ManifestFile, without_end
+from customlabels_nb.datasets.formats.manifest_files import (
+    UNUSABLE,
+    LineSource,
+    ManifestFile,
+    ManifestLines,
+    without_end,
+)
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict
-from customlabels_nb.datasets.validation.findings import Checked, CheckedLine, CheckedManifest
-from customlabels_nb.datasets.validation.image_checks import Judged, judge_images
-from customlabels_nb.datasets.validation.whole import Side, check_creation, check_training
+from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest, CheckedManifests
+from customlabels_nb.datasets.validation.image_checks import ImageFindings, judge_images
+from customlabels_nb.datasets.validation.whole import ManifestSide, check_creation, check_training
 from customlabels_nb.errors import InputError, ManifestError
 
 #: Codes whose causes only the service can know.
@@ -38,13 +44,13 @@ def check_manifests(
     stage: Stage = "training",
     extra_lines: Iterable[bytes] = (),
     autosplit: bool = False,
-) -> Checked:
+) -> CheckedManifests:
     """Check a training manifest and, if there is one, a test manifest.
 
     Parameters
     ----------
     train, test : path, URL or lines
-        A file, or :class:`customlabels_nb.datasets.formats.manifest_files.Lines` for lines that are in none.
+        A file, or :class:`customlabels_nb.datasets.formats.manifest_files.ManifestLines` for lines that are in none.
     limits : Limits
         The profile: with ``limits.service`` all rules of the hosted service hold, otherwise what can be understood is.
     images, relocate
@@ -71,7 +77,7 @@ def check_manifests(
     sides = [_check(train, options, list(extra_lines))]
     if test is not None:
         sides.append(_check(test, options))
-    checked = Checked(sides[0].manifest, sides[1].manifest if test is not None else None)
+    checked = CheckedManifests(sides[0].manifest, sides[1].manifest if test is not None else None)
     if stage == "creation":
         for side in sides:
             check_creation(side, limits, split=autosplit and side is sides[0])
@@ -99,7 +105,7 @@ class _Both:
         yield from self._more
 
 
-def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> Side:
+def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> ManifestSide:
     limits = options.limits
     try:
         source: LineSource = ManifestFile(given) if isinstance(given, str | os.PathLike) else given
@@ -117,7 +123,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
     finder = _finder(given, options)
-    judged = _look_at_images(reader, finder, limits) if options.check_images else Judged()
+    judged = _look_at_images(reader, finder, limits) if options.check_images else ImageFindings()
     table = reader.table()
     manifest.total = reader.total
     manifest.valid, manifest.invalid = reader.count("valid"), reader.count("invalid")
@@ -130,7 +136,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     manifest.buckets = reader.buckets()
     manifest.open_lines = lambda: map(without_end, source)
     manifest.read_contents = lambda: _contents(reader, table, finder, judged)
-    side = Side(manifest, table, judged)
+    side = ManifestSide(manifest, table, judged)
     if not reader.filled:
         side.stop("ERROR_MANIFEST_IS_EMPTY")
     elif not reader.objects:
@@ -140,8 +146,8 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     return side
 
 
-def _stopped(manifest: CheckedManifest, code: str, detail: str) -> Side:
-    side = Side(manifest, ManifestReader(Lines(manifest.source, []), LOCAL).table(), Judged())
+def _stopped(manifest: CheckedManifest, code: str, detail: str) -> ManifestSide:
+    side = ManifestSide(manifest, ManifestReader(ManifestLines(manifest.source, []), LOCAL).table(), ImageFindings())
     side.stop(code, detail)
     return side
 
@@ -151,7 +157,7 @@ def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
     return ImageFinder(base, images=options.images, relocate=options.relocate)
 
 
-def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> Judged:
+def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> ImageFindings:
     """Look at the images and judge those lines anew for which that makes a difference."""
     lines = reader.lines_with_images()
     places = [finder.relocated(line.source_ref) for line in lines]
@@ -171,7 +177,7 @@ def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits)
     return judged
 
 
-def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: Judged) -> Contents:
+def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: ImageFindings) -> Contents:
     contents = placed(contents_of(reader, table), finder)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
     contents.issues += [

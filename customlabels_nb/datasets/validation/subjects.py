@@ -17,20 +17,20 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
-from customlabels_nb.datasets.formats.manifest_files import Lines
+from customlabels_nb.datasets.formats.manifest_files import ManifestLines
 from customlabels_nb.datasets.formats.manifest_lines import parse_line
 from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
 from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest
 from customlabels_nb.datasets.validation.outputs import paired_lines, parsed
-from customlabels_nb.datasets.validation.repairs import Box, Change, RealSize, Size, repair_line
+from customlabels_nb.datasets.validation.repairs import Box, RealSize, RepairChange, Size, repair_line
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path, to_uri
 from customlabels_nb.settings import settings
 
 Fixed = TypeVar("Fixed")
-Repaired = tuple[Contents, list[Change]]
+Repaired = tuple[Contents, list[RepairChange]]
 
 #: Below this key of the bucket lie, as far as the checks are concerned, the images that aren't on S3.
 _UPLOADED = "uploaded"
@@ -63,7 +63,7 @@ class ManifestOnDisk(Generic[Fixed]):
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
         """The tables of the repaired lines, and what was changed. Lines that can't be read keep their numbers."""
-        changes: list[Change] = []
+        changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
         keep = _main_bucket(_sources(manifest)) if "keep_one_bucket" in names else None
@@ -77,7 +77,7 @@ class ManifestOnDisk(Generic[Fixed]):
                 numbers.append(number)
                 lines.append(mended)
         checked = check_manifests(
-            Lines(manifest.source, lines),
+            ManifestLines(manifest.source, lines),
             limits=LOCAL,
             images=self._images,
             relocate=self._relocate,
@@ -132,14 +132,14 @@ class DatasetTables(Generic[Fixed]):
         self._unread = _missing_lines(unread, set(self._names))
         self.places = [name if is_remote(name) else to_uri(to_path(name, root)) for name in self._names]
 
-    def lines(self, bucket: str | None) -> Lines:
+    def lines(self, bucket: str | None) -> ManifestLines:
         """The manifest that is checked; with a ``bucket``, images that don't lie on S3 are as if they lay there."""
         places = self.places
         if bucket is not None:
             places = [_uploaded(place, bucket) for place in places]
             self._images = _with_sizes(self._contents, self.places)
             self.notes = [UPLOAD_NOTE] if places != self.places else []
-        return Lines(self.name, list(self._lines(places)))
+        return ManifestLines(self.name, list(self._lines(places)))
 
     def name_images(self, manifest: CheckedManifest) -> None:
         """Put the images' own names into what the checks found, and where unread lines come from."""
@@ -167,7 +167,7 @@ class DatasetTables(Generic[Fixed]):
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
         """The tables with the repairs in them, and what was changed."""
-        changes: list[Change] = []
+        changes: list[RepairChange] = []
         places = dict(zip(self._names, self.places, strict=True))
 
         def real_size(name: str, _: Size) -> tuple[Size | None, bool]:
@@ -257,11 +257,11 @@ def _main_bucket(places: Iterable[str]) -> str | None:
     return max(counts, key=lambda bucket: counts[bucket], default=None)
 
 
-def _elsewhere(number: int, place: str, keep: str | None) -> Change | None:
+def _elsewhere(number: int, place: str, keep: str | None) -> RepairChange | None:
     bucket = bucket_of(place)
     if bucket in (None, keep):
         return None
-    return Change("keep_one_bucket", number, place, "line", f"the line was left out: it lies in {bucket!r}")
+    return RepairChange("keep_one_bucket", number, place, "line", f"the line was left out: it lies in {bucket!r}")
 
 
 def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
@@ -273,7 +273,7 @@ def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
     return replace(contents, issues=issues, unread=unread)
 
 
-def _changed_tables(contents: Contents, changes: list[Change], names: list[str]) -> Contents:
+def _changed_tables(contents: Contents, changes: list[RepairChange], names: list[str]) -> Contents:
     annotations = contents.annotations.copy()
     touched = {names[change.line - 1] for change in changes if change.kind == "box"}
     rows: dict[tuple[str, str | None, Box], list[int]] = {}

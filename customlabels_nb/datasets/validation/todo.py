@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.datasets.validation.findings import Checked, CheckedLine, CheckedManifest
+from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.remedies import ADVICE, Remedy
 
 #: Codes that a line only gets because of another one, which is what there is to mend.
@@ -58,7 +58,7 @@ class Task:
         return self.detail if not self.lines else numbers + (", …" if self.lines > len(self.first_lines) else "")
 
 
-def tasks(checked: Checked) -> list[Task]:
+def tasks(checked: CheckedManifests) -> list[Task]:
     """What concerns whole manifests, then the lines' errors and warnings, those whose cure frees most lines first."""
     sides = [(t.TRAIN, checked.train), *([(t.TEST, checked.test)] if checked.test else [])]
     found = [("", one) for one in checked.errors] + [(split, one) for split, side in sides for one in side.errors]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.manifest_tables import ManifestTable
-from customlabels_nb.datasets.formats.manifest_values import Finding, finding
-from customlabels_nb.datasets.validation.findings import Checked, CheckedManifest, UseCase
-from customlabels_nb.datasets.validation.image_checks import Judged
+from customlabels_nb.datasets.formats.manifest_values import LineFinding, finding
+from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests, UseCase
+from customlabels_nb.datasets.validation.image_checks import ImageFindings
 
 #: With one of these a line isn't imported when a dataset is created.
 _TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})
@@ -18,12 +18,12 @@ _FEWEST_TO_SPLIT = 2
 
 
 @dataclass
-class Side:
+class ManifestSide:
     """A manifest with what its checks need beside their result."""
 
     manifest: CheckedManifest
     table: ManifestTable
-    judged: Judged
+    judged: ImageFindings
 
     def add(self, code: str, detail: str = "") -> None:
         """Note an error of the manifest."""
@@ -35,7 +35,7 @@ class Side:
         self.manifest.terminal = True
 
 
-def check_creation(side: Side, limits: Limits, *, split: bool) -> None:
+def check_creation(side: ManifestSide, limits: Limits, *, split: bool) -> None:
     """What keeps a dataset from being created of the manifest; ``split`` if it would be distributed then."""
     manifest = side.manifest
     _set_use_case([side])
@@ -50,7 +50,7 @@ def check_creation(side: Side, limits: Limits, *, split: bool) -> None:
         side.stop("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE", why)
 
 
-def check_training(checked: Checked, sides: Sequence[Side], limits: Limits, *, split: bool) -> None:
+def check_training(checked: CheckedManifests, sides: Sequence[ManifestSide], limits: Limits, *, split: bool) -> None:
     """What keeps a model from being trained on the manifests; ``split`` if the test set comes from training."""
     _set_use_case(sides)
     if any(side.manifest.terminal for side in sides):
@@ -64,7 +64,7 @@ def check_training(checked: Checked, sides: Sequence[Side], limits: Limits, *, s
         checked.errors += _overlap(sides[0].manifest, sides[1].manifest, limits)
 
 
-def _check_lines_and_images(side: Side, limits: Limits) -> None:
+def _check_lines_and_images(side: ManifestSide, limits: Limits) -> None:
     manifest, judged = side.manifest, side.judged
     share = limits.max_invalid_line_share
     if share is not None and manifest.total and manifest.invalid / manifest.total > share:
@@ -80,7 +80,7 @@ def _check_lines_and_images(side: Side, limits: Limits) -> None:
         side.add("ERROR_FAILED_IMAGES_S3_COPY", "none of the images could be read")
 
 
-def _check_labels(side: Side, limits: Limits) -> None:
+def _check_labels(side: ManifestSide, limits: Limits) -> None:
     manifest = side.manifest
     of_images = manifest.use_case == "IMAGE_LEVEL_LABELS"
     fewest = limits.min_classification_labels if of_images else limits.min_detection_labels
@@ -107,7 +107,7 @@ def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
     return f"{shared:,} of {len(labels):,} labels have the {_FEWEST_TO_SPLIT} images that it takes"
 
 
-def _set_use_case(sides: Sequence[Side]) -> None:
+def _set_use_case(sides: Sequence[ManifestSide]) -> None:
     """Decide what kind of model the manifests are for, and which of their labels are of use for it.
 
     A training manifest without boxes, whose labels are all labels of boxes in the test manifest, is for detection: its
@@ -130,7 +130,7 @@ def _set_use_case(sides: Sequence[Side]) -> None:
         manifest.use_case = use_case if manifest.labels else "NOT_DETERMINED"
 
 
-def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[Finding]:
+def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[LineFinding]:
     """Too few of the training labels in the test manifest; of the usable ones only where that isn't why."""
     percent = f"{limits.min_label_overlap * 100:g}"
     for code, mine, theirs in (

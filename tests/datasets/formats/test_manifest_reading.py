@@ -20,7 +20,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.datasets.formats import manifest_files, manifest_tables
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
-from customlabels_nb.datasets.formats.manifest_files import Lines, ManifestFile
+from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_lines import parse_line
 from customlabels_nb.datasets.formats.manifest_plain import NO_DATE, Codes, gather
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
@@ -33,7 +33,7 @@ PROFILES = pytest.mark.parametrize("limits", [LOCAL, REKOGNITION], ids=lambda li
 
 def many(raws: list[bytes], limits: Limits) -> Any:
     """What the reader says of the lines: by number the state, the findings and the rows."""
-    reader = ManifestReader(Lines("lines", raws), limits)
+    reader = ManifestReader(ManifestLines("lines", raws), limits)
     reader.read()
     table = reader.table()
     rows: dict[int, list[Any]] = {number: [] for number in table.numbers.tolist()}
@@ -385,7 +385,7 @@ def test_the_order_of_images_is_that_of_the_lines(tmp_path: Path, monkeypatch: p
 
 def test_what_looking_at_an_image_told_replaces_what_was_read() -> None:
     raws = unlike([json.dumps(BOX_LINE).encode()] * 3)
-    reader = ManifestReader(Lines("lines", raws), REKOGNITION)
+    reader = ManifestReader(ManifestLines("lines", raws), REKOGNITION)
     reader.read()
     reader.again({2: ImageVerdict((500, 480)), 3: ImageVerdict(unusable="gone")})
     assert [(note.number, note.parsed.state) for note in reader.notes()] == [(2, "valid"), (3, "invalid")]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from customlabels_nb.core.limits import LOCAL, REKOGNITION
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.datasets.formats.manifest_files import Lines
+from customlabels_nb.datasets.formats.manifest_files import ManifestLines
 from customlabels_nb.datasets.validation.findings import CheckedManifest
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.errors import InputError
@@ -36,8 +36,8 @@ def labels(*names: str, key: str = "image") -> list[dict[str, Any]]:
     return made
 
 
-def as_lines(*lines: Any, name: str = "lines") -> Lines:
-    return Lines(name, [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines])
+def as_lines(*lines: Any, name: str = "lines") -> ManifestLines:
+    return ManifestLines(name, [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines])
 
 
 def codes(manifest: CheckedManifest) -> dict[int, list[str]]:

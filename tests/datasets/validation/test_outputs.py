@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.datasets.formats.manifest_values import Finding
+from customlabels_nb.datasets.formats.manifest_values import LineFinding
 from customlabels_nb.datasets.validation.findings import CheckedManifest
 from customlabels_nb.datasets.validation.outputs import annotated_lines, with_findings
 from customlabels_nb.errors import InputError
@@ -188,9 +188,9 @@ def test_entries_are_listed_as_the_service_lists_them(tmp_path: Path) -> None:
 
 def test_a_finding_goes_to_the_nearest_object() -> None:
     found = [
-        Finding("ERROR_X", "x", ("number",)),
-        Finding("WARNING_Y", "y", ("list", 3, "z")),
-        Finding("ERROR_Z", "z", ("box", "a", 0)),
+        LineFinding("ERROR_X", "x", ("number",)),
+        LineFinding("WARNING_Y", "y", ("list", 3, "z")),
+        LineFinding("ERROR_Z", "z", ("box", "a", 0)),
     ]
     value = with_findings({"number": 1, "list": [], "box": {"a": [5]}}, found)
     assert value == {"number": 1, "list": [], "box": {"a": [5], "errors": error("ERROR_Z", "z")},
@@ -203,7 +203,7 @@ def test_a_line_that_can_be_read_but_not_written_keeps_its_text() -> None:
     from customlabels_nb.datasets.validation.findings import CheckedLine
 
     manifest.lines = [
-        CheckedLine(1, deep, "s3://bucket/a.png", "invalid", [Finding("ERROR_NO_LABEL_ATTRIBUTES", "none")])
+        CheckedLine(1, deep, "s3://bucket/a.png", "invalid", [LineFinding("ERROR_NO_LABEL_ATTRIBUTES", "none")])
     ]
     (line,) = annotated_lines(manifest)
     assert line.count(b"[" * 900) == 1
