@@ -25,7 +25,7 @@ class NotebookFailed(CustomLabelsError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NotebookRun:
     """The executed notebook, what its marked cells printed, and how many seconds it took."""
 
     notebook: Path
@@ -67,7 +67,7 @@ def check_photos(folder: str) -> None:
         )
 
 
-def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:
+def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
     """Execute the quickstart notebook with this very Python as its kernel.
 
     Parameters
@@ -97,7 +97,7 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> Outcome:
         raise NotebookFailed(f"{_last_line(error)} The notebook with the error: {str(target)!r}.") from error
     nbformat.write(notebook, target)
     shown = {tag: _printed(notebook, tag) for tag in SHOWN_TAGS}
-    return Outcome(target, shown, time.perf_counter() - started)
+    return NotebookRun(target, shown, time.perf_counter() - started)
 
 
 def run_cells(

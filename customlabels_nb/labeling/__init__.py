@@ -1,7 +1,7 @@
 """What a labelling screen does, without a screen: sessions that run under plain pytest; widgets only translate."""
 
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
-from customlabels_nb.labeling.session import Conflict, LabellingSession, Outcome
+from customlabels_nb.labeling.session import Conflict, EditResult, LabellingSession
 from customlabels_nb.labeling.similarity import NotReadyError
 from customlabels_nb.labeling.view import Query, View
 
@@ -9,7 +9,7 @@ __all__ = [
     "Conflict",
     "LabellingSession",
     "NotReadyError",
-    "Outcome",
+    "EditResult",
     "Query",
     "ReviewQuery",
     "ReviewSession",

@@ -18,7 +18,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.change_poller import ChangePoller
-from customlabels_nb.labeling.exporting import Exported, export
+from customlabels_nb.labeling.exporting import DashboardExport, export
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.labeling.screen import ProjectScreen
@@ -47,7 +47,7 @@ class LastVersion:
 
 
 @dataclass(frozen=True)
-class Checked:
+class DashboardCheck:
     """What a check found, as of the action ``seen``: a report, and what training would say."""
 
     report: Any
@@ -103,8 +103,8 @@ class DashboardSession(ProjectScreen):
     ) -> None:
         super().__init__(store, root, user=user)
         self.actions = ActionList(store, root, user=user)
-        self.checking: Job[Checked] = Job()
-        self.exporting: Job[Exported] = Job()
+        self.checking: Job[DashboardCheck] = Job()
+        self.exporting: Job[DashboardExport] = Job()
         self._dataset = dataset
         self._check, self._plan = check, plan
         self._first: ProjectCounts | None = None  # what is told while the rest is being read
@@ -260,7 +260,7 @@ class DashboardSession(ProjectScreen):
     def check(self) -> None:
         """Begin to look for what will limit the next training; :attr:`checking` tells how far it is."""
         seen = self._store.last_action()
-        self.checking.start(lambda events: Checked(self._check(events), tuple(self._plan()), seen))
+        self.checking.start(lambda events: DashboardCheck(self._check(events), tuple(self._plan()), seen))
 
     def export(self, folder: str, format: str, **options: Any) -> None:
         """Begin to write labelled data; see :func:`.exporting.export`. :attr:`exporting` tells how far it is."""

@@ -12,7 +12,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.rules import Change, is_whole
-from customlabels_nb.labeling.session import LabellingSession, Outcome
+from customlabels_nb.labeling.session import EditResult, LabellingSession
 
 #: A side of a box in pixels below which it is a slip of the hand.
 SMALLEST = 2
@@ -130,7 +130,7 @@ class DrawingSession(LabellingSession):
         labels: Sequence[str] = (),
         status: str = "labelled",
         revision: int | None = None,
-    ) -> Outcome:
+    ) -> EditResult:
         """Give an image exactly these shapes, labels and this status; what is unchanged keeps who made it, and when.
 
         With shapes or labels, "skipped" becomes "labelled".

@@ -24,7 +24,7 @@ _ENDINGS = {"ground_truth": ".manifest", "coco": ".json", "csv": ".csv"}
 
 
 @dataclass(frozen=True)
-class Exported:
+class DashboardExport:
     """What became of an export.
 
     Attributes
@@ -61,7 +61,7 @@ def export(
     copy_images: bool = False,
     base: Path | None = None,
     events: Events | None = None,
-) -> Exported:
+) -> DashboardExport:
     """Write labelled images, and others if wanted, in a format of files.
 
     Formats that tell train from test get both in one dataset, others ``train`` and ``test`` beside each other.
@@ -110,7 +110,7 @@ def export(
     left_out = [issue.where for each in written for issue in each.issues if issue.code != "NOT_HELD"]
     images = pd.concat([part.images for part in parts])
     counts = images.loc[~images["image"].isin(left_out), "split"].value_counts()
-    return Exported(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
+    return DashboardExport(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
 
 
 def place_of(folder: str | os.PathLike[str], base: Path) -> Path:

@@ -21,7 +21,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import review_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
 from customlabels_nb.labeling.listing import ONE_LABEL
-from customlabels_nb.labeling.session import LabellingSession, Outcome
+from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class ReviewSession(LabellingSession):
         return (1, predicted.confidence) if self.agrees(self.table.names[at]) else (0, -predicted.confidence)
 
     # -- what is done -------------------------------------------------------------------------------
-    def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Say that images are labelled rightly; what has no label has nothing on it. Others stay as they are."""
         return self._edit(images, review_rules.approve, "approve", revisions, looked_through=True)
 
@@ -186,7 +186,7 @@ class ReviewSession(LabellingSession):
         instead_of: str | None = None,
         on: bool = True,
         revisions: Mapping[str, int] | None = None,
-    ) -> Outcome:
+    ) -> EditResult:
         """Say what images are labelled rightly: in place of all labels, or where there may be several beside them.
 
         Boxes and polygons keep their place and get the label, too, of an image on which all have one label.
@@ -213,14 +213,14 @@ class ReviewSession(LabellingSession):
 
     def correct_toggling(
         self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None
-    ) -> Outcome:
+    ) -> EditResult:
         """What a label's key does where there may be several: take the label away if all have it, else give it."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in self._known(images)]
         on = self.task == ONE_LABEL or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
-    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Take away all annotations of images, boxes included: they are in the queue again."""
         return self._edit(images, review_rules.reject, "reject", revisions)
 

@@ -28,7 +28,7 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EditResult:
     """What became of an edit: the images that are as it wants them now, and those that somebody else changed."""
 
     images: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class LabellingSession(Listing):
 
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
-    ) -> Outcome:
+    ) -> EditResult:
         """Give a label to images (in a task with one label per image: in place of others), or take it away.
 
         Parameters
@@ -75,7 +75,7 @@ class LabellingSession(Listing):
         change = rules.add_label(name, annotator=self.user, alone=self.task == ONE_LABEL)
         return self._edit(images, change, f"label {name}", revisions)
 
-    def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """What a label's key does: take the label away if all the images have it, else give it to them."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in images]
@@ -83,12 +83,12 @@ class LabellingSession(Listing):
 
     def set_labels(
         self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None
-    ) -> Outcome:
+    ) -> EditResult:
         """Give images exactly these labels."""
         names = [t.check_label(label) for label in labels]
         return self._edit(images, rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
-    def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Take all labels of whole images away."""
         return self._edit(images, rules.clear_labels, "clear labels", revisions)
 
@@ -99,7 +99,7 @@ class LabellingSession(Listing):
         *,
         remove_labels: bool = False,
         revisions: Mapping[str, int] | None = None,
-    ) -> Outcome:
+    ) -> EditResult:
         """Give images a status: "skipped", "needs_review", "labelled" (looked at: nothing here) or "unlabelled".
 
         Parameters
@@ -115,13 +115,13 @@ class LabellingSession(Listing):
         change = rules.set_status(status, remove_labels=remove_labels)
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
-    def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Say that images are done: those without a label become skipped."""
         return self._edit(images, rules.skip_bare, "submit", revisions)
 
-    def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> Outcome:
+    def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Give each image that has no label the one that a model is surest of, but no label of a predicted shape."""
-        outcome = Outcome(what="accept predictions")
+        outcome = EditResult(what="accept predictions")
         wanted: dict[str, list[str]] = {}
         with self._lock:
             for name in images:
@@ -130,7 +130,7 @@ class LabellingSession(Listing):
                     wanted.setdefault(predicted.label, []).append(name)
         for label, names in wanted.items():
             part = self.assign(names, label, revisions=revisions)
-            outcome = Outcome(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)
+            outcome = EditResult(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)
         return outcome
 
     @contextmanager
@@ -149,11 +149,11 @@ class LabellingSession(Listing):
                 if not undoable:
                     self._undo, self._redo = steps
 
-    def undo(self) -> Outcome:
+    def undo(self) -> EditResult:
         """Take the last edit of this session back; nothing if there is none."""
         return self._take_back(self._undo, self._redo, "undo")
 
-    def redo(self) -> Outcome:
+    def redo(self) -> EditResult:
         """Do again what was taken back last."""
         return self._take_back(self._redo, self._undo, "redo")
 
@@ -175,7 +175,7 @@ class LabellingSession(Listing):
         revisions: Mapping[str, int] | None,
         *,
         looked_through: bool = False,
-    ) -> Outcome:
+    ) -> EditResult:
         with self._lock:
             unknown = next((name for name in images if name not in self.table.position), None)
             if unknown is not None:
@@ -210,7 +210,7 @@ class LabellingSession(Listing):
             if changed:
                 self._undo = [*self._undo[-_UNDO_STEPS + 1 :], self._step(what, rows, marks)]
                 self._redo = []
-            return Outcome(tuple(wanted), tuple(conflicts), what)
+            return EditResult(tuple(wanted), tuple(conflicts), what)
 
     def _step(self, what: str, rows: pd.DataFrame, marks: pd.DataFrame) -> _Step:
         """What takes an edit back: rows as they were, and the revisions with which they were read again after it."""
@@ -221,10 +221,10 @@ class LabellingSession(Listing):
             marks = marks[marks["image"].isin(rows["image"])].reset_index(drop=True)
         return _Step(self.split, what, rows, marks, revisions)
 
-    def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> Outcome:
+    def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
             if not steps:
-                return Outcome()
+                return EditResult()
             step = steps.pop()
             if step.split != self.split:
                 self.open(step.split)
@@ -238,11 +238,11 @@ class LabellingSession(Listing):
                 self._store.update_images(self.split, given, step.annotations, self._action(what))
             except StaleEditError as error:
                 self.table.put(rows, marks)
-                return Outcome((), tuple(_conflicts(set(error.images), marks, step.annotations)), what)
+                return EditResult((), tuple(_conflicts(set(error.images), marks, step.annotations)), what)
             self.reread(names)
             others.append(self._step(step.what, rows, marks))
             self._renumber(dict(zip(names, step.images["revision"].tolist(), strict=True)), others[-1].revisions)
-            return Outcome(tuple(names), (), what)
+            return EditResult(tuple(names), (), what)
 
     def _renumber(self, were: Mapping[str, int], are: Mapping[str, int]) -> None:
         """Images are again as they were at these revisions: steps that were based on them now are on the new ones."""

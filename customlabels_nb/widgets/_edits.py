@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Outcome
+from customlabels_nb.labeling import EditResult
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.widgets._pages import ImagePages
 
 #: Does an edit: of the session, these images, with what the page said of it, based on these revisions.
-Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], Outcome]
+Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 
 _MOST_ROWS = 2_000
 _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of")
@@ -60,7 +60,7 @@ class EditedPages(ImagePages):
         outcome = operation(session, images, content, content.get("revisions"))
         return self._outcome(outcome, images if named else None, content)
 
-    def _outcome(self, outcome: Outcome, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
+    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
         conflicts = [
             {"image": c.image, "short": short_name(c.image), "theirs": c.theirs, "yours": c.yours}
             for c in outcome.conflicts

@@ -16,8 +16,8 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import Query
-from customlabels_nb.labeling.dashboard import Checked, DashboardSession, Figures, LastVersion
-from customlabels_nb.labeling.exporting import MORE, Exported
+from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, Figures, LastVersion
+from customlabels_nb.labeling.exporting import MORE, DashboardExport
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
@@ -253,7 +253,7 @@ def _job_as_json(job: Job[Any], result_as_json: Callable[[Any], dict[str, Any]])
     }
 
 
-def _checked_as_json(checked: Checked) -> dict[str, Any]:
+def _checked_as_json(checked: DashboardCheck) -> dict[str, Any]:
     report = checked.report
     found = report.issues[["code", "severity", "images", "message", "advice"]].to_dict("records")
     for number, row in enumerate(found):
@@ -261,7 +261,7 @@ def _checked_as_json(checked: Checked) -> dict[str, Any]:
     return {"seen": checked.seen, "findings": found, "plan": list(checked.plan)}
 
 
-def _exported_as_json(exported: Exported) -> dict[str, Any]:
+def _exported_as_json(exported: DashboardExport) -> dict[str, Any]:
     issues = exported.issues
     return {
         "folder": str(exported.folder),

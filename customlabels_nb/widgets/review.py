@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Outcome, change_signal
+from customlabels_nb.labeling import EditResult, change_signal
 from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
@@ -66,15 +66,15 @@ class Review(EditedPages):
         self.session.follow()
         return self.session.progress()
 
-    def approve(self, images: Sequence[str] | None = None) -> Outcome:
+    def approve(self, images: Sequence[str] | None = None) -> EditResult:
         """Say that images (those selected, unless they are given) are labelled rightly."""
         return self._tell(self.session.approve(self._chosen(images)))
 
-    def correct(self, label: str, images: Sequence[str] | None = None) -> Outcome:
+    def correct(self, label: str, images: Sequence[str] | None = None) -> EditResult:
         """Say that images (those selected, unless they are given) have this label."""
         return self._tell(self.session.correct(self._chosen(images), label))
 
-    def reject(self, images: Sequence[str] | None = None) -> Outcome:
+    def reject(self, images: Sequence[str] | None = None) -> EditResult:
         """Take the labels of images (those selected, unless they are given) away: they are in the queue again."""
         return self._tell(self.session.reject(self._chosen(images)))
 
@@ -86,7 +86,7 @@ class Review(EditedPages):
             raise InputError("No image is selected; select some in the widget, or give images=[…].")
         return chosen
 
-    def _tell(self, outcome: Outcome) -> Outcome:
+    def _tell(self, outcome: EditResult) -> EditResult:
         change_signal.notify(self.session.root)
         return outcome
 
