@@ -1,6 +1,6 @@
 """A check-up of where one is: what is installed, the machine, and whether widgets will render here.
 
-Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.findings.Found`).
+Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.findings.DiagnosticLine`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb.diagnostics.findings import GOOD, WARNING, Found
+from customlabels_nb.diagnostics.findings import GOOD, WARNING, DiagnosticLine
 from customlabels_nb.settings import settings
 
 _TORCH = "https://pytorch.org/get-started/locally"
@@ -26,15 +26,17 @@ class Driver:
     version: str
 
 
-def device() -> Iterator[Found]:
+def device() -> Iterator[DiagnosticLine]:
     """A line for the device, and one for a GPU that is left idle."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         chosen = choose_device()
-    yield Found("machine", "device", GOOD, _described(chosen))
-    yield Found("machine", "threads", GOOD, f"{settings.threads} for decoding, {torch.get_num_threads()} for torch")
+    yield DiagnosticLine("machine", "device", GOOD, _described(chosen))
+    yield DiagnosticLine(
+        "machine", "threads", GOOD, f"{settings.threads} for decoding, {torch.get_num_threads()} for torch"
+    )
     if chosen != "cpu":
         return
     built_for = torch.version.cuda or getattr(torch.version, "hip", None)
@@ -46,7 +48,7 @@ def device() -> Iterator[Found]:
             "It needs macOS 14 or newer." if built else f"This torch was built without it; see {_TORCH}.",
         )
     if reason is not None:
-        yield Found("machine", "GPU", WARNING, *reason)
+        yield DiagnosticLine("machine", "GPU", WARNING, *reason)
 
 
 def idle_gpu(

@@ -10,7 +10,7 @@ STATES = (GOOD, NOTE, WARNING, PROBLEM)
 
 
 @dataclass(frozen=True)
-class Found:
+class DiagnosticLine:
     """One line of a check-up.
 
     Attributes

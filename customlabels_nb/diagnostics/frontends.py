@@ -18,7 +18,7 @@ from customlabels_nb.diagnostics.environments import (
     python_of,
     same_folder,
 )
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, WARNING, Found
+from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, WARNING, DiagnosticLine
 from customlabels_nb.diagnostics.places import NotebookServer, this_place
 
 _AGAIN = "then start it again and reload the page"
@@ -27,7 +27,7 @@ _MANAGERS = {"8": "5", "7": "3"}
 Fault = tuple[str, str]
 
 
-def widgets() -> Iterator[Found]:
+def widgets() -> Iterator[DiagnosticLine]:
     """The lines for where this process is."""
     place = this_place()
     own = environment_at(Path(sys.prefix))
@@ -39,7 +39,7 @@ def widgets() -> Iterator[Found]:
     yield vs_code(own)
     if place.front_end != places.COLAB:
         text = "works there without more: the first widget switches Colab's manager for custom widgets on"
-        yield Found("widgets", "Colab", NOTE, text, "There, in a cell: %pip install customlabels-nb")
+        yield DiagnosticLine("widgets", "Colab", NOTE, text, "There, in a cell: %pip install customlabels-nb")
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
@@ -81,41 +81,41 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     return found
 
 
-def this_notebook(place: NotebookServer, own: Environment) -> Found:
+def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
     """The line for the notebook in which this runs."""
     if place.front_end == places.COLAB:
         return _colab()
     if place.front_end == places.VSCODE:
         line = vs_code(own)
-        return Found("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
+        return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
     if place.server_python is None:
         text = "the server that shows it can't be seen from here" + _title(place)
         advice = "Run: import ipywidgets; ipywidgets.IntSlider() — where a slider shows, widgets render."
-        return Found("widgets", "this notebook", NOTE, text, advice)
+        return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(place.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
     wrong = faults(server)
     if wrong:
         what = " and ".join(fault for fault, _ in wrong)
         text = f"{place.front_end} of {where} can't show widgets: {what}"
-        return Found("widgets", "this notebook", PROBLEM, text, " ".join(advice for _, advice in wrong))
-    return Found("widgets", "this notebook", GOOD, f"{place.front_end} of {where}: widgets render")
+        return DiagnosticLine("widgets", "this notebook", PROBLEM, text, " ".join(advice for _, advice in wrong))
+    return DiagnosticLine("widgets", "this notebook", GOOD, f"{place.front_end} of {where}: widgets render")
 
 
-def jupyterlab(own: Environment) -> Found:
+def jupyterlab(own: Environment) -> DiagnosticLine:
     """The line for the JupyterLab of this environment, which ``customlabels-nb lab`` starts."""
     wrong = faults(own, own)
     if wrong:
         text = "widgets will not render: " + " and ".join(fault for fault, _ in wrong)
-        return Found("widgets", "JupyterLab", PROBLEM, text, " ".join(advice for _, advice in wrong))
+        return DiagnosticLine("widgets", "JupyterLab", PROBLEM, text, " ".join(advice for _, advice in wrong))
     other = _other_kernel(own, own)
     if other is not None:
-        return Found("widgets", "JupyterLab", WARNING, *other)
+        return DiagnosticLine("widgets", "JupyterLab", WARNING, *other)
     text = f"{own.version_of('jupyterlab')}, anywidget {own.extension(ANYWIDGET)}: widgets render"
-    return Found("widgets", "JupyterLab", GOOD, text)
+    return DiagnosticLine("widgets", "JupyterLab", GOOD, text)
 
 
-def on_path(own: Environment, path: str | None = None) -> Iterator[Found]:
+def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
     """The line for the ``jupyter lab`` that a terminal finds; none where that is the one of this environment.
 
     Parameters
@@ -127,12 +127,12 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[Found]:
     start = "Use `customlabels-nb lab`, which starts the one of this environment"
     script = shutil.which("jupyter-lab", path=path)
     if script is None:
-        yield Found("widgets", "jupyter lab", NOTE, "no such command is on PATH", f"{start}.")
+        yield DiagnosticLine("widgets", "jupyter lab", NOTE, "no such command is on PATH", f"{start}.")
         return
     python = python_of(Path(script))
     if python is None:
         text = f"{script} doesn't say which environment it is of"
-        yield Found("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
+        yield DiagnosticLine("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
         return
     server = environment_at(prefix_of(python)) if own.shared else Environment(prefix_of(python))
     if same_folder(server.prefix, own.prefix):
@@ -142,51 +142,53 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[Found]:
     if wrong:
         what = " and ".join(fault for fault, _ in wrong)
         advice = f"{start}. Or: {' '.join(advice for _, advice in wrong)}"
-        yield Found("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", advice)
+        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", advice)
         return
     other = _other_kernel(server, own)
     if other is not None:
-        yield Found("widgets", "jupyter lab", WARNING, f"{head}; {other[0]}", f"{start}. Or: {other[1]}")
+        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}; {other[0]}", f"{start}. Or: {other[1]}")
         return
-    yield Found("widgets", "jupyter lab", GOOD, f"{head}: widgets render, and it has a kernel of this one")
+    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, and it has a kernel of this one")
 
 
-def notebook(own: Environment) -> Found:
+def notebook(own: Environment) -> DiagnosticLine:
     """The line for Notebook 7, which shows widgets with JupyterLab's parts."""
     found = own.version_of("notebook")
     if found is None:
         advice = f"If you want it: {own.install('notebook')}"
-        return Found("widgets", "Notebook 7", NOTE, "not installed; JupyterLab does the same", advice)
+        return DiagnosticLine("widgets", "Notebook 7", NOTE, "not installed; JupyterLab does the same", advice)
     if _parts(found, 1) < (7,):
         text = f"Notebook is {found}; 7 or newer is needed"
-        return Found("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
+        return DiagnosticLine("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
     wrong = faults(own, own)
     if wrong:
         text = "widgets will not render: " + " and ".join(fault for fault, _ in wrong)
-        return Found("widgets", "Notebook 7", WARNING, text, " ".join(advice for _, advice in wrong))
-    return Found("widgets", "Notebook 7", GOOD, f"{found}: widgets render")
+        return DiagnosticLine("widgets", "Notebook 7", WARNING, text, " ".join(advice for _, advice in wrong))
+    return DiagnosticLine("widgets", "Notebook 7", GOOD, f"{found}: widgets render")
 
 
-def vs_code(own: Environment) -> Found:
+def vs_code(own: Environment) -> DiagnosticLine:
     """The line for VS Code: it brings its own page, and takes the widgets' code from the kernel's environment."""
     lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if own.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
-        return Found("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
+        return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
     if not own.has_nbextension(ANYWIDGET):
         text = "anywidget's files for it are missing; VS Code would fetch them from the network, if it is allowed to"
         command = own.repair("anywidget", own.version_of("anywidget"))
-        return Found("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
+        return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
     text = f"with its Jupyter extension and the Python {own.python} as kernel: widgets render"
-    return Found("widgets", "VS Code", GOOD, text)
+    return DiagnosticLine("widgets", "VS Code", GOOD, text)
 
 
-def _colab() -> Found:
+def _colab() -> DiagnosticLine:
     if "google.colab.output" not in sys.modules:
         advice = "Run: from google.colab import output; output.enable_custom_widget_manager()"
-        return Found("widgets", "this notebook", WARNING, "Colab, without its module for outputs", advice)
+        return DiagnosticLine("widgets", "this notebook", WARNING, "Colab, without its module for outputs", advice)
     sys.modules["google.colab.output"].enable_custom_widget_manager()  # saying it twice does no harm
-    return Found("widgets", "this notebook", GOOD, "Colab: its manager for custom widgets is on, widgets render")
+    return DiagnosticLine(
+        "widgets", "this notebook", GOOD, "Colab: its manager for custom widgets is on, widgets render"
+    )
 
 
 def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:

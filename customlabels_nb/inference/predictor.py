@@ -27,7 +27,7 @@ from customlabels_nb.models.transforms import Pixels, to_pixels
 
 if TYPE_CHECKING:
     from customlabels_nb.inference.engines.engine import Engine
-    from customlabels_nb.models.detector import Found
+    from customlabels_nb.models.detector import DetectedBoxes
 
 
 class Predictor:
@@ -224,7 +224,7 @@ class Predictor:
             rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
             return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
-    def boxes(self, images: Sequence[Image.Image | Canvas], *, at_once: int | None = None) -> list[Found]:
+    def boxes(self, images: Sequence[Image.Image | Canvas], *, at_once: int | None = None) -> list[DetectedBoxes]:
         """What a detector finds on each image.
 
         Parameters
@@ -246,7 +246,7 @@ class Predictor:
         ModelError
             If the model isn't running, or is a classifier.
         """
-        found: list[Found] = []
+        found: list[DetectedBoxes] = []
         with self._asked(detector=True) as running:
             config, step = running.config, at_once or running.at_once
             for start in range(0, len(images), step):
@@ -349,7 +349,7 @@ class _Running:
         else:
             self.forward([np.zeros((3, size, size), dtype=np.uint8)])
 
-    def find(self, canvases: list[Canvas]) -> list[Found]:
+    def find(self, canvases: list[Canvas]) -> list[DetectedBoxes]:
         assert self._engine is not None
         return self._engine.find(canvases)
 

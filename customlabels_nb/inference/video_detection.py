@@ -23,7 +23,7 @@ from customlabels_nb.events import Events, progress_bars
 from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.responses import api_entries
-from customlabels_nb.inference.video_display import Still, VideoSummary, summarise, to_html, to_text
+from customlabels_nb.inference.video_display import VideoStill, VideoSummary, summarise, to_html, to_text
 from customlabels_nb.inference.video_reading import VideoFile
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 
@@ -85,7 +85,7 @@ class VideoDetection:
     interrupted: bool = False
     video: Path | None = None
     answers: Path | None = None
-    stills: list[Still] = field(default_factory=list)
+    stills: list[VideoStill] = field(default_factory=list)
     reopen: Callable[[], AbstractContextManager[VideoFile]] | None = None
 
     @property
@@ -218,11 +218,11 @@ def file_name(video: str) -> str:
     return "video" if short in ("", ".", "..") or "\0" in short else short
 
 
-def still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> Still:
+def still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> VideoStill:
     """A small picture of a frame, with what was found in it in pixels of the frame of ``size``."""
     scale = picture.width / size[0]
     boxes = []
     for mark in found.boxes:
         left, top, width, height = (side * scale for side in mark.box)
         boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.figure))
-    return Still(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])
+    return VideoStill(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])

@@ -38,7 +38,7 @@ _DOT = "flex:none;width:8px;height:8px;border-radius:50%;background:{colour}"
 
 
 @dataclass(frozen=True)
-class Still:
+class VideoStill:
     """A frame, small, with what was found in it: boxes in its pixels, or words and their colours."""
 
     picture: Image.Image
@@ -113,7 +113,7 @@ def to_text(name: str, summary: VideoSummary) -> str:
 
 
 def to_html(
-    name: str, summary: VideoSummary, *, stills: Sequence[Still], video: Path | None, notes: Sequence[str]
+    name: str, summary: VideoSummary, *, stills: Sequence[VideoStill], video: Path | None, notes: Sequence[str]
 ) -> str:
     """The annotated video if there is one and it is small, else single frames; beneath, what was found when."""
     labels = summary.labels
@@ -136,7 +136,7 @@ def to_html(
     )
 
 
-def _shown(stills: Sequence[Still], video: Path | None, *, interrupted: bool) -> tuple[str, str | None]:
+def _shown(stills: Sequence[VideoStill], video: Path | None, *, interrupted: bool) -> tuple[str, str | None]:
     """The moving or still pictures, and what to say of them."""
     pictures = "".join(map(_still_html, stills))
     strip = f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div>'
@@ -160,7 +160,7 @@ def _small_file(path: Path) -> bytes | None:
         return None
 
 
-def _still_html(still: Still) -> str:
+def _still_html(still: VideoStill) -> str:
     if still.boxes:
         picture = BoxPicture(still.picture, still.boxes, side=_STILL_SHOWN)
         (width, height), source = picture.size, picture.to_url()
@@ -231,10 +231,10 @@ class Stills:
     """Keeps a few small pictures, evenly spread over a video whose length nobody knows."""
 
     def __init__(self) -> None:
-        self._kept: list[Still] = []
+        self._kept: list[VideoStill] = []
         self._every, self._seen = 1, 0
 
-    def add(self, still: Still) -> None:
+    def add(self, still: VideoStill) -> None:
         """Perhaps keep one more."""
         if self._seen % self._every == 0:
             self._kept.append(still)
@@ -242,7 +242,7 @@ class Stills:
                 self._kept, self._every = self._kept[::2], self._every * 2
         self._seen += 1
 
-    def chosen(self) -> list[Still]:
+    def chosen(self) -> list[VideoStill]:
         """At most six of those that were kept, by time."""
         places = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _MOST_STILLS)).round().astype(int)
         return [self._kept[place] for place in places]

@@ -64,7 +64,7 @@ def require_av() -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Frame:
+class VideoFrame:
     """One frame of a video.
 
     Attributes
@@ -131,7 +131,7 @@ class VideoFile:
         rate = stream.average_rate
         self.count = stream.frames or (round(float(seconds * rate)) if rate and seconds else 0) or None
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[VideoFrame]:
         """All frames in the order in which they are shown; what can't be decoded is left out and counted.
 
         Raises
@@ -155,7 +155,7 @@ class VideoFile:
                 self.size = shape[::-1] if turn in _ACROSS else shape
             index += 1
             self.decoded = index
-            yield Frame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
+            yield VideoFrame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
         if index == 0:
             raise TruncatedVideoError(self.name, "no frame of it can be decoded; get the file anew, or convert it.")
 

@@ -20,7 +20,7 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
 from customlabels_nb.ingest.existing_labels import LabelsByImage, labels_by_image, told
-from customlabels_nb.ingest.sources import Found
+from customlabels_nb.ingest.sources import SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 
@@ -59,7 +59,7 @@ class Intake:
 
 
 def take_in(
-    found: Found,
+    found: SourceContents,
     read: dict[int, Facts | ImageError],
     *,
     split: str,
@@ -171,7 +171,7 @@ class _Content:
         )
 
     def accept(
-        self, image: str, facts: Facts, found: Found, issues: list[Issue], on_leak: str, duplicates: str
+        self, image: str, facts: Facts, found: SourceContents, issues: list[Issue], on_leak: str, duplicates: str
     ) -> bool:
         if facts.sha256 is None:
             return True
@@ -193,12 +193,12 @@ class _Content:
         return True
 
 
-def _frames(image: str, count: int, found: Found) -> Issue:
+def _frames(image: str, count: int, found: SourceContents) -> Issue:
     message = f"The file has {count:,} pages or frames; the first one is used."
     return Issue("IMAGE_HAS_FRAMES", message, image, found.description["name"])
 
 
-def _leak(image: str, other: str, kept: bool, found: Found) -> Issue:
+def _leak(image: str, other: str, kept: bool, found: SourceContents) -> Issue:
     known_as = "" if other == image else f" as {other!r}"
     message = f"The same picture is on the other side (train or test){known_as}; "
     what = "it was kept." if kept else "it was left out."
@@ -220,7 +220,7 @@ def _is_to_be_read_again(
     return verify or (said is not None and stored[0] is not None and said != stored[0])
 
 
-def _taken_as_said(found: Found, indexes: Sequence[int]) -> dict[int, Facts]:
+def _taken_as_said(found: SourceContents, indexes: Sequence[int]) -> dict[int, Facts]:
     """What the source says of these images, which are not read."""
     widths, heights = (
         _pixel_column(found.images[name]) if name in found.images else [None] * len(found.images)
@@ -246,7 +246,7 @@ def _pixels(value: Any) -> int | None:
 
 
 def _read_all(
-    found: Found,
+    found: SourceContents,
     indexes: Sequence[int],
     root: Path,
     results: dict[int, Facts | ImageError],
@@ -310,7 +310,7 @@ def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> I
 
 
 def _changed(
-    found: Found,
+    found: SourceContents,
     indexes: Sequence[int],
     facts: dict[int, Facts],
     stored: dict[str, tuple[Any, ...]],

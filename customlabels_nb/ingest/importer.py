@@ -12,7 +12,7 @@ from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
 from customlabels_nb.ingest.existing_labels import kept_labels, label_known, labels_by_image
-from customlabels_nb.ingest.sources import Found, Source, find_images
+from customlabels_nb.ingest.sources import Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
@@ -22,7 +22,7 @@ __all__ = ["ImportReport", "import_images"]
 def import_images(
     store: Store,
     root: Path,
-    source: Source | Found,
+    source: Source | SourceContents,
     *,
     split: str,
     auto_label: bool = False,
@@ -46,7 +46,7 @@ def import_images(
             raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
     who = settings.user
     found = source
-    if not isinstance(found, Found):
+    if not isinstance(found, SourceContents):
         found = find_images(found, auto_label=auto_label, label=label, project_folder=root, annotator=who, split=split)
     name = str(found.description["name"])
     facts: dict[int, Facts | ImageError] = {}

@@ -16,7 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataE
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import Found, find_again
+from customlabels_nb.ingest.sources import SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
@@ -63,7 +63,9 @@ def refresh_dataset(store: Store, root: Path, split: str, *, events: Events | No
     return report + RefreshReport((*where, "vanished") for where in seen.vanished())
 
 
-def _import(store: Store, root: Path, found: Found, split: str, *, copy: bool, events: Events | None) -> RefreshReport:
+def _import(
+    store: Store, root: Path, found: SourceContents, split: str, *, copy: bool, events: Events | None
+) -> RefreshReport:
     done = import_images(store, root, found, split=split, copy=copy, events=events)
     is_change = done.issues["code"] == "IMAGE_CHANGED"
     changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
@@ -82,7 +84,7 @@ class _Seen:
         self._looked_at: list[Description] = []
         self.unreachable: list[Description] = []
 
-    def look(self, found: Found) -> None:
+    def look(self, found: SourceContents) -> None:
         """Note what a source names now."""
         self._there.update(found.images["image"])
         if not found.description.get("copy"):
@@ -149,7 +151,7 @@ def _removed(store: Store, split: str) -> set[str]:
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
-def _known_otherwise(store: Store, split: str, found: Found, root: Path) -> set[str]:
+def _known_otherwise(store: Store, split: str, found: SourceContents, root: Path) -> set[str]:
     """Of the images that were found those that the other side has, and those of a zip whose content is known."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
@@ -172,7 +174,7 @@ def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
     return contents
 
 
-def _without(found: Found, images: set[str], *, bare: set[str]) -> Found:
+def _without(found: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
     """What was found without these images, and without labels for the ``bare`` ones."""
     kept = ~found.images["image"].isin(images)
     marks = found.annotations
@@ -180,7 +182,7 @@ def _without(found: Found, images: set[str], *, bare: set[str]) -> Found:
     def of_kept(values: list[Any]) -> list[Any]:
         return [value for value, stays in zip(values, kept, strict=True) if stays] if values else []
 
-    return Found(
+    return SourceContents(
         found.images[kept].reset_index(drop=True),
         marks[~marks["image"].isin(images | bare)],
         dict(found.description),

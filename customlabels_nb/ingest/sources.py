@@ -32,7 +32,7 @@ _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 
 @dataclass
-class Found:
+class SourceContents:
     """What a source names, before any file was opened.
 
     ``images`` has ``image`` and any column of the user's; ``annotations`` are normalised; ``stats`` are size in
@@ -66,7 +66,7 @@ def found_in_tables(
     root: Path | None,
     issues: Sequence[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
-) -> Found:
+) -> SourceContents:
     """The images and annotations of a dataset's tables; ``root`` is where its relative images lie."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
     names = images["image"].tolist()
@@ -78,7 +78,7 @@ def found_in_tables(
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
-    return Found(plain, marks, description, stats, list(issues), lines=list(lines), contents=contents)
+    return SourceContents(plain, marks, description, stats, list(issues), lines=list(lines), contents=contents)
 
 
 def find_images(
@@ -89,7 +89,7 @@ def find_images(
     project_folder: Path,
     annotator: str | None = None,
     split: str | None = None,
-) -> Found:
+) -> SourceContents:
     """The images that ``source`` names: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
     A zip is unpacked below ``project_folder``, in a folder named after it and its content.
@@ -130,8 +130,10 @@ def find_images(
     return found
 
 
-def find_again(description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None) -> Found | None:
-    """What a source names now of which a :class:`Found` was described; None if it is none that can be looked at again.
+def find_again(
+    description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None
+) -> SourceContents | None:
+    """What a source names now of which a :class:`SourceContents` was described; None if it is none that can be looked at again.
 
     Raises
     ------
@@ -170,7 +172,7 @@ def _uri(name: str) -> str:
     return name if is_remote(name) else to_uri(to_path(name))
 
 
-def _from_name(name: str, labelling: _Labelling, project_folder: Path) -> Found:
+def _from_name(name: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
     if is_pattern(name):
         found = _from_list(_matches(name, labelling), labelling, project_folder)
         found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
@@ -192,9 +194,9 @@ def _matches(pattern: str, labelling: _Labelling, *, required: bool = True) -> l
     return matches
 
 
-def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) -> Found:
+def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) -> SourceContents:
     """Folders and zip files are looked into; each image is taken once, where it is named first."""
-    parts: list[Found] = []
+    parts: list[SourceContents] = []
     files: list[str] = []
     for name in chain.from_iterable(_matches(name, labelling) if is_pattern(name) else [name] for name in names):
         container = _from_container(name, labelling, project_folder)
@@ -210,7 +212,7 @@ def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) ->
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> Found | None:
+def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> SourceContents | None:
     """What is in a folder or zip file; None if ``name`` is neither."""
     if is_remote(name):
         return _from_remote_container(name, labelling, project_folder)
@@ -222,7 +224,7 @@ def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> F
     return None
 
 
-def _from_remote_container(url: str, labelling: _Labelling, project_folder: Path) -> Found | None:
+def _from_remote_container(url: str, labelling: _Labelling, project_folder: Path) -> SourceContents | None:
     if "::" in url or url in labelling.listed:
         return None
     suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
@@ -234,14 +236,14 @@ def _from_remote_container(url: str, labelling: _Labelling, project_folder: Path
     return _from_listing(url, listing, labelling) if listing or url.endswith("/") else None
 
 
-def _from_listing(url: str, listing: Sequence[RemoteFile], labelling: _Labelling) -> Found:
+def _from_listing(url: str, listing: Sequence[RemoteFile], labelling: _Labelling) -> SourceContents:
     """The images in a remote folder. One listing tells all that is wanted of them; none is asked for, or read."""
     return _from_found_files(
         sort_out_listing(url, listing, auto_label=labelling.auto), {"kind": "folder", "name": url}, labelling
     )
 
 
-def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> Found:
+def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
     with scratch(project_folder) as folder:
         path = folder / "download.zip"
         try:
@@ -251,7 +253,7 @@ def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> Foun
         return _from_zip(os.fspath(path), url, labelling, project_folder)
 
 
-def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path) -> Found:
+def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
     # by content, so that another archive of the same name overwrites nothing; the members are checked in unpack_zip
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -270,11 +272,11 @@ def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path)
     return found
 
 
-def _from_folder(folder: str, description: dict[str, Any], labelling: _Labelling) -> Found:
+def _from_folder(folder: str, description: dict[str, Any], labelling: _Labelling) -> SourceContents:
     return _from_found_files(read_folder(folder, auto_label=labelling.auto), description, labelling)
 
 
-def _from_found_files(files: FoundFiles, description: dict[str, Any], labelling: _Labelling) -> Found:
+def _from_found_files(files: FoundFiles, description: dict[str, Any], labelling: _Labelling) -> SourceContents:
     labels = files.labels if labelling.label is None else [labelling.label] * len(files.images)
     found = _found(files.images, labels, {**description, "auto_label": labelling.auto}, labelling)
     found.stats, found.issues, found.ignored = list(files.stats), files.issues, files.ignored
@@ -282,7 +284,7 @@ def _from_found_files(files: FoundFiles, description: dict[str, Any], labelling:
     return found
 
 
-def _from_files(names: list[str], labelling: _Labelling) -> Found:
+def _from_files(names: list[str], labelling: _Labelling) -> SourceContents:
     uris = list(dict.fromkeys(map(_uri, names)))
     description = {"kind": "files", "name": uris[0] if len(uris) == 1 else f"{len(uris)} files"}
     asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in labelling.listed)
@@ -299,7 +301,7 @@ def _from_files(names: list[str], labelling: _Labelling) -> Found:
     return found
 
 
-def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -> Found:
+def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image', and none twice; it has {list(frame.columns)}.")
     if split is not None and "split" in frame.columns:
@@ -319,7 +321,7 @@ def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -
         else t.empty(t.ANNOTATION_COLUMNS)
     )
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
-    return Found(images, annotations, description, [_stat(uri) for uri in images["image"]])
+    return SourceContents(images, annotations, description, [_stat(uri) for uri in images["image"]])
 
 
 def _check_side(sides: pd.Series, split: str) -> None:
@@ -332,7 +334,7 @@ def _check_side(sides: pd.Series, split: str) -> None:
         )
 
 
-def _join(parts: Sequence[Found]) -> Found:
+def _join(parts: Sequence[SourceContents]) -> SourceContents:
     description = {
         "kind": "list",
         "name": f"{len(parts)} sources",
@@ -347,7 +349,7 @@ def _join(parts: Sequence[Found]) -> Found:
     for part in parts:
         annotations.append(part.annotations[~part.annotations["image"].isin(seen)])
         seen.update(part.images["image"])
-    return Found(
+    return SourceContents(
         images[first].reset_index(drop=True),
         pd.concat(annotations, ignore_index=True),
         description,
@@ -360,11 +362,11 @@ def _join(parts: Sequence[Found]) -> Found:
 
 def _found(
     images: Sequence[str], labels: Sequence[str | None], description: dict[str, Any], labelling: _Labelling
-) -> Found:
+) -> SourceContents:
     rows = pd.DataFrame({"image": pd.Series(images, dtype="str"), "label": pd.Series(labels, dtype=object)})
     if labelling.label is not None:
         description = {**description, "label": labelling.label}
-    return Found(rows[["image"]], t.normalise_annotations(rows, annotator=labelling.annotator), description)
+    return SourceContents(rows[["image"]], t.normalise_annotations(rows, annotator=labelling.annotator), description)
 
 
 def _stat(uri: str) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.images.decoding import opened
 from customlabels_nb.images.reading import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import Found
+from customlabels_nb.ingest.sources import SourceContents
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.files import free_name
 from customlabels_nb.labeling.screen import ProjectScreen
@@ -109,7 +109,7 @@ class Feedback(ProjectScreen):
         images = pd.DataFrame({"image": [uri], "status": ["labelled"]})
         status = to_path(uri).stat()
         description = {"kind": "quick test", "name": f"quick test of {model}"}
-        found = Found(images, marks, description, [(status.st_size, status.st_mtime_ns)])
+        found = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
         report = import_images(self._store, self.root, found, split=split)
         if not report.added:

@@ -17,7 +17,7 @@ from PIL import Image
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.browser_images import View
+from customlabels_nb.images.browser_images import BrowserImage
 from customlabels_nb.images.reading import open_image, thumbnail, to_path
 from customlabels_nb.images.thumbnails import full_view_of, kept_thumbnail, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
@@ -90,7 +90,7 @@ class SessionFiles:
         made = map_bounded(one, lacking, workers=settings.threads)
         return [next(made) if data is None else data for data in found]
 
-    def full(self, image: str, content: str | None) -> View:
+    def full(self, image: str, content: str | None) -> BrowserImage:
         """The whole image as a browser shows it.
 
         Raises
@@ -100,7 +100,7 @@ class SessionFiles:
         """
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
-    def drawing_view(self, image: str, content: str | None, pixels: int) -> View:
+    def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
         """The whole image to draw on: as it is where a browser shows that quickly, else about ``pixels`` a side."""
         longest = next((size for size in _VIEW_SIZES if size >= pixels), _VIEW_SIZES[-1])
         view = full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
@@ -110,7 +110,7 @@ class SessionFiles:
         small = thumbnail_of(image, root=self.root, sha256=content, size=longest, cache=self._thumbnails)
         with Image.open(io.BytesIO(small), formats=("JPEG",)) as picture:
             width, height = picture.size
-        return View(small, "image/jpeg", width, height, width / view.width)
+        return BrowserImage(small, "image/jpeg", width, height, width / view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
         """JPEG of a part (left, top, width, height in pixels) of the upright image, at most ``pixels`` wide.

@@ -19,7 +19,7 @@ from customlabels_nb.models.transforms import to_batch
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedBoxes:
     """What a detector found in one image, the most confident first.
 
     Attributes
@@ -90,7 +90,7 @@ class ImageDetector(nn.Module):
 
 def detect(
     network: ImageDetector, canvases: Sequence[Canvas], mean: Sequence[float], std: Sequence[float], device: str
-) -> list[Found]:
+) -> list[DetectedBoxes]:
     """What ``network``, in eval mode on ``device``, finds on each canvas.
 
     Canvases of one size go through together, on a CPU each for itself, which is no slower there: what is found on one
@@ -99,7 +99,7 @@ def detect(
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
         groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)
-    found: dict[int, Found] = {}
+    found: dict[int, DetectedBoxes] = {}
     with torch.inference_mode():
         for positions in groups.values():
             batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
@@ -108,7 +108,7 @@ def detect(
     return [found[position] for position in range(len(canvases))]
 
 
-def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> Found:
+def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
     corners = one["boxes"].detach().cpu().double().numpy()
     boxes, scores = canvas.to_image(corners), one["scores"].detach().cpu().double().numpy()
     seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # what is thinner than a pixel is no object
@@ -116,10 +116,10 @@ def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> Found:
     seen &= labels >= 0  # detectors with one stage have an output for the background, too
     kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    return Found(boxes[kept], labels[kept], scores[kept])
+    return DetectedBoxes(boxes[kept], labels[kept], scores[kept])
 
 
-def to_table(images: Sequence[str], found: Sequence[Found], labels: Sequence[str]) -> pd.DataFrame:
+def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:
     """What was found on images as a table: image, label, confidence (0..1), left, top, width, height in pixels."""
     names = np.asarray(labels, dtype=object)
     table = pd.DataFrame(

@@ -18,7 +18,7 @@ _LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
-class Shape:
+class TensorShape:
     """The shape of a tensor in a file."""
 
     shape: tuple[int, ...]
@@ -42,7 +42,7 @@ def read_file(path: Path, most: int | None = None) -> bytes:
     return path.read_bytes()
 
 
-def read_shapes(path: Path) -> dict[str, Shape]:
+def read_shapes(path: Path) -> dict[str, TensorShape]:
     """The tensors of a safetensors file and their shapes, of which no more than the header is read.
 
     Raises
@@ -68,8 +68,8 @@ def read_shapes(path: Path) -> dict[str, Shape]:
         raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {ADVICE}") from error
 
 
-def _shape(key: str, facts: object) -> Shape:
+def _shape(key: str, facts: object) -> TensorShape:
     sides = facts.get("shape") if isinstance(facts, dict) else None
     if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
         raise ValueError(f"the shape of {key[:80]!r} is none")
-    return Shape(tuple(sides))
+    return TensorShape(tuple(sides))

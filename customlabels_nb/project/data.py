@@ -20,7 +20,7 @@ from customlabels_nb.images.reading import is_remote
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.refresh import refresh_dataset
-from customlabels_nb.ingest.sources import Found, Source, found_in_tables
+from customlabels_nb.ingest.sources import Source, SourceContents, found_in_tables
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.project import screens
 from customlabels_nb.project.dataset_changes import (
@@ -80,7 +80,7 @@ class ProjectData(ProjectFacts):
     # -- images and labels --------------------------------------------------------------------------
     def add_images(
         self,
-        source: Source | Found,
+        source: Source | SourceContents,
         *,
         split: str = t.TRAIN,
         auto_label: bool = False,

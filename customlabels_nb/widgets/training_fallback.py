@@ -12,7 +12,15 @@ from PIL import Image, ImageDraw
 from customlabels_nb._utils.text import escaped
 from customlabels_nb.events import Sample
 from customlabels_nb.widgets.static_fallback import static_picture
-from customlabels_nb.widgets.training_progress import DONE, FAILED, RUNNING, STOPPED, Figure, TrainingProgress, thinned
+from customlabels_nb.widgets.training_progress import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    MetricCurve,
+    TrainingProgress,
+    thinned,
+)
 
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
 _MOST_POINTS, _MOST_CURVES, _MOST_LINES, _LONGEST_NAME = 200, 5, 12, 11
@@ -61,7 +69,7 @@ def _first_line(progress: TrainingProgress, title: str) -> str:
     return " · ".join(words)
 
 
-def _said(figure: Figure) -> str:
+def _said(figure: MetricCurve) -> str:
     return f"{figure.name}: {figure.points[-1][2]:.4g} at step {figure.points[-1][0]}"
 
 
@@ -83,7 +91,7 @@ def _charts(progress: TrainingProgress) -> str:
     )
 
 
-def _chart(figures: Sequence[Figure], left: int) -> str:
+def _chart(figures: Sequence[MetricCurve], left: int) -> str:
     values = [value for figure in figures for _, _, value in figure.points if math.isfinite(value)]
     steps = [figure.points[end][0] for figure in figures for end in (0, -1)]
     low, high = min([0.0, *values]), max([*values, 0.0])

@@ -74,7 +74,7 @@ class Phase:
         return max(0.0, (self.total - self.done) * taken / (self.done - before) - (now - self.heard))
 
 
-class Figure:
+class MetricCurve:
     """One figure over the steps, as ``(step, seconds, value)``; never more than :data:`MOST_POINTS` of them.
 
     Attributes
@@ -157,7 +157,7 @@ class TrainingProgress:
         self.lock = threading.RLock()
         self.status, self.words = RUNNING, ""
         self.phases: list[Phase] = []
-        self.figures: dict[str, Figure] = {}
+        self.figures: dict[str, MetricCurve] = {}
         self.messages: list[tuple[float, str]] = []
         self.said = 0
         self.samples: Samples | None = None
@@ -240,7 +240,7 @@ class TrainingProgress:
             if figure is None:
                 if len(self.figures) >= MOST_FIGURES:
                     continue
-                figure = self.figures[name] = Figure(name)
+                figure = self.figures[name] = MetricCurve(name)
             figure.add(event.step, self.seconds, float(value))
 
 

@@ -13,7 +13,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.diagnostics import Checkup
 from customlabels_nb.diagnostics.devices import Driver, idle_gpu, nvidia_driver
-from customlabels_nb.diagnostics.findings import Found
+from customlabels_nb.diagnostics.findings import DiagnosticLine
 from customlabels_nb.diagnostics.machine import cache, database, disk, weights
 from customlabels_nb.diagnostics.packages import EXTRAS, extras, missing_or_old
 from tests.conftest import ROOT
@@ -118,9 +118,9 @@ def test_a_database_is_tried_and_nothing_stays(tmp_path: Path) -> None:
 
 # -- how it shows itself ----------------------------------------------------------------------------
 LINES = [
-    Found("packages", "torch", "good", "2.9"),
-    Found("machine", "cache", "warning", "<b>/tmp\x1b[2J</b>", "Do & see."),
-    Found("machine", "weights", "problem", "gone", "Install again."),
+    DiagnosticLine("packages", "torch", "good", "2.9"),
+    DiagnosticLine("machine", "cache", "warning", "<b>/tmp\x1b[2J</b>", "Do & see."),
+    DiagnosticLine("machine", "weights", "problem", "gone", "Install again."),
 ]
 
 

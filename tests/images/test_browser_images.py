@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, ImageNotFoundError
-from customlabels_nb.images.browser_images import View, full_view, kept_view
+from customlabels_nb.images.browser_images import BrowserImage, full_view, kept_view
 from customlabels_nb.images.reading import content_hash, open_image
 from customlabels_nb.images.thumbnails import ContentCache, full_view_of
 from tests.images.pictures import encoded, jpeg, picture, tree
@@ -24,7 +24,7 @@ def turned(format_: str) -> bytes:
     return encoded(picture(1), format_, exif=exif)
 
 
-def shown(view: View) -> Image.Image:
+def shown(view: BrowserImage) -> Image.Image:
     """The picture as a browser that knows nothing of orientations has it."""
     with Image.open(io.BytesIO(view.data)) as image:
         assert view.mime == Image.MIME[image.format or ""]
@@ -46,7 +46,7 @@ def shown(view: View) -> Image.Image:
     ],
 )
 def test_what_browsers_show_stays_as_it_is(data: bytes, mime: str) -> None:
-    assert full_view(data, "a") == View(data, mime, 48, 32, 1.0)
+    assert full_view(data, "a") == BrowserImage(data, mime, 48, 32, 1.0)
 
 
 DEEP = Image.fromarray(np.tile(np.linspace(0, 65535, 48).astype(np.uint16), (32, 1)))

@@ -21,7 +21,7 @@ from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.engines import choosing
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
-from customlabels_nb.inference.line_outputs import Lines
+from customlabels_nb.inference.line_outputs import LineOutput
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
@@ -45,7 +45,7 @@ def images(blots: dict[str, list[str]]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lines, "images_a_step", 4)
+    monkeypatch.setattr(LineOutput, "images_a_step", 4)
     monkeypatch.setattr(ParquetParts, "images_a_step", 4)
 
 

@@ -23,7 +23,7 @@ from customlabels_nb.models.artifact import (
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import BACKBONES, freeze, imagenet_weights
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
-from customlabels_nb.models.detector import Found, ImageDetector, detect, to_table
+from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import (
     build_detector,
     copy_known_labels,
@@ -77,7 +77,7 @@ def config(**changed: object) -> ModelConfig:
     return replace(whole, **changed)  # type: ignore[arg-type]
 
 
-def find(network: ImageDetector, canvases: list[Canvas]) -> list[Found]:
+def find(network: ImageDetector, canvases: list[Canvas]) -> list[DetectedBoxes]:
     return detect(network, canvases, FACTS.mean, FACTS.std, "cpu")
 
 
@@ -141,8 +141,8 @@ def test_what_is_found_does_not_depend_on_the_other_images(network: ImageDetecto
 
 
 def test_the_table_of_what_was_found() -> None:
-    two = Found(np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]), np.array([1, 0]), np.array([0.9, 0.25]))
-    none = Found(np.empty((0, 4)), np.empty(0, dtype=np.int64), np.empty(0))
+    two = DetectedBoxes(np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]), np.array([1, 0]), np.array([0.9, 0.25]))
+    none = DetectedBoxes(np.empty((0, 4)), np.empty(0, dtype=np.int64), np.empty(0))
     table = to_table(["none.png", "two.png"], [none, two], ["apple", "pear"])
     assert table.to_dict("records") == [
         {"image": "two.png", "label": "pear", "confidence": 0.9, "left": 1, "top": 2, "width": 3, "height": 4},

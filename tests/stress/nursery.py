@@ -56,10 +56,10 @@ def migrate(root: Path) -> None:
 def detect(root: Path) -> None:
     """Ask a model about photos, in the form that the name of the place says; goes on with what is there."""
     from customlabels_nb.inference.batch import detect_many
-    from customlabels_nb.inference.line_outputs import Lines
+    from customlabels_nb.inference.line_outputs import LineOutput
     from customlabels_nb.inference.predictor import Predictor
 
-    Lines.images_a_step = BATCH
+    LineOutput.images_a_step = BATCH
     predictor = Predictor(root.parent / "model")
     predictor.start("cpu")
     say("begin")

@@ -19,7 +19,7 @@ from customlabels_nb.widgets.training_progress import (
     RUNNING,
     STOPPED,
     STOPPING,
-    Figure,
+    MetricCurve,
     TrainingProgress,
     thinned,
 )
@@ -123,13 +123,13 @@ def test_history_is_a_table_and_the_best_is_known(clock: Clock, progress: Traini
 
 
 def test_which_values_are_better() -> None:
-    low = Figure("held_out_log_loss")
+    low = MetricCurve("held_out_log_loss")
     for step, value in ((1, 0.9), (2, 0.3), (3, math.nan), (4, 0.5)):
         low.add(step, step, value)
     assert (low.kind, low.better, low.best) == ("figure", "low", (2, 2, 0.3))
-    assert Figure("loss_box_reg").kind == "loss"
-    assert Figure("f1").better == "high"
-    only_nan = Figure("f1")
+    assert MetricCurve("loss_box_reg").kind == "loss"
+    assert MetricCurve("f1").better == "high"
+    only_nan = MetricCurve("f1")
     only_nan.add(1, 1, math.nan)
     assert only_nan.best is None
 
@@ -145,7 +145,7 @@ def test_a_run_that_goes_back_replaces_what_came_after(events: Events, progress:
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=400), st.lists(st.floats(), min_size=1, max_size=20))
 def test_steps_always_grow_and_generations_tell_what_went(jumps: list[int], values: list[float]) -> None:
-    figure, known, generation = Figure("ap50"), list[tuple[int, float, float]](), 0
+    figure, known, generation = MetricCurve("ap50"), list[tuple[int, float, float]](), 0
     for number, step in enumerate(jumps):
         figure.add(step, number, values[number % len(values)])
         steps = [own for own, _, _ in figure.points]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images.browser_images import View
+from customlabels_nb.images.browser_images import BrowserImage
 from customlabels_nb.images.reading import is_remote, read_header
 from customlabels_nb.images.thumbnails import full_view_of, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
@@ -65,7 +65,7 @@ class TestPictures:
         self._sizes[at] = (header.width, header.height)
         return header.width, header.height
 
-    def view(self, at: int) -> View:
+    def view(self, at: int) -> BrowserImage:
         """The whole image as a browser shows it.
 
         Raises

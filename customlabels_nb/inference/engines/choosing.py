@@ -24,7 +24,7 @@ from customlabels_nb.inference.engines.names import AUTO, BFLOAT16, ONNX, TORCH,
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, model_identity
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.classifier import ImageClassifier
-from customlabels_nb.models.detector import Found, ImageDetector
+from customlabels_nb.models.detector import DetectedBoxes, ImageDetector
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
 from customlabels_nb.settings import settings
@@ -198,7 +198,7 @@ def _confidences_apart(said: FloatArray, truth: FloatArray, allowed: float) -> f
     return 1.0 if bool(another.any()) else float(np.abs(said - truth).max())
 
 
-def _boxes_apart(these: Found, those: Found, size: int, allowed: float) -> float:
+def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed: float) -> float:
     """The largest difference in confidence or place of boxes and their counterparts; 1 if too many have none."""
     apart = np.concatenate([_nearest(these, those, size), _nearest(those, these, size)])
     alone = int((apart > allowed).sum())
@@ -207,7 +207,7 @@ def _boxes_apart(these: Found, those: Found, size: int, allowed: float) -> float
     return float(apart[apart <= allowed].max(initial=0))
 
 
-def _nearest(these: Found, those: Found, size: int) -> FloatArray:
+def _nearest(these: DetectedBoxes, those: DetectedBoxes, size: int) -> FloatArray:
     """Of each box of ``these`` that counts how far its nearest counterpart is, at most 1."""
     distances = []
     for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):

@@ -22,7 +22,7 @@ from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
-from customlabels_nb.models.detector import Found, ImageDetector, detect
+from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import Pixels, to_batch
 
@@ -63,7 +63,7 @@ class Engine:
             logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
             return probabilities(logits, self.config.activation)
 
-    def find(self, canvases: Sequence[Canvas]) -> list[Found]:
+    def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
         """What a detector finds on each canvas."""
         assert isinstance(self.network, ImageDetector)
         return detect(self.network, canvases, self.config.mean, self.config.std, self.device)
@@ -92,7 +92,7 @@ class Bfloat16Engine(Engine):
                 features = self.network.backbone(batch)
             return probabilities(self.network.head(features.float()), self.config.activation)
 
-    def find(self, canvases: Sequence[Canvas]) -> list[Found]:
+    def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
         """As that of :class:`Engine`."""
         with self._in_half():
             return super().find(canvases)

@@ -16,7 +16,7 @@ from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
-from customlabels_nb.models.detector import Found, ImageDetector, detect
+from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.detector_shape import STRIDE
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
@@ -80,7 +80,7 @@ def _confidences_apart(
 def _boxes_apart(network: ImageDetector, config: ModelConfig, run: Run, facts: dict[str, Any], canvas: Canvas) -> float:
     truth = detect(network, [canvas], config.mean, config.std, "cpu")[0]
     rows = list(snippet.boxes(run(snippet.normalised(canvas.pixels, facts)), facts, canvas.size, canvas.inside))
-    found = Found(
+    found = DetectedBoxes(
         np.array([box for _, _, box in rows], dtype=np.float64).reshape(-1, 4),
         np.array([label for label, _, _ in rows], dtype=np.int64),
         np.array([confidence for _, confidence, _ in rows], dtype=np.float64),
@@ -104,7 +104,7 @@ def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[
     return any(_boxes_apart(network, config, nearly, facts, canvas) > TOLERANCE for _ in range(_TRIES))
 
 
-def _without_counterpart(these: Found, those: Found, longest: int, most: int) -> float:
+def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: int, most: int) -> float:
     """How far the box of ``these`` lies that has the farthest neighbour among ``those``."""
     # of a list that was cut the last ones may stand beyond the other's end
     least = max(LEAST, these.confidences[-1] + TOLERANCE if len(these.labels) >= most else 0.0)
