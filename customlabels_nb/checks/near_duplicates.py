@@ -68,7 +68,7 @@ _UNWEIGHTED = np.divide(1, FREQUENCY, out=np.zeros_like(FREQUENCY), where=FREQUE
 
 
 @dataclass(frozen=True)
-class Pairs:
+class NearDuplicates:
     """Near-duplicates.
 
     Attributes
@@ -97,7 +97,7 @@ def near_duplicates(
     threshold: float = SAME,
     events: Events | None = None,
     phase: str = "near-duplicates",
-) -> Pairs:
+) -> NearDuplicates:
     """The pairs of pictures that show the same photo.
 
     Parameters
@@ -147,7 +147,7 @@ def near_duplicates(
                         events.progress(phase, done, len(usable))
     pairs = np.asarray(sorted(found), dtype=np.int64).reshape(-1, 2)
     values = np.asarray([found[a, b] for a, b in pairs.tolist()], dtype=np.float32)
-    return Pairs(pairs[:, 0], pairs[:, 1], np.minimum(values, np.float32(1)))
+    return NearDuplicates(pairs[:, 0], pairs[:, 1], np.minimum(values, np.float32(1)))
 
 
 class _Search:

@@ -14,7 +14,7 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class ImageLabelPairs:
     """Which pairs of image and label a table has, and where its rows belong.
 
     Attributes
@@ -33,7 +33,7 @@ class Pairs:
         return result
 
 
-def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> Pairs:
+def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
     """The pairs of a table whose ``image`` and ``label`` are categories.
 
     Rows of other images, and those without a label, are left out.
@@ -53,7 +53,7 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
         if (row >= 0).all() and (column >= 0).all():
             where = _as_slice(row, len(images)), _as_slice(column, len(labels))
             _assign(has, where, True)
-            return Pairs(has, where, slice(None))
+            return ImageLabelPairs(has, where, slice(None))
     row, column = (np.append(place, -1)[of] for place, of in zip(places, codes, strict=True))
     kept = (row >= 0) & (column >= 0)
     cells = row[kept] * len(labels) + column[kept]
@@ -62,7 +62,7 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
         repeated = np.flatnonzero(np.bincount(cells) > 1)[0]
         image, label = images[repeated // len(labels)], labels[repeated % len(labels)]
         raise TableError(f"{name} has label {label!r} twice for image {image!r}; drop the repeated rows.")
-    return Pairs(has, cells, kept)
+    return ImageLabelPairs(has, cells, kept)
 
 
 def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:

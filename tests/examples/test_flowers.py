@@ -17,7 +17,18 @@ from customlabels_nb.examples import flowers
 from customlabels_nb.examples._drawing import Light
 from customlabels_nb.examples.flowers import _grounds, _scenes
 from customlabels_nb.examples.flowers._scenes import Wish
-from customlabels_nb.examples.flowers._sheets import DEPTH, Form, Mesh, Tint, View, frame, place, scatter, tube, whorl
+from customlabels_nb.examples.flowers._sheets import (
+    DEPTH,
+    Form,
+    Mesh,
+    PaintView,
+    Tint,
+    frame,
+    place,
+    scatter,
+    tube,
+    whorl,
+)
 from customlabels_nb.examples.flowers._species import SPECIES, leaves
 
 SMALL = (64, 48)
@@ -80,7 +91,7 @@ def test_leaves_are_to_be_seen_where_the_label_says_so(
     sort: str, setting: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same picture with the leaves left out is another one, and on one without leaves none grow."""
-    view = View((128, 96), Light((0.7, 0.7, 0.7), (0.5, 0.5, 0.5), direction=(-0.5, 0.7, -1.0)))
+    view = PaintView((128, 96), Light((0.7, 0.7, 0.7), (0.5, 0.5, 0.5), direction=(-0.5, 0.7, -1.0)))
 
     def paint(leafy: bool) -> np.ndarray:
         rng = np.random.default_rng(3)
@@ -101,7 +112,7 @@ def test_leaves_are_to_be_seen_where_the_label_says_so(
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_bud_shows_less_of_itself_than_a_bloom(sort: str) -> None:
-    view = View((160, 160), Light((0.8, 0.8, 0.8), (0.2, 0.2, 0.2)))
+    view = PaintView((160, 160), Light((0.8, 0.8, 0.8), (0.2, 0.2, 0.2)))
     species = SPECIES[sort]
     axes = frame((0.2, 1.0, -0.3) if species.spire else (0.2, 0.2, -1.0))
     shares = []
@@ -155,7 +166,7 @@ def test_copies_are_what_placing_each_gives() -> None:
 
 
 def test_the_near_covers_the_far_whatever_the_order() -> None:
-    view = View((60, 60), Light((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
+    view = PaintView((60, 60), Light((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
 
     def board(z: float, colour: tuple[int, int, int], half: float) -> Mesh:
         side = np.array([-half, half])
@@ -175,14 +186,14 @@ def test_the_near_covers_the_far_whatever_the_order() -> None:
 def test_a_side_in_the_light_is_brighter_and_a_thin_sheet_lets_some_through() -> None:
     stem = tube([(0, -1, DEPTH), (0, 1, DEPTH)], [0.6, 0.6], (120, 120, 120), sides=8)
     image = Image.new("RGB", (80, 80))
-    View(image.size, Light((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), direction=(1.0, 0.0, -0.4))).paint(image, [stem])
+    PaintView(image.size, Light((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), direction=(1.0, 0.0, -0.4))).paint(image, [stem])
     row = np.asarray(image)[40, :, 0]
     assert row[50] > row[40] > row[30] > 0
     thin, thick = (
         whorl(np.random.default_rng(0), Form(1, 1, 90, 0, 0), Tint(*[(120, 120, 120)] * 3), 3, through=share)
         for share in (0.8, 0.0)
     )
-    behind = View((80, 80), Light((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), direction=(0, 0, 1)))
+    behind = PaintView((80, 80), Light((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), direction=(0, 0, 1)))
     brightest = []
     for mesh in (thin, thick):
         image = Image.new("RGB", (80, 80))
@@ -192,7 +203,7 @@ def test_a_side_in_the_light_is_brighter_and_a_thin_sheet_lets_some_through() ->
 
 
 def test_a_shadow_falls_away_from_the_light() -> None:
-    view = View((120, 120), Light((1, 1, 1), (0, 0, 0), direction=(-1.0, 0.0, -1.0)))
+    view = PaintView((120, 120), Light((1, 1, 1), (0, 0, 0), direction=(-1.0, 0.0, -1.0)))
     image = Image.new("RGB", (120, 120), (200, 200, 200))
     petals = whorl(np.random.default_rng(0), Form(0.4, 0.4, 90, 0, 0), Tint(*[(120, 120, 120)] * 3), 5)
     view.shade(image, [place(petals, (0, 0, DEPTH - 0.6), frame((0, 0, -1)))], DEPTH, 0.6, 0.02)

@@ -21,7 +21,7 @@ from customlabels_nb.evaluation.advice.mistakes import (
     missed_advice,
     truth_advice,
 )
-from customlabels_nb.evaluation.advice.pictures import Picture, Pictures, picture_of
+from customlabels_nb.evaluation.advice.pictures import AdviceImage, Pictures, picture_of
 from customlabels_nb.evaluation.advice.ranked import Advice, strongest
 from customlabels_nb.evaluation.advice.sizes import misplaced_advice, size_advice
 from customlabels_nb.evaluation.advice.subgroups import checked_features, looks_advice
@@ -33,7 +33,7 @@ from customlabels_nb.evaluation.advice.trust import (
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-__all__ = ["Advice", "AdviceItem", "Picture", "Pictures", "advise", "picture_of"]
+__all__ = ["Advice", "AdviceItem", "AdviceImage", "Pictures", "advise", "picture_of"]
 
 
 def advise(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line, printable
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
-from customlabels_nb.evaluation.advice.pictures import Picture, Pictures
+from customlabels_nb.evaluation.advice.pictures import AdviceImage, Pictures
 
 #: Pictures in all: a notebook keeps them.
 SHOWN_PICTURES = 32
@@ -134,7 +134,7 @@ def _images(
     return f'<div class="clnb-images">{"".join(shown)}</div>', used
 
 
-def _photo(picture: Picture, name: str, rows: pd.DataFrame, colours: Mapping[str, str]) -> str:
+def _photo(picture: AdviceImage, name: str, rows: pd.DataFrame, colours: Mapping[str, str]) -> str:
     """The picture, whole, with the boxes that the item speaks of: what is missed solid, what is predicted dashed."""
     scale = min(_WIDTH / picture.width, _HEIGHT / picture.height)
     source = base64.b64encode(picture.data).decode("ascii")

@@ -14,7 +14,7 @@ from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 SIZE = 128
 
 
-class Picture(NamedTuple):
+class AdviceImage(NamedTuple):
     """A small picture, and the pixels of the upright image that it was made of.
 
     Attributes
@@ -30,10 +30,10 @@ class Picture(NamedTuple):
 
 
 #: Gives a small picture of an image, or None where there is none.
-Pictures = Callable[[str], Picture | None]
+Pictures = Callable[[str], AdviceImage | None]
 
 
-def picture_of(image: str, root: Path | None) -> Picture | None:
+def picture_of(image: str, root: Path | None) -> AdviceImage | None:
     """The picture of an image on this machine; None of a remote one, which isn't fetched for it, or an unreadable one.
 
     Parameters
@@ -50,4 +50,4 @@ def picture_of(image: str, root: Path | None) -> Picture | None:
         data = thumbnail_of(image, root=root, sha256=None, size=SIZE, cache=project_cache(root, "thumbnails"))
     except ImageError:
         return None
-    return Picture(data, header.width, header.height)
+    return AdviceImage(data, header.width, header.height)

@@ -16,7 +16,7 @@ _KEYS = ["image", "label"]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class ComparedSide:
     """One of the two evaluations, on the images that are compared.
 
     Attributes
@@ -30,7 +30,7 @@ class Side:
     rows: pd.DataFrame
 
     @classmethod
-    def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> Side:
+    def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> ComparedSide:
         """``names`` are those that the images get, in their order."""
         rows = applied.per_image()
         at = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
@@ -46,7 +46,7 @@ class Side:
         return self.rows[self.rows["result"].isin(results)].groupby(_KEYS).size()
 
 
-def changed_images(before: Side, after: Side) -> tuple[pd.DataFrame, pd.DataFrame]:
+def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What was wrong before and isn't after, and the reverse; the images of both are in one order.
 
     Of one label an image what counts is its most confident label, as in the confusion matrix; of images without label,
@@ -70,7 +70,7 @@ def changed_images(before: Side, after: Side) -> tuple[pd.DataFrame, pd.DataFram
     return shown[wrong < 0].reset_index(drop=True), shown[wrong > 0].reset_index(drop=True)
 
 
-def changed_truth(before: Side, after: Side) -> pd.DataFrame:
+def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     """``image``, ``label``: what has another number in the truth of the other one."""
     numbers = [side.numbers(FALSE_NEGATIVE, TRUE_POSITIVE) for side in (before, after)]
     both = pd.concat(numbers, axis=1).fillna(0)
@@ -106,7 +106,7 @@ def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFra
     )
 
 
-def _mistakes(before: Side, after: Side) -> pd.DataFrame:
+def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     """One row for each label of an image about which there are mistakes, with their numbers and in words."""
     columns = {}
     for when, side in (("before", before), ("after", after)):

@@ -14,7 +14,7 @@ from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
-from customlabels_nb.evaluation.comparison.changes import Side, changed_images, changed_truth
+from customlabels_nb.evaluation.comparison.changes import ComparedSide, changed_images, changed_truth
 from customlabels_nb.evaluation.comparison.markup import comparison_html
 from customlabels_nb.evaluation.comparison.sentences import FIGURES, sentences
 from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
@@ -153,7 +153,7 @@ def compare(
     deltas, label_deltas = _intervals(one, other, random_state=random_state, resamples=resamples)
     tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, one), (after, other))]
     labels = _labels(before, after)
-    sides = [Side.of(applied, one.outcomes.images) for applied in (one, other)]
+    sides = [ComparedSide.of(applied, one.outcomes.images) for applied in (one, other)]
     (fixed, broken), truth = changed_images(*sides), changed_truth(*sides)
     return Comparison(
         summary=_summary(one, other, tables, deltas),

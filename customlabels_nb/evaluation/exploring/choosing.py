@@ -86,7 +86,7 @@ class Filter:
         return asdict(self)
 
 
-class Judged(NamedTuple):
+class ImageOutcomes(NamedTuple):
     """What is right and wrong on each image.
 
     Attributes
@@ -105,7 +105,7 @@ class Judged(NamedTuple):
     margin: FloatArray
 
 
-def judge(applied: Thresholded, label: int | None = None) -> Judged:
+def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
     """Judge each image at the thresholds, perhaps about one label alone (its position)."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
@@ -139,7 +139,7 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
     return found
 
 
-def in_order(judged: Judged, sort: str, ranks: IntArray) -> IntArray:
+def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
     """Positions of all images in an order of :data:`SORTS`; ``ranks`` are those by name."""
     if sort == "confident":
         return np.argsort(-judged.score, kind="stable").astype(np.int64)
@@ -150,7 +150,7 @@ def in_order(judged: Judged, sort: str, ranks: IntArray) -> IntArray:
     return np.arange(len(ranks))
 
 
-def wanted(judged: Judged, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
+def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
     """Images that ``show`` asks for; ``labelled``: a label is, too, so that "all" are those with something about it."""
     if show in GROUPS:
         if show not in groups:
@@ -180,7 +180,7 @@ def _natural(name: str) -> list[Any]:
     return parts
 
 
-def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> Judged:
+def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> ImageOutcomes:
     of_image = _thresholds_of_images(applied)
     part = slice(None) if label is None else slice(label, label + 1)
     truth, given = scores.truth[:, part], scores.given[:, part]
@@ -193,10 +193,10 @@ def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> J
     hit = np.where(hits, confidence, -1.0).max(axis=1)
     margin = np.where(given, np.abs(confidence - at), np.inf).min(axis=1)
     bits = TP * hits.any(axis=1) + FP * alarms.any(axis=1) + FN * misses.any(axis=1)
-    return Judged(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
+    return ImageOutcomes(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
 
 
-def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Judged:
+def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> ImageOutcomes:
     n, accepted = len(boxes.images), applied.accepted()
     missed = boxes.missed(accepted)
     shown = ~boxes.ignored
@@ -217,7 +217,7 @@ def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Judg
     of_image = _thresholds_of_images(applied)
     image, own = boxes.image[shown], boxes.label[shown]
     np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, own]))
-    return Judged(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
+    return ImageOutcomes(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
 
 
 def _thresholds_of_images(applied: Thresholded) -> FloatArray:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     FAINTER,
@@ -47,7 +47,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """
     table = evaluation.per_label.assign(here=evaluation.per_label["test_images"] > 0)
     table = table.sort_values(["here", "f1"], ascending=False, kind="stable", ignore_index=True)
-    rows = Rows.of(len(table), ax, width=9.6)
+    rows = PlotRows.of(len(table), ax, width=9.6)
     ax, size = rows.ax, rows.size
     wide = inches(ax)[0] >= NARROW
     end = BARS_END if wide else NARROW_END
@@ -65,7 +65,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _figures_beside(rows: Rows, table: pd.DataFrame, columns: list[str]) -> None:
+def _figures_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> None:
     ends = zip(table["f1_low"], table["f1_high"], strict=True)
     table = table.assign(interval=[f"[{low:.2f}, {high:.2f}]" if low == low else "—" for low, high in ends])
     for column in columns:
@@ -86,7 +86,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     table["training"] = [int((training or {}).get(label, 0)) for label in table["label"]]
     table = table.sort_values(["training", "test"], ascending=False, kind="stable", ignore_index=True)
     beside = ax is None
-    rows = Rows.of(len(table), ax, width=7.0 if training is None else 8.5)
+    rows = PlotRows.of(len(table), ax, width=7.0 if training is None else 8.5)
     ax, size = rows.ax, rows.size
     colours = table["label"].map(colours_of(evaluation.labels)).to_list()
     places = np.arange(len(table))
@@ -110,7 +110,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     return ax
 
 
-def _numbers_at_ends(rows: Rows, table: pd.DataFrame, *, training: bool) -> None:
+def _numbers_at_ends(rows: PlotRows, table: pd.DataFrame, *, training: bool) -> None:
     """The number of images (and of boxes, where they differ) at the end of each bar."""
     with_boxes = bool((table["boxes"] != table["test"]).any())
     for row, (test, boxes, trained) in enumerate(table[["test", "boxes", "training"]].itertuples(index=False)):

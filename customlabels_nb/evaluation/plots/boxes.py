@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     INK,
     NARROW,
@@ -55,7 +55,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
         table = table[table["label"] == label]
     beside = ax is None
     ax = new_axes(9.6, 2.3) if ax is None else ax
-    rows = Rows.of(len(table), ax, width=9.6)
+    rows = PlotRows.of(len(table), ax, width=9.6)
     tp, fp, fn = (table[column].to_numpy() for column in ("tp", "fp", "fn"))
     places = np.arange(len(table))
     parts: tuple[tuple[Any, Any, dict[str, Any]], ...] = (
@@ -81,7 +81,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
     return ax
 
 
-def _columns_beside(rows: Rows, table: pd.DataFrame, start: int, length: int) -> float:
+def _columns_beside(rows: PlotRows, table: pd.DataFrame, start: int, length: int) -> float:
     """Write the figures; how much room they have taken, in parts of the length."""
     columns = BESIDE if inches(rows.ax)[0] >= NARROW else {}
     none = {"precision": table["tp"] + table["fp"] == 0, "recall": table["tp"] + table["fn"] == 0}

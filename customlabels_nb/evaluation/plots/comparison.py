@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from customlabels_nb.evaluation.fonts import with_further_fonts
-from customlabels_nb.evaluation.plots.rows import Rows
+from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     INK,
@@ -44,7 +44,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     table = per_label.dropna(subset="delta")
     table = table.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
     beside = ax is None
-    rows = Rows.of(len(table), ax, width=10.2)
+    rows = PlotRows.of(len(table), ax, width=10.2)
     ax = rows.ax
     low, high = table["low"].fillna(table["delta"]), table["high"].fillna(table["delta"])
     kinds = np.select([low > 0, high < 0], ["better", "worse"], "can't be told")
@@ -65,7 +65,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _figures_beside(rows: Rows, table: pd.DataFrame, reach: float) -> None:
+def _figures_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
     ax = rows.ax
     columns = list(BESIDE) if inches(ax)[0] >= NARROW else ["delta"]
     end = 1 + COLUMN * len(columns) + 0.02

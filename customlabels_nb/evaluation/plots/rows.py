@@ -17,7 +17,7 @@ ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
 
 
 @dataclass(frozen=True)
-class Rows:
+class PlotRows:
     """Rows from 0 up, the first on top.
 
     Attributes
@@ -36,7 +36,7 @@ class Rows:
     step: int
 
     @classmethod
-    def of(cls, count: int, ax: Axes | None, *, width: float) -> Rows:
+    def of(cls, count: int, ax: Axes | None, *, width: float) -> PlotRows:
         """So many rows on the axes, or in a new figure of so many inches."""
         if ax is None:
             ax = new_axes(width, 0.75 + max(min(ROW * count, TALL), min(CLOSE_ROW * count, TALLEST)))

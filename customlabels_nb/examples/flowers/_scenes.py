@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from customlabels_nb.examples._drawing import OVERSAMPLE, Colour, Light, Point, Scene, dim, ink, mix, rgb, vary
 from customlabels_nb.examples._photo import photograph
 from customlabels_nb.examples.flowers import _grounds
-from customlabels_nb.examples.flowers._sheets import DEPTH, Mesh, View, frame, path, place, tube
+from customlabels_nb.examples.flowers._sheets import DEPTH, Mesh, PaintView, frame, path, place, tube
 from customlabels_nb.examples.flowers._species import SPECIES, Species, leaves
 
 _AMBIENT = {
@@ -48,7 +48,9 @@ def compose(rng: np.random.Generator, size: tuple[int, int], wish: Wish) -> Imag
     toward = -1.0 if rng.random() < 0.75 else 0.4
     if toward > 0:
         ambient = dim(ambient, 1.22)
-    view = View(canvas, Light(ambient, key, direction=(side * rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.0), toward)))
+    view = PaintView(
+        canvas, Light(ambient, key, direction=(side * rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.0), toward))
+    )
     colour = vary(wish.kind.colours[int(rng.integers(len(wish.kind.colours)))], rng, 0.06)
     where = rng.random()
     if where < 0.58:
@@ -175,7 +177,7 @@ def _foliage(rng: np.random.Generator, species: Species, way: list[Point], size:
     return meshes
 
 
-def _edge(rng: np.random.Generator, view: View, species: Species, at: Point) -> Point:
+def _edge(rng: np.random.Generator, view: PaintView, species: Species, at: Point) -> Point:
     """Where outside the picture a stem that carries a head at ``at`` begins, mostly below."""
     x, y = view.reach
     woody = species.leaf.length < 2.5
@@ -184,7 +186,7 @@ def _edge(rng: np.random.Generator, view: View, species: Species, at: Point) -> 
     return (math.copysign(x * 1.25, at[0] + 1e-6), at[1] - float(rng.uniform(0.1, 0.9) * y), DEPTH + 0.3)
 
 
-def _on_branch(rng: np.random.Generator, view: View, wish: Wish, colour: Colour) -> Image.Image:
+def _on_branch(rng: np.random.Generator, view: PaintView, wish: Wish, colour: Colour) -> Image.Image:
     weights = (0.58, 0.16, 0.15, 0.11)
     paint = _BEHIND[int(rng.choice(len(_BEHIND), p=weights))]
     back = paint(rng, _coarse(view), colour)
@@ -205,12 +207,12 @@ def _on_branch(rng: np.random.Generator, view: View, wish: Wish, colour: Colour)
     return _near(rng, image, colour) if rng.random() < 0.25 else image
 
 
-def _coarse(view: View) -> tuple[int, int]:
+def _coarse(view: PaintView) -> tuple[int, int]:
     width, height = view.size
     return (max(4, width // _grounds.COARSE), max(4, height // _grounds.COARSE))
 
 
-def _far_off(rng: np.random.Generator, view: View, wish: Wish, colour: Colour, back: Image.Image) -> Image.Image:
+def _far_off(rng: np.random.Generator, view: PaintView, wish: Wish, colour: Colour, back: Image.Image) -> Image.Image:
     """More of the same plant behind, out of focus; there may be leaves even where the picture is one without."""
     x, y = view.reach
     for _ in range(int(rng.integers(0, 4))):
@@ -235,7 +237,7 @@ def _near(rng: np.random.Generator, image: Image.Image, colour: Colour) -> Image
     return image
 
 
-def _in_vase(rng: np.random.Generator, view: View, wish: Wish, colour: Colour) -> Image.Image:
+def _in_vase(rng: np.random.Generator, view: PaintView, wish: Wish, colour: Colour) -> Image.Image:
     paint = (_grounds.wall, _grounds.wall, _grounds.garden, _grounds.studio)[int(rng.integers(4))]
     back = paint(rng, _coarse(view), colour)
     x, y = view.reach
@@ -273,11 +275,11 @@ def _in_vase(rng: np.random.Generator, view: View, wish: Wish, colour: Colour) -
     return image
 
 
-def _lying(rng: np.random.Generator, view: View, wish: Wish, colour: Colour) -> Image.Image:
+def _lying(rng: np.random.Generator, view: PaintView, wish: Wish, colour: Colour) -> Image.Image:
     """Cut flowers from above."""
     image = _UNDER[int(rng.integers(len(_UNDER)))](rng, view.size)
     x, y, z = view.light.direction
-    view = View(view.size, Light(view.light.ambient, view.light.key, direction=(x, y, -abs(z))))
+    view = PaintView(view.size, Light(view.light.ambient, view.light.key, direction=(x, y, -abs(z))))
     wide, high = view.reach
     meshes: list[Mesh] = []
     heading = rng.uniform(0, 2 * math.pi)

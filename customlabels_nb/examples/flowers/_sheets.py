@@ -208,7 +208,7 @@ def path(points: Sequence[Point], steps: int = 12) -> list[Point]:
 
 
 @dataclass(frozen=True)
-class View:
+class PaintView:
     """A camera that looks along z, and the light; ``size`` is that of the canvas painted on."""
 
     size: tuple[int, int]
