@@ -166,7 +166,7 @@ def start(task: dict[str, Any]) -> dict[str, Any]:
     import timm  # noqa: F401
     import torchvision.models.detection  # noqa: F401
 
-    from customlabels_nb.inference.engines import choosing  # noqa: F401
+    from customlabels_nb.inference.engines import selection
     from customlabels_nb.models import detector_building  # noqa: F401
 
     try:

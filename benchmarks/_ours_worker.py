@@ -15,7 +15,7 @@ import torch
 import customlabels_nb as cl
 import customlabels_nb.project.project
 import customlabels_nb.training.run
-from customlabels_nb.training.snapshots import read_predictions
+from customlabels_nb.training.kept_files import read_predictions
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from customlabels_nb.training.boxes_data import Example
-    from customlabels_nb.training.sources import SceneSource
+    from customlabels_nb.training.scene_sources import SceneSource
 
 
 def train_and_judge(
@@ -36,8 +36,8 @@ def train_and_judge(
     """
     from customlabels_nb.events import Events
     from customlabels_nb.training.budget import parse_budget
-    from customlabels_nb.training.detection import predict_boxes, train_detector
     from customlabels_nb.training.detection_data import DetectionOptions
+    from customlabels_nb.training.detector_training import predict_boxes, train_detector
 
     chosen = parse_budget(None if steps else budget, steps)
     options = DetectionOptions(budget=chosen, seed=seed, device="cpu", input_size=input_size)
@@ -57,7 +57,7 @@ def train_and_judge(
 def judge(truth: pd.DataFrame, found: pd.DataFrame, names: Sequence[str], labels: Sequence[str]) -> tuple[float, float]:
     """AP50 and AP@[.5:.95] of what was found on the images ``names``."""
     from customlabels_nb.evaluation.boxes import make_boxes
-    from customlabels_nb.evaluation.detection import coco_map
+    from customlabels_nb.evaluation.detector_metrics import coco_map
     from customlabels_nb.training.detection_learner import average_precision_50
 
     boxes = make_boxes(truth, found, list(names), labels=list(labels))

@@ -70,7 +70,7 @@ from customlabels_nb.models.transforms import to_batch
 network, asked = load_backbone(), sys.argv[1]
 chosen = int(asked) if asked != "chosen" else None
 if chosen is None:
-    from customlabels_nb.models.threads import fastest_threads
+    from customlabels_nb.models.compute_threads import fastest_threads
     chosen = fastest_threads()
 torch.set_num_threads(chosen)
 batch = to_batch([np.zeros((3, 224, 224), dtype=np.uint8)] * 4, (0.5,) * 3, (0.25,) * 3, "cpu")

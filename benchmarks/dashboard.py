@@ -40,7 +40,7 @@ OPENS, FOLLOWS = 1_000, 500
 _OTHER_PROCESS = """
 import sys, time
 import customlabels_nb as cl
-from customlabels_nb.labeling.rules import add_label
+from customlabels_nb.labeling.edit_rules import add_label
 project = cl.load_project(sys.argv[1])
 store = project._store
 names = project.train_set.images.query("status == 'unlabelled'")["image"].tolist()

@@ -231,8 +231,8 @@ def _models(folder: Path) -> dict[str, Path]:
 
 
 def _export(bench: Bench) -> None:
+    from customlabels_nb.inference.exporting.graph_files import write_onnx
     from customlabels_nb.inference.exporting.networks import exportable
-    from customlabels_nb.inference.exporting.writing import write_onnx
     from customlabels_nb.models.artifact import load_artifact
 
     network, config = load_artifact(bench.models["classifier"])

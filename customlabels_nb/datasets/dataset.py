@@ -27,8 +27,8 @@ from customlabels_nb.errors import InputError, LabelError, TableError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
 if TYPE_CHECKING:
-    from customlabels_nb.datasets.validation.report import ValidationReport
     from customlabels_nb.datasets.validation.subjects import DatasetTables
+    from customlabels_nb.datasets.validation.validation_report import ValidationReport
 
 UnreadLine: TypeAlias = tuple[str, int, str]
 Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
@@ -385,7 +385,7 @@ class Dataset(Exchange, ProjectRequests):
         check_images : bool
             Look at the images' headers.
         """
-        from customlabels_nb.datasets.validation.report import validate_tables
+        from customlabels_nb.datasets.validation.validation_report import validate_tables
 
         limits = limits_of(profile)
         tests = None if test is None else test._subject()

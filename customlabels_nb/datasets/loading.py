@@ -15,7 +15,7 @@ from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.images.reading import is_remote, local_path
 
 if TYPE_CHECKING:
-    from customlabels_nb.datasets.validation.report import ValidationReport
+    from customlabels_nb.datasets.validation.validation_report import ValidationReport
 
 
 def read_dataset(
@@ -97,7 +97,7 @@ def validate_manifest(
     >>> report.ok, report.errors["message"].tolist()
     (False, ['The manifest file extension or contents are invalid.'])
     """
-    from customlabels_nb.datasets.validation.report import validate_files
+    from customlabels_nb.datasets.validation.validation_report import validate_files
 
     limits = limits_of(profile)
     manifests = _manifest(train, "train"), None if test is None else _manifest(test, "test")

@@ -1,11 +1,11 @@
 """A check-up of where one is: what is installed, the machine, and whether widgets will render here.
 
-Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.findings.DiagnosticLine`).
+Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.diagnostic_lines.DiagnosticLine`).
 """
 
 from __future__ import annotations
 
-from customlabels_nb.diagnostics.result import Checkup
+from customlabels_nb.diagnostics.checkup import Checkup
 
 __all__ = ["Checkup", "doctor"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb.diagnostics.findings import GOOD, WARNING, DiagnosticLine
+from customlabels_nb.diagnostics.diagnostic_lines import GOOD, WARNING, DiagnosticLine
 from customlabels_nb.settings import settings
 
 _TORCH = "https://pytorch.org/get-started/locally"

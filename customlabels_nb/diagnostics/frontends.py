@@ -9,6 +9,7 @@ from pathlib import Path
 
 from customlabels_nb._utils.installing import installed_version
 from customlabels_nb.diagnostics import places
+from customlabels_nb.diagnostics.diagnostic_lines import GOOD, NOTE, PROBLEM, WARNING, DiagnosticLine
 from customlabels_nb.diagnostics.environments import (
     ANYWIDGET,
     MANAGER,
@@ -18,7 +19,6 @@ from customlabels_nb.diagnostics.environments import (
     python_of,
     same_folder,
 )
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, WARNING, DiagnosticLine
 from customlabels_nb.diagnostics.places import NotebookServer, this_place
 
 _AGAIN = "then start it again and reload the page"

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from customlabels_nb.diagnostics.findings import GOOD, PROBLEM, WARNING, DiagnosticLine
+from customlabels_nb.diagnostics.diagnostic_lines import GOOD, PROBLEM, WARNING, DiagnosticLine
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.settings import settings
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import requires
 
 from customlabels_nb._utils.installing import OURS, extra_command, installed_version
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, DiagnosticLine
+from customlabels_nb.diagnostics.diagnostic_lines import GOOD, NOTE, PROBLEM, DiagnosticLine
 
 SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
 #: Extra → the packages that it brings, what it is for.

@@ -11,7 +11,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.inputs import check_confidences, clean_table
+from customlabels_nb.evaluation.input_tables import check_confidences, clean_table
 
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 

@@ -11,7 +11,7 @@ import pandas as pd
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
-from customlabels_nb.evaluation.matrix_markup import confusion_html
+from customlabels_nb.evaluation.matrix_html import confusion_html
 from customlabels_nb.evaluation.page import body, page
 
 if TYPE_CHECKING:

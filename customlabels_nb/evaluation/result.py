@@ -16,8 +16,8 @@ from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
-from customlabels_nb.evaluation.detection import by_box_size
-from customlabels_nb.evaluation.inputs import images_table
+from customlabels_nb.evaluation.detector_metrics import by_box_size
+from customlabels_nb.evaluation.input_tables import images_table
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.notes import evaluation_notes
 from customlabels_nb.evaluation.outcomes import Outcomes

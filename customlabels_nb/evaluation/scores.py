@@ -17,7 +17,12 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
-from customlabels_nb.evaluation.inputs import check_confidences, choose_test_images, clean_table, labels_and_colours
+from customlabels_nb.evaluation.input_tables import (
+    check_confidences,
+    choose_test_images,
+    clean_table,
+    labels_and_colours,
+)
 from customlabels_nb.evaluation.outcomes import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,

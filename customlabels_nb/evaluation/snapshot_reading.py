@@ -25,7 +25,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     is_box,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.snapshots import DETAILS
+from customlabels_nb.evaluation.evaluation_snapshots import DETAILS
 from customlabels_nb.images.reading import local_path
 
 #: Label, confidence and the four sides of the box, NaN where there is none.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from customlabels_nb.evaluation.result import Evaluation
 
 if TYPE_CHECKING:
-    from customlabels_nb.evaluation.files import TrainingSet
+    from customlabels_nb.evaluation.evaluation_files import TrainingSet
 
 
 def images_by_label(training: Evaluation | TrainingSet) -> dict[str, int]:

@@ -28,8 +28,8 @@ from customlabels_nb.inference.journal import Failure
 from customlabels_nb.inference.outputs import Looked
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.result_writing import Writing, WrittenDetections
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.inference.writing import Writing, WrittenDetections
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote.download_cache import connections
@@ -60,7 +60,7 @@ def detect_many(
     threshold, max_results
         See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each image.
     to, resume
-        Write the answers, and go on with what is there; see :class:`customlabels_nb.inference.writing.Writing`.
+        Write the answers, and go on with what is there; see :class:`customlabels_nb.inference.result_writing.Writing`.
     batch_size : int, optional
         Images in one forward pass; what suits the device and its free memory by default. Where memory runs out
         batches become smaller.

@@ -13,7 +13,7 @@ from PIL import Image
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
-from customlabels_nb.inference import drawing
+from customlabels_nb.inference import detection_drawing
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
@@ -59,24 +59,24 @@ class Detection:
 
     def draw(self, width: int = 960) -> Image.Image:
         """The photo at most ``width`` pixels wide and high, with its boxes and its labels beneath, as a picture."""
-        return drawing.to_picture(self._figure(), width)
+        return detection_drawing.to_picture(self._figure(), width)
 
     def __repr__(self) -> str:
-        return drawing.to_text(self._figure())
+        return detection_drawing.to_text(self._figure())
 
     def _repr_html_(self) -> str:
-        return drawing.to_html(self._figure())
+        return detection_drawing.to_html(self._figure())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         figure = self._figure()
         return {
-            "text/plain": drawing.to_text(figure),
-            "text/html": drawing.to_html(figure),
+            "text/plain": detection_drawing.to_text(figure),
+            "text/html": detection_drawing.to_html(figure),
             # A JPEG: as a PNG the photo would be six times as large in each saved notebook.
-            "image/jpeg": drawing.to_jpeg(figure),
+            "image/jpeg": detection_drawing.to_jpeg(figure),
         }
 
-    def _figure(self) -> drawing.DetectionDrawing:
+    def _figure(self) -> detection_drawing.DetectionDrawing:
         labels = [one_line(label) for label in self.table["label"]]
         colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
@@ -85,12 +85,14 @@ class Detection:
             for box, label, colour, confidence in zip(boxes, labels, colours, confidences, strict=True)
             if not np.isnan(box).any()
         ]
-        chips = [drawing.Chip(*found) for found in zip(labels, confidences, colours, strict=True)]
+        chips = [detection_drawing.Chip(*found) for found in zip(labels, confidences, colours, strict=True)]
         sentence = one_line(self._sentence())
         if not (marks or self.from_detector):
-            return drawing.DetectionDrawing(self.image, one_line(self.name), chips, sentence)
+            return detection_drawing.DetectionDrawing(self.image, one_line(self.name), chips, sentence)
         picture = BoxPicture(self.image, marks)
-        return drawing.DetectionDrawing(self.image, one_line(self.name), drawing.by_label(chips), sentence, picture)
+        return detection_drawing.DetectionDrawing(
+            self.image, one_line(self.name), detection_drawing.by_label(chips), sentence, picture
+        )
 
     def _sentence(self) -> str:
         if self.nearest is None or self.nearest[1] >= self.nearest[2]:

@@ -129,7 +129,7 @@ class Predictor:
         ----------
         device : str, optional
         engine : str, optional
-            See :func:`customlabels_nb.inference.engines.choosing.open_engine`; as it is if not given, at first "auto".
+            See :func:`customlabels_nb.inference.engines.selection.open_engine`; as it is if not given, at first "auto".
         idle_stop : str or float, optional
             See :func:`customlabels_nb.inference.idle.idle_seconds`; as it is if not given, at first never.
 
@@ -150,7 +150,7 @@ class Predictor:
         with self._lock:
             another = engine not in (None, self._engine)
             if self._running is None or another or device not in (None, self._running.device):
-                from customlabels_nb.inference.engines.choosing import open_kept_engine
+                from customlabels_nb.inference.engines.selection import open_kept_engine
 
                 chosen = choose_device(device or self.device)
                 network, config = load_artifact(self.folder)

@@ -19,9 +19,9 @@ from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
-from customlabels_nb.datasets.formats.archive import unpack_zip
 from customlabels_nb.datasets.formats.base import Notes
 from customlabels_nb.datasets.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
+from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 from customlabels_nb.remote.download_cache import look_up_all

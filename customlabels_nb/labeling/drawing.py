@@ -11,7 +11,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.rules import Change, is_whole
+from customlabels_nb.labeling.edit_rules import Change, is_whole
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 
 #: A side of a box in pixels below which it is a slip of the hand.

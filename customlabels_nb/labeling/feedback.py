@@ -17,8 +17,8 @@ from customlabels_nb.images.reading import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import SourceContents
 from customlabels_nb.labeling import change_signal
-from customlabels_nb.labeling.files import free_name
 from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.labeling.session_files import free_name
 from customlabels_nb.store import Action
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}

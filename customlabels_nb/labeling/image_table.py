@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from customlabels_nb.labeling.rules import is_whole
+from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import Store
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import with_review, without_review
-from customlabels_nb.labeling import rules
+from customlabels_nb.labeling import edit_rules
 
 #: The statuses of images that can be reviewed.
 REVIEWABLE = ("labelled", "needs_review")
@@ -19,7 +19,7 @@ def approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFra
     return with_review(images, chosen), annotations
 
 
-def correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> rules.Change:
+def correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
     """The images have this label, and were looked through.
 
     Parameters
@@ -32,7 +32,7 @@ def correct(label: str, *, annotator: str, alone: bool, instead_of: str | None =
     """
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        whole, named = rules.is_whole(annotations), annotations["label"] == instead_of
+        whole, named = edit_rules.is_whole(annotations), annotations["label"] == instead_of
         has_named = annotations["image"].isin(annotations.loc[named, "image"])
         wrong = named | ((alone | ~whole) & ~(has_named & ~whole))
         right = annotations["label"] == label
@@ -45,7 +45,7 @@ def correct(label: str, *, annotator: str, alone: bool, instead_of: str | None =
 
         as_whole = among(whole & wrong) | ~among(whole | ~whole) | (among(whole) & ~among(has_named))
         lacking = images[as_whole]
-        _, own = rules.add_label(label, annotator=annotator, alone=False)(
+        _, own = edit_rules.add_label(label, annotator=annotator, alone=False)(
             lacking, kept[kept["image"].isin(lacking["image"])]
         )
         marks = pd.concat([kept[~kept["image"].isin(lacking["image"])], own], ignore_index=True)
@@ -55,11 +55,11 @@ def correct(label: str, *, annotator: str, alone: bool, instead_of: str | None =
     return change
 
 
-def take_away(label: str) -> rules.Change:
+def take_away(label: str) -> edit_rules.Change:
     """The images have not this label; what has none left is unlabelled, the rest was looked through."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        images, annotations = rules.remove_label(label)(images, annotations)
+        images, annotations = edit_rules.remove_label(label)(images, annotations)
         left = images["image"].isin(annotations["image"])
         images = images.assign(status=images["status"].where(~left, "labelled"))
         return with_review(without_review(images, ~left), left), annotations

@@ -12,7 +12,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
-from customlabels_nb.labeling import rules
+from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.listing import ONE_LABEL, Listing
 
 _UNDO_STEPS = 200
@@ -70,9 +70,9 @@ class LabellingSession(Listing):
             The revisions that the edit is based on; those last read here unless they are given.
         """
         if not on:
-            return self._edit(images, rules.remove_label(label), f"take away {label}", revisions)
+            return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
         name = t.check_label(label)
-        change = rules.add_label(name, annotator=self.user, alone=self.task == ONE_LABEL)
+        change = edit_rules.add_label(name, annotator=self.user, alone=self.task == ONE_LABEL)
         return self._edit(images, change, f"label {name}", revisions)
 
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
@@ -86,11 +86,11 @@ class LabellingSession(Listing):
     ) -> EditResult:
         """Give images exactly these labels."""
         names = [t.check_label(label) for label in labels]
-        return self._edit(images, rules.set_labels(names, annotator=self.user), "set labels", revisions)
+        return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
     def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Take all labels of whole images away."""
-        return self._edit(images, rules.clear_labels, "clear labels", revisions)
+        return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
 
     def set_status(
         self,
@@ -112,12 +112,12 @@ class LabellingSession(Listing):
         """
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
-        change = rules.set_status(status, remove_labels=remove_labels)
+        change = edit_rules.set_status(status, remove_labels=remove_labels)
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
     def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Say that images are done: those without a label become skipped."""
-        return self._edit(images, rules.skip_bare, "submit", revisions)
+        return self._edit(images, edit_rules.skip_bare, "submit", revisions)
 
     def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Give each image that has no label the one that a model is surest of, but no label of a predicted shape."""
@@ -170,7 +170,7 @@ class LabellingSession(Listing):
     def _edit(
         self,
         images: Sequence[str],
-        change: rules.Change,
+        change: edit_rules.Change,
         what: str,
         revisions: Mapping[str, int] | None,
         *,

@@ -22,14 +22,14 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing, scratch
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.datasets.formats.archive import unpack_whole
+from customlabels_nb.datasets.formats.zip_files import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord, open_store
-from customlabels_nb.training.snapshots import relocated_files
+from customlabels_nb.training.kept_files import relocated_files
 
 _ABOUT = "customlabels.json"
 _FORMAT = 1

@@ -163,7 +163,7 @@ class Model(ModelFacts, Runnable):
 
     def write_results(self) -> None:
         """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
-        from customlabels_nb.training.snapshots import has_predictions
+        from customlabels_nb.training.kept_files import has_predictions
 
         report = self.evaluate() if has_predictions(self.folder, "test") else None
         if report is not None:

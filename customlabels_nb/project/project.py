@@ -15,8 +15,6 @@ from customlabels_nb.images.reading import local_path
 from customlabels_nb.labeling import Query, ReviewQuery
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import Packed, pack
-from customlabels_nb.project.data import ProjectData
-from customlabels_nb.project.facts import find_version
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
 from customlabels_nb.project.location import (
     ProjectLocation,
@@ -25,6 +23,8 @@ from customlabels_nb.project.location import (
 )
 from customlabels_nb.project.model import Model, require_confirmation
 from customlabels_nb.project.progress_display import watch
+from customlabels_nb.project.project_data import ProjectData
+from customlabels_nb.project.project_facts import find_version
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.comparison import Comparison

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.evaluation_files import TrainingSet
     from customlabels_nb.evaluation.exploring import Exploration, ProjectActions
-    from customlabels_nb.evaluation.files import TrainingSet
     from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
     from customlabels_nb.evaluation.summary import EvaluationSummary
     from customlabels_nb.widgets.results import About, Results
@@ -398,7 +398,7 @@ class Report:
         InputError
             If ``folder`` is a file.
         """
-        from customlabels_nb.evaluation.files import EvaluationFiles
+        from customlabels_nb.evaluation.evaluation_files import EvaluationFiles
 
         files = EvaluationFiles(
             evaluation=self.evaluation,
@@ -437,12 +437,12 @@ class Report:
         return found | ({"box_sizes": self.plot_box_sizes} if self.evaluation.task == "detection" else {})
 
     def __repr__(self) -> str:
-        from customlabels_nb.evaluation.text import evaluation_text
+        from customlabels_nb.evaluation.report_text import evaluation_text
 
         return evaluation_text(self.evaluation, name=self.name)
 
     def _repr_html_(self) -> str:
-        from customlabels_nb.evaluation.markup import evaluation_html
+        from customlabels_nb.evaluation.report_html import evaluation_html
 
         return evaluation_html(self.evaluation, name=self.name, details=self.details)
 

@@ -12,9 +12,9 @@ from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.dashboard import DashboardSession
 from customlabels_nb.labeling.drawing import DrawingSession
-from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.training.plan import plan_in_words

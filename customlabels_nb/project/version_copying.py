@@ -20,8 +20,8 @@ from customlabels_nb.project.location import ProjectLocation, new_version_name, 
 from customlabels_nb.project.model_card import CARD
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, VersionRecord
+from customlabels_nb.training.kept_files import has_predictions, relocated_files
 from customlabels_nb.training.recipe import CHECKPOINTS
-from customlabels_nb.training.snapshots import has_predictions, relocated_files
 from customlabels_nb.training.status import COPYING, honest_status, remove_folder, settle_orphans, this_process
 
 EVALUATION = "evaluation"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 
 #: A box counts while at least this share of it is visible.
 VISIBLE = 0.4

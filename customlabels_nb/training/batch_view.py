@@ -25,7 +25,7 @@ from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.kinds import BRANDS, boxed, choose_kind, whole_labels
-from customlabels_nb.training.sources import SceneSource, TrainingScene
+from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 
 #: No more are shown at once.
 MOST = 100

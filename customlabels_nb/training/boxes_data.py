@@ -24,7 +24,7 @@ from customlabels_nb.models.canvas import fitted, open_reduced
 from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 
 IntArray = npt.NDArray[np.int64]
 
@@ -117,7 +117,7 @@ def default_cache_bytes() -> int:
 
 
 class Photos:
-    """The examples of a training set as scenes; a :class:`customlabels_nb.training.sources.SceneSource`.
+    """The examples of a training set as scenes; a :class:`customlabels_nb.training.scene_sources.SceneSource`.
 
     Images are decoded to at most ``side`` pixels and kept as they are until ``cache_bytes`` are full; the others are
     decoded again each time. Safe to use from several threads.

@@ -27,8 +27,8 @@ from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
 from customlabels_nb.training.pasting import Colour, Logo, Sticker
+from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 from customlabels_nb.training.scenes import compose
-from customlabels_nb.training.sources import SceneSource, TrainingScene
 from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
 
 #: Scenes of an epoch.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError
-from customlabels_nb.training.calibration import FloatArray, standard_error
+from customlabels_nb.training.temperature import FloatArray, standard_error
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.training.calibration import fit_temperature
+from customlabels_nb.training.temperature import fit_temperature
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

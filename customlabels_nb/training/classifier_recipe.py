@@ -23,10 +23,10 @@ from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import Former, Improved, improve
+from customlabels_nb.training.kept_files import prediction_frame
 from customlabels_nb.training.multi_label import fit_multi_label_head
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
-from customlabels_nb.training.snapshots import prediction_frame
 
 Features = npt.NDArray[np.float32]
 

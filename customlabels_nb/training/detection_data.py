@@ -19,7 +19,7 @@ from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detect
 from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, choose_input_size, usable_boxes
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.samples import chosen
-from customlabels_nb.training.sources import SceneSource
+from customlabels_nb.training.scene_sources import SceneSource
 
 #: Images in a step.
 BATCH = 8
@@ -120,7 +120,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold some images out, decode the others.
 
-    The arguments are those of :func:`customlabels_nb.training.detection.train_detector`.
+    The arguments are those of :func:`customlabels_nb.training.detector_training.train_detector`.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from customlabels_nb.training.boxes_data import BOX, Example
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.samples import chosen, make_samples
 from customlabels_nb.training.sampling import Turns, frequencies
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4

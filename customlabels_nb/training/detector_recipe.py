@@ -12,12 +12,12 @@ from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import OWN
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
-from customlabels_nb.training.detection import TrainedDetector, predict_boxes, train_detector
 from customlabels_nb.training.detection_data import DetectionOptions
+from customlabels_nb.training.detector_training import TrainedDetector, predict_boxes, train_detector
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
-from customlabels_nb.training.sources import SceneSource
+from customlabels_nb.training.scene_sources import SceneSource
 
 
 def train_boxes(work: TrainingJob) -> TrainingResult:

@@ -25,9 +25,9 @@ from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
-from customlabels_nb.training.calibration import FloatArray, losses
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
+from customlabels_nb.training.temperature import FloatArray, losses
 
 IntArray = npt.NDArray[np.int64]
 

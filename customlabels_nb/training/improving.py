@@ -23,12 +23,12 @@ from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
-from customlabels_nb.training.calibration import FloatArray, fit_temperature, losses, standard_error
 from customlabels_nb.training.candidates import BoolArray, ModelCandidate, choose_start, hold_out
 from customlabels_nb.training.classification import FittedHead, fit_head, image_weights
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.multi_label import fit_multi_label_head, label_weights
+from customlabels_nb.training.temperature import FloatArray, fit_temperature, losses, standard_error
 
 Features = npt.NDArray[np.float32]
 

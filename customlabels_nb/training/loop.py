@@ -25,7 +25,7 @@ from customlabels_nb._utils.device import is_out_of_memory
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
 from customlabels_nb.events import Events
-from customlabels_nb.models.threads import fastest_threads
+from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
 from customlabels_nb.training.learning import LEAST_STEPS, PROBE, Learner, LoopOptions, LoopState, Showing, rate

@@ -19,7 +19,6 @@ from threadpoolctl import threadpool_limits
 
 from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.training.calibration import fit_temperature, losses
 from customlabels_nb.training.classification import (
     CS,
     DEFAULT_C,
@@ -34,6 +33,7 @@ from customlabels_nb.training.classification import (
     rows_to_compare,
     temperature_note,
 )
+from customlabels_nb.training.temperature import fit_temperature, losses
 
 BoolArray = npt.NDArray[np.bool_]
 

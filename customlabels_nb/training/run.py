@@ -24,16 +24,12 @@ from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbones import fetch_backbone
+from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN
-from customlabels_nb.models.threads import torch_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
 from customlabels_nb.training.current import note_issues, with_current_hashes
-from customlabels_nb.training.kinds import KindChoice, choose_kind
-from customlabels_nb.training.options import TrainingOptions
-from customlabels_nb.training.plan import TrainingPlan, make_plan
-from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
-from customlabels_nb.training.snapshots import (
+from customlabels_nb.training.kept_files import (
     HELD_OUT,
     has_snapshots,
     read_snapshot,
@@ -41,6 +37,10 @@ from customlabels_nb.training.snapshots import (
     write_predictions,
     write_snapshots,
 )
+from customlabels_nb.training.kinds import KindChoice, choose_kind
+from customlabels_nb.training.options import TrainingOptions
+from customlabels_nb.training.plan import TrainingPlan, make_plan
+from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, this_process
 
 COMPLETED = "The model is ready to run."

@@ -11,7 +11,7 @@ from PIL import Image
 
 from customlabels_nb.training.backdrops import Rng, Size, palette
 from customlabels_nb.training.pasting import Colour, Logo, PasteCanvas, Patch, Pose, Sticker, warp
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 
 #: Square root of a pasted logo's area, as shares of the scene's shorter side: from, to. All between are as likely on a
 #: logarithmic scale.

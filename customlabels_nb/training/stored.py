@@ -11,7 +11,7 @@ from customlabels_nb.core.tables import IMAGE_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.training.snapshots import has_predictions, read_predictions, read_snapshot
+from customlabels_nb.training.kept_files import has_predictions, read_predictions, read_snapshot
 
 
 def stored_evaluation(

@@ -12,7 +12,7 @@ import traitlets
 
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling import LabellingSession, Query, View, change_signal
-from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture

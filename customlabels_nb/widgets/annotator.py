@@ -8,8 +8,8 @@ from typing import Any
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import Query, change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
-from customlabels_nb.labeling.files import SessionFiles
 from customlabels_nb.labeling.image_table import short_name
+from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import ImagePages
 

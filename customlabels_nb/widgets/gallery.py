@@ -7,7 +7,7 @@ from typing import Any
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import LabellingSession, Query
-from customlabels_nb.labeling.files import SessionFiles, report_as_json
+from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._edits import EditedPages, Operation
 

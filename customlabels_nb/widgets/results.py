@@ -27,7 +27,7 @@ from customlabels_nb.evaluation.exploring.payload import (
     default_name,
     summary_as_json,
 )
-from customlabels_nb.evaluation.exploring.pictures import TestPictures
+from customlabels_nb.evaluation.exploring.test_images import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture

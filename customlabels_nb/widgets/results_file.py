@@ -13,7 +13,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.exploring import Exploration, Filter
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.payload import advice_as_json, comparison_as_json, summary_as_json
-from customlabels_nb.evaluation.exploring.pictures import SIZES, TestPictures
+from customlabels_nb.evaluation.exploring.test_images import SIZES, TestPictures
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets.results import About
 

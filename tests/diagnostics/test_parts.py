@@ -13,7 +13,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.diagnostics import Checkup
 from customlabels_nb.diagnostics.devices import Driver, idle_gpu, nvidia_driver
-from customlabels_nb.diagnostics.findings import DiagnosticLine
+from customlabels_nb.diagnostics.diagnostic_lines import DiagnosticLine
 from customlabels_nb.diagnostics.machine import cache, database, disk, weights
 from customlabels_nb.diagnostics.packages import EXTRAS, extras, missing_or_old
 from tests.conftest import ROOT

@@ -33,7 +33,11 @@ CLASSES = {
         "project.archive.Packed",
         "examples.ExamplePhotos",
     ),
-    "Checks": ("checks.report.CheckReport", "datasets.validation.report.ValidationReport", "diagnostics.Checkup"),
+    "Checks": (
+        "checks.check_report.CheckReport",
+        "datasets.validation.validation_report.ValidationReport",
+        "diagnostics.Checkup",
+    ),
     "Widgets": (
         "widgets.gallery.Gallery",
         "widgets.annotator.Annotator",
@@ -55,7 +59,7 @@ CLASSES = {
     ),
     "Judging a model": (
         "project.report.Report",
-        "evaluation.exploring.choosing.Filter",
+        "evaluation.exploring.filtering.Filter",
         "evaluation.result.Evaluation",
         "evaluation.confusion.ConfusionMatrix",
         "evaluation.summary.EvaluationSummary",

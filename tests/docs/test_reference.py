@@ -15,7 +15,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError
-from customlabels_nb.evaluation.exploring.choosing import GROUPS, SHOWN, SORTS, Filter
+from customlabels_nb.evaluation.exploring.filtering import GROUPS, SHOWN, SORTS, Filter
 from tests.docs.reference import COMMAND, REFERENCE, classes, docstring, function_of, functions, markdown, members
 
 #: Parameters that mean the same everywhere, told once at the top of the reference, or by their names.

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.evaluation import Evaluation
-from customlabels_nb.evaluation.snapshots import evaluation_snapshot
+from customlabels_nb.evaluation.evaluation_snapshots import evaluation_snapshot
 
 ENDED = datetime(2019, 11, 21, 7, 30, 23, 910943, tzinfo=UTC)
 TRAINING, EVALUATION = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from customlabels_nb.errors import TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.codes import as_categories
-from customlabels_nb.evaluation.inputs import clean_table
+from customlabels_nb.evaluation.input_tables import clean_table
 from customlabels_nb.evaluation.pairs import find_pairs
 from tests.evaluation.cases import random_tables
 

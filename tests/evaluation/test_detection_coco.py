@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.boxes import make_boxes
-from customlabels_nb.evaluation.coco import MOST_PREDICTIONS, OVERLAPS
+from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, OVERLAPS
 from tests.evaluation.box_cases import Case, cases, drawn, predicted_boxes, true_boxes
 from tests.evaluation.coco_libraries import figures_of
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.evaluation_snapshots import evaluation_snapshot
 from customlabels_nb.evaluation.snapshot_reading import read_evaluation_snapshot
-from customlabels_nb.evaluation.snapshots import evaluation_snapshot
 from tests.evaluation.cases import random_tables
 from tests.evaluation.scenes import scene
 from tests.evaluation.snapshot_lines import (

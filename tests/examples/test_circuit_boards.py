@@ -14,7 +14,7 @@ import customlabels_nb as cl
 from customlabels_nb import examples
 from customlabels_nb.examples import circuit_boards
 from customlabels_nb.examples._drawing import OVERSAMPLE
-from customlabels_nb.examples.circuit_boards import _clutter, _parts, boxed, extent, painted, plan, render
+from customlabels_nb.examples.circuit_boards import _clutter, _components, boxed, extent, painted, plan, render
 from customlabels_nb.examples.circuit_boards._plan import Plan
 
 SMALL = (160, 120)
@@ -110,10 +110,12 @@ def test_a_plan_painted_twice_is_the_same() -> None:
 def test_look_alikes_have_no_box() -> None:
     rng = np.random.default_rng(0)
     assert all(kind(rng).label == "" for kind, _ in _clutter.CLUTTER for _ in range(3))
-    assert {name: kind(rng).label for name, kind in _parts.LABELLED.items()} == dict(zip(LABELS, LABELS, strict=True))
+    assert {name: kind(rng).label for name, kind in _components.LABELLED.items()} == dict(
+        zip(LABELS, LABELS, strict=True)
+    )
     pins = {len(_clutter.chips(rng).pads) for _ in range(30)}
     assert pins == {6, 14, 16}
-    assert len(_parts.comparator(rng).pads) == 8
+    assert len(_components.comparator(rng).pads) == 8
 
 
 def test_a_project_of_boards(tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.examples import flowers
 from customlabels_nb.examples._drawing import Light
 from customlabels_nb.examples.flowers import _grounds, _scenes
-from customlabels_nb.examples.flowers._scenes import Wish
-from customlabels_nb.examples.flowers._sheets import (
+from customlabels_nb.examples.flowers._meshes import (
     DEPTH,
     Form,
     Mesh,
@@ -29,6 +28,7 @@ from customlabels_nb.examples.flowers._sheets import (
     tube,
     whorl,
 )
+from customlabels_nb.examples.flowers._scenes import Wish
 from customlabels_nb.examples.flowers._species import SPECIES, leaves
 
 SMALL = (64, 48)

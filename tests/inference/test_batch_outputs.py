@@ -16,7 +16,7 @@ from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.writing import WrittenDetections
+from customlabels_nb.inference.result_writing import WrittenDetections
 from tests.inference.forms import FORMS
 
 COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]

@@ -18,14 +18,14 @@ from customlabels_nb.errors import InputError, MissingDependencyError, ModelErro
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch_size
 from customlabels_nb.inference.batch import detect_many, words_on_the_rest
-from customlabels_nb.inference.engines import choosing
+from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
 from customlabels_nb.inference.line_outputs import LineOutput
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.writing import Writing, WrittenDetections
+from customlabels_nb.inference.result_writing import Writing, WrittenDetections
 from customlabels_nb.models.artifact import (
     WEIGHTS,
     ModelConfig,
@@ -192,7 +192,7 @@ def test_it_goes_on_with_the_engine_that_it_was_begun_with(
     assert json.loads(journal_of(to).read_bytes().splitlines()[0])["engine"] == "onnx"
     other = Predictor(model_folder)
     with monkeypatch.context() as without:
-        without.setattr(choosing, "open_engine", _without_onnx)
+        without.setattr(selection, "open_engine", _without_onnx)
         without.setattr(settings, "cache_dir", to.parent / "cache")
         other.start("cpu")
         assert other.engine == EngineChoice("torch")

@@ -12,10 +12,10 @@ from torchvision.models import mobilenet_v3_small, regnet_y_400mf, resnet18
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
-from customlabels_nb.inference.engines import choosing, engine
-from customlabels_nb.inference.engines.choosing import TOLERANCES, open_engine
+from customlabels_nb.inference.engines import engine, selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
+from customlabels_nb.inference.engines.selection import TOLERANCES, open_engine
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.classifier import ImageClassifier
@@ -237,9 +237,9 @@ def test_auto_takes_the_fastest_that_says_the_same(
         name: _Clocked(plain, name, clock, *how)
         for name, how in zip(("onnx", "bfloat16"), zip(seconds[1:], off, strict=True), strict=True)
     }
-    monkeypatch.setattr(choosing, "Engine", lambda *_: _Clocked(plain, "torch", clock, seconds[0], 0))
-    monkeypatch.setattr(choosing, "_build", lambda name, *_: made[name])
-    monkeypatch.setattr(choosing.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(selection, "Engine", lambda *_: _Clocked(plain, "torch", clock, seconds[0], 0))
+    monkeypatch.setattr(selection, "_build", lambda name, *_: made[name])
+    monkeypatch.setattr(selection.time, "perf_counter", lambda: clock[0])
     chosen, choice = open_engine(*classifier, "cpu")
     assert (chosen.name, choice.name) == (best, best)
     for name, words in why.items():
@@ -249,10 +249,10 @@ def test_auto_takes_the_fastest_that_says_the_same(
 
 def test_another_label_in_front_is_another_answer() -> None:
     truth = np.array([[0.6, 0.4], [0.501, 0.499]])
-    assert choosing._confidences_apart(truth + np.array([[0.001, 0], [-0.001, 0.001]]), truth, 0.02) == pytest.approx(
+    assert selection._confidences_apart(truth + np.array([[0.001, 0], [-0.001, 0.001]]), truth, 0.02) == pytest.approx(
         0.001
     )
-    assert choosing._confidences_apart(truth[:, ::-1], truth, 0.02) == 1.0
+    assert selection._confidences_apart(truth[:, ::-1], truth, 0.02) == 1.0
 
 
 def test_elsewhere_than_on_a_cpu_it_is_torch(classifier: tuple[ImageClassifier, ModelConfig]) -> None:
@@ -303,7 +303,7 @@ def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
         name = names.pop(0)
         return Engine(network, config, device), EngineChoice(name, {"onnx": "slow"} if wanted == "auto" else {})
 
-    monkeypatch.setattr(choosing, "open_engine", choose)
+    monkeypatch.setattr(selection, "open_engine", choose)
     return asked
 
 
@@ -331,7 +331,7 @@ def test_auto_is_chosen_once_for_a_model_on_a_machine(
         network.head.bias += 0.1  # type: ignore[union-attr, operator]
     save_artifact(tmp_path / "other", network, config)
     _started(tmp_path / "other")
-    monkeypatch.setattr(choosing, "installed_version", lambda name: "another")
+    monkeypatch.setattr(selection, "installed_version", lambda name: "another")
     _started(model_folder)
     assert asked[2:] == ["auto", "auto"]
 

@@ -21,10 +21,10 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.inference.detection import detect
-from customlabels_nb.inference.exporting import checking, writing
+from customlabels_nb.inference.exporting import checking, graph_files
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.export import Exported, export
-from customlabels_nb.inference.exporting.facts import facts_of, to_text
+from customlabels_nb.inference.exporting.metadata import facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
@@ -185,14 +185,14 @@ def test_what_says_something_else_than_the_model_is_not_kept(
     model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     folder = model_folder if kind == "classifier" else detector_folder
-    write = writing.write_pt2
+    write = graph_files.write_pt2
 
     def wrongly(graph: Any, *rest: Any) -> None:
         weights = graph.head.bias if kind == "classifier" else graph.heads.box_predictor.cls_score.bias
         weights.data[1] += 0.01
         write(graph, *rest)
 
-    monkeypatch.setitem(writing.WRITERS, "pt2", wrongly)
+    monkeypatch.setitem(graph_files.WRITERS, "pt2", wrongly)
     with pytest.raises(ModelError, match="differs from the model by"):
         export(folder, "x", "pt2", tmp_path / "deep" / "out")
     assert list((tmp_path / "deep").iterdir()) == []
@@ -202,7 +202,7 @@ def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monk
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("no such operator\nand more")
 
-    monkeypatch.setattr(writing.torch.export, "export", refuse)
+    monkeypatch.setattr(graph_files.torch.export, "export", refuse)
     with pytest.raises(ModelError, match=r"can't be written as 'pt2' \(RuntimeError: no such operator\)"):
         export(model_folder, "x", "pt2", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -211,7 +211,7 @@ def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monk
 def test_what_was_written_but_does_not_run_is_not_kept(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(writing.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
+    monkeypatch.setitem(graph_files.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
     with pytest.raises(ModelError, match="doesn't run"):
         export(model_folder, "x", "onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -361,7 +361,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
         detector=network.shape,
     )
     facts, graph = facts_of(network, config, "x"), exportable(network)
-    writing.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
+    graph_files.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
     written = snippet.Model(tmp_path / f"model.{name}")
 
     def run(images: Any) -> list[Any]:

@@ -92,18 +92,18 @@ def tiny_networks(home: Path) -> Iterator[None]:
     """Use ``home`` as the hub's cache, with fixed weights for :data:`BACKBONE`, and make detectors small."""
     import huggingface_hub.constants
 
-    from customlabels_nb.training import detection
+    from customlabels_nb.training import detector_training
 
     if not home.exists():
         write_weights(home)
-    before, real = huggingface_hub.constants.HF_HUB_CACHE, detection.DetectorShape
+    before, real = huggingface_hub.constants.HF_HUB_CACHE, detector_training.DetectorShape
     huggingface_hub.constants.HF_HUB_CACHE = str(home)
-    detection.DetectorShape = partial(real, channels=16, hidden=16)  # type: ignore[misc, assignment]
+    detector_training.DetectorShape = partial(real, channels=16, hidden=16)  # type: ignore[misc, assignment]
     try:
         yield
     finally:
         huggingface_hub.constants.HF_HUB_CACHE = before
-        detection.DetectorShape = real  # type: ignore[misc]
+        detector_training.DetectorShape = real  # type: ignore[misc]
 
 
 def write_weights(home: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.writing import WrittenDetections
+from customlabels_nb.inference.result_writing import WrittenDetections
 
 
 def main() -> None:

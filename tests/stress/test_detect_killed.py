@@ -11,7 +11,7 @@ import pytest
 
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.writing import WrittenDetections
+from customlabels_nb.inference.result_writing import WrittenDetections
 from tests.inference.conftest import blots, model_folder
 from tests.stress.test_killed import Nursery, nursery
 

@@ -19,7 +19,7 @@ from customlabels_nb.training.boxes_data import (
     usable_boxes,
 )
 from customlabels_nb.training.sampling import Turns, frequencies
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 from tests.training.drawn import COLOURS, drawn_squares
 
 GREY = (127, 127, 127)

@@ -16,7 +16,7 @@ from customlabels_nb.training.brands import NEGATIVES, REAL_TURNS, BrandScenes, 
 from customlabels_nb.training.budget import parse_budget
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
-from customlabels_nb.training.sources import TrainingScene
+from customlabels_nb.training.scene_sources import TrainingScene
 
 LABELS = ["ring", "bar", "wedge"]
 COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}

@@ -16,7 +16,6 @@ from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.budget import Budget, Clock
-from customlabels_nb.training.calibration import losses
 from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all, unfreeze_last_stages
 from customlabels_nb.training.image_data import ImagePixels
@@ -31,6 +30,7 @@ from customlabels_nb.training.improving import (
     why_not_fine_tune,
 )
 from customlabels_nb.training.learning import PROBE
+from customlabels_nb.training.temperature import losses
 
 SIDE = 64
 LABELS = 3

@@ -30,8 +30,8 @@ from customlabels_nb.datasets.formats.manifest_values import (
     label_or_none,
     size_of,
 )
-from customlabels_nb.datasets.validation.findings import CheckedLine, State
-from customlabels_nb.datasets.validation.outputs import dumped, without_findings
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, State
+from customlabels_nb.datasets.validation.written_files import dumped, without_findings
 from customlabels_nb.errors import InputError
 
 #: Name → what it does, for ``report.fix``.

@@ -21,8 +21,8 @@ from customlabels_nb.datasets.formats.manifest_files import (
 )
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict
-from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.image_checks import ImageFindings, judge_images
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.whole import ManifestSide, check_creation, check_training
 from customlabels_nb.errors import InputError, ManifestError
 

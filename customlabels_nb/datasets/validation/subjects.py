@@ -21,10 +21,10 @@ from customlabels_nb.datasets.formats.manifest_files import ManifestLines
 from customlabels_nb.datasets.formats.manifest_lines import parse_line
 from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
-from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest
-from customlabels_nb.datasets.validation.outputs import paired_lines, parsed
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest
 from customlabels_nb.datasets.validation.repairs import Box, RealSize, RepairChange, Size, repair_line
 from customlabels_nb.datasets.validation.rules import check_manifests
+from customlabels_nb.datasets.validation.written_files import paired_lines, parsed
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path, to_uri
 from customlabels_nb.settings import settings

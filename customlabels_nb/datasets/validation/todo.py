@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.datasets.validation.findings import CheckedLine, CheckedManifest, CheckedManifests
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.remedies import ADVICE, Remedy
 
 #: Codes that a line only gets because of another one, which is what there is to mend.

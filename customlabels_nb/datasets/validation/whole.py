@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.manifest_tables import ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import LineFinding, finding
-from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests, UseCase
 from customlabels_nb.datasets.validation.image_checks import ImageFindings
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest, CheckedManifests, UseCase
 
 #: With one of these a line isn't imported when a dataset is created.
 _TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb.evaluation.advice.advice_images import AdviceImage, Pictures, picture_of
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.choices import threshold_advice
 from customlabels_nb.evaluation.advice.items import AdviceItem
@@ -21,7 +22,6 @@ from customlabels_nb.evaluation.advice.mistakes import (
     missed_advice,
     truth_advice,
 )
-from customlabels_nb.evaluation.advice.pictures import AdviceImage, Pictures, picture_of
 from customlabels_nb.evaluation.advice.ranked import Advice, strongest
 from customlabels_nb.evaluation.advice.sizes import misplaced_advice, size_advice
 from customlabels_nb.evaluation.advice.subgroups import checked_features, looks_advice

@@ -8,9 +8,9 @@ from typing import overload
 
 import pandas as pd
 
+from customlabels_nb.evaluation.advice.advice_html import advice_html, advice_text
+from customlabels_nb.evaluation.advice.advice_images import Pictures
 from customlabels_nb.evaluation.advice.items import HERE, AdviceItem
-from customlabels_nb.evaluation.advice.markup import advice_html, advice_text
-from customlabels_nb.evaluation.advice.pictures import Pictures
 
 #: More than this nobody reads; the strongest are kept.
 MOST_ITEMS = 12

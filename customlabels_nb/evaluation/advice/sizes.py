@@ -10,7 +10,7 @@ import pandas as pd
 from customlabels_nb.evaluation.advice.case import Case, listed
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.advice.mistakes import Mistakes
-from customlabels_nb.evaluation.detection import SIZES
+from customlabels_nb.evaluation.detector_metrics import SIZES
 
 #: So many boxes that lie badly, as a share of all of a label, aren't single ones that were drawn carelessly.
 MISPLACED_TIMES, MISPLACED_SHARE = 3, 0.1

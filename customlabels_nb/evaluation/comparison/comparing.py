@@ -15,7 +15,7 @@ from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import ComparedSide, changed_images, changed_truth
-from customlabels_nb.evaluation.comparison.markup import comparison_html
+from customlabels_nb.evaluation.comparison.comparison_html import comparison_html
 from customlabels_nb.evaluation.comparison.sentences import FIGURES, sentences
 from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL

@@ -4,8 +4,8 @@
 :mod:`~customlabels_nb.evaluation.exploring.packing`'s arrays, and tests hold the two equal.
 """
 
-from customlabels_nb.evaluation.exploring.choosing import SHOWN, SORTS, Filter
 from customlabels_nb.evaluation.exploring.exploration import Exploration
+from customlabels_nb.evaluation.exploring.filtering import SHOWN, SORTS, Filter
 from customlabels_nb.evaluation.exploring.position import MODES, Position
 from customlabels_nb.evaluation.exploring.project_actions import ProjectActions
 

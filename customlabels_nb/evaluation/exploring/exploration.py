@@ -17,7 +17,7 @@ from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
-from customlabels_nb.evaluation.exploring import choosing
+from customlabels_nb.evaluation.exploring import filtering
 from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
@@ -53,7 +53,7 @@ class Exploration:
         self.position = position_of(evaluation)
         table = evaluation.per_label
         mistakes = bool(table["fp"].any() or table["fn"].any())
-        self.filter = choosing.Filter(choosing.MISTAKES if mistakes else choosing.ALL)
+        self.filter = filtering.Filter(filtering.MISTAKES if mistakes else filtering.ALL)
         self.comparison: Comparison | None = None
         self._applied: OrderedDict[Position, Thresholded] = OrderedDict()
         self.own = self.position
@@ -151,7 +151,7 @@ class Exploration:
     @cached_property
     def ranks(self) -> IntArray:
         """The rank of each image by name."""
-        return choosing.name_ranks(self.names)
+        return filtering.name_ranks(self.names)
 
     @cached_property
     def slices(self) -> dict[str, dict[str, IntArray]]:
@@ -193,7 +193,7 @@ class Exploration:
         items = self.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
-    def choose(self, chosen: choosing.Filter | None = None) -> IntArray:
+    def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
         """Positions of the images that a filter asks for, in its order; those of :attr:`filter` unless one is given.
 
         Raises
@@ -203,22 +203,22 @@ class Exploration:
         """
         asked, applied = chosen or self.filter, self.applied
         label = None if asked.label is None else self._label(asked.label)
-        judged = choosing.judge(applied, label)
-        kept = choosing.wanted(judged, asked.show, self._group(asked.show), labelled=label is not None)
+        judged = filtering.judge(applied, label)
+        kept = filtering.wanted(judged, asked.show, self._group(asked.show), labelled=label is not None)
         if asked.pair is not None:
-            kept = kept & choosing.cell_images(applied, *self._cell(asked.pair))
+            kept = kept & filtering.cell_images(applied, *self._cell(asked.pair))
         if asked.slice is not None:
             kept = kept & self._mask_of_slice(*asked.slice)
         if asked.images is not None:
             kept = kept & self._mask(asked.images)
         text = asked.search.strip().lower()
         if text:
-            said = str if "/" in text else choosing.short_name
+            said = str if "/" in text else filtering.short_name
             kept = kept & np.array([text in said(name).lower() for name in self.names], dtype=bool)
-        order = choosing.in_order(judged, asked.sort, self.ranks)
+        order = filtering.in_order(judged, asked.sort, self.ranks)
         return order[kept[order]]
 
-    def check(self, chosen: choosing.Filter) -> choosing.Filter:
+    def check(self, chosen: filtering.Filter) -> filtering.Filter:
         """The filter, if it can be asked for."""
         self.choose(chosen)
         return chosen
@@ -251,7 +251,7 @@ class Exploration:
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
         elif self.filter.show in ("fixed", "broken"):
-            self.filter = choosing.Filter()
+            self.filter = filtering.Filter()
         return self.comparison
 
     # -- helpers ------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ class Exploration:
 
     def _group(self, show: str) -> dict[str, BoolArray]:
         """The groups, worked out only where one of them is asked for."""
-        return self.groups if show in choosing.GROUPS else {}
+        return self.groups if show in filtering.GROUPS else {}
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:

@@ -20,7 +20,7 @@ from customlabels_nb.examples._photo import photograph
 from customlabels_nb.examples._picture import Box, Picture
 from customlabels_nb.examples.circuit_boards._bench import Bench, Spot
 from customlabels_nb.examples.circuit_boards._board import paint_board, paint_desk, soften
-from customlabels_nb.examples.circuit_boards._parts import LABELLED, TIN
+from customlabels_nb.examples.circuit_boards._components import LABELLED, TIN
 from customlabels_nb.examples.circuit_boards._plan import Plan, plan, set_up
 
 LABELS = tuple(LABELLED)

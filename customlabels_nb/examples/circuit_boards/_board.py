@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from customlabels_nb.examples._drawing import Colour, dim, mix, rgb, rounded, vary
 from customlabels_nb.examples.circuit_boards._bench import Bench, Spot
-from customlabels_nb.examples.circuit_boards._parts import Part, pick
+from customlabels_nb.examples.circuit_boards._components import Part, pick
 
 THICK = 1.6
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from customlabels_nb.examples._drawing import dim, mix, rgb, vary
 from customlabels_nb.examples.circuit_boards._bench import Spot
-from customlabels_nb.examples.circuit_boards._parts import BRASS, TIN, Dome, Part, dip, dome, pick
+from customlabels_nb.examples.circuit_boards._components import BRASS, TIN, Dome, Part, dip, dome, pick
 
 _BANDS = ("5a3a22", "b02020", "d9812b", "d9c23a", "2f7a3a", "2a4fa0", "6a3c8c", "202020", "c9a54c")
 

@@ -11,7 +11,7 @@ from customlabels_nb.examples._drawing import OVERSAMPLE, Camera, Colour, Light,
 from customlabels_nb.examples.circuit_boards._bench import Bench, Spot, Spots, smooth
 from customlabels_nb.examples.circuit_boards._board import THICK, Board, Placed
 from customlabels_nb.examples.circuit_boards._clutter import CLUTTER
-from customlabels_nb.examples.circuit_boards._parts import LABELLED, Part, pick
+from customlabels_nb.examples.circuit_boards._components import LABELLED, Part, pick
 
 _GAP = 0.7  # millimetres between parts
 _TRIES = 30

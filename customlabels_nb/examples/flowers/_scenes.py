@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from customlabels_nb.examples._drawing import OVERSAMPLE, Colour, Light, Point, Scene, dim, ink, mix, rgb, vary
 from customlabels_nb.examples._photo import photograph
 from customlabels_nb.examples.flowers import _grounds
-from customlabels_nb.examples.flowers._sheets import DEPTH, Mesh, PaintView, frame, path, place, tube
+from customlabels_nb.examples.flowers._meshes import DEPTH, Mesh, PaintView, frame, path, place, tube
 from customlabels_nb.examples.flowers._species import SPECIES, Species, leaves
 
 _AMBIENT = {

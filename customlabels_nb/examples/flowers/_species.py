@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from customlabels_nb.examples._drawing import Colour, dim, mix, rgb, vary
-from customlabels_nb.examples.flowers._sheets import Form, Mesh, Tint, frame, place, scatter, whorl
+from customlabels_nb.examples.flowers._meshes import Form, Mesh, Tint, frame, place, scatter, whorl
 
 _GREEN = rgb("7f9c4f")
 _CENTRE = (0.0, 0.0, 0.0)

@@ -15,9 +15,9 @@ from customlabels_nb.errors import InputError, ModelError, NotAllowedError
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.checking import TOLERANCE, difference
-from customlabels_nb.inference.exporting.facts import facts_of, to_text
+from customlabels_nb.inference.exporting.graph_files import WRITERS, check_format
+from customlabels_nb.inference.exporting.metadata import facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
-from customlabels_nb.inference.exporting.writing import WRITERS, check_format
 from customlabels_nb.models.artifact import ModelConfig, load_artifact
 
 _SNIPPET = "detect.py"

@@ -12,8 +12,8 @@ from customlabels_nb._utils.text import escaped
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.images.reading import local_path
+from customlabels_nb.project.model_card.card_facts import gather
 from customlabels_nb.project.model_card.document import Block, to_html, to_markdown
-from customlabels_nb.project.model_card.facts import gather
 from customlabels_nb.project.model_card.sections import sections
 from customlabels_nb.store import VersionRecord
 

@@ -13,9 +13,9 @@ from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
+from customlabels_nb.project.model_card.card_facts import CardFacts, labelled_between, places
 from customlabels_nb.project.model_card.document import Block, Cell, Code, Colour, Heading, Items, Table, Text
-from customlabels_nb.project.model_card.facts import CardFacts, labelled_between, places
-from customlabels_nb.project.model_card.limits import limits_of
+from customlabels_nb.project.model_card.limitations import limits_of
 from customlabels_nb.training.kinds import BRANDS
 
 _IN_WORDS = {

@@ -10,7 +10,7 @@ import customlabels_nb as cl
 from customlabels_nb.core.issues import LINE_ERRORS, WARNINGS
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.datasets.formats.manifest_lines import parse_line
-from customlabels_nb.datasets.validation.findings import CheckedManifest
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest
 from customlabels_nb.datasets.validation.rules import check_manifests
 from tests.datasets.validation.mutations import mutated_lines
 

@@ -12,7 +12,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.limits import LOCAL, REKOGNITION
-from customlabels_nb.datasets.validation.findings import CheckedManifest
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest
 from customlabels_nb.datasets.validation.rules import check_manifests
 from tests.datasets.validation.cases import (
     BAD_REF,

@@ -24,8 +24,8 @@ from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.store import VersionRecord
+from customlabels_nb.training.kept_files import read_snapshot
 from customlabels_nb.training.kinds import choose_kind
-from customlabels_nb.training.snapshots import read_snapshot
 from customlabels_nb.training.stored import stored_evaluation
 
 #: Thresholds that differ by less are the same: another release of a library may compute the last digits otherwise.

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling.files import SessionFiles
+from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.screens import session_files
 

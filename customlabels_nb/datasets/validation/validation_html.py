@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from customlabels_nb._utils.text import escaped, one_line, printable
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 
 _USE_CASES = {

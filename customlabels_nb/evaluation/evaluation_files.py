@@ -15,9 +15,14 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.evaluation_snapshots import (
+    Snapshot,
+    evaluation_snapshot,
+    snapshot_file_names,
+    truth_snapshot,
+)
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.snapshots import Snapshot, evaluation_snapshot, snapshot_file_names, truth_snapshot
 from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
 from customlabels_nb.images.reading import local_path
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL
-from customlabels_nb.project.model_card.facts import CardFacts
+from customlabels_nb.project.model_card.card_facts import CardFacts
 from customlabels_nb.training.kinds import BRANDS
 
 _WIDE = 0.1  # an interval of F1 that is worth a word

@@ -15,13 +15,13 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.manifest_values import Place
-from customlabels_nb.datasets.validation import outputs
-from customlabels_nb.datasets.validation.findings import CheckedManifest, CheckedManifests
-from customlabels_nb.datasets.validation.markup import obstacles, report_html, report_text
+from customlabels_nb.datasets.validation import written_files
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.repairs import REPAIRS, RepairChange, check_names
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
 from customlabels_nb.datasets.validation.todo import tasks
+from customlabels_nb.datasets.validation.validation_html import obstacles, report_html, report_text
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import say
 from customlabels_nb.images.reading import local_path
@@ -115,11 +115,11 @@ class ValidationReport(Generic[Fixed]):
     @property
     def summary(self) -> dict[str, Any]:
         """What ``manifest_summary.json`` holds: statistics and errors of the manifests, and errors of both together."""
-        return outputs.summary(self._checked)
+        return written_files.summary(self._checked)
 
     def entries(self, split: str = t.TRAIN) -> Iterator[dict[str, Any]]:
         """The lines as the service lists the entries of a dataset: with ``cl-errors`` and ``cl-metadata``."""
-        return outputs.listed_entries(self._side(split))
+        return written_files.listed_entries(self._side(split))
 
     # -- files --------------------------------------------------------------------------------------
     def to(self, folder: str | os.PathLike[str]) -> list[Path]:
@@ -142,7 +142,7 @@ class ValidationReport(Generic[Fixed]):
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={os.fspath(folder)!r} is a file; name a folder.")
         target.mkdir(parents=True, exist_ok=True)
-        return outputs.write_outputs(self._checked, target)
+        return written_files.write_outputs(self._checked, target)
 
     # -- repairs ------------------------------------------------------------------------------------
     def fix(self, *names: str, split: str = t.TRAIN) -> Fixed:

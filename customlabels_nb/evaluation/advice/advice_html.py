@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line, printable
+from customlabels_nb.evaluation.advice.advice_images import AdviceImage, Pictures
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
-from customlabels_nb.evaluation.advice.pictures import AdviceImage, Pictures
 
 #: Pictures in all: a notebook keeps them.
 SHOWN_PICTURES = 32

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from customlabels_nb.models import threads
-from customlabels_nb.models.threads import fastest_threads, torch_threads
+from customlabels_nb.models import compute_threads
+from customlabels_nb.models.compute_threads import fastest_threads, torch_threads
 from customlabels_nb.settings import CpuShare, cpu_share, settings
 
 
@@ -64,7 +64,7 @@ def test_no_more_threads_are_tried_than_the_process_has_cpus(monkeypatch: pytest
 def test_torch_has_its_threads_back_whatever_happens(
     monkeypatch: pytest.MonkeyPatch, given: list[int], device: str
 ) -> None:
-    monkeypatch.setattr(threads, "fastest_threads", lambda: 2)
+    monkeypatch.setattr(compute_threads, "fastest_threads", lambda: 2)
     with suppress(KeyboardInterrupt), torch_threads(device):
         assert given[-1] == (2 if device == "cpu" else 4)
         raise KeyboardInterrupt

@@ -35,7 +35,7 @@ from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.learning import LoopOptions, LoopState
 from customlabels_nb.training.loop import train
-from customlabels_nb.training.sources import SceneSource
+from customlabels_nb.training.scene_sources import SceneSource
 
 _LEAST_EPOCH = 25  # steps: a look at held-out images and a checkpoint shall not come more often
 _BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.training.calibration import LEAST_IMAGES, MOST, fit_temperature, losses, standard_error
+from customlabels_nb.training.temperature import LEAST_IMAGES, MOST, fit_temperature, losses, standard_error
 
 
 def drawn(n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb.core.tables import normalise_annotations, normalise_images
-from customlabels_nb.evaluation import evaluate, snapshots
-from customlabels_nb.evaluation.snapshots import evaluation_snapshot, snapshot_file_names, truth_snapshot
+from customlabels_nb.evaluation import evaluate, evaluation_snapshots
+from customlabels_nb.evaluation.evaluation_snapshots import evaluation_snapshot, snapshot_file_names, truth_snapshot
 from tests.evaluation.cases import HOSTILE, caps_and_watches, random_tables, tables
 from tests.evaluation.scenes import SIZE, scene
 from tests.evaluation.snapshot_lines import (
@@ -268,7 +268,7 @@ def test_many_faint_boxes_make_no_line_too_long() -> None:
 def test_the_whole_file_is_no_larger_than_manifests_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     found = evaluate(*random_tables(60, [f"label {number}" for number in range(30)]))
     whole = sum(map(len, evaluation_snapshot(found)))
-    monkeypatch.setattr(snapshots, "_LARGEST_FILE", 200_000)
+    monkeypatch.setattr(evaluation_snapshots, "_LARGEST_FILE", 200_000)
     lines = list(evaluation_snapshot(found))
     assert 150_000 < sum(len(line) + 1 for line in lines) <= 200_000 < whole
     assert len(lines) == 60

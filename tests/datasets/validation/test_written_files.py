@@ -11,8 +11,8 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.datasets.formats.manifest_values import LineFinding
-from customlabels_nb.datasets.validation.findings import CheckedManifest
-from customlabels_nb.datasets.validation.outputs import annotated_lines, with_findings
+from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest
+from customlabels_nb.datasets.validation.written_files import annotated_lines, with_findings
 from customlabels_nb.errors import InputError
 from tests.datasets.validation.manifests import BUCKET, GONE, Line, box_line, changed, image_line, write_manifest
 
@@ -200,7 +200,7 @@ def test_a_finding_goes_to_the_nearest_object() -> None:
 def test_a_line_that_can_be_read_but_not_written_keeps_its_text() -> None:
     deep = b'{"source-ref": "s3://bucket/a.png", "x": ' + b"[" * 900 + b"]" * 900 + b"}"
     manifest = CheckedManifest("m", total=1, open_lines=lambda: [deep])
-    from customlabels_nb.datasets.validation.findings import CheckedLine
+    from customlabels_nb.datasets.validation.manifest_findings import CheckedLine
 
     manifest.lines = [
         CheckedLine(1, deep, "s3://bucket/a.png", "invalid", [LineFinding("ERROR_NO_LABEL_ATTRIBUTES", "none")])

@@ -30,13 +30,13 @@ from customlabels_nb.project.dataset_changes import (
     write_difference,
     write_predictions,
 )
-from customlabels_nb.project.facts import ProjectFacts
 from customlabels_nb.project.labels import Labels
 from customlabels_nb.project.location import (
     check_tags,
     check_task,
 )
 from customlabels_nb.project.model import require_confirmation
+from customlabels_nb.project.project_facts import ProjectFacts
 from customlabels_nb.project.snapshots import Snapshots
 from customlabels_nb.remote.download_cache import CONNECTIONS, fetch_all
 

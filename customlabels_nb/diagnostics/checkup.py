@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.diagnostics.findings import GOOD, NOTE, PROBLEM, STATES, WARNING, DiagnosticLine
+from customlabels_nb.diagnostics.diagnostic_lines import GOOD, NOTE, PROBLEM, STATES, WARNING, DiagnosticLine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from customlabels_nb._utils.text import escaped
 from customlabels_nb.evaluation.confusion import matrix_html
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.page import body, name_html, page
+from customlabels_nb.evaluation.report_text import headline, number_of_images
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.text import headline, number_of_images
 
 #: Of more labels than these, so many are shown: half of them the best, half the worst.
 MOST_LABELS = 100

@@ -26,9 +26,9 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.image_sizes import Size, image_sizes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.evaluation.sizes import Size, image_sizes
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
 from customlabels_nb.evaluation.thresholded import Thresholded
 

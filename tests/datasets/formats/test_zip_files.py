@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.formats.archive import unpack_zip
+from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError
 from tests.images.pictures import jpeg, tree
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.coco import OVERLAPS
+from customlabels_nb.evaluation.coco_metrics import OVERLAPS
 
 #: Sizes of boxes by COCO's measure, and the area in square pixels from which on each holds.
 SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
