@@ -166,13 +166,13 @@ def start(task: dict[str, Any]) -> dict[str, Any]:
     import timm  # noqa: F401
     import torchvision.models.detection  # noqa: F401
 
-    from customlabels_nb.inference.engines import selection
+    from customlabels_nb.inference.engines import selection  # noqa: F401
     from customlabels_nb.models import detector_building  # noqa: F401
 
     try:
         import onnxruntime  # noqa: F401
 
-        from customlabels_nb.inference.engines import onnx_writer
+        from customlabels_nb.inference.engines import onnx_writer  # noqa: F401
     except ImportError:
         pass
     predictor = Predictor(Path(task["model"]))

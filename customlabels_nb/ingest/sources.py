@@ -133,7 +133,7 @@ def find_images(
 def find_again(
     description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents | None:
-    """What a source names now of which a :class:`SourceContents` was described; None if it is none that can be looked at again.
+    """Return what the source of a described :class:`SourceContents` names now; None if it can't be looked at again.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Figures of a project: how far labelling is, how labels are spread, who works how quickly, what waits.
 
-Pure functions of an :class:`~customlabels_nb.labeling.project_counts.ProjectCounts`; what a figure counts, :func:`numbers_of` lists.
+Pure functions of :class:`.project_counts.ProjectCounts`; what a number counts, :func:`numbers_of` lists.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class AnnotationColumns:
 
 @dataclass(slots=True)
 class PlainLines:
-    """Images, and the rows of :class:`AnnotationColumns` for labels of whole images and for boxes; ``sizes`` are 0 if not known."""
+    """Images, and :class:`AnnotationColumns` of labels of whole images and of boxes; ``sizes`` are 0 if not known."""
 
     numbers: IntArray
     sources: list[str]
