@@ -87,7 +87,7 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
         "mean_threshold": "threshold",
         "mean_average_precision": "average_precision",
     }
-    return {figure: float(here[column].mean()) if len(here) else 0.0 for figure, column in columns.items()}
+    return {metric: float(here[column].mean()) if len(here) else 0.0 for metric, column in columns.items()}
 
 
 def accuracy(scores: Scores) -> float:
@@ -123,7 +123,7 @@ class Intervals:
         Of each label's F1.
     """
 
-    figures: dict[str, tuple[float, float]]
+    metrics: dict[str, tuple[float, float]]
     label_f1: tuple[FloatArray, FloatArray]
 
 
@@ -147,18 +147,18 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
         here = (tp + fn) > 0
         precision, recall, f1 = ratios(tp, fp, fn)
         drawn["label"].append(np.where(here, f1, np.nan))
-        for figure, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            drawn[figure].append(_divide((values * here).sum(axis=1), here.sum(axis=1), empty=np.nan))
+        for metric, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+            drawn[metric].append(_divide((values * here).sum(axis=1), here.sum(axis=1), empty=np.nan))
         if single:
             drawn["accuracy"].append(_divide(totals[:, -2], totals[:, -1], empty=np.nan))
     label_f1 = middle_95(np.concatenate(drawn.pop("label")))
     low, high = middle_95(np.stack([np.concatenate(values) for values in drawn.values() if values], axis=1))
-    names = [figure for figure, values in drawn.items() if values]
+    names = [metric for metric, values in drawn.items() if values]
     ends = zip(low.tolist(), high.tolist(), strict=True)
     return Intervals(dict(zip(names, ends, strict=True)), label_f1)
 
 
-def figures(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
+def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
     """The figures of the summary by name: :func:`aggregate`, and what only one task has."""
     values = aggregate(per_label)
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
@@ -170,9 +170,9 @@ def figures(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
 
 def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
     """One row a figure: ``figure``, ``value``, and the ends ``low``, ``high`` of its interval (null without one)."""
-    values = figures(outcomes, per_label)
+    values = overall_metrics(outcomes, per_label)
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
-    rows = [(figure, value, *intervals.figures.get(figure, (np.nan, np.nan))) for figure, value in values.items()]
+    rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=["figure", "value", "low", "high"]).astype({"figure": "str"})
 
 

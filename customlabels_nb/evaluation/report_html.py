@@ -36,12 +36,12 @@ def evaluation_html(evaluation: Evaluation, *, name: str, details: Mapping[str, 
 
 def head_html(evaluation: Evaluation, *, name: str) -> str:
     """Name, number of test images and the figures that come first in one line."""
-    figures = []
+    metrics = []
     for number, head in enumerate(headline(evaluation)):
         value = f"{head.value:.3f}" if number else f"<b>{head.value:.3f}</b>"
         interval = f" {head.interval}" if head.interval else ""
-        figures.append(f'<span title="{escaped(head.meaning)}">{head.name} {value}{interval}</span>')
-    line = " · ".join([number_of_images(evaluation), *figures])
+        metrics.append(f'<span title="{escaped(head.meaning)}">{head.name} {value}{interval}</span>')
+    line = " · ".join([number_of_images(evaluation), *metrics])
     return f'<div class="clnb-head"><b><bdi>{escaped(name)}</bdi></b><span class="clnb-dim">{line}</span></div>'
 
 
@@ -70,15 +70,15 @@ def _ends(table: pd.DataFrame) -> pd.DataFrame:
 
 def _label_row(row: pd.Series, colour: str, columns: Iterable[str]) -> str:
     tested = row["test_images"] > 0
-    figures = "".join(f"<td>{_figure(row, column) if tested or column in _ALWAYS else '—'}</td>" for column in columns)
+    metrics = "".join(f"<td>{_metric(row, column) if tested or column in _ALWAYS else '—'}</td>" for column in columns)
     bar = f'<span class="clnb-bar"><i style="width:{100 * row["f1"]:.1f}%;background:{colour}"></i></span>'
     return (
-        f'<tr><td><span class="clnb-swatch" style="background:{colour}"></span>{name_html(row["label"])}</td>{figures}'
+        f'<tr><td><span class="clnb-swatch" style="background:{colour}"></span>{name_html(row["label"])}</td>{metrics}'
         f"<td>{bar if tested else ''}</td></tr>"
     )
 
 
-def _figure(row: pd.Series, column: str) -> str:
+def _metric(row: pd.Series, column: str) -> str:
     return f"{row[column]:,}" if column in _COUNTS else f"{row[column]:.3f}"
 
 

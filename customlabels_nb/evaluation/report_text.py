@@ -10,12 +10,12 @@ from customlabels_nb._utils.text import printable
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 
-_FIGURES = {
+_METRICS = {
     "f1": ("F1", "mean over the labels, with its 95 % interval"),
     "precision": ("precision", "mean over the labels"),
     "recall": ("recall", "mean over the labels"),
 }
-_DETECTION_FIGURES = {
+_DETECTION_METRICS = {
     "mean_average_precision": ("mAP", "mean over the labels of the average precision at the overlap chosen"),
     "mean_average_recall": ("mAR", "mean over the labels of the highest recall at the overlap chosen"),
     "coco_map": ("COCO mAP", "mean of mAP at the overlaps 0.50, 0.55, … 0.95"),
@@ -24,8 +24,8 @@ _DETECTION_FIGURES = {
 
 def evaluation_text(evaluation: Evaluation, *, name: str) -> str:
     """Head line, table of labels with the highest F1 first, notes."""
-    figures = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in headline(evaluation))
-    head = f"{name}: {number_of_images(evaluation)}, {', '.join(figures)}"
+    metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in headline(evaluation))
+    head = f"{name}: {number_of_images(evaluation)}, {', '.join(metrics)}"
     columns = ["label", "f1", "precision", "recall", "threshold", "test_images"]
     if evaluation.task == DETECTION:
         columns.insert(4, "average_precision")
@@ -46,12 +46,12 @@ class Headline(NamedTuple):
 def headline(evaluation: Evaluation) -> list[Headline]:
     """The figures that come first, F1 with its 95 % interval."""
     rows = evaluation.summary.set_index("figure")
-    names = {**_FIGURES, **(_DETECTION_FIGURES if evaluation.task == DETECTION else {})}
+    names = {**_METRICS, **(_DETECTION_METRICS if evaluation.task == DETECTION else {})}
     low, high = rows.loc["f1", ["low", "high"]]
     found = {"f1": "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"}
     return [
-        Headline(name, meaning, float(rows.loc[figure, "value"]), found.get(figure, ""))
-        for figure, (name, meaning) in names.items()
+        Headline(name, meaning, float(rows.loc[metric, "value"]), found.get(metric, ""))
+        for metric, (name, meaning) in names.items()
     ]
 
 

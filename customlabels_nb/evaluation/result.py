@@ -75,9 +75,11 @@ class Evaluation:
         """What was evaluated: "single-label", "multi-label" or "detection"."""
         return self.outcomes.task
 
-    def figure(self, name: str) -> float:
+    def metric(self, name: str) -> float:
         """One value of the summary."""
         return float(self.summary.loc[self.summary["figure"] == name, "value"].iloc[0])
+
+    figure = metric
 
     def curve(self, label: str) -> pd.DataFrame:
         """``threshold``, ``precision``, ``recall``, ``f1`` along the threshold of one label.

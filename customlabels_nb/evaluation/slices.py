@@ -12,7 +12,7 @@ from pandas.api import types
 from customlabels_nb.core.tables import IMAGE_COLUMNS
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: The slice of images whose cell is empty.
@@ -38,9 +38,9 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, rand
     for name, positions in slices_of(images[column].reset_index(drop=True)):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part, random_state=random_state)
-        found = figures(part.outcomes, per_label_table(part))
+        found = overall_metrics(part.outcomes, per_label_table(part))
         del found["mean_threshold"]
-        low, high = intervals.figures["f1"]
+        low, high = intervals.metrics["f1"]
         here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
         rows.append(here | found | {"f1_low": low, "f1_high": high})
     return pd.DataFrame(rows).astype({"slice": "str"})

@@ -49,9 +49,9 @@ def evaluation_summary(
     training_images : int
         Number of images that the version was trained on.
     """
-    means: dict[str, Any] = {key: evaluation.figure(figure) for key, figure in _ordered(_MEANS).items()}
+    means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task == DETECTION:
-        means |= {key: evaluation.figure(figure) for key, figure in _DETECTION_MEANS.items()}
+        means |= {key: evaluation.metric(metric) for key, metric in _DETECTION_MEANS.items()}
     else:
         means["ConfusionMatrix"] = _cells(evaluation)
     per_label = evaluation.per_label.sort_values("f1", ascending=False, kind="stable")
@@ -150,8 +150,8 @@ class EvaluationSummary:
     confusion_matrix: pd.DataFrame | None
 
     def __repr__(self) -> str:
-        figures = ", ".join(f"{row.figure} {row.value:.3f}" for row in self.summary.itertuples())
-        head = f"{self.project_version_arn or 'evaluation'}: {len(self.labels)} labels, {figures}"
+        metrics = ", ".join(f"{row.figure} {row.value:.3f}" for row in self.summary.itertuples())
+        head = f"{self.project_version_arn or 'evaluation'}: {len(self.labels)} labels, {metrics}"
         return printable(f"{head}\n\n{self.per_label.to_string(index=False, max_rows=40, max_colwidth=40)}")
 
 
@@ -223,10 +223,10 @@ class _Reading:
         ):
             where = f"LabelEvaluationResults[{number}]"
             entry = self._object(given, where)
-            metrics = self._object(entry.get("Metrics"), f"{where}.Metrics")
-            figures = {name: self._number(metrics, key, f"{where}.Metrics") for key, name in _METRICS.items()}
+            given_metrics = self._object(entry.get("Metrics"), f"{where}.Metrics")
+            metrics = {name: self._number(given_metrics, key, f"{where}.Metrics") for key, name in _METRICS.items()}
             images = self._count(entry, "NumberOfTestingImages")
-            rows.append({"label": self._label(entry.get("Label")), **figures, "test_images": images})
+            rows.append({"label": self._label(entry.get("Label")), **metrics, "test_images": images})
         columns = ["label", *_METRICS.values(), "test_images"]
         return pd.DataFrame(rows, columns=columns).astype(
             {"label": "str", **dict.fromkeys(_METRICS.values(), "float64"), "test_images": "Int64"}

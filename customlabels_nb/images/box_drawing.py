@@ -42,7 +42,7 @@ class LabelledBox:
     box: tuple[float, float, float, float]
     label: str
     colour: str
-    figure: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Tag:
     """Words at a box, on a ground of its colour; places and width in pixels of the screen."""
 
     label: str
-    figure: str
+    value: str
     colour: str
     left: float
     top: float
@@ -141,7 +141,7 @@ class BoxPicture:
                 continue
             left, top, right = tag.left * scale, tag.top * scale, (tag.left + tag.width) * scale
             pen.rectangle((left, top, right - 1, top + _TAG_HEIGHT * scale - 1), fill=_checked(tag.colour))
-            words, ink = f"{tag.label} {tag.figure}".strip(), ink_on(tag.colour)
+            words, ink = f"{tag.label} {tag.value}".strip(), ink_on(tag.colour)
             place = (left + _PADDING * scale, top + _TAG_HEIGHT * scale / 2)
             pen.text(place, words, fill=ink, font=font, anchor="lm")
         return page
@@ -172,12 +172,12 @@ def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int
     for position, mark in enumerate(marks):
         found = None
         for label in (_shortened(one_line(mark.label)), ""):
-            if not (label or mark.figure):
+            if not (label or mark.value):
                 continue
-            width = _text_width(f"{label} {mark.figure}".strip()) + 2 * _PADDING
+            width = _text_width(f"{label} {mark.value}".strip()) + 2 * _PADDING
             place = _free_place(corners, position, width, size, taken)
             if place is not None:
-                found = Tag(label, mark.figure, mark.colour, *place, width)
+                found = Tag(label, mark.value, mark.colour, *place, width)
                 taken = np.vstack([taken, [*place, place[0] + width, place[1] + _TAG_HEIGHT]])
                 break
         yield found
@@ -252,7 +252,7 @@ def _outline(corners: Sequence[float]) -> str:
 
 def _tag_svg(tag: Tag) -> str:
     # isolated, so that the direction of a label turns nothing else round
-    words = f"\u2068{escaped(tag.label)}\u2069 {tag.figure}" if tag.label else tag.figure
+    words = f"\u2068{escaped(tag.label)}\u2069 {tag.value}" if tag.label else tag.value
     length = tag.width - 2 * _PADDING  # whatever the font is, the words end on their ground
     return (
         f'<rect x="{tag.left:.1f}" y="{tag.top:.1f}" width="{tag.width:.1f}" height="{_TAG_HEIGHT:g}" '

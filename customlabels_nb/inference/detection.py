@@ -59,24 +59,24 @@ class Detection:
 
     def draw(self, width: int = 960) -> Image.Image:
         """The photo at most ``width`` pixels wide and high, with its boxes and its labels beneath, as a picture."""
-        return detection_drawing.to_picture(self._figure(), width)
+        return detection_drawing.to_picture(self._drawing(), width)
 
     def __repr__(self) -> str:
-        return detection_drawing.to_text(self._figure())
+        return detection_drawing.to_text(self._drawing())
 
     def _repr_html_(self) -> str:
-        return detection_drawing.to_html(self._figure())
+        return detection_drawing.to_html(self._drawing())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        figure = self._figure()
+        drawing = self._drawing()
         return {
-            "text/plain": detection_drawing.to_text(figure),
-            "text/html": detection_drawing.to_html(figure),
+            "text/plain": detection_drawing.to_text(drawing),
+            "text/html": detection_drawing.to_html(drawing),
             # A JPEG: as a PNG the photo would be six times as large in each saved notebook.
-            "image/jpeg": detection_drawing.to_jpeg(figure),
+            "image/jpeg": detection_drawing.to_jpeg(drawing),
         }
 
-    def _figure(self) -> detection_drawing.DetectionDrawing:
+    def _drawing(self) -> detection_drawing.DetectionDrawing:
         labels = [one_line(label) for label in self.table["label"]]
         colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)

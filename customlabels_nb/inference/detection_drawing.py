@@ -19,7 +19,7 @@ _MOST_CHIPS = 12
 
 _TEXT = "var(--jp-ui-font-color1, CanvasText)"
 _GREY = "var(--jp-ui-font-color2, GrayText)"
-_FIGURE_STYLE = (
+_DRAWING_STYLE = (
     f"margin:0;max-width:100%;color:{_TEXT};line-height:1.5;"
     "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:var(--jp-ui-font-size1, 13px)"
 )
@@ -41,7 +41,7 @@ class Chip:
     lowest: float = 1.0
 
     @property
-    def figure(self) -> str:
+    def value(self) -> str:
         """The confidence as it is shown, of several boxes how many, and from which to which."""
         if self.count == 1:
             return f"{self.confidence:.2f}"
@@ -88,56 +88,56 @@ class DetectionDrawing:
         return max(0, len(self.chips) - _MOST_CHIPS)
 
 
-def to_text(figure: DetectionDrawing) -> str:
+def to_text(drawing: DetectionDrawing) -> str:
     """One line: the image and its labels."""
-    labels = ", ".join(f"{chip.label} {chip.figure}" for chip in figure.chips)
-    return f"{figure.short_name}: {labels or figure.sentence}"
+    labels = ", ".join(f"{chip.label} {chip.value}" for chip in drawing.chips)
+    return f"{drawing.short_name}: {labels or drawing.sentence}"
 
 
-def to_html(figure: DetectionDrawing) -> str:
+def to_html(drawing: DetectionDrawing) -> str:
     """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
-    if figure.boxes is None:
-        width, height = _fitted(figure.image.size, _SIDE)
-        source = "data:image/jpeg;base64," + base64.b64encode(thumbnail(figure.image, _SIDE * _DENSITY)).decode()
+    if drawing.boxes is None:
+        width, height = _fitted(drawing.image.size, _SIDE)
+        source = "data:image/jpeg;base64," + base64.b64encode(thumbnail(drawing.image, _SIDE * _DENSITY)).decode()
     else:
-        (width, height), source = figure.boxes.size, figure.boxes.to_url()
-    shown = "".join(map(_chip_html, figure.chips[:_MOST_CHIPS]))
-    if figure.remark:
-        shown += f'<span style="color:{_GREY}">{figure.remark}</span>'
-    if not figure.chips:
-        shown = f'<span style="color:{_GREY};overflow-wrap:anywhere">{escape(figure.sentence)}</span>'
+        (width, height), source = drawing.boxes.size, drawing.boxes.to_url()
+    shown = "".join(map(_chip_html, drawing.chips[:_MOST_CHIPS]))
+    if drawing.remark:
+        shown += f'<span style="color:{_GREY}">{drawing.remark}</span>'
+    if not drawing.chips:
+        shown = f'<span style="color:{_GREY};overflow-wrap:anywhere">{escape(drawing.sentence)}</span>'
     return (
-        f'<figure style="{_FIGURE_STYLE};width:{max(width, _SIDE // 2)}px">'
-        f'<img src="{source}" alt="{escape(to_text(figure))}" width="{width}" height="{height}" '
+        f'<figure style="{_DRAWING_STYLE};width:{max(width, _SIDE // 2)}px">'
+        f'<img src="{source}" alt="{escape(to_text(drawing))}" width="{width}" height="{height}" '
         'style="display:block;max-width:100%;height:auto;border-radius:4px">'
         f'<figcaption style="margin-top:6px"><div style="display:flex;flex-wrap:wrap;gap:4px 6px">{shown}</div>'
-        f'<div style="color:{_GREY};margin-top:2px;overflow-wrap:anywhere" title="{escape(figure.name)}">'
-        f"<bdi>{escape(figure.short_name)}</bdi></div></figcaption></figure>"
+        f'<div style="color:{_GREY};margin-top:2px;overflow-wrap:anywhere" title="{escape(drawing.name)}">'
+        f"<bdi>{escape(drawing.short_name)}</bdi></div></figcaption></figure>"
     )
 
 
-def to_jpeg(figure: DetectionDrawing) -> bytes:
+def to_jpeg(drawing: DetectionDrawing) -> bytes:
     """For readers of a notebook that can't show HTML."""
-    side, quality = (_SIDE, 85) if figure.boxes is None else (SIDE, 75)  # names at boxes are small
+    side, quality = (_SIDE, 85) if drawing.boxes is None else (SIDE, 75)  # names at boxes are small
     buffer = io.BytesIO()
-    to_picture(figure, side).save(buffer, "JPEG", quality=quality)
+    to_picture(drawing, side).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
-def to_picture(figure: DetectionDrawing, side: int) -> Image.Image:
+def to_picture(drawing: DetectionDrawing, side: int) -> Image.Image:
     """The photo, at most ``side`` pixels wide and high, with its labels on white beneath.
 
     It is never enlarged, but where it is small and has boxes, whose names need room.
     """
-    if figure.boxes is None:
-        photo = figure.image.resize(_fitted(figure.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if drawing.boxes is None:
+        photo = drawing.image.resize(_fitted(drawing.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
         unit = max(side / _SIDE, 0.5)
     else:
-        photo = figure.boxes.to_picture(side / SIDE)
+        photo = drawing.boxes.to_picture(side / SIDE)
         unit = max(side / SIDE, 0.5)
     width = max(photo.width, round(_SIDE / 2 * unit))
     font = plain_font(round(13 * unit))
-    rows = list(_rows(figure, width, unit, font))
+    rows = list(_rows(drawing, width, unit, font))
     height = round(22 * unit)
     gap = round(6 * unit)
     page = Image.new("RGB", (width, photo.height + gap + len(rows) * (height + gap)), "white")
@@ -163,15 +163,15 @@ def to_picture(figure: DetectionDrawing, side: int) -> Image.Image:
 _Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a chip
 
 
-def _rows(figure: DetectionDrawing, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
+def _rows(drawing: DetectionDrawing, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
     """Chips and words broken into rows that are no wider than ``width``."""
     pieces: list[tuple[str, str | None]] = [
-        (f"{chip.label}  {chip.figure}", chip.colour) for chip in figure.chips[:_MOST_CHIPS]
+        (f"{chip.label}  {chip.value}", chip.colour) for chip in drawing.chips[:_MOST_CHIPS]
     ]
-    if figure.remark:
-        pieces.append((figure.remark, None))
-    if not figure.chips:
-        pieces = [(word, None) for word in figure.sentence.split()]
+    if drawing.remark:
+        pieces.append((drawing.remark, None))
+    if not drawing.chips:
+        pieces = [(word, None) for word in drawing.sentence.split()]
     row: list[_Piece] = []
     left = 0.0
     for text, colour in pieces:
@@ -191,17 +191,17 @@ def _shortened(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
     text = " ".join(text.split())
     if font.getlength(text) <= width:
         return text
-    label, _, figure = text.rpartition(" ")
-    while label and font.getlength(f"{label}… {figure}") > width:
+    label, _, value = text.rpartition(" ")
+    while label and font.getlength(f"{label}… {value}") > width:
         label = label[:-1]
-    return f"{label}… {figure}"
+    return f"{label}… {value}"
 
 
 def _chip_html(chip: Chip) -> str:
     colour = escape(chip.colour)
     return (
         f'<span style="{_CHIP_STYLE.format(colour=colour)}"><span style="{_DOT_STYLE.format(colour=colour)}"></span>'
-        f'<bdi>{escape(chip.label)}</bdi> <span style="font-variant-numeric:tabular-nums">{chip.figure}</span></span>'
+        f'<bdi>{escape(chip.label)}</bdi> <span style="font-variant-numeric:tabular-nums">{chip.value}</span></span>'
     )
 
 

@@ -224,5 +224,5 @@ def still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) 
     boxes = []
     for mark in found.boxes:
         left, top, width, height = (side * scale for side in mark.box)
-        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.figure))
+        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value))
     return VideoStill(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])

@@ -59,7 +59,7 @@ class _Label:
     columns: npt.NDArray[np.bool_]
 
     @property
-    def figure(self) -> str:
+    def value(self) -> str:
         low, high = f"{self.lowest:.2f}", f"{self.highest:.2f}"
         return f"×{self.frames} {high if low == high else f'{low}–{high}'}"
 
@@ -108,7 +108,7 @@ def clock(ms: float) -> str:
 
 def to_text(name: str, summary: VideoSummary) -> str:
     """One line: the video and its labels."""
-    labels = ", ".join(f"{one_line(label.name)} {label.figure}" for label in summary.labels)
+    labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in summary.labels)
     return f"{one_line(_short(name))}: {summary.looked}; {labels or 'nothing was found'}"
 
 
@@ -192,7 +192,7 @@ def _row(label: _Label) -> str:
         for start, end in _runs(label.columns)
     )
     return (
-        f"{_chip(f'{label.name} {label.figure}', label.colour)}"
+        f"{_chip(f'{label.name} {label.value}', label.colour)}"
         f'<svg viewBox="0 0 {_COLUMNS} 8" preserveAspectRatio="none" width="100%" height="8" '
         f'style="display:block;background:{_TRACK};border-radius:4px">{spans}</svg>'
     )

@@ -56,7 +56,7 @@ class DashboardCheck:
 
 
 @dataclass(frozen=True)
-class Figures:
+class DashboardTotals:
     """All figures as of the action ``seen``; the tables are those of :mod:`customlabels_nb.labeling.progress`.
 
     While annotations are still being read, not ``complete``: only statuses and queue are right, and ``seen`` is 0.
@@ -158,7 +158,9 @@ class DashboardSession(ProjectScreen):
         self._followed.follow()
         return self._followed
 
-    def figures(self, unit: str = "hour", *, offset: timedelta = timedelta(), wait: float | None = None) -> Figures:
+    def totals(
+        self, unit: str = "hour", *, offset: timedelta = timedelta(), wait: float | None = None
+    ) -> DashboardTotals:
         """The figures as they are now.
 
         Parameters
@@ -176,7 +178,7 @@ class DashboardSession(ProjectScreen):
             followed = self._current() if complete else None
             outline = self._first if followed is None else followed.outline
             assert outline is not None
-            return Figures(
+            return DashboardTotals(
                 0 if followed is None else followed.seen,
                 progress.statuses(outline),
                 progress.label_distribution(outline, self._store.labels()),

@@ -56,18 +56,18 @@ def draw_shape(rng: Rng) -> Pixels:
     colours = palette(rng, 3)
     kind = rng.random()
     if kind < 0.3:
-        _figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
+        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
         if rng.random() < 0.6:
-            _figure(rng, draw, (32, 32, _SIDE - 32, _SIDE - 32), _rgba(colours[1]))
+            _draw_figure(rng, draw, (32, 32, _SIDE - 32, _SIDE - 32), _rgba(colours[1]))
     elif kind < 0.65:
         image = _writing(rng, colours)
     elif kind < 0.8:
         for _ in range(int(rng.integers(3, 9))):
             x, y, side = (float(value) for value in rng.uniform((0, 0, 16), (_SIDE - 24, _SIDE - 24, 80)))
             place = (x, y, min(x + side, _SIDE), min(y + side, _SIDE))
-            _figure(rng, draw, place, _rgba(colours[int(rng.integers(3))]))
+            _draw_figure(rng, draw, place, _rgba(colours[int(rng.integers(3))]))
     else:
-        _figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
+        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
         image.alpha_composite(_writing(rng, colours[1:], 96).crop((0, 0, 96, 80)), (16, 24))
     return np.asarray(image)
 
@@ -173,7 +173,7 @@ def _leaves(rng: Rng, size: Size) -> Image.Image:
         x, y = float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1]))
         red, green, blue = np.clip(colours[int(rng.integers(len(colours)))] + rng.normal(0, 10, 3), 0, 255).astype(int)
         wide = radius * float(rng.uniform(0.4, 1.6))
-        _figure(rng, draw, (x - wide, y - radius, x + wide, y + radius), (int(red), int(green), int(blue)))
+        _draw_figure(rng, draw, (x - wide, y - radius, x + wide, y + radius), (int(red), int(green), int(blue)))
     if rng.random() < 0.7:
         return _grained(image, clouds(rng, size, finest=240), float(rng.uniform(4, 28)))
     return image
@@ -213,7 +213,7 @@ def _grained(image: Image.Image, field: Colours, strength: float) -> Image.Image
     return ImageChops.add(image, Image.merge("RGB", (grain, grain, grain)), 1, -128)
 
 
-def _figure(
+def _draw_figure(
     rng: Rng, draw: ImageDraw.ImageDraw, place: tuple[float, float, float, float], fill: tuple[int, ...]
 ) -> None:
     """One filled figure in a rectangle x0, y0, x1, y1."""

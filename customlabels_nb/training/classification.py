@@ -195,12 +195,12 @@ def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArr
 
 
 def _uneven_note(fewest: int, most: int, plain: float, weighted: float) -> str:
-    figures = f"held-out log-loss {weighted:.3f} instead of {plain:.3f}"
+    metrics = f"held-out log-loss {weighted:.3f} instead of {plain:.3f}"
     if weighted < plain:
-        return f"The labels are uneven ({fewest:,} to {most:,} images): images of rare ones count for more, {figures}."
+        return f"The labels are uneven ({fewest:,} to {most:,} images): images of rare ones count for more, {metrics}."
     return (
         f"The labels are uneven ({fewest:,} to {most:,} images); all images count alike, because counting those of "
-        f"rare labels for more would do worse ({figures})."
+        f"rare labels for more would do worse ({metrics})."
     )
 
 

@@ -273,10 +273,10 @@ class _Loop:
         if not all(math.isfinite(value) for value in losses.values()):
             raise ModelError("The losses are no numbers any more: the training failed. Train with another seed.")
         self.average.eval()
-        figures = self.learner.validate(self.average.module)
-        values = {"loss": sum(losses.values()), **losses, **figures}
+        metrics = self.learner.validate(self.average.module)
+        values = {"loss": sum(losses.values()), **losses, **metrics}
         latest = {**values, **self._losses_since_told()}
-        found = figures.get(self.options.metric)
+        found = metrics.get(self.options.metric)
         best: Tensors | None = None
         if found is not None and (state.best is None or found >= state.best):
             state.best, state.best_step = found, state.step

@@ -190,7 +190,7 @@ class _Run:
             "reason": work.plan.choice.reason,
             "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
         }
-        figures, thresholds = self._test(trained)
+        metrics, thresholds = self._test(trained)
         names = work.plan.labels["label"].tolist()
         for split, part in (("train", trained.train), ("test", trained.test)):
             if part.table is not None:
@@ -201,7 +201,7 @@ class _Run:
         config = replace(trained.config, thresholds=thresholds, training=facts)
         save_artifact(work.folder, trained.network, config)
         shutil.rmtree(work.checkpoints, ignore_errors=True)
-        metrics = {**figures, **{name: facts[name] for name in _ALSO_METRICS if name in facts}}
+        metrics = {**metrics, **{name: facts[name] for name in _ALSO_METRICS if name in facts}}
         write_json(work.folder / "metrics.json", metrics)
         self.store.update_version(
             self.record.name,
@@ -223,8 +223,8 @@ class _Run:
         thresholds = {
             row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in config.labels
         }
-        figures = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
-        return figures, thresholds
+        metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
+        return metrics, thresholds
 
 
 def _base(store: Store, root: Path, name: str | None) -> Base | None:

@@ -16,7 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import Query
-from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, Figures, LastVersion
+from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, DashboardTotals, LastVersion
 from customlabels_nb.labeling.exporting import MORE, DashboardExport
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
@@ -74,9 +74,11 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     # -- for other cells ----------------------------------------------------------------------------
     @property
-    def figures(self) -> Figures:
-        """The figures as they are now, as tables."""
-        return self.session.figures(self._unit, offset=self._offset)
+    def totals(self) -> DashboardTotals:
+        """The totals as they are now, as tables."""
+        return self.session.totals(self._unit, offset=self._offset)
+
+    figures = totals
 
     @property
     def gallery(self) -> Gallery | None:
@@ -118,10 +120,10 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         display_with_fallback(self._box, self._still())
 
     def _still(self) -> str:
-        figures = self.session.figures(wait=0)
+        totals = self.session.totals(wait=0)
         lines = []
         for split in t.SPLITS:
-            own = figures.statuses[figures.statuses["split"] == split].set_index("status")["images"]
+            own = totals.statuses[totals.statuses["split"] == split].set_index("status")["images"]
             said = ", ".join(f"{own[status]:,} {words}" for status, words in _STATUS_WORDS.items() if own[status])
             lines.append(f"{split}: {said or 'no images'}")
         lines.append(f"{self.session.project}: how labelling was going. Run this cell to see how it goes now.")
@@ -145,18 +147,18 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         self._watch.awake()
         told: dict[str, Any] = {}
         if known.get("seen") != self.session.last_action():
-            told["figures"] = self._figures()
+            told["figures"] = self._totals()
         if known.get("jobs") != self._job_changes():
             told["jobs"] = self._jobs()
         return told
 
-    def _figures(self) -> dict[str, Any]:
-        figures = self.session.figures(self._unit, offset=self._offset, wait=_PATIENCE)
-        if figures.complete:
-            self.seen = figures.seen
+    def _totals(self) -> dict[str, Any]:
+        totals = self.session.totals(self._unit, offset=self._offset, wait=_PATIENCE)
+        if totals.complete:
+            self.seen = totals.seen
         else:
             self.session.when_complete(self._push)
-        return figures_as_json(figures) | {
+        return totals_as_json(totals) | {
             "project": self.session.project,
             "task": self.session.task,
             "read_only": self.session.read_only,
@@ -164,7 +166,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         }
 
     def _push(self) -> None:
-        self.send({"push": "news", "news": {"figures": self._figures()}})
+        self.send({"push": "news", "news": {"figures": self._totals()}})
 
     def _push_jobs(self) -> None:
         self.send({"push": "news", "news": {"jobs": self._jobs()}})
@@ -181,7 +183,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         if content["unit"] not in UNITS:
             raise InputError(f"unit={content['unit']!r} is not known; use one of {tuple(UNITS)!r}.")
         self._unit = content["unit"]
-        return {"figures": self._figures()}
+        return {"figures": self._totals()}
 
     def _open(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         gallery = self.show_images(content["split"], **content["link"])
@@ -208,25 +210,25 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return {}
 
 
-def figures_as_json(figures: Figures) -> dict[str, Any]:
+def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
     """Figures as the page takes them; times are microseconds since 1970."""
     statuses: dict[str, dict[str, int]] = {split: {} for split in t.SPLITS}
-    for split, status, images in figures.statuses.itertuples(index=False, name=None):
+    for split, status, images in totals.statuses.itertuples(index=False, name=None):
         statuses[split][status] = images
-    pace = figures.annotators["images_per_hour"]
-    people = figures.annotators.assign(images_per_hour=pace.astype(object).where(pace.notna(), None))
-    starts = microseconds(figures.work["start"])
-    counts = figures.work[list(t.SPLITS)].itertuples(index=False, name=None)
+    pace = totals.annotators["images_per_hour"]
+    people = totals.annotators.assign(images_per_hour=pace.astype(object).where(pace.notna(), None))
+    starts = microseconds(totals.work["start"])
+    counts = totals.work[list(t.SPLITS)].itertuples(index=False, name=None)
     return {
-        "seen": figures.seen,
+        "seen": totals.seen,
         "statuses": statuses,
-        "labels": figures.labels.to_numpy(dtype=object).tolist(),
+        "labels": totals.labels.to_numpy(dtype=object).tolist(),
         "annotators": people.to_numpy(dtype=object).tolist(),
         "work": [[start, *own] for start, own in zip(starts, counts, strict=True)],
-        "queue": {kind: own for kind, *own in figures.queue.itertuples(index=False, name=None)},
-        "usable": figures.usable,
-        "complete": figures.complete,
-        "version": None if figures.version is None else _version_as_json(figures.version),
+        "queue": {kind: own for kind, *own in totals.queue.itertuples(index=False, name=None)},
+        "usable": totals.usable,
+        "complete": totals.complete,
+        "version": None if totals.version is None else _version_as_json(totals.version),
     }
 
 

@@ -122,9 +122,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return self.exploration.thresholds
 
     @property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """F1, precision, recall and the other means as the sliders stand."""
-        return self.exploration.figures
+        return self.exploration.metrics
+
+    figures = metrics
 
     @property
     def per_label(self) -> pd.DataFrame:
@@ -247,10 +249,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         display_with_fallback(self._box, markup)
 
     def _still_words(self) -> str:
-        figures = self.exploration.figures
+        metrics = self.exploration.metrics
         return (
-            f"{self._about.name}: F1 {figures['f1']:.3f}, precision {figures['precision']:.3f}, recall "
-            f"{figures['recall']:.3f} on {len(self.exploration.names):,} test images; the most confident mistakes come "
+            f"{self._about.name}: F1 {metrics['f1']:.3f}, precision {metrics['precision']:.3f}, recall "
+            f"{metrics['recall']:.3f} on {len(self.exploration.names):,} test images; the most confident mistakes come "
             "first. Run this cell to look around."
         )
 

@@ -46,7 +46,7 @@ def training_picture(progress: TrainingProgress, title: str, colour: Callable[[s
     parts = [f"<div>{escaped(line)}</div>" for line in lines]
     if charts:
         source = base64.b64encode(charts.encode()).decode()
-        said = "; ".join(_said(figure) for figure in progress.figures.values() if figure.points)
+        said = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
         parts.append(f'<img alt="{escaped(said)}" src="data:image/svg+xml;base64,{source}" style="max-width:100%">')
     if progress.samples is not None and samples:
         words = f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin)."
@@ -69,14 +69,14 @@ def _first_line(progress: TrainingProgress, title: str) -> str:
     return " · ".join(words)
 
 
-def _said(figure: MetricCurve) -> str:
-    return f"{figure.name}: {figure.points[-1][2]:.4g} at step {figure.points[-1][0]}"
+def _said(curve: MetricCurve) -> str:
+    return f"{curve.name}: {curve.points[-1][2]:.4g} at step {curve.points[-1][0]}"
 
 
 def _charts(progress: TrainingProgress) -> str:
     """Losses and measured figures as SVG beside each other; "" if there are none."""
     groups = [
-        [figure for figure in progress.figures.values() if figure.kind == kind and len(figure.points) > 1]
+        [curve for curve in progress.metrics.values() if curve.kind == kind and len(curve.points) > 1]
         for kind in ("loss", "figure")
     ]
     groups = [group[:_MOST_CURVES] for group in groups if group]
@@ -91,9 +91,9 @@ def _charts(progress: TrainingProgress) -> str:
     )
 
 
-def _chart(figures: Sequence[MetricCurve], left: int) -> str:
-    values = [value for figure in figures for _, _, value in figure.points if math.isfinite(value)]
-    steps = [figure.points[end][0] for figure in figures for end in (0, -1)]
+def _chart(metrics: Sequence[MetricCurve], left: int) -> str:
+    values = [value for curve in metrics for _, _, value in curve.points if math.isfinite(value)]
+    steps = [curve.points[end][0] for curve in metrics for end in (0, -1)]
     low, high = min([0.0, *values]), max([*values, 0.0])
     high = high if high > low else low + 1
     first, last = min(steps), max(steps)
@@ -112,14 +112,14 @@ def _chart(figures: Sequence[MetricCurve], left: int) -> str:
     parts.append(f'<text x="{left + _SIDE}" y="{bottom}">step {first:,}</text>')
     parts.append(f'<text x="{left + _SIDE + room}" y="{bottom}" text-anchor="end">{last:,}</text>')
     at = left + _SIDE
-    for figure, colour in zip(figures, _COLOURS, strict=False):
-        points = [point for point in thinned(figure.points, _MOST_POINTS) if math.isfinite(point[2])]
+    for curve, colour in zip(metrics, _COLOURS, strict=False):
+        points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
         path = "M" + "L".join(place(step, value) for step, _, value in points)
         parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>' if points else "")
-        if (best := figure.best) is not None:
+        if (best := curve.best) is not None:
             x, y = place(best[0], best[2]).split(",")
             parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
-        name = figure.name.removeprefix("loss_")[:_LONGEST_NAME]
+        name = curve.name.removeprefix("loss_")[:_LONGEST_NAME]
         parts.append(f'<text x="{at}" y="12" fill="{colour}">{escaped(name)}</text>')
         at += 6 * len(name) + 10
     return "".join(parts)

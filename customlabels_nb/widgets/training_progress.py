@@ -18,7 +18,7 @@ RUNNING, STOPPING, DONE, STOPPED, FAILED = "running", "stopping", "done", "stopp
 #: More points of a figure are thinned out to half of them.
 MOST_POINTS = 2_000
 #: Earlier messages, phases and further figures are forgotten.
-MOST_MESSAGES, MOST_PHASES, MOST_FIGURES = 500, 50, 40
+MOST_MESSAGES, MOST_PHASES, MOST_METRICS = 500, 50, 40
 
 _WINDOW = 60.0  # seconds from which it is told how long the rest takes
 _BETWEEN = 0.25
@@ -157,7 +157,7 @@ class TrainingProgress:
         self.lock = threading.RLock()
         self.status, self.words = RUNNING, ""
         self.phases: list[Phase] = []
-        self.figures: dict[str, MetricCurve] = {}
+        self.metrics: dict[str, MetricCurve] = {}
         self.messages: list[tuple[float, str]] = []
         self.said = 0
         self.samples: Samples | None = None
@@ -209,7 +209,7 @@ class TrainingProgress:
     def history(self) -> pd.DataFrame:
         """All figures so far: figure, step, seconds, value."""
         with self.lock:
-            rows = [(figure.name, *point) for figure in self.figures.values() for point in figure.points]
+            rows = [(curve.name, *point) for curve in self.metrics.values() for point in curve.points]
         return pd.DataFrame(rows, columns=["figure", "step", "seconds", "value"]).astype(
             {"figure": "str", "step": "int64", "seconds": "float64", "value": "float64"}
         )
@@ -218,9 +218,9 @@ class TrainingProgress:
     def best(self) -> tuple[str, int, float] | None:
         """The first measured figure with the step and value of its best point; None while there is none."""
         with self.lock:
-            for figure in self.figures.values():
-                if (point := figure.best) is not None:
-                    return figure.name, point[0], point[2]
+            for curve in self.metrics.values():
+                if (point := curve.best) is not None:
+                    return curve.name, point[0], point[2]
         return None
 
     def _hear_progress(self, event: Progress) -> None:
@@ -236,12 +236,12 @@ class TrainingProgress:
 
     def _hear_metrics(self, event: Metrics) -> None:
         for name, value in event.values.items():
-            figure = self.figures.get(name)
-            if figure is None:
-                if len(self.figures) >= MOST_FIGURES:
+            curve = self.metrics.get(name)
+            if curve is None:
+                if len(self.metrics) >= MOST_METRICS:
                     continue
-                figure = self.figures[name] = MetricCurve(name)
-            figure.add(event.step, self.seconds, float(value))
+                curve = self.metrics[name] = MetricCurve(name)
+            curve.add(event.step, self.seconds, float(value))
 
 
 def thinned(points: Sequence[tuple[int, float, float]], most: int) -> list[tuple[int, float, float]]:

@@ -150,7 +150,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
                 {"name": own.name, "done": own.done, "unit": own.unit, "seconds": round(own.heard - own.started, 2)}
                 for own in progress.phases[:-1]
             ],
-            "figures": self._figures(told),
+            "figures": self._metrics(told),
         }
         first = max(told.messages, progress.said - MOST_MESSAGES, 0)
         if first < progress.said:
@@ -163,16 +163,16 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         news["samples"] = self._samples(progress.samples)
         return news, [sample.picture for sample in progress.samples.samples[:_MOST_SAMPLES]]
 
-    def _figures(self, told: _Told) -> list[dict[str, Any]]:
+    def _metrics(self, told: _Told) -> list[dict[str, Any]]:
         found = []
-        for figure in self.progress.figures.values():
-            generation, count = told.figures.get(figure.name, (figure.generation, 0))
-            first = count if generation == figure.generation else 0
-            told.figures[figure.name] = (figure.generation, len(figure.points))
-            points = [[step, round(at, 2), _number(value)] for step, at, value in figure.points[first:]]
-            own = {"name": figure.name, "kind": figure.kind, "generation": figure.generation, "from": first}
+        for curve in self.progress.metrics.values():
+            generation, count = told.metrics.get(curve.name, (curve.generation, 0))
+            first = count if generation == curve.generation else 0
+            told.metrics[curve.name] = (curve.generation, len(curve.points))
+            points = [[step, round(at, 2), _number(value)] for step, at, value in curve.points[first:]]
+            own = {"name": curve.name, "kind": curve.kind, "generation": curve.generation, "from": first}
             if points or not first:
-                best = figure.best
+                best = curve.best
                 found.append({**own, "points": points, "best": best and [best[0], _number(best[2])]})
         return found
 
@@ -220,7 +220,7 @@ class _Told:
     def __init__(self) -> None:
         self.messages = 0
         self.samples: Samples | None = None
-        self.figures: dict[str, tuple[int, int]] = {}
+        self.metrics: dict[str, tuple[int, int]] = {}
 
 
 def _number(value: float) -> float | None:

@@ -191,8 +191,8 @@ def trade(groups: Sequence[tuple[int, float, int]], threshold: float) -> AdviceI
     new = float(item.call.split(": ")[1].rstrip("})"))
     after = evaluate(*case, thresholds={"pear": new}, task="single-label").per_label.set_index("label").loc["pear"]
     before = found.per_label.set_index("label").loc["pear"]
-    for figure, move in (("precision", new > threshold), ("recall", new < threshold)):
-        said = f"{figure} {'rises' if move else 'falls'} from {before[figure]:.2f} to {after[figure]:.2f}"
+    for metric, move in (("precision", new > threshold), ("recall", new < threshold)):
+        said = f"{metric} {'rises' if move else 'falls'} from {before[metric]:.2f} to {after[metric]:.2f}"
         assert said in item.text
     return item
 

@@ -66,7 +66,7 @@ def test_intervals_equal_drawing_the_images_one_by_one() -> None:
         f1 = 2 * (truth & accepted).sum(axis=0) / (truth.sum(axis=0) + accepted.sum(axis=0))
         means.append(f1.mean())
         each.append(f1)
-    assert found.figures["f1"] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.012)
+    assert found.metrics["f1"] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.012)
     assert np.stack(found.label_f1) == pytest.approx(np.percentile(each, [2.5, 97.5], axis=0), abs=0.025)
 
 

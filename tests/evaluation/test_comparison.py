@@ -32,7 +32,7 @@ def test_figures_are_those_of_the_two_evaluations() -> None:
     before, after = two()
     found = compare(before, after)
     for row in found.summary.itertuples():
-        assert (row.before, row.after) == (before.figure(row.figure), after.figure(row.figure))
+        assert (row.before, row.after) == (before.metric(row.figure), after.metric(row.figure))
         assert row.delta == row.after - row.before
     assert set(found.summary["figure"]) >= {"f1", "precision", "recall", "accuracy", "mean_average_precision"}
     labels = found.per_label.set_index("label")
@@ -65,7 +65,7 @@ def test_intervals_are_those_of_a_paired_bootstrap_by_hand(task: str) -> None:
         ]
         means.append(f1[1].mean() - f1[0].mean())
         by_label.append(f1[1] - f1[0])
-    row = found.figure("f1")
+    row = found.metric("f1")
     assert (row["low"], row["high"]) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.012)
     ends = np.percentile(by_label, [2.5, 97.5], axis=0)
     assert np.allclose(found.per_label[["low", "high"]].to_numpy().T, ends, atol=0.02)
@@ -77,7 +77,7 @@ def test_pairing_makes_intervals_narrow() -> None:
     wrong = said["image"].isin(["image 0.jpg", "image 1.jpg"])
     worse = said.assign(confidence=said["confidence"].where(~wrong, 0.01))
     before, after = evaluate(truth, said, thresholds=0.5), evaluate(truth, worse, thresholds=0.5)
-    row = compare(before, after).figure("f1")
+    row = compare(before, after).metric("f1")
     alone = before.summary.set_index("figure").loc["f1"]
     assert row["high"] - row["low"] < (alone["high"] - alone["low"]) / 4
 
@@ -89,7 +89,7 @@ def test_the_same_twice_differs_in_nothing() -> None:
     assert found.per_label[["delta", "low", "high"]].eq(0).all(axis=None)
     assert found.fixed.empty
     assert found.broken.empty
-    assert found.sentences == [f"F1 stays at {before.figure('f1'):.3f}.", "Nothing was fixed, and nothing broke."]
+    assert found.sentences == [f"F1 stays at {before.metric('f1'):.3f}.", "Nothing was fixed, and nothing broke."]
     assert compare(*two()).summary.equals(compare(*two()).summary)
 
 
@@ -186,8 +186,8 @@ def test_images_in_only_one_are_named_or_left_out() -> None:
     assert found.notes == ("3 test images of before left out, which the other lacks.",)
     there = evaluate(truth[truth["image"].isin(here)], fewer, here, thresholds=dict(
         zip(before.outcomes.labels, before.thresholds.tolist(), strict=True)))  # fmt: skip
-    assert found.figure("f1")["before"] == pytest.approx(there.figure("f1"))
-    assert found.figure("f1")["after"] == after.figure("f1")
+    assert found.metric("f1")["before"] == pytest.approx(there.metric("f1"))
+    assert found.metric("f1")["after"] == after.metric("f1")
     elsewhere = evaluate(*(table.assign(image=table["image"] + "x") for table in (truth, said)))
     with pytest.raises(NotEnoughDataError, match="no test image in common"):
         compare(before, elsewhere, common=True)

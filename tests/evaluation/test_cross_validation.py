@@ -49,8 +49,8 @@ def test_tables_agree_with_each_other(found: Evaluation) -> None:
     # what takes no threshold is the same as ever
     plain = evaluate(*random_tables(120, ["a", "b", "c"], seed=4))
     assert found.confusion_matrix.counts.tolist() == plain.confusion_matrix.counts.tolist()
-    for figure in ("mean_average_precision", "accuracy"):
-        assert found.figure(figure) == plain.figure(figure)
+    for metric in ("mean_average_precision", "accuracy"):
+        assert found.metric(metric) == plain.metric(metric)
 
 
 def test_accepted_pairs_are_those_of_the_counts(found: Evaluation) -> None:
@@ -72,7 +72,7 @@ def test_figures_are_honest() -> None:
     for _ in range(20):
         truth = rng.integers(0, 2, 40)
         case = tables(truth.tolist(), rng.random((40, 2)))
-        gain.append(evaluate(*case).figure("f1") - evaluate(*case, thresholds=HONEST).figure("f1"))
+        gain.append(evaluate(*case).metric("f1") - evaluate(*case, thresholds=HONEST).metric("f1"))
     assert np.mean(gain) > 0.03
     assert min(gain) >= 0
 

@@ -39,9 +39,9 @@ def test_figures_are_those_of_the_coco_libraries(library: str, case: Case) -> No
 def test_figures_of_the_summary(case: Case) -> None:
     found = evaluate(*case)
     theirs = figures_of("faster-coco-eval", found.outcomes)
-    assert found.figure("mean_average_precision") == pytest.approx(theirs.mean(theirs.average_precision[0]), abs=1e-9)
-    assert found.figure("mean_average_recall") == pytest.approx(theirs.mean(theirs.recall[0]), abs=1e-9)
-    assert found.figure("coco_map") == pytest.approx(theirs.mean(theirs.average_precision), abs=1e-9)
+    assert found.metric("mean_average_precision") == pytest.approx(theirs.mean(theirs.average_precision[0]), abs=1e-9)
+    assert found.metric("mean_average_recall") == pytest.approx(theirs.mean(theirs.recall[0]), abs=1e-9)
+    assert found.metric("coco_map") == pytest.approx(theirs.mean(theirs.average_precision), abs=1e-9)
 
 
 def test_predictions_beyond_the_hundredth_of_a_label_in_an_image_count_but_not_for_average_precision() -> None:
@@ -50,7 +50,7 @@ def test_predictions_beyond_the_hundredth_of_a_label_in_an_image_count_but_not_f
     truth = true_boxes(("1.jpg", "a", 0, 0, 10, 10))
     late = evaluate(truth, predicted_boxes(right, *wrong), thresholds=0)
     assert late.per_label[["tp", "fp", "average_precision"]].to_numpy().tolist() == [[1, MOST_PREDICTIONS, 0]]
-    assert late.figure("mean_average_recall") == 0
+    assert late.metric("mean_average_recall") == 0
     in_time = evaluate(truth, predicted_boxes(right, *wrong[1:]))
     assert in_time.per_label["average_precision"].tolist() == pytest.approx([1 / MOST_PREDICTIONS])
-    assert in_time.figure("mean_average_recall") == 1
+    assert in_time.metric("mean_average_recall") == 1

@@ -28,13 +28,13 @@ def test_counts_and_ratios_of_the_shop() -> None:
     assert table.loc["apple", ["tp", "fp", "fn", "test_images"]].tolist() == [1, 1, 1, 1]
     assert table.loc["pear", ["tp", "fp", "fn", "test_images"]].tolist() == [1, 2, 1, 2]
     assert table.loc["pear", ["precision", "recall", "f1"]].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 5])
-    assert found.figure("precision") == pytest.approx((1 / 2 + 1 / 3) / 2)
-    assert found.figure("mean_average_recall") == pytest.approx((1 + 1 / 2) / 2)
-    assert found.figure("test_images") == 3
+    assert found.metric("precision") == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert found.metric("mean_average_recall") == pytest.approx((1 + 1 / 2) / 2)
+    assert found.metric("test_images") == 3
     # precision 1 up to a recall of 1/2 (51 points of 101), then 2/3 (apple) and 0 (pear)
     average = {"apple": (51 + 50 * 2 / 3) / 101, "pear": 51 / 101}
     assert table["average_precision"].to_dict() == pytest.approx(average)
-    assert found.figure("mean_average_precision") == pytest.approx(sum(average.values()) / 2)
+    assert found.metric("mean_average_precision") == pytest.approx(sum(average.values()) / 2)
 
 
 def test_summary_of_a_detector() -> None:
@@ -204,7 +204,7 @@ def test_another_overlap(overlap: float) -> None:
     other, at = usual.at_overlap(overlap), np.full(2, 0.5)
     assert found.per_label["tp"].tolist() == other.counts(at)[0].tolist()
     pd.testing.assert_frame_equal(found.per_image, other.per_image(at))
-    assert found.figure("coco_map") == pytest.approx(evaluate(TRUTH, PREDICTIONS).figure("coco_map"))
+    assert found.metric("coco_map") == pytest.approx(evaluate(TRUTH, PREDICTIONS).metric("coco_map"))
     assert f"overlap of {overlap:g} up" in notes_of(TRUTH, PREDICTIONS, overlap=overlap)
     assert usual.overlap == 0.5
 
@@ -338,7 +338,7 @@ def test_crowds_are_not_to_be_found_and_forgive() -> None:
 
 def test_images_without_anything_count() -> None:
     found = evaluate(TRUTH, PREDICTIONS, ["1.jpg", "2.jpg", "3.jpg", "4.jpg"])
-    assert found.figure("test_images") == 4
+    assert found.metric("test_images") == 4
     assert "2 of 4 test images have no box" in "\n".join(found.notes)
     left_out = evaluate(TRUTH, PREDICTIONS, ["1.jpg"])
     assert left_out.per_label.set_index("label")["test_images"].to_dict() == {"apple": 1, "pear": 1}
@@ -351,7 +351,7 @@ def test_rows_without_a_box_are_left_out_and_told() -> None:
     predictions = pd.concat([PREDICTIONS, pd.DataFrame([whole, whole])])
     found = evaluate(truth, predictions, thresholds=0.5)
     assert found.outcomes.labels == ("apple", "pear")
-    assert found.figure("test_images") == 4
+    assert found.metric("test_images") == 4
     assert "no box: 1 of the rows of truth and 2 of the rows of predictions" in "\n".join(found.notes)
 
 

@@ -70,8 +70,8 @@ def test_summary_of_a_detector() -> None:
     found = evaluate(*scene(30, ["cat", "dog", "bird"]))
     means = evaluation_summary(found)["AggregatedEvaluationResults"]
     assert set(means) == {"Precision", "Recall", "F1Score", "AveragePrecision", "AverageRecall"}
-    assert means["AveragePrecision"] == found.figure("mean_average_precision")
-    assert means["AverageRecall"] == found.figure("mean_average_recall")
+    assert means["AveragePrecision"] == found.metric("mean_average_precision")
+    assert means["AverageRecall"] == found.metric("mean_average_recall")
     assert 0.3 < means["AveragePrecision"] < means["AverageRecall"] <= 1
 
 
@@ -134,7 +134,7 @@ def test_the_other_forms_of_the_service_are_read(tmp_path: Path, published: Eval
     content["AggregatedEvaluationResults"] = {"ConfusionMatrix": means.pop("ConfusionMatrix"), "Metrics": means}
     del content["EvaluationDetails"]["Labels"], content["EvaluationDetails"]["NumberOfTrainingImages"]
     again = cl.read_evaluation_summary(kept(tmp_path, content, "EvaluationSummary-project-1.json").parent)
-    assert again.summary["value"].tolist() == [published.figure(name) for name in ("f1", "precision", "recall")]
+    assert again.summary["value"].tolist() == [published.metric(name) for name in ("f1", "precision", "recall")]
     assert again.labels == ("CAP", "WATCH")
     assert again.training_images is None
     assert again.confusion_matrix is not None

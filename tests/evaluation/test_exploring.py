@@ -166,10 +166,10 @@ def test_the_pages_curves_are_the_figures_at_each_step(case: str) -> None:
     curve = ask_page(exploration, [(exploration.position, Filter())])[0]["curve"]
     for step in range(0, 201, 20):
         exploration.move_to(Position("one", one=step / 200, overlap=overlap))
-        assert curve["f1"][step] == pytest.approx(exploration.figures["f1"], abs=1e-12)
-        assert curve["recall"][step] == pytest.approx(exploration.figures["recall"], abs=1e-12)
+        assert curve["f1"][step] == pytest.approx(exploration.metrics["f1"], abs=1e-12)
+        assert curve["recall"][step] == pytest.approx(exploration.metrics["recall"], abs=1e-12)
         if exploration.per_label["tp"].sum() + exploration.per_label["fp"].sum():
-            assert curve["precision"][step] == pytest.approx(exploration.figures["precision"], abs=1e-12)
+            assert curve["precision"][step] == pytest.approx(exploration.metrics["precision"], abs=1e-12)
 
 
 # -- positions --------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_an_exploration_begins_where_its_evaluation_stands() -> None:
         exploration = Exploration(evaluation)
         assert exploration.position.mode == mode
         pd.testing.assert_frame_equal(exploration.per_label.iloc[:, :11], evaluation.per_label.iloc[:, :11])
-        assert exploration.figures["f1"] == evaluation.figure("f1")
+        assert exploration.metrics["f1"] == evaluation.metric("f1")
 
 
 def test_moved_sliders_say_what_an_evaluation_there_says() -> None:

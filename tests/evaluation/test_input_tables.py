@@ -65,7 +65,7 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
     found = evaluate(TRUTH, PREDICTIONS[:0], task=task, thresholds=thresholds)  # type: ignore[arg-type]
     assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 1], [0, 0, 1]]
     assert found.per_label["undefined"].all()
-    assert [found.figure(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
+    assert [found.metric(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
     assert found.per_image["result"].tolist() == ["false negative"] * 2
     assert found.confusion_matrix.counts.sum() == 0
     assert any("don't know apple, pear" in note for note in found.notes)
@@ -83,7 +83,7 @@ def test_without_truth_every_prediction_is_wrong(truth: pd.DataFrame, task: str,
     assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 1, 0], [0, 1, 0]]
     assert found.summary[["value"]].notna().all(axis=None)
     assert found.summary["low"].isna().all()
-    assert found.figure("f1") == 0
+    assert found.metric("f1") == 0
     assert log_loss(found.outcomes) >= 0  # type: ignore[arg-type]
     assert any("No test image has apple, pear" in note for note in found.notes)
     assert any("2 of 2 test images have no label" in note for note in found.notes)
@@ -108,7 +108,7 @@ def test_labels_in_one_table_only() -> None:
 
 def test_images_of_neither_table() -> None:
     found = evaluate(TRUTH, PREDICTIONS, images=[*TRUTH["image"], "bare.jpg"], thresholds=0)
-    assert found.figure("test_images") == 3
+    assert found.metric("test_images") == 3
     assert found.per_label["fp"].tolist() == [1, 1]  # nothing is predicted for the bare one
     assert any("1 of 3 test images have no predictions" in note for note in found.notes)
     assert any("1 of 3 test images have no label" in note for note in found.notes)
@@ -116,7 +116,7 @@ def test_images_of_neither_table() -> None:
 
 def test_images_that_share_nothing_are_pointed_out() -> None:
     found = evaluate(TRUTH[:1], PREDICTIONS[PREDICTIONS["image"] != TRUTH["image"][0]], TRUTH["image"])
-    assert found.figure("f1") == 0
+    assert found.metric("f1") == 0
     assert any("No image has both labels and predictions" in note and "'image'" in note for note in found.notes)
 
 
@@ -168,8 +168,8 @@ def test_order_and_colours_of_labels() -> None:
 
 def test_labels_are_compared_without_outer_white_space() -> None:
     found = evaluate(TRUTH.assign(label=[" apple", "pear\n"]), PREDICTIONS)
-    assert found.figure("labels") == 2
-    assert found.figure("accuracy") == 1
+    assert found.metric("labels") == 2
+    assert found.metric("accuracy") == 1
 
 
 def test_full_tables_of_a_project_do() -> None:

@@ -48,9 +48,9 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
     for name, expected in zip(("precision", "recall", "f1", "test_images"), theirs, strict=True):
         assert found.per_label[name].to_numpy() == pytest.approx(expected, abs=1e-12)
         if name != "test_images":
-            assert found.figure(name) == pytest.approx(expected[here].mean(), abs=1e-12)
-    assert found.figure("accuracy") == pytest.approx(sk.accuracy_score(truth, confidence.argmax(axis=1)))
-    assert found.figure("mean_average_precision") == pytest.approx(
+            assert found.metric(name) == pytest.approx(expected[here].mean(), abs=1e-12)
+    assert found.metric("accuracy") == pytest.approx(sk.accuracy_score(truth, confidence.argmax(axis=1)))
+    assert found.metric("mean_average_precision") == pytest.approx(
         np.mean([sk.average_precision_score(has[:, j], confidence[:, j]) for j in np.flatnonzero(here)])
     )
     assert log_loss(found.outcomes) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
@@ -84,8 +84,8 @@ def test_labels_without_test_images_are_listed_and_flagged_but_do_not_count() ->
     without = evaluate(*tables([0, 1, 0], [[0.7, 0.2], [0.1, 0.6], [0.3, 0.6]], "ab"))
     assert with_it.per_label["undefined"].tolist() == [False, False, True]
     assert with_it.per_label.iloc[2][["f1", "average_precision", "test_images"]].tolist() == [0, 0, 0]
-    for figure in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
-        assert with_it.figure(figure) == pytest.approx(without.figure(figure))
+    for metric in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
+        assert with_it.metric(metric) == pytest.approx(without.metric(metric))
     assert any("c" in note and "not part of the means" in note for note in with_it.notes)
 
 
@@ -129,7 +129,7 @@ def test_images_without_predictions_are_missed_and_predicted_as_nothing() -> Non
     found = evaluate(truth, predictions[predictions["image"] != "image 2.jpg"])
     assert found.per_label["fn"].tolist() == [0, 1]
     assert found.confusion_matrix.to_frame("truth")["b"].tolist() == [0, 0.5]
-    assert found.figure("accuracy") == pytest.approx(2 / 3)
+    assert found.metric("accuracy") == pytest.approx(2 / 3)
     missed = found.per_image.iloc[-1]
     assert missed["result"] == "false negative"
     assert pd.isna(missed["predicted"])
@@ -140,8 +140,8 @@ def test_images_without_truth_count_as_negatives() -> None:
     truth, predictions = tables([0, 1, None], [[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], "ab")
     found = evaluate(truth, predictions, thresholds=0.5)
     assert found.per_label["fp"].tolist() == [0, 1]
-    assert found.figure("accuracy") == 1
-    assert found.figure("test_images") == 3
+    assert found.metric("accuracy") == 1
+    assert found.metric("test_images") == 3
     assert found.confusion_matrix.counts.sum() == 2
 
 
@@ -149,7 +149,7 @@ def test_images_choose_the_test_set() -> None:
     truth, predictions = random_tables(30, ["a", "b"])
     chosen = truth["image"][:12]
     found = evaluate(truth, predictions, pd.DataFrame({"image": [*chosen, "extra.jpg"]}))
-    assert found.figure("test_images") == 13
+    assert found.metric("test_images") == 13
     pd.testing.assert_frame_equal(
         found.per_label, evaluate(truth[:12], predictions[:24], images=[*chosen, "extra.jpg"]).per_label
     )
@@ -234,7 +234,7 @@ def test_intervals_are_seeded() -> None:
 
 def test_no_mistakes_is_said_to_prove_little() -> None:
     found = evaluate(*tables([0, 1, 0], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]))
-    assert found.figure("f1") == 1
+    assert found.metric("f1") == 1
     assert any("No mistake" in note for note in found.notes)
 
 

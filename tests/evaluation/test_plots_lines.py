@@ -44,9 +44,9 @@ def test_curves_of_one_label_have_precision_recall_and_f1() -> None:
     found = classified(3)
     ax = plot_curves(found, label="label 01")
     curve, row = found.curve("label 01").dropna(), found.per_label.iloc[1]
-    for figure, name in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
-        line = line_of(ax, f"{name} {row[figure]:.3f}")
-        np.testing.assert_array_equal(line.get_xydata(), curve[["threshold", figure]])
+    for metric, name in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+        line = line_of(ax, f"{name} {row[metric]:.3f}")
+        np.testing.assert_array_equal(line.get_xydata(), curve[["threshold", metric]])
     assert [row["threshold"]] * 2 in [np.asarray(line.get_xdata()).tolist() for line in ax.lines]
     assert f"{row['threshold']:.3f}" in [text.get_text() for text in ax.texts]
 
@@ -59,11 +59,11 @@ def test_of_one_label_alone_all_figures_are_drawn() -> None:
 @pytest.mark.parametrize(
     ("plot", "figure"), [(plot_curves, "f1"), (plot_precision_recall, "average_precision")], ids=["F1", "AP"]
 )
-def test_of_many_labels_the_weakest_are_named(plot: object, figure: str) -> None:
+def test_of_many_labels_the_weakest_are_named(plot: object, metric: str) -> None:
     for found, crowd in ((classified(20), 12), (classified(40), 32)):
         ax = plot(found)  # type: ignore[operator]
         texts = legend_of(ax)
-        weakest = found.per_label.sort_values(figure, kind="stable")["label"][:8].tolist()
+        weakest = found.per_label.sort_values(metric, kind="stable")["label"][:8].tolist()
         assert [text[-8:] for text in texts[1:]] == weakest[::-1]
         assert texts[0].startswith(f"{crowd} stronger labels")
         assert len(ax.collections) == (crowd > 12)  # then a band instead of so many lines
@@ -129,7 +129,7 @@ def test_histograms_hold_the_right_and_the_wrong_predictions(boxes: bool) -> Non
 
 def test_without_a_label_the_most_confident_label_of_each_image_counts() -> None:
     found = classified(3)
-    accuracy = found.figure("accuracy")
+    accuracy = found.metric("accuracy")
     ax = plot_confidences(found)
     assert legend_of(ax) == [f"right: {20 * accuracy:.0f}", f"wrong: {20 - 20 * accuracy:.0f}"]
     every = sum(len(found.outcomes.predictions(k)[1]) for k in range(3))

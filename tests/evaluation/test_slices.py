@@ -32,8 +32,8 @@ def test_figures_of_a_slice_are_those_of_its_images_at_the_same_thresholds() -> 
         alone = evaluate(
             TRUTH[TRUTH["image"].isin(images)], PREDICTIONS[PREDICTIONS["image"].isin(images)], thresholds=held
         )
-        for figure in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
-            assert getattr(row, figure) == pytest.approx(alone.figure(figure), abs=1e-12)
+        for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
+            assert getattr(row, metric) == pytest.approx(alone.metric(metric), abs=1e-12)
         ends = alone.summary.set_index("figure").loc["f1", ["low", "high"]]
         assert (row.f1_low, row.f1_high) == tuple(ends)
 
@@ -41,8 +41,8 @@ def test_figures_of_a_slice_are_those_of_its_images_at_the_same_thresholds() -> 
 def test_one_slice_of_all_is_the_summary() -> None:
     found = evaluated("all of them")
     row = found.by("camera").iloc[0]
-    for figure in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
-        assert row[figure] == found.figure(figure)
+    for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
+        assert row[metric] == found.metric(metric)
 
 
 def test_an_image_is_in_the_slice_of_each_of_its_tags() -> None:

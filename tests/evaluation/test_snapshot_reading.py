@@ -86,7 +86,7 @@ def test_the_services_form_of_detection_is_read(tmp_path: Path) -> None:
     truth, predictions, images = read_evaluation_snapshot(path)
     assert truth[["image", "label", "left", "confidence"]].iloc[0].tolist() == ["s3://bucket/a.jpg", "Echo", 10, 0.9]
     assert predictions.iloc[0].tolist() == ["s3://bucket/a.jpg", "Echo", 0.87, 10, 20, 30, 40]
-    assert evaluate(truth, predictions, images).figure("f1") == 1
+    assert evaluate(truth, predictions, images).metric("f1") == 1
     assert cl.read_dataset(path).annotations["label"].tolist() == ["Echo"]
 
 

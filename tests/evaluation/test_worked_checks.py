@@ -27,10 +27,10 @@ def test_counts_and_ratios_at_the_assumed_thresholds(published: Evaluation) -> N
 
 
 def test_aggregates_are_the_unweighted_means(published: Evaluation) -> None:
-    assert published.figure("precision") == pytest.approx(0.97191, abs=CLOSE)
-    assert published.figure("recall") == pytest.approx(0.97350, abs=CLOSE)
-    assert published.figure("f1") == pytest.approx(0.97270, abs=CLOSE)
-    assert published.figure("mean_threshold") == pytest.approx((0.98795 + 0.01445) / 2, abs=CLOSE)
+    assert published.metric("precision") == pytest.approx(0.97191, abs=CLOSE)
+    assert published.metric("recall") == pytest.approx(0.97350, abs=CLOSE)
+    assert published.metric("f1") == pytest.approx(0.97270, abs=CLOSE)
+    assert published.metric("mean_threshold") == pytest.approx((0.98795 + 0.01445) / 2, abs=CLOSE)
 
 
 def test_confusion_matrix_by_the_most_confident_label(published: Evaluation) -> None:
@@ -41,7 +41,7 @@ def test_confusion_matrix_by_the_most_confident_label(published: Evaluation) -> 
     assert shares.loc["CAP"].tolist() == pytest.approx([388 / 390, 70 / 234], abs=1e-12)
     assert shares.loc["WATCH"].tolist() == pytest.approx([2 / 390, 164 / 234], abs=1e-12)
     assert shares.sum().tolist() == pytest.approx([1, 1])
-    assert published.figure("accuracy") == pytest.approx((388 + 164) / 624)
+    assert published.metric("accuracy") == pytest.approx((388 + 164) / 624)
 
 
 def test_figures_of_the_fixed_table(published: Evaluation) -> None:

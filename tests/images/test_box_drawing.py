@@ -75,7 +75,7 @@ def test_one_box_is_named_above_it_or_inside_of_it_at_the_frame() -> None:
     image = gradient(640, 480)
     (tag,) = BoxPicture(image, [LabelledBox((100, 100, 200, 100), "apple", "#c8553d", "0.97")]).tags
     assert tag is not None
-    assert (tag.label, tag.figure) == ("apple", "0.97")
+    assert (tag.label, tag.value) == ("apple", "0.97")
     assert 80 < tag.top < 100 - HEIGHT + 1
     assert 98 <= tag.left <= 100
     (tag,) = BoxPicture(image, [LabelledBox((0, 0, 640, 480), "apple", "#c8553d", "0.97")]).tags

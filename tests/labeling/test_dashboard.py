@@ -69,41 +69,41 @@ def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Ma
 
 def test_a_link_shows_as_many_images_as_its_figure_counts(project: Project, dashboard: DashboardSession) -> None:
     label_some(project)
-    figures = dashboard.figures()
+    totals = dashboard.totals()
 
     def count(split: str, **link: Any) -> int:
         return len(shown_by(project, dashboard, split, link))
 
-    for split, status, images in figures.statuses.itertuples(index=False):
+    for split, status, images in totals.statuses.itertuples(index=False):
         assert count(split, show=status) == images
-    assert figures.statuses["images"].sum() == 30
-    for label, _, train, test in figures.labels.itertuples(index=False):
+    assert totals.statuses["images"].sum() == 30
+    for label, _, train, test in totals.labels.itertuples(index=False):
         assert [count("train", label=label), count("test", label=label)] == [train, test]
-    assert figures.labels["test"].tolist() == [2, 2]
-    for person, train, test, _ in figures.annotators.itertuples(index=False):
+    assert totals.labels["test"].tolist() == [2, 2]
+    for person, train, test, _ in totals.annotators.itertuples(index=False):
         assert [count("train", annotator=person), count("test", annotator=person)] == [train, test]
-    assert figures.annotators["annotator"].tolist() == ["anna", "ben"]
-    for kind, train, test in figures.queue.itertuples(index=False):
+    assert totals.annotators["annotator"].tolist() == ["anna", "ben"]
+    for kind, train, test in totals.queue.itertuples(index=False):
         assert [count("train", queue=kind), count("test", queue=kind)] == [train, test]
-    starts = microseconds(figures.work["start"])
-    for start, train, test in zip(starts, figures.work["train"], figures.work["test"], strict=True):
+    starts = microseconds(totals.work["start"])
+    for start, train, test in zip(starts, totals.work["train"], totals.work["test"], strict=True):
         assert [count("train", work=[start, "hour"]), count("test", work=[start, "hour"])] == [train, test]
-    assert figures.work[["train", "test"]].to_numpy().sum() == 15
+    assert totals.work[["train", "test"]].to_numpy().sum() == 15
     assert count("train") == 24
-    assert figures.usable == {"train": 11, "test": 4}
+    assert totals.usable == {"train": 11, "test": 4}
 
 
 def test_figures_follow_at_once(project: Project, dashboard: DashboardSession) -> None:
-    before = dashboard.figures()
+    before = dashboard.totals()
     ben = another(project, "ben")
     ben.assign(named(ben, 3), "apple")
-    after = dashboard.figures()
+    after = dashboard.totals()
     assert after.seen > before.seen
     assert after.labels["train"].tolist() == [1, 0]
     project.labels.rename("apple", "quince")
-    assert dashboard.figures().labels["label"].tolist() == ["quince", "pear"]
+    assert dashboard.totals().labels["label"].tolist() == ["quince", "pear"]
     project.remove("train", named(ben, 3))
-    assert dashboard.figures().statuses["images"].sum() == 29
+    assert dashboard.totals().statuses["images"].sum() == 29
 
 
 def test_links_that_are_none(project: Project, dashboard: DashboardSession) -> None:
@@ -120,16 +120,16 @@ def test_links_that_are_none(project: Project, dashboard: DashboardSession) -> N
 
 def test_the_last_version_and_what_changed_since(project: Project, dashboard: DashboardSession) -> None:
     label_some(project)
-    assert dashboard.figures().version is None
+    assert dashboard.totals().version is None
     now = pd.Timestamp.now(tz="UTC").to_pydatetime()
     record = cl.store.VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now, metrics={"f1": 0.9})
     project._store.add_version(record, project._action("train"))
-    version = dashboard.figures().version
+    version = dashboard.totals().version
     assert version is not None
     assert (version.name, version.f1, version.changes, version.changed_at) == ("v1", 0.9, 0, None)
     anna = another(project, "anna")
     anna.assign(named(anna, 25, 26), "apple")
-    version = dashboard.figures().version
+    version = dashboard.totals().version
     assert version is not None
     assert (version.changes, version.labelled) == (1, {"train": 2, "test": 0})
     assert len(shown_by(project, dashboard, "train", {"since": microseconds([version.created])[0]})) == 2

@@ -70,18 +70,18 @@ def test_html_shows_the_figures() -> None:
 def test_html_of_a_detector_shows_its_figures() -> None:
     report = evaluate(*scene(30, ["cat", "dog", "bird"]), name="pets.1")
     text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
-    for head, figure in (
+    for head, metric in (
         ("mAP", "mean_average_precision"), ("mAR", "mean_average_recall"), ("COCO mAP", "coco_map"),
     ):  # fmt: skip
-        assert f"· {head} {report.evaluation.figure(figure):.3f}" in text
+        assert f"· {head} {report.evaluation.metric(metric):.3f}" in text
     matrix = report.confusion_matrix
     for row, label in enumerate(matrix.labels):
         cells = " ".join(str(count) if count else "·" for count in matrix.counts[row].tolist())
         assert f"{label} {cells}" in text
     assert "background : where the other has no box" in text
     for row in report.per_label.itertuples():
-        figures = f"{row.f1:.3f} {row.precision:.3f} {row.recall:.3f} {row.threshold:.3f} {row.test_images}"
-        assert f"{row.label} {figures} {row.tp + row.fn} {row.average_precision:.3f}" in text
+        metrics = f"{row.f1:.3f} {row.precision:.3f} {row.recall:.3f} {row.threshold:.3f} {row.test_images}"
+        assert f"{row.label} {metrics} {row.tp + row.fn} {row.average_precision:.3f}" in text
 
 
 @pytest.mark.parametrize("case", [random_tables(60, HOSTILE), scene(60, HOSTILE)])
@@ -140,7 +140,7 @@ def test_text_for_terminals() -> None:
     assert "threshold" in text
     assert "average_precision" not in text
     pets = evaluate(*scene(30, ["cat", "dog"]), name="pets.1")
-    assert f", mAP {pets.evaluation.figure('mean_average_precision'):.3f}, mAR " in repr(pets)
+    assert f", mAP {pets.evaluation.metric('mean_average_precision'):.3f}, mAR " in repr(pets)
     assert "average_precision" in repr(pets)
     assert "Thresholds were chosen on this very test set" in text
     hostile = repr(evaluate(*tables([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["\x1b[2Jx", "y"]), name="\x1b[2J"))

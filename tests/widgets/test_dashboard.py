@@ -40,16 +40,16 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     dashboard = project.dashboard()
     ask, sent = page_of(dashboard, monkeypatch)
     news = ask("hello", offset=60)
-    figures = news["figures"]
-    assert figures["statuses"]["train"] == {"labelled": 11, "unlabelled": 10, "skipped": 2, "needs_review": 1}
-    assert [row[0] for row in figures["labels"]] == ["apple", "pear"]
-    assert figures["annotators"][0][:3] == ["anna", 9, 3]
-    assert sum(train + test for _, train, test in figures["work"]) == 15
-    assert figures["version"] is None
+    totals = news["figures"]
+    assert totals["statuses"]["train"] == {"labelled": 11, "unlabelled": 10, "skipped": 2, "needs_review": 1}
+    assert [row[0] for row in totals["labels"]] == ["apple", "pear"]
+    assert totals["annotators"][0][:3] == ["anna", 9, 3]
+    assert sum(train + test for _, train, test in totals["work"]) == 15
+    assert totals["version"] is None
     assert "coco" in news["formats"]
     assert news["jobs"]["check"]["state"] == "idle"
-    assert ask("follow", seen=figures["seen"], jobs=news["jobs"]["changes"]) == {}
-    assert dashboard.seen == figures["seen"]
+    assert ask("follow", seen=totals["seen"], jobs=news["jobs"]["changes"]) == {}
+    assert dashboard.seen == totals["seen"]
     days = ask("unit", unit="day")["figures"]
     assert days["unit"] == "day"
     with pytest.raises(AssertionError, match="unit='year'"):
@@ -62,7 +62,7 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     until(lambda: sent)
     assert sent[0]["news"]["figures"]["labels"][-1][0] == "fig"
     assert seen[-1] == project._store.last_action()
-    assert dashboard.figures.labels["label"].tolist() == ["apple", "pear", "fig"]
+    assert dashboard.totals.labels["label"].tolist() == ["apple", "pear", "fig"]
     dashboard.close()
 
 
@@ -79,10 +79,10 @@ def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch
     dashboard = project.dashboard()
     assert "train: 11 labelled" in dashboard._still()
     ask, sent = page_of(dashboard, monkeypatch)
-    figures = ask("hello")["figures"]
-    assert (figures["complete"], figures["seen"], dashboard.seen) == (False, 0, 0)
-    assert figures["statuses"]["test"]["labelled"] == 4
-    assert figures["queue"]["needs_review"] == [1, 0]
+    totals = ask("hello")["figures"]
+    assert (totals["complete"], totals["seen"], dashboard.seen) == (False, 0, 0)
+    assert totals["statuses"]["test"]["labelled"] == 4
+    assert totals["queue"]["needs_review"] == [1, 0]
     assert ask("follow", seen=0, jobs=0)["figures"]["complete"] is False
     go_on.set()
     until(lambda: any(message["news"]["figures"]["complete"] for message in sent))

@@ -81,7 +81,7 @@ def test_intervals_are_those_of_the_position(page: ResultsPage) -> None:
     found = page.ask("intervals", position=position)["intervals"]
     page.screen.set_thresholds(0.3)
     assert found == page.screen.exploration.intervals()
-    assert found["f1"][0] <= page.screen.figures["f1"] <= found["f1"][1]
+    assert found["f1"][0] <= page.screen.metrics["f1"] <= found["f1"][1]
 
 
 def test_what_needs_a_project_is_refused_in_words(page: ResultsPage) -> None:
@@ -130,7 +130,7 @@ def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.Mo
     report.show()._ipython_display_()
     assert "data:image/webp;base64," in shown[0]
     assert len(shown[0]) < 100_000
-    assert f"F1 {report.evaluation.figure('f1'):.3f}" in shown[0]
+    assert f"F1 {report.evaluation.metric('f1'):.3f}" in shown[0]
     assert "<img src=x" not in shown[0].replace('<img alt="', "")
 
 

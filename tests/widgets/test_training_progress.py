@@ -12,8 +12,8 @@ from customlabels_nb.events import Events, Samples
 from customlabels_nb.widgets.training_progress import (
     DONE,
     FAILED,
-    MOST_FIGURES,
     MOST_MESSAGES,
+    MOST_METRICS,
     MOST_PHASES,
     MOST_POINTS,
     RUNNING,
@@ -118,8 +118,8 @@ def test_history_is_a_table_and_the_best_is_known(clock: Clock, progress: Traini
         events.metrics(step, loss=1 / step, ap50=found, learning_rate=0.1)
     assert progress.history.query("figure == 'ap50'")["seconds"].tolist() == [3, 6, 9, 12]
     assert progress.best == ("ap50", 30, 0.9)  # the later one of equals is kept by training, too
-    assert [figure.kind for figure in progress.figures.values()] == ["loss", "figure", "parameter"]
-    assert progress.figures["loss"].best is None
+    assert [curve.kind for curve in progress.metrics.values()] == ["loss", "figure", "parameter"]
+    assert progress.metrics["loss"].best is None
 
 
 def test_which_values_are_better() -> None:
@@ -138,37 +138,37 @@ def test_a_run_that_goes_back_replaces_what_came_after(events: Events, progress:
     for step in (10, 20, 30):
         events.metrics(step, ap50=step / 100)
     events.metrics(20, ap50=0.9)
-    figure = progress.figures["ap50"]
-    assert [(step, value) for step, _, value in figure.points] == [(10, 0.1), (20, 0.9)]
-    assert figure.generation == 1
+    curve = progress.metrics["ap50"]
+    assert [(step, value) for step, _, value in curve.points] == [(10, 0.1), (20, 0.9)]
+    assert curve.generation == 1
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=400), st.lists(st.floats(), min_size=1, max_size=20))
 def test_steps_always_grow_and_generations_tell_what_went(jumps: list[int], values: list[float]) -> None:
-    figure, known, generation = MetricCurve("ap50"), list[tuple[int, float, float]](), 0
+    curve, known, generation = MetricCurve("ap50"), list[tuple[int, float, float]](), 0
     for number, step in enumerate(jumps):
-        figure.add(step, number, values[number % len(values)])
-        steps = [own for own, _, _ in figure.points]
+        curve.add(step, number, values[number % len(values)])
+        steps = [own for own, _, _ in curve.points]
         assert steps == sorted(set(steps))
-        assert figure.points[-1][0] == step
-        if figure.generation == generation:
-            assert figure.points[:-1] == known
-        known, generation = list(figure.points), figure.generation
+        assert curve.points[-1][0] == step
+        if curve.generation == generation:
+            assert curve.points[:-1] == known
+        known, generation = list(curve.points), curve.generation
 
 
 def test_a_long_run_stays_small_and_keeps_first_best_and_last(events: Events, progress: TrainingProgress) -> None:
     count = 7 * MOST_POINTS
     for step in range(count):
         events.metrics(step, accuracy=1.0 if step == 1_001 else 0.5, **({"loss": 0.1} if step % 2 else {}))
-    for figure in progress.figures.values():
-        assert len(figure.points) <= MOST_POINTS
-    accuracy = progress.figures["accuracy"]
+    for curve in progress.metrics.values():
+        assert len(curve.points) <= MOST_POINTS
+    accuracy = progress.metrics["accuracy"]
     assert accuracy.points[0][0] == 0
     assert accuracy.best == (1_001, pytest.approx(accuracy.best[1]), 1.0)
     assert accuracy.points[-1][0] == count - 1
-    for number in range(2 * MOST_FIGURES):
+    for number in range(2 * MOST_METRICS):
         events.metrics(1, **{f"figure {number}": 1.0})
-    assert len(progress.figures) == MOST_FIGURES
+    assert len(progress.metrics) == MOST_METRICS
 
 
 def test_messages_are_counted_and_the_last_ones_kept(events: Events, progress: TrainingProgress) -> None:

@@ -81,10 +81,10 @@ def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, 
     known, buffers = page.ask("hello")
     assert known["phase"] == {"name": "training", "done": 3, "total": 9, "unit": "steps"}
     assert [phase["name"] for phase in known["over"]] == ["reading"]
-    figures = {figure["name"]: figure for figure in known["figures"]}
-    assert [point[::2] for point in figures["loss"]["points"]] == [[3, 1.25], [6, 1.0]]
-    assert [point[::2] for point in figures["ap50"]["points"]] == [[3, None], [6, 0.5]]
-    assert (figures["loss"]["best"], figures["ap50"]["best"]) == (None, [6, 0.5])
+    metrics = {curve["name"]: curve for curve in known["figures"]}
+    assert [point[::2] for point in metrics["loss"]["points"]] == [[3, 1.25], [6, 1.0]]
+    assert [point[::2] for point in metrics["ap50"]["points"]] == [[3, None], [6, 0.5]]
+    assert (metrics["loss"]["best"], metrics["ap50"]["best"]) == (None, [6, 0.5])
     assert known["messages"]["lines"][0][1] == "Kind: detection."
     pictures = known["samples"]["pictures"]
     assert [own["image"] for own in pictures] == ["a.jpg", "b.jpg"]
@@ -125,8 +125,8 @@ def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page:
     view._push()
     events.metrics(MOST_POINTS, loss=1.0)
     view._push()
-    figure = page.news[-1][1]["figures"][0]
-    assert (figure["generation"], figure["from"], len(figure["points"])) == (1, 0, MOST_POINTS // 2 + 1)
+    curve = page.news[-1][1]["figures"][0]
+    assert (curve["generation"], curve["from"], len(curve["points"])) == (1, 0, MOST_POINTS // 2 + 1)
 
 
 def test_at_most_ten_messages_a_second_and_the_last_word_arrives(

@@ -16,8 +16,8 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.changes import ComparedSide, changed_images, changed_truth
 from customlabels_nb.evaluation.comparison.comparison_html import comparison_html
-from customlabels_nb.evaluation.comparison.sentences import FIGURES, sentences
-from customlabels_nb.evaluation.metrics import figures, per_label_table, ratios
+from customlabels_nb.evaluation.comparison.sentences import METRICS, sentences
+from customlabels_nb.evaluation.metrics import overall_metrics, per_label_table, ratios
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
@@ -70,14 +70,16 @@ class Comparison:
     task: str
     notes: tuple[str, ...]
 
-    def figure(self, name: str) -> pd.Series:
+    def metric(self, name: str) -> pd.Series:
         """One row of the summary."""
         return self.summary.set_index("figure").loc[name]
+
+    figure = metric
 
     @property
     def sentences(self) -> list[str]:
         """What changed, in words."""
-        return sentences(self.figure("f1"), self.per_label, self.fixed, self.broken, task=self.task)
+        return sentences(self.metric("f1"), self.per_label, self.fixed, self.broken, task=self.task)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`."""
@@ -86,7 +88,7 @@ class Comparison:
         return plot_comparison(self.per_label, ax)
 
     def __repr__(self) -> str:
-        summary = self.summary.assign(figure=[FIGURES.get(name, name) for name in self.summary["figure"]])
+        summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
         labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
         parts = [f"{self.names[0]} → {self.names[1]}, {self.test_images:,} test images", "\n".join(self.sentences)]
         for table in (summary, labels):
@@ -228,10 +230,10 @@ def _intervals(
     drawn: list[FloatArray] = []
     label_drawn: list[FloatArray] = []
     for sums in resampled_sums(hstack(rows, format="csr"), random_state=random_state, resamples=resamples):
-        figure, label_f1 = zip(
+        metric, label_f1 = zip(
             _resampled(sums[:, :width], len(labels[0])), _resampled(sums[:, width:], len(labels[1])), strict=True
         )
-        drawn.append(figure[1] - figure[0])
+        drawn.append(metric[1] - metric[0])
         label_drawn.append(label_f1[1][:, at[1]] - label_f1[0][:, at[0]])
     return _ends(list(COUNTED), np.concatenate(drawn)), _ends(both, np.concatenate(label_drawn))
 
@@ -269,7 +271,7 @@ def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]
 def _summary(
     one: Thresholded, other: Thresholded, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    before, after = (figures(a.outcomes, table) for a, table in zip((one, other), tables, strict=True))
+    before, after = (overall_metrics(a.outcomes, table) for a, table in zip((one, other), tables, strict=True))
     rows = [
         (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
         for name, value in before.items()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.evaluation.comparison.sentences import FIGURES, LISTED, certain, signed
+from customlabels_nb.evaluation.comparison.sentences import LISTED, METRICS, certain, signed
 
 _STYLE = """
 .clnb-compare.clnb-compare { font: var(--jp-ui-font-size1, 13px)/1.4 var(--jp-ui-font-family, system-ui, sans-serif);
@@ -61,7 +61,7 @@ def comparison_html(
     number = f"{test_images:,} test image{'' if test_images == 1 else 's'}"
     head = f'{one} → {other} <span class="clnb-dim">{number}</span>'
     said = "".join(f"<div><bdi>{escaped(sentence)}</bdi></div>" for sentence in sentences)
-    body = _figures(summary) + _labels(per_label, colours) + _images(fixed, "fixed") + _images(broken, "broken")
+    body = _metrics(summary) + _labels(per_label, colours) + _images(fixed, "fixed") + _images(broken, "broken")
     below = "".join(f"<li><bdi>{escaped(note)}</bdi></li>" for note in notes)
     return (
         f'<div class="clnb-compare"><style>{_STYLE}</style><div class="clnb-head">{head}{said}</div>'
@@ -69,8 +69,8 @@ def comparison_html(
     )
 
 
-def _figures(summary: pd.DataFrame) -> str:
-    rows = [_row(escaped(FIGURES.get(row["figure"], row["figure"])), _deltas(row)) for _, row in summary.iterrows()]
+def _metrics(summary: pd.DataFrame) -> str:
+    rows = [_row(escaped(METRICS.get(row["figure"], row["figure"])), _deltas(row)) for _, row in summary.iterrows()]
     return _table("figures", ("", "before", "after", "change", "95 % interval"), rows)
 
 

@@ -8,7 +8,7 @@ from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 
 #: Labels and images named in a sentence or a list.
 NAMED, LISTED = 4, 10
-FIGURES = {
+METRICS = {
     "f1": "F1",
     "precision": "precision",
     "recall": "recall",

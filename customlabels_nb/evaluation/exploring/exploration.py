@@ -19,7 +19,7 @@ from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
 from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, figures, per_label_table
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.slices import slices_of
@@ -122,14 +122,14 @@ class Exploration:
         return per_label_table(self.applied)
 
     @property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """The means at these thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
         applied = self.applied
-        return figures(applied.outcomes, per_label_table(applied))
+        return overall_metrics(applied.outcomes, per_label_table(applied))
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of F1, precision and recall at these thresholds."""
-        return bootstrap_intervals(self.applied).figures
+        return bootstrap_intervals(self.applied).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:

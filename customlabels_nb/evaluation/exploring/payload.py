@@ -47,7 +47,7 @@ def summary_as_json(
         "own": {
             "position": exploration.own.to_dict(),
             "intervals": _intervals(kept),
-            "threshold": evaluation.figure("mean_threshold"),
+            "threshold": evaluation.metric("mean_threshold"),
         },
         "accuracy": _number(table["value"].get("accuracy")),
         "code": code_to_copy(project, exploration.name),

@@ -61,11 +61,11 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=size)
     ax.set_xlabel("F1 and its 95 % interval", fontsize=size, x=0.5 / end)
     quiet(ax)
-    _figures_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
+    _metrics_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
     return ax
 
 
-def _figures_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> None:
+def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> None:
     ends = zip(table["f1_low"], table["f1_high"], strict=True)
     table = table.assign(interval=[f"[{low:.2f}, {high:.2f}]" if low == low else "—" for low, high in ends])
     for column in columns:

@@ -57,7 +57,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.plot(table["delta"][here], here, **dots)
     rows.name(table["label"].to_list())
     reach = 1.06 * max([0.05, *table["delta"].abs(), *low.abs(), *high.abs()])
-    _figures_beside(rows, table, reach)
+    _metrics_beside(rows, table, reach)
     ax.grid(axis="x", color=FAINT, linewidth=0.8)
     ax.set_axisbelow(True)
     quiet(ax)
@@ -65,7 +65,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _figures_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
+def _metrics_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
     ax = rows.ax
     columns = list(BESIDE) if inches(ax)[0] >= NARROW else ["delta"]
     end = 1 + COLUMN * len(columns) + 0.02

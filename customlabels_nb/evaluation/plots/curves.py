@@ -156,9 +156,9 @@ def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, colour: str) -> 
         "recall": {"color": INK, "linestyle": (0, (1.2, 1.2)), "linewidth": 1.9},
         "f1": {"color": colour, "linewidth": 2.4},
     }
-    for figure, look in looks.items():
-        name = f"{'F1' if figure == 'f1' else figure} {row[figure]:.3f}"
-        ax.plot(curve["threshold"], curve[figure], drawstyle="steps-pre", label=name, solid_capstyle="butt", **look)
+    for metric, look in looks.items():
+        name = f"{'F1' if metric == 'f1' else metric} {row[metric]:.3f}"
+        ax.plot(curve["threshold"], curve[metric], drawstyle="steps-pre", label=name, solid_capstyle="butt", **look)
     marked_threshold(ax, float(row["threshold"]))
     _dot(ax, row["threshold"], row["f1"], {"marker": "o", "color": colour})
 

@@ -22,7 +22,7 @@ _MOST = 5
 def limits_of(facts: CardFacts) -> list[str]:
     """The sentences, what concerns the figures first."""
     return [
-        *_about_figures(facts),
+        *_about_metrics(facts),
         *_about_labels(facts),
         *([] if facts.evaluation is None else _about_mistakes(facts.evaluation)),
         *_about_boxes(facts),
@@ -30,7 +30,7 @@ def limits_of(facts: CardFacts) -> list[str]:
     ]
 
 
-def _about_figures(facts: CardFacts) -> Iterator[str]:
+def _about_metrics(facts: CardFacts) -> Iterator[str]:
     found = facts.evaluation
     if found is None:
         yield "What it said of its test images was not kept, so nothing can be said of single labels and mistakes."

@@ -24,7 +24,7 @@ _IN_WORDS = {
     DETECTION: "A detector: it finds things of its labels in an image, each with a box",
     BRANDS: "A detector of brands: it learnt from pictures of their logos to find them in photos, each with a box",
 }
-_FIGURES = {
+_METRICS = {
     "f1": "F1, mean over the labels",
     "precision": "Precision, mean over the labels",
     "recall": "Recall, mean over the labels",
@@ -153,7 +153,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
     found = facts.evaluation
     if found is None:
         metrics = facts.record.metrics
-        rows = [(words, f"{metrics[name]:.3f}") for name, words in _FIGURES.items() if _is_number(metrics.get(name))]
+        rows = [(words, f"{metrics[name]:.3f}") for name, words in _METRICS.items() if _is_number(metrics.get(name))]
         yield Table(("figure", "value"), tuple(rows), frozenset((1,))) if rows else Text("No figures were kept.")
         return
     count = len(found.outcomes.images)
@@ -163,7 +163,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         ("figure", "value", "95 % interval"),
         tuple(
             (words, f"{summary.at[name, 'value']:.3f}", _interval(summary.at[name, "low"], summary.at[name, "high"]))
-            for name, words in _FIGURES.items()
+            for name, words in _METRICS.items()
             if name in summary.index and not pd.isna(summary.at[name, "value"])
         ),
         frozenset((1, 2)),
@@ -178,13 +178,15 @@ def _per_label(facts: CardFacts) -> Table:
             *(("test boxes",) if boxes else ()), "training images")  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for row in facts.evaluation.per_label.itertuples():
-        figures: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
-        figures.append(row.threshold if row.label in facts.config.labels else None)
+        metrics_shown: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
+        metrics_shown.append(row.threshold if row.label in facts.config.labels else None)
         if boxes:
-            figures.append(row.average_precision if row.test_images else None)
+            metrics_shown.append(row.average_precision if row.test_images else None)
         counts = [f"{row.test_images:,}", *([f"{row.tp + row.fn:,}"] if boxes else [])]
         learnt = _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not kept"
-        rows.append((row.label, *("—" if value is None else f"{value:.3f}" for value in figures), *counts, learnt))
+        rows.append(
+            (row.label, *("—" if value is None else f"{value:.3f}" for value in metrics_shown), *counts, learnt)
+        )
     return Table(head, tuple(rows), frozenset(range(1, len(head))))
 
 
