@@ -10,7 +10,7 @@ from tests.browser.jupyter import LabPage
 #: Twelve pictures: 0–5 apples by anna, 6–9 pears by ben, the rest unlabelled; a model says pear of 2 and 3, apple of 0.
 LABELLED = """
 import pandas as pd
-from customlabels_nb import tables
+from customlabels_nb.core import tables
 from customlabels_nb.labeling import LabellingSession
 
 draw(12)
