@@ -74,6 +74,7 @@ def aligned_with_images(values: pd.Series, images: pd.DataFrame, what: str) -> p
 def _caller() -> FrameType:
     """The frame of whoever called into this package: the variables that a query may name are its."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+    ours = f"{__name__.partition('.')[0]}."
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame = frame.f_back
     return frame
