@@ -18,7 +18,7 @@ from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
 from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix
 from customlabels_nb.evaluation.input_tables import choose_test_images, labels_and_colours
-from customlabels_nb.evaluation.matching import Candidates, check_overlap, find_candidates, ranges
+from customlabels_nb.evaluation.matching import Candidates, check_iou_threshold, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
     FALSE_NEGATIVE,
@@ -51,7 +51,7 @@ class Boxes(Outcomes):
         Like ``truth_box``.
     candidates : Candidates
         Which predictions and true boxes of the same image and label overlap, and by how much.
-    overlap : float
+    iou_threshold : float
         The intersection over union from which on a prediction may match.
     match : ndarray of int64, shape (p,)
         Position of the true box that each prediction matches if it counts, -1 for none.
@@ -72,7 +72,7 @@ class Boxes(Outcomes):
     confidence: FloatArray
     box: FloatArray
     candidates: Candidates
-    overlap: float
+    iou_threshold: float
     match: IntArray
     match_iou: FloatArray
     ignored: BoolArray
@@ -151,7 +151,7 @@ class Boxes(Outcomes):
         return np.asarray(rank < MOST_PREDICTIONS)
 
     def average_precision(self, position: int) -> float:
-        """COCO's at :attr:`overlap`: the mean of the precision at 101 recalls; 0 if no image has the label.
+        """COCO's at :attr:`iou_threshold`: the mean of the precision at 101 recalls; 0 if no image has the label.
 
         Precision at a recall is the highest one at this or a higher recall, 0 beyond the highest recall.
         """
@@ -200,7 +200,7 @@ class Boxes(Outcomes):
             self.truth_box[missed],
             np.zeros(len(missed), dtype=bool),
         )
-        found, found_iou, _ = candidates.match(self.overlap)
+        found, found_iou, _ = candidates.match(self.iou_threshold)
         match, iou = np.full(self.match.shape, -1, dtype=np.int64), np.full(self.match.shape, np.nan)
         match[wrong], iou[wrong] = np.append(missed, -1)[found], found_iou
         return match, iou
@@ -303,13 +303,13 @@ class Boxes(Outcomes):
             ignored=self.ignored[kept],
         )
 
-    def at_overlap(self, overlap: float) -> Self:
-        """The same with the boxes matched at another overlap (intersection over union, above 0 and up to 1)."""
-        overlap = check_overlap(overlap)
-        match, iou, ignored = self.candidates.match(overlap)
-        other = replace(self, overlap=overlap, match=match, match_iou=iou, ignored=ignored)
+    def at_iou_threshold(self, iou_threshold: float) -> Self:
+        """The same with the boxes matched at another IoU threshold (above 0 and up to 1)."""
+        iou_threshold = check_iou_threshold(iou_threshold)
+        match, iou, ignored = self.candidates.match(iou_threshold)
+        other = replace(self, iou_threshold=iou_threshold, match=match, match_iou=iou, ignored=ignored)
         other.__dict__.update({name: getattr(self, name) for name in ("targets", "test_images", "counted", "_ordered")})
-        return other  # these don't depend on the overlap
+        return other  # these don't depend on it
 
 
 def make_boxes(
@@ -318,7 +318,7 @@ def make_boxes(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
-    overlap: float = 0.5,
+    iou_threshold: float = 0.5,
 ) -> Boxes:
     """Boxes from a truth table and a prediction table, matched.
 
@@ -334,20 +334,20 @@ def make_boxes(
         The test images; by default those of both tables. Rows of other images are left out.
     labels : list or labels table, optional
         Gives order and colours; labels that no box has are left out.
-    overlap : float
+    iou_threshold : float
         The intersection over union from which on boxes may match.
 
     Raises
     ------
     InputError
-        If ``overlap`` or ``images`` can't be used.
+        If ``iou_threshold`` or ``images`` can't be used.
     TableError
         If a column is missing, a box is incomplete, negative or not finite, or has no label, or a confidence is no
         number in 0..1.
     NotEnoughDataError
         If there are no test images, no box at all, or a table names none of the test images.
     """
-    overlap = check_overlap(overlap)
+    iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions have a box with a label.")
@@ -363,7 +363,7 @@ def make_boxes(
         true.box[truth_rows],
         true.crowd[truth_rows],
     )
-    match, iou, ignored = candidates.match(overlap)
+    match, iou, ignored = candidates.match(iou_threshold)
     return Boxes(
         DETECTION,
         test_images,
@@ -378,7 +378,7 @@ def make_boxes(
         predicted.confidence[rows],
         predicted.box[rows],
         candidates,
-        overlap,
+        iou_threshold,
         match,
         iou,
         ignored,

@@ -1,4 +1,4 @@
-"""COCO's definitions: where precision is read off, how many predictions count, which overlaps are averaged.
+"""COCO's definitions: where precision is read off, how many predictions count, which IoU thresholds are averaged.
 
 They are those of ``pycocotools.cocoeval.Params`` for boxes.
 """
@@ -15,8 +15,8 @@ MOST_PREDICTIONS = 100
 #: The recalls at which precision is read off.
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 
-#: The overlaps over which COCO's mean average precision is averaged.
-OVERLAPS = np.linspace(0.5, 0.95, 10)
+#: The IoU thresholds over which COCO's mean average precision is averaged.
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 def interpolated_precision(hit: BoolArray, targets: int) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.coco_metrics import OVERLAPS
+from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
 
 #: Sizes of boxes by COCO's measure, and the area in square pixels from which on each holds.
 SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
@@ -20,14 +20,14 @@ def mean_average_recall(boxes: Boxes) -> float:
 
 
 def coco_map(boxes: Boxes) -> float:
-    """COCO's mAP@[.5:.95]: average precision, meant over ten overlaps and the labels that the test set has.
+    """COCO's mAP@[.5:.95]: average precision, meant over ten IoU thresholds and the labels that the test set has.
 
     The definition of ``pycocotools.cocoeval``, with its first summary figure as the result; 0 without labels.
     """
     here = np.flatnonzero(boxes.in_test_set).tolist()
     if not here:
         return 0.0
-    every = [boxes.at_overlap(overlap) for overlap in OVERLAPS.tolist()]
+    every = [boxes.at_iou_threshold(iou_threshold) for iou_threshold in IOU_THRESHOLDS.tolist()]
     return float(np.mean([one.average_precision(position) for one in every for position in here]))
 
 

@@ -51,8 +51,8 @@ class Candidates:
     on_crowd: FloatArray
     truths: int
 
-    def match(self, overlap: float) -> tuple[IntArray, FloatArray, BoolArray]:
-        """The matches of all predictions at one overlap, each of shape (p,).
+    def match(self, iou_threshold: float) -> tuple[IntArray, FloatArray, BoolArray]:
+        """The matches of all predictions at one IoU threshold, each of shape (p,).
 
         Returns
         -------
@@ -63,7 +63,7 @@ class Candidates:
         ignored : ndarray of bool
             Predictions that match no true box but lie on a crowd: neither right nor wrong.
         """
-        least = min(overlap, WHOLE)
+        least = min(iou_threshold, WHOLE)
         enough = np.flatnonzero(self.iou >= least)
         pairs = enough[_stable(self.prediction[enough], self.truth[enough], self.truths)]
         match = np.full(self.on_crowd.shape, -1, dtype=np.int64)
@@ -131,13 +131,17 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
     return np.arange(len(owner)) + (start - before)[owner], owner
 
 
-def check_overlap(overlap: object) -> float:
-    """``overlap`` as a number above 0 and up to 1; InputError otherwise."""
-    if isinstance(overlap, bool) or not isinstance(overlap, int | float | np.integer | np.floating):
-        raise InputError(f"overlap={overlap!r} is no number; give one above 0 and up to 1, for instance 0.5.")
-    if not 0 < overlap <= 1:
-        raise InputError(f"overlap={overlap!r} lies outside 0..1; give a number above 0 and up to 1, such as 0.5.")
-    return float(overlap)
+def check_iou_threshold(iou_threshold: object) -> float:
+    """``iou_threshold`` as a number above 0 and up to 1; InputError otherwise."""
+    if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, int | float | np.integer | np.floating):
+        raise InputError(
+            f"iou_threshold={iou_threshold!r} is no number; give one above 0 and up to 1, for instance 0.5."
+        )
+    if not 0 < iou_threshold <= 1:
+        raise InputError(
+            f"iou_threshold={iou_threshold!r} lies outside 0..1; give a number above 0 and up to 1, such as 0.5."
+        )
+    return float(iou_threshold)
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

@@ -94,9 +94,9 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
-    if boxes.overlap != 0.5:
+    if boxes.iou_threshold != 0.5:
         yield (
-            f"Boxes match from an overlap of {boxes.overlap:g} up, and all figures but COCO's own mAP are of that; "
+            f"Boxes match from an IoU of {boxes.iou_threshold:g} up, and all figures but COCO's own mAP are of that; "
             "usual is 0.5."
         )
     unboxed = [f"{number} of the rows of {name}" for name, number in boxes.left_out_rows.items() if number]

@@ -202,7 +202,7 @@ def evaluate(
     labels: Iterable[str] | pd.DataFrame | None = None,
     thresholds: float | Mapping[str, float] | str | None = None,
     task: str | None = None,
-    overlap: float = 0.5,
+    iou_threshold: float = 0.5,
     random_state: int = 0,
 ) -> Evaluation:
     """Compare the tables of truth and predictions; arguments and errors are those of ``customlabels_nb.evaluate``."""
@@ -210,7 +210,7 @@ def evaluate(
         thresholds = None
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise InputError(f"random_state={random_state!r} is no seed; give a whole number from 0 up.")
-    outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, overlap=overlap)
+    outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
     applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
     intervals = bootstrap_intervals(applied, random_state=int(random_state))
     per_label = per_label_table(applied, intervals)

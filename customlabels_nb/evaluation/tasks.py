@@ -9,7 +9,7 @@ import pandas as pd
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.box_tables import has_boxes
 from customlabels_nb.evaluation.boxes import make_boxes
-from customlabels_nb.evaluation.matching import check_overlap
+from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL, TASKS, Outcomes
 from customlabels_nb.evaluation.scores import make_scores
 
@@ -21,7 +21,7 @@ def make_outcomes(
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
     task: str | None = None,
-    overlap: float = 0.5,
+    iou_threshold: float = 0.5,
 ) -> Outcomes:
     """Truth and predictions as boxes or scores; the arguments are those of
     :func:`customlabels_nb.evaluation.evaluate`.
@@ -36,9 +36,9 @@ def make_outcomes(
         task = task_of(truth, predictions)
     if task not in TASKS:
         raise InputError(f"task={task!r} can't be evaluated; use one of {', '.join(TASKS)}, or None.")
-    check_overlap(overlap)
+    check_iou_threshold(iou_threshold)
     if task == DETECTION:
-        return make_boxes(truth, predictions, images, labels=labels, overlap=overlap)
+        return make_boxes(truth, predictions, images, labels=labels, iou_threshold=iou_threshold)
     return make_scores(truth, predictions, images, labels=labels, task=task)
 
 

@@ -268,7 +268,7 @@ class Report:
         Raises
         ------
         InputError
-            If tasks, overlaps of boxes or (without ``common``) test images differ.
+            If tasks, IoU thresholds or (without ``common``) test images differ.
         NotEnoughDataError
             If no test image is in both.
         """
@@ -279,7 +279,7 @@ class Report:
 
     # -- looking around -----------------------------------------------------------------------------
     def show(self, compare: Report | None = None) -> Results:
-        """The results screen: numbers, curves and test images that follow as thresholds and overlap are moved.
+        """The results screen: numbers, curves and test images that follow as thresholds and IoU are moved.
 
         Parameters
         ----------
@@ -455,11 +455,12 @@ def evaluate(
     labels: Iterable[str] | pd.DataFrame | None = None,
     thresholds: float | Mapping[str, float] | str | None = None,
     task: str | None = None,
-    overlap: float = 0.5,
+    iou_threshold: float = 0.5,
     random_state: int = 0,
     name: str = "",
     details: Mapping[str, Any] | None = None,
     training: Training | Callable[[], Training] | None = None,
+    overlap: float | None = None,
 ) -> Report:
     """Compare predictions with the truth, without a project.
 
@@ -486,7 +487,7 @@ def evaluate(
     task : {None, "single-label", "multi-label", "detection"}
         By default "detection" if a table has a box, "single-label" if no image has two labels in ``truth``, otherwise
         "multi-label".
-    overlap : float
+    iou_threshold : float
         Of boxes: the intersection over union (above 0, up to 1) from which on a prediction may match.
     random_state : int
         Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
@@ -494,6 +495,8 @@ def evaluate(
         Shown above and below the figures: a text, and a dict.
     training : Dataset or Evaluation, or a function that returns one, optional
         The training images, for their numbers and for their snapshot among the files that ``report.to`` writes.
+    overlap : float, optional
+        Another name of ``iou_threshold``.
 
     Returns
     -------
@@ -534,7 +537,7 @@ def evaluate(
         labels=labels,
         thresholds=thresholds,
         task=task,
-        overlap=overlap,
+        iou_threshold=iou_threshold if overlap is None else overlap,
         random_state=random_state,
     )
     return Report(found, name=name, details=details, training=training)

@@ -158,7 +158,7 @@ def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Seque
 
 
 def average_precision_50(boxes: Boxes) -> float:
-    """Mean over the labels that are there of their average precision, at the overlap that ``boxes`` have."""
+    """Mean over the labels that are there of their average precision, at the IoU threshold of ``boxes``."""
     here = np.flatnonzero(boxes.in_test_set).tolist()
     return float(np.mean([boxes.average_precision(position) for position in here])) if here else 0.0
 

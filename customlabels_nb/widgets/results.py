@@ -64,7 +64,7 @@ class About:
 class Results(MessageHandler, anywidget.AnyWidget):
     """Numbers, test images and thresholds that move together; made by :meth:`.Report.show`.
 
-    Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_overlap``,
+    Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_iou_threshold``,
     ``set_filter``, ``select``, ``figures``, ``per_label``, ``confusion_matrix``, ``rows``; ``observe`` follows
     ``selection`` and ``position``.
 
@@ -169,10 +169,20 @@ class Results(MessageHandler, anywidget.AnyWidget):
         with self._lock:
             self._tell_position(self.exploration.set_thresholds(thresholds))
 
-    def set_overlap(self, overlap: float) -> None:
-        """Move the overlap (intersection over union) from which on boxes match."""
+    def set_iou_threshold(self, iou_threshold: float) -> None:
+        """Match boxes from another intersection over union on.
+
+        Parameters
+        ----------
+        iou_threshold : float
+            Above 0, up to 1.
+        """
         with self._lock:
-            self._tell_position(self.exploration.set_overlap(overlap))
+            self._tell_position(self.exploration.set_iou_threshold(iou_threshold))
+
+    def set_overlap(self, overlap: float) -> None:
+        """Move the IoU threshold; another name of :meth:`set_iou_threshold`."""
+        self.set_iou_threshold(overlap)
 
     def set_filter(self, **change: Any) -> None:
         """Show other images; without arguments, all mistakes.
@@ -282,7 +292,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"facts": facts, "arrays": described}, sent
 
     def _moved(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.exploration.move_to(Position(**content["position"]))
+        self.exploration.move_to(Position.from_dict(content["position"]))
         self.position = self.exploration.position.to_dict()
         return {}
 
@@ -321,7 +331,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"mime": view.mime, "size": size}, [view.data]
 
     def _keep(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.exploration.move_to(Position(**content["position"]))
+        self.exploration.move_to(Position.from_dict(content["position"]))
         self.keep_thresholds()
         return {"thresholds": self.thresholds}
 

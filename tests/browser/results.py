@@ -62,7 +62,7 @@ def detector(seed=1, **options):
 def expected(report, position):
     from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
     there = Exploration(report.evaluation)
-    there.move_to(Position(**position))
+    there.move_to(Position.from_dict(position))
     table = there.per_label.set_index("label")
     rows = {label: [f"{row.f1:.3f}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.threshold:.3f}"] for label, row in table.iterrows()}
     means = {name: f"{there.figures[name]:.3f}" for name in ("f1", "precision", "recall")}

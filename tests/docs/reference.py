@@ -72,9 +72,9 @@ CLASSES = {
 }
 #: Methods between a widget and its page, or between parts of the package.
 _WIRING = {
-    "Answers.answer",
-    "Answers.open",
-    "Hears.hear_of",
+    "MessageHandler.answer",
+    "MessageHandler.open",
+    "ChangeListener.hear_of",
     "TrainingView.end",
     "Dataset.as_stored",
     "Dataset.groups_of_images",

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.boxes import make_boxes
-from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, OVERLAPS
+from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS, MOST_PREDICTIONS
 from tests.evaluation.box_cases import Case, cases, drawn, predicted_boxes, true_boxes
 from tests.evaluation.coco_libraries import figures_of
 
@@ -26,8 +26,8 @@ def test_figures_are_those_of_the_coco_libraries(library: str, case: Case) -> No
     boxes = make_boxes(*case)
     theirs = figures_of(library, boxes)
     assert (theirs.recall[0] > -1).tolist() == boxes.in_test_set.tolist()
-    for number, overlap in enumerate(OVERLAPS.tolist()):
-        at = boxes.at_overlap(overlap)
+    for number, overlap in enumerate(IOU_THRESHOLDS.tolist()):
+        at = boxes.at_iou_threshold(overlap)
         ours = np.array([[at.average_precision(k), at.highest_recall(k)] for k in range(len(at.labels))])
         assert ours[:, 0] == pytest.approx(np.maximum(theirs.average_precision[number], 0), abs=1e-9)
         assert ours[:, 1] == pytest.approx(np.maximum(theirs.recall[number], 0), abs=1e-9)

@@ -188,8 +188,8 @@ def test_some_of_the_images_are_those_images_evaluated_alone(case: Case) -> None
         assert [one.tolist() for one in part.counts(at)] == [[0] * len(part.labels)] * 3
         return
     alone = make_boxes(truth[kept[0]], predictions[kept[1]], chosen, labels=boxes.labels)
-    for one in (part, part.at_overlap(0.8)):
-        other = alone.at_overlap(one.overlap)
+    for one in (part, part.at_iou_threshold(0.8)):
+        other = alone.at_iou_threshold(one.iou_threshold)
         assert one.match.tolist() == other.match.tolist()
         assert one.ignored.tolist() == other.ignored.tolist()
         at_alone = np.full(len(alone.labels), 0.4)
@@ -200,13 +200,13 @@ def test_some_of_the_images_are_those_images_evaluated_alone(case: Case) -> None
 
 @pytest.mark.parametrize("overlap", [0.3, 0.75, 1.0])
 def test_another_overlap(overlap: float) -> None:
-    found, usual = evaluate(TRUTH, PREDICTIONS, thresholds=0.5, overlap=overlap), make_boxes(TRUTH, PREDICTIONS)
-    other, at = usual.at_overlap(overlap), np.full(2, 0.5)
+    found, usual = evaluate(TRUTH, PREDICTIONS, thresholds=0.5, iou_threshold=overlap), make_boxes(TRUTH, PREDICTIONS)
+    other, at = usual.at_iou_threshold(overlap), np.full(2, 0.5)
     assert found.per_label["tp"].tolist() == other.counts(at)[0].tolist()
     pd.testing.assert_frame_equal(found.per_image, other.per_image(at))
     assert found.metric("coco_map") == pytest.approx(evaluate(TRUTH, PREDICTIONS).metric("coco_map"))
-    assert f"overlap of {overlap:g} up" in notes_of(TRUTH, PREDICTIONS, overlap=overlap)
-    assert usual.overlap == 0.5
+    assert f"IoU of {overlap:g} up" in notes_of(TRUTH, PREDICTIONS, iou_threshold=overlap)
+    assert usual.iou_threshold == 0.5
 
 
 def test_cross_validated_thresholds_and_slices_of_boxes() -> None:
@@ -399,8 +399,8 @@ def test_confidences_outside_0_to_1(confidence: object) -> None:
         ({"predictions": PREDICTIONS.drop(columns="confidence")}, TableError, "needs a column 'confidence'"),
         ({"predictions": PREDICTIONS.assign(label="")}, LabelError, "1 to 256 characters"),
         ({"truth": TRUTH.assign(crowd="many")}, TableError, "'crowd' of truth"),
-        ({"overlap": 0}, InputError, "overlap=0"),
-        ({"overlap": 75}, InputError, "overlap=75"),
+        ({"iou_threshold": 0}, InputError, "iou_threshold=0"),
+        ({"iou_threshold": 75}, InputError, "iou_threshold=75"),
         ({"task": "boxes"}, InputError, "task='boxes'"),
         ({"images": ["1.jpg", "1.jpg"]}, TableError, "names '1.jpg' twice"),
     ],

@@ -91,7 +91,7 @@ def positions_of(evaluation: Evaluation) -> list[Position]:
     ]
     if not isinstance(evaluation.outcomes, Boxes):
         return found
-    return [replace(one, overlap=overlap) for one in found for overlap in (0.05, 0.3, 0.5, 0.75, 1.0)]
+    return [replace(one, iou_threshold=overlap) for one in found for overlap in (0.05, 0.3, 0.5, 0.75, 1.0)]
 
 
 def filters_of(exploration: Exploration) -> list[Filter]:
@@ -118,7 +118,7 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     "multi-label": several_labels,
     "multi-label 5": lambda: several_labels(5),
     **{f"boxes {seed}": partial(boxes, seed) for seed in range(6)},
-    "boxes, cross-validated": lambda: boxes(7, thresholds="cross-validated", overlap=0.3),
+    "boxes, cross-validated": lambda: boxes(7, thresholds="cross-validated", iou_threshold=0.3),
     "boxes, nothing predicted": lambda: evaluate(shop()[0], shop()[1].head(0)),
     "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1], shop()[0]["image"].unique()),
     "shop": lambda: evaluate(*shop()),
@@ -162,10 +162,10 @@ def test_the_page_computes_what_python_does(case: str) -> None:
 @pytest.mark.parametrize("case", ["single-label", "boxes 1"])
 def test_the_pages_curves_are_the_figures_at_each_step(case: str) -> None:
     exploration = Exploration(CASES[case]())
-    overlap = exploration.position.overlap
+    overlap = exploration.position.iou_threshold
     curve = ask_page(exploration, [(exploration.position, Filter())])[0]["curve"]
     for step in range(0, 201, 20):
-        exploration.move_to(Position("one", one=step / 200, overlap=overlap))
+        exploration.move_to(Position("one", one=step / 200, iou_threshold=overlap))
         assert curve["f1"][step] == pytest.approx(exploration.metrics["f1"], abs=1e-12)
         assert curve["recall"][step] == pytest.approx(exploration.metrics["recall"], abs=1e-12)
         if exploration.per_label["tp"].sum() + exploration.per_label["fp"].sum():
@@ -192,8 +192,8 @@ def test_moved_sliders_say_what_an_evaluation_there_says() -> None:
     exploration = Exploration(evaluate(truth, predictions, images, task="detection"))
     for thresholds, overlap in ((0.4, 0.5), (None, 0.7), ({"a": 0.8}, 0.3), ("cross-validated", 0.4)):
         exploration.set_thresholds(thresholds)
-        exploration.set_overlap(overlap)
-        there = evaluate(truth, predictions, images, task="detection", thresholds=thresholds, overlap=overlap)
+        exploration.set_iou_threshold(overlap)
+        there = evaluate(truth, predictions, images, task="detection", thresholds=thresholds, iou_threshold=overlap)
         pd.testing.assert_frame_equal(exploration.per_label.iloc[:, :11], there.per_label.iloc[:, :11])
         assert exploration.confusion_matrix.counts.tolist() == there.confusion_matrix.counts.tolist()
         assert exploration.intervals()["f1"] == pytest.approx((there.summary.low[0], there.summary.high[0]))
@@ -208,9 +208,9 @@ def test_positions_that_cannot_be_are_refused_and_nothing_moves() -> None:
     with pytest.raises(LabelError, match="kiwi"):
         exploration.set_thresholds({"kiwi": 0.5})
     with pytest.raises(InputError, match="detector"):
-        exploration.set_overlap(0.5)
+        exploration.set_iou_threshold(0.5)
     with pytest.raises(InputError, match="too low"):
-        Exploration(boxes(1)).set_overlap(0.01)
+        Exploration(boxes(1)).set_iou_threshold(0.01)
     with pytest.raises(InputError, match="mode"):
         Position("somewhere")
     assert exploration.position is before
@@ -311,7 +311,7 @@ def test_the_same_truth_gives_the_same_evaluation() -> None:
         one_label(),
         several_labels(),
         boxes(1),
-        boxes(2, thresholds=0.4, overlap=0.3),
+        boxes(2, thresholds=0.4, iou_threshold=0.3),
         one_label(thresholds="cross-validated"),
     ):
         truth, _ = tables_of(evaluation.outcomes)

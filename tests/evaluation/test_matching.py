@@ -38,7 +38,7 @@ def one_by_one(boxes: Boxes, overlap: float) -> tuple[list[int], list[bool]]:
 def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
     boxes = make_boxes(*case)
     for overlap in (0.5, 0.1, 0.9, 1.0):
-        at = boxes.at_overlap(overlap)
+        at = boxes.at_iou_threshold(overlap)
         assert (at.match.tolist(), at.ignored.tolist()) == one_by_one(boxes, overlap)
         hit = at.match >= 0
         expected = iou_of_pairs(at.box[hit], at.truth_box[at.match[hit]])
@@ -99,8 +99,8 @@ def test_overlap_of_pairs_is_that_of_all_pairs() -> None:
 
 @pytest.mark.parametrize("overlap", [0, -0.5, 1.01, 50, True, "0.5", None, float("nan")])
 def test_overlaps_that_cannot_be(overlap: object) -> None:
-    with pytest.raises(InputError, match="overlap="):
-        matching.check_overlap(overlap)
+    with pytest.raises(InputError, match="iou_threshold="):
+        matching.check_iou_threshold(overlap)
 
 
 def _candidates(box: npt.NDArray[np.float64], truth_box: npt.NDArray[np.float64]) -> matching.Candidates:

@@ -57,7 +57,7 @@ def test_of_one_label_alone_all_figures_are_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plot", "figure"), [(plot_curves, "f1"), (plot_precision_recall, "average_precision")], ids=["F1", "AP"]
+    ("plot", "metric"), [(plot_curves, "f1"), (plot_precision_recall, "average_precision")], ids=["F1", "AP"]
 )
 def test_of_many_labels_the_weakest_are_named(plot: object, metric: str) -> None:
     for found, crowd in ((classified(20), 12), (classified(40), 32)):

@@ -201,7 +201,7 @@ def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.Data
 
 def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Boxes of another label, of nothing, on nothing, and beside one of their own."""
-    alarms = case.alarms.assign(overlap=_overlap_of_own(case))
+    alarms = case.alarms.assign(overlap=_iou_with_own(case))
     other = alarms["taken_for"].notna()
     near = ~other & (alarms["overlap"] >= NEAR)
     taken, beside = alarms[other], alarms[near]
@@ -226,7 +226,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
     )
 
 
-def _overlap_of_own(case: Case) -> FloatArray:
+def _iou_with_own(case: Case) -> FloatArray:
     """How far each false positive overlaps the nearest box of its label, shape (its rows,)."""
     truth = [*(f"truth_{name}" for name in _BOX)]
     boxes = pd.concat([case.hits, case.misses])[["image", "label", *truth]]

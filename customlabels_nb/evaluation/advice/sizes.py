@@ -15,7 +15,7 @@ from customlabels_nb.evaluation.detector_metrics import SIZES
 #: So many boxes that lie badly, as a share of all of a label, aren't single ones that were drawn carelessly.
 MISPLACED_TIMES, MISPLACED_SHARE = 3, 0.1
 #: From that overlap on a box lies badly; one with less of it beside a box that isn't found is another thing.
-MISPLACED_OVERLAP = 0.2
+MISPLACED_IOU = 0.2
 #: A size is missed if so many boxes of it are, its recall is lower by so much than that of the others, and both are so
 #: many that the difference isn't chance.
 SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
@@ -28,13 +28,13 @@ _IN_WORDS = {
 
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Labels that are found, but whose boxes overlap the truth too little."""
-    needed = getattr(case.outcomes, "overlap", 0.5)
+    needed = getattr(case.outcomes, "iou_threshold", 0.5)
     found = mistakes.misplaced
     if found.empty:
         return
     missed = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
     lacking = pd.MultiIndex.from_frame(found[["image", "predicted"]]).isin(missed)  # else it is a second one
-    found = found[lacking & found["overlap"].between(MISPLACED_OVERLAP, needed, inclusive="left")]
+    found = found[lacking & found["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
     targets = found["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
     times = found.groupby("predicted")["predicted"].transform("size")
     found = found[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]

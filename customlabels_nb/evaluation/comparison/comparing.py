@@ -144,7 +144,7 @@ def compare(
     Raises
     ------
     InputError
-        If tasks, overlaps of boxes or test images differ.
+        If tasks, IoU thresholds or test images differ.
     NotEnoughDataError
         If no test image is in both.
     """
@@ -174,11 +174,11 @@ def compare(
 def _check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
         raise InputError(f"A {before.task} and a {after.task} evaluation can't be compared; give two of one task.")
-    overlaps = [getattr(evaluation.outcomes, "overlap", None) for evaluation in (before, after)]
-    if overlaps[0] != overlaps[1]:
+    iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
+    if iou_thresholds[0] != iou_thresholds[1]:
         raise InputError(
-            f"The two count boxes from an overlap of {overlaps[0]} and of {overlaps[1]} on; evaluate both with one "
-            "overlap=."
+            f"The two count boxes from an IoU of {iou_thresholds[0]} and of {iou_thresholds[1]} on; evaluate "
+            "both with one iou_threshold=."
         )
 
 

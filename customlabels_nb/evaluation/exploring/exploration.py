@@ -62,17 +62,17 @@ class Exploration:
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
         """Move the thresholds: None for the assumed ones, a number for all, by label, or "cross-validated"."""
         if thresholds is None:
-            moved = Position(overlap=self.position.overlap)
+            moved = Position(iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, str):
             if thresholds != CROSS_VALIDATED:
                 raise InputError(
                     f"thresholds={thresholds!r} is not known; give None, a number, a dict or 'cross-validated'."
                 )
-            moved = Position(CROSS_VALIDATED, overlap=self.position.overlap)
+            moved = Position(CROSS_VALIDATED, iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, Mapping):
-            moved = Position(PER_LABEL, own=dict(thresholds), overlap=self.position.overlap)
+            moved = Position(PER_LABEL, own=dict(thresholds), iou_threshold=self.position.iou_threshold)
         else:
-            moved = Position(ONE, one=thresholds, overlap=self.position.overlap)
+            moved = Position(ONE, one=thresholds, iou_threshold=self.position.iou_threshold)
         return self.move_to(moved)
 
     def move_to(self, position: Position) -> Position:
@@ -81,9 +81,9 @@ class Exploration:
         self.position = position
         return position
 
-    def set_overlap(self, overlap: float) -> Position:
-        """Move the overlap from which on boxes match."""
-        return self.move_to(replace(self.position, overlap=overlap))
+    def set_iou_threshold(self, iou_threshold: float) -> Position:
+        """Move the IoU threshold from which on boxes match."""
+        return self.move_to(replace(self.position, iou_threshold=iou_threshold))
 
     @property
     def applied(self) -> Thresholded:

@@ -13,7 +13,7 @@ import numpy as np
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration, cell_names
-from customlabels_nb.evaluation.exploring.position import LEAST_OVERLAP, Position
+from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE, find_candidates
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
@@ -35,7 +35,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         "test_images": outcomes.test_images.tolist(),
         "bare": int(outcomes.bare.sum()),
         "overlap": None,
-        "least_overlap": LEAST_OVERLAP,
+        "least_overlap": LEAST_IOU,
         "whole": WHOLE,
         "fallback": FALLBACK_THRESHOLD,
     }
@@ -56,14 +56,14 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         facts["assumed"] = assumed_thresholds(outcomes).tolist()
     elif isinstance(outcomes, Boxes):
         arrays |= _boxes(outcomes)
-        facts["overlap"] = outcomes.overlap
+        facts["overlap"] = outcomes.iou_threshold
     return facts, arrays
 
 
 def _folds(exploration: Exploration) -> Arrays:
     """The fold of each image, and a classifier's thresholds in each; nothing where there is only one image.
 
-    A detector's follow the overlap, so that the page chooses them.
+    A detector's follow the IoU threshold, so that the page chooses them.
     """
     if not exploration.folds:
         return {}
@@ -88,7 +88,7 @@ def _scores(scores: Scores) -> Arrays:
 
 
 def _boxes(boxes: Boxes) -> Arrays:
-    own = np.flatnonzero(boxes.candidates.iou >= min(LEAST_OVERLAP, boxes.overlap))
+    own = np.flatnonzero(boxes.candidates.iou >= min(LEAST_IOU, boxes.iou_threshold))
     order = np.lexsort((-boxes.confidence, boxes.image))  # of an image, whatever the label
     real = np.flatnonzero(~boxes.truth_crowd)
     every = find_candidates(
@@ -98,7 +98,7 @@ def _boxes(boxes: Boxes) -> Arrays:
         boxes.truth_box[real],
         np.zeros(len(real), dtype=bool),
     )
-    near = np.flatnonzero(every.iou >= min(LEAST_OVERLAP, boxes.overlap))
+    near = np.flatnonzero(every.iou >= min(LEAST_IOU, boxes.iou_threshold))
     by_label = np.concatenate([boxes.of_label(position) for position in range(len(boxes.labels))])
     return {
         "truth_image": boxes.truth_image.astype(np.int32),

@@ -1,10 +1,10 @@
-"""Where the sliders of an exploration stand: thresholds and, of detectors, the overlap from which on boxes match."""
+"""Where the sliders of an exploration stand: thresholds and, of detectors, the IoU threshold of boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
-from customlabels_nb.evaluation.matching import check_overlap
+from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -23,8 +23,8 @@ ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
 #: Each label's assumed threshold, those of five folds, one for all, or each label's own.
 MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL)
 
-#: Boxes that overlap less are not looked at: the overlap slider begins here.
-LEAST_OVERLAP = 0.05
+#: Boxes that overlap less are not looked at: the slider begins here.
+LEAST_IOU = 0.05
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Position:
         The threshold of all labels in the mode "one".
     own : dict
         Thresholds by label in the mode "per label"; labels that it doesn't name keep their assumed one.
-    overlap : float, optional
-        Of detectors: intersection over union, at least :data:`LEAST_OVERLAP`; the evaluation's own unless given.
+    iou_threshold : float, optional
+        Of detectors: intersection over union, at least :data:`LEAST_IOU`; the evaluation's own unless given.
     """
 
     mode: str = ASSUMED
     one: float = 0.5
     own: Mapping[str, float] = field(default_factory=dict)
-    overlap: float | None = None
+    iou_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -56,11 +56,13 @@ class Position:
             raise InputError(f"own={self.own!r} is no dict of thresholds by label.")
         for value in self.own.values():
             check_threshold(value)
-        if self.overlap is not None and check_overlap(self.overlap) < LEAST_OVERLAP:
-            raise InputError(f"overlap={self.overlap!r} is too low to tell boxes apart; give {LEAST_OVERLAP} or more.")
+        if self.iou_threshold is not None and check_iou_threshold(self.iou_threshold) < LEAST_IOU:
+            raise InputError(
+                f"iou_threshold={self.iou_threshold!r} is too low to tell boxes apart; give {LEAST_IOU} or more."
+            )
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
-        """Outcomes at these thresholds and this overlap.
+        """Outcomes at these thresholds and this IoU threshold.
 
         Parameters
         ----------
@@ -71,7 +73,7 @@ class Position:
         Raises
         ------
         InputError
-            If it has an overlap and these are no boxes.
+            If it has an IoU threshold and these are no boxes.
         LabelError
             If ``own`` names a label that isn't here.
         NotEnoughDataError
@@ -97,27 +99,38 @@ class Position:
         return Thresholded(outcomes, thresholds)
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
-        """Outcomes with boxes matched at this overlap."""
-        if self.overlap is None:
+        """Outcomes with boxes matched at this IoU threshold."""
+        if self.iou_threshold is None:
             return outcomes
         if not isinstance(outcomes, Boxes):
-            raise InputError(f"overlap={self.overlap!r} is a detector's; here a {outcomes.task} model was evaluated.")
-        return outcomes if outcomes.overlap == self.overlap else outcomes.at_overlap(self.overlap)
+            raise InputError(
+                f"iou_threshold={self.iou_threshold!r} is a detector's; here a {outcomes.task} model was evaluated."
+            )
+        if outcomes.iou_threshold == self.iou_threshold:
+            return outcomes
+        return outcomes.at_iou_threshold(self.iou_threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.overlap}
+        """Return the position as the page and its saved state have it."""
+        return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.iou_threshold}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Self:
+        """Return the position of which :meth:`to_dict` gave the state."""
+        return cls(**{"iou_threshold" if name == "overlap" else name: value for name, value in state.items()})
 
 
 def position_of(evaluation: Evaluation) -> Position:
     """Where an evaluation's own thresholds stand."""
     outcomes = evaluation.outcomes
-    overlap = outcomes.overlap if isinstance(outcomes, Boxes) else None
+    iou_threshold = outcomes.iou_threshold if isinstance(outcomes, Boxes) else None
     if evaluation.applied.folds:
-        return Position(CROSS_VALIDATED, overlap=overlap)
+        return Position(CROSS_VALIDATED, iou_threshold=iou_threshold)
     thresholds = evaluation.thresholds
     if np.array_equal(thresholds, assumed_thresholds(outcomes)):
-        return Position(overlap=overlap)
+        return Position(iou_threshold=iou_threshold)
     if np.unique(thresholds).size == 1:
-        return Position(ONE, one=float(thresholds[0]), overlap=overlap)
-    return Position(PER_LABEL, own=dict(zip(outcomes.labels, thresholds.tolist(), strict=True)), overlap=overlap)
+        return Position(ONE, one=float(thresholds[0]), iou_threshold=iou_threshold)
+    return Position(
+        PER_LABEL, own=dict(zip(outcomes.labels, thresholds.tolist(), strict=True)), iou_threshold=iou_threshold
+    )

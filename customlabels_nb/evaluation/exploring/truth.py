@@ -62,7 +62,7 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
         labels=evaluation.labels,
         thresholds=None if position.mode == ASSUMED else _thresholds(evaluation, position.mode),
         task=evaluation.task,
-        overlap=outcomes.overlap if isinstance(outcomes, Boxes) else 0.5,
+        iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else 0.5,
     )
 
 
