@@ -106,7 +106,7 @@ class JsonLines(LineOutput):
         return table_of(rows)
 
 
-class ManifestLines(LineOutput):
+class ManifestOutput(LineOutput):
     """A manifest for :func:`customlabels_nb.read_dataset`: each image that was read, once, with its labels or boxes.
 
     An image on which a detector found nothing is one without boxes; one of which a classifier is sure of no label has

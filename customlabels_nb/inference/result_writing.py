@@ -18,7 +18,7 @@ import pandas as pd
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.journal import ENGINE, Failure, Journal
-from customlabels_nb.inference.line_outputs import JsonLines, ManifestLines
+from customlabels_nb.inference.line_outputs import JsonLines, ManifestOutput
 from customlabels_nb.inference.outputs import Looked, Output
 from customlabels_nb.inference.parquet_output import ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
@@ -205,7 +205,7 @@ def output_for(to: str | os.PathLike[str], asking: Postprocessor, root: Path | N
     if suffix in (".jsonl", ".ndjson"):
         return JsonLines(path, asking.config)
     if suffix == ".manifest":
-        return ManifestLines(path, asking.config, root)
+        return ManifestOutput(path, asking.config, root)
     if suffix in ("", ".parquet") or path.is_dir():
         return ParquetParts(path, asking.config)
     raise InputError(

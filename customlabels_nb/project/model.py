@@ -157,9 +157,9 @@ class Model(ModelFacts, Runnable):
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        hands = partial(project_actions, self, config)
+        actions = partial(project_actions, self, config)
         known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
-        return Report(result, **known, details=details, training=training, hands=hands)
+        return Report(result, **known, details=details, training=training, actions=actions)
 
     def write_results(self) -> None:
         """Write the evaluation's files and the card to the version's folder, in place of those that are there."""

@@ -48,9 +48,11 @@ class Report:
         The training images, for their snapshot among the files: with labels alone, or also with predictions.
     root : Path, optional
         The project's folder, under which relative paths of images lie.
-    hands : callable, optional
-        ``hands()`` gives what the results screen can do to a project; see
+    actions : callable, optional
+        ``actions()`` gives what the results screen can do to a project; see
         :class:`customlabels_nb.evaluation.exploring.ProjectActions`.
+    hands : callable, optional
+        Another name of ``actions``.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Report:
         details: Mapping[str, Any] | None = None,
         training: Training | Callable[[], Training] | None = None,
         root: Path | None = None,
+        actions: Callable[[], ProjectActions] | None = None,
         hands: Callable[[], ProjectActions] | None = None,
     ) -> None:
         self.evaluation = evaluation
-        self._hands = hands
+        self._actions = actions or hands
         self.root = root
         self.project = project
         self.name = name or "evaluation"
@@ -294,8 +297,8 @@ class Report:
         """
         from customlabels_nb.widgets.results import Results
 
-        hands = None if self._hands is None else self._hands()
-        return Results(self._exploration(compare), self._about(), hands)
+        actions = None if self._actions is None else self._actions()
+        return Results(self._exploration(compare), self._about(), actions)
 
     def to_html(
         self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None

@@ -34,7 +34,7 @@ class Version(Protocol):
 
 
 def project_actions(version: Version, config: ModelConfig) -> ProjectActions:
-    """The hands of one version of a project.
+    """The actions on one version of a project.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self._place = 0
         self._focus = 0
         self._labels_seen = session.label_state()
-        self._shown_still: StaticFallback | None = None
+        self._shown_fallback: StaticFallback | None = None
         self.handlers: dict[str, Handler] = {
             "hello": self._hello,
             "show": self._show,
@@ -136,18 +136,18 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Display a still picture for the saved notebook, and the widget, which hides it."""
-        _, self._still_names = self.session.page(self._place, min(self._size, 24))
-        asked = [(name, self.session.content_of(name)) for name in self._still_names]
-        self._still_pictures = self._files.thumbnails(asked, 160)
-        self._shown_still = display_with_fallback(self, self._still())
+        _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
+        asked = [(name, self.session.content_of(name)) for name in self._fallback_names]
+        self._fallback_pictures = self._files.thumbnails(asked, 160)
+        self._shown_fallback = display_with_fallback(self, self._fallback())
 
-    def _still(self) -> str:
-        self._still_says = self._still_words()
-        rows = self.session.rows(self._still_names)
+    def _fallback(self) -> str:
+        self._fallback_says = self._fallback_text()
+        rows = self.session.rows(self._fallback_names)
         captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
-        return static_picture(self._still_pictures, captions, self._still_says)
+        return static_picture(self._fallback_pictures, captions, self._fallback_says)
 
-    def _still_words(self) -> str:
+    def _fallback_text(self) -> str:
         """What the still picture says of the dataset."""
         done, total = self.session.table.by_status["labelled"], len(self.session.table)
         return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
@@ -236,8 +236,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             return {}
         self._labels_seen = self.session.label_state()
         rows = self.session.rows(content.get("images") or [])
-        if self._shown_still is not None and self._still_words() != self._still_says:
-            self._shown_still.draw(self._still)
+        if self._shown_fallback is not None and self._fallback_text() != self._fallback_says:
+            self._shown_fallback.draw(self._fallback)
         return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
 
     def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:

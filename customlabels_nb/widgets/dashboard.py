@@ -117,9 +117,9 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         super().close()
 
     def _ipython_display_(self) -> None:
-        display_with_fallback(self._box, self._still())
+        display_with_fallback(self._box, self._fallback())
 
-    def _still(self) -> str:
+    def _fallback(self) -> str:
         totals = self.session.totals(wait=0)
         lines = []
         for split in t.SPLITS:

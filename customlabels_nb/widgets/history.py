@@ -84,9 +84,9 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return handler
 
     def _ipython_display_(self) -> None:
-        display_with_fallback(self, self._still())
+        display_with_fallback(self, self._fallback())
 
-    def _still(self) -> str:
+    def _fallback(self) -> str:
         table = self.actions.table(limit=_IN_STILL)
         lines = "".join(
             f"<div>{row.created:%Y-%m-%d %H:%M} · {escaped(row.who)} · {escaped(row.what)} · {row.count:,}</div>"

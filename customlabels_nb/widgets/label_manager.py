@@ -160,9 +160,9 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {}
 
     def _ipython_display_(self) -> None:
-        display_with_fallback(self, self._still())
+        display_with_fallback(self, self._fallback())
 
-    def _still(self) -> str:
+    def _fallback(self) -> str:
         table = self.editing.labels()
         chips = " &nbsp; ".join(
             f'<span style="color:{escaped(row.colour)}">●</span> <bdi>{escaped(row.label)}</bdi>'

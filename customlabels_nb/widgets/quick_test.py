@@ -52,7 +52,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         super().__init__()
         self.session = session
         self._parts = Parts(_MOST_BYTES)
-        self._shown_still: StaticFallback | None = None
+        self._shown_fallback: StaticFallback | None = None
         self._by_page = False
         self.handlers = {
             "hello": self._hello,
@@ -126,9 +126,9 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        self._shown_still = display_with_fallback(self, self._still())
+        self._shown_fallback = display_with_fallback(self, self._fallback())
 
-    def _still(self) -> str:
+    def _fallback(self) -> str:
         """What a saved notebook shows: the photo with what was found."""
         found = self.detection
         words = f"{self.model}: run this cell to try it on photos."
@@ -139,8 +139,8 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         return f'<div class="clnb-still" style="{style}">{picture}<div>{escaped(words)}</div></div>'
 
     def _draw_still(self) -> None:
-        if self._shown_still is not None:
-            self._shown_still.draw(self._still)
+        if self._shown_fallback is not None:
+            self._shown_fallback.draw(self._fallback)
 
     # -- what the page is told ----------------------------------------------------------------------
     def _state(self) -> dict[str, Any]:

@@ -82,11 +82,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
     selection = traitlets.Tuple()
     position = traitlets.Dict()
 
-    def __init__(self, exploration: Exploration, about: About, hands: ProjectActions | None = None) -> None:
+    def __init__(self, exploration: Exploration, about: About, actions: ProjectActions | None = None) -> None:
         super().__init__()
         self.exploration = exploration
         self._about = about
-        self._hands = hands or ProjectActions()
+        self._actions = actions or ProjectActions()
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
         self._seen: object = None  # the moment of the project at which truth was looked at
@@ -216,11 +216,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
             If the report is no version's.
         """
         with self._lock:
-            if self._hands.keep_thresholds is None:
+            if self._actions.keep_thresholds is None:
                 raise NotAllowedError(
                     "There is no version whose thresholds could be kept: use them in model.detect(…)."
                 )
-            self._hands.keep_thresholds(self.thresholds)
+            self._actions.keep_thresholds(self.thresholds)
 
     def judge_again(self) -> list[str]:
         """Judge by the truth as it is in the project now; gives the test images whose truth has changed."""
@@ -255,10 +255,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
             f"{name}: {true or 'nothing'}, predicted {said or 'nothing'}"
             for name, true, said in zip(rows["image"], rows["true"], rows["predicted"], strict=True)
         ]
-        markup = static_picture(self._pictures.thumbnails(at, 160), captions, self._still_words())
+        markup = static_picture(self._pictures.thumbnails(at, 160), captions, self._fallback_text())
         display_with_fallback(self._box, markup)
 
-    def _still_words(self) -> str:
+    def _fallback_text(self) -> str:
         metrics = self.exploration.metrics
         return (
             f"{self._about.name}: F1 {metrics['f1']:.3f}, precision {metrics['precision']:.3f}, recall "
@@ -274,16 +274,16 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         facts, arrays = pack(self.exploration)
         described, sent = as_buffers(arrays)
-        hands = self._hands
+        actions = self._actions
         facts |= {
-            **summary_as_json(self.exploration, self._about.project, self._about.details, hands.facts),
+            **summary_as_json(self.exploration, self._about.project, self._about.details, actions.facts),
             "can": [
                 name
                 for name in ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
-                if getattr(hands, name) is not None
+                if getattr(actions, name) is not None
             ],
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
-            "project_labels": hands.labels() if hands.labels is not None else [],
+            "project_labels": actions.labels() if actions.labels is not None else [],
             "position": self.exploration.position.to_dict(),
             "filter": self.exploration.filter.to_dict(),
             "selection": list(self.selection),
@@ -336,11 +336,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"thresholds": self.thresholds}
 
     def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if self._hands.open_images is None:
+        if self._actions.open_images is None:
             raise NotAllowedError("There is no project whose labels could be put right.")
         at = [int(one) for one in content["images"]]
         names = [self.exploration.names[one] for one in at]
-        before, self._below = self._below, self._hands.open_images(names)
+        before, self._below = self._below, self._actions.open_images(names)
         self._box.children = (self, self._below)
         if before is not None:
             before.close()
@@ -355,12 +355,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     def _changed(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """How many test images have another truth by now; looked at only after something was done."""
-        hands = self._hands
-        if hands.truth_now is None:
+        actions = self._actions
+        if actions.truth_now is None:
             return {"count": 0}
-        moment = None if hands.moment is None else hands.moment()
+        moment = None if actions.moment is None else actions.moment()
         if moment is None or moment != self._seen:
-            self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *hands.truth_now()))
+            self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *actions.truth_now()))
         return {"count": self._differ}
 
     def _refresh(self, content: dict[str, Any], buffers: list[Any]) -> Any:
@@ -368,10 +368,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return self._hello({}, [])
 
     def _judge_again(self) -> list[str]:
-        if self._hands.truth_now is None:
+        if self._actions.truth_now is None:
             raise NotAllowedError("There is no project whose labels could have changed.")
         before = self.exploration
-        now = self._hands.truth_now()
+        now = self._actions.truth_now()
         changed = changed_images(before.evaluation, *now)
         self.exploration = Exploration(judged_by(before.evaluation, *now), name=before.name)
         self._seen = None
@@ -385,19 +385,19 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return changed
 
     def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if self._hands.add_to_train is None:
+        if self._actions.add_to_train is None:
             raise NotAllowedError("There is no project whose training images these could be.")
         names = [self.exploration.names[int(at)] for at in content["images"]]
-        return {"count": self._hands.add_to_train(names, content.get("label") or None)}
+        return {"count": self._actions.add_to_train(names, content.get("label") or None)}
 
     def _versions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"names": self._hands.versions() if self._hands.versions is not None else []}
+        return {"names": self._actions.versions() if self._actions.versions is not None else []}
 
     def _compare(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         name = content.get("name")
-        if name is not None and self._hands.evaluation_of is None:
+        if name is not None and self._actions.evaluation_of is None:
             raise NotAllowedError("There is no other version to compare with.")
-        other = None if name is None or self._hands.evaluation_of is None else self._hands.evaluation_of(str(name))
+        other = None if name is None or self._actions.evaluation_of is None else self._actions.evaluation_of(str(name))
         self.exploration.compare_with(other, str(name))
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
         return {"comparison": comparison_as_json(self.exploration), "groups": groups}

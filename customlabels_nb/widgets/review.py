@@ -94,7 +94,7 @@ class Review(EditedPages):
     def _info(self) -> dict[str, Any]:
         return {**super()._info(), "review": self.session.progress()}
 
-    def _still_words(self) -> str:
+    def _fallback_text(self) -> str:
         progress = self.session.progress()
         done, total = progress["done"], progress["done"] + progress["left"]
         return f"{self._project}, {self.session.split}: {done:,} of {total:,} reviewed. Run the cell to continue."

@@ -58,7 +58,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._colours = dict(colours or {})
         self._heard_of_page = False
         self._told = _Told()
-        self._shown_still: StaticFallback | None = None
+        self._shown_fallback: StaticFallback | None = None
         self._something, self._over = threading.Event(), threading.Event()
         self._sender: threading.Thread | None = None
         self.handlers = {"awake": self._awake, "hello": self._hello, "stop": self._stop}
@@ -91,7 +91,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
         """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
-        self._shown_still = display_with_fallback(self, self._still())
+        self._shown_fallback = display_with_fallback(self, self._fallback())
         self._begin_sending()
 
     def _ipython_display_(self) -> None:
@@ -103,12 +103,12 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._something.set()
         super().close()
 
-    def _still(self) -> str:
+    def _fallback(self) -> str:
         return training_picture(self.progress, self._title, self._colour)
 
     def _draw_still(self) -> None:
-        if self._shown_still is not None:
-            self._shown_still.draw(self._still)
+        if self._shown_fallback is not None:
+            self._shown_fallback.draw(self._fallback)
 
     # -- what is sent ---------------------------------------------------------------------------------
     def _begin_sending(self) -> None:

@@ -461,12 +461,12 @@ def test_labels_that_are_rightly_together_are_not_red(
 
 
 def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
-    hands = "Hands(open_images=lambda names: ipywidgets.Label(str(len(names))))"
+    actions = "ProjectActions(open_images=lambda names: ipywidgets.Label(str(len(names))))"
     page = lab.open(
         notebook(
             PICTURES,
-            "import ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter, Hands\n"
-            f"report = cl.Report(several().evaluation, hands=lambda: {hands})\ns = report.show()\ns",
+            "import ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter, ProjectActions\n"
+            f"report = cl.Report(several().evaluation, actions=lambda: {actions})\ns = report.show()\ns",
             "pass",
         ),
         width=1400,

@@ -98,9 +98,9 @@ def test_a_manifest_is_imported_again(
 def test_labels_have_one_attribute_in_all_steps(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from customlabels_nb.inference.line_outputs import ManifestLines
+    from customlabels_nb.inference.line_outputs import ManifestOutput
 
-    monkeypatch.setattr(ManifestLines, "images_a_step", 1)
+    monkeypatch.setattr(ManifestOutput, "images_a_step", 1)
     written(predictor, [images[0], images[7], images[1]], tmp_path / "a.manifest")
     first, second, third = lines(tmp_path / "a.manifest")
     assert first.keys() - {"source-ref"} == third.keys() - {"source-ref"} == {"red", "red-metadata"}

@@ -128,7 +128,7 @@ def test_a_detector_runs_without_this_package(
 def test_it_can_be_asked_from_python(
     classifiers: dict[str, Exported], predictor: Predictor, photos: list[str], name: str
 ) -> None:
-    model = snippet.Model(classifiers[name].file)
+    model = snippet.ExportedModel(classifiers[name].file)
     everything = model.detect(photos[0], threshold=0)
     same(everything, detect(predictor, photos[0], threshold=0).table, 1)
     assert [row["confidence"] for row in everything] == sorted((row["confidence"] for row in everything), reverse=True)
@@ -167,7 +167,7 @@ def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name:
     written = export(tmp_path / "model", "fruit.8", name, tmp_path / "out")
     assert written.photos == 0
     assert "on noise" in repr(written)
-    model = snippet.Model(written.file)
+    model = snippet.ExportedModel(written.file)
     facts = model.facts
     assert facts["labels"] == list(HOSTILE)
     assert facts["thresholds"] == dict(zip(HOSTILE, (0.0, 0.5, 1.0), strict=True))
@@ -260,7 +260,7 @@ def test_an_earlier_export_gives_way(
 def test_a_running_model_exports_itself(model_folder: Path, tmp_path: Path) -> None:
     model = cl.load_model(model_folder)
     written = model.export("pt2", tmp_path / "out")
-    assert snippet.Model(written.file).facts["name"] == model_folder.name
+    assert snippet.ExportedModel(written.file).facts["name"] == model_folder.name
     assert model._predictor is None  # it needn't run for that
 
 
@@ -302,7 +302,7 @@ def test_narrow_canvases_and_photos_that_cannot_be_read(
     data = Path(photos[4]).read_bytes()
     assert open_canvas(data, "long", config.input_size, config.fill).pixels.shape == (3, 32, 128)
     for written in detectors.values():
-        model = snippet.Model(written.file)
+        model = snippet.ExportedModel(written.file)
         bad = [str(tmp_path / "cut.jpg"), str(tmp_path / "gone.jpg")]
         apart, read = checking.difference(network, config, model.run, model.facts, [*bad, photos[4]])
         assert apart < checking.TOLERANCE
@@ -362,7 +362,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
     )
     facts, graph = facts_of(network, config, "x"), exportable(network)
     graph_files.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
-    written = snippet.Model(tmp_path / f"model.{name}")
+    written = snippet.ExportedModel(tmp_path / f"model.{name}")
 
     def run(images: Any) -> list[Any]:
         with torch.inference_mode():

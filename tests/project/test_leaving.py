@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.inference.exporting.detect import Model as ModelAlone
+from customlabels_nb.inference.exporting.detect import ExportedModel as ModelAlone
 from customlabels_nb.project.project import Project
 
 

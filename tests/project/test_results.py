@@ -102,17 +102,17 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Pr
 
 def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     config: Any = SimpleNamespace(kind="detection", training={"seconds": 300.0, "device": "cpu"})
-    hands = project_actions(project.model("v1"), config)
+    actions = project_actions(project.model("v1"), config)
     names = project.test_set.images["image"].tolist()
-    assert hands.open_images is not None
-    screen = hands.open_images([names[3], names[1]])
+    assert actions.open_images is not None
+    screen = actions.open_images([names[3], names[1]])
     assert isinstance(screen, Annotator)
     assert screen.session.split == "test"
     assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
     assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # which was asked for first
-    assert hands.facts == {"trained in": "5 min", "on": "cpu"}
-    assert hands.versions is not None
-    assert hands.versions() == []  # none of another task
+    assert actions.facts == {"trained in": "5 min", "on": "cpu"}
+    assert actions.versions is not None
+    assert actions.versions() == []  # none of another task
     screen.close()
 
 

@@ -77,7 +77,7 @@ def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch
 
     monkeypatch.setattr(store, "outline_annotations", slow)
     dashboard = project.dashboard()
-    assert "train: 11 labelled" in dashboard._still()
+    assert "train: 11 labelled" in dashboard._fallback()
     ask, sent = page_of(dashboard, monkeypatch)
     totals = ask("hello")["figures"]
     assert (totals["complete"], totals["seen"], dashboard.seen) == (False, 0, 0)
@@ -162,7 +162,7 @@ def test_the_history_panel_opens_and_takes_back(project: Project, monkeypatch: p
     assert {"push": "follow"} in sent  # other screens of the kernel hear of it
     assert panel.table["what"].iloc[0] == "undo mark needs review"
     assert project.undo(answer["undone_by"]) == 1
-    assert "undo mark needs review" in panel._still()
+    assert "undo mark needs review" in panel._fallback()
     panel.close()
 
 
@@ -170,8 +170,8 @@ def test_what_a_saved_notebook_shows_is_small_and_plain(project: Project) -> Non
     label_some(project)
     project.labels.rename("apple", "<img src=x onerror=alert(1)>")
     for widget in (project.dashboard(), project.history_panel()):
-        still = widget._still()
+        still = widget._fallback()
         assert len(still) < 5_000
         assert "<img" not in still
         widget.close()
-    assert "train: 11 labelled, 1 to review, 2 skipped, 10 not done" in project.dashboard()._still()
+    assert "train: 11 labelled, 1 to review, 2 skipped, 10 not done" in project.dashboard()._fallback()

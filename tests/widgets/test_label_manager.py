@@ -142,7 +142,7 @@ def test_galleries_are_told_and_answer_about_labels_too(
 def test_a_saved_notebook_keeps_a_small_still_picture(tmp_path: Path) -> None:
     many = create_project("many", tmp_path)
     LabelEditing(many._store, many.root).add_all([(f"{HOSTILE}{'&' * 200}{number}", None) for number in range(1000)])
-    still = many.labels.edit()._still()
+    still = many.labels.edit()._fallback()
     assert len(still) < 100_000
     assert "<img" not in still
     assert "1,000 labels" in still

@@ -283,10 +283,10 @@ def test_parts_of_a_few_files_are_held_at_once() -> None:
 
 
 def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: Page) -> None:
-    assert "run this cell" in widget._still()
-    assert "<img" not in widget._still()
+    assert "run this cell" in widget._fallback()
+    assert "<img" not in widget._fallback()
     page.drop(encoded(size=(1200, 900)), HOSTILE)
-    still = widget._still()
+    still = widget._fallback()
     assert len(still) < 100_000
     assert still.count("<img") == 1
     assert "<img src=x" not in still

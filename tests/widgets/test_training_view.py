@@ -189,14 +189,14 @@ def test_stop_after_the_end_does_nothing(view: TrainingView, events: Events) -> 
 
 
 def test_a_saved_notebook_keeps_a_picture(view: TrainingView, events: Events) -> None:
-    assert "Training was under way fruit.1" in view._still()
+    assert "Training was under way fruit.1" in view._fallback()
     for step in range(3 * MOST_POINTS):
         events.metrics(step, **{"loss": 5 / (step + 1), HOSTILE: 0.5, "ap50": step / 6_000, "odd": math.inf})
     for number in range(30):
         events.message(f"{number} {HOSTILE}" * 5)
     events.samples(1, [sample(f"{HOSTILE}{number}", HOSTILE) for number in range(9)])
     view.end("failed", f"No memory {HOSTILE}")
-    still = view._still()
+    still = view._fallback()
     assert len(still) < 100_000
     assert "Failed fruit.1 · No memory &lt;img" in still
     assert "ap50: 0.9998 at step 5999" in still
@@ -211,4 +211,4 @@ def test_a_still_of_odd_runs(view: TrainingView, events: Events) -> None:
     events.metrics(2, f1=math.nan, loss=-1.0)
     events.samples(1, [Sample("a", b"no picture", (10, 10))])
     view.end("done")
-    assert "Trained fruit.1" in view._still()
+    assert "Trained fruit.1" in view._fallback()

@@ -9,8 +9,8 @@ In a terminal, one line of JSON for each photo::
 
 In Python::
 
-    from detect import Model
-    model = Model()
+    from detect import ExportedModel
+    model = ExportedModel()
     model.detect("photo.jpg")                   # [{"label": "apple", "confidence": 0.98}, …]
     model.detect("photo.jpg", threshold=0.25)   # 0 gives everything
 
@@ -32,7 +32,7 @@ FACTS = "customlabels"
 ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
 
 
-class Model:
+class ExportedModel:
     """An exported model, ready to be asked.
 
     Parameters
@@ -100,6 +100,9 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return image.convert("RGB"), size
+
+
+Model = ExportedModel  # as programs of release 0.1.0 call it
 
 
 def square(image: Image.Image, facts: dict[str, Any]) -> Any:
@@ -229,6 +232,6 @@ LOADERS = {".onnx": load_onnx, ".pt2": load_pt2}
 
 
 if __name__ == "__main__":
-    loaded = Model()
+    loaded = ExportedModel()
     for given in sys.argv[1:]:
         sys.stdout.write(json.dumps({"image": given, "found": loaded.detect(given)}) + "\n")
