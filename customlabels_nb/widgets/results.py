@@ -82,11 +82,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
     selection = traitlets.Tuple()
     position = traitlets.Dict()
 
-    def __init__(self, exploration: Exploration, about: About, actions: ProjectActions | None = None) -> None:
+    def __init__(self, exploration: Exploration, about: About, hands: ProjectActions | None = None) -> None:
         super().__init__()
         self.exploration = exploration
         self._about = about
-        self._actions = actions or ProjectActions()
+        self._actions = hands or ProjectActions()
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
         self._seen: object = None  # the moment of the project at which truth was looked at
