@@ -39,7 +39,7 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _asking(task: dict[str, Any]) -> Postprocessor:
+def _postprocessor(task: dict[str, Any]) -> Postprocessor:
     predictor = Predictor(Path(task["model"]))
     predictor.start(task["device"])
     return Postprocessor(predictor)
@@ -47,37 +47,37 @@ def _asking(task: dict[str, Any]) -> Postprocessor:
 
 def parts(task: dict[str, Any]) -> dict[str, Any]:
     """Decoding alone, the network alone, and both together as ``detect_many`` does it, all on the same cores."""
-    asking, images = _asking(task), task["images"]
+    postprocessor, images = _postprocessor(task), task["images"]
 
     def prepare(name: str) -> Any:
-        return asking.prepare(read_bytes(name), name)
+        return postprocessor.prepare(read_bytes(name), name)
 
     def decoded(threads: int) -> float:
         with ThreadPoolExecutor(threads) as pool:
             return _timed(lambda: [None for _ in pool.map(lambda name: prepare(name) is None, images)])
 
     some = [prepare(name) for name in images[:_KEPT_DECODED]]
-    asking.ask(some[:BATCH])
-    result: dict[str, Any] = {"images": len(images), "engine": repr(asking.predictor.engine)}
-    result["together"] = _timed(lambda: detect_many(asking.predictor, images))
+    postprocessor.ask(some[:BATCH])
+    result: dict[str, Any] = {"images": len(images), "engine": repr(postprocessor.predictor.engine)}
+    result["together"] = _timed(lambda: detect_many(postprocessor.predictor, images))
     result["decode"] = min(decoded(threads) for threads in {task["threads"], max(1, task["threads"] // 2)})
-    result["forward"] = _timed(lambda: asking.ask(some)) * len(images) / len(some)
+    result["forward"] = _timed(lambda: postprocessor.ask(some)) * len(images) / len(some)
     return result
 
 
 def ours(task: dict[str, Any]) -> dict[str, Any]:
     """``detect_many``, and the peak of memory."""
-    asking = _asking(task)
+    postprocessor = _postprocessor(task)
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     table: Any = None
 
     def work() -> None:
         nonlocal table
-        table = detect_many(asking.predictor, task["images"], threshold=0)
+        table = detect_many(postprocessor.predictor, task["images"], threshold=0)
 
     seconds = _timed(work)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    what = f"detect_many, {asking.predictor.engine!r}"
+    what = f"detect_many, {postprocessor.predictor.engine!r}"
     unit = 1 if sys.platform == "darwin" else 1024
     return {"seconds": seconds, "what": what, "rows": len(table), "peak": peak * unit, "before": base * unit}
 
@@ -145,7 +145,7 @@ def onnx_loop(task: dict[str, Any]) -> dict[str, Any]:
 
 def single(task: dict[str, Any]) -> dict[str, Any]:
     """The median of one question, beside decoding and the network alone."""
-    asking = _asking(task)
+    postprocessor = _postprocessor(task)
     names = task["images"][:_SINGLE]
 
     def median(work: Callable[[str], Any]) -> float:
@@ -153,11 +153,11 @@ def single(task: dict[str, Any]) -> dict[str, Any]:
         return statistics.median(_timed(lambda name=name: work(name)) for name in names)
 
     whole = {name: open_image(read_bytes(name), name=name) for name in names}
-    some = {name: asking.prepare_picture(whole[name]) for name in names}
+    some = {name: postprocessor.prepare_picture(whole[name]) for name in names}
     return {
-        "detect": median(lambda name: detect(asking.predictor, name)),
-        "decode": median(lambda name: asking.prepare_picture(open_image(read_bytes(name), name=name))),
-        "forward": median(lambda name: asking.ask([some[name]])),
+        "detect": median(lambda name: detect(postprocessor.predictor, name)),
+        "decode": median(lambda name: postprocessor.prepare_picture(open_image(read_bytes(name), name=name))),
+        "forward": median(lambda name: postprocessor.ask([some[name]])),
     }
 
 

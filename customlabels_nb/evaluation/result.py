@@ -36,7 +36,7 @@ class Evaluation:
 
     Attributes
     ----------
-    applied : Applied
+    applied : Thresholded
         Truth and predictions, and the thresholds that figures and tables are at.
     images : DataFrame
         One row a test image, in their order: ``image``, and the further columns that the images were given with.

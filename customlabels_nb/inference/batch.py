@@ -86,21 +86,21 @@ def detect_many(
         If the model isn't running, or memory doesn't suffice for one image. What was written by then stays, and
         ``resume=True`` goes on with it.
     """
-    asking = Postprocessor(predictor, threshold, max_results)
-    batches = BatchSize(asking, batch_size, events)
+    postprocessor = Postprocessor(predictor, threshold, max_results)
+    batches = BatchSize(postprocessor, batch_size, events)
     if to is None and resume:
         raise InputError("resume=True needs to=, the file or folder that the answers were written to.")
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
     if to is None:
-        kept = _Kept(asking)
-        complete = _ask_all(asking, batches, images, root, kept.take, events)
+        kept = _Kept(postprocessor)
+        complete = _ask_all(postprocessor, batches, images, root, kept.take, events)
         return kept.table(listing, None if complete else images[kept.images :])
-    writing, complete = Writing(to, asking, root=root, resume=resume), False
+    writing, complete = Writing(to, postprocessor, root=root, resume=resume), False
     try:
         left = writing.left_of(images)
-        complete = _ask_all(asking, batches, left, root, writing.take, events, before=len(images) - len(left))
+        complete = _ask_all(postprocessor, batches, left, root, writing.take, events, before=len(images) - len(left))
     finally:
         writing.close(complete=complete)
     return writing.result(images, listing)
@@ -118,7 +118,7 @@ def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
 
 
 def _ask_all(
-    asking: Postprocessor,
+    postprocessor: Postprocessor,
     batches: BatchSize,
     images: Sequence[str],
     root: Path | None,
@@ -131,12 +131,12 @@ def _ask_all(
 
     ``before`` images were looked at earlier, for the progress.
     """
-    workers = connections(images, decode_threads(asking.predictor.device or "cpu"))
+    workers = connections(images, decode_threads(postprocessor.predictor.device or "cpu"))
     done, total = before, before + len(images)
 
     def decode(name: str) -> tuple[str, Prepared | Failure]:
         try:
-            return name, asking.prepare(read_bytes(located(name, root)), name)
+            return name, postprocessor.prepare(read_bytes(located(name, root)), name)
         except ImageError as error:  # itself it would keep the bytes of the file in memory
             return name, {"image": name, "code": error.code, "message": error.reason}
 
@@ -175,8 +175,8 @@ class _Batch:
 class _Kept:
     """Keeps the answers in memory."""
 
-    def __init__(self, asking: Postprocessor) -> None:
-        self._asking = asking
+    def __init__(self, postprocessor: Postprocessor) -> None:
+        self._postprocessor = postprocessor
         self._batches: list[_Batch] = []
 
     @property
@@ -193,7 +193,7 @@ class _Kept:
 
     def table(self, listing: Sequence[Failure], remaining: list[str] | None) -> pd.DataFrame:
         """What :func:`detect_many` returns."""
-        table = self._asking.table([batch.answer for batch in self._batches])
+        table = self._postprocessor.table([batch.answer for batch in self._batches])
         names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
         table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype="str"))

@@ -24,7 +24,7 @@ class BatchSize:
 
     Parameters
     ----------
-    asking : Asking
+    postprocessor : Postprocessor
     wanted : int, optional
         How many at once; what suits the device and its free memory by default.
     events : Events, optional
@@ -35,11 +35,11 @@ class BatchSize:
     size : int
     """
 
-    def __init__(self, asking: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
+    def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
             raise InputError(f"batch_size={wanted!r} must be a whole number from 1, or None for what suits the device.")
-        self._asking, self._events = asking, events
-        self._device = asking.predictor.device or "cpu"
+        self._postprocessor, self._events = postprocessor, events
+        self._device = postprocessor.predictor.device or "cpu"
         self.size = int(wanted) if wanted is not None else self._fitting()
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
@@ -54,7 +54,7 @@ class BatchSize:
         while len(answers) < len(images):
             part, shortage = images[len(answers) : len(answers) + self.size], ""
             try:
-                answers += self._asking.ask(part, at_once=self.size)
+                answers += self._postprocessor.ask(part, at_once=self.size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -80,8 +80,8 @@ class BatchSize:
 
     def _fitting(self) -> int:
         free = free_bytes(self._device)
-        usual = self._asking.predictor.at_once
-        one = _BYTES_A_PIXEL * self._asking.config.input_size**2
+        usual = self._postprocessor.predictor.at_once
+        one = _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
 
 

@@ -132,15 +132,17 @@ def detect(
     ModelError
         If the model isn't running.
     """
-    asking = Postprocessor(predictor, threshold, max_results)
+    postprocessor = Postprocessor(predictor, threshold, max_results)
     shown, data, name = load_encoded(image, root=root)
-    answer = asking.ask([asking.prepare_picture(shown) if data is None else asking.prepare(data, name)])[0]
-    labels, nearest = asking.config.labels, None
+    answer = postprocessor.ask(
+        [postprocessor.prepare_picture(shown) if data is None else postprocessor.prepare(data, name)]
+    )[0]
+    labels, nearest = postprocessor.config.labels, None
     if answer.highest is not None:
         best, confidence = answer.highest
-        nearest = (labels[best], confidence, float(asking.thresholds[best]))
-    colours = dict(zip(labels, asking.config.colours, strict=True))
-    return Detection(shown, name, asking.table([answer]), colours, nearest, asking.is_detector)
+        nearest = (labels[best], confidence, float(postprocessor.thresholds[best]))
+    colours = dict(zip(labels, postprocessor.config.colours, strict=True))
+    return Detection(shown, name, postprocessor.table([answer]), colours, nearest, postprocessor.is_detector)
 
 
 def _below(confidence: float, threshold: float) -> str:

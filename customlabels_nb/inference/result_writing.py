@@ -80,7 +80,7 @@ class Writing:
     ----------
     to : path
         See :func:`output_for`.
-    asking : Asking
+    postprocessor : Postprocessor
     root : Path, optional
         Folder under which relative paths of images lie.
     resume : bool
@@ -97,8 +97,10 @@ class Writing:
         If somebody writes there now.
     """
 
-    def __init__(self, to: str | os.PathLike[str], asking: Postprocessor, *, root: Path | None, resume: bool) -> None:
-        self._output = output = output_for(to, asking, root)
+    def __init__(
+        self, to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool
+    ) -> None:
+        self._output = output = output_for(to, postprocessor, root)
         self._buffer: list[Looked] = []
         self._rows = 0
         self._since = time.monotonic()
@@ -119,9 +121,9 @@ class Writing:
                     "there; give another to=."
                 )
             output.make_room()
-            self._journal = Journal(output.journal, _facts(output, asking))
+            self._journal = Journal(output.journal, _facts(output, postprocessor))
             try:
-                _use_engine(self._journal.engine, asking, os.fspath(to))
+                _use_engine(self._journal.engine, postprocessor, os.fspath(to))
                 done = self._journal.done
                 output.go_on(done.marks, done.images) if self._journal.begun else output.begin()
             except BaseException:
@@ -185,12 +187,12 @@ class Writing:
         self._buffer, self._rows, self._since = [], 0, time.monotonic()
 
 
-def _use_engine(engine: str | None, asking: Postprocessor, to: str) -> None:
+def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> None:
     """Go on with the engine that the output was begun with; old journals name none."""
-    if engine is None or asking.predictor.engine_name in (None, engine):
+    if engine is None or postprocessor.predictor.engine_name in (None, engine):
         return
     try:
-        asking.predictor.go_on_with(engine)
+        postprocessor.predictor.go_on_with(engine)
     except (InputError, ModelError, MissingDependencyError) as error:
         raise InputError(
             f"resume=True can't go on with {to!r}: it was begun with engine={engine!r}, and {error}. "
@@ -198,31 +200,31 @@ def _use_engine(engine: str | None, asking: Postprocessor, to: str) -> None:
         ) from error
 
 
-def output_for(to: str | os.PathLike[str], asking: Postprocessor, root: Path | None) -> Output:
+def output_for(to: str | os.PathLike[str], postprocessor: Postprocessor, root: Path | None) -> Output:
     """The output that ``to`` names: by its ending JSON Lines or a manifest, else a folder of Parquet files."""
     path = Path(os.path.abspath(local_path(to, "to")))
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
-        return JsonLines(path, asking.config)
+        return JsonLines(path, postprocessor.config)
     if suffix == ".manifest":
-        return ManifestOutput(path, asking.config, root)
+        return ManifestOutput(path, postprocessor.config, root)
     if suffix in ("", ".parquet") or path.is_dir():
-        return ParquetParts(path, asking.config)
+        return ParquetParts(path, postprocessor.config)
     raise InputError(
         f"to={os.fspath(to)!r} is of no form that is written: give a file that ends in .jsonl (the API's answers) or "
         ".manifest (a dataset), or a folder (a table in Parquet files)."
     )
 
 
-def _facts(output: Output, asking: Postprocessor) -> dict[str, Any]:
+def _facts(output: Output, postprocessor: Postprocessor) -> dict[str, Any]:
     """What must be the same for a run to go on: what the answers depend on."""
-    thresholds = dict(zip(asking.config.labels, asking.thresholds.tolist(), strict=True))
+    thresholds = dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True))
     return {
         "form": output.form,
-        "model": model_identity(asking.predictor.folder, asking.config),
+        "model": model_identity(postprocessor.predictor.folder, postprocessor.config),
         "threshold": thresholds,
-        "max_results": asking.max_results,
-        ENGINE: asking.predictor.engine_name,
+        "max_results": postprocessor.max_results,
+        ENGINE: postprocessor.predictor.engine_name,
     }
 
 

@@ -91,7 +91,7 @@ def detect_video(
     ModelError
         If the model isn't running.
     """
-    asking, stream = Postprocessor(predictor, threshold, max_results), events or Events()
+    postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
         raise InputError(f"video is of type {type(video).__name__}; give a path or URL.")
@@ -100,7 +100,7 @@ def detect_video(
         with open_video(path, name, damaged=allow_damaged) as file:
             target = target_of(to, name)
             target.refuse_to_replace(path)
-            found = _asked(asking, file, takes, stream)
+            found = _asked(postprocessor, file, takes, stream)
         try:
             found.reopen = partial(open_video, path, name, damaged=allow_damaged)
             if not found.interrupted:
@@ -123,17 +123,17 @@ class _Looked:
 
 
 def _asked(
-    asking: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool], events: Events
+    postprocessor: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool], events: Events
 ) -> VideoDetection:
-    config = asking.config
+    config = postprocessor.config
     colours = dict(zip(config.labels, config.colours, strict=True))
-    batch = forward_batch(asking.predictor.device or "cpu")
+    batch = forward_batch(postprocessor.predictor.device or "cpu")
     done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
     stills, empty, interrupted = Stills(), Stills(), False
-    frames = prefetch(_looked_at(asking, video, takes), 2 * batch)
+    frames = prefetch(_looked_at(postprocessor, video, takes), 2 * batch)
     try:
         while group := list(islice(frames, batch)):
-            answers = asking.ask([one.prepared for one in group])
+            answers = postprocessor.ask([one.prepared for one in group])
             rows = [(one.index, round(one.ms), len(a.labels)) for one, a in zip(group, answers, strict=True)]
             done.append((joined(answers), rows))
             for one, answer in zip(group, answers, strict=True):
@@ -150,7 +150,7 @@ def _asked(
         frames.close()
     looked = np.array([row for _, rows in done for row in rows], dtype=np.int64).reshape(-1, len(FRAME_COLUMNS))
     seen = pd.DataFrame(looked, columns=list(FRAME_COLUMNS))
-    table = asking.table([answer for answer, _ in done])
+    table = postprocessor.table([answer for answer, _ in done])
     for place, column in enumerate(FRAME_COLUMNS[:2]):
         table.insert(place, column, np.repeat(seen[column].to_numpy(), seen["found"].to_numpy()))
     found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colours, interrupted=interrupted)
@@ -162,11 +162,13 @@ def _asked(
     return found
 
 
-def _looked_at(asking: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool]) -> Iterator[_Looked]:
+def _looked_at(
+    postprocessor: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool]
+) -> Iterator[_Looked]:
     for frame in video.frames():
         if takes(frame.index, frame.ms):
             picture = frame.picture()
-            prepared = asking.prepare_picture(picture)
+            prepared = postprocessor.prepare_picture(picture)
             picture.thumbnail((STILL_SIDE, STILL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
             yield _Looked(frame.index, frame.ms, prepared, picture)
 

@@ -56,7 +56,7 @@ def copy_version(
 
     Parameters
     ----------
-    source, target : Place
+    source, target : ProjectLocation
         The projects; may be the same one.
     record : VersionRecord
         Of the version, which must be complete.

@@ -40,11 +40,11 @@ class TrainingPlan:
 
     Attributes
     ----------
-    choice : Choice
+    choice : KindChoice
         The kind of model, and why.
     labels : DataFrame
         The labels to tell apart, in the project's order: those that training images have.
-    train, test : Part
+    train, test : UsableImages
     notes : list of str
         What was left out, and what will limit the result.
     """

@@ -41,7 +41,7 @@ class TrainingJob:
 
     Attributes
     ----------
-    plan : Plan
+    plan : TrainingPlan
     options : TrainingOptions
     device : str
         That it trains on.
@@ -104,7 +104,7 @@ class TrainingResult:
         With the weights to keep.
     config : ModelConfig
         Without thresholds and facts, which the run fills in.
-    train, test : Predicted
+    train, test : Predictions
         Of both datasets.
     facts : dict
         What the recipe chose and found, as JSON can hold it.

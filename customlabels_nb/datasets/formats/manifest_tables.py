@@ -61,7 +61,7 @@ class ManifestTable:
         Whether somebody looked at the image.
     sizes : ndarray of shape (images, 2)
         Width and height in pixels, 0 where they aren't known.
-    rows : Rows
+    rows : AnnotationColumns
         The annotations, those of a line together.
     labels, jobs : list of str
         What the codes of the rows mean.

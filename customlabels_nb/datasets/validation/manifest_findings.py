@@ -29,7 +29,7 @@ class CheckedLine:
         The image as the line names it; None where it names none.
     state : {"valid", "invalid", "ignored"}
         A valid line may have findings (a bad box among good ones); an ignored one has warnings only.
-    findings : list of Finding
+    findings : list of LineFinding
         In the order in which the rules are checked.
     expanded : bool
         Whether findings speak of a multi-label attribute ``<job>`` as of ``<job>0``, ``<job>1``, …; see ``value``.
@@ -67,7 +67,7 @@ class CheckedManifest:
         Lines; the last three add up to the first.
     lines : list of CheckedLine
         Those with findings, by number.
-    errors : list of Finding
+    errors : list of LineFinding
         What concerns the manifest as a whole: the file, and its contents.
     terminal : bool
         Whether one of the errors ends everything, as those of the file do: then the service writes no validation files,

@@ -53,7 +53,7 @@ def advise(
 
     Parameters
     ----------
-    applied : Applied
+    applied : Thresholded
     summary, per_label, per_image, labels : DataFrame
         The tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
     training : dict, optional

@@ -32,7 +32,7 @@ class Case:
 
     Attributes
     ----------
-    applied : Applied
+    applied : Thresholded
     summary, per_label, per_image : DataFrame
         The tables of the evaluation.
     training : dict or None

@@ -21,7 +21,7 @@ class ComparedSide:
 
     Attributes
     ----------
-    applied : Applied
+    applied : Thresholded
     rows : DataFrame
         Its table of images, with the names of images that the former evaluation has.
     """
