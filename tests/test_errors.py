@@ -39,9 +39,9 @@ def test_a_cell_shows_its_own_lines_and_the_message(tmp_path: Path) -> None:
     assert "----> 4 mine()" in first
     assert "----> 3     cl.load_project('nothere')" in first
     assert re.search(r"\nProjectNotFoundError: There is no project in .*create_project\(name\) makes one\.", first)
-    assert "locations.py" not in first
-    assert "locations.py" in verbose
-    assert "locations.py" not in again
+    assert "location.py" not in first
+    assert "location.py" in verbose
+    assert "location.py" not in again
     assert "InputError: led to" in led_to
     assert led_to.count("InputError: led to") == 2
     assert "ZeroDivisionError" not in led_to

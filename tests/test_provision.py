@@ -321,7 +321,7 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
 def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there() -> None:
     config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="browser"))
     left_out = {path.name for path in conftest.TESTS.iterdir() if conftest.pytest_ignore_collect(path, config)}
-    assert {"unit", "notebooks", "test_provision.py"} < left_out
+    assert {"store", "notebooks", "test_provision.py"} < left_out
     assert "browser" not in left_out
     assert not any(conftest.pytest_ignore_collect(path, config) for path in conftest.BROWSER_TESTS.iterdir())
     for markexpr in ("", "not browser", "browser and slow"):
@@ -333,7 +333,7 @@ def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there()
     item.add_marker, item.get_closest_marker = marks.append, lambda name: name in marks or None
     conftest.pytest_collection_modifyitems([item])
     assert marks == ["browser"]
-    item.path = conftest.TESTS / "unit" / "x.py"
+    item.path = conftest.TESTS / "store" / "x.py"
     with pytest.raises(pytest.UsageError, match="move it to tests/browser"):
         conftest.pytest_collection_modifyitems([item])
 

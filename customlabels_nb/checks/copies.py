@@ -11,7 +11,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.checks.findings import Finding, rows_of
-from customlabels_nb.checks.fingerprints import Fingerprints
+from customlabels_nb.checks.image_fingerprints import Fingerprints
 from customlabels_nb.checks.near_duplicates import SAME, near_duplicates
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset

@@ -16,7 +16,7 @@ import pandas as pd
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.checks.findings import Finding, rows_of
-from customlabels_nb.checks.fingerprints import Prints
+from customlabels_nb.checks.image_fingerprints import Prints
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.checks.fingerprints import BASIS, FREQUENCY, SIDE, Prints
+from customlabels_nb.checks.image_fingerprints import BASIS, FREQUENCY, SIDE, Prints
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.settings import settings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from customlabels_nb.checks.fingerprints import FINGERPRINT, Prints, fingerprint, fingerprints, kept_fingerprints
+from customlabels_nb.checks.image_fingerprints import FINGERPRINT, Prints, fingerprint, fingerprints, kept_fingerprints
 from customlabels_nb.checks.near_duplicates import SAME, near_duplicates
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
