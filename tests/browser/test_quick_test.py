@@ -30,8 +30,8 @@ import customlabels_nb as cl
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.labeling.feedback import Feedback
-from customlabels_nb.labeling.quick_test_models import Candidate, Facts
-from customlabels_nb.labeling.quick_test import TryingSession
+from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
+from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.widgets.quick_test import QuickTest
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -70,7 +70,7 @@ class Fake:
 
     def candidate(self):
         facts = Facts(self.labels, COLOURS[:len(self.labels)], tuple([0.5, 0.4, 0.3, 0.5][:len(self.labels)]), not self.detects)
-        return Candidate(self.name, "F1 0.914", self.start, self.stop, lambda: self.where, self.ask, lambda: facts)
+        return QuickTestModel(self.name, "F1 0.914", self.start, self.stop, lambda: self.where, self.ask, lambda: facts)
 
 labels = ("tomato", "lime", HOSTILE, "plum")
 boxes = Fake("fruit.boxes", labels, [
@@ -84,7 +84,7 @@ for seed in range(3):
 Path("no-picture.jpg").write_bytes(b"nothing of the kind")
 
 def start(*models):
-    session = TryingSession(lambda: [model.candidate() for model in models], feedback=Feedback(project._store, project.root))
+    session = QuickTestSession(lambda: [model.candidate() for model in models], feedback=Feedback(project._store, project.root))
     return QuickTest(session)
 """  # noqa: E501
 
