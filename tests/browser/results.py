@@ -65,7 +65,7 @@ def expected(report, position):
     there.move_to(Position.from_dict(position))
     table = there.per_label.set_index("label")
     rows = {label: [f"{row.f1:.3f}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.threshold:.3f}"] for label, row in table.iterrows()}
-    means = {name: f"{there.figures[name]:.3f}" for name in ("f1", "precision", "recall")}
+    means = {name: f"{there.metrics[name]:.3f}" for name in ("f1", "precision", "recall")}
     shown = [there.names[at] for at in there.choose(Filter("mistakes"))]
     return {"rows": rows, "means": means, "matrix": there.confusion_matrix.counts.ravel().tolist(), "shown": shown}
 

@@ -364,7 +364,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
         path = report.to_html(tmp_path / f"{name}.html", images=9)
         page.goto(path.as_uri())
         screen = ResultsScreen(page, page.locator(".clnb-results")).ready()
-        overlap = report.evaluation.outcomes.overlap if name == "boxes" else None
+        overlap = report.evaluation.outcomes.iou_threshold if name == "boxes" else None
         for value in (0.05, 0.3, 0.5, 0.75, 1.0):
             screen.move("threshold", value)
             said = screen.said()
