@@ -70,5 +70,14 @@ def test_overlap_is_symmetric_and_between_0_and_1(a: list[tuple[float, ...]], b:
     np.testing.assert_allclose(found, g.iou(b, a).T)
 
 
+def test_overlap_of_pairs_is_that_of_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(0, 10, (20, 4)), rng.uniform(0, 10, (20, 4))
+    np.testing.assert_allclose(g.iou_of_pairs(first, second), np.diag(g.iou(first, second)))
+    crowd = g.iou_of_pairs([[0, 0, 10, 10]], [[5, 0, 100, 100]], crowd=[True])
+    assert crowd.tolist() == [0.5]
+    assert g.iou_of_pairs(np.empty((0, 4)), np.empty((0, 4))).shape == (0,)
+
+
 def test_a_polygon_lies_in_its_box() -> None:
     assert g.polygon_to_ltwh([[4, 1], [9, 3], [2, 8]]).tolist() == [2, 1, 7, 7]

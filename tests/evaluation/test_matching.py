@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
-from customlabels_nb.core.geometry import iou, iou_of_pairs
+from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import matching
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
@@ -86,15 +86,6 @@ def test_overlap_equal_to_the_least_is_enough_and_zero_area_matches_nothing() ->
     candidates = _candidates(predictions, truth)
     assert candidates.match(0.5)[0].tolist() == [0, -1, -1]
     assert candidates.match(np.nextafter(0.5, 1))[0].tolist() == [-1, -1, -1]
-
-
-def test_overlap_of_pairs_is_that_of_all_pairs() -> None:
-    rng = np.random.default_rng(0)
-    first, second = rng.uniform(0, 10, (20, 4)), rng.uniform(0, 10, (20, 4))
-    np.testing.assert_allclose(iou_of_pairs(first, second), np.diag(iou(first, second)))
-    crowd = iou_of_pairs([[0, 0, 10, 10]], [[5, 0, 100, 100]], crowd=[True])
-    assert crowd.tolist() == [0.5]
-    assert iou_of_pairs(np.empty((0, 4)), np.empty((0, 4))).shape == (0,)
 
 
 @pytest.mark.parametrize("overlap", [0, -0.5, 1.01, 50, True, "0.5", None, float("nan")])
