@@ -165,7 +165,9 @@ def test_a_report_draws_them_all() -> None:
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("case", ["no truth", "no predictions", "no confidence", "other labels"])
 def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
-    drawn(BOTH[name](nothing(case)))
+    texts = [text.get_text() for text in shown_texts(drawn(BOTH[name](nothing(case))))]
+    assert texts
+    assert not any("nan" in text.split() for text in texts)
 
 
 def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

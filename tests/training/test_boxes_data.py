@@ -259,8 +259,11 @@ def test_hostile_sizes(size: tuple[int, int]) -> None:
     scene = TrainingScene(np.zeros((size[1], size[0], 3), dtype=np.uint8), np.array([[0.0, 0, *size]]), np.array([0]))
     rng = np.random.default_rng(0)
     for _ in range(20):
-        single(scene, 64, GREY, rng)
-        mosaic([scene] * 4, 64, GREY, rng)
+        for canvas in (single(scene, 64, GREY, rng), mosaic([scene] * 4, 64, GREY, rng)):
+            assert canvas.pixels.shape == (64, 64, 3)
+            ends = canvas.boxes[:, :2] + canvas.boxes[:, 2:]
+            assert (canvas.boxes[:, :2] >= 0).all()
+            assert (ends <= 64).all()
 
 
 # -- turns -----------------------------------------------------------------------------------------------
