@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.evaluation.exploring import ProjectActions
 from customlabels_nb.labeling import LabellingSession, Query, change_signal
@@ -67,9 +66,9 @@ class _ActionsOfVersion:
         """The gallery of these test images, or the annotator where boxes are drawn; the first one comes first."""
         query = Query(images=frozenset(images), sort="added")
         if self._kind == "detection":
-            screen: Any = open_annotator(self._place, t.TEST, dataset=self._dataset, query=query)
+            screen: Any = open_annotator(self._place, t.TEST, query)
         else:
-            screen = open_gallery(self._place, t.TEST, dataset=self._dataset, query=query, page_size=24, mode="grid")
+            screen = open_gallery(self._place, t.TEST, query)
         if images and screen.session.place_of(images[0]) is not None:
             screen.display(images[0])
         return screen
@@ -108,9 +107,6 @@ class _ActionsOfVersion:
         folder = self._place.root / found.folder
         now = self._place.store.images(t.TEST)
         return stored_evaluation(folder, self._place.root, load_config(folder), columns=now)
-
-    def _dataset(self, split: str) -> Dataset:
-        return Dataset.as_stored(*self._place.store.tables_later(split), name=split, root=self._place.root, unread=list)
 
 
 def _facts(config: ModelConfig) -> dict[str, str]:
