@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,15 @@ def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotato
 
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
     return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
+
+
+def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
+    """The gallery of these test images, or the annotator if boxes are drawn; the first one comes first."""
+    query = Query(images=frozenset(images), sort="added")
+    screen = open_annotator(place, t.TEST, query) if boxes else open_gallery(place, t.TEST, query)
+    if images and screen.session.place_of(images[0]) is not None:
+        screen.display(images[0])
+    return screen
 
 
 def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:

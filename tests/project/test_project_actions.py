@@ -12,7 +12,6 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.project.results_actions import project_actions
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.widgets.asking import ResultsPage
@@ -102,16 +101,14 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Pr
 
 def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     config: Any = SimpleNamespace(kind="detection", training={"seconds": 300.0, "device": "cpu"})
-    actions = project_actions(project.model("v1"), config)
+    actions = project.model("v1")._project_actions(config)
     names = project.test_set.images["image"].tolist()
-    assert actions.open_images is not None
     screen = actions.open_images([names[3], names[1]])
     assert isinstance(screen, Annotator)
     assert screen.session.split == "test"
     assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
     assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # which was asked for first
     assert actions.facts == {"trained in": "5 min", "on": "cpu"}
-    assert actions.versions is not None
     assert actions.versions() == []  # none of another task
     screen.close()
 
