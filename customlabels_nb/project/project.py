@@ -31,10 +31,11 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.refresh import refresh_dataset
-from customlabels_nb.ingest.sources import Source, SourceContents, found_in_tables, image_uri
+from customlabels_nb.ingest.sources import Source, found_in_tables, image_uri
 from customlabels_nb.labeling import Query, ReviewQuery
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import Packed, pack
@@ -201,7 +202,7 @@ class Project:
     # -- images and labels --------------------------------------------------------------------------
     def add_images(
         self,
-        source: Source | SourceContents,
+        source: Source,
         *,
         split: str = t.TRAIN,
         auto_label: bool = False,
@@ -244,20 +245,9 @@ class Project:
         ImportReport
             How many were added, were known or got labels, and a table of those that could not be used.
         """
+        options = ImportOptions(split, auto_label, label, copy, on_leak, duplicates, verify)
         with progress_bars(events or Events(), show=progress) as stream:
-            return import_images(
-                self._store,
-                self.root,
-                source,
-                split=split,
-                auto_label=auto_label,
-                label=label,
-                copy=copy,
-                on_leak=on_leak,
-                duplicates=duplicates,
-                verify=verify,
-                events=stream,
-            )
+            return import_images(self._store, self.root, source, options, events=stream)
 
     def import_dataset(
         self,
@@ -278,11 +268,17 @@ class Project:
         if not isinstance(dataset, Dataset):
             given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset, a {type(dataset).__name__},"
             raise InputError(f"{given} is no dataset; import_dataset(cl.read_dataset(…)) takes a file's.")
-        images, marks = dataset.images, dataset.annotations
-        said = dataset.found, dataset.unread
-        found = found_in_tables(images, marks, dataset.name, root=dataset.root, issues=said[0], lines=said[1])
-        options: dict[str, Any] = {"on_leak": on_leak, "duplicates": duplicates, "verify": verify}
-        return self.add_images(found, split=split, copy=copy, progress=progress, **options)
+        options = ImportOptions(split, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
+        found = found_in_tables(
+            dataset.images,
+            dataset.annotations,
+            dataset.name,
+            root=dataset.root,
+            issues=dataset.found,
+            lines=dataset.unread,
+        )
+        with progress_bars(Events(), show=progress) as stream:
+            return import_images(self._store, self.root, found, options, events=stream)
 
     def refresh(
         self, split: str | None = None, *, progress: bool = True, events: Events | None = None

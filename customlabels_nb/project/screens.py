@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.action_list import ActionList
@@ -110,7 +111,7 @@ def session_files(place: ProjectLocation) -> SessionFiles:
     """Pictures and uploads of the project."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
-        return import_images(place.store, place.root, files, split=split, label=label)
+        return import_images(place.store, place.root, files, ImportOptions(split, label=label))
 
     return SessionFiles(place.root, dataset=place.dataset, add_images=add_images)
 
