@@ -388,14 +388,13 @@ class Project:
             raise InputError(
                 f"model={model!r} is no name; give a version of the project, or a name for these predictions."
             )
-        if of_one:
-            frame = _beside_others(self._store, str(image), table, model.strip())
-        if "image" in frame.columns and frame["image"].notna().all():
-            train = dict(zip(frame["image"], _stored_names(self._store, t.TRAIN, frame["image"]), strict=True))
+        rows: pd.DataFrame = _beside_others(self._store, str(image), table, model.strip()) if of_one else frame
+        if "image" in rows.columns and rows["image"].notna().all():
+            train = dict(zip(rows["image"], _stored_names(self._store, t.TRAIN, rows["image"]), strict=True))
             names = pd.Series(list(train.values()), dtype=object)
             test = dict(zip(names, _stored_names(self._store, t.TEST, names), strict=True))
-            frame = frame.assign(image=[test[train[name]] for name in frame["image"]])
-        predictions = t.normalise_annotations(frame).assign(model=model.strip())
+            rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
+        predictions = t.normalise_annotations(rows).assign(model=model.strip())
         return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note))
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
