@@ -119,7 +119,7 @@ _OPEN = """
 import json, sys, time
 import customlabels_nb as cl
 cl.load_project
-import customlabels_nb.project.dataset_changes, customlabels_nb.store.sql
+import customlabels_nb.project.project, customlabels_nb.store.sql
 started = time.perf_counter()
 project = cl.load_project(sys.argv[1])
 table = project.train_set.images

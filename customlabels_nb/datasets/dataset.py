@@ -6,8 +6,12 @@ Every method that changes something returns a new dataset; the one it was called
 from __future__ import annotations
 
 import os
+import re
+import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,22 +23,25 @@ from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.display import dataset_html, dataset_text
 from customlabels_nb.datasets.formats import Written, write
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.interop.methods import Exchange
-from customlabels_nb.datasets.requests import ProjectRequests
-from customlabels_nb.datasets.selecting import Where, aligned_with_images, mask_of_images
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
-from customlabels_nb.errors import InputError, LabelError, TableError
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
 if TYPE_CHECKING:
+    from customlabels_nb.datasets.import_reports import RefreshReport
+    from customlabels_nb.datasets.interop.torch_dataset import TorchDataset
     from customlabels_nb.datasets.validation.subjects import DatasetTables
     from customlabels_nb.datasets.validation.validation_report import ValidationReport
+    from customlabels_nb.images.image_grid import ContactSheet
 
 UnreadLine: TypeAlias = tuple[str, int, str]
 Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
+Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
+
+_ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
 
 
-class Dataset(Exchange, ProjectRequests):
+class Dataset:
     """Images with what people said about them.
 
     Parameters
@@ -89,6 +96,7 @@ class Dataset(Exchange, ProjectRequests):
         )
         self.name = name
         self.root = root
+        self._project: Any = None  # known only to the dataset that was read from it
         self._origin = origin
         self._is_origin = False  # no reference to itself, or it would stay in memory until the garbage is collected
         self.found = list(issues)
@@ -104,12 +112,22 @@ class Dataset(Exchange, ProjectRequests):
         name: str,
         root: Path,
         unread: Callable[[], list[UnreadLine]],
+        project: Any = None,
     ) -> Dataset:
-        """A project's dataset: tables that were checked when they were stored; what is callable comes when needed."""
+        """Return a project's dataset from tables that were checked when they were stored.
+
+        Parameters
+        ----------
+        annotations, unread : callable
+            Called when they are needed first.
+        project : Project, optional
+            Answers :meth:`refresh` and :meth:`show_batch`.
+        """
         dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
         dataset._unread = unread
         dataset._images, dataset._marks, dataset._labels = images, annotations, labels
         dataset._is_origin = True
+        dataset._project = project
         return dataset
 
     @property
@@ -315,7 +333,7 @@ class Dataset(Exchange, ProjectRequests):
         if isinstance(groups, str) and groups not in self._images.columns:
             raise InputError(f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}.")
         if isinstance(groups, pd.Series):
-            groups = aligned_with_images(groups, self._images, "groups")
+            groups = self._aligned(groups, "groups")
         try:
             given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
@@ -339,8 +357,7 @@ class Dataset(Exchange, ProjectRequests):
 
     def __getstate__(self) -> dict[str, Any]:
         # a project's database doesn't go to other processes
-        state = {**self.__dict__, "_marks": self._annotations, "_unread": self.unread}
-        return {name: value for name, value in state.items() if name not in ("refresher", "batch_maker")}
+        return {**self.__dict__, "_marks": self._annotations, "_unread": self.unread, "_project": None}
 
     # -- files --------------------------------------------------------------------------------------
     def to(
@@ -400,6 +417,181 @@ class Dataset(Exchange, ProjectRequests):
 
         return DatasetTables(self._contents(), build, name=self.name, root=self.root, unread=self.unread)
 
+    # -- other libraries ----------------------------------------------------------------------------
+    def to_torch(
+        self,
+        transform: Callable[[Any], Any] | None = None,
+        *,
+        target: str | None = None,
+        transforms: Callable[[Any, Any], Any] | None = None,
+    ) -> TorchDataset:
+        """The dataset as PyTorch's: ``len``, and pairs of image and target by number.
+
+        Images are opened when they are asked for, upright and RGB. It can be pickled and used by the workers of a
+        DataLoader, forked or spawned. Images that aren't labelled are left out, which its ``.issues`` tells.
+
+        Parameters
+        ----------
+        transform : callable, optional
+            Makes something of a PIL image, such as a tensor; boxes don't follow what it does to the size.
+        target : {"single-label", "multi-label", "boxes"}, optional
+            By default what the annotations are.
+            "single-label": an int, the place of the label in ``.classes``;
+            "multi-label": float32, shape (classes,), 1 for each label that the image has;
+            "boxes": the dict that torchvision's detectors take: ``boxes`` (float32, shape (n, 4), pixels x0, y0, x1,
+            y1 of the upright image, as torchvision.tv_tensors.BoundingBoxes), ``labels`` (int64; 0 is the background,
+            which ``.classes`` begins with), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64).
+        transforms : callable, optional
+            In place of ``transform``: makes a pair of PIL image and target another, as torchvision.transforms.v2 do.
+
+        Returns
+        -------
+        TorchDataset
+            With ``.classes``, ``.images``, ``.issues`` and, for a DataLoader with boxes, ``.collate``.
+
+        Raises
+        ------
+        InputError
+            If there are no annotations to tell the target from, or an image has several labels where one is wanted.
+        """
+        from customlabels_nb.datasets.interop.torch_dataset import TorchDataset
+
+        return TorchDataset(self._contents(), root=self.root, target=target, transform=transform, transforms=transforms)
+
+    def to_supervision(self, *, target: str | None = None) -> Any:
+        """The dataset as one of the package supervision, which opens the images when they are asked for.
+
+        Polygons, crowd, annotator, job and time of boxes are in ``Detections.data``. What can't be held, such as images
+        that aren't labelled, is left out with a warning that says how much it is.
+
+        Parameters
+        ----------
+        target : {"single-label", "multi-label", "boxes"}, optional
+            By default what the annotations are.
+
+        Returns
+        -------
+        supervision.DetectionDataset or supervision.ClassificationDataset
+
+        Raises
+        ------
+        MissingDependencyError
+            If supervision isn't installed.
+        InputError
+            If an image is remote: supervision reads local files.
+        """
+        from customlabels_nb.datasets.interop.supervision_datasets import to_supervision
+
+        return to_supervision(self._contents(), root=self.root, target=target)
+
+    def to_huggingface(self, *, target: str | None = None) -> Any:
+        """The dataset as one of Hugging Face's package ``datasets``.
+
+        The columns are ``image`` (the file where it lies, decoded when it is asked for), ``width``, ``height``, your
+        own columns of numbers and texts, and ``label`` (a ClassLabel), ``labels`` (a list of them) or ``objects``:
+        lists ``bbox`` (left, top, width, height in pixels), ``category``, ``area``, ``iscrowd``, ``confidence`` and
+        ``polygon``. An image that wasn't labelled has None there, one that shows nothing an empty list.
+
+        Parameters
+        ----------
+        target : {"single-label", "multi-label", "boxes"}, optional
+            By default what the annotations are.
+
+        Returns
+        -------
+        datasets.Dataset
+
+        Raises
+        ------
+        MissingDependencyError
+            If datasets isn't installed.
+        InputError
+            If an image has several labels where one is wanted, or a name that isn't UTF-8.
+        """
+        from customlabels_nb.datasets.interop.huggingface import to_huggingface
+
+        return to_huggingface(self._contents(), root=self.root, target=target)
+
+    def to_ipyannotations(self, *, target: str | None = None) -> dict[str, Any]:
+        """What was said of each image, as the annotators of ipyannotations have it in ``data``.
+
+        A class, a list of classes, or a list of dicts ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``,
+        ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated, or ``{"type": "point",
+        "label": …, "coordinates": (x, y)}``, in pixels of the upright image. An image that shows nothing has an empty
+        list, one that isn't labelled is not there. What can't be held is left out with a warning.
+
+        Parameters
+        ----------
+        target : {"single-label", "multi-label", "boxes", "polygons", "points"}, optional
+            By default what the annotations are; boxes without width and height are points.
+
+        Returns
+        -------
+        dict
+            Path or URL of the image → data.
+
+        Raises
+        ------
+        InputError
+            If there are no annotations to tell the target from, or an image has several labels where one is wanted.
+        """
+        from customlabels_nb.datasets.interop.ipyannotations_data import to_ipyannotations
+
+        data, issues = to_ipyannotations(self._contents(), root=self.root, target=target)
+        if issues:
+            warnings.warn(" ".join(issue.message for issue in issues), stacklevel=2)
+        return data
+
+    # -- of its project -----------------------------------------------------------------------------
+    def refresh(self) -> RefreshReport:
+        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is.
+
+        Raises
+        ------
+        NotAllowedError
+            If it is no project's.
+        """
+        if self.origin is None or self.origin._project is None:
+            raise NotAllowedError(f"{self.name!r} is not a project's: project.refresh() looks at sources again.")
+        report: RefreshReport = self.origin._project.refresh(self.origin.name)
+        return report
+
+    def show_batch(self, n: int = 9, *, augmented: bool = True, kind: str | None = None, seed: int = 0) -> ContactSheet:
+        """What a model sees of these images in training, with the boxes or labels that it is told.
+
+        Parameters
+        ----------
+        n : int
+            How many, up to 100.
+        augmented : bool
+            Changed by chance as in training; otherwise as when the model is used.
+        kind : {"single-label", "multi-label", "detection", "brands"}, optional
+            Of the model; what training would choose unless it is given.
+        seed : int
+            Decides which images and which changes.
+
+        Returns
+        -------
+        ContactSheet
+            Shows itself in a notebook; ``.tiles``, ``.draw()``.
+
+        Raises
+        ------
+        NotAllowedError
+            If the dataset was not read from a project.
+        InputError
+            If an argument can't be used.
+        NotEnoughDataError
+            If no image is labelled in the way that the model needs, or none can be read.
+        """
+        if self.origin is None or self.origin._project is None:
+            raise NotAllowedError(
+                f"{self.name!r} is not a project's: import it, and project.train_set.show_batch() shows what is "
+                "learnt from."
+            )
+        sheet: ContactSheet = self.origin._project._show_batch(self, n=n, augmented=augmented, kind=kind, seed=seed)
+        return sheet
+
     def _contents(self) -> Contents:
         return Contents(self._images, self._annotations, self._labels["label"].tolist())
 
@@ -408,7 +600,48 @@ class Dataset(Exchange, ProjectRequests):
         return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        return mask_of_images(where, self._images, self._annotations)
+        """One bool for each image: whether ``where`` holds; see :meth:`filter`."""
+        if callable(where):
+            found = where(self._images.copy(deep=False))
+            where = found if isinstance(found, pd.Series) else np.asarray(found)
+        if isinstance(where, str):
+            columns = ["image", "label", "confidence", "annotator", "job"]
+            own = self._images.drop(columns=columns[1:], errors="ignore")
+            wide = own.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
+            try:
+                caller = _caller()
+                holds = wide.eval(where, engine="python", local_dict=caller.f_locals, global_dict=caller.f_globals)
+                if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
+                    raise TypeError("it is neither true nor false")
+                found = wide.loc[holds.fillna(False).astype(bool), "image"]
+            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
+                hint = " Equality is written ==." if _ASSIGNMENT.search(where) else ""
+                raise InputError(
+                    f"filter {where!r} can't be evaluated: {error}.{hint} Columns: {list(wide.columns)}."
+                ) from error
+            return np.asarray(self._images["image"].isin(found), dtype=bool)
+        if isinstance(where, pd.Series):
+            where = self._aligned(where, "the mask")
+            if where.dtype == "boolean":  # a comparison of sizes that aren't all known
+                where = where.fillna(False).astype(bool)
+        mask = np.asarray(where)
+        if mask.dtype != bool or mask.shape != (len(self),):
+            raise InputError(
+                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
+            )
+        return mask
+
+    def _aligned(self, values: pd.Series, what: str) -> pd.Series:
+        """The values in the order of images, matched by the index: that of the table, or the images' names."""
+        for index in (self._images.index, pd.Index(self._images["image"])):
+            if values.index.equals(index):
+                return values
+            if values.index.is_unique and index.isin(values.index).all():
+                return values.reindex(index)
+        raise InputError(
+            f"The index of {what} doesn't match that of images, which runs from 0 to {len(self) - 1}: it was made "
+            f"from another table. If its {len(values)} values stand in the order of images, give .to_numpy()."
+        )
 
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -416,3 +649,12 @@ class Dataset(Exchange, ProjectRequests):
 
     def _repr_html_(self) -> str:
         return dataset_html(self.name, self._images, self._labels, self.label_counts, self.root)
+
+
+def _caller() -> FrameType:
+    """The frame of whoever called into this package: the variables that a query may name are its."""
+    frame = sys._getframe(1)
+    ours = f"{__name__.partition('.')[0]}."
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
+        frame = frame.f_back
+    return frame

@@ -20,6 +20,7 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
 from customlabels_nb.ingest.existing_labels import LabelsByImage, labels_by_image, told
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.sources import SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
@@ -28,6 +29,7 @@ from customlabels_nb.settings import settings
 _PART_IMAGES = 8
 _PART_BYTES = 4 * 2**20
 _LARGEST = 2**31
+_FATE = {True: "it was kept.", False: "it was left out."}
 
 
 class UnreadFacts(NamedTuple):
@@ -41,6 +43,7 @@ class UnreadFacts(NamedTuple):
 
 
 Facts: TypeAlias = ImageFacts | UnreadFacts
+Stat: TypeAlias = tuple[int, int] | None
 
 
 @dataclass
@@ -61,15 +64,11 @@ class Intake:
 def take_in(
     found: SourceContents,
     read: dict[int, Facts | ImageError],
+    options: ImportOptions,
     *,
-    split: str,
     known: pd.DataFrame,
     root: Path,
     labels: LabelsByImage | None = None,
-    copy: bool = False,
-    on_leak: str = "report",
-    duplicates: str = "skip",
-    verify: bool = False,
     events: Events | None = None,
 ) -> Intake:
     """Read the images that aren't known yet, and sort out duplicates and leaks.
@@ -83,63 +82,63 @@ def take_in(
     known : DataFrame
         The store's ``files()``: what the project has on both sides.
     root : Path
-        The project's folder; with ``copy`` the files are copied below it.
+        The project's folder, below which files are copied if ``options`` ask for it.
     labels : mapping, optional
         The labels of this dataset's images, to tell where those of duplicates differ.
-    on_leak : {"report", "keep"}
-        What to do with an image whose content is on the other side (train or test): leave it out, or keep it.
-    duplicates : {"skip", "keep"}
-        What to do with an image whose content is in this dataset under another name.
-    verify : bool
-        Read remote images, too.
     """
     issues = list(found.issues)
-    mine = known["split"] == split
+    source = str(found.description["name"])
+    content = _Content(known, options, source, issues)
+    mine = known["split"] == options.split
     stored = _stored(known[mine])
     others = frozenset(known.loc[~mine, "image"])
     names = found.images["image"].tolist()
-    stats: list[tuple[int, int] | None] = found.stats or [None] * len(names)
+    stats: list[Stat] = found.stats or [None] * len(names)
     contents: list[str | None] = found.contents or [None] * len(names)
     todo, changed_todo, already = [], [], dict[str, str]()
     for index, (image, stat, said) in enumerate(zip(names, stats, contents, strict=True)):
         if image in stored:
             already[image] = image
-            if _is_to_be_read_again(image, stored[image], stat, said, verify):
+            if _is_to_be_read_again(image, stored[image], stat, said, options.verify):
                 changed_todo.append(index)
-        elif image in others and on_leak == "report":
-            issues.append(_leak(image, image, False, found))
+        elif image in others and options.on_leak == "report":
+            content.report_leak(image, image, kept=False)
         else:
             todo.append(index)
     wanted = [*todo, *changed_todo]
-    read |= _taken_as_said(found, [] if copy or verify else [index for index in wanted if is_remote(names[index])])
-    _read_all(found, [index for index in wanted if index not in read], root, read, events, by_hash=copy)
+    if not (options.copy or options.verify):
+        remote = [index for index in wanted if is_remote(names[index])]
+        read |= _taken_as_said(found.images, stats, contents, remote)
+    unread = [index for index in wanted if index not in read]
+    _read_all(names, stats, contents, unread, root, read, events, by_hash=options.copy)
     facts = {index: fact for index in wanted if not isinstance(fact := read[index], ImageError)}
     issues += [
-        Issue(error.code, error.reason, str(names[index]), found.description["name"])
+        Issue(error.code, error.reason, str(names[index]), source)
         for index in wanted
         if isinstance(error := read[index], ImageError)
     ]
-    issues += [_frames(names[index], fact.frames, found) for index, fact in facts.items() if fact.frames > 1]
-    # only those of equal content are told apart
-    has_twins = any(fact.sha256 is not None for fact in facts.values())
-    told_apart = {**labels_by_image(found.annotations), **(labels or {})} if has_twins else {}
-    content = _Content(known, split, told_apart)
-    changed = _changed(found, changed_todo, facts, stored, content, issues)
+    for index, fact in facts.items():
+        if fact.frames > 1:
+            message = f"The file has {fact.frames:,} pages or frames; the first one is used."
+            issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], source))
+    if any(fact.sha256 is not None for fact in facts.values()):  # only those of equal content are told apart
+        content.labels = {**labels_by_image(found.annotations), **(labels or {})}
+    changed = _changed(names, stats, changed_todo, facts, stored, content)
     kept = []
     for index in todo:
         if index not in facts:
             continue
-        if copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
+        if options.copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
             already[names[index]] = own_copy
-        elif content.accept(names[index], facts[index], found, issues, on_leak, duplicates):
+        elif content.accept(names[index], facts[index]):
             kept.append(index)
     images = found.images.iloc[kept].reset_index(drop=True)
     images = images.assign(
-        split=split,
+        split=options.split,
         width=pd.array([facts[i].width for i in kept], dtype="Int64"),
         height=pd.array([facts[i].height for i in kept], dtype="Int64"),
         sha256=[facts[i].sha256 for i in kept],
-        source=found.description["name"],
+        source=source,
     )
     files = pd.DataFrame(
         {
@@ -151,7 +150,7 @@ def take_in(
     annotations = found.annotations
     if len(kept) < len(names):
         annotations = annotations[annotations["image"].isin(images["image"])]
-    if copy:
+    if options.copy:
         copies = {image: _copy(image, sha, root) for image, sha in zip(images["image"], images["sha256"], strict=True)}
         images, files = images.assign(image=images["image"].map(copies)), files.assign(image=files["image"].map(copies))
         annotations = annotations.assign(image=annotations["image"].map(copies))
@@ -162,47 +161,43 @@ def take_in(
 class _Content:
     """Which contents the project has, on which side, under which name and with which labels."""
 
-    def __init__(self, known: pd.DataFrame, split: str, labels: LabelsByImage) -> None:
-        self.labels = labels
+    def __init__(self, known: pd.DataFrame, options: ImportOptions, source: str, issues: list[Issue]) -> None:
+        self.labels: LabelsByImage = {}
+        self.issues = issues
+        self.source = source
+        self._options = options
         has = known[known["sha256"].notna()]
-        mine = has["split"] == split
+        mine = has["split"] == options.split
         self.here, self.there = (
             dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True)) for side in (has[mine], has[~mine])
         )
 
-    def accept(
-        self, image: str, facts: Facts, found: SourceContents, issues: list[Issue], on_leak: str, duplicates: str
-    ) -> bool:
+    def accept(self, image: str, facts: Facts) -> bool:
+        """Return whether an image that is new by name comes in; report content that is known."""
         if facts.sha256 is None:
             return True
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
-        source = found.description["name"]
         if other is not None:
-            issues.append(_leak(image, other, on_leak == "keep", found))
-            if on_leak == "report":
+            kept = self._options.on_leak == "keep"
+            self.report_leak(image, other, kept=kept)
+            if not kept:
                 return False
         if twin is not None:
+            kept = self._options.duplicates == "keep"
             there, here = told(self.labels, twin), told(self.labels, image)
             differing = f", {there} there and {here.removeprefix('labelled ')} here" if there != here else ""
-            message = f"The same picture is in the dataset as {twin!r}{differing}; "
-            kept = "it was kept." if duplicates == "keep" else "it was left out."
-            issues.append(Issue("DUPLICATE_CONTENT", message + kept, image, source))
-            if duplicates == "skip":
+            message = f"The same picture is in the dataset as {twin!r}{differing}; {_FATE[kept]}"
+            self.issues.append(Issue("DUPLICATE_CONTENT", message, image, self.source))
+            if not kept:
                 return False
         self.here.setdefault(facts.sha256, image)
         return True
 
-
-def _frames(image: str, count: int, found: SourceContents) -> Issue:
-    message = f"The file has {count:,} pages or frames; the first one is used."
-    return Issue("IMAGE_HAS_FRAMES", message, image, found.description["name"])
-
-
-def _leak(image: str, other: str, kept: bool, found: SourceContents) -> Issue:
-    known_as = "" if other == image else f" as {other!r}"
-    message = f"The same picture is on the other side (train or test){known_as}; "
-    what = "it was kept." if kept else "it was left out."
-    return Issue("LEAK_BETWEEN_SPLITS", message + what, image, found.description["name"])
+    def report_leak(self, image: str, other: str, *, kept: bool) -> None:
+        """Report an image that is on the other side as ``other``."""
+        known_as = "" if other == image else f" as {other!r}"
+        message = f"The same picture is on the other side (train or test){known_as}; {_FATE[kept]}"
+        self.issues.append(Issue("LEAK_BETWEEN_SPLITS", message, image, self.source))
 
 
 def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
@@ -220,17 +215,17 @@ def _is_to_be_read_again(
     return verify or (said is not None and stored[0] is not None and said != stored[0])
 
 
-def _taken_as_said(found: SourceContents, indexes: Sequence[int]) -> dict[int, Facts]:
+def _taken_as_said(
+    images: pd.DataFrame, stats: Sequence[Stat], contents: Sequence[str | None], indexes: Sequence[int]
+) -> dict[int, Facts]:
     """What the source says of these images, which are not read."""
     widths, heights = (
-        _pixel_column(found.images[name]) if name in found.images else [None] * len(found.images)
-        for name in ("width", "height")
+        _pixel_column(images[name]) if name in images else [None] * len(images) for name in ("width", "height")
     )
     facts: dict[int, Facts] = {}
     for index in indexes:
-        stat = found.stats[index] if found.stats else None
-        content = found.contents[index] if found.contents else None
-        facts[index] = UnreadFacts(widths[index], heights[index], content, stat[0] if stat else None)
+        stat = stats[index]
+        facts[index] = UnreadFacts(widths[index], heights[index], contents[index], stat[0] if stat else None)
     return facts
 
 
@@ -246,7 +241,9 @@ def _pixels(value: Any) -> int | None:
 
 
 def _read_all(
-    found: SourceContents,
+    names: Sequence[str],
+    stats: Sequence[Stat],
+    contents: Sequence[str | None],
     indexes: Sequence[int],
     root: Path,
     results: dict[int, Facts | ImageError],
@@ -258,8 +255,6 @@ def _read_all(
 
     The content of remote ones is told by what their server says, or by their hash, as that of local ones is.
     """
-    names = found.images["image"].to_numpy(dtype=object)
-    contents = found.contents or [None] * len(names)
     workers = connections((names[index] for index in indexes), settings.threads)
 
     def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
@@ -286,7 +281,7 @@ def _read_all(
         return answers | facts
 
     done = told = 0
-    for answers in map_bounded(read_part, _parts(indexes, found.stats), workers=workers):
+    for answers in map_bounded(read_part, _parts(indexes, stats), workers=workers):
         results.update(answers)
         done += len(answers)
         if events is not None and (done - told >= 64 or done == len(indexes)):
@@ -294,12 +289,12 @@ def _read_all(
             events.progress("reading images", done, len(indexes))
 
 
-def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> Iterator[list[int]]:
+def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]:
     """The images in parts; one whose size isn't known is a part of its own."""
     part: list[int] = []
     left = _PART_BYTES
     for index in indexes:
-        stat = stats[index] if stats else None
+        stat = stats[index]
         left -= stat[0] if stat else _PART_BYTES
         if part and (left < 0 or len(part) == _PART_IMAGES):
             yield part
@@ -310,24 +305,23 @@ def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> I
 
 
 def _changed(
-    found: SourceContents,
+    names: Sequence[str],
+    stats: Sequence[Stat],
     indexes: Sequence[int],
     facts: dict[int, Facts],
     stored: dict[str, tuple[Any, ...]],
     content: _Content,
-    issues: list[Issue],
 ) -> pd.DataFrame:
     rows = []
     for index in indexes:
         if index not in facts:
             continue
-        image, fact = str(found.images["image"].iat[index]), facts[index]
-        stat = found.stats[index] if found.stats else None
+        image, fact, stat = names[index], facts[index], stats[index]
         rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
         if fact.sha256 != stored[image][0] and stored[image][0] is not None:
-            issues.append(Issue("IMAGE_CHANGED", where=image, source=found.description["name"]))
+            content.issues.append(Issue("IMAGE_CHANGED", where=image, source=content.source))
             if fact.sha256 in content.there:
-                issues.append(_leak(image, content.there[fact.sha256], True, found))
+                content.report_leak(image, content.there[fact.sha256], kept=True)
     columns = ["image", "width", "height", "sha256", "bytes", "mtime_ns"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64"))
 

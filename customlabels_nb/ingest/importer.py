@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import ImageError, InputError, OutdatedError
+from customlabels_nb.errors import ImageError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
 from customlabels_nb.ingest.existing_labels import kept_labels, label_known, labels_by_image
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.sources import Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
@@ -23,49 +23,21 @@ def import_images(
     store: Store,
     root: Path,
     source: Source | SourceContents,
+    options: ImportOptions,
     *,
-    split: str,
-    auto_label: bool = False,
-    label: str | None = None,
-    copy: bool = False,
-    on_leak: str = "report",
-    duplicates: str = "skip",
-    verify: bool = False,
     events: Events | None = None,
 ) -> ImportReport:
-    """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction.
-
-    See :meth:`customlabels_nb.project.project.Project.add_images` for the arguments.
-    """
-    for argument, value, allowed in (
-        ("split", split, t.SPLITS),
-        ("on_leak", on_leak, ("report", "keep")),
-        ("duplicates", duplicates, ("skip", "keep")),
-    ):
-        if value not in allowed:
-            raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
-    who = settings.user
+    """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction."""
+    who, split = settings.user, options.split
     found = source
     if not isinstance(found, SourceContents):
-        found = find_images(found, auto_label=auto_label, label=label, project_folder=root, annotator=who, split=split)
+        found = find_images(found, options, project_folder=root, annotator=who)
     name = str(found.description["name"])
     facts: dict[int, Facts | ImageError] = {}
     while True:
         known, as_of = store.files()
         labels = labels_by_image(store.labels_of_images(split)) if len(found.annotations) else {}
-        intake = take_in(
-            found,
-            facts,
-            split=split,
-            known=known,
-            root=root,
-            labels=labels,
-            copy=copy,
-            on_leak=on_leak,
-            duplicates=duplicates,
-            verify=verify,
-            events=events,
-        )
+        intake = take_in(found, facts, options, known=known, root=root, labels=labels, events=events)
         wanted = found.annotations[found.annotations["image"].isin(intake.known)]
         wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
         pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
@@ -84,7 +56,7 @@ def import_images(
                 files=intake.files,
                 issues=issues,
                 lines=found.lines,
-                source={**found.description, "copy": True} if copy else found.description,
+                source={**found.description, "copy": True} if options.copy else found.description,
                 as_of=as_of,
             )
             break

@@ -22,6 +22,7 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.sources import found_in_tables, image_uri
 from customlabels_nb.store import Action, Store
 
@@ -60,7 +61,7 @@ def update_entries(
         known = forget_where_changed(images, marks, stored, old), marks
         images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
         found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
-        intake = take_in(found, facts, split=split, known=known_files, root=root, events=events)
+        intake = take_in(found, facts, ImportOptions(split), known=known_files, root=root, events=events)
         try:
             updated, added = store.update_entries(
                 split,

@@ -15,6 +15,7 @@ from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
@@ -59,18 +60,13 @@ def refresh_dataset(store: Store, root: Path, split: str, *, events: Events | No
         left_out = [image for image in found.images["image"] if image in removed]
         report += RefreshReport(removed=left_out)
         new = _without(found, {*left_out, *_known_otherwise(store, split, found, root)}, bare=mine)
-        report += _import(store, root, new, split, copy=bool(description.get("copy")), events=events)
+        options = ImportOptions(split, copy=bool(description.get("copy")))
+        done = import_images(store, root, new, options, events=events)
+        is_change = done.issues["code"] == "IMAGE_CHANGED"
+        changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
+        added = [(split, image, "added") for image in done.added_images]
+        report += RefreshReport(added + changed, issues=done.issues[~is_change])
     return report + RefreshReport((*where, "vanished") for where in seen.vanished())
-
-
-def _import(
-    store: Store, root: Path, found: SourceContents, split: str, *, copy: bool, events: Events | None
-) -> RefreshReport:
-    done = import_images(store, root, found, split=split, copy=copy, events=events)
-    is_change = done.issues["code"] == "IMAGE_CHANGED"
-    changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
-    added = [(split, image, "added") for image in done.added_images]
-    return RefreshReport(added + changed, issues=done.issues[~is_change])
 
 
 class _Seen:

@@ -24,6 +24,7 @@ from customlabels_nb.datasets.formats.folder import FoundFiles, is_pattern, matc
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_identity, is_web, list_files
 
@@ -50,14 +51,6 @@ class SourceContents:
     contents: list[str | None] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Labelling:
-    auto: bool
-    label: str | None
-    annotator: str | None
-    listed: dict[str, RemoteFile] = field(default_factory=dict)  # what a listing said already
-
-
 def found_in_tables(
     images: pd.DataFrame,
     annotations: pd.DataFrame,
@@ -82,46 +75,38 @@ def found_in_tables(
 
 
 def find_images(
-    source: Source,
-    *,
-    auto_label: bool,
-    label: str | None,
-    project_folder: Path,
-    annotator: str | None = None,
-    split: str | None = None,
+    source: Source, options: ImportOptions, *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents:
     """The images that ``source`` names: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
     A zip is unpacked below ``project_folder``, in a folder named after it and its content.
 
-    Parameters
-    ----------
-    split : str, optional
-        The side for which images are wanted: a DataFrame whose column ``split`` says otherwise is refused.
-
     Raises
     ------
     InputError
-        If there is nothing of that name, or no image in it; or labels are wanted from folders where there are none.
+        If there is nothing of that name, or no image in it; or labels are wanted from folders where there are none; or
+        the column ``split`` of a DataFrame names another side than the one that images are wanted for.
     """
-    if label is not None and auto_label:
-        raise InputError("Give either label= or auto_label=True, not both.")
-    labelling = _Labelling(auto_label, None if label is None else t.check_label(label), annotator)
+    label = None if options.label is None else t.check_label(options.label)
+    finder = _Finder(project_folder, annotator, auto_label=options.auto_label)
     if isinstance(source, pd.DataFrame):
-        found = _from_frame(source, labelling, split)
+        frame = source if label is None else source.assign(label=label)
+        found = _from_frame(frame, annotator, options.split)
     elif isinstance(source, str | os.PathLike):
-        found = _from_name(_text(source), labelling, project_folder)
+        found = finder.from_name(_text(source))
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         items = [_text(item) for item in source]
         if not items:
             raise InputError("source is an empty list: it names no image.")
-        found = _from_list(items, labelling, project_folder)
+        found = finder.from_list(items)
     else:
         raise InputError(f"source={source!r} names no images: give a path, a URL, a list of these, or a DataFrame.")
+    if label is not None and not isinstance(source, pd.DataFrame):
+        _labelled(found, label, annotator)
     if found.images.empty and not found.issues:
         ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
         raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
-    if auto_label and found.description["kind"] in ("files", "table"):
+    if options.auto_label and found.description["kind"] in ("files", "table"):
         raise InputError(
             "auto_label=True takes labels from the names of folders, but the source names "
             f"{'a table' if found.description['kind'] == 'table' else 'files'}: give the folder, or label= for all, "
@@ -145,13 +130,15 @@ def find_again(
     one_file = kind == "files" and (is_remote(name) or to_path(name).is_absolute())
     if kind not in ("folder", "zip") and not one_file:
         return None
-    labelling = _Labelling(bool(description.get("auto_label")), description.get("label"), annotator)
+    finder = _Finder(project_folder, annotator, auto_label=bool(description.get("auto_label")))
     if pattern:
-        found = _from_list(_matches(name, labelling, required=False), labelling, project_folder)
+        found = finder.from_list(finder.matches(name, required=False))
     elif one_file and not is_remote(name) and not os.path.lexists(to_path(name)):
-        found = _found([], [], {}, labelling)
+        found = finder.from_files([])
     else:
-        found = _from_name(name, labelling, project_folder)
+        found = finder.from_name(name)
+    if description.get("label") is not None:
+        _labelled(found, description["label"], annotator)
     found.description = {key: value for key, value in description.items() if key != "copy"}
     return found
 
@@ -172,143 +159,162 @@ def _uri(name: str) -> str:
     return name if is_remote(name) else to_uri(to_path(name))
 
 
-def _from_name(name: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
-    if is_pattern(name):
-        found = _from_list(_matches(name, labelling), labelling, project_folder)
-        found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
-        return found
-    if not is_remote(name) and not os.path.exists(to_path(name)):
-        raise InputError(f"{name!r} does not exist; give a folder, a zip file, an image, a pattern, or a list of them.")
-    return _from_container(name, labelling, project_folder) or _from_files([name], labelling)
+class _Finder:
+    """Find the images behind names; ``listed`` has what a listing of remote files told already."""
 
+    def __init__(self, project_folder: Path, annotator: str | None, *, auto_label: bool) -> None:
+        self._project_folder = project_folder
+        self._annotator = annotator
+        self._auto_label = auto_label
+        self._listed: dict[str, RemoteFile] = {}
 
-def _matches(pattern: str, labelling: _Labelling, *, required: bool = True) -> list[str]:
-    if is_remote(pattern):
-        listed = {file.url: file for file in list_files(pattern)}
-        labelling.listed.update(listed)
-        matches = list(listed)
-    else:
-        matches = match_files(pattern)
-    if required and not matches:
-        raise InputError(f"No file matches the pattern {pattern!r}.")
-    return matches
+    def from_name(self, name: str) -> SourceContents:
+        """What a path, URL or pattern names."""
+        if is_pattern(name):
+            found = self.from_list(self.matches(name))
+            found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
+            return found
+        if not is_remote(name) and not os.path.exists(to_path(name)):
+            raise InputError(
+                f"{name!r} does not exist; give a folder, a zip file, an image, a pattern, or a list of them."
+            )
+        return self._from_container(name) or self.from_files([name])
 
+    def matches(self, pattern: str, *, required: bool = True) -> list[str]:
+        """The files that match a pattern."""
+        if is_remote(pattern):
+            listed = {file.url: file for file in list_files(pattern)}
+            self._listed.update(listed)
+            matches = list(listed)
+        else:
+            matches = match_files(pattern)
+        if required and not matches:
+            raise InputError(f"No file matches the pattern {pattern!r}.")
+        return matches
 
-def _from_list(names: list[str], labelling: _Labelling, project_folder: Path) -> SourceContents:
-    """Folders and zip files are looked into; each image is taken once, where it is named first."""
-    parts: list[SourceContents] = []
-    files: list[str] = []
-    for name in chain.from_iterable(_matches(name, labelling) if is_pattern(name) else [name] for name in names):
-        container = _from_container(name, labelling, project_folder)
-        if container is None:
-            files.append(name)
-            continue
-        if files:
-            parts.append(_from_files(files, labelling))
-            files = []
-        parts.append(container)
-    if files or not parts:
-        parts.append(_from_files(files, labelling))
-    return parts[0] if len(parts) == 1 else _join(parts)
+    def from_list(self, names: list[str]) -> SourceContents:
+        """Folders and zip files are looked into; each image is taken once, where it is named first."""
+        parts: list[SourceContents] = []
+        files: list[str] = []
+        for name in chain.from_iterable(self.matches(name) if is_pattern(name) else [name] for name in names):
+            container = self._from_container(name)
+            if container is None:
+                files.append(name)
+                continue
+            if files:
+                parts.append(self.from_files(files))
+                files = []
+            parts.append(container)
+        if files or not parts:
+            parts.append(self.from_files(files))
+        return parts[0] if len(parts) == 1 else _join(parts)
 
+    def from_files(self, names: list[str]) -> SourceContents:
+        """Images that are named one by one."""
+        uris = list(dict.fromkeys(map(_uri, names)))
+        name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
+        asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in self._listed)
+        known = self._listed | {uri: file for uri, file in asked.items() if isinstance(file, RemoteFile)}
+        there = [uri for uri in uris if not isinstance(asked.get(uri), ImageError)]
+        return SourceContents(
+            pd.DataFrame({"image": pd.Series(there, dtype="str")}),
+            t.empty(t.ANNOTATION_COLUMNS),
+            {"kind": "files", "name": name},
+            [known[uri].stat if uri in known else _stat(uri) for uri in there],
+            [
+                Issue(error.code, error.reason, uri, name)
+                for uri, error in asked.items()
+                if isinstance(error, ImageError)
+            ],
+            contents=[known[uri].identity if uri in known else None for uri in there],
+        )
 
-def _from_container(name: str, labelling: _Labelling, project_folder: Path) -> SourceContents | None:
-    """What is in a folder or zip file; None if ``name`` is neither."""
-    if is_remote(name):
-        return _from_remote_container(name, labelling, project_folder)
-    path = os.fspath(to_path(name))
-    if os.path.isdir(path):
-        return _from_folder(path, {"kind": "folder", "name": to_uri(path)}, labelling)
-    if path.lower().endswith(".zip") and os.path.isfile(path):
-        return _from_zip(path, to_uri(path), labelling, project_folder)
-    return None
-
-
-def _from_remote_container(url: str, labelling: _Labelling, project_folder: Path) -> SourceContents | None:
-    if "::" in url or url in labelling.listed:
+    def _from_container(self, name: str) -> SourceContents | None:
+        """What is in a folder or zip file; None if ``name`` is neither."""
+        if is_remote(name):
+            return self._from_remote_container(name)
+        path = os.fspath(to_path(name))
+        if os.path.isdir(path):
+            return self._from_folder(path, {"kind": "folder", "name": to_uri(path)})
+        if path.lower().endswith(".zip") and os.path.isfile(path):
+            return self._from_zip(path, to_uri(path))
         return None
-    suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
-    if suffix == ".zip" and not url.endswith("/"):
-        return _from_zip_url(url, labelling, project_folder)
-    if is_web(url) or (suffix in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not url.endswith("/")):
-        return None
-    listing = list_files(url)
-    return _from_listing(url, listing, labelling) if listing or url.endswith("/") else None
 
+    def _from_remote_container(self, url: str) -> SourceContents | None:
+        if "::" in url or url in self._listed:
+            return None
+        suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
+        if suffix == ".zip" and not url.endswith("/"):
+            return self._from_zip_url(url)
+        if is_web(url) or (suffix in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not url.endswith("/")):
+            return None
+        listing = list_files(url)
+        if not listing and not url.endswith("/"):
+            return None
+        # one listing tells all that is wanted of the images; none is asked for, or read
+        files = sort_out_listing(url, listing, auto_label=self._auto_label)
+        return self._from_found_files(files, {"kind": "folder", "name": url})
 
-def _from_listing(url: str, listing: Sequence[RemoteFile], labelling: _Labelling) -> SourceContents:
-    """The images in a remote folder. One listing tells all that is wanted of them; none is asked for, or read."""
-    return _from_found_files(
-        sort_out_listing(url, listing, auto_label=labelling.auto), {"kind": "folder", "name": url}, labelling
-    )
+    def _from_zip_url(self, url: str) -> SourceContents:
+        with scratch(self._project_folder) as folder:
+            path = folder / "download.zip"
+            try:
+                download(url, path, LOCAL.max_archive_bytes)
+            except InputError as error:
+                raise ArchiveError(f"The archive {error}") from error
+            return self._from_zip(os.fspath(path), url)
 
-
-def _from_zip_url(url: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
-    with scratch(project_folder) as folder:
-        path = folder / "download.zip"
-        try:
-            download(url, path, LOCAL.max_archive_bytes)
-        except InputError as error:
-            raise ArchiveError(f"The archive {error}") from error
-        return _from_zip(os.fspath(path), url, labelling, project_folder)
-
-
-def _from_zip(path: str, name: str, labelling: _Labelling, project_folder: Path) -> SourceContents:
-    # by content, so that another archive of the same name overwrites nothing; the members are checked in unpack_zip
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    stem = PurePosixPath(urlsplit(name).path if is_remote(name) else os.fspath(to_path(name))).stem
-    safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
-    root, issues = unpack_zip(path, project_folder / "images" / f"{safe}-{digest[:8]}")
-    description = {"kind": "zip", "name": name}
-    if root.is_dir():
-        found = _from_folder(os.fspath(root), description, labelling)
-        inside = {image: _relative(image, project_folder) for image in found.images["image"]}
+    def _from_zip(self, path: str, name: str) -> SourceContents:
+        # by content, so that another archive of the same name overwrites nothing; unpack_zip checks the members
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        stem = PurePosixPath(urlsplit(name).path if is_remote(name) else os.fspath(to_path(name))).stem
+        safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
+        root, issues = unpack_zip(path, self._project_folder / "images" / f"{safe}-{digest[:8]}")
+        description = {"kind": "zip", "name": name}
+        if not root.is_dir():
+            return SourceContents(
+                pd.DataFrame({"image": []}, dtype="str"), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
+            )
+        found = self._from_folder(os.fspath(root), description)
+        inside = {image: _relative(image, self._project_folder) for image in found.images["image"]}
         found.images = found.images.assign(image=found.images["image"].map(inside))
         found.annotations = found.annotations.assign(image=found.annotations["image"].map(inside))
-    else:
-        found = _found([], [], description, labelling)
-    found.issues[:0] = issues
-    return found
+        found.issues[:0] = issues
+        return found
+
+    def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
+        return self._from_found_files(read_folder(folder, auto_label=self._auto_label), description)
+
+    def _from_found_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+        rows = pd.DataFrame(
+            {"image": pd.Series(files.images, dtype="str"), "label": pd.Series(files.labels, dtype=object)}
+        )
+        return SourceContents(
+            rows[["image"]],
+            t.normalise_annotations(rows, annotator=self._annotator),
+            {**description, "auto_label": self._auto_label},
+            list(files.stats),
+            files.issues,
+            files.ignored,
+            contents=files.contents,
+        )
 
 
-def _from_folder(folder: str, description: dict[str, Any], labelling: _Labelling) -> SourceContents:
-    return _from_found_files(read_folder(folder, auto_label=labelling.auto), description, labelling)
+def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
+    """Give each image this label."""
+    rows = found.images[["image"]].assign(label=label)
+    found.annotations = t.normalise_annotations(rows, annotator=annotator)
+    for description in found.description.get("sources", [found.description]):
+        description["label"] = label
 
 
-def _from_found_files(files: FoundFiles, description: dict[str, Any], labelling: _Labelling) -> SourceContents:
-    labels = files.labels if labelling.label is None else [labelling.label] * len(files.images)
-    found = _found(files.images, labels, {**description, "auto_label": labelling.auto}, labelling)
-    found.stats, found.issues, found.ignored = list(files.stats), files.issues, files.ignored
-    found.contents = files.contents
-    return found
-
-
-def _from_files(names: list[str], labelling: _Labelling) -> SourceContents:
-    uris = list(dict.fromkeys(map(_uri, names)))
-    description = {"kind": "files", "name": uris[0] if len(uris) == 1 else f"{len(uris)} files"}
-    asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in labelling.listed)
-    known = labelling.listed | {uri: file for uri, file in asked.items() if isinstance(file, RemoteFile)}
-    there = [uri for uri in uris if not isinstance(asked.get(uri), ImageError)]
-    found = _found(there, [labelling.label] * len(there), description, labelling)
-    found.stats = [known[uri].stat if uri in known else _stat(uri) for uri in there]
-    found.contents = [known[uri].identity if uri in known else None for uri in there]
-    found.issues = [
-        Issue(error.code, error.reason, uri, str(description["name"]))
-        for uri, error in asked.items()
-        if isinstance(error, ImageError)
-    ]
-    return found
-
-
-def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -> SourceContents:
+def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image', and none twice; it has {list(frame.columns)}.")
-    if split is not None and "split" in frame.columns:
+    if "split" in frame.columns:
         _check_side(frame["split"], split)
     rows = frame.assign(image=[image_uri(name) for name in frame["image"]])
-    if labelling.label is not None:
-        rows = rows.assign(label=labelling.label)
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
     # beside boxes width and height are theirs, otherwise the image's own
     about_labels = {*t.ANNOTATION_COLUMNS, *_CORNERS, "split", "revision"} - {"image"}
@@ -316,9 +322,7 @@ def _from_frame(frame: pd.DataFrame, labelling: _Labelling, split: str | None) -
     images = rows[own].drop_duplicates("image").reset_index(drop=True)
     said = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
     annotations = (
-        t.normalise_annotations(said, annotator=labelling.annotator)
-        if "label" in rows.columns
-        else t.empty(t.ANNOTATION_COLUMNS)
+        t.normalise_annotations(said, annotator=annotator) if "label" in rows.columns else t.empty(t.ANNOTATION_COLUMNS)
     )
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
     return SourceContents(images, annotations, description, [_stat(uri) for uri in images["image"]])
@@ -358,15 +362,6 @@ def _join(parts: Sequence[SourceContents]) -> SourceContents:
         sum(part.ignored for part in parts),
         contents=[content for content, new in zip(contents, first, strict=True) if new],
     )
-
-
-def _found(
-    images: Sequence[str], labels: Sequence[str | None], description: dict[str, Any], labelling: _Labelling
-) -> SourceContents:
-    rows = pd.DataFrame({"image": pd.Series(images, dtype="str"), "label": pd.Series(labels, dtype=object)})
-    if labelling.label is not None:
-        description = {**description, "label": labelling.label}
-    return SourceContents(rows[["image"]], t.normalise_annotations(rows, annotator=labelling.annotator), description)
 
 
 def _stat(uri: str) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.images.decoding import opened
 from customlabels_nb.images.reading import to_path, to_uri
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import SourceContents
 from customlabels_nb.labeling import change_signal
@@ -111,7 +112,7 @@ class Feedback(ProjectScreen):
         description = {"kind": "quick test", "name": f"quick test of {model}"}
         found = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
-        report = import_images(self._store, self.root, found, split=split)
+        report = import_images(self._store, self.root, found, ImportOptions(split))
         if not report.added:
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "It can't be added: the project has it already.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +11,11 @@ import pandas as pd
 from customlabels_nb._utils.text import escaped
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import LabelError
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.project import screens
 from customlabels_nb.project.label_sources import labels_in
+from customlabels_nb.project.location import ProjectLocation
+from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
 if TYPE_CHECKING:
@@ -21,32 +25,18 @@ _IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
 
 
 class Labels:
-    """The labels in order. Every change is one action: annotations and predictions follow in the same transaction.
+    """The labels in order. Every change is one action: annotations and predictions follow in the same transaction."""
 
-    Parameters
-    ----------
-    changed : callable
-        Called after every change: screens that show the labels follow at once.
-    edit : callable
-        Opens the label manager.
-    """
+    def __init__(self, place: ProjectLocation) -> None:
+        self._place = place
 
-    def __init__(
-        self,
-        store: Store,
-        action: Callable[[str, str], Action],
-        *,
-        changed: Callable[[], None],
-        edit: Callable[[], LabelManager],
-    ) -> None:
-        self._store = store
-        self._action = action
-        self._changed = changed
-        self._edit = edit
+    @property
+    def _store(self) -> Store:
+        return self._place.store
 
     def edit(self) -> LabelManager:
         """The label manager, a widget: add, rename, recolour, reorder, merge, remove, import names, undo."""
-        return self._edit()
+        return screens.open_label_manager(self._place)
 
     def to_frame(self) -> pd.DataFrame:
         """The labels table: label, colour."""
@@ -72,8 +62,8 @@ class Labels:
 
         With ``review=True`` the images that are done already need review then: the new label may be right for them.
         """
-        self._store.add_labels([(label, colour)], self._action("add label", ""), review=review)
-        self._changed()
+        self._store.add_labels([(label, colour)], Action("add label", settings.user), review=review)
+        change_signal.notify(self._place.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:
         """Add the labels that stand elsewhere and aren't here yet, as one action; returns their names.
@@ -92,26 +82,28 @@ class Labels:
             found = labels_in(source)
         known = set(self)
         new = [(label, colour) for label, colour in found if label not in known]
-        self._store.add_labels(new, self._action("add labels", ""), review=review)
-        self._changed()
+        self._store.add_labels(new, Action("add labels", settings.user), review=review)
+        change_signal.notify(self._place.root)
         return [label for label, _ in new]
 
     def rename(self, label: str, new: str) -> int:
         """Rename a label; returns how many annotations follow. An existing name is refused: see :meth:`merge`."""
-        count = self._store.rename_label(label, new, self._action("rename label", ""))
-        self._changed()
+        count = self._store.rename_label(label, new, Action("rename label", settings.user))
+        change_signal.notify(self._place.root)
         return count
 
     def merge(self, label: str, *, into: str) -> int:
         """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
-        count = self._store.merge_labels(label, into, self._action("merge labels", ""))
-        self._changed()
+        count = self._store.merge_labels(label, into, Action("merge labels", settings.user))
+        change_signal.notify(self._place.root)
         return count
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
         """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
-        count = self._store.remove_label(label, self._action("remove label", ""), with_annotations=with_annotations)
-        self._changed()
+        count = self._store.remove_label(
+            label, Action("remove label", settings.user), with_annotations=with_annotations
+        )
+        change_signal.notify(self._place.root)
         return count
 
     def reorder(self, labels: Sequence[str]) -> None:
@@ -124,13 +116,13 @@ class Labels:
         """
         if isinstance(labels, str | bytes):
             raise LabelError(f"labels={labels!r} is one name; give a list of them.")
-        self._store.reorder_labels(list(labels), self._action("reorder labels", ""))
-        self._changed()
+        self._store.reorder_labels(list(labels), Action("reorder labels", settings.user))
+        change_signal.notify(self._place.root)
 
     def recolour(self, label: str, colour: str) -> None:
         """Give a label another colour, such as ``"#2f7fc1"``."""
-        self._store.recolour_label(label, colour, self._action("recolour label", ""))
-        self._changed()
+        self._store.recolour_label(label, colour, Action("recolour label", settings.user))
+        change_signal.notify(self._place.root)
 
     def __repr__(self) -> str:
         names = list(self)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from customlabels_nb.core.tables import TASKS
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, ProjectNameError, ProjectNotFoundError, StoreError
 from customlabels_nb.store import Store, create_store, open_store
 
@@ -33,6 +35,24 @@ class ProjectLocation:
     root: Path
     store: Store
     url: str | None = None  # of the database, with the password, if it was given
+
+    def dataset(self, split: str, *, project: Any = None) -> Dataset:
+        """Return a dataset as it is now.
+
+        Parameters
+        ----------
+        project : Project, optional
+            Answers what the dataset asks of its project.
+        """
+        store = self.store
+
+        def unread() -> list[tuple[str, int, str]]:
+            lines = store.import_lines()
+            mine = lines.loc[lines["split"] == split, ["source", "line", "raw"]]
+            return [(str(source), int(line), str(raw)) for source, line, raw in mine.itertuples(index=False)]
+
+        tables = store.tables_later(split)
+        return Dataset.as_stored(*tables, name=split, root=self.root, unread=unread, project=project)
 
 
 def check_name(name: str) -> str:

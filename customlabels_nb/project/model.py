@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,25 +13,42 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError, show_in_one_line
+from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb.errors import (
+    ArtifactError,
+    Cancelled,
+    CustomLabelsError,
+    ModelNotFoundError,
+    ModelNotReadyError,
+    NotAllowedError,
+    StoreError,
+    show_in_one_line,
+)
 from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.project.model_facts import READY, ModelFacts
+from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.runnable import Runnable
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.evaluation import Evaluation
     from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.labeling.quick_test import QuickTestSession
     from customlabels_nb.labeling.quick_test_models import QuickTestModel
+    from customlabels_nb.models.artifact import ModelConfig
+    from customlabels_nb.project.model_card import ModelCard
     from customlabels_nb.project.report import Report
 
+#: The statuses of versions that can run.
+READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
 _RUNNING_STATUSES = ("STARTING", "RUNNING", "STOPPING")
 _BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING_STATUSES)
 _PHOTOS = 16
@@ -55,8 +73,102 @@ _RUNNING: dict[tuple[Path, str], _RunningVersion] = {}
 _LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
 
 
-class Model(ModelFacts, Runnable):
+class Model(Runnable):
     """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
+
+    def __init__(self, place: ProjectLocation, name: str) -> None:
+        self._place = place
+        self.name = name
+
+    @property
+    def _root(self) -> Path:
+        return self._place.root
+
+    @property
+    def _store(self) -> Store:
+        return self._place.store
+
+    # -- what is known of it ------------------------------------------------------------------------
+    @property
+    def record(self) -> VersionRecord:
+        """The version as the project keeps it: status, message, times, tags, metrics, configuration."""
+        for version in self._store.versions():
+            if version.name == self.name:
+                return version
+        raise ModelNotFoundError(f"There is no version {self.name!r} any more.")
+
+    @property
+    def status(self) -> str:
+        """One of :data:`customlabels_nb.store.base.VERSION_STATUSES`."""
+        return self.record.status
+
+    @property
+    def status_message(self) -> str:
+        """What the status means, as a sentence."""
+        return self.record.status_message
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the weights, the snapshots and everything else of the version."""
+        return self._root / self.record.folder
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The confidence from which on each label counts: assumed (F1 on the test set was highest there), or set."""
+        from customlabels_nb.models.artifact import load_config
+
+        self._require_ready()
+        return dict(load_config(self.folder).thresholds)
+
+    @property
+    def card(self) -> ModelCard:
+        """The version's card: what it is, what it learnt from, how well it does, and what it can't.
+
+        Shows itself; ``.text`` is its Markdown, ``.to(path)`` writes it.
+        """
+        return self._make_card(None)
+
+    def _make_card(self, evaluated: Evaluation | None) -> ModelCard:
+        from customlabels_nb.project.model_card import make_card
+
+        self._require_ready()
+        return make_card(self.folder, self._root, self.record, self._store.project().name, evaluated=evaluated)
+
+    # -- what people say of it ----------------------------------------------------------------------
+    def publish(self, alias: str) -> None:
+        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before.
+
+        Raises
+        ------
+        NotAllowedError
+            If ``alias`` is "latest" or the name of a version.
+        """
+        if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
+            raise NotAllowedError(f"alias={alias!r} is the name of a version or means the latest; choose another.")
+        self._require_ready()
+        self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
+
+    def tag(self, **tags: str) -> None:
+        """Set tags (key → value) beside those that are there."""
+        merged = {**self.record.tags, **check_tags(tags)}
+        self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
+        if DESCRIPTION in tags:
+            self._write_card()
+
+    @property
+    def description(self) -> str:
+        """What it is for, in your words; ``describe`` sets it."""
+        return self.record.description
+
+    def describe(self, text: str) -> None:
+        """Say what it is for, which the card and the table of versions show; an empty text takes that back.
+
+        It is kept as the tag ``description``.
+        """
+        tags = {**self.record.tags, DESCRIPTION: check_description(text)}
+        kept = {key: value for key, value in tags.items() if value or key != DESCRIPTION}
+        self._store.update_version(self.name, Action("describe version", settings.user, self.name), tags=kept)
+        self._write_card()
 
     # -- running ------------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
@@ -91,6 +203,7 @@ class Model(ModelFacts, Runnable):
         from customlabels_nb._utils.device import choose_device
         from customlabels_nb.inference.engines.names import check_engine
         from customlabels_nb.inference.idle import idle_seconds
+        from customlabels_nb.inference.predictor import Predictor
 
         self._require_ready()
         chosen = None if device is None else choose_device(device)
@@ -103,7 +216,17 @@ class Model(ModelFacts, Runnable):
             if predictor is not None and chosen in (None, predictor.device) and engine is None:
                 predictor.start(idle_stop=idle_stop)
             else:
-                self._start_on(chosen, engine, idle_stop)
+                self._set("STARTING", "The model is starting.")
+                life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
+                try:
+                    life.predictor.start(chosen, engine=engine, idle_stop=idle_stop)
+                except BaseException as error:
+                    life.predictor.stop()
+                    self._forget()
+                    self._set("FAILED", f"The model could not be started: {error}")
+                    raise
+                _RUNNING[self._key] = life
+                self._note_running(life)
         return self
 
     def stop(self) -> None:
@@ -140,7 +263,6 @@ class Model(ModelFacts, Runnable):
     ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
-        from customlabels_nb.project.results_actions import project_actions
         from customlabels_nb.training.stored import stored_evaluation, stored_training
 
         self._require_ready()
@@ -149,17 +271,29 @@ class Model(ModelFacts, Runnable):
         project = self._store.project().name
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
-            return Report(found.evaluation, name=self.name, project=project, **given)
-        now = self._store.images("test")
-        result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=now)
+            return Report(
+                found.evaluation,
+                name=self.name,
+                project=project,
+                details=found.details,
+                training=training,
+                root=found.root,
+            )
+        images = self._store.images("test")
+        result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images)
         facts = config.training
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        actions = partial(project_actions, self, config)
-        known: dict[str, Any] = {"name": self.name, "project": project, "root": self._root}
-        return Report(result, **known, details=details, training=training, actions=actions)
+        return Report(
+            result,
+            name=self.name,
+            project=project,
+            details=details,
+            training=training,
+            root=self._root,
+            actions=partial(self._project_actions, config),
+        )
 
     def write_results(self) -> None:
         """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
@@ -244,6 +378,41 @@ class Model(ModelFacts, Runnable):
         remove_folder(self._root / record.folder, self._root)
         self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
 
+    # -- display ------------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        try:
+            record = self.record
+        except (StoreError, ModelNotFoundError) as error:
+            return f"Model({self.name!r}, gone: {error})"
+        described = f" {one_line(record.description)!r}" if record.description else ""
+        return f"Model({self.name!r}, {record.status}: {record.status_message}{described})"
+
+    def _repr_html_(self) -> str:
+        try:
+            record = self.record
+        except (StoreError, ModelNotFoundError):
+            return html.escape(repr(self))
+        f1 = record.metrics.get("f1")
+        score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
+        described = f" · <bdi>{escaped(record.description)}</bdi>" if record.description else ""
+        return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}{described}</div>"
+
+    def _require_ready(self) -> None:
+        record = self.record
+        if record.status not in READY:
+            raise ModelNotReadyError(f"{self.name!r} is {record.status}: {record.status_message}")
+        if not (self._root / record.folder).is_dir():
+            raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
+
+    def _write_card(self) -> None:
+        """Write the card of a version that can have one; what was done besides doesn't depend on it."""
+        if self.record.status not in READY or not self.folder.is_dir():
+            return
+        try:
+            self.card.to(self.folder)
+        except CustomLabelsError as error:
+            say(f"The card of {self.name} could not be written: {error}")
+
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Say in one line how to go on with a training that is stopped within the block."""
@@ -260,6 +429,19 @@ class Model(ModelFacts, Runnable):
             else:
                 show_in_one_line(error, text)
             raise
+
+    def _project_actions(self, config: ModelConfig) -> ProjectActions:
+        from customlabels_nb.labeling.project_actions import ProjectActions
+        from customlabels_nb.project.screens import open_test_images
+
+        return ProjectActions(
+            self._store,
+            self._root,
+            self.name,
+            config,
+            keep_thresholds=self.set_thresholds,
+            open_images=partial(open_test_images, self._place, boxes=config.kind == "detection"),
+        )
 
     def _photos(self) -> list[str]:
         images = self._store.images("test")["image"].head(_PHOTOS)
@@ -288,21 +470,6 @@ class Model(ModelFacts, Runnable):
     @property
     def _key(self) -> tuple[Path, str]:
         return self._root.resolve(), self.name
-
-    def _start_on(self, device: str | None, engine: str | None, idle_stop: str | float | None) -> None:
-        from customlabels_nb.inference.predictor import Predictor
-
-        self._set("STARTING", "The model is starting.")
-        life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
-        try:
-            life.predictor.start(device, engine=engine, idle_stop=idle_stop)
-        except BaseException as error:
-            life.predictor.stop()
-            self._forget()
-            self._set("FAILED", f"The model could not be started: {error}")
-            raise
-        _RUNNING[self._key] = life
-        self._note_running(life)
 
     def _note_running(self, life: _RunningVersion) -> None:
         life.heartbeat = life.heartbeat or Heartbeat(self._store, self.name)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison import Comparison
     from customlabels_nb.evaluation.evaluation_files import TrainingSet
-    from customlabels_nb.evaluation.exploring import Exploration, ProjectActions
+    from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
     from customlabels_nb.evaluation.summary import EvaluationSummary
+    from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.results import About, Results
 
     Training: TypeAlias = Evaluation | TrainingSet
@@ -50,7 +51,7 @@ class Report:
         The project's folder, under which relative paths of images lie.
     actions : callable, optional
         ``actions()`` gives what the results screen can do to a project; see
-        :class:`customlabels_nb.evaluation.exploring.ProjectActions`.
+        :class:`customlabels_nb.labeling.project_actions.ProjectActions`.
     hands : callable, optional
         Another name of ``actions``.
     """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.action_list import ActionList
@@ -21,7 +23,6 @@ from customlabels_nb.training.plan import plan_in_words
 
 if TYPE_CHECKING:
     from customlabels_nb.checks import CheckReport
-    from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.events import Events
     from customlabels_nb.project.location import ProjectLocation
     from customlabels_nb.widgets.annotator import Annotator
@@ -38,46 +39,40 @@ def open_session(place: ProjectLocation, split: str) -> LabellingSession:
 
 
 def open_gallery(
-    place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: Query, page_size: int, mode: str
+    place: ProjectLocation, split: str, query: Query, *, page_size: int = 24, mode: str = "grid"
 ) -> Gallery:
     """The gallery of a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
-    from customlabels_nb.widgets.label_manager import label_handlers
 
-    return Gallery(
-        open_session(place, split),
-        session_files(place, dataset),
-        project=place.store.project().name,
-        key=project_key(place),
-        query=query,
-        page_size=page_size,
-        mode=mode,
-        label_handlers=label_handlers(LabelEditing(place.store, place.root), labels_in),
-    )
+    session, shared = open_session(place, split), {**_shared(place), **_label_handlers(place)}
+    return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
 
 
-def open_annotator(place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: Query) -> Annotator:
+def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotator:
     """The annotator of a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
-    from customlabels_nb.widgets.label_manager import label_handlers
 
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
-    name, key = place.store.project().name, project_key(place)
-    labels = label_handlers(LabelEditing(place.store, place.root), labels_in)
-    return Annotator(session, session_files(place, dataset), project=name, key=key, query=query, label_handlers=labels)
+    return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
 
 
-def open_review(
-    place: ProjectLocation, split: str, *, dataset: Callable[[str], Dataset], query: ReviewQuery, page_size: int
-) -> Review:
+def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
+    """The gallery of these test images, or the annotator if boxes are drawn; the first one comes first."""
+    query = Query(images=frozenset(images), sort="added")
+    screen = open_annotator(place, t.TEST, query) if boxes else open_gallery(place, t.TEST, query)
+    if images and screen.session.place_of(images[0]) is not None:
+        screen.display(images[0])
+    return screen
+
+
+def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:
     """The review of a dataset of the project."""
     from customlabels_nb.widgets.review import Review
 
     session = ReviewSession(place.store, place.root, split)
     if query.label:
         session.check_known(query.label)
-    name, key = place.store.project().name, project_key(place)
-    return Review(session, session_files(place, dataset), project=name, key=key, query=query, page_size=page_size)
+    return Review(session, query=query, page_size=page_size, **_shared(place))
 
 
 def open_label_manager(place: ProjectLocation) -> LabelManager:
@@ -87,19 +82,15 @@ def open_label_manager(place: ProjectLocation) -> LabelManager:
     return LabelManager(LabelEditing(place.store, place.root), labels_in)
 
 
-def open_dashboard(
-    place: ProjectLocation, *, dataset: Callable[[str], Dataset], check: Callable[[Events], CheckReport]
-) -> Dashboard:
+def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport]) -> Dashboard:
     """How labelling of the project is going."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
-        return plan_in_words(place.store.project().task, dataset(t.TRAIN), dataset(t.TEST))
+        return plan_in_words(place.store.project().task, place.dataset(t.TRAIN), place.dataset(t.TEST))
 
-    def gallery(split: str, query: Query) -> Gallery:
-        return open_gallery(place, split, dataset=dataset, query=query, page_size=24, mode="grid")
-
-    return Dashboard(DashboardSession(place.store, place.root, dataset=dataset, check=check, plan=plan), gallery)
+    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan)
+    return Dashboard(session, partial(open_gallery, place))
 
 
 def open_history_panel(place: ProjectLocation) -> HistoryPanel:
@@ -109,23 +100,30 @@ def open_history_panel(place: ProjectLocation) -> HistoryPanel:
     return HistoryPanel(ActionList(place.store, place.root))
 
 
-def plug_in(place: ProjectLocation, split: str, labeller: Any, *, query: Query) -> Any:
+def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any) -> Any:
     """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
     return plug_into(open_session(place, split), labeller, query)
 
 
-def session_files(place: ProjectLocation, dataset: Callable[[str], Dataset]) -> SessionFiles:
+def session_files(place: ProjectLocation) -> SessionFiles:
     """Pictures and uploads of the project."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
-        return import_images(place.store, place.root, files, split=split, label=label)
+        return import_images(place.store, place.root, files, ImportOptions(split, label=label))
 
-    return SessionFiles(place.root, dataset=dataset, add_images=add_images)
+    return SessionFiles(place.root, dataset=place.dataset, add_images=add_images)
 
 
-def project_key(place: ProjectLocation) -> str:
-    """Tells the project from others, also after the kernel was started again."""
-    text = f"{place.root}\n{place.store.project().created.isoformat()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _shared(place: ProjectLocation) -> dict[str, Any]:
+    """What every screen of images gets: its files, the project's name, and a key that outlives the kernel."""
+    project = place.store.project()
+    key = hashlib.sha256(f"{place.root}\n{project.created.isoformat()}".encode()).hexdigest()[:32]
+    return {"files": session_files(place), "project": project.name, "key": key}
+
+
+def _label_handlers(place: ProjectLocation) -> dict[str, Any]:
+    from customlabels_nb.widgets.label_manager import label_handlers
+
+    return {"label_handlers": label_handlers(LabelEditing(place.store, place.root), labels_in)}

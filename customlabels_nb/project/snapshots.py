@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
+from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store
 
 _LONGEST = 256
@@ -21,9 +22,8 @@ class Snapshots:
     Taking one, cleaning up, ``diff`` and perhaps ``restore``: names are any text, and never become a path.
     """
 
-    def __init__(self, store: Store, action: Callable[[str, str], Action]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._action = action
 
     @property
     def list(self) -> pd.DataFrame:
@@ -48,7 +48,7 @@ class Snapshots:
         if split is not None:
             t.check_split(split)
         name = _check_name(name)
-        return self._store.take_snapshot(name, split, self._action("take snapshot", name))
+        return self._store.take_snapshot(name, split, Action("take snapshot", settings.user, name))
 
     def diff(self, before: str, after: str | None = None) -> pd.DataFrame:
         """What changed from one snapshot to another, or to now if none is given.
@@ -69,11 +69,11 @@ class Snapshots:
         touched. A snapshot of one side leaves the other as it is, except that images which were moved there come back.
         Returns how many images changed.
         """
-        return self._store.restore_snapshot(name, self._action("restore snapshot", one_line(name)))
+        return self._store.restore_snapshot(name, Action("restore snapshot", settings.user, one_line(name)))
 
     def delete(self, name: str) -> None:
         """Forget a snapshot; the datasets stay as they are."""
-        self._store.delete_snapshot(name, self._action("delete snapshot", one_line(name)))
+        self._store.delete_snapshot(name, Action("delete snapshot", settings.user, one_line(name)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.snapshots()["name"].tolist())

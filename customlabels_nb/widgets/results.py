@@ -19,7 +19,7 @@ import traitlets
 
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
-from customlabels_nb.evaluation.exploring import Exploration, Filter, Position, ProjectActions
+from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.payload import (
     advice_as_json,
@@ -29,6 +29,7 @@ from customlabels_nb.evaluation.exploring.payload import (
 )
 from customlabels_nb.evaluation.exploring.test_images import TestPictures
 from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
+from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
 
@@ -82,11 +83,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
     selection = traitlets.Tuple()
     position = traitlets.Dict()
 
-    def __init__(self, exploration: Exploration, about: About, hands: ProjectActions | None = None) -> None:
+    def __init__(self, exploration: Exploration, about: About, actions: ProjectActions | None = None) -> None:
         super().__init__()
         self.exploration = exploration
         self._about = about
-        self._actions = hands or ProjectActions()
+        self._actions = actions
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
         self._seen: object = None  # the moment of the project at which truth was looked at
@@ -216,11 +217,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
             If the report is no version's.
         """
         with self._lock:
-            if self._actions.keep_thresholds is None:
-                raise NotAllowedError(
-                    "There is no version whose thresholds could be kept: use them in model.detect(…)."
-                )
-            self._actions.keep_thresholds(self.thresholds)
+            actions = self._actions_for(
+                "keep_thresholds", "There is no version whose thresholds could be kept: use them in model.detect(…)."
+            )
+            actions.keep_thresholds(self.thresholds)
 
     def judge_again(self) -> list[str]:
         """Judge by the truth as it is in the project now; gives the test images whose truth has changed."""
@@ -235,6 +235,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
             self._below.close()
         self._box.close()
         super().close()
+
+    def _actions_for(self, name: str, refusal: str) -> ProjectActions:
+        """The actions, if the one of this name is possible."""
+        if self._actions is None or name not in self._actions.can:
+            raise NotAllowedError(refusal)
+        return self._actions
 
     def _known(self, images: Sequence[str]) -> list[str]:
         for name in images:
@@ -276,14 +282,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
         described, sent = as_buffers(arrays)
         actions = self._actions
         facts |= {
-            **summary_as_json(self.exploration, self._about.project, self._about.details, actions.facts),
-            "can": [
-                name
-                for name in ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
-                if getattr(actions, name) is not None
-            ],
+            **summary_as_json(
+                self.exploration, self._about.project, self._about.details, actions.facts if actions else {}
+            ),
+            "can": actions.can if actions else [],
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
-            "project_labels": actions.labels() if actions.labels is not None else [],
+            "project_labels": actions.labels() if actions else [],
             "position": self.exploration.position.to_dict(),
             "filter": self.exploration.filter.to_dict(),
             "selection": list(self.selection),
@@ -336,11 +340,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"thresholds": self.thresholds}
 
     def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if self._actions.open_images is None:
-            raise NotAllowedError("There is no project whose labels could be put right.")
+        actions = self._actions_for("open_images", "There is no project whose labels could be put right.")
         at = [int(one) for one in content["images"]]
         names = [self.exploration.names[one] for one in at]
-        before, self._below = self._below, self._actions.open_images(names)
+        before, self._below = self._below, actions.open_images(names)
         self._box.children = (self, self._below)
         if before is not None:
             before.close()
@@ -356,10 +359,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _changed(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """How many test images have another truth by now; looked at only after something was done."""
         actions = self._actions
-        if actions.truth_now is None:
+        if actions is None or "truth_now" not in actions.can:
             return {"count": 0}
-        moment = None if actions.moment is None else actions.moment()
-        if moment is None or moment != self._seen:
+        moment = actions.last_action()
+        if moment != self._seen:
             self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *actions.truth_now()))
         return {"count": self._differ}
 
@@ -368,10 +371,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return self._hello({}, [])
 
     def _judge_again(self) -> list[str]:
-        if self._actions.truth_now is None:
-            raise NotAllowedError("There is no project whose labels could have changed.")
+        actions = self._actions_for("truth_now", "There is no project whose labels could have changed.")
         before = self.exploration
-        now = self._actions.truth_now()
+        now = actions.truth_now()
         changed = changed_images(before.evaluation, *now)
         self.exploration = Exploration(judged_by(before.evaluation, *now), name=before.name)
         self._seen = None
@@ -385,19 +387,19 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return changed
 
     def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if self._actions.add_to_train is None:
-            raise NotAllowedError("There is no project whose training images these could be.")
+        actions = self._actions_for("add_to_train", "There is no project whose training images these could be.")
         names = [self.exploration.names[int(at)] for at in content["images"]]
-        return {"count": self._actions.add_to_train(names, content.get("label") or None)}
+        return {"count": actions.add_to_train(names, content.get("label") or None)}
 
     def _versions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"names": self._actions.versions() if self._actions.versions is not None else []}
+        return {"names": self._actions.versions() if self._actions else []}
 
     def _compare(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         name = content.get("name")
-        if name is not None and self._actions.evaluation_of is None:
-            raise NotAllowedError("There is no other version to compare with.")
-        other = None if name is None or self._actions.evaluation_of is None else self._actions.evaluation_of(str(name))
+        other = None
+        if name is not None:
+            actions = self._actions_for("versions", "There is no other version to compare with.")
+            other = actions.evaluation_of(str(name))
         self.exploration.compare_with(other, str(name))
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
         return {"comparison": comparison_as_json(self.exploration), "groups": groups}

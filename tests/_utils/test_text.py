@@ -8,7 +8,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb._utils.text import escaped, one_line, plain_url, printable, without_passwords
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.project.dataset_changes import Distribution
+from customlabels_nb.project.project import Distribution
 
 HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
 

@@ -461,11 +461,14 @@ def test_labels_that_are_rightly_together_are_not_red(
 
 
 def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
-    actions = "ProjectActions(open_images=lambda names: ipywidgets.Label(str(len(names))))"
+    actions = (
+        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], "
+        "open_images=lambda names: ipywidgets.Label(str(len(names))))"
+    )
     page = lab.open(
         notebook(
             PICTURES,
-            "import ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter, ProjectActions\n"
+            "import types\nimport ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter\n"
             f"report = cl.Report(several().evaluation, actions=lambda: {actions})\ns = report.show()\ns",
             "pass",
         ),

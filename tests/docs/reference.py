@@ -28,7 +28,7 @@ CLASSES = {
         "datasets.import_reports.ImportReport",
         "datasets.import_reports.RefreshReport",
         "ingest.manifest_updates.EntriesReport",
-        "project.dataset_changes.Distribution",
+        "project.project.Distribution",
         "datasets.formats.Written",
         "project.archive.Packed",
         "examples.ExamplePhotos",
@@ -79,8 +79,6 @@ _WIRING = {
     "Dataset.as_stored",
     "Dataset.groups_of_images",
     "Dataset.split_mask",
-    "ProjectRequests.batch_maker",
-    "ProjectRequests.refresher",
     "VideoDetection.note",
 }
 _INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `random_state` is the seed of

@@ -20,6 +20,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.events import Events
+from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, png_header, write_folder
 from tests.ingest.reading import codes, labels
@@ -179,7 +180,7 @@ def test_cancelling_writes_nothing(project: cl.Project, tmp_path: Path) -> None:
     events = Events()
     events.cancel()
     with pytest.raises(Cancelled):
-        import_images(project._store, project.root, tmp_path / "photos", split="train", events=events)
+        import_images(project._store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
     assert len(project.train_set) == 0
     assert len(project.history) == 0
 
@@ -240,7 +241,7 @@ def test_progress_is_told_to_the_end(project: cl.Project, tmp_path: Path) -> Non
     write_folder(tmp_path / "photos", {"": 5})
     events, heard = Events(), list[Any]()
     events.subscribe(heard.append)
-    import_images(project._store, project.root, tmp_path / "photos", split="train", events=events)
+    import_images(project._store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
     assert (heard[-1].done, heard[-1].total) == (5, 5)
 
 

@@ -16,7 +16,7 @@ from customlabels_nb.project.screens import session_files
 
 @pytest.fixture
 def files(project: Project) -> SessionFiles:
-    return session_files(project._place, project._dataset)
+    return session_files(project._place)
 
 
 def png(colour: str, size: tuple[int, int] = (30, 20)) -> bytes:

@@ -1,15 +1,19 @@
-"""A small project of drawn pictures that a classifier can tell apart."""
+"""Small projects of drawn pictures that a classifier can tell apart, as they are and with trained versions."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project
+from customlabels_nb.project.projects import create_project, load_project
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "plain"]
 
@@ -47,3 +51,43 @@ def project(tmp_path: Path, shapes: Path) -> Project:
     made = create_project("shapes", tmp_path)
     made.add_images(shapes, auto_label=True, progress=False)
     return made
+
+
+@pytest.fixture
+def fruit(tmp_path: Path) -> Iterator[Project]:
+    """An empty project beside which there is room for photos."""
+    made = create_project("fruit", tmp_path / "projects")
+    yield made
+    made.close()
+
+
+def train_project(
+    folder: Path, pictures: Path, *versions: str, task: str | None = None, copy: bool = False, **options: Any
+) -> Project:
+    """A closed project with these pictures in train and test, and versions trained on them."""
+    project = create_project("shapes", folder, task=task)
+    project.add_images(pictures, auto_label=True, copy=copy, progress=False)
+    project.distribute(test_fraction=0.25)
+    for version in versions:
+        project.train(version, progress=False, **options)
+    project.close()
+    return project
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
+    """A project with one version, "v1"; tests that change it take ``trained_copy``."""
+    return train_project(tmp_path_factory.mktemp("trained"), shapes, "v1")
+
+
+@pytest.fixture
+def trained_copy(trained: Project, tmp_path: Path) -> Project:
+    """A copy of the trained project that a test may change."""
+    shutil.copytree(trained.root, tmp_path / "shapes")
+    return load_project(tmp_path / "shapes")
+
+
+@pytest.fixture
+def model(trained_copy: Project) -> Model:
+    """The version of that copy."""
+    return trained_copy.model("v1")

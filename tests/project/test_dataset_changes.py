@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,8 @@ from tests.images.pictures import write_folder
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[cl.Project]:
-    created = cl.create_project("fruit", tmp_path / "projects")
-    yield created
-    created.close()
+def project(fruit: cl.Project) -> cl.Project:
+    return fruit
 
 
 def fill(project: cl.Project, counts: dict[str, int], *, split: str = "train", start: int = 0) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[cl.Project]:
-    created = cl.create_project("fruit", tmp_path / "projects")
+def project(fruit: cl.Project, tmp_path: Path) -> cl.Project:
     write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
-    created.add_images(tmp_path / "photos", auto_label=True, progress=False)
-    yield created
-    created.close()
+    fruit.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    return fruit
 
 
 def test_labels_are_a_collection_in_order(project: cl.Project) -> None:

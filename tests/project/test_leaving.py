@@ -13,36 +13,27 @@ from customlabels_nb.inference.exporting.detect import ExportedModel as ModelAlo
 from customlabels_nb.project.project import Project
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    project = cl.create_project("shapes", tmp_path_factory.mktemp("trained"))
-    project.add_images(shapes, auto_label=True, progress=False)
-    project.distribute(test_fraction=0.25)
-    project.train("v1", progress=False)
-    return project
-
-
-def test_a_zip_of_its_folder_says_the_same_elsewhere(trained: Project, tmp_path: Path) -> None:
-    version = trained.model("v1")
+def test_a_zip_of_its_folder_says_the_same_elsewhere(trained_copy: Project, tmp_path: Path) -> None:
+    version = trained_copy.model("v1")
     archive = shutil.make_archive(str(tmp_path / "mailed"), "zip", version.folder.parent, "v1")
     elsewhere = cl.load_model(archive)
     assert elsewhere.name == "v1"
     assert elsewhere.thresholds == version.thresholds
-    images = trained.test_set.images["image"].tolist()
+    images = trained_copy.test_set.images["image"].tolist()
     with version.started("cpu"), elsewhere.started("cpu"):
         ours, theirs = (model.detect_many(images, threshold=0, progress=False) for model in (version, elsewhere))
     pd.testing.assert_frame_equal(ours, theirs)
-    assert trained.add_predictions(ours, model=version) == len(ours)
-    assert set(trained._store.predictions()["model"]) == {"v1"}
+    assert trained_copy.add_predictions(ours, model=version) == len(ours)
+    assert set(trained_copy._store.predictions()["model"]) == {"v1"}
 
 
-def test_it_is_exported_after_a_look_at_its_test_photos(trained: Project, tmp_path: Path) -> None:
-    version = trained.model("v1")
+def test_it_is_exported_after_a_look_at_its_test_photos(trained_copy: Project, tmp_path: Path) -> None:
+    version = trained_copy.model("v1")
     before = version.status
     written = version.export("pt2", tmp_path / "out")
     assert written.photos == 6
     assert version.status == before  # it needn't run for that
-    photo = trained.test_set.images["image"][0]
+    photo = trained_copy.test_set.images["image"][0]
     alone = ModelAlone(written.file)
     assert alone.facts["name"] == "v1"
     assert alone.facts["thresholds"] == version.thresholds

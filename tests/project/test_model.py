@@ -30,7 +30,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.project.projects import load_project
 from customlabels_nb.store import Action
 
 RUN_AND_WAIT = """
@@ -55,26 +55,9 @@ except cl.CustomLabelsError as error:
 """
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    """A project with one version; tests that change it take a copy."""
-    project = create_project("shapes", tmp_path_factory.mktemp("trained"))
-    project.add_images(shapes, auto_label=True, progress=False)
-    project.distribute(test_fraction=0.25)
-    project.train("v1", progress=False)
-    project.close()
-    return project
-
-
 @pytest.fixture
-def project(trained: Project, tmp_path: Path) -> Project:
-    shutil.copytree(trained.root, tmp_path / "shapes")
-    return load_project(tmp_path / "shapes")
-
-
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.model("v1")
+def project(trained_copy: Project) -> Project:
+    return trained_copy
 
 
 def test_start_and_stop_are_said(model: Model, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -128,14 +127,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def project(trained: Project, tmp_path: Path) -> Project:
-    shutil.copytree(trained.root, tmp_path / "shapes")
-    return load_project(tmp_path / "shapes")
-
-
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.model("v1")
+def project(trained_copy: Project) -> Project:
+    return trained_copy
 
 
 def test_training_leaves_a_card_that_stays_the_same(project: Project, model: Model) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +28,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
 from customlabels_nb.store.base import VERSION_STATUSES
+from tests.project.conftest import train_project
 
 COPY_AND_WAIT = """
 import sys, time, customlabels_nb as cl
@@ -49,23 +49,13 @@ RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     """A project with copies of pictures in its own folder, and one version."""
-    project = create_project("shapes", tmp_path_factory.mktemp("copied"))
-    project.add_images(shapes, auto_label=True, copy=True, progress=False)
-    project.distribute(test_fraction=0.25)
-    project.train("v1", tags={"description": "the first"}, progress=False)
-    project.close()
-    return project
+    tags = {"description": "the first"}
+    return train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True, tags=tags)
 
 
 @pytest.fixture
-def project(trained: Project, tmp_path: Path) -> Project:
-    shutil.copytree(trained.root, tmp_path / "shapes")
-    return load_project(tmp_path / "shapes")
-
-
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.model("v1")
+def project(trained_copy: Project) -> Project:
+    return trained_copy
 
 
 @pytest.fixture

@@ -7,6 +7,5 @@
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.filtering import SHOWN, SORTS, Filter
 from customlabels_nb.evaluation.exploring.position import MODES, Position
-from customlabels_nb.evaluation.exploring.project_actions import ProjectActions
 
-__all__ = ["MODES", "SHOWN", "SORTS", "Exploration", "Filter", "ProjectActions", "Position"]
+__all__ = ["MODES", "SHOWN", "SORTS", "Exploration", "Filter", "Position"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,29 +10,21 @@ import pytest
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.project.results_actions import project_actions
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
+from tests.project.conftest import train_project
 from tests.widgets.asking import ResultsPage
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     """A project with two versions; tests that change it take a copy."""
-    project = create_project("shapes", tmp_path_factory.mktemp("trained"), task="single-label")
-    project.add_images(shapes, auto_label=True, progress=False)
-    project.distribute(test_fraction=0.25)
-    project.train("v1", progress=False)
-    project.train("v2", progress=False)
-    project.close()
-    return project
+    return train_project(tmp_path_factory.mktemp("trained"), shapes, "v1", "v2", task="single-label")
 
 
 @pytest.fixture
-def project(trained: Project, tmp_path: Path) -> Project:
-    shutil.copytree(trained.root, tmp_path / "shapes")
-    return load_project(tmp_path / "shapes")
+def project(trained_copy: Project) -> Project:
+    return trained_copy
 
 
 @pytest.fixture
@@ -102,16 +93,14 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Pr
 
 def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     config: Any = SimpleNamespace(kind="detection", training={"seconds": 300.0, "device": "cpu"})
-    actions = project_actions(project.model("v1"), config)
+    actions = project.model("v1")._project_actions(config)
     names = project.test_set.images["image"].tolist()
-    assert actions.open_images is not None
     screen = actions.open_images([names[3], names[1]])
     assert isinstance(screen, Annotator)
     assert screen.session.split == "test"
     assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
     assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # which was asked for first
     assert actions.facts == {"trained in": "5 min", "on": "cpu"}
-    assert actions.versions is not None
     assert actions.versions() == []  # none of another task
     screen.close()
 

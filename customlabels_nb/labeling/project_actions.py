@@ -1,0 +1,122 @@
+"""What the results screen of a version changes in its project: thresholds, labels of test images, training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, ModelNotFoundError
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.models.artifact import ModelConfig, load_config
+from customlabels_nb.store import Action, Store
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation import Evaluation
+
+_ACTIONS = ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
+_WRITING = ("keep_thresholds", "add_to_train")
+
+
+class ProjectActions(ProjectScreen):
+    """A version's project, as a results screen shows and changes it.
+
+    Parameters
+    ----------
+    store, root
+        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
+    version : str
+        Name of the version.
+    config : ModelConfig
+        Of the version.
+    keep_thresholds : callable
+        ``keep_thresholds({label: threshold})`` makes them the version's own.
+    open_images : callable
+        ``open_images(names)`` returns the widget in which the labels of these test images are corrected.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        version: str,
+        config: ModelConfig,
+        *,
+        keep_thresholds: Callable[[Mapping[str, float]], None],
+        open_images: Callable[[Sequence[str]], Any],
+    ) -> None:
+        super().__init__(store, root)
+        self._version = version
+        self._config = config
+        self.keep_thresholds = keep_thresholds
+        self.open_images = open_images
+
+    @property
+    def can(self) -> list[str]:
+        """Names of the actions that are possible here."""
+        return [name for name in _ACTIONS if not (self.read_only and name in _WRITING)]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Name → text of what is known about the training."""
+        training = self._config.training
+        found = {}
+        seconds = training.get("seconds")
+        if isinstance(seconds, int | float):
+            found["trained in"] = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        if isinstance(training.get("device"), str):
+            found["on"] = training["device"]
+        return found
+
+    def labels(self) -> list[str]:
+        """Return the names of the project's labels."""
+        names: list[str] = self._store.labels()["label"].tolist()
+        return names
+
+    def last_action(self) -> int:
+        """Return a number that grows with every action on the project."""
+        return self._store.last_action()
+
+    def truth_now(self) -> tuple[list[str], pd.DataFrame]:
+        """Return the names of the test images as they are now, and their annotations."""
+        images, annotations, _ = self._store.tables(t.TEST)
+        return images["image"].tolist(), annotations
+
+    def add_to_train(self, images: Sequence[str], label: str | None) -> int:
+        """Move test images to the training images, with this label instead of theirs; return how many were moved."""
+        here = set(self._store.images(t.TEST)["image"])
+        moved = [name for name in dict.fromkeys(images) if name in here]
+        if not moved:
+            raise InputError("None of these images is a test image of the project any more.")
+        if label is not None:
+            label = t.check_label(label)
+        count = self._store.move_images(moved, t.TEST, t.TRAIN, Action("move to train", self.user, label or ""))
+        if label is not None:
+            session = LabellingSession(self._store, self.root, t.TRAIN)
+            session.add_label(label)
+            session.set_labels(moved, [label])
+        change_signal.notify(self.root)
+        return count
+
+    def versions(self) -> list[str]:
+        """Return the names of the other versions that were evaluated on the same task, the latest first."""
+        return [
+            version.name
+            for version in reversed(self._store.versions())
+            if version.kind == self._config.kind and "f1" in version.metrics and version.name != self._version
+        ]
+
+    def evaluation_of(self, name: str) -> Evaluation:
+        """Return the evaluation of another version, from what it kept."""
+        from customlabels_nb.training.stored import stored_evaluation
+
+        found = next((version for version in self._store.versions() if version.name == name), None)
+        if found is None:
+            raise ModelNotFoundError(f"There is no version {name!r} any more.")
+        folder = self.root / found.folder
+        return stored_evaluation(folder, self.root, load_config(folder), columns=self._store.images(t.TEST))
