@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,33 +29,98 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
 
 
-@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Everything that an evaluation found.
 
-    Attributes
+    Parameters
     ----------
     applied : Thresholded
         Truth and predictions, and the thresholds that figures and tables are at.
     images : DataFrame
         One row a test image, in their order: ``image``, and the further columns that the images were given with.
     summary, per_label, per_image : DataFrame
-        The tables of a :class:`~customlabels_nb.project.report.Report` of the same names.
+        The tables that the properties of these names return copies of.
     confusion_matrix : ConfusionMatrix
     labels : DataFrame
         ``label`` and ``colour``, in order.
-    notes : tuple of str
+    notes : sequence of str
         What a reader of the figures has to know, in sentences.
     """
 
-    applied: Thresholded
-    images: pd.DataFrame
-    summary: pd.DataFrame
-    per_label: pd.DataFrame
-    per_image: pd.DataFrame
-    confusion_matrix: ConfusionMatrix
-    labels: pd.DataFrame
-    notes: tuple[str, ...]
+    def __init__(
+        self,
+        applied: Thresholded,
+        images: pd.DataFrame,
+        summary: pd.DataFrame,
+        per_label: pd.DataFrame,
+        per_image: pd.DataFrame,
+        confusion_matrix: ConfusionMatrix,
+        labels: pd.DataFrame,
+        notes: Sequence[str],
+    ) -> None:
+        self.applied = applied
+        self.images = images
+        self.labels = labels
+        self._summary = summary
+        self._per_label = per_label
+        self._per_image = per_image
+        self._confusion_matrix = confusion_matrix
+        self._notes = notes
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Return the metrics of all labels together.
+
+        Returns
+        -------
+        DataFrame
+            One row a metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN without
+            one). The metrics are f1, precision, recall, mean_threshold and mean_average_precision, which are means over
+            the labels that test images have, test_images and labels; single-label also accuracy, detection also
+            mean_average_recall and coco_map.
+        """
+        return self._summary.copy(deep=False)
+
+    @property
+    def per_label(self) -> pd.DataFrame:
+        """Return the metrics of each label at its threshold.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, in their order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
+            ``average_precision`` (float64); ``test_images`` that have the label, and true positives ``tp``, false
+            positives ``fp`` and false negatives ``fn``, of a detector boxes (int64); ``undefined`` (bool): without a
+            true positive a ratio is 0/0 and shown as 0; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64).
+        """
+        return self._per_label.copy(deep=False)
+
+    @property
+    def per_image(self) -> pd.DataFrame:
+        """Return what is right and wrong on each test image.
+
+        Returns
+        -------
+        DataFrame
+            One row for each label that an image has or that is predicted for it, of a detector for each predicted and
+            each missed box: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
+            "false positive" or "false negative") and ``threshold`` (float64). Single-label also ``truth`` and
+            ``predicted`` (str): the image's label and its most confident one. Detection also ``left``, ``top``,
+            ``width``, ``height`` of the predicted box (of a false negative the true one), ``truth_left``, …,
+            ``truth_height`` of the true one and their ``iou`` (float64), and ``taken_for`` (str): the label of the
+            missed box that a false positive lies on.
+        """
+        return self._per_image.copy(deep=False)
+
+    @property
+    def confusion_matrix(self) -> ConfusionMatrix:
+        """Rows predicted, columns ground truth; ``to_frame(normalize="truth")``, ``plot()``."""
+        return self._confusion_matrix
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures has to know, in sentences."""
+        return list(self._notes)
 
     @property
     def outcomes(self) -> Outcomes:
@@ -77,7 +141,7 @@ class Evaluation:
 
     def metric(self, name: str) -> float:
         """One value of the summary."""
-        return float(self.summary.loc[self.summary["figure"] == name, "value"].iloc[0])
+        return float(self._summary.loc[self._summary["figure"] == name, "value"].iloc[0])
 
     figure = metric
 
@@ -182,10 +246,18 @@ class Evaluation:
     @cached_property
     def advice(self) -> Advice:
         """What would help most, the strongest first; see :func:`customlabels_nb.evaluation.advice.advise`."""
+        return self._advise()
+
+    def _advise(self, **known: Any) -> Advice:
         from customlabels_nb.evaluation.advice import advise
 
         return advise(
-            self.applied, summary=self.summary, per_label=self.per_label, per_image=self.per_image, labels=self.labels
+            self.applied,
+            summary=self._summary,
+            per_label=self._per_label,
+            per_image=self._per_image,
+            labels=self.labels,
+            **known,
         )
 
     def _position(self, label: str) -> int:
@@ -222,5 +294,5 @@ def evaluate(
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
         labels=pd.DataFrame({"label": list(outcomes.labels), "colour": list(outcomes.colours)}).astype("str"),
-        notes=tuple(evaluation_notes(outcomes, per_label, thresholds)),
+        notes=evaluation_notes(outcomes, per_label, thresholds),
     )

@@ -150,7 +150,7 @@ class Model(ModelFacts, Runnable):
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
             given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
-            return Report(found.evaluation, name=self.name, project=project, **given)
+            return Report(found, name=self.name, project=project, **given)
         now = self._store.images("test")
         result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=now)
         facts = config.training
@@ -168,7 +168,7 @@ class Model(ModelFacts, Runnable):
         report = self.evaluate() if has_predictions(self.folder, "test") else None
         if report is not None:
             report.to(self.folder / "evaluation")
-        self._make_card(None if report is None else report.evaluation).to(self.folder)
+        self._make_card(report).to(self.folder)
 
     # -- its life -----------------------------------------------------------------------------------
     def resume(

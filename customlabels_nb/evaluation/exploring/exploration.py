@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.advice import Advice
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
@@ -40,14 +39,9 @@ class Exploration:
     evaluation : Evaluation
     name : str
         What was evaluated.
-    advice : callable, optional
-        Gives the advice on it, where more is known than the evaluation itself.
     """
 
-    def __init__(
-        self, evaluation: Evaluation, *, name: str = "evaluation", advice: Callable[[], Advice] | None = None
-    ) -> None:
-        self._advise = advice or (lambda: evaluation.advice)
+    def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
         self.evaluation = evaluation
         self.name = name
         self.position = position_of(evaluation)
@@ -183,14 +177,9 @@ class Exploration:
         return found
 
     @cached_property
-    def advice(self) -> Advice:
-        """What would help most, at the evaluation's own thresholds."""
-        return self._advise()
-
-    @cached_property
     def suspects(self) -> list[str]:
         """Images whose truth is doubtful, the most doubtful first: the model says otherwise, and surely."""
-        items = self.advice.about("label_error")
+        items = self.evaluation.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
