@@ -61,7 +61,7 @@ _HOMES = {
     "load_project": "project.projects",
     "unpack_project": "project.projects",
     "read_dataset": "datasets.loading",
-    "read_evaluation_snapshot": "evaluation.snapshot_reading",
+    "read_evaluation_snapshot": "evaluation.evaluation_snapshots",
     "read_evaluation_summary": "evaluation.summary",
     "validate_manifest": "datasets.loading",
 }
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     )
     from customlabels_nb.diagnostics import doctor
     from customlabels_nb.errors import CustomLabelsError
-    from customlabels_nb.evaluation.snapshot_reading import read_evaluation_snapshot
+    from customlabels_nb.evaluation.evaluation_snapshots import read_evaluation_snapshot
     from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
     from customlabels_nb.models.catalogue import backbones

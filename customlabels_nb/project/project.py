@@ -27,7 +27,7 @@ from customlabels_nb.project.project_data import ProjectData
 from customlabels_nb.project.project_facts import find_version
 
 if TYPE_CHECKING:
-    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.comparison.comparing import Comparison
 
 
 class Project(ProjectData):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation.advice import Advice
-    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.comparison.comparing import Comparison
     from customlabels_nb.evaluation.evaluation_files import TrainingSet
     from customlabels_nb.evaluation.exploring import Exploration, ProjectActions
     from customlabels_nb.widgets.results import About, Results
@@ -140,7 +140,7 @@ class Report(Evaluation):
         NotEnoughDataError
             If no test image is in both.
         """
-        from customlabels_nb.evaluation.comparison import compare
+        from customlabels_nb.evaluation.comparison.comparing import compare
 
         names = (self.name, after.name)
         return compare(self, after, common=common, names=names, random_state=random_state)

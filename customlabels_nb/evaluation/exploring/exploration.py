@@ -13,7 +13,7 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
-from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
