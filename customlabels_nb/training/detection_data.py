@@ -120,7 +120,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold some images out, decode the others.
 
-    The arguments are those of :func:`customlabels_nb.training.detector_training.train_detector`.
+    The arguments are those of :func:`customlabels_nb.training.detector_recipe.train_detector`.
 
     Raises
     ------

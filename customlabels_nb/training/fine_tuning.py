@@ -1,7 +1,7 @@
 """Fine-tuning: the last stages of a classifier's backbone learn together with a head that was fitted before.
 
 With few images it makes a model worse, and surer of its mistakes; so this only trains, and
-:mod:`customlabels_nb.training.candidates` decides on held-out images whether the result is kept.
+:mod:`customlabels_nb.training.improving` decides on held-out images whether the result is kept.
 """
 
 from __future__ import annotations
