@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.box_tables import has_boxes
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
@@ -28,6 +28,8 @@ from customlabels_nb.evaluation.thresholds import precision_recall, threshold_cu
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
+
+_LISTED = 8
 
 
 class Evaluation:
@@ -154,7 +156,7 @@ class Evaluation:
         LabelError
             If there is no such label.
         """
-        return threshold_curve(self.outcomes.steps(self._position(label)))
+        return threshold_curve(self.outcomes.steps(self.outcomes.position(label)))
 
     def precision_recall(self, label: str) -> pd.DataFrame:
         """Return precision against recall of one label, as its threshold falls through all of its confidences.
@@ -171,7 +173,7 @@ class Evaluation:
         LabelError
             If there is no such label.
         """
-        return precision_recall(self.outcomes.steps(self._position(label)))
+        return precision_recall(self.outcomes.steps(self.outcomes.position(label)))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
         """Return the share of right predictions by confidence.
@@ -196,7 +198,7 @@ class Evaluation:
         InputError, LabelError
             If ``bins`` can't be used, or there is no such label.
         """
-        return calibration_table(self.outcomes, bins, position=None if label is None else self._position(label))
+        return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
     def by(self, column: str) -> pd.DataFrame:
         """Return the metrics of each slice of the test images, by a column of :attr:`images`.
@@ -260,11 +262,6 @@ class Evaluation:
             labels=self.labels,
             **known,
         )
-
-    def _position(self, label: str) -> int:
-        if label not in self.outcomes.labels:
-            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.outcomes.labels)!r}.")
-        return self.outcomes.labels.index(label)
 
 
 def evaluate(
@@ -441,6 +438,6 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield f"True boxes without width or height: {flat}. Nothing can match them, so they count as missed."
 
 
-def _listed(names: list[str], most: int = 8) -> str:
-    text = ", ".join(names[:most])
-    return f"{text} and {len(names) - most} more labels" if len(names) > most else text
+def _listed(names: list[str]) -> str:
+    text = ", ".join(names[:_LISTED])
+    return f"{text} and {len(names) - _LISTED} more labels" if len(names) > _LISTED else text

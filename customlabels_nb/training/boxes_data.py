@@ -18,6 +18,7 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.canvas import fitted, open_reduced
@@ -25,8 +26,6 @@ from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.scene_sources import TrainingScene
-
-IntArray = npt.NDArray[np.int64]
 
 #: Longer sides of images in memory: about twice an ordinary input, so that they can be enlarged a little.
 KEPT_SIDE = 640
@@ -188,7 +187,7 @@ class Photos:
                 self.cached_bytes += scene.pixels.nbytes
         return scene
 
-    def preload(self, events: Events, *, phase: str = "images") -> None:
+    def preload(self, events: Events) -> None:
         """Decode images on threads until the cache is full, or all are there.
 
         Raises
@@ -197,12 +196,12 @@ class Photos:
             If ``events`` were asked to stop.
         """
         workers = connections((example.image for example in self.examples), settings.threads)
-        events.progress(phase, 0, len(self))
+        events.progress("images", 0, len(self))
         with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
             for done, scene in enumerate(loaded, start=1):
-                events.progress(phase, done, len(self))
+                events.progress("images", done, len(self))
                 if scene is not None and self.cached_bytes + scene.pixels.nbytes > self.cache_bytes:
-                    events.progress(phase, len(self), len(self))
+                    events.progress("images", len(self), len(self))
                     return
 
     def may_have_boxes(self) -> bool:

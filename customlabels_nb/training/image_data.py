@@ -103,7 +103,7 @@ class ImagePixels:
         with closing(map_bounded(self.load, indices, workers=workers)) as loaded:
             return [(index, found) for index, found in zip(indices, loaded, strict=True) if found is not None]
 
-    def preload(self, events: Events, *, phase: str = "images") -> None:
+    def preload(self, events: Events) -> None:
         """Decode images on threads until the cache is full, or all are there.
 
         Raises
@@ -112,12 +112,12 @@ class ImagePixels:
             If ``events`` were asked to stop.
         """
         workers = connections(self.images, settings.threads)
-        events.progress(phase, 0, len(self))
+        events.progress("images", 0, len(self))
         with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
             for done, pixels in enumerate(loaded, start=1):
-                events.progress(phase, done, len(self))
+                events.progress("images", done, len(self))
                 if pixels is not None and self.cached_bytes + pixels.nbytes > self.cache_bytes:
-                    events.progress(phase, len(self), len(self))
+                    events.progress("images", len(self), len(self))
                     return
 
 

@@ -20,6 +20,7 @@ from torch import nn
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import load_backbone
@@ -28,7 +29,7 @@ from customlabels_nb.training.classification import FittedHead, fit_head, image_
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.multi_label import fit_multi_label_head, label_weights
-from customlabels_nb.training.temperature import FloatArray, fit_temperature, losses, standard_error
+from customlabels_nb.training.temperature import fit_temperature, losses, standard_error
 
 Features = npt.NDArray[np.float32]
 
@@ -36,6 +37,11 @@ Features = npt.NDArray[np.float32]
 LEAST_IMAGES = 40
 #: A held-out log-loss below which there is nothing to gain: a mean confidence of 0.98 in what is true.
 GOOD_ENOUGH = 0.02
+
+#: Share of the training images on which candidates are compared.
+HELD_OUT = 0.2
+#: Of held-out images; on fewer one lucky guess decides, and more cost time without deciding better.
+LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
 
 #: Why fine-tuning isn't tried where nobody gave it time.
 NOT_ASKED_FOR = "Fine-tuning isn't tried without a budget; train(budget='2min') would try it."
@@ -349,14 +355,7 @@ def _said(improved: Improved, events: Events) -> Improved:
     return improved
 
 
-BoolArray = npt.NDArray[np.bool_]
-
-#: Share of the training images on which candidates are compared.
-HELD_OUT = 0.2
-#: Of held-out images; on fewer one lucky guess decides, and more cost time without deciding better.
-LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
-
-
+# -- which candidate is kept --------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class ModelCandidate:
     """A model, or a start for one, and how it does on held-out images.

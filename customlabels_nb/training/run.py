@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,12 @@ def train_version(
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
-    with honest_status(store, name), torch_threads(device):
-        folder = root / record.folder
-        write_snapshots(folder, train, test)
-        base = _base(store, root, options.base)
-        work = TrainingJob(plan, options, device, root, folder, events, base, started)
-        _Run(store, record, work).go()
+    _run(
+        store,
+        record,
+        (train, test),
+        TrainingJob(plan, options, device, root, root / record.folder, events, started=started),
+    )
 
 
 def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
@@ -130,11 +130,7 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         status_message="The model is being trained.",
         **this_process(),
     )
-    with honest_status(store, record.name), torch_threads(device):
-        write_snapshots(folder, train, test)
-        base = _base(store, root, options.base)
-        work = TrainingJob(plan, options, device, root, folder, events, base, started)
-        _Run(store, record, work).go()
+    _run(store, record, (train, test), TrainingJob(plan, options, device, root, folder, events, started=started))
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -164,72 +160,72 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
         coco_weights(options.detector)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run and its steps: recipe, test, files."""
-
-    store: Store
-    record: VersionRecord
-    work: TrainingJob
-
-    def go(self) -> None:
-        work, events = self.work, self.work.events
+def _run(store: Store, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
+    """Train, test, and write the files of the version."""
+    with honest_status(store, record.name), torch_threads(work.device):
+        write_snapshots(work.folder, *datasets)
+        work = replace(work, base=_base(store, work.root, work.options.base))
         for note in (str(work.plan.choice), *work.plan.notes):
-            events.message(note)
+            work.events.message(note)
         trained = recipe_for(work.plan.kind)(work)
         for split, part in (("train", trained.train), ("test", trained.test)):
             for issue in part.issues:
-                events.message(f"Left out: {issue.where}: {issue.message}")
-            note_issues(self.store, split, part.issues)
-        facts = {
-            "seed": work.options.seed,
-            "device": work.device,
-            "threads": torch.get_num_threads(),
-            "training_images": len(trained.train.images),
-            "test_images": len(trained.test.images),
-            "left_out": len(trained.train.issues) + len(trained.test.issues),
-            "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(time.perf_counter() - work.started, 3),
-            **trained.facts,
-            "kind": work.plan.kind,
-            "reason": work.plan.choice.reason,
-            "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
-        }
-        metrics, thresholds = self._test(trained)
-        names = work.plan.labels["label"].tolist()
-        for split, part in (("train", trained.train), ("test", trained.test)):
-            if part.table is not None:
-                write_predictions(work.folder, part.images, names, part.table, split=split)
-        write_json(work.folder / "environment.json", _environment(work.device))
-        if trained.held_out:
-            write_json(work.folder / HELD_OUT, trained.held_out)
-        config = replace(trained.config, thresholds=thresholds, training=facts)
-        save_artifact(work.folder, trained.network, config)
-        shutil.rmtree(work.checkpoints, ignore_errors=True)
-        metrics = {**metrics, **{name: facts[name] for name in _ALSO_METRICS if name in facts}}
-        write_json(work.folder / "metrics.json", metrics)
-        self.store.update_version(
-            self.record.name,
-            Action("finish training", settings.user, self.record.name),
+                work.events.message(f"Left out: {issue.where}: {issue.message}")
+            note_issues(store, split, part.issues)
+        metrics = _write_version(work, trained)
+        store.update_version(
+            record.name,
+            Action("finish training", settings.user, record.name),
             status="TRAINING_COMPLETED",
             status_message=COMPLETED,
             metrics=metrics,
             statistics=_statistics(work.plan, trained),
         )
 
-    def _test(self, trained: TrainingResult) -> tuple[dict[str, float | None], dict[str, float]]:
-        """The figures on the test images, and each label's assumed threshold."""
-        plan, config = self.work.plan, trained.config
-        assert trained.test.table is not None
-        truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
-        result = evaluation.evaluate(
-            truth, trained.test.table, trained.test.images, labels=plan.labels, task=config.kind
-        )
-        thresholds = {
-            row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in config.labels
-        }
-        metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
-        return metrics, thresholds
+
+def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]:
+    """Write what the version's folder keeps, and return its metrics."""
+    facts = {
+        "seed": work.options.seed,
+        "device": work.device,
+        "threads": torch.get_num_threads(),
+        "training_images": len(trained.train.images),
+        "test_images": len(trained.test.images),
+        "left_out": len(trained.train.issues) + len(trained.test.issues),
+        "ended": datetime.now(UTC).isoformat(),
+        "seconds": round(time.perf_counter() - work.started, 3),
+        **trained.facts,
+        "kind": work.plan.kind,
+        "reason": work.plan.choice.reason,
+        "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
+    }
+    metrics, thresholds = _test(work.plan, trained)
+    names = work.plan.labels["label"].tolist()
+    for split, part in (("train", trained.train), ("test", trained.test)):
+        if part.table is not None:
+            write_predictions(work.folder, part.images, names, part.table, split=split)
+    write_json(work.folder / "environment.json", _environment(work.device))
+    if trained.held_out:
+        write_json(work.folder / HELD_OUT, trained.held_out)
+    save_artifact(work.folder, trained.network, replace(trained.config, thresholds=thresholds, training=facts))
+    shutil.rmtree(work.checkpoints, ignore_errors=True)
+    metrics |= {name: facts[name] for name in _ALSO_METRICS if name in facts}
+    write_json(work.folder / "metrics.json", metrics)
+    return metrics
+
+
+def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the metrics on the test images, and each label's assumed threshold."""
+    assert trained.test.table is not None
+    truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
+    result = evaluation.evaluate(
+        truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.kind
+    )
+    thresholds = {
+        row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in trained.config.labels
+    }
+    metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
+    return metrics, thresholds
 
 
 def _base(store: Store, root: Path, name: str | None) -> Base | None:

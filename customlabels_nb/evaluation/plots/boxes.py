@@ -17,7 +17,6 @@ from customlabels_nb.evaluation.plots.style import (
     RIGHT,
     TEXT,
     WRONG,
-    check_label,
     count_ticks,
     inches,
     legend,
@@ -51,7 +50,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
     if label is None:
         table = table[table["label"].isna()]
     else:
-        check_label(evaluation.outcomes.labels, label)
+        evaluation.outcomes.position(label)
         table = table[table["label"] == label]
     beside = ax is None
     ax = new_axes(9.6, 2.3) if ax is None else ax
