@@ -60,27 +60,22 @@ class Scores(Outcomes):
 
     @property
     def targets(self) -> IntArray:
-        """Number of test images that have each label, shape (k,)."""
         return self.test_images
 
     @cached_property
     def test_images(self) -> IntArray:
-        """Number of test images that have each label, shape (k,)."""
         return np.asarray(self.truth.sum(axis=0), dtype=np.int64)
 
     @property
     def known(self) -> BoolArray:
-        """Labels that the predictions have at all, shape (k,)."""
         return np.asarray(self.given.any(axis=0))
 
     @property
     def answered(self) -> BoolArray:
-        """Images that the predictions have at all, shape (n,)."""
         return np.asarray(self.given.any(axis=1))
 
     @property
     def bare(self) -> BoolArray:
-        """Images without any label in truth, shape (n,)."""
         return np.asarray(~self.truth.any(axis=1))
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
@@ -89,7 +84,6 @@ class Scores(Outcomes):
         return image, self.confidence[image, position], self.truth[image, position]
 
     def steps(self, position: int) -> Steps:
-        """The steps of one label; computed once."""
         return self._steps[position]
 
     @cached_property
@@ -123,14 +117,9 @@ class Scores(Outcomes):
         return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
 
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Pairs whose confidence is equal to or above the label's threshold, shape (n, k).
-
-        Thresholds of shape (n, k) are those of each image.
-        """
         return (self.confidence >= thresholds) & self.given
 
     def image_counts(self, thresholds: FloatArray) -> csr_array:
-        """True positives, false positives and false negatives of each image, shape (n, 3 k)."""
         accepted, k = self.accepted(thresholds), len(self.labels)
         row, column = np.nonzero(self.truth | accepted)
         part = np.where(self.truth[row, column], np.where(accepted[row, column], 0, 2), 1)
@@ -190,7 +179,6 @@ class Scores(Outcomes):
         return table
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
-        """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""
         return replace(
             self,
             images=self.images[chosen],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import hstack
 
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
@@ -16,7 +16,13 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.comparison.comparison_html import comparison_html
 from customlabels_nb.evaluation.comparison.sentences import METRICS, sentences
-from customlabels_nb.evaluation.metrics import overall_metrics, per_label_table, ratios
+from customlabels_nb.evaluation.metrics import (
+    COUNTED,
+    counted_rows,
+    overall_metrics,
+    per_label_table,
+    resampled_metrics,
+)
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, SINGLE_LABEL, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-#: Figures that are means of counts, and so have an interval.
-COUNTED = ("f1", "precision", "recall", "accuracy")
 _NAMED = 5
 
 
@@ -222,7 +226,7 @@ def _intervals(
     one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """The 95 % intervals of the differences: of figures, and of the F1 of labels that both have."""
-    rows = [_rows(applied) for applied in (one, other)]
+    rows = [counted_rows(applied) for applied in (one, other)]
     width = rows[0].shape[1]
     labels = [applied.outcomes.labels for applied in (one, other)]
     both = [label for label in labels[0] if label in labels[1]]
@@ -231,36 +235,13 @@ def _intervals(
     label_drawn: list[FloatArray] = []
     for sums in resampled_sums(hstack(rows, format="csr"), random_state=random_state, resamples=resamples):
         metric, label_f1 = zip(
-            _resampled(sums[:, :width], len(labels[0])), _resampled(sums[:, width:], len(labels[1])), strict=True
+            resampled_metrics(sums[:, :width], len(labels[0])),
+            resampled_metrics(sums[:, width:], len(labels[1])),
+            strict=True,
         )
         drawn.append(metric[1] - metric[0])
         label_drawn.append(label_f1[1][:, at[1]] - label_f1[0][:, at[0]])
     return _ends(list(COUNTED), np.concatenate(drawn)), _ends(both, np.concatenate(label_drawn))
-
-
-def _rows(applied: Thresholded) -> csr_array:
-    """What is counted on each image, shape (n, 3 k + 2).
-
-    True positives, false positives and misses of each label, then whether its most confident label is right, and
-    whether it has one.
-    """
-    outcomes, parts = applied.outcomes, [applied.image_counts()]
-    right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
-    if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
-        true = outcomes.true_label()
-        right = np.stack([(outcomes.predicted_label() == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
-    return hstack([*parts, csr_array(right)], format="csr")
-
-
-def _resampled(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Figures in the order of :data:`COUNTED`, shape (m, 4), and F1 by label, shape (m, k), of resamples."""
-    tp, fp, fn = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
-    here = (tp + fn) > 0
-    precision, recall, f1 = ratios(tp, fp, fn)
-    with np.errstate(invalid="ignore"):
-        means = [(values * here).sum(axis=1) / here.sum(axis=1) for values in (f1, precision, recall)]
-        means.append(sums[:, -2] / sums[:, -1])
-    return np.stack(means, axis=1), np.where(here, f1, np.nan)
 
 
 def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]]:
