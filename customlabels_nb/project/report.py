@@ -242,7 +242,7 @@ class Report(Evaluation):
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """Boxes found, missed and falsely found, by their size; of all labels or of one."""
-        from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
+        from customlabels_nb.evaluation.plots.bars import plot_box_sizes
 
         return plot_box_sizes(self, ax, label=label)
 
