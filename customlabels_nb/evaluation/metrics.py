@@ -94,7 +94,7 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
 
 def accuracy(scores: Scores) -> float:
     """Share of the labelled test images whose most confident label is theirs (single-label); 0 if there are none."""
-    true, predicted = scores.true_label(), scores.predicted_label()
+    true, predicted = scores.true_label, scores.predicted_label
     right = (predicted == true)[true >= 0]
     return float(right.mean()) if right.size else 0.0
 
@@ -156,8 +156,8 @@ def counted_rows(applied: Thresholded) -> csr_array:
     outcomes = applied.outcomes
     right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
-        true = outcomes.true_label()
-        right = np.stack([(outcomes.predicted_label() == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
+        true = outcomes.true_label
+        right = np.stack([(outcomes.predicted_label == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
     return hstack([applied.image_counts(), csr_array(right)], format="csr")
 
 

@@ -130,7 +130,7 @@ class Scores(Outcomes):
         """Return the matrix: single-label by the most confident label, multi-label at the thresholds."""
         k = len(self.labels)
         if self.task == SINGLE_LABEL:
-            true, predicted = self.true_label(), self.predicted_label()
+            true, predicted = self.true_label, self.predicted_label
             cells = (predicted * k + true)[(predicted >= 0) & (true >= 0)]
             counts = np.bincount(cells, minlength=k * k).reshape(k, k)
             predicted_counts = np.bincount(predicted[predicted >= 0], minlength=k)
@@ -174,8 +174,8 @@ class Scores(Outcomes):
             }
         ).astype({"image": "str", "label": "str", "result": "str"})
         if self.task == SINGLE_LABEL:
-            table["truth"] = pd.Series(names[self.true_label()[row]], dtype="str")
-            table["predicted"] = pd.Series(names[self.predicted_label()[row]], dtype="str")
+            table["truth"] = pd.Series(names[self.true_label[row]], dtype="str")
+            table["predicted"] = pd.Series(names[self.predicted_label[row]], dtype="str")
         return table
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
@@ -187,20 +187,14 @@ class Scores(Outcomes):
             given=self.given[chosen],
         )
 
+    @cached_property
     def true_label(self) -> IntArray:
         """Position of each image's label, shape (n,); -1 without one. For single-label tasks."""
-        return self._true_label
-
-    def predicted_label(self) -> IntArray:
-        """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
-        return self._predicted_label
-
-    @cached_property
-    def _true_label(self) -> IntArray:
         return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
 
     @cached_property
-    def _predicted_label(self) -> IntArray:
+    def predicted_label(self) -> IntArray:
+        """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
         if self.given.all():  # spares a copy of the matrix
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)

@@ -186,7 +186,7 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 # -- what is wrong, by task -----------------------------------------------------------------------------
 def _other_labels(scores: Scores) -> pd.DataFrame:
     """Images of one label whose most confident one is another."""
-    true, said = scores.true_label(), scores.predicted_label()
+    true, said = scores.true_label, scores.predicted_label
     at = np.flatnonzero((true >= 0) & (said >= 0) & (true != said))
     names = np.array(scores.labels, dtype=object)
     rows = (scores.images[at], names[true[at]], names[said[at]], scores.confidence[at, said[at]])
@@ -713,7 +713,7 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
     """What the model said and whether it was right: of one label an image the surest, else what was accepted."""
     if isinstance(case.outcomes, Scores) and case.single_label:
-        true, said = case.outcomes.true_label(), case.outcomes.predicted_label()
+        true, said = case.outcomes.true_label, case.outcomes.predicted_label
         at = np.flatnonzero((true >= 0) & (said >= 0))
         return case.outcomes.confidence[at, said[at]], true[at] == said[at]
     found = pd.concat([case.hits.assign(right=True), case.alarms.assign(right=False)])

@@ -386,7 +386,7 @@ def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFra
     """Of one label an image: its answers, by the most confident label."""
     parts = []
     for scores in (one, other):
-        true, said, at = scores.true_label(), scores.predicted_label(), np.arange(len(scores.images))
+        true, said, at = scores.true_label, scores.predicted_label, np.arange(len(scores.images))
         names = np.array([*scores.labels, None], dtype=object)
         confidence = np.where(said >= 0, scores.confidence[at, said], np.nan)
         parts.append((names[true], names[said], confidence, (true >= 0) & (true == said)))

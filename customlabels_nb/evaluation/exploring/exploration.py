@@ -255,7 +255,7 @@ class Exploration:
         return labels.index(label)
 
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
-        names = cell_names(self.evaluation)
+        names = self.evaluation.confusion_matrix.labels
         for label in pair:
             if label not in names:
                 raise LabelError(f"pair={pair!r} is no cell of the confusion matrix; its labels are {list(names)!r}.")
@@ -278,11 +278,6 @@ class Exploration:
         mask = np.zeros(len(self.names), dtype=bool)
         mask[[self.place[name] for name in names if name in self.place]] = True
         return mask
-
-
-def cell_names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The labels of rows and columns of the confusion matrix."""
-    return evaluation.confusion_matrix.labels
 
 
 class _Frozen(dict[str, float]):
