@@ -100,7 +100,7 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
         The creation date written (naive: UTC); now by default.
     """
     outcomes, date = evaluation.outcomes, _date(created)
-    longest = _longest_line(len(outcomes.images))
+    longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
         lines = _BoxLines(outcomes, _thresholds(evaluation.applied), evaluation.images, date)
         return Snapshot(lines.fitting(longest), lines.estimated)
@@ -315,10 +315,6 @@ def _thresholds(applied: Thresholded) -> FloatArray:
     for images, thresholds in applied.folds:
         result[images] = thresholds
     return result
-
-
-def _longest_line(count: int) -> int:
-    return max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(count, 1) - 1))
 
 
 def _ends(image: IntArray, count: int) -> list[int]:

@@ -32,8 +32,7 @@ from customlabels_nb.training.budget import Clock
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.kinds import BRANDS
-from customlabels_nb.training.learning import LoopOptions, LoopState
-from customlabels_nb.training.loop import train
+from customlabels_nb.training.loop import LoopOptions, LoopState, train
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
