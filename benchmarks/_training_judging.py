@@ -37,7 +37,7 @@ def train_and_judge(
     from customlabels_nb.events import Events
     from customlabels_nb.training.budget import parse_budget
     from customlabels_nb.training.detection_data import DetectionOptions
-    from customlabels_nb.training.detector_training import predict_boxes, train_detector
+    from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
 
     chosen = parse_budget(None if steps else budget, steps)
     options = DetectionOptions(budget=chosen, seed=seed, device="cpu", input_size=input_size)

@@ -61,8 +61,8 @@ _HOMES = {
     "load_project": "project.projects",
     "unpack_project": "project.projects",
     "read_dataset": "datasets.loading",
-    "read_evaluation_snapshot": "project.report",
-    "read_evaluation_summary": "project.report",
+    "read_evaluation_snapshot": "evaluation.evaluation_snapshots",
+    "read_evaluation_summary": "evaluation.summary",
     "validate_manifest": "datasets.loading",
 }
 _MODULES = frozenset({"errors", "examples"})
@@ -79,13 +79,15 @@ if TYPE_CHECKING:
     )
     from customlabels_nb.diagnostics import doctor
     from customlabels_nb.errors import CustomLabelsError
+    from customlabels_nb.evaluation.evaluation_snapshots import read_evaluation_snapshot
+    from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
     from customlabels_nb.models.catalogue import backbones
     from customlabels_nb.project.loaded_model import load_model
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project
     from customlabels_nb.project.projects import create_project, list_projects, load_project, unpack_project
-    from customlabels_nb.project.report import Report, evaluate, read_evaluation_snapshot, read_evaluation_summary
+    from customlabels_nb.project.report import Report, evaluate
     from customlabels_nb.training.tensorboard import TensorBoardListener
 
 

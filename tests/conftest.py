@@ -37,7 +37,7 @@ LONG = (
     "datasets/validation/test_mutations",
     "training/test_fine_tuning",
     "inference/test_video",
-    "training/test_detector_training",
+    "training/test_detector_recipe",
     "inference/test_batch_parquet",
     "browser/test_annotator",
     "browser/test_quick_test",

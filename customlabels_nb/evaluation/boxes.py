@@ -93,17 +93,14 @@ class Boxes(Outcomes):
 
     @property
     def known(self) -> BoolArray:
-        """Labels that the predictions have at all, shape (k,)."""
         return np.asarray(self._by_label(self.label) > 0)
 
     @property
     def answered(self) -> BoolArray:
-        """Images that the predictions have at all, shape (n,)."""
         return np.asarray(np.bincount(self.image, minlength=len(self.images)) > 0)
 
     @property
     def bare(self) -> BoolArray:
-        """Images without any box in truth, shape (n,)."""
         return np.asarray(np.bincount(self.truth_image, minlength=len(self.images)) == 0)
 
     def _by_label(self, label: IntArray) -> IntArray:
@@ -131,7 +128,6 @@ class Boxes(Outcomes):
         return self.image[chosen], self.confidence[chosen], self.match[chosen] >= 0
 
     def steps(self, position: int) -> Steps:
-        """The steps of one label; computed once."""
         return self._steps[position]
 
     @cached_property
@@ -206,7 +202,6 @@ class Boxes(Outcomes):
         return match, iou
 
     def image_counts(self, thresholds: FloatArray) -> csr_array:
-        """True positives, false positives and false negatives of each image, shape (n, 3 k)."""
         k, accepted = len(self.labels), self.accepted(thresholds)
         missed = self.missed(accepted)
         part = np.where(self.match[accepted] >= 0, 0, k)
@@ -278,7 +273,6 @@ class Boxes(Outcomes):
 
     # -- parts of it, and the same otherwise --------------------------------------------------------
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
-        """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""
         positions = np.arange(len(self.images))[chosen]
         start = np.searchsorted(self.truth_image, positions, side="left")
         count = np.searchsorted(self.truth_image, positions, side="right") - start

@@ -43,7 +43,7 @@ def answers(outcomes: Outcomes, position: int | None) -> tuple[FloatArray, BoolA
         return confidence, right
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
         image = np.flatnonzero(outcomes.answered)
-        predicted = outcomes.predicted_label()[image]
+        predicted = outcomes.predicted_label[image]
         return outcomes.confidence[image, predicted], outcomes.truth[image, predicted]
     all_of = [outcomes.predictions(label) for label in range(len(outcomes.labels))]
     return np.concatenate([one for _, one, _ in all_of]), np.concatenate([right for _, _, right in all_of])

@@ -49,8 +49,8 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
     return Thresholded(outcomes, np.mean([at for _, at in folds], axis=0), tuple(folds))
 
 
-def deal(outcomes: Outcomes, *, folds: int = FOLDS, random_state: int = 0) -> IntArray:
-    """Deal the test images into ``folds`` folds (fewer if there are fewer images), shape (n,).
+def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:
+    """Deal the test images into :data:`FOLDS` folds (fewer if there are fewer images), shape (n,).
 
     The images of each label are spread as evenly as can be, the rarest label's first, as they have the fewest ways to
     lie; images without labels fill up.
@@ -61,7 +61,7 @@ def deal(outcomes: Outcomes, *, folds: int = FOLDS, random_state: int = 0) -> In
     has.eliminate_zeros()
     images_with = [has.indices[has.indptr[label] : has.indptr[label + 1]] for label in range(k)]
     rng, fold_of = np.random.default_rng(random_state), np.full(n, -1, dtype=np.int64)
-    folds = min(folds, n)
+    folds = min(FOLDS, n)
     for images in (*sorted(images_with, key=len), np.arange(n)):
         waiting = rng.permutation(images[fold_of[images] < 0])
         dealt = fold_of[images]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +23,7 @@ from customlabels_nb.evaluation.evaluation_snapshots import (
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
+from customlabels_nb.events import say
 from customlabels_nb.images.reading import local_path
 
 if TYPE_CHECKING:
@@ -45,99 +45,88 @@ class TrainingSet(Protocol):
     def annotations(self) -> pd.DataFrame: ...
 
 
-@dataclass(frozen=True)
-class EvaluationFiles:
-    """What is to be written of an evaluation.
+def write_evaluation_files(
+    evaluation: Evaluation,
+    folder: str | os.PathLike[str],
+    *,
+    names: tuple[str, ...],
+    project_version_arn: str,
+    ended: datetime,
+    training_images: int,
+    training: Evaluation | TrainingSet | None,
+    drawings: Mapping[str, Callable[[], Axes]],
+) -> list[Path]:
+    """Write the files of an evaluation; each appears whole or not at all, and files of the same names are replaced.
 
-    Attributes
+    Parameters
     ----------
     evaluation : Evaluation
+    folder : path
+        Made if it isn't there.
     names : tuple of str
         Of project and version, for the names of files.
     project_version_arn, ended, training_images
         As in :func:`customlabels_nb.evaluation.summary.evaluation_summary`.
-    training : Evaluation, or something with the tables ``images`` and ``annotations``, optional
+    training : Evaluation, or something with the tables ``images`` and ``annotations``, or None
         Of the training images; without predictions their snapshot has only the truth.
+    drawings : dict
+        Names of files and functions that draw, for PNGs.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        If ``folder`` is a file.
     """
-
-    evaluation: Evaluation
-    names: tuple[str, ...]
-    project_version_arn: str
-    ended: datetime
-    training_images: int = 0
-    training: Evaluation | TrainingSet | None = None
-
-    def write(
-        self, folder: str | os.PathLike[str], *, drawings: Mapping[str, Callable[[], Axes]]
-    ) -> tuple[list[Path], list[str]]:
-        """Write them; each file appears whole or not at all, and files of the same names are replaced.
-
-        Parameters
-        ----------
-        folder : path
-            Made if it isn't there.
-        drawings : dict
-            Names of files and functions that draw, for PNGs.
-
-        Returns
-        -------
-        paths : list of Path
-        notes : list of str
-            What isn't in them as one would expect, in sentences.
-
-        Raises
-        ------
-        InputError
-            If ``folder`` is a file.
-        """
-        target = local_path(folder, "folder")
-        if target.exists() and not target.is_dir():
-            raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
-        target.mkdir(parents=True, exist_ok=True)
-        paths, notes = [], list[str]()
-        with no_garbage_collection():
-            for name, lines in self._files(notes):
-                with replacing(target / name) as file:
-                    file.writelines(lines)
-                paths.append(target / name)
-        for name, draw in drawings.items():
-            paths.append(target / f"{name}.png")
-            write_whole(paths[-1], _picture(draw))
-        return paths, notes
-
-    def _files(self, notes: list[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
-        found = self.evaluation
+    target = local_path(folder, "folder")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
+    target.mkdir(parents=True, exist_ok=True)
+    paths, notes = [], []
+    with no_garbage_collection():
         content = evaluation_summary(
-            found,
-            project_version_arn=self.project_version_arn,
-            ended=self.ended,
-            training_images=self.training_images,
+            evaluation, project_version_arn=project_version_arn, ended=ended, training_images=training_images
         )
-        yield summary_file_name(*self.names), [summary_bytes(content)]
-        for name, snapshot in zip(snapshot_file_names(*self.names), self._snapshots(), strict=True):
+        files: dict[str, Iterable[bytes]] = {summary_file_name(*names): [summary_bytes(content)]}
+        for name, snapshot in zip(snapshot_file_names(*names), _snapshots(evaluation, training, ended), strict=True):
             if snapshot is not None:
+                files[name] = (line + b"\n" for line in snapshot)
                 notes += [_ESTIMATED.format(name, snapshot.estimated)] if snapshot.estimated else []
-                yield name, (line + b"\n" for line in snapshot)
-        for name, table in (
-            ("summary", found.summary),
-            ("per_label", found.per_label),
-            ("per_image", found.per_image),
-        ):
-            yield f"{name}.csv", [_csv(table, index=False)]
-        if found.task == DETECTION:
-            yield "by_box_size.csv", [_csv(found.by_box_size(), index=False)]
-        yield "confusion_matrix.csv", [_csv(found.confusion_matrix.to_frame(), index=True)]
+        for name, lines in (files | _tables(evaluation)).items():
+            with replacing(target / name) as file:
+                file.writelines(lines)
+            paths.append(target / name)
+    for name, draw in drawings.items():
+        paths.append(target / f"{name}.png")
+        write_whole(paths[-1], _picture(draw))
+    for note in notes:
+        say(note)
+    return paths
 
-    def _snapshots(self) -> Iterator[Snapshot | None]:
-        """Of the test images, and of the training images."""
-        yield evaluation_snapshot(self.evaluation, created=self.ended)
-        if self.training is None:
-            yield None
-        elif isinstance(self.training, Evaluation):
-            yield evaluation_snapshot(self.training, created=self.ended)
-        else:
-            boxes, tables = self.evaluation.task == DETECTION, self.training
-            yield truth_snapshot(tables.images, tables.annotations, boxes=boxes, created=self.ended)
+
+def _snapshots(
+    evaluation: Evaluation, training: Evaluation | TrainingSet | None, ended: datetime
+) -> Iterator[Snapshot | None]:
+    """The snapshot of the test images, and that of the training images."""
+    yield evaluation_snapshot(evaluation, created=ended)
+    if training is None:
+        yield None
+    elif isinstance(training, Evaluation):
+        yield evaluation_snapshot(training, created=ended)
+    else:
+        boxes = evaluation.task == DETECTION
+        yield truth_snapshot(training.images, training.annotations, boxes=boxes, created=ended)
+
+
+def _tables(evaluation: Evaluation) -> dict[str, list[bytes]]:
+    tables = {name: getattr(evaluation, name) for name in ("summary", "per_label", "per_image")}
+    if evaluation.task == DETECTION:
+        tables["by_box_size"] = evaluation.by_box_size()
+    files = {f"{name}.csv": [_csv(table, index=False)] for name, table in tables.items()}
+    return files | {"confusion_matrix.csv": [_csv(evaluation.confusion_matrix.to_frame(), index=True)]}
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:

@@ -3,19 +3,21 @@ writes them.
 
 The truth stands under ``rekognition-custom-labels-training-<n>``, predictions under
 ``rekognition-custom-labels-evaluation-<n>``, which readers of manifests pass over: a snapshot imports again as a
-dataset, and :func:`customlabels_nb.evaluation.snapshot_reading.read_evaluation_snapshot` gives the predictions, too.
+dataset, and :func:`.read_evaluation_snapshot` gives the predictions, too.
 All of it is ASCII, so that a name in a line can't end it.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
@@ -23,14 +25,30 @@ import pandas as pd
 
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS
-from customlabels_nb.datasets.formats.manifest_values import BOXES, IMAGE_LEVEL, METADATA, SOURCE
+from customlabels_nb.datasets.formats.ground_truth import manifest_of
+from customlabels_nb.datasets.formats.json_file import no_garbage_collection
+from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
+from customlabels_nb.datasets.formats.manifest_sizes import headers
+from customlabels_nb.datasets.formats.manifest_values import (
+    BOXES,
+    ESTIMATED,
+    IMAGE_LEVEL,
+    LARGEST_SIZE,
+    METADATA,
+    PREDICTION,
+    SOURCE,
+    box_of,
+    confidence_of,
+    is_box,
+)
+from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.image_sizes import Size, image_sizes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
 from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.images.reading import ImageHeader, is_remote, local_path
 
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"
@@ -82,7 +100,7 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
         The creation date written (naive: UTC); now by default.
     """
     outcomes, date = evaluation.outcomes, _date(created)
-    longest = _longest_line(len(outcomes.images))
+    longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
         lines = _BoxLines(outcomes, _thresholds(evaluation.applied), evaluation.images, date)
         return Snapshot(lines.fitting(longest), lines.estimated)
@@ -299,10 +317,6 @@ def _thresholds(applied: Thresholded) -> FloatArray:
     return result
 
 
-def _longest_line(count: int) -> int:
-    return max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(count, 1) - 1))
-
-
 def _ends(image: IntArray, count: int) -> list[int]:
     """Where the rows of each image end, and before the first: of rows that are sorted by image."""
     ends: list[int] = np.searchsorted(image, np.arange(count + 1)).tolist()
@@ -316,3 +330,150 @@ def _text(text: str) -> Any:
 
 def _date(created: datetime | None) -> str:
     return in_utc(created).isoformat(timespec="milliseconds")
+
+
+#: ``width``, ``height`` and ``depth`` as manifests give them, ``estimated`` if it is the extent of the boxes.
+Size: TypeAlias = dict[str, int | bool]
+
+
+def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple[list[Size], int]:
+    """The size of each image as a manifest gives it, and how many are but the extent of the boxes.
+
+    Parameters
+    ----------
+    images : DataFrame
+        ``image``, and ``width`` and ``height`` in pixels where they are known.
+    image : ndarray of int64, shape (b,)
+        Of each box, its row in ``images``.
+    box : ndarray of float64, shape (b, 4)
+        Left, top, width, height in pixels. Where the header of an image can't be read either, they are what the size
+        is taken from: the image is at least so large.
+    """
+    sides = np.zeros((len(images), 2))
+    if {"width", "height"} <= set(images.columns):
+        given = [pd.to_numeric(images[side], errors="coerce") for side in ("width", "height")]
+        sides = np.stack([side.to_numpy(dtype=np.float64, na_value=np.nan) for side in given], axis=1)
+        sides[~((sides >= 1) & (sides <= LARGEST_SIZE)).all(axis=1)] = 0
+    unknown = np.flatnonzero(sides[:, 0] == 0)
+    names = images["image"].to_numpy(dtype=object)
+    near = [row for row in unknown.tolist() if not is_remote(names[row])]
+    for row, header in zip(near, headers([names[row] for row in near]), strict=True):
+        if isinstance(header, ImageHeader):
+            sides[row] = header.width, header.height
+    estimated = sides[:, 0] == 0
+    if estimated.any():
+        ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # smaller images are none for the service
+        np.maximum.at(ends, image, np.ceil(box[:, :2] + box[:, 2:]))
+        sides = np.where(estimated[:, None], np.minimum(ends, LARGEST_SIZE), sides)
+    known: list[list[int]] = sides.astype(np.int64).tolist()
+    found: list[Size] = [
+        {"width": width, "height": height, "depth": 3, **({ESTIMATED: True} if guess else {})}
+        for (width, height), guess in zip(known, estimated.tolist(), strict=True)
+    ]
+    return found, int(estimated.sum())
+
+
+#: Label, confidence and the four sides of the box, NaN where there is none.
+Prediction: TypeAlias = tuple[str, float, float, float, float, float]
+
+
+class SnapshotTables(NamedTuple):
+    """Truth, predictions and images of a snapshot, in the order in which ``evaluate`` takes them."""
+
+    truth: pd.DataFrame
+    predictions: pd.DataFrame
+    images: pd.DataFrame
+
+
+def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
+    """Read an evaluation snapshot, written here or by the hosted service; ``evaluate(*tables)`` judges it again.
+
+    The truth is what a manifest's reader finds in it. Predictions are taken from the attributes
+    ``rekognition-custom-labels-evaluation``, with or without a number; a box takes the confidence of its object, or
+    that of the metadata where the object has none. True boxes that stand among the predictions because nothing matched
+    them are left out.
+
+    Returns
+    -------
+    SnapshotTables
+        ``truth`` and ``images`` as ``annotations`` and ``images`` of a dataset, ``predictions`` with ``image`` and
+        ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height`` (float64, NaN for a label of the
+        whole image).
+
+    Raises
+    ------
+    ManifestError
+        If it is no manifest.
+    InputError
+        If it holds no predictions, or one that can't be understood; the message names the line.
+    """
+    file = local_path(path, "path")
+    source = ManifestFile(file)
+    truth: list[bytes] = []
+    found: list[tuple[Any, list[Prediction]]] = []
+    with no_garbage_collection():
+        for number, raw in enumerate(source, 1):
+            line = _object(raw)
+            found += _taken(line, f"{str(file)!r}, line {number}")
+            truth.append(raw if line is None else orjson.dumps(line))
+        manifest = manifest_of(ManifestLines(source.name, truth), str(file))
+        known = set(manifest.images["image"])
+        rows = [(image, *row) for image, predictions in found if image in known for row in predictions]
+    if not found:
+        raise InputError(f"path={str(file)!r} holds no predictions (rekognition-custom-labels-evaluation-0, …).")
+    columns = ["image", "label", "confidence", *BOX_COLUMNS]
+    predictions = pd.DataFrame(rows, columns=columns).astype(
+        {"image": "str", "label": "str", **dict.fromkeys(columns[2:], "float64")}
+    )
+    return SnapshotTables(manifest.annotations, predictions, manifest.images)
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    """The object of a line; None where there is none that can be written again, which the manifest's reader tells."""
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _taken(line: dict[str, Any] | None, where: str) -> Iterator[tuple[Any, list[Prediction]]]:
+    """The image and the predictions of each attribute with such, taken out of the line."""
+    for key in [key for key in line or () if PREDICTION.fullmatch(key) and not key.endswith(METADATA)]:
+        assert line is not None
+        try:
+            yield line.get(SOURCE), list(_predictions(line.pop(key), line.pop(key + METADATA)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{where}: {key!r} can't be read as predictions.") from error
+
+
+def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
+    kind = facts.get("type")
+    if kind == IMAGE_LEVEL:
+        yield _label(facts["class-name"]), _confidence(facts), math.nan, math.nan, math.nan, math.nan
+        return
+    if kind != BOXES:
+        raise ValueError(kind)
+    boxes = value["annotations"]
+    objects = facts.get("objects", [{}] * len(boxes))
+    for box, found in zip(boxes, objects, strict=True):
+        # details and confidence may stand beside the objects, for all of them
+        merged = {**facts, **found}
+        if not is_box(box):
+            raise ValueError(box)
+        confidence = _confidence(merged)
+        if confidence or not merged.get(DETAILS, {}).get("is-false-negative"):
+            yield _label(facts["class-map"][str(box["class_id"])]), confidence, *box_of(box)
+
+
+def _label(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(name)
+    return name
+
+
+def _confidence(facts: dict[str, Any]) -> float:
+    confidence = confidence_of(facts, None)
+    if confidence is None:
+        raise ValueError("confidence")
+    return confidence

@@ -17,6 +17,8 @@ from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
+#: Metrics that are means of counts, and so have an interval.
+COUNTED = ("f1", "precision", "recall", "accuracy")
 PER_LABEL_COLUMNS: dict[str, str] = {
     "label": "str",
     "f1": "float64",
@@ -92,7 +94,7 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
 
 def accuracy(scores: Scores) -> float:
     """Share of the labelled test images whose most confident label is theirs (single-label); 0 if there are none."""
-    true, predicted = scores.true_label(), scores.predicted_label()
+    true, predicted = scores.true_label, scores.predicted_label
     right = (predicted == true)[true >= 0]
     return float(right.mean()) if right.size else 0.0
 
@@ -133,29 +135,51 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
     The images are drawn anew with replacement, the thresholds held, and each figure's 2.5 % and 97.5 %
     percentiles taken. As in the figures themselves, labels that a resample doesn't have don't count in it.
     """
+    outcomes, k = applied.outcomes, len(applied.outcomes.labels)
+    single = outcomes.task == SINGLE_LABEL
+    rows = counted_rows(applied) if single else applied.image_counts()
+    sums = resampled_sums(rows, resamples=resamples, random_state=random_state)
+    metrics, label_f1 = (
+        np.concatenate(parts) for parts in zip(*(resampled_metrics(one, k) for one in sums), strict=True)
+    )
+    low, high = (ends.tolist() for ends in middle_95(metrics))
+    names = COUNTED if single else COUNTED[:-1]
+    return Intervals({name: (low[at], high[at]) for at, name in enumerate(names)}, middle_95(label_f1))
+
+
+def counted_rows(applied: Thresholded) -> csr_array:
+    """Return what is counted on each image, shape (n, 3 k + 2).
+
+    True positives, false positives and misses of each label, then whether its most confident label is right, and
+    whether it has one (single-label; 0 otherwise).
+    """
     outcomes = applied.outcomes
-    parts, k = [applied.image_counts()], len(outcomes.labels)
-    single = isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL
-    if isinstance(outcomes, Scores) and single:
-        true = outcomes.true_label()
-        right = np.stack([(outcomes.predicted_label() == true) & (true >= 0), true >= 0], axis=1)
-        parts.append(csr_array(right.astype(np.int64)))
-    drawn: dict[str, list[FloatArray]] = {"f1": [], "precision": [], "recall": [], "accuracy": [], "label": []}
-    rows = hstack(parts, format="csr")
-    for totals in resampled_sums(rows, resamples=resamples, random_state=random_state):
-        tp, fp, fn = totals[:, :k], totals[:, k : 2 * k], totals[:, 2 * k : 3 * k]
-        here = (tp + fn) > 0
-        precision, recall, f1 = ratios(tp, fp, fn)
-        drawn["label"].append(np.where(here, f1, np.nan))
-        for metric, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            drawn[metric].append(_divide((values * here).sum(axis=1), here.sum(axis=1), empty=np.nan))
-        if single:
-            drawn["accuracy"].append(_divide(totals[:, -2], totals[:, -1], empty=np.nan))
-    label_f1 = middle_95(np.concatenate(drawn.pop("label")))
-    low, high = middle_95(np.stack([np.concatenate(values) for values in drawn.values() if values], axis=1))
-    names = [metric for metric, values in drawn.items() if values]
-    ends = zip(low.tolist(), high.tolist(), strict=True)
-    return Intervals(dict(zip(names, ends, strict=True)), label_f1)
+    right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
+    if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
+        true = outcomes.true_label
+        right = np.stack([(outcomes.predicted_label == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
+    return hstack([applied.image_counts(), csr_array(right)], format="csr")
+
+
+def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return the metrics of resamples, from their sums of counted rows.
+
+    Parameters
+    ----------
+    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without what the accuracy is counted by
+
+    Returns
+    -------
+    metrics : ndarray of float64, shape (m, 4)
+        In the order of :data:`COUNTED`; NaN where nothing can be said.
+    label_f1 : ndarray of float64, shape (m, k)
+    """
+    tp, fp, fn, right = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k], sums[:, 3 * k :]
+    here = (tp + fn) > 0
+    precision, recall, f1 = ratios(tp, fp, fn)
+    means = [_divide((each * here).sum(axis=1), here.sum(axis=1), empty=np.nan) for each in (f1, precision, recall)]
+    accuracy = _divide(right[:, 0], right[:, 1], empty=np.nan) if right.shape[1] else np.full(len(sums), np.nan)
+    return np.stack([*means, accuracy], axis=1), np.where(here, f1, np.nan)
 
 
 def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:

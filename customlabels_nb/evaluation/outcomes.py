@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ class Outcomes(ABC):
     labels: tuple[str, ...]
     colours: tuple[str, ...]
     left_out: int = field(default=0, kw_only=True)
+
+    def position(self, label: str) -> int:
+        """Return the position of a label.
+
+        Raises
+        ------
+        LabelError
+            If there is no such label.
+        """
+        if label not in self.labels:
+            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.labels)!r}.")
+        return self.labels.index(label)
 
     # -- what there is ------------------------------------------------------------------------------
     @property

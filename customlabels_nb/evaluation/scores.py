@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ from customlabels_nb.evaluation.outcomes import (
     Outcomes,
     Steps,
 )
-from customlabels_nb.evaluation.pairs import find_pairs
 from customlabels_nb.settings import settings
 
 CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
@@ -61,27 +60,22 @@ class Scores(Outcomes):
 
     @property
     def targets(self) -> IntArray:
-        """Number of test images that have each label, shape (k,)."""
         return self.test_images
 
     @cached_property
     def test_images(self) -> IntArray:
-        """Number of test images that have each label, shape (k,)."""
         return np.asarray(self.truth.sum(axis=0), dtype=np.int64)
 
     @property
     def known(self) -> BoolArray:
-        """Labels that the predictions have at all, shape (k,)."""
         return np.asarray(self.given.any(axis=0))
 
     @property
     def answered(self) -> BoolArray:
-        """Images that the predictions have at all, shape (n,)."""
         return np.asarray(self.given.any(axis=1))
 
     @property
     def bare(self) -> BoolArray:
-        """Images without any label in truth, shape (n,)."""
         return np.asarray(~self.truth.any(axis=1))
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
@@ -90,7 +84,6 @@ class Scores(Outcomes):
         return image, self.confidence[image, position], self.truth[image, position]
 
     def steps(self, position: int) -> Steps:
-        """The steps of one label; computed once."""
         return self._steps[position]
 
     @cached_property
@@ -124,14 +117,9 @@ class Scores(Outcomes):
         return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
 
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Pairs whose confidence is equal to or above the label's threshold, shape (n, k).
-
-        Thresholds of shape (n, k) are those of each image.
-        """
         return (self.confidence >= thresholds) & self.given
 
     def image_counts(self, thresholds: FloatArray) -> csr_array:
-        """True positives, false positives and false negatives of each image, shape (n, 3 k)."""
         accepted, k = self.accepted(thresholds), len(self.labels)
         row, column = np.nonzero(self.truth | accepted)
         part = np.where(self.truth[row, column], np.where(accepted[row, column], 0, 2), 1)
@@ -142,7 +130,7 @@ class Scores(Outcomes):
         """Return the matrix: single-label by the most confident label, multi-label at the thresholds."""
         k = len(self.labels)
         if self.task == SINGLE_LABEL:
-            true, predicted = self.true_label(), self.predicted_label()
+            true, predicted = self.true_label, self.predicted_label
             cells = (predicted * k + true)[(predicted >= 0) & (true >= 0)]
             counts = np.bincount(cells, minlength=k * k).reshape(k, k)
             predicted_counts = np.bincount(predicted[predicted >= 0], minlength=k)
@@ -186,12 +174,11 @@ class Scores(Outcomes):
             }
         ).astype({"image": "str", "label": "str", "result": "str"})
         if self.task == SINGLE_LABEL:
-            table["truth"] = pd.Series(names[self.true_label()[row]], dtype="str")
-            table["predicted"] = pd.Series(names[self.predicted_label()[row]], dtype="str")
+            table["truth"] = pd.Series(names[self.true_label[row]], dtype="str")
+            table["predicted"] = pd.Series(names[self.predicted_label[row]], dtype="str")
         return table
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
-        """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""
         return replace(
             self,
             images=self.images[chosen],
@@ -200,20 +187,14 @@ class Scores(Outcomes):
             given=self.given[chosen],
         )
 
+    @cached_property
     def true_label(self) -> IntArray:
         """Position of each image's label, shape (n,); -1 without one. For single-label tasks."""
-        return self._true_label
-
-    def predicted_label(self) -> IntArray:
-        """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
-        return self._predicted_label
-
-    @cached_property
-    def _true_label(self) -> IntArray:
         return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
 
     @cached_property
-    def _predicted_label(self) -> IntArray:
+    def predicted_label(self) -> IntArray:
+        """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
         if self.given.all():  # spares a copy of the matrix
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
@@ -285,3 +266,87 @@ def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], nam
             f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' means one an image; "
             "keep one, or use task='multi-label'."
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLabelPairs:
+    """Which pairs of image and label a table has, and where its rows belong.
+
+    Attributes
+    ----------
+    has : ndarray of bool, shape (n, k)
+    """
+
+    has: BoolArray
+    _where: Any  # of what is assigned, in a matrix: a block of rows and columns, or positions in the flat matrix
+    _rows: Any  # of the table's rows that have a place: all, or a mask
+
+    def matrix(self, values: FloatArray) -> FloatArray:
+        """A value for each row of the table, shape (rows,), as a matrix of shape (n, k); 0 for pairs without one."""
+        result = np.zeros(self.has.shape)
+        _assign(result, self._where, values[self._rows])
+        return result
+
+
+def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
+    """The pairs of a table whose ``image`` and ``label`` are categories.
+
+    Rows of other images, and those without a label, are left out.
+
+    Raises
+    ------
+    TableError
+        If the table has a pair twice.
+    """
+    own = [(images, frame["image"].cat), (labels, frame["label"].cat)]
+    places = [place.get_indexer(column.categories) for place, column in own]
+    codes = [column.codes.to_numpy() for _, column in own]
+    has = np.zeros((len(images), len(labels)), dtype=bool)
+    block = _block(*codes)
+    if block is not None:
+        row, column = (place[of] for place, of in zip(places, block, strict=True))
+        if (row >= 0).all() and (column >= 0).all():
+            where = _as_slice(row, len(images)), _as_slice(column, len(labels))
+            _assign(has, where, True)
+            return ImageLabelPairs(has, where, slice(None))
+    row, column = (np.append(place, -1)[of] for place, of in zip(places, codes, strict=True))
+    kept = (row >= 0) & (column >= 0)
+    cells = row[kept] * len(labels) + column[kept]
+    has.ravel()[cells] = True
+    if np.count_nonzero(has) < cells.size:
+        repeated = np.flatnonzero(np.bincount(cells) > 1)[0]
+        image, label = images[repeated // len(labels)], labels[repeated % len(labels)]
+        raise TableError(f"{name} has label {label!r} twice for image {image!r}; drop the repeated rows.")
+    return ImageLabelPairs(has, cells, kept)
+
+
+def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:
+    """The images and the labels of a table that has every label of every image, image by image in one order.
+
+    None of any other. Most predictions of classifiers are so, and then belong into the matrix as they stand.
+    """
+    width = int(np.argmax(image != image[0])) if image.size else 0
+    if width == 0 or image.size % width:
+        return None
+    images, labels = image.reshape(-1, width), label.reshape(-1, width)
+    if (images != images[:, :1]).any() or (labels != labels[0]).any() or labels[0].min() < 0:
+        return None
+    rows, columns = images[:, 0].astype(np.int64), labels[0].astype(np.int64)
+    distinct = np.unique(rows).size == rows.size and np.unique(columns).size == columns.size
+    return (rows, columns) if distinct else None
+
+
+def _as_slice(positions: IntArray, count: int) -> IntArray | slice:
+    """All of ``count`` rows or columns in their order as a slice, which is quicker."""
+    return slice(None) if np.array_equal(positions, np.arange(count)) else positions
+
+
+def _assign(matrix: npt.NDArray[Any], where: Any, values: Any) -> None:
+    if not isinstance(where, tuple):
+        matrix.ravel()[where] = values
+        return
+    rows, columns = where
+    shape = (-1, matrix.shape[1] if isinstance(columns, slice) else len(columns))
+    values = values if np.isscalar(values) else values.reshape(shape)
+    both = not isinstance(rows, slice) and not isinstance(columns, slice)
+    matrix[np.ix_(rows, columns) if both else where] = values

@@ -25,7 +25,7 @@ RANGES = 5
 MOST_SLICES = 500
 
 
-def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, random_state: int = 0) -> pd.DataFrame:
+def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the table of :meth:`customlabels_nb.project.report.Report.by`; ``images`` has a row a test image."""
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
     if not isinstance(column, str) or column not in known:
@@ -37,7 +37,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, rand
     rows: list[dict[str, Any]] = []
     for name, positions in slices_of(images[column].reset_index(drop=True)):
         part = applied.only(positions)
-        intervals = bootstrap_intervals(part, random_state=random_state)
+        intervals = bootstrap_intervals(part)
         found = overall_metrics(part.outcomes, per_label_table(part))
         del found["mean_threshold"]
         low, high = intervals.metrics["f1"]

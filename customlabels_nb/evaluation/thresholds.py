@@ -16,6 +16,8 @@ from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 
 #: The threshold of a label when there is nothing to choose it by.
 FALLBACK_THRESHOLD = 0.5
+#: Thresholds of a curve.
+MOST_POINTS = 1000
 
 
 def best_threshold(steps: Steps) -> float:
@@ -91,7 +93,7 @@ def check_threshold(value: object) -> float:
     return number
 
 
-def threshold_curve(steps: Steps, *, points: int = 1000) -> pd.DataFrame:
+def threshold_curve(steps: Steps) -> pd.DataFrame:
     """Precision, recall and F1 of one label along the threshold.
 
     Returns
@@ -99,11 +101,11 @@ def threshold_curve(steps: Steps, *, points: int = 1000) -> pd.DataFrame:
     DataFrame
         Columns ``threshold`` (rising from 0 to 1), ``precision`` (null where nothing is accepted), ``recall``,
         ``f1``. The thresholds are 0, all distinct confidences and 1, or evenly spaced where there would be
-        more than ``points``. From one to the next, the figures are those of the next.
+        more than :data:`MOST_POINTS`. From one to the next, the figures are those of the next.
     """
     thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
-    if len(thresholds) > points:
-        thresholds = np.linspace(0.0, 1.0, points)
+    if len(thresholds) > MOST_POINTS:
+        thresholds = np.linspace(0.0, 1.0, MOST_POINTS)
     hits, taken = steps.reached(thresholds)
     with np.errstate(invalid="ignore"):
         precision = hits / np.where(taken, taken, np.nan)

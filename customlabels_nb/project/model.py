@@ -271,14 +271,8 @@ class Model(Runnable):
         project = self._store.project().name
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            return Report(
-                found.evaluation,
-                name=self.name,
-                project=project,
-                details=found.details,
-                training=training,
-                root=found.root,
-            )
+            given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
+            return Report(found, name=self.name, project=project, **given)
         images = self._store.images("test")
         result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images)
         facts = config.training
@@ -302,7 +296,7 @@ class Model(Runnable):
         report = self.evaluate() if has_predictions(self.folder, "test") else None
         if report is not None:
             report.to(self.folder / "evaluation")
-        self._make_card(None if report is None else report.evaluation).to(self.folder)
+        self._make_card(report).to(self.folder)
 
     # -- its life -----------------------------------------------------------------------------------
     def resume(

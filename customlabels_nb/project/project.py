@@ -51,7 +51,7 @@ from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
 from customlabels_nb.store.records import DESCRIPTION
 
 if TYPE_CHECKING:
-    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.comparison.comparing import Comparison
     from customlabels_nb.images.image_grid import ContactSheet
     from customlabels_nb.inference.detection import Detection
 

@@ -13,27 +13,25 @@ import pandas as pd
 
 from customlabels_nb.core.tables import settle_statuses
 from customlabels_nb.errors import InputError
-from customlabels_nb.events import say
+from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from customlabels_nb.datasets.dataset import Dataset
-    from customlabels_nb.evaluation import ConfusionMatrix, Evaluation
     from customlabels_nb.evaluation.advice import Advice
-    from customlabels_nb.evaluation.comparison import Comparison
+    from customlabels_nb.evaluation.comparison.comparing import Comparison
     from customlabels_nb.evaluation.evaluation_files import TrainingSet
     from customlabels_nb.evaluation.exploring import Exploration
-    from customlabels_nb.evaluation.snapshot_reading import SnapshotTables
-    from customlabels_nb.evaluation.summary import EvaluationSummary
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.results import About, Results
 
     Training: TypeAlias = Evaluation | TrainingSet
 
 
-class Report:
-    """An evaluation with a name.
+class Report(Evaluation):
+    """An evaluation with a name: it shows itself, and writes drawings and files.
 
     Parameters
     ----------
@@ -68,7 +66,16 @@ class Report:
         actions: Callable[[], ProjectActions] | None = None,
         hands: Callable[[], ProjectActions] | None = None,
     ) -> None:
-        self.evaluation = evaluation
+        super().__init__(
+            evaluation.applied,
+            evaluation.images,
+            evaluation.summary,
+            evaluation.per_label,
+            evaluation.per_image,
+            evaluation.confusion_matrix,
+            evaluation.labels,
+            evaluation.notes,
+        )
         self._actions = actions or hands
         self.root = root
         self.project = project
@@ -80,145 +87,9 @@ class Report:
         self._given_training = training
 
     @property
-    def summary(self) -> pd.DataFrame:
-        """Return the metrics of all labels together.
-
-        Returns
-        -------
-        DataFrame
-            One row a metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN without
-            one). The metrics are f1, precision, recall, mean_threshold and mean_average_precision, which are means over
-            the labels that test images have, test_images and labels; single-label also accuracy, detection also
-            mean_average_recall and coco_map.
-        """
-        return self.evaluation.summary.copy()
-
-    @property
-    def per_label(self) -> pd.DataFrame:
-        """Return the metrics of each label at its threshold.
-
-        Returns
-        -------
-        DataFrame
-            One row a label, in their order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
-            ``average_precision`` (float64); ``test_images`` that have the label, and true positives ``tp``, false
-            positives ``fp`` and false negatives ``fn``, of a detector boxes (int64); ``undefined`` (bool): without a
-            true positive a ratio is 0/0 and shown as 0; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64).
-        """
-        return self.evaluation.per_label.copy()
-
-    @property
-    def per_image(self) -> pd.DataFrame:
-        """Return what is right and wrong on each test image.
-
-        Returns
-        -------
-        DataFrame
-            One row for each label that an image has or that is predicted for it, of a detector for each predicted and
-            each missed box: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
-            "false positive" or "false negative") and ``threshold`` (float64). Single-label also ``truth`` and
-            ``predicted`` (str): the image's label and its most confident one. Detection also ``left``, ``top``,
-            ``width``, ``height`` of the predicted box (of a false negative the true one), ``truth_left``, …,
-            ``truth_height`` of the true one and their ``iou`` (float64), and ``taken_for`` (str): the label of the
-            missed box that a false positive lies on.
-        """
-        return self.evaluation.per_image.copy()
-
-    @property
-    def confusion_matrix(self) -> ConfusionMatrix:
-        """Rows predicted, columns ground truth; ``to_frame(normalize="truth")``, ``plot()``."""
-        return self.evaluation.confusion_matrix
-
-    def by(self, column: str) -> pd.DataFrame:
-        """Return the metrics of each slice of the test images.
-
-        Parameters
-        ----------
-        column : str
-            A column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
-            image with a list (tags) is in the slice of each item. Numbers and times of more than 12 values are cut into
-            5 ranges of about equally many images, such as "480 to 640". Images without a value are the last slice,
-            "(none)".
-
-        Returns
-        -------
-        DataFrame
-            One row a slice, in the order of the values: ``slice`` (str), ``test_images`` and ``labels``, the number of
-            labels that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means
-            over these labels (float64), single-label also ``accuracy``, detection also ``mean_average_recall`` and
-            ``coco_map``; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64). Thresholds are those of the whole
-            test set.
-
-        Raises
-        ------
-        InputError
-            If the test images have no such column, it is not known for any of them, or it has more than 500 values.
-        """
-        return self.evaluation.by(column)
-
-    def precision_recall(self, label: str) -> pd.DataFrame:
-        """Return precision against recall of one label, as its threshold falls through all of its confidences.
-
-        Returns
-        -------
-        DataFrame
-            ``recall`` (rising), ``precision`` and ``threshold`` (falling), all float64. In the first row nothing is
-            predicted: recall 0, precision 1 by convention, threshold NaN. The rows are those of
-            ``sklearn.metrics.precision_recall_curve`` in reverse.
-
-        Raises
-        ------
-        LabelError
-            If there is no such label.
-        """
-        return self.evaluation.precision_recall(label)
-
-    def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Return the share of right predictions by confidence.
-
-        Parameters
-        ----------
-        bins : int
-            Number of equally wide ranges of the confidence, 1 to 1,000.
-        label : str, optional
-            Use the predictions of this label alone, also below its threshold. By default those of all labels;
-            single-label: each image's most confident label.
-
-        Returns
-        -------
-        DataFrame
-            One row a range: ``low`` and ``high``, its ends (float64), ``count`` (int64), ``mean_confidence`` and
-            ``share_right`` (float64, NaN in an empty range). ``.attrs["error"]`` is the expected calibration error
-            (Guo et al., 2017): the mean distance of the two, weighted by count.
-
-        Raises
-        ------
-        InputError, LabelError
-            If ``bins`` can't be used, or there is no such label.
-        """
-        return self.evaluation.calibration(bins, label=label)
-
-    def by_box_size(self) -> pd.DataFrame:
-        """Return how well a detector finds small, medium and large boxes.
-
-        Returns
-        -------
-        DataFrame
-            One row a label and size: ``label`` (str, NaN in the first rows: all labels), ``size`` (str: "small" below
-            32² pixels, "medium" below 96², "large") of the true box, of a false positive of the predicted one;
-            ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
-
-        Raises
-        ------
-        InputError
-            If no boxes were evaluated.
-        """
-        return self.evaluation.by_box_size()
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader of the figures has to know, in sentences."""
-        return list(self.evaluation.notes)
+    def evaluation(self) -> Evaluation:
+        """The evaluation, which is the report itself."""
+        return self
 
     # -- what to do about it ------------------------------------------------------------------------
     @cached_property
@@ -242,15 +113,9 @@ class Report:
         training : dict, optional
             Number of training images by label, tells labels that have too few; by default what is known of them.
         """
-        from customlabels_nb.evaluation.advice import advise, picture_of
+        from customlabels_nb.evaluation.advice import picture_of
 
-        found = self.evaluation
-        return advise(
-            found.applied,
-            summary=found.summary,
-            per_label=found.per_label,
-            per_image=found.per_image,
-            labels=found.labels,
+        return self._advise(
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,
@@ -276,10 +141,10 @@ class Report:
         NotEnoughDataError
             If no test image is in both.
         """
-        from customlabels_nb.evaluation.comparison import compare
+        from customlabels_nb.evaluation.comparison.comparing import compare
 
         names = (self.name, after.name)
-        return compare(self.evaluation, after.evaluation, common=common, names=names, random_state=random_state)
+        return compare(self, after, common=common, names=names, random_state=random_state)
 
     # -- looking around -----------------------------------------------------------------------------
     def show(self, compare: Report | None = None) -> Results:
@@ -324,9 +189,9 @@ class Report:
     def _exploration(self, compare: Report | None) -> Exploration:
         from customlabels_nb.evaluation.exploring import Exploration
 
-        exploration = Exploration(self.evaluation, name=self.name, advice=lambda: self.advice)
+        exploration = Exploration(self, name=self.name)
         if compare is not None:
-            exploration.compare_with(compare.evaluation, compare.name)
+            exploration.compare_with(compare, compare.name)
         return exploration
 
     def _about(self) -> About:
@@ -340,19 +205,19 @@ class Report:
         """Bars of F1 by label, with the figures beside them."""
         from customlabels_nb.evaluation.plots.bars import plot_per_label
 
-        return plot_per_label(self.evaluation, ax)
+        return plot_per_label(self, ax)
 
     def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """F1 of all labels along the threshold; with ``label`` also precision and recall of that one."""
         from customlabels_nb.evaluation.plots.curves import plot_curves
 
-        return plot_curves(self.evaluation, ax, label=label)
+        return plot_curves(self, ax, label=label)
 
     def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """Precision against recall of all labels or of one, with average precision."""
         from customlabels_nb.evaluation.plots.curves import plot_precision_recall
 
-        return plot_precision_recall(self.evaluation, ax, label=label)
+        return plot_precision_recall(self, ax, label=label)
 
     def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
         """What is taken for what: counts, or shares of ``normalize="truth"`` or ``"prediction"``."""
@@ -362,25 +227,25 @@ class Report:
         """How confident right and wrong predictions are; with ``label`` those of that one and its threshold."""
         from customlabels_nb.evaluation.plots.confidence import plot_confidences
 
-        return plot_confidences(self.evaluation, ax, label=label)
+        return plot_confidences(self, ax, label=label)
 
     def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
         """How often predictions of each confidence are right, in ``bins`` ranges, of all labels or of one."""
         from customlabels_nb.evaluation.plots.confidence import plot_calibration
 
-        return plot_calibration(self.evaluation, ax, label=label, bins=bins)
+        return plot_calibration(self, ax, label=label, bins=bins)
 
     def plot_support(self, ax: Axes | None = None) -> Axes:
         """How many test images each label has and, where they are known, training images."""
         from customlabels_nb.evaluation.plots.bars import plot_support
 
-        return plot_support(self.evaluation, ax, training=self._training_images())
+        return plot_support(self, ax, training=self._training_images())
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """Boxes found, missed and falsely found, by their size; of all labels or of one."""
-        from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
+        from customlabels_nb.evaluation.plots.bars import plot_box_sizes
 
-        return plot_box_sizes(self.evaluation, ax, label=label)
+        return plot_box_sizes(self, ax, label=label)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
         """Write the service's summary and snapshots, and the tables as CSV; each file appears whole or not at all.
@@ -402,25 +267,21 @@ class Report:
         InputError
             If ``folder`` is a file.
         """
-        from customlabels_nb.evaluation.evaluation_files import EvaluationFiles
+        from customlabels_nb.evaluation.evaluation_files import write_evaluation_files
 
-        files = EvaluationFiles(
-            evaluation=self.evaluation,
+        return write_evaluation_files(
+            self,
+            folder,
             names=(self.project, self.name),
             project_version_arn=str(self.details.get("project_version_arn", self.name)),
             ended=self._ended,
             training_images=int(self.details.get("training_images", 0)),
             training=self._training,
+            drawings=self._drawings() if plots else {},
         )
-        paths, notes = files.write(folder, drawings=self._drawings() if plots else {})
-        for note in notes:
-            say(note)
-        return paths
 
     def _training_images(self) -> dict[str, int] | None:
-        """The number of training images by label, where they are known."""
-        from customlabels_nb.evaluation.support import images_by_label
-
+        """Return the number of training images by label, where they are known."""
         return None if self._training is None else images_by_label(self._training)
 
     @cached_property
@@ -438,17 +299,25 @@ class Report:
             "calibration": self.plot_calibration,
             "support": self.plot_support,
         }
-        return found | ({"box_sizes": self.plot_box_sizes} if self.evaluation.task == "detection" else {})
+        return found | ({"box_sizes": self.plot_box_sizes} if self.task == "detection" else {})
 
     def __repr__(self) -> str:
         from customlabels_nb.evaluation.report_text import evaluation_text
 
-        return evaluation_text(self.evaluation, name=self.name)
+        return evaluation_text(self, name=self.name)
 
     def _repr_html_(self) -> str:
         from customlabels_nb.evaluation.report_html import evaluation_html
 
-        return evaluation_html(self.evaluation, name=self.name, details=self.details)
+        return evaluation_html(self, name=self.name, details=self.details)
+
+
+def images_by_label(training: Training) -> dict[str, int]:
+    """Return the number of images that have each label; labels without any may be missing."""
+    if isinstance(training, Evaluation):
+        return dict(zip(training.outcomes.labels, training.outcomes.test_images.tolist(), strict=True))
+    labelled = training.annotations[["image", "label"]].dropna().drop_duplicates()
+    return {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
 
 
 def evaluate(
@@ -524,7 +393,6 @@ def evaluate(
     0   cat   1   1   0
     1   dog   0   0   1
     """
-    from customlabels_nb import evaluation
     from customlabels_nb.datasets.dataset import Dataset
 
     if isinstance(truth, Dataset):
@@ -534,7 +402,7 @@ def evaluate(
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
-    found = evaluation.evaluate(
+    found = evaluate_tables(
         truth,
         predictions,
         images,
@@ -545,23 +413,3 @@ def evaluate(
         random_state=random_state,
     )
     return Report(found, name=name, details=details, training=training)
-
-
-def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
-    """Read the summary of an evaluation, written by ``report.to`` or by the hosted service.
-
-    See :func:`customlabels_nb.evaluation.summary.read_evaluation_summary`.
-    """
-    from customlabels_nb.evaluation.summary import read_evaluation_summary
-
-    return read_evaluation_summary(path)
-
-
-def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
-    """Read truth, predictions and images of an evaluation snapshot; ``cl.evaluate(*tables)`` judges them again.
-
-    See :func:`customlabels_nb.evaluation.snapshot_reading.read_evaluation_snapshot`.
-    """
-    from customlabels_nb.evaluation.snapshot_reading import read_evaluation_snapshot
-
-    return read_evaluation_snapshot(path)

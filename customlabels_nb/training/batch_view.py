@@ -22,7 +22,7 @@ from customlabels_nb.models.detector_shape import DetectorShape, fill_of
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.training.boxes_data import BOX, Photos, choose_input_size, make_examples, with_boxes
 from customlabels_nb.training.brands import BrandScenes
-from customlabels_nb.training.detection_data import DetectionOptions, Prepared
+from customlabels_nb.training.detection_data import DetectionOptions, Prepared, frames_of_scenes
 from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.kinds import BRANDS, boxed, choose_kind, whole_labels
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
@@ -105,7 +105,7 @@ def _show_scenes(
     from customlabels_nb.training.detection_learner import DetectionLearner
 
     names = _names(dataset)
-    size = source.side // 2 if isinstance(source, Photos) else _size_of_scenes(source)
+    size = source.side // 2 if isinstance(source, Photos) else choose_input_size(*frames_of_scenes(source, _SCENES))[0]
     if augmented:
         # the very one that training uses; it makes batches without asking its network
         network = build_detector(DetectorShape(), len(names), PACKAGED)
@@ -177,13 +177,6 @@ def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
     rows = with_boxes(marks).merge(images[["image", "width", "height"]], on="image", suffixes=("", "_of_image"))
     frames = rows[["width_of_image", "height_of_image"]].to_numpy(dtype=np.float64, na_value=0)
     return choose_input_size(rows[BOX].to_numpy(dtype=np.float64), frames)[0]
-
-
-def _size_of_scenes(source: SceneSource) -> int:
-    scenes = [scene for index in range(min(_SCENES, len(source))) if (scene := source.load(index, 0)) is not None]
-    boxes = np.concatenate([np.empty((0, 4)), *(scene.boxes for scene in scenes)])
-    frames = [scene.pixels.shape[1::-1] for scene in scenes for _ in scene.boxes]
-    return choose_input_size(boxes, np.array(frames, dtype=np.float64).reshape(-1, 2))[0]
 
 
 def _labelled_boxes(scene: TrainingScene, names: Sequence[str], colours: Mapping[str, str]) -> list[LabelledBox]:

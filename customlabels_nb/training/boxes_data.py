@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import psutil
 from PIL import Image
 
-from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.events import Events
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.canvas import fitted, open_reduced
 from customlabels_nb.models.detector_shape import INPUT_SIZES
-from customlabels_nb.remote.download_cache import connections
-from customlabels_nb.settings import settings
+from customlabels_nb.training.decoded_images import DecodedImages
 from customlabels_nb.training.scene_sources import TrainingScene
-
-IntArray = npt.NDArray[np.int64]
 
 #: Longer sides of images in memory: about twice an ordinary input, so that they can be enlarged a little.
 KEPT_SIDE = 640
 
 BOX = ["left", "top", "width", "height"]
 
-_GIGABYTE = 2**30
 _SMALL_SIDE = 16.0  # pixels of the canvas below which boxes are hard to learn
 _SMALL_SHARE = 10  # percent of the boxes that may be smaller
 
@@ -111,31 +103,18 @@ def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def default_cache_bytes() -> int:
-    """How much memory decoded images may take unless it is said: a quarter of what is free, at most 2 GB."""
-    return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4)
-
-
-class Photos:
+class Photos(DecodedImages[TrainingScene]):
     """The examples of a training set as scenes; a :class:`customlabels_nb.training.scene_sources.SceneSource`.
 
-    Images are decoded to at most ``side`` pixels and kept as they are until ``cache_bytes`` are full; the others are
-    decoded again each time. Safe to use from several threads.
+    Images are decoded to at most ``side`` pixels. Boxes that can't be used are left out, too.
 
     Parameters
     ----------
     examples : sequence of Example
-    root : Path, optional
-        Folder under which relative paths lie.
+    root, cache_bytes
+        See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
     side : int
         Longer side of images in memory, in pixels.
-    cache_bytes : int, optional
-        See :func:`default_cache_bytes`.
-
-    Attributes
-    ----------
-    issues : list of Issue
-        What was left out so far: images that can't be read, boxes that can't be.
     """
 
     def __init__(
@@ -146,77 +125,28 @@ class Photos:
         side: int = KEPT_SIDE,
         cache_bytes: int | None = None,
     ) -> None:
+        super().__init__([example.image for example in examples], root=root, cache_bytes=cache_bytes)
         self.examples = list(examples)
         self.side = side
-        self.cache_bytes = default_cache_bytes() if cache_bytes is None else cache_bytes
-        self.cached_bytes = 0
-        self.issues: list[Issue] = []
-        self._root = root
-        self._kept: dict[int, TrainingScene] = {}
-        self._unreadable: set[int] = set()
-        self._told: set[Issue] = set()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        """How many examples there are, the unreadable ones included."""
-        return len(self.examples)
 
     def labels_of(self, index: int) -> IntArray:
         """The labels of an example's boxes, without a look at the image."""
         return self.examples[index].labels
 
-    def load(self, index: int, epoch: int = 0) -> TrainingScene | None:
-        """The decoded image and its boxes in the same pixels; None, and an issue, if it can't be read."""
-        with self._lock:
-            if index in self._kept or index in self._unreadable:
-                return self._kept.get(index)
-        example = self.examples[index]
-        try:
-            scene, dropped = _decode(example, self._root, self.side)
-        except ImageError as error:
-            with self._lock:
-                self._unreadable.add(index)
-                self._note([Issue(error.code, error.reason, where=example.image)])
-            return None
-        with self._lock:
-            self._note(dropped)
-            if dropped and not len(scene.boxes):  # what is on it is known to be unknown: not even a negative
-                self._unreadable.add(index)
-                return None
-            if self.cached_bytes + scene.pixels.nbytes <= self.cache_bytes and index not in self._kept:
-                self._kept[index] = scene
-                self.cached_bytes += scene.pixels.nbytes
-        return scene
-
-    def preload(self, events: Events, *, phase: str = "images") -> None:
-        """Decode images on threads until the cache is full, or all are there.
-
-        Raises
-        ------
-        Cancelled
-            If ``events`` were asked to stop.
-        """
-        workers = connections((example.image for example in self.examples), settings.threads)
-        events.progress(phase, 0, len(self))
-        with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
-            for done, scene in enumerate(loaded, start=1):
-                events.progress(phase, done, len(self))
-                if scene is not None and self.cached_bytes + scene.pixels.nbytes > self.cache_bytes:
-                    events.progress(phase, len(self), len(self))
-                    return
-
     def may_have_boxes(self) -> bool:
         """Whether there is something to learn from: a box in an image that was decoded, or an image that was not."""
-        looked_at = self._kept.keys() | self._unreadable
+        looked_at = self._kept.keys() | self._unusable
         return any(len(scene.boxes) for scene in self._kept.values()) or any(
             len(example.boxes) for index, example in enumerate(self.examples) if index not in looked_at
         )
 
-    def _note(self, issues: Iterable[Issue]) -> None:
-        for issue in issues:  # of an image that is decoded again and again it is told once
-            if issue not in self._told:
-                self._told.add(issue)
-                self.issues.append(issue)
+    def _decode(self, index: int) -> tuple[TrainingScene | None, list[Issue]]:
+        scene, dropped = _decode(self.examples[index], self.root, self.side)
+        # where no box is left it is known to be unknown what the image shows: not even a negative
+        return (None if dropped and not len(scene.boxes) else scene), dropped
+
+    def _bytes(self, decoded: TrainingScene) -> int:
+        return decoded.pixels.nbytes
 
 
 def _decode(example: Example, root: Path | None, side: int) -> tuple[TrainingScene, list[Issue]]:

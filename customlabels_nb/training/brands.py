@@ -169,10 +169,6 @@ class BrandScenes:
     def _first_label(self, index: int) -> int:
         return self._present[index % len(self._present)]
 
-    def _any_logo(self, rng: Rng, label: int) -> Logo:
-        images = self._images[label]
-        return self._logo(images[int(rng.integers(len(images)))], label)
-
     def _logo(self, image: str, label: int) -> Logo:
         whole = label in self._with_ground
 
@@ -187,7 +183,9 @@ class BrandScenes:
         def make() -> Sticker:
             rng = np.random.default_rng([self._seed, _OTHER_KINDS, number])
             if number % 4 == 0:
-                logo = self._any_logo(rng, int(rng.choice(self._present))).closed
+                label = int(rng.choice(self._present))
+                images = self._images[label]
+                logo = self._logo(images[int(rng.integers(len(images)))], label).closed
                 pixels = np.asarray(logo.levels[min(1, len(logo.levels) - 1)])
                 mixed = shuffle_pieces(rng, pixels)
                 change = np.abs(mixed.astype(np.int16) - pixels[: mixed.shape[0], : mixed.shape[1]]).mean()

@@ -20,10 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.training.temperature import fit_temperature
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Inverse strengths that are tried. More than 10 makes near-certain confidences out of a handful of images.
 CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)

@@ -120,7 +120,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold some images out, decode the others.
 
-    The arguments are those of :func:`customlabels_nb.training.detector_training.train_detector`.
+    The arguments are those of :func:`customlabels_nb.training.detector_recipe.train_detector`.
 
     Raises
     ------
@@ -138,7 +138,10 @@ def prepare(
     notes: list[str] = []
     if isinstance(examples, Sequence):
         photos, held = list(examples), list(validation or [])
-        _refuse_without_boxes(photos)
+        if not any(len(example.boxes) for example in photos):
+            raise NotEnoughDataError(
+                f"A detector needs training images with boxes; none of {len(photos):,} images has any."
+            )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
             photos, held = _hold_out(photos, len(labels), options.seed)
             notes.append(f"{len(held):,} of the training images are held out, to see what has been learnt.")
@@ -154,18 +157,11 @@ def prepare(
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
         source, held, learnt = examples, list(validation or []), []
-        size, smallest = _input_size(_frames_of_scenes(source), options, notes)
+        size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, notes)
     fill = fill_of(normalisation(options.detector, options.backbone)[0])
     canvases = _open_held_out(held, root, size, fill, notes)
     shown = [canvases[position] for position in chosen(len(canvases))] or _open_held_out(learnt, root, size, fill, [])
     return Prepared(source, canvases, shown, size, smallest, notes)
-
-
-def _refuse_without_boxes(photos: Sequence[Example]) -> None:
-    if not any(len(example.boxes) for example in photos):
-        raise NotEnoughDataError(
-            f"A detector needs training images with boxes; none of {len(photos):,} images has any."
-        )
 
 
 def _open_held_out(
@@ -200,9 +196,10 @@ def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Fram
     return np.concatenate(boxes), np.concatenate(frames)
 
 
-def _frames_of_scenes(source: SceneSource) -> _Frames:
+def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
+    """Return the boxes of some scenes, and the size of the scene of each."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
-    for index in range(min(len(source), _SCENES_LOOKED_AT)):
+    for index in range(min(len(source), most)):
         scene = source.load(index, 0)
         if scene is not None:
             boxes.append(scene.boxes)

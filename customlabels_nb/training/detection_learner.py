@@ -12,6 +12,7 @@ from torch import nn
 
 from customlabels_nb.core.geometry import FloatArray, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Sample
 from customlabels_nb.models.canvas import Canvas
@@ -23,7 +24,6 @@ from customlabels_nb.training.augmentation import mosaic, single
 from customlabels_nb.training.boxes_data import BOX, Example
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.samples import chosen, make_samples
-from customlabels_nb.training.sampling import Turns, frequencies
 from customlabels_nb.training.scene_sources import TrainingScene
 
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
@@ -166,3 +166,72 @@ def average_precision_50(boxes: Boxes) -> float:
 def _box_table(image: str, boxes: FloatArray, labels: Sequence[str], *, crowd: bool) -> pd.DataFrame:
     table = pd.DataFrame(boxes, columns=BOX)
     return table.assign(image=image, label=pd.Series(labels, dtype="str"), crowd=crowd)
+
+
+#: Labels that fewer than this share of the pictures show are shown more often.
+RARE = 0.1
+#: No picture comes more often than this an epoch.
+MOST_TURNS = 4.0
+
+
+def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
+    """How often each picture comes in an epoch, shape (n,), each once at least.
+
+    A label that a share f of the pictures shows, less than :data:`RARE`, asks for its pictures sqrt(RARE / f) times; a
+    picture goes by the rarest of its labels. (Repeat factor sampling, as the LVIS data set introduced it: Gupta et
+    al., 2019.)
+
+    Parameters
+    ----------
+    labels : sequence of int arrays
+        The labels on each picture.
+    n_labels : int
+    """
+    shown = np.zeros(n_labels)
+    own = [np.unique(at) for at in labels]
+    for at in own:
+        shown[at] += 1
+    share = shown / max(1, len(labels))
+    factor = np.clip(np.sqrt(RARE / np.maximum(share, 1e-9)), 1.0, MOST_TURNS)
+    return np.array([factor[at].max(initial=1.0) for at in own], dtype=np.float64)
+
+
+class Turns:
+    """An endless order of pictures: in each epoch all of them as often as they should, shuffled.
+
+    Parameters
+    ----------
+    weights : array of shape (n,)
+        As :func:`frequencies` gives them.
+    seed : int
+    """
+
+    def __init__(self, weights: FloatArray, seed: int) -> None:
+        self._ends = np.cumsum(np.asarray(weights, dtype=np.float64))
+        self._seed = seed
+        self._orders: dict[int, IntArray] = {}
+
+    def __len__(self) -> int:
+        """Turns of an epoch."""
+        return max(1, round(float(self._ends[-1])))
+
+    def at(self, turn: int) -> tuple[int, int]:
+        """The picture at a turn, counted from 0 over all epochs, and the epoch."""
+        epoch, position = divmod(turn, len(self))
+        return int(self._order(epoch)[position]), epoch
+
+    def some(self, rng: np.random.Generator) -> int:
+        """Any picture, as likely as it is frequent."""
+        return int(np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right"))
+
+    def _order(self, epoch: int) -> IntArray:
+        order = self._orders.get(epoch)
+        if order is None:
+            rng = np.random.default_rng([self._seed, epoch])
+            # evenly spaced marks hit each picture as often as its weight says, rounded down or up by chance
+            marks = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
+            order = np.minimum(np.searchsorted(self._ends, marks, side="right"), len(self._ends) - 1)
+            order = rng.permutation(order).astype(np.int64)
+            former = {at: known for at, known in self._orders.items() if abs(at - epoch) == 1}
+            self._orders = {**former, epoch: order}  # a batch may span two
+        return order

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import torch
+
+from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.errors import ImageError, NotEnoughDataError
+from customlabels_nb.events import Events
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact
-from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.models.backbones import decode_threads
+from customlabels_nb.models.canvas import Canvas, open_canvas
+from customlabels_nb.models.detector import ImageDetector, detect, to_table
+from customlabels_nb.models.detector_building import copy_known_labels, pretrained_detector
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, anchors_for, fill_of
+from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
-from customlabels_nb.training.detection_data import DetectionOptions
-from customlabels_nb.training.detector_training import TrainedDetector, predict_boxes, train_detector
+from customlabels_nb.training.budget import Clock
+from customlabels_nb.training.detection_data import DetectionOptions, prepare
+from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.kinds import BRANDS
+from customlabels_nb.training.loop import LoopOptions, LoopState, train
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
@@ -122,3 +140,198 @@ def _ask(
     table, readable, unread = predict_boxes(trained, images, names, root=work.root, events=work.events)
     known = {(issue.where, issue.code) for issue in issues}
     return Predictions(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])
+
+
+_LEAST_EPOCH = 25  # steps: a look at held-out images and a checkpoint shall not come more often
+_BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)
+_USEFUL_BASE = 0.2
+_FROZEN = 2  # stages
+_PROPOSALS = {True: 64, False: 256}  # on a CPU, and elsewhere
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """What :func:`train_detector` made.
+
+    Attributes
+    ----------
+    network : ImageDetector
+        In eval mode, on the device it was trained on.
+    shape : DetectorShape
+    input_size : int
+    mean, std : tuple of float
+        Of each channel of an image in 0..1.
+    state : LoopState
+        Steps, seconds, losses and figures.
+    facts : dict
+        What is worth keeping of it, as JSON can hold it.
+    issues : list of Issue
+        Images and boxes that were left out.
+    """
+
+    network: ImageDetector
+    shape: DetectorShape
+    input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    state: LoopState
+    facts: dict[str, Any]
+    issues: list[Issue]
+
+
+def train_detector(
+    examples: Sequence[Example] | SceneSource,
+    labels: Sequence[str],
+    options: DetectionOptions,
+    events: Events,
+    *,
+    root: Path | None = None,
+    checkpoints: Path | None = None,
+    validation: Sequence[Example] | None = None,
+    base: tuple[ImageDetector, Sequence[str]] | None = None,
+    clock: Clock | None = None,
+) -> TrainedDetector:
+    """Train a detector within a budget; see :func:`customlabels_nb.training.loop.train` for what interrupts it.
+
+    Parameters
+    ----------
+    examples : sequence of Example, or SceneSource
+    labels : sequence of str
+        In the order of their positions.
+    options : DetectionOptions
+    events : Events
+        Gets the progress, figures and what a person should know.
+    root : Path, optional
+        Folder under which relative paths lie.
+    checkpoints : Path, optional
+        Folder for the state of the training. Where it has one, it goes on from there.
+    validation : sequence of Example, optional
+        Held-out images; some of the training images unless they are given, if there are enough. Never test images:
+        the best state is chosen by them.
+    base : (ImageDetector, sequence of str), optional
+        A trained detector and its labels, to begin from if it knows a label and does well enough on held-out images.
+    clock : Clock, optional
+        Of the budget, if it began before, with the images that are asked about afterwards.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are no boxes to learn from.
+    ModelError
+        If the weights to begin from can't be had.
+    """
+    clock = clock or Clock(options.budget, events, time.perf_counter(), [])
+    device = choose_device(options.device)
+    prepared = prepare(examples, labels, options, events, root, validation, clock)
+    size, notes = prepared.size, prepared.notes
+    own = options.detector == OWN
+    shape = (
+        DetectorShape(options.detector, anchors_for(size, prepared.smallest))
+        if own
+        else DetectorShape(options.detector)
+    )
+    few = device == "cpu"  # seconds count, and half of the usual work learns as much in nearly as many steps
+    network = pretrained_detector(
+        shape,
+        len(labels),
+        options.backbone,
+        seed=options.seed,
+        frozen_stages=_FROZEN,
+        proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
+        lean=few,
+    )
+    network = network.to(device).to(memory_format=torch.channels_last)
+    learner = DetectionLearner(network, prepared, labels, options, device)
+    if learner.repeated > 1:
+        notes.append(f"Images of rare labels come up to {learner.repeated:.1f} times as often as others.")
+    if base is not None:
+        _begin_from(base, learner, notes)
+    for note in notes:
+        events.message(note)
+    epoch = max(_LEAST_EPOCH, -(-len(learner.turns) // options.batch))
+    low, high = _BEST_STEPS
+
+    def expect(average: Any) -> tuple[float, float]:
+        now = TrainedDetector(average, shape, size, learner.mean, learner.std, LoopState(), {}, [])
+        ask = partial(predict_boxes, now, labels=labels, root=root, events=Events())
+        return clock.predictions(ask, len(prepared.held_out))
+
+    loop = LoopOptions(
+        budget=options.budget,
+        best_steps=min(high, max(low, _BEST_EPOCHS * len(learner.turns) // options.batch)),
+        epoch_steps=epoch,
+        seed=options.seed,
+        device=device,
+        spent=clock.spent(),
+        expect=expect if clock.asked_about else None,
+    )
+    state = train(learner, loop, events, checkpoints)
+    facts = {
+        "steps": state.step,
+        "planned_steps": state.total,
+        "seconds": round(state.seconds, 3),
+        "budget": str(options.budget),
+        "seed": options.seed,
+        "device": device,
+        "batch": options.batch,
+        "parts": state.parts,
+        "input_size": size,
+        "detector": options.detector,
+        "images": len(prepared.source),
+        "held_out": len(prepared.held_out),
+        "held_out_ap50": state.best,
+        "best_step": state.best_step,
+        "history": state.history,
+        "notes": notes,
+    }
+    issues: list[Issue] = list(getattr(prepared.source, "issues", []))
+    return TrainedDetector(network, shape, size, learner.mean, learner.std, state, facts, issues)
+
+
+def predict_boxes(
+    trained: TrainedDetector, images: Sequence[str], labels: Sequence[str], *, root: Path | None, events: Events
+) -> tuple[pd.DataFrame, list[str], list[Issue]]:
+    """What a trained detector finds on images.
+
+    Returns
+    -------
+    table : DataFrame
+        See :func:`customlabels_nb.models.detector.to_table`.
+    readable : list of str
+        The images that could be read, in their order.
+    issues : list of Issue
+        Why the others could not be.
+    """
+    device = str(next(trained.network.parameters()).device)
+    fill = fill_of(trained.mean)
+    readable, found, issues = [], [], []
+
+    def open_one(image: str) -> Canvas | Issue:
+        try:
+            return open_canvas(read_bytes(image, root), image, trained.input_size, fill)
+        except ImageError as error:
+            return Issue(error.code, error.reason, where=image)
+
+    with closing(map_bounded(open_one, images, workers=connections(images, decode_threads(device)))) as opened:
+        for done, (image, canvas) in enumerate(zip(images, opened, strict=True), start=1):
+            if isinstance(canvas, Issue):
+                issues.append(canvas)
+            else:
+                readable.append(image)
+                found += detect(trained.network, [canvas], trained.mean, trained.std, device)
+            events.progress("detecting", done, len(images))
+    return to_table(readable, found, labels), readable, issues
+
+
+def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
+    """Take a trained detector's weights if it is good at what is to be learnt now."""
+    fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
+    known = copy_known_labels(base[0], base[1], learner.network, learner.labels)
+    found = learner.validate(learner.network.eval()).get("ap50") if known else None
+    if known and (found is None or found >= _USEFUL_BASE):
+        judged = "" if found is None else f", which finds held-out boxes with an AP50 of {found:.2f}"
+        notes.append(f"Begun from the former detector, which knows {known} of {len(learner.labels)} labels{judged}.")
+        return
+    learner.network.load_state_dict(fresh)
+    why = f"its AP50 on held-out images is {found:.2f}" if known else "it knows none of the labels, or has another form"
+    notes.append(f"Not begun from the former detector: {why}.")

@@ -1,7 +1,7 @@
 """Fine-tuning: the last stages of a classifier's backbone learn together with a head that was fitted before.
 
 With few images it makes a model worse, and surer of its mistakes; so this only trains, and
-:mod:`customlabels_nb.training.candidates` decides on held-out images whether the result is kept.
+:mod:`customlabels_nb.training.improving` decides on held-out images whether the result is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import forward_batch
@@ -27,9 +28,7 @@ from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
-from customlabels_nb.training.temperature import FloatArray, losses
-
-IntArray = npt.NDArray[np.int64]
+from customlabels_nb.training.temperature import losses
 
 #: Images in a step.
 BATCH = 16

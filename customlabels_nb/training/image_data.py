@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ import numpy.typing as npt
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import ImageError
-from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import Pixels, to_pixels
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
-from customlabels_nb.training.boxes_data import default_cache_bytes
+from customlabels_nb.training.decoded_images import DecodedImages
 
 if TYPE_CHECKING:
     import torch
@@ -34,68 +31,24 @@ _BRIGHTNESS, _CONTRAST = 0.2, 0.25
 _PLAIN = 0.15  # share of images that stay as they are
 
 
-class ImagePixels:
+class ImagePixels(DecodedImages[Pixels]):
     """Images squeezed to squares of one size, as :func:`customlabels_nb.models.transforms.to_pixels` gives them.
 
-    They are kept in memory until ``cache_bytes`` are full; the others are decoded again each time. Safe to use from
-    several threads.
+    They are uint8 of shape (3, side, side), read-only.
 
     Parameters
     ----------
-    images : sequence of str
-        Paths or URLs.
+    images, root, cache_bytes
+        See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
     side : int
         In pixels.
-    root : Path, optional
-        Folder under which relative paths lie.
-    cache_bytes : int, optional
-        See :func:`customlabels_nb.training.boxes_data.default_cache_bytes`.
-
-    Attributes
-    ----------
-    issues : list of Issue
-        The images that could not be read so far, each once.
-    cached_bytes : int
-        What the cache holds.
     """
 
     def __init__(
         self, images: Sequence[str], side: int, *, root: Path | None = None, cache_bytes: int | None = None
     ) -> None:
-        self.images = list(images)
+        super().__init__(images, root=root, cache_bytes=cache_bytes)
         self.side = side
-        self.cache_bytes = default_cache_bytes() if cache_bytes is None else cache_bytes
-        self.cached_bytes = 0
-        self.issues: list[Issue] = []
-        self.root = root
-        self._kept: dict[int, Pixels] = {}
-        self._unreadable: set[int] = set()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        """How many images there are, the unreadable ones included."""
-        return len(self.images)
-
-    def load(self, index: int) -> Pixels | None:
-        """The image as uint8 of shape (3, side, side), read-only; None, and an issue, if it can't be read."""
-        with self._lock:
-            if index in self._kept or index in self._unreadable:
-                return self._kept.get(index)
-        name = self.images[index]
-        try:
-            pixels = to_pixels(open_image(name, root=self.root, at_least=self.side), self.side)
-        except ImageError as error:
-            with self._lock:
-                if index not in self._unreadable:
-                    self._unreadable.add(index)
-                    self.issues.append(Issue(error.code, error.reason, where=name))
-            return None
-        pixels.flags.writeable = False
-        with self._lock:
-            if self.cached_bytes + pixels.nbytes <= self.cache_bytes and index not in self._kept:
-                self._kept[index] = pixels
-                self.cached_bytes += pixels.nbytes
-        return pixels
 
     def load_all(self, indices: Sequence[int]) -> list[tuple[int, Pixels]]:
         """Those of the images that can be read, each with its index, decoded on threads."""
@@ -103,22 +56,13 @@ class ImagePixels:
         with closing(map_bounded(self.load, indices, workers=workers)) as loaded:
             return [(index, found) for index, found in zip(indices, loaded, strict=True) if found is not None]
 
-    def preload(self, events: Events, *, phase: str = "images") -> None:
-        """Decode images on threads until the cache is full, or all are there.
+    def _decode(self, index: int) -> tuple[Pixels, list[Issue]]:
+        pixels = to_pixels(open_image(self.images[index], root=self.root, at_least=self.side), self.side)
+        pixels.flags.writeable = False
+        return pixels, []
 
-        Raises
-        ------
-        Cancelled
-            If ``events`` were asked to stop.
-        """
-        workers = connections(self.images, settings.threads)
-        events.progress(phase, 0, len(self))
-        with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
-            for done, pixels in enumerate(loaded, start=1):
-                events.progress(phase, done, len(self))
-                if pixels is not None and self.cached_bytes + pixels.nbytes > self.cache_bytes:
-                    events.progress(phase, len(self), len(self))
-                    return
+    def _bytes(self, decoded: Pixels) -> int:
+        return decoded.nbytes
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import ArtifactError
-
-FloatArray = npt.NDArray[np.float64]
+from customlabels_nb.evaluation.arrays import FloatArray
 
 _IMAGES = "images.json"
 #: The names of the training images that the model did not learn from, where there are some.

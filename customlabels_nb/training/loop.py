@@ -12,10 +12,10 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -24,14 +24,18 @@ from torch.optim.swa_utils import AveragedModel
 from customlabels_nb._utils.device import is_out_of_memory
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Sample
 from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.settings import settings
+from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
-from customlabels_nb.training.learning import LEAST_STEPS, PROBE, Learner, LoopOptions, LoopState, Showing, rate
 
-__all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "rate", "train"]
+#: Steps after which a budget of time becomes a number of steps; the first of them only warm up.
+PROBE = 10
+#: A budget of time never becomes fewer steps.
+LEAST_STEPS = 20
 
+_LOWEST_RATE = 0.01
 _PATIENCE = 0.3  # share of all steps without a better figure on held-out images after which it stops
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
@@ -41,6 +45,145 @@ _LOOK = 0.1  # share of a budget from which on a look at held-out images is take
 _SLOW_PROBE = 0.25  # share of a budget after which the number of steps is decided on three of them
 _LATE = 0.9  # share of the planned steps that must still fit into the budget
 _STALL = 3.0  # times what steps took before
+
+
+class Learner(Protocol):
+    """What a loop trains: it makes batches and computes losses.
+
+    Attributes
+    ----------
+    network : nn.Module
+        On its device.
+    identity : dict
+        Facts that JSON can hold; a training that was begun with others is not gone on with.
+    """
+
+    network: nn.Module
+    identity: dict[str, Any]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters for AdamW, each with its ``lr``."""
+        ...
+
+    def batch(self, step: int, fraction: float) -> Sequence[Any]:
+        """The items of a step's batch, which depend on nothing else; ``fraction`` of the training is over then."""
+        ...
+
+    def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
+        """Losses of (a part of) a batch, each a mean over its items; their sum is made small."""
+        ...
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Figures of a network, in eval mode, on held-out images; empty without any."""
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A learner that can show what its network makes of a few images."""
+
+    def samples(self) -> tuple[list[Sample], str]:
+        """A few images as of the last :meth:`Learner.validate`, none before; and which these are."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How to train.
+
+    Attributes
+    ----------
+    budget : Budget
+    best_steps : int
+        How many steps "best" has at most.
+    epoch_steps : int
+        Steps between two looks at held-out images, each followed by a checkpoint.
+    seed : int
+    device : str
+    metric : str
+        The figure of ``validate`` by which the best is known, the higher the better.
+    warm_up : int
+        Steps until the full learning rate.
+    clip : float
+        Largest norm of the gradient.
+    average : float
+        How slowly the average of the weights follows them, 0..1.
+    spent : float
+        Seconds of the budget that are gone before the first step, for decoding images say.
+    expect : callable, optional
+        Measures with a network the seconds of a look at held-out images, and of what comes after the training.
+    least_steps : int
+        A budget of time never becomes fewer.
+    """
+
+    budget: Budget
+    best_steps: int
+    epoch_steps: int
+    seed: int = 0
+    device: str = "cpu"
+    metric: str = "ap50"
+    warm_up: int = 40
+    clip: float = 10.0
+    average: float = 0.995
+    spent: float = 0.0
+    expect: Callable[[nn.Module], tuple[float, float]] | None = None
+    least_steps: int = LEAST_STEPS
+
+
+@dataclass
+class LoopState:
+    """How far a training is; what JSON can hold of it.
+
+    Attributes
+    ----------
+    step : int
+        Steps that are finished.
+    total : int or None
+        Steps in all; None while a budget of time isn't one yet.
+    seconds : float
+        Wall time so far, that of former sittings included.
+    parts : int
+        In how many parts a batch goes through the network, as it didn't fit into memory at once.
+    history : list of dict
+        For each epoch ``step``, ``seconds``, the mean losses and the figures on held-out images.
+    sums : dict
+        Sums of the losses since the last epoch.
+    best_step, best : int or None, float or None
+        Where the figure on held-out images was highest, and how high.
+    step_seconds : float or None
+        What a step takes, once that is known.
+    look_seconds, after_seconds : float
+        Of a look at held-out images with its checkpoint, and what is kept free for after the training.
+    threads : int or None
+        Of torch; another number rounds differently.
+    """
+
+    step: int = 0
+    total: int | None = None
+    seconds: float = 0.0
+    parts: int = 1
+    history: list[dict[str, float]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    best_step: int | None = None
+    best: float | None = None
+    step_seconds: float | None = None
+    look_seconds: float = 0.0
+    after_seconds: float = 0.0
+    threads: int | None = None
+
+
+def rate(step: int, total: int | None, warm_up: int) -> float:
+    """The share of the full learning rate at a step: a short rise, then half a cosine over the rest of the steps.
+
+    The first :data:`PROBE` steps don't depend on ``total``, which isn't known then.
+    """
+    if step < PROBE or total is None:
+        return min(1.0, (step + 1) / warm_up)
+    top = min(warm_up, max(PROBE, total // 4))
+    if step < top:
+        start = PROBE / warm_up
+        return min(1.0, start + (1 - start) * (step + 1 - PROBE) / (top - PROBE))
+    return max(_LOWEST_RATE, 0.5 * (1 + math.cos(math.pi * (step - top) / max(1, total - top))))
 
 
 def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
@@ -180,7 +323,7 @@ class _Loop:
         with _seeded(self.options.seed * 1_000_003 + self.state.step, self.options.device):
             for start in range(0, len(items), size):
                 part = items[start : start + size]
-                with self._autocast():
+                with torch.autocast("cuda", dtype=self.half) if self.cuda else nullcontext():
                     losses = self.learner.losses(part)
                     values = torch.stack(list(losses.values())) * (len(part) / len(items))
                 self.scaler.scale(values.sum()).backward()
@@ -203,9 +346,6 @@ class _Loop:
             f"There was not enough memory for {before} images at once: from now on {now} at a time. They make up the "
             "same steps."
         )
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cuda", dtype=self.half) if self.cuda else nullcontext()
 
     def _follow(self, average: Any, current: Any, count: Any) -> None:
         weight = 1 - min(self.options.average, (1 + int(count)) / (20 + int(count)))

@@ -19,14 +19,13 @@ from threadpoolctl import threadpool_limits
 
 from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.training.classification import (
     CS,
     DEFAULT_C,
     MAX_FOLDS,
     FittedHead,
-    FloatArray,
     HeadChoice,
-    IntArray,
     as_rows,
     choose_balance,
     row_space,
@@ -34,8 +33,6 @@ from customlabels_nb.training.classification import (
     temperature_note,
 )
 from customlabels_nb.training.temperature import fit_temperature, losses
-
-BoolArray = npt.NDArray[np.bool_]
 
 _CHOOSING_TOLERANCE = 1e-4
 _TOLERANCE, _TOLERANCE_OF_MANY = 1e-7, 1e-5

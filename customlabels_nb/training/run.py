@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,21 @@ import torch
 from customlabels_nb import evaluation
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.installing import installed_version
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import ModelNotFoundError
+from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
+from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
 from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.remote.download_cache import look_up_all
+from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, Store, VersionRecord
-from customlabels_nb.training.current import note_issues, with_current_hashes
 from customlabels_nb.training.kept_files import (
     HELD_OUT,
     has_snapshots,
@@ -90,12 +95,12 @@ def train_version(
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
-    with honest_status(store, name), torch_threads(device):
-        folder = root / record.folder
-        write_snapshots(folder, train, test)
-        base = _base(store, root, options.base)
-        work = TrainingJob(plan, options, device, root, folder, events, base, started)
-        _Run(store, record, work).go()
+    _run(
+        store,
+        record,
+        (train, test),
+        TrainingJob(plan, options, device, root, root / record.folder, events, started=started),
+    )
 
 
 def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
@@ -125,11 +130,7 @@ def resume_version(store: Store, root: Path, record: VersionRecord, events: Even
         status_message="The model is being trained.",
         **this_process(),
     )
-    with honest_status(store, record.name), torch_threads(device):
-        write_snapshots(folder, train, test)
-        base = _base(store, root, options.base)
-        work = TrainingJob(plan, options, device, root, folder, events, base, started)
-        _Run(store, record, work).go()
+    _run(store, record, (train, test), TrainingJob(plan, options, device, root, folder, events, started=started))
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -159,72 +160,72 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
         coco_weights(options.detector)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run and its steps: recipe, test, files."""
-
-    store: Store
-    record: VersionRecord
-    work: TrainingJob
-
-    def go(self) -> None:
-        work, events = self.work, self.work.events
+def _run(store: Store, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
+    """Train, test, and write the files of the version."""
+    with honest_status(store, record.name), torch_threads(work.device):
+        write_snapshots(work.folder, *datasets)
+        work = replace(work, base=_base(store, work.root, work.options.base))
         for note in (str(work.plan.choice), *work.plan.notes):
-            events.message(note)
+            work.events.message(note)
         trained = recipe_for(work.plan.kind)(work)
         for split, part in (("train", trained.train), ("test", trained.test)):
             for issue in part.issues:
-                events.message(f"Left out: {issue.where}: {issue.message}")
-            note_issues(self.store, split, part.issues)
-        facts = {
-            "seed": work.options.seed,
-            "device": work.device,
-            "threads": torch.get_num_threads(),
-            "training_images": len(trained.train.images),
-            "test_images": len(trained.test.images),
-            "left_out": len(trained.train.issues) + len(trained.test.issues),
-            "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(time.perf_counter() - work.started, 3),
-            **trained.facts,
-            "kind": work.plan.kind,
-            "reason": work.plan.choice.reason,
-            "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
-        }
-        metrics, thresholds = self._test(trained)
-        names = work.plan.labels["label"].tolist()
-        for split, part in (("train", trained.train), ("test", trained.test)):
-            if part.table is not None:
-                write_predictions(work.folder, part.images, names, part.table, split=split)
-        write_json(work.folder / "environment.json", _environment(work.device))
-        if trained.held_out:
-            write_json(work.folder / HELD_OUT, trained.held_out)
-        config = replace(trained.config, thresholds=thresholds, training=facts)
-        save_artifact(work.folder, trained.network, config)
-        shutil.rmtree(work.checkpoints, ignore_errors=True)
-        metrics = {**metrics, **{name: facts[name] for name in _ALSO_METRICS if name in facts}}
-        write_json(work.folder / "metrics.json", metrics)
-        self.store.update_version(
-            self.record.name,
-            Action("finish training", settings.user, self.record.name),
+                work.events.message(f"Left out: {issue.where}: {issue.message}")
+            note_issues(store, split, part.issues)
+        metrics = _write_version(work, trained)
+        store.update_version(
+            record.name,
+            Action("finish training", settings.user, record.name),
             status="TRAINING_COMPLETED",
             status_message=COMPLETED,
             metrics=metrics,
             statistics=_statistics(work.plan, trained),
         )
 
-    def _test(self, trained: TrainingResult) -> tuple[dict[str, float | None], dict[str, float]]:
-        """The figures on the test images, and each label's assumed threshold."""
-        plan, config = self.work.plan, trained.config
-        assert trained.test.table is not None
-        truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
-        result = evaluation.evaluate(
-            truth, trained.test.table, trained.test.images, labels=plan.labels, task=config.kind
-        )
-        thresholds = {
-            row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in config.labels
-        }
-        metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
-        return metrics, thresholds
+
+def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]:
+    """Write what the version's folder keeps, and return its metrics."""
+    facts = {
+        "seed": work.options.seed,
+        "device": work.device,
+        "threads": torch.get_num_threads(),
+        "training_images": len(trained.train.images),
+        "test_images": len(trained.test.images),
+        "left_out": len(trained.train.issues) + len(trained.test.issues),
+        "ended": datetime.now(UTC).isoformat(),
+        "seconds": round(time.perf_counter() - work.started, 3),
+        **trained.facts,
+        "kind": work.plan.kind,
+        "reason": work.plan.choice.reason,
+        "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
+    }
+    metrics, thresholds = _test(work.plan, trained)
+    names = work.plan.labels["label"].tolist()
+    for split, part in (("train", trained.train), ("test", trained.test)):
+        if part.table is not None:
+            write_predictions(work.folder, part.images, names, part.table, split=split)
+    write_json(work.folder / "environment.json", _environment(work.device))
+    if trained.held_out:
+        write_json(work.folder / HELD_OUT, trained.held_out)
+    save_artifact(work.folder, trained.network, replace(trained.config, thresholds=thresholds, training=facts))
+    shutil.rmtree(work.checkpoints, ignore_errors=True)
+    metrics |= {name: facts[name] for name in _ALSO_METRICS if name in facts}
+    write_json(work.folder / "metrics.json", metrics)
+    return metrics
+
+
+def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the metrics on the test images, and each label's assumed threshold."""
+    assert trained.test.table is not None
+    truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
+    result = evaluation.evaluate(
+        truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.kind
+    )
+    thresholds = {
+        row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in trained.config.labels
+    }
+    metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
+    return metrics, thresholds
 
 
 def _base(store: Store, root: Path, name: str | None) -> Base | None:
@@ -267,3 +268,61 @@ def _environment(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "packages": {name: installed_version(name) for name in _PACKAGES},
     }
+
+
+def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
+    """The datasets with the content hashes that their files have now.
+
+    Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
+    told of and kept as issues; their labels stay. Remote ones are taken for what the store knows of them; the server is
+    asked for the identity of those that were imported without.
+    """
+    known = {row.image: row for row in store.files()[0].itertuples(index=False)}
+    return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
+
+
+def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
+    images, hashes, changed = dataset.images, [], []
+    unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
+    asked = look_up_all(unknown, events=events, phase=f"asking for {dataset.name} images")
+    for image, sha256 in zip(images["image"], images["sha256"], strict=True):
+        row = known.get(image)
+        now = sha256
+        if is_remote(image):
+            said = asked.get(image)
+            now = said.identity if isinstance(said, RemoteFile) else now
+        elif row is None or row.sha256 != sha256 or not _is_untouched(image, dataset.root, row.bytes, row.mtime_ns):
+            now = _content(image, dataset.root) or sha256
+        hashes.append(now)
+        if isinstance(sha256, str) and now != sha256:
+            changed.append(image)
+    if changed:
+        events.message(
+            f"{len(changed):,} {dataset.name} images changed since they were imported, such as {changed[0]!r}; "
+            "their labels were kept."
+        )
+        note_issues(store, dataset.name, [Issue("IMAGE_CHANGED", where=image) for image in changed])
+    current = images.assign(sha256=hashes)
+    return Dataset(current, dataset.annotations, dataset.labels, name=dataset.name, root=dataset.root)
+
+
+def note_issues(store: Store, split: str, issues: list[Issue]) -> None:
+    """Keep findings of a training with the project's issues; those that are there already aren't doubled."""
+    if issues and store.dataset(split) is not None:
+        nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
+        store.add_images(split, *nothing, Action("check images", settings.user), issues=issues)
+
+
+def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object) -> bool:
+    try:
+        status = os.stat(to_path(image, root))
+    except (OSError, ValueError):
+        return True  # it can't be read: that is found out, and said, later
+    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
+def _content(image: str, root: Path | None) -> str | None:
+    try:
+        return inspect(read_bytes(image, root), image).sha256
+    except ImageError:
+        return None

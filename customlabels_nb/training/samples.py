@@ -33,7 +33,6 @@ def make_samples(
     predictions: pd.DataFrame,
     *,
     captions: Sequence[str] | None = None,
-    least: float = _LEAST_CONFIDENCE,
 ) -> list[Sample]:
     """Samples for :meth:`customlabels_nb.events.Events.samples`.
 
@@ -45,11 +44,10 @@ def make_samples(
         Of the same images.
     truth, predictions : DataFrame
         image, label and, for boxes, left, top, width, height in pixels of the upright image; the predictions also
-        confidence, 0..1. Crowds are left out, and tables may have other images, too.
+        confidence, 0..1. Crowds and unlikely predictions are left out, but for the likeliest label of an image without
+        boxes. Tables may have other images, too.
     captions : sequence of str, optional
         What the images are called; ``names`` unless they are given.
-    least : float
-        Predictions with a lower confidence aren't shown, but the highest one of an image that has labels, not boxes.
     """
     return [
         Sample(
@@ -57,7 +55,7 @@ def make_samples(
             picture=_picture(canvas),
             size=canvas.size,
             true=_marks(truth[truth["image"] == name], 0.0),
-            predicted=_marks(predictions[predictions["image"] == name], least),
+            predicted=_marks(predictions[predictions["image"] == name], _LEAST_CONFIDENCE),
         )
         for name, caption, canvas in zip(names, captions or names, canvases, strict=True)
     ]

@@ -19,10 +19,11 @@ def stored_evaluation(
     root: Path,
     config: ModelConfig,
     *,
+    split: str = "test",
     thresholds: float | Mapping[str, float] | str | None = None,
     columns: pd.DataFrame | None = None,
 ) -> Evaluation:
-    """What the version's test images say of it, as they were at training.
+    """What the version's images of a split say of it, as they were at training.
 
     Parameters
     ----------
@@ -35,27 +36,6 @@ def stored_evaluation(
         An images table as it is now: tags, the user's own columns and, where the version does not know them, sizes
         and sources are taken from it, for slices.
     """
-    return _evaluation(folder, root, config, "test", thresholds, columns)
-
-
-def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
-    """The same of its training images at the version's thresholds; only these, where no predictions were kept.
-
-    A model knows the images that it learnt from: the figures say nothing about new ones.
-    """
-    if not has_predictions(folder, "train"):
-        return read_snapshot(folder, "train", root)
-    return _evaluation(folder, root, config, "train", thresholds=dict(config.thresholds))
-
-
-def _evaluation(
-    folder: Path,
-    root: Path,
-    config: ModelConfig,
-    split: str,
-    thresholds: float | Mapping[str, float] | str | None = None,
-    columns: pd.DataFrame | None = None,
-) -> Evaluation:
     dataset = read_snapshot(folder, split, root)
     asked, predictions = read_predictions(folder, split=split)
     images = dataset.images[dataset.images["image"].isin(asked)]
@@ -70,3 +50,13 @@ def _evaluation(
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
     return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.kind)
+
+
+def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
+    """The same of its training images at the version's thresholds; only these, where no predictions were kept.
+
+    A model knows the images that it learnt from: the figures say nothing about new ones.
+    """
+    if not has_predictions(folder, "train"):
+        return read_snapshot(folder, "train", root)
+    return stored_evaluation(folder, root, config, split="train", thresholds=dict(config.thresholds))

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from customlabels_nb.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
+from customlabels_nb.evaluation.arrays import FloatArray
 
 #: Of held-out images; fewer can't tell overconfidence from bad luck.
 LEAST_IMAGES = 20

@@ -20,6 +20,7 @@ import traitlets
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.exploring.payload import (
     advice_as_json,
@@ -28,7 +29,6 @@ from customlabels_nb.evaluation.exploring.payload import (
     summary_as_json,
 )
 from customlabels_nb.evaluation.exploring.test_images import TestPictures
-from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture

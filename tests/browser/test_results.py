@@ -156,7 +156,7 @@ def test_advice_shows_its_images(lab: Lab) -> None:
     page = lab.open(notebook(PICTURES, "s = classifier(gain=0.7).show()\ns", "pass"), width=1400, height=1400)
     page.run_all()
     screen = screen_in(page, 1).ready()
-    told = page.value("[(item.heading, item.text, item.names) for item in s.exploration.advice]")
+    told = page.value("[(item.heading, item.text, item.names) for item in s.exploration.evaluation.advice]")
     expect(screen.button("Advice")).to_have_text(f"Advice {len(told)}…")
     screen.button("Advice").click()
     cards = screen.root.locator(".card")

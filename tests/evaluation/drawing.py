@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from tests.evaluation.cases import random_tables
 
 

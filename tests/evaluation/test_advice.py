@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.advice import Advice, AdviceItem
+from customlabels_nb.evaluation.advice import MOST_ITEMS, MOST_OF_A_KIND, Advice, AdviceItem
 from customlabels_nb.evaluation.advice.items import KINDS
-from customlabels_nb.evaluation.advice.ranked import MOST_ITEMS, MOST_OF_A_KIND
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import random_tables, single_label_cases, tables
 from tests.project.test_report import Reader

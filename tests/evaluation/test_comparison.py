@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.project.report import evaluate as report_of

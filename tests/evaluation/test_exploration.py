@@ -19,8 +19,8 @@ from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
-from customlabels_nb.evaluation.exploring.truth import changed_images, judged_by, tables_of
 from customlabels_nb.evaluation.metrics import aggregate
 from customlabels_nb.evaluation.slices import slice_table
 from tests import provision

@@ -15,9 +15,8 @@ from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
 from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation import Evaluation, evaluate, fonts
-from customlabels_nb.evaluation.comparison import Comparison
-from customlabels_nb.evaluation.plots.bars import plot_per_label, plot_support
-from customlabels_nb.evaluation.plots.boxes import plot_box_sizes
+from customlabels_nb.evaluation.comparison.comparing import Comparison
+from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
 from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
 from customlabels_nb.evaluation.plots.style import plain

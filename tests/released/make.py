@@ -92,18 +92,18 @@ def tiny_networks(home: Path) -> Iterator[None]:
     """Use ``home`` as the hub's cache, with fixed weights for :data:`BACKBONE`, and make detectors small."""
     import huggingface_hub.constants
 
-    from customlabels_nb.training import detector_training
+    from customlabels_nb.training import detector_recipe
 
     if not home.exists():
         write_weights(home)
-    before, real = huggingface_hub.constants.HF_HUB_CACHE, detector_training.DetectorShape
+    before, real = huggingface_hub.constants.HF_HUB_CACHE, detector_recipe.DetectorShape
     huggingface_hub.constants.HF_HUB_CACHE = str(home)
-    detector_training.DetectorShape = partial(real, channels=16, hidden=16)  # type: ignore[misc, assignment]
+    detector_recipe.DetectorShape = partial(real, channels=16, hidden=16)  # type: ignore[misc, assignment]
     try:
         yield
     finally:
         huggingface_hub.constants.HF_HUB_CACHE = before
-        detector_training.DetectorShape = real  # type: ignore[misc]
+        detector_recipe.DetectorShape = real  # type: ignore[misc]
 
 
 def write_weights(home: Path) -> None:

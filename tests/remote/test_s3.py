@@ -31,7 +31,7 @@ from customlabels_nb.remote.content_cache import ContentCache, project_cache
 from customlabels_nb.remote.download_cache import fetch, fetch_all
 from customlabels_nb.remote.remote_files import is_identity
 from customlabels_nb.settings import settings
-from customlabels_nb.training.current import with_current_hashes
+from customlabels_nb.training.run import with_current_hashes
 from tests.images.pictures import jpeg
 from tests.ingest.reading import codes, labels
 from tests.s3_server import Bucket

@@ -18,7 +18,7 @@ from customlabels_nb.training.boxes_data import (
     make_examples,
     usable_boxes,
 )
-from customlabels_nb.training.sampling import Turns, frequencies
+from customlabels_nb.training.detection_learner import Turns, frequencies
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.training.drawn import COLOURS, drawn_squares
 

@@ -29,7 +29,7 @@ from customlabels_nb.training.improving import (
     improve,
     why_not_fine_tune,
 )
-from customlabels_nb.training.learning import PROBE
+from customlabels_nb.training.loop import PROBE
 from customlabels_nb.training.temperature import losses
 
 SIDE = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation.advice import Advice
-from customlabels_nb.evaluation.arrays import BoolArray, IntArray
-from customlabels_nb.evaluation.comparison import Comparison, compare
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.box_tables import boxed_rows
+from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
-from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
+from customlabels_nb.evaluation.exploring.position import ASSUMED, ONE, PER_LABEL, Position, position_of
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
+from customlabels_nb.evaluation.result import Evaluation, evaluate
+from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -40,14 +43,9 @@ class Exploration:
     evaluation : Evaluation
     name : str
         What was evaluated.
-    advice : callable, optional
-        Gives the advice on it, where more is known than the evaluation itself.
     """
 
-    def __init__(
-        self, evaluation: Evaluation, *, name: str = "evaluation", advice: Callable[[], Advice] | None = None
-    ) -> None:
-        self._advise = advice or (lambda: evaluation.advice)
+    def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
         self.evaluation = evaluation
         self.name = name
         self.position = position_of(evaluation)
@@ -183,14 +181,9 @@ class Exploration:
         return found
 
     @cached_property
-    def advice(self) -> Advice:
-        """What would help most, at the evaluation's own thresholds."""
-        return self._advise()
-
-    @cached_property
     def suspects(self) -> list[str]:
         """Images whose truth is doubtful, the most doubtful first: the model says otherwise, and surely."""
-        items = self.advice.about("label_error")
+        items = self.evaluation.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
@@ -262,7 +255,7 @@ class Exploration:
         return labels.index(label)
 
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
-        names = cell_names(self.evaluation)
+        names = self.evaluation.confusion_matrix.labels
         for label in pair:
             if label not in names:
                 raise LabelError(f"pair={pair!r} is no cell of the confusion matrix; its labels are {list(names)!r}.")
@@ -287,11 +280,6 @@ class Exploration:
         return mask
 
 
-def cell_names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The labels of rows and columns of the confusion matrix."""
-    return evaluation.confusion_matrix.labels
-
-
 class _Frozen(dict[str, float]):
     """Thresholds by label that can be a key; nothing changes them."""
 
@@ -304,3 +292,101 @@ def _joined(rows: pd.DataFrame, images: pd.Series, results: tuple[str, ...]) -> 
     kept = rows[rows["result"].isin(results)].drop_duplicates(["image", "label"])
     labels = kept.groupby("image", sort=False)["label"].agg(", ".join)
     return [str(labels.get(name, "")) for name in images]
+
+
+# -- judged by another truth -------------------------------------------------------------------------------------
+_TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
+
+
+def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Truth and predictions as tables, from which the same outcomes are made again."""
+    if isinstance(outcomes, Scores):
+        (row, column), given = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
+        said = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
+        return _rows(outcomes, row, column), said
+    assert isinstance(outcomes, Boxes)
+    truth = _rows(outcomes, outcomes.truth_image, outcomes.truth_label, outcomes.truth_box)
+    predictions = _rows(outcomes, outcomes.image, outcomes.label, outcomes.box)
+    return truth.assign(crowd=outcomes.truth_crowd), predictions.assign(confidence=outcomes.confidence)
+
+
+def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
+    """The evaluation with the truth of some of its images replaced; no model is run.
+
+    Thresholds are chosen as they were: assumed ones anew, on the truth as it is now.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    images : iterable of str
+        Images whose truth is known now; those that aren't test images of the evaluation are left aside, as are test
+        images that aren't named: their truth stays.
+    truth : DataFrame
+        Their annotations: ``image``, ``label`` and, of boxes, the columns of boxes.
+
+    Raises
+    ------
+    TableError
+        If an image of a single-label task has two labels now.
+    """
+    outcomes = evaluation.outcomes
+    before, predictions = tables_of(outcomes)
+    known, here = _usable(evaluation, images, truth)
+    thresholds: dict[str, float] | str | None = dict(zip(outcomes.labels, evaluation.thresholds.tolist(), strict=True))
+    mode = position_of(evaluation).mode
+    if mode in (ASSUMED, CROSS_VALIDATED):
+        thresholds = None if mode == ASSUMED else mode
+    return evaluate(
+        pd.concat([before[~before["image"].isin(known)], here], ignore_index=True),
+        predictions,
+        evaluation.images,
+        labels=evaluation.labels,
+        thresholds=thresholds,
+        task=evaluation.task,
+        iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else 0.5,
+    )
+
+
+def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> list[str]:
+    """Test images whose truth is another one now; the arguments are those of :func:`judged_by`."""
+    before, _ = tables_of(evaluation.outcomes)
+    known, here = _usable(evaluation, images, truth)
+    said = [_by_image(before[before["image"].isin(known)]), _by_image(here)]
+    names: list[str] = evaluation.outcomes.images.tolist()
+    return [name for name in names if said[0].get(name) != said[1].get(name)]
+
+
+def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
+    """The test images among these, and the rows of their truth that the task is about."""
+    known = set(images) & set(evaluation.outcomes.images.tolist())
+    here = truth[truth["image"].isin(known)]
+    if isinstance(evaluation.outcomes, Scores):
+        return known, here[["image", "label"]].dropna().drop_duplicates()
+    here = here[[name for name in _TRUTH if name in here.columns]]
+    drawn = here["left"].notna()
+    if "polygon" in here.columns:
+        drawn = drawn | here["polygon"].notna()
+    return known, here[drawn & here["label"].notna()]
+
+
+def _by_image(rows: pd.DataFrame) -> dict[str, list[tuple[object, ...]]]:
+    """What is true of each image, in one order."""
+    if "left" not in rows.columns:
+        table = rows[["image", "label"]]
+    else:
+        crowd = rows["crowd"].astype("boolean").fillna(False).astype(bool) if "crowd" in rows.columns else False
+        box = boxed_rows(rows.assign(crowd=crowd), "truth").box.round(3)
+        table = pd.DataFrame({"image": rows["image"].to_numpy(), "label": rows["label"].to_numpy()})
+        table = table.assign(
+            crowd=crowd if isinstance(crowd, bool) else crowd.to_numpy(), **dict(zip(BOX_COLUMNS, box.T, strict=True))
+        )
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for image, *rest in table.astype(object).itertuples(index=False, name=None):
+        found.setdefault(str(image), []).append(tuple(rest))
+    return {image: sorted(rows_, key=repr) for image, rows_ in found.items()}
+
+
+def _rows(outcomes: Outcomes, image: IntArray, label: IntArray, box: FloatArray | None = None) -> pd.DataFrame:
+    names = np.array(outcomes.labels, dtype=object)
+    table = pd.DataFrame({"image": outcomes.images[image], "label": names[label]})
+    return table if box is None else table.assign(**dict(zip(BOX_COLUMNS, box.T, strict=True)))

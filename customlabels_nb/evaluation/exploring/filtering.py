@@ -119,7 +119,7 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
-            return np.asarray((outcomes.predicted_label() == predicted) & (outcomes.true_label() == true))
+            return np.asarray((outcomes.predicted_label == predicted) & (outcomes.true_label == true))
         is_predicted, is_true = (at[:, [predicted, true]] for at in (applied.accepted(), outcomes.truth))
         if predicted == true:
             return np.asarray(is_predicted[:, 0] & is_true[:, 0])

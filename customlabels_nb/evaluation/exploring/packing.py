@@ -12,7 +12,7 @@ import numpy as np
 
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
-from customlabels_nb.evaluation.exploring.exploration import Exploration, cell_names
+from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE, find_candidates
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
@@ -30,7 +30,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         "task": outcomes.task,
         "images": exploration.names,
         "labels": [{"label": n, "colour": c} for n, c in zip(outcomes.labels, outcomes.colours, strict=True)],
-        "cells": list(cell_names(exploration.evaluation)),
+        "cells": list(exploration.evaluation.confusion_matrix.labels),
         "targets": outcomes.targets.tolist(),
         "test_images": outcomes.test_images.tolist(),
         "bare": int(outcomes.bare.sum()),
@@ -82,8 +82,8 @@ def _scores(scores: Scores) -> Arrays:
     if not scores.given.all():
         found["given"] = scores.given.ravel().astype(np.uint8)
     if scores.task == SINGLE_LABEL:
-        found["true_label"] = scores.true_label().astype(np.int32)
-        found["predicted_label"] = scores.predicted_label().astype(np.int32)
+        found["true_label"] = scores.true_label.astype(np.int32)
+        found["predicted_label"] = scores.predicted_label.astype(np.int32)
     return found
 
 

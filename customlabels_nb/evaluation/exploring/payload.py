@@ -75,7 +75,7 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
             "images": [exploration.place[name] for name in item.names if name in exploration.place],
             "call": item.call,
         }
-        for item in exploration.advice
+        for item in exploration.evaluation.advice
     ]
 
 

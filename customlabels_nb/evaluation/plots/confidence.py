@@ -19,7 +19,6 @@ from customlabels_nb.evaluation.plots.style import (
     RIGHT,
     TEXT,
     WRONG,
-    check_label,
     count_ticks,
     legend,
     marked_threshold,
@@ -48,7 +47,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     LabelError
         If there is no such label.
     """
-    position = None if label is None else check_label(evaluation.outcomes.labels, label)
+    position = None if label is None else evaluation.outcomes.position(label)
     confidence, right = answers(evaluation.outcomes, position)
     beside = ax is None
     if ax is None:

@@ -14,7 +14,6 @@ from customlabels_nb.evaluation.plots.style import (
     FAINTER,
     INK,
     MARK,
-    check_label,
     colours_of,
     legend,
     marked_threshold,
@@ -107,7 +106,7 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
     table = evaluation.per_label
     if label is None:
         return table[table["test_images"] > 0].sort_values(by, kind="stable")
-    check_label(evaluation.outcomes.labels, label)
+    evaluation.outcomes.position(label)
     return table[table["label"] == label]
 
 

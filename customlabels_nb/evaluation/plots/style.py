@@ -20,7 +20,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.legend import Legend
 
-from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation.fonts import drawable
 
 INK = "#7f7f7f"
@@ -108,19 +107,6 @@ def ink_on(ground: Any) -> str:
     """Black or white, whichever is legible on a fill."""
     red, green, blue = (float(part) ** 2.2 for part in to_rgb(ground))
     return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # where both contrast alike
-
-
-def check_label(labels: tuple[str, ...], label: str) -> int:
-    """The position of a label.
-
-    Raises
-    ------
-    LabelError
-        If there is no such label.
-    """
-    if label not in labels:
-        raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(labels)!r}.")
-    return labels.index(label)
 
 
 def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.training.candidates import LEAST_HELD_OUT, MOST_HELD_OUT, ModelCandidate, choose_start, hold_out
+from customlabels_nb.training.improving import LEAST_HELD_OUT, MOST_HELD_OUT, ModelCandidate, choose_start, hold_out
 
 
 def candidate(name: str, *losses: float) -> ModelCandidate:

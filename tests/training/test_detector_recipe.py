@@ -20,8 +20,8 @@ from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
-from customlabels_nb.training.detector_training import TrainedDetector, predict_boxes, train_detector
-from customlabels_nb.training.learning import LEAST_STEPS
+from customlabels_nb.training.detector_recipe import TrainedDetector, predict_boxes, train_detector
+from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.training.drawn import drawn_squares
 

@@ -1,0 +1,727 @@
+"""The rules of advice: each is a function of a :class:`~customlabels_nb.evaluation.advice.case.Case`.
+
+The constants above each group of rules say from when on something is worth saying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb.core.geometry import iou_of_pairs
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.advice.case import Case, listed
+from customlabels_nb.evaluation.advice.items import AdviceItem
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
+from customlabels_nb.evaluation.detector_metrics import SIZES
+from customlabels_nb.evaluation.metrics import ratios
+from customlabels_nb.evaluation.outcomes import Outcomes, Steps
+from customlabels_nb.evaluation.scores import Scores
+
+# -- single mistakes: doubtful truth, labels taken for others, missed or seen where nothing is ---------------
+#: The truth is only doubted where the model says its label as surely as it does on average where that label is right
+#: (the rule of Northcutt et al., "Confident learning", 2021), and more likely than not.
+LEAST_SURE = 0.5
+#: ... and where it is nearly always right when it is so sure: so often at least, and wrong in no larger share than this
+#: (or once). Where it is often wrong the model is to be doubted.
+SURE_TIMES, SURE_WRONG = 5, 0.1
+#: Mistakes that stand for something: once is chance.
+TAKEN_TIMES, TAKEN_SHARE = 2, 0.1
+#: Of what is missed or seen without anything instead a larger share is usual.
+ALONE_TIMES, ALONE_SHARE = 3, 0.2
+#: A box that overlaps one of its own label by so much means that one: it lies badly or is a second one.
+NEAR = 0.1
+
+_BOX = ["left", "top", "width", "height"]
+_COLUMNS = ["image", "truth", "predicted", "confidence"]
+
+
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """What is wrong, each table with ``image``, ``truth``, ``predicted`` (null without), ``confidence`` and boxes.
+
+    Attributes
+    ----------
+    suspects : DataFrame
+        Where rather the truth is wrong; in none of the others.
+    taken : DataFrame
+        One label for another.
+    missed, alarms : DataFrame
+        A label with nothing instead; nothing, with a label instead.
+    misplaced : DataFrame
+        Boxes near one of their own label that don't count as it (detection), with their ``overlap``.
+    """
+
+    suspects: pd.DataFrame
+    taken: pd.DataFrame
+    missed: pd.DataFrame
+    alarms: pd.DataFrame
+    misplaced: pd.DataFrame
+
+
+def find_mistakes(case: Case) -> Mistakes:
+    """The mistakes of an evaluation by what they are."""
+    if case.detection:
+        taken, missed, alarms, misplaced = _boxes(case)
+        suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
+    elif isinstance(case.outcomes, Scores) and case.single_label:
+        taken, alarms = _other_labels(case.outcomes), _wrong_labels(case.alarms[case.alarms["truth"].isna()])
+        missed = misplaced = taken.head(0)
+        suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
+    else:
+        taken, missed = _of_many_labels(case.misses, case.alarms)
+        misplaced = taken.head(0)
+        suspects = _doubted(case, _wrong_labels(case.alarms))
+        alarms = _wrong_labels(case.alarms[~case.alarms["image"].isin(case.misses["image"])])
+    suspects = suspects.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+    return Mistakes(suspects, _without(taken, suspects), missed, _without(alarms, suspects), misplaced)
+
+
+def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Truth that is doubtful."""
+    found = mistakes.suspects
+    if found.empty:
+        return
+    one, replaced = len(found) == 1, found["truth"].notna()
+    if case.single_label:
+        start = "1 test image may have the wrong label" if one else f"{len(found):,} test images may have wrong labels"
+    else:
+        what = "box" if case.detection else "label"
+        parts = [
+            f"{number:,} {what if number == 1 else 'boxes' if case.detection else 'labels'} {words}"
+            for number, words in ((int((~replaced).sum()), "may be missing"), (int(replaced.sum()), "may be wrong"))
+            if number
+        ]
+        start = f"In the truth of the test images {' and '.join(parts)}"
+    text = (
+        f"{start}: the model says otherwise, as surely as where it is right. "
+        "Look at these first; wrong labels in the test set make every figure wrong."
+    )
+    right, wrong = case.each(found["predicted"]), case.each(found.loc[replaced, "truth"])
+    labels = tuple(label for label in case.labels if label in {*found["predicted"], *found["truth"].dropna()})
+    yield AdviceItem("label_error", text, labels, found, case.look(), case.gain(tp=right, fp=-right, fn=-wrong))
+
+
+def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Pairs of labels that are taken for each other, or one for the other."""
+    targets = dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True))
+    sizes = mistakes.taken.groupby(["truth", "predicted"], sort=False).size()
+    often = {
+        (str(truth), str(predicted)): int(number)
+        for (truth, predicted), number in sizes.items()
+        if number >= TAKEN_TIMES and number >= TAKEN_SHARE * targets[truth]
+    }
+    for (truth, predicted), number in often.items():
+        back = often.get((predicted, truth), 0)
+        if back and case.labels.index(truth) > case.labels.index(predicted):
+            continue  # said with the other one
+        images = _of(mistakes.taken, truth, predicted)
+        share = f"{number:,} of {case.things(targets[truth])}"
+        if back:
+            images = pd.concat([images, _of(mistakes.taken, predicted, truth)])
+            text = (
+                f"{truth} and {predicted} are taken for each other: {truth} for {predicted} in {share}, {predicted} "
+                f"for {truth} in {back:,} of {targets[predicted]:,}. Add training images of both like these, check "
+                "whether the labels are right, or merge the two if nobody needs them apart."
+            )
+        else:
+            text = (
+                f"{truth} is taken for {predicted} in {share}. Add training images of {truth} that look like these, "
+                "and check whether their labels are right."
+            )
+        images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+        there, here = case.each([truth] * number), case.each([predicted] * back)
+        gain = case.gain(tp=there + here, fn=-there - here, fp=-case.each([predicted] * number + [truth] * back))
+        yield AdviceItem("confusion", text, (truth, predicted), images, case.look(), gain)
+
+
+def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Labels that are often taken for nothing."""
+    found = case.counts[0]
+    for position in np.flatnonzero(found > 0).tolist():
+        label, targets = case.labels[position], int(case.outcomes.targets[position])
+        images = mistakes.missed[mistakes.missed["truth"] == label]
+        if len(images) < ALONE_TIMES or len(images) < ALONE_SHARE * targets:
+            continue
+        where = f"{len(images):,} of {case.things(targets)}"
+        seen = int((images["confidence"] > 0).sum())
+        text = (
+            f"{f'{where} of {label} are' if case.detection else f'{label} is'} missed"
+            f"{'' if case.detection else f' in {where}'}, and nothing else is seen instead. Add training images that "
+            f"look like these; {'a lower threshold finds some' if seen else 'no threshold finds them'}"
+            f"{', at the price of false alarms' if seen else ''}."
+        )
+        by = case.each([label] * len(images))
+        images = images.sort_values("confidence", kind="stable", ignore_index=True)
+        yield AdviceItem("missed", text, (label,), images, case.look(), case.gain(tp=by, fn=-by))
+
+
+def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Labels that are often seen where nothing is."""
+    tp, fp, _ = case.counts
+    for position, label in enumerate(case.labels):
+        images = mistakes.alarms[mistakes.alarms["predicted"] == label]
+        accepted = int(tp[position] + fp[position])
+        if len(images) < ALONE_TIMES or len(images) < ALONE_SHARE * accepted:
+            continue
+        if case.detection:
+            text = (
+                f"{label} is seen where nothing is labelled: {len(images):,} of its {accepted:,} accepted boxes. Draw "
+                "the boxes that are missing in the truth, or add training images of what is there, without boxes."
+            )
+        else:
+            text = (
+                f"{label} is seen in {len(images):,} test images that don't have it, of {accepted:,} where it is seen. "
+                "Add the label where it is missing, or add training images that look like these without it."
+            )
+        by = case.each([label] * len(images))
+        images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+        yield AdviceItem("false_alarm", text, (label,), images, case.look(), case.gain(fp=-by))
+
+
+# -- what is wrong, by task -----------------------------------------------------------------------------
+def _other_labels(scores: Scores) -> pd.DataFrame:
+    """Images of one label whose most confident one is another."""
+    true, said = scores.true_label, scores.predicted_label
+    at = np.flatnonzero((true >= 0) & (said >= 0) & (true != said))
+    names = np.array(scores.labels, dtype=object)
+    rows = (scores.images[at], names[true[at]], names[said[at]], scores.confidence[at, said[at]])
+    return _table(dict(zip(_COLUMNS, rows, strict=True)))
+
+
+def _wrong_labels(alarms: pd.DataFrame) -> pd.DataFrame:
+    return _table({"image": alarms["image"], "truth": None, "predicted": alarms["label"], **_confidence(alarms)})
+
+
+def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each missed label of an image beside each wrong one of it, and those beside which there is none."""
+    both = missed[["image", "label"]].merge(
+        alarms[["image", "label", "confidence"]], on="image", suffixes=("", "_said")
+    )
+    taken = {"image": both["image"], "truth": both["label"], "predicted": both["label_said"], **_confidence(both)}
+    missed = missed[~missed["image"].isin(alarms["image"])]
+    alone = {"image": missed["image"], "truth": missed["label"], "predicted": None, **_confidence(missed)}
+    return _table(taken), _table(alone)
+
+
+def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Boxes of another label, of nothing, on nothing, and beside one of their own."""
+    alarms = case.alarms.assign(overlap=_iou_with_own(case))
+    other = alarms["taken_for"].notna()
+    near = ~other & (alarms["overlap"] >= NEAR)
+    taken, beside = alarms[other], alarms[near]
+
+    def table(rows: pd.DataFrame, truth: object, predicted: object) -> pd.DataFrame:
+        columns = {name: rows[name] for name in _BOX}
+        return _table({"image": rows["image"], "truth": truth, "predicted": predicted, **_confidence(rows), **columns})
+
+    # a missed box with which something was mixed up isn't missed for nothing
+    used = pd.concat(
+        [taken[["image", "taken_for"]].rename(columns={"taken_for": "label"}), beside[["image", "label"]]]
+    ).value_counts()
+    number = case.misses.groupby(["image", "label"]).cumcount()
+    keys = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
+    missed = case.misses[(number >= used.reindex(keys).fillna(0).to_numpy()).to_numpy()]
+    alone = alarms[~other & ~near]
+    return (
+        table(taken, taken["taken_for"], taken["label"]),
+        table(missed, missed["label"], None),
+        table(alone, None, alone["label"]),
+        table(beside, beside["label"], beside["label"]).assign(overlap=beside["overlap"].to_numpy()),
+    )
+
+
+def _iou_with_own(case: Case) -> FloatArray:
+    """How far each false positive overlaps the nearest box of its label, shape (its rows,)."""
+    truth = [*(f"truth_{name}" for name in _BOX)]
+    boxes = pd.concat([case.hits, case.misses])[["image", "label", *truth]]
+    alarms = case.alarms[["image", "label", *_BOX]].rename_axis("row").reset_index()
+    pairs = alarms.merge(boxes, on=["image", "label"])
+    best = pd.Series(iou_of_pairs(pairs[_BOX], pairs[truth])).groupby(pairs["row"].to_numpy()).max()
+    return np.asarray(best.reindex(range(len(alarms)), fill_value=0.0), dtype=np.float64)
+
+
+def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:
+    """The rows where the model is as sure as where it is right, and is seldom wrong then."""
+    least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
+    return found[found["confidence"] >= found["predicted"].map(least).astype("float64")]
+
+
+def _least_sure(case: Case) -> FloatArray:
+    """From which confidence on the truth is doubted rather than the model, by label; infinite where never."""
+    result = np.full(len(case.labels), np.inf)
+    for position in range(len(case.labels)):
+        _, confidence, hit = case.outcomes.predictions(position)
+        if hit.any():
+            least = max(LEAST_SURE, float(confidence[hit].mean()) - 1e-9)  # the mean of equal ones is rounded
+            sure = int((confidence >= least).sum())
+            right = int(hit[confidence >= least].sum())
+            if right >= SURE_TIMES and sure - right <= max(1, SURE_WRONG * sure):
+                result[position] = least
+    return result
+
+
+def _without(found: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
+    keys = ["image", "predicted", *_box(found)]
+    other = pd.MultiIndex.from_frame(suspects[keys])
+    return found[~pd.MultiIndex.from_frame(found[keys]).isin(other)].reset_index(drop=True)
+
+
+def _of(found: pd.DataFrame, truth: str, predicted: str) -> pd.DataFrame:
+    return found[(found["truth"] == truth) & (found["predicted"] == predicted)]
+
+
+def _box(found: pd.DataFrame) -> list[str]:
+    return [name for name in _BOX if name in found.columns]
+
+
+def _confidence(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {"confidence": rows["confidence"]}
+
+
+def _table(columns: dict[str, object]) -> pd.DataFrame:
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    return table.astype({"image": "str", "truth": "str", "predicted": "str", "confidence": "float64"})
+
+
+# -- thresholds: better ones, and precision in exchange for recall -------------------------------------------
+#: What F1 has to gain by another threshold: less isn't worth a change.
+BETTER_F1 = 0.02
+#: So many mistakes fewer, or more right: one or two may be chance.
+BETTER_BY = 3
+#: Precision and recall lie apart by so much where there is something to trade.
+UNEVEN = 0.1
+#: What F1 may lose for a threshold that is written shorter.
+ROUNDING = 0.005
+#: What the lower of both has to win by it, and what F1 may lose at most.
+TRADED, TRADE_COST = 0.1, 0.02
+#: What is won so counts for little: something else is lost by it.
+TRADE_WEIGHT = 0.1
+
+
+def threshold_advice(case: Case) -> Iterator[AdviceItem]:
+    """For each label at most one other threshold; none for cross-validated ones, which are honest as they are."""
+    if case.applied.folds:
+        return
+    tp, fp, fn = case.counts
+    for position in np.flatnonzero(case.outcomes.in_test_set).tolist():
+        steps = case.outcomes.steps(position)
+        if steps.confidence.size:
+            now = (int(tp[position]), int(fp[position]), int(fn[position]))
+            item = _better(case, position, steps, now) or _trade(case, position, steps, now)
+            if item is not None:
+                yield item
+
+
+def _better(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
+    """A threshold at which F1 is higher."""
+    precision, recall, f1 = _along(steps)
+    before = [float(value) for value in ratios(*now)]
+    wrong = steps.accepted - steps.hits + steps.targets - steps.hits
+    good = (f1 - before[2] >= BETTER_F1) & (now[1] + now[2] - wrong >= BETTER_BY)
+    if not good.any():
+        return None
+    best = int(np.where(good, f1, -1).argmax())
+    best, new = _round(steps, best, good & (f1 >= f1[best] - ROUNDING))
+    after = [float(precision[best]), float(recall[best]), float(f1[best])]
+    gain = (after[2] - before[2]) / max(int(case.outcomes.in_test_set.sum()), 1)
+    return _item("threshold", case, position, new, before, after, gain)
+
+
+def _trade(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
+    """A threshold at which the lower of precision and recall is clearly higher, at about the same F1."""
+    precision, recall, f1 = _along(steps)
+    before = [float(value) for value in ratios(*now)]
+    if abs(before[0] - before[1]) < UNEVEN:
+        return None
+    low = precision if before[0] < before[1] else recall
+    won = low - min(before[:2])
+    fewer = now[1] - (steps.accepted - steps.hits) if before[0] < before[1] else steps.hits - now[0]
+    evener = np.minimum(precision, recall) >= min(before[:2])
+    good = (won >= TRADED) & evener & (f1 >= before[2] - TRADE_COST) & (fewer >= BETTER_BY)
+    if not good.any():
+        return None
+    best = int(np.lexsort((won, np.where(good, f1, -1)))[-1])
+    best, new = _round(steps, best, good & (f1 >= f1[best] - ROUNDING))
+    after = [float(precision[best]), float(recall[best]), float(f1[best])]
+    gain = TRADE_WEIGHT * float(won[best]) / max(int(case.outcomes.in_test_set.sum()), 1)
+    return _item("trade_off", case, position, new, before, after, gain)
+
+
+def _item(
+    kind: str,
+    case: Case,
+    position: int,
+    new: float,
+    before: list[float],
+    after: list[float],
+    gain: float,
+) -> AdviceItem | None:
+    label, old = case.labels[position], float(case.applied.thresholds[position])
+    changes = listed(
+        [
+            f"{name} {'rises' if b > a else 'falls'} from {a:.2f} to {b:.2f}"
+            for name, a, b in zip(("precision", "recall", "F1"), before, after, strict=True)
+            if f"{a:.2f}" != f"{b:.2f}"
+        ]
+    )
+    move = "Raise" if new > old else "Lower"
+    when = ""
+    if kind == "trade_off":
+        when = " if a false alarm is worse than a miss" if new > old else " if a miss is worse than a false alarm"
+    text = f"{move} the threshold of {label}{when}: at {new:.12g} instead of {old:.2g}, {changes}."
+    images = _changed(case, position, old, new)
+    return AdviceItem(kind, text, (label,), images, case.use_thresholds({label: new}), gain)
+
+
+def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
+    """The predictions that one threshold accepts and the other doesn't, the most doubtful last."""
+    image, confidence, hit = case.outcomes.predictions(position)
+    chosen = (confidence >= old) != (confidence >= new)
+    image, confidence, hit = image[chosen], confidence[chosen], hit[chosen]
+    raised = new > old
+    better = hit != raised
+    order = np.lexsort((image, -confidence if raised else confidence, ~better))
+    became = {
+        (True, True): "now missed", (True, False): "now rejected",
+        (False, True): "now found", (False, False): "now a false alarm",
+    }  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "image": case.outcomes.images[image[order]],
+            "label": case.labels[position],
+            "confidence": confidence[order],
+            "becomes": [became[raised, bool(right)] for right in hit[order]],
+        }
+    )
+    return table.astype({"image": "str", "label": "str", "becomes": "str"})
+
+
+def _round(steps: Steps, best: int, good: BoolArray) -> tuple[int, float]:
+    """The threshold written shortest that is about as good as that of step ``best``, and the step that it reaches."""
+    below = float(steps.confidence[best + 1]) if best + 1 < steps.confidence.size else 0.0
+    middle = (below + float(steps.confidence[best])) / 2
+    for digits in range(2, 16):
+        new = round(middle, digits)
+        reached = int(np.searchsorted(-steps.confidence, -new, side="right")) - 1
+        if 0 < new <= 1 and reached >= 0 and good[reached]:
+            return reached, new
+    return best, float(steps.confidence[best])
+
+
+def _along(steps: Steps) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return ratios(steps.hits, steps.accepted - steps.hits, steps.targets - steps.hits)
+
+
+# -- boxes that lie badly, and sizes that are missed ---------------------------------------------------------
+#: So many boxes that lie badly, as a share of all of a label, aren't single ones that were drawn carelessly.
+MISPLACED_TIMES, MISPLACED_SHARE = 3, 0.1
+#: From that overlap on a box lies badly; one with less of it beside a box that isn't found is another thing.
+MISPLACED_IOU = 0.2
+#: A size is missed if so many boxes of it are, its recall is lower by so much than that of the others, and both are so
+#: many that the difference isn't chance.
+SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
+_IN_WORDS = {
+    "small": ("under 32 × 32 pixels", "take photos from nearer or cut large ones into parts"),
+    "medium": ("32 × 32 to 96 × 96 pixels", "add some from other distances"),
+    "large": ("from 96 × 96 pixels on", "add some from nearby"),
+}
+
+
+def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Labels that are found, but whose boxes overlap the truth too little."""
+    needed = getattr(case.outcomes, "iou_threshold", 0.5)
+    found = mistakes.misplaced
+    if found.empty:
+        return
+    missed = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
+    lacking = pd.MultiIndex.from_frame(found[["image", "predicted"]]).isin(missed)  # else it is a second one
+    found = found[lacking & found["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
+    targets = found["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
+    times = found.groupby("predicted")["predicted"].transform("size")
+    found = found[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
+    if found.empty:
+        return
+    labels = tuple(found["predicted"].value_counts().index)
+    which = listed(labels) + (" is found, but its" if len(labels) == 1 else " are found, but their")
+    text = (
+        f"{which} boxes lie badly {len(found):,} times: they share {found['overlap'].mean():.2f} of their area with "
+        f"the true ones on average, where {needed:g} is asked for. Check that all boxes are drawn tightly and in the "
+        "same way, in train and in test."
+    )
+    by = case.each(found["predicted"])
+    images = found.sort_values("overlap", kind="stable", ignore_index=True)
+    yield AdviceItem("misplaced", text, labels, images, case.look(), case.gain(tp=by, fp=-by, fn=-by))
+
+
+def size_advice(case: Case) -> Iterator[AdviceItem]:
+    """Sizes of boxes of which more are missed than of the others."""
+    found, missed = _sizes_of(case.hits), _sizes_of(case.misses)
+    for size, (extent, otherwise) in _IN_WORDS.items():
+        lacking, here = int((missed == size).sum()), int((found == size).sum())
+        targets = lacking + here
+        others = len(found) + len(missed) - targets
+        if lacking < SIZE_MISSED or targets < SIZE_BOXES or others < SIZE_BOXES:
+            continue
+        recall, elsewhere = here / targets, (len(found) - here) / others
+        if elsewhere - recall < SIZE_GAP:
+            continue
+        rows = case.misses[(missed == size).to_numpy()]
+        text = (
+            f"{size.capitalize()} boxes ({extent}) are missed: {here:,} of {targets:,} are found, of the others "
+            f"{len(found) - here:,} of {others:,}. Add training images with such boxes, or {otherwise}."
+        )
+        labels = tuple(label for label in case.labels if label in set(rows["label"]))
+        truth = {"left": "truth_left", "top": "truth_top", "width": "truth_width", "height": "truth_height"}
+        images = rows[["image", "label", "confidence"]].assign(**{name: rows[of] for name, of in truth.items()})
+        by = np.floor(case.each(rows["label"]) * (elsewhere - recall) / max(1 - recall, 1e-9)).astype(np.int64)
+        yield AdviceItem("box_size", text, labels, images.reset_index(drop=True), case.look(), case.gain(tp=by, fn=-by))
+
+
+def _sizes_of(rows: pd.DataFrame) -> pd.Series:
+    area = rows["truth_width"] * rows["truth_height"]
+    names, edges = np.array(list(SIZES), dtype=object), list(SIZES.values())[1:]
+    return pd.Series(names[np.digitize(area, edges)], index=rows.index)
+
+
+# -- labels with several looks, some of which are found and others not ---------------------------------------
+#: Images of a label, and of each look: fewer say nothing of looks.
+LEAST_IMAGES, LEAST_OF_A_LOOK = 10, 4
+#: How much closer images of one look are to each other than to the other look (mean silhouette).
+APART = 0.15
+#: By how much the recall of one look is lower, and how seldom chance makes it so (Fisher's exact test).
+RECALL_GAP, CHANCE = 0.3, 0.01
+
+
+def looks_advice(case: Case) -> Iterator[AdviceItem]:
+    """Labels whose images fall into two groups of look-alikes, one of which is found far less often."""
+    if case.features is None or case.detection:
+        return
+    for position, label in enumerate(case.labels):
+        if case.counts[2][position] >= LEAST_OF_A_LOOK * RECALL_GAP:
+            item = _two_looks(case, label, case.features)
+            if item is not None:
+                yield item
+
+
+def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | None:
+    from scipy.stats import fisher_exact
+
+    rows = pd.concat([case.hits.assign(found=True), case.misses.assign(found=False)])
+    rows = rows.loc[rows["label"] == label, ["image", "label", "confidence", "found"]]
+    vectors = features[pd.Index(case.outcomes.images).get_indexer(rows["image"])]
+    readable = np.isfinite(vectors).all(axis=1)
+    rows, vectors = rows[readable], vectors[readable]
+    if len(rows) < LEAST_IMAGES:
+        return None
+    group = _halves(vectors)
+    if group is None:
+        return None
+    found = rows["found"].to_numpy(dtype=bool)
+    recall = [float(found[group == which].mean()) for which in (0, 1)]
+    worse = int(recall[1] < recall[0])
+    sizes = [int((group == which).sum()) for which in (worse, 1 - worse)]
+    hits = [int(found[group == which].sum()) for which in (worse, 1 - worse)]
+    missed = [size - hit for size, hit in zip(sizes, hits, strict=True)]
+    if recall[1 - worse] - recall[worse] < RECALL_GAP or fisher_exact([hits, missed]).pvalue > CHANCE:
+        return None
+    text = (
+        f"{label} seems to have two looks: of {sizes[0]:,} images that look alike {hits[0]:,} are found, of the other "
+        f"{sizes[1]:,} {hits[1]:,}. Add training images like the former, or make them a label of their own."
+    )
+    images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
+    by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))
+    return AdviceItem("several_looks", text, (label,), images, case.look(), case.gain(tp=by, fn=-by))
+
+
+def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
+    """Which of two groups each row belongs to, shape (rows,); None where there aren't two."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    if len(np.unique(unit, axis=0)) < 2:
+        return None
+    group: npt.NDArray[np.int64] = KMeans(2, n_init=10, random_state=0).fit_predict(unit).astype(np.int64)
+    sizes = np.bincount(group, minlength=2)
+    if sizes.min() < LEAST_OF_A_LOOK or float(silhouette_score(unit, group)) < APART:
+        return None
+    return group
+
+
+def checked_features(
+    features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
+) -> FloatArray | None:
+    """Features of the test images in their order, shape (n, d); NaN for images that have none.
+
+    Parameters
+    ----------
+    features : dict, DataFrame or ndarray, optional
+        Image → features; a table with the images as its index; or one row a test image, in their order.
+
+    Raises
+    ------
+    InputError
+        If they are something else.
+    """
+    if features is None:
+        return None
+    number = len(outcomes.images)
+    try:
+        if isinstance(features, Mapping):
+            rows = {image: np.asarray(row, dtype=np.float64).ravel() for image, row in features.items()}
+            features = pd.DataFrame.from_dict(rows, orient="index")
+        if isinstance(features, pd.DataFrame):
+            features = features[~features.index.duplicated()].reindex(list(outcomes.images))
+        found = np.asarray(features, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"features can't be read as numbers: {error}.") from error
+    if found.ndim != 2 or len(found) != number or not found.shape[1]:
+        raise InputError(
+            f"features has the shape {found.shape}; give one row for each of the {number} test images, in the order of "
+            "their table, or a dict image → features."
+        )
+    return found
+
+
+# -- rare labels, few test images, confidences that are too high ---------------------------------------------
+#: As ``project.check()`` has them: with fewer training images the result, with fewer test images a figure is left to
+#: chance.
+FEW_TRAINING_IMAGES, FEW_TEST_IMAGES = 10, 3
+#: F1 of a label at which nobody needs more training images of it.
+GOOD_F1 = 0.9
+#: An interval of F1 as wide as this can't tell a good model from a middling one.
+WIDE = 0.2
+#: So many test images without a mistake leave room for 5 % of mistakes on new ones (the rule of three).
+FLAWLESS = 60
+#: By how much confidences have to exceed the share that is right, over how many predictions, and how many standard
+#: errors off: less is chance.
+OVER_CONFIDENT, LEAST_PREDICTIONS, ERRORS_OFF = 0.1, 30, 3.0
+#: The weights of what gains nothing by itself: below a mistake in a hundred, in this order.
+_WIDTH_WEIGHT, _CONFIDENCE_WEIGHT, _RARE_WEIGHT = 0.02, 0.01, 0.01
+
+
+def never_found_advice(case: Case) -> Iterator[AdviceItem]:
+    """Labels of the test set that are never predicted rightly."""
+    tp, _, _ = case.counts
+    tested = case.outcomes.in_test_set
+    for known in (False, True):
+        at = np.flatnonzero(tested & (tp == 0) & (case.outcomes.known == known))
+        if not at.size:
+            continue
+        labels = tuple(case.labels[position] for position in at)
+        images = _images_with(case, labels)
+        several = len(labels) > 1
+        if known:
+            text = (
+                f"{listed(labels)} {'are' if several else 'is'} never found. Look whether these images are labelled "
+                "rightly, and add training images like them."
+            )
+            call = case.look()
+        else:
+            text = (
+                f"The model doesn't know {listed(labels)}, which test images have: add training images with "
+                f"{'them' if several else 'it'} and train again."
+            )
+            call = case.add(labels[0])
+        others = case.per_label["f1"].to_numpy()[tested & (tp > 0)]
+        gain = len(labels) / int(tested.sum()) * (float(others.mean()) if others.size else 1.0)
+        yield AdviceItem("never_found", text, labels, images, call, gain)
+
+
+def rare_advice(case: Case) -> Iterator[AdviceItem]:
+    """Labels with too few training images, and with too few test images."""
+    if case.training is not None:
+        yield from _few_training_images(case, case.training)
+    few = np.flatnonzero(case.outcomes.test_images < FEW_TEST_IMAGES)
+    if few.size:
+        labels = tuple(case.labels[position] for position in few)
+        numbers = case.outcomes.test_images[few]
+        have = f"{listed(labels)} {'has' if len(labels) == 1 else 'have'}"
+        number = "no test image" if not numbers.any() else f"fewer than {FEW_TEST_IMAGES} test images"
+        text = f"{have} {number}: their figures are left to chance. Add more of them to the test set."
+        if len(labels) == 1:
+            text = text.replace("their figures are", "its figures are").replace("more of them", "more of it")
+        weight = _RARE_WEIGHT * len(labels) / len(case.labels)
+        yield AdviceItem("rare", text, labels, _images_with(case, labels), case.add(labels[0], "test"), weight)
+
+
+def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[AdviceItem]:
+    f1 = case.per_label["f1"].to_numpy()
+    tested = case.outcomes.in_test_set
+    for position, label in enumerate(case.labels):
+        number = int(training.get(label, 0))
+        if number >= FEW_TRAINING_IMAGES or not tested[position] or f1[position] >= GOOD_F1 or not number:
+            continue
+        text = (
+            f"{label} has only {number} training image{'' if number == 1 else 's'} and an F1 of {f1[position]:.2f}: "
+            f"add some, at least {FEW_TRAINING_IMAGES} in all."
+        )
+        images = _images_with(case, (label,))
+        weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of what it lacks
+        yield AdviceItem("rare", text, (label,), images, case.add(label), weight)
+
+
+def interval_advice(case: Case) -> Iterator[AdviceItem]:
+    """Too few test images for the interval of F1 to say anything."""
+    summary = case.summary.set_index("figure")
+    low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
+    number = len(case.outcomes.images)
+    images = f"{number:,} test image{'' if number == 1 else 's'}"
+    if high - low >= WIDE:
+        wanted = int(np.ceil(number * ((high - low) / (WIDE / 2)) ** 2 / 10) * 10)  # widths fall with the square root
+        text = (
+            f"F1 lies somewhere between {low:.2f} and {high:.2f}: {images} can't say it closer. With about {wanted:,} "
+            f"the interval would be {WIDE / 2:.1f} wide."
+        )
+    elif case.counts[0].any() and not (case.counts[1].any() or case.counts[2].any()) and number < FLAWLESS:
+        text = (
+            f"No mistake on {images}, but so few can't rule out that up to {min(99, round(300 / number))} % of new "
+            f"images go wrong. Add test images: with {FLAWLESS} it would be {round(300 / FLAWLESS)} %."
+        )
+        low, high = 0.0, WIDE
+    else:
+        return
+    call = 'project.add_images("photos/", split="test")' if case.in_project else "report.summary"
+    weight = _WIDTH_WEIGHT * (high - low)
+    yield AdviceItem("few_test_images", text, (), pd.DataFrame({"image": []}, dtype="str"), call, weight)
+
+
+def confidence_advice(case: Case) -> Iterator[AdviceItem]:
+    """Confidences that promise more than they hold."""
+    confidence, right = _answers(case)
+    if len(confidence) < LEAST_PREDICTIONS:
+        return
+    gap = float(confidence.mean() - right.mean())
+    error = float(np.sqrt((confidence * (1 - confidence)).sum())) / len(confidence)
+    if gap < OVER_CONFIDENT or gap < ERRORS_OFF * error:
+        return
+    text = (
+        f"Confidences promise more than they hold: predictions made with {confidence.mean():.2f} on average are right "
+        f"in {right.mean():.2f} of the cases. Don't read them as probabilities; take thresholds from the curves."
+    )
+    worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+    images = worst[["image", "label", "confidence"]]
+    yield AdviceItem("over_confident", text, (), images, "report.plot_curves()", _CONFIDENCE_WEIGHT * gap)
+
+
+def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
+    """What the model said and whether it was right: of one label an image the surest, else what was accepted."""
+    if isinstance(case.outcomes, Scores) and case.single_label:
+        true, said = case.outcomes.true_label, case.outcomes.predicted_label
+        at = np.flatnonzero((true >= 0) & (said >= 0))
+        return case.outcomes.confidence[at, said[at]], true[at] == said[at]
+    found = pd.concat([case.hits.assign(right=True), case.alarms.assign(right=False)])
+    return found["confidence"].to_numpy(dtype=np.float64), found["right"].to_numpy(dtype=bool)
+
+
+def _images_with(case: Case, labels: tuple[str, ...]) -> pd.DataFrame:
+    """The test images with these labels, the surest misses last."""
+    found = pd.concat([case.misses, case.hits])
+    found = found[found["label"].isin(labels)][["image", "label", "confidence"]]
+    return found.sort_values("confidence", kind="stable").drop_duplicates(["image", "label"], ignore_index=True)
