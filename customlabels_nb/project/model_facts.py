@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.errors import (
     ArtifactError,
@@ -138,11 +138,14 @@ class ModelFacts:
         try:
             record = self.record
         except (StoreError, ModelNotFoundError):
-            return html.escape(repr(self))
-        f1 = record.metrics.get("f1")
-        score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
-        described = f" · <bdi>{escaped(record.description)}</bdi>" if record.description else ""
-        return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}{described}</div>"
+            return escaped(repr(self))
+        return render(
+            "model.html",
+            name=self.name,
+            f1=record.metrics.get("f1"),
+            status=record.status_message,
+            description=record.description,
+        )
 
     def _require_ready(self) -> None:
         record = self.record

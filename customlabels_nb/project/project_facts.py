@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import escaped
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError, StoreError
@@ -100,9 +101,10 @@ class ProjectFacts:
 
     def _repr_html_(self) -> str:
         try:
-            return project_html(self._store)
+            name, labels = self.name, len(self._store.labels())
+            return render("project.html", name=name, labels=labels, statistics=self.statistics)
         except StoreError:
-            return html.escape(repr(self))
+            return escaped(repr(self))
 
     def _dataset(self, split: str) -> Dataset:
         unread = partial(unread_lines, self._store, split)
@@ -166,13 +168,3 @@ def project_text(store: Store) -> str:
     sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in statistics(store).items())
     versions = len(store.versions())
     return f"Project({store.project().name!r}: {sizes} images; {len(store.labels())} labels; {versions} versions)"
-
-
-def project_html(store: Store) -> str:
-    """The project with its counts for a notebook."""
-    rows = "".join(
-        f"<tr><td>{split}</td><td>{s.total_entries:,} images</td><td>{s.labelled_entries:,} labelled</td></tr>"
-        for split, s in statistics(store).items()
-    )
-    name = html.escape(store.project().name)
-    return f"<div><b>{name}</b> · {len(store.labels())} labels</div><table>{rows}</table>"
