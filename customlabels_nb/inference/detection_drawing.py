@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageDraw, ImageFont
 
 from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import file_name
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, plain_font
 from customlabels_nb.images.reading import thumbnail
 
@@ -64,12 +65,6 @@ class DetectionDrawing:
         return f"({without} without room for a name)" if without else ""
 
     @property
-    def short_name(self) -> str:
-        """The file's name without its folder."""
-        path = self.name.partition("?")[0] if "://" in self.name else self.name
-        return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or self.name
-
-    @property
     def hidden(self) -> int:
         """How many labels are left out of pictures."""
         return max(0, len(self.chips) - _MOST_CHIPS)
@@ -78,7 +73,7 @@ class DetectionDrawing:
 def to_text(drawing: DetectionDrawing) -> str:
     """One line: the image and its labels."""
     labels = ", ".join(f"{chip.label} {chip.value}" for chip in drawing.chips)
-    return f"{drawing.short_name}: {labels or drawing.sentence}"
+    return f"{file_name(drawing.name)}: {labels or drawing.sentence}"
 
 
 def to_html(drawing: DetectionDrawing) -> str:
@@ -91,7 +86,7 @@ def to_html(drawing: DetectionDrawing) -> str:
     return render(
         "detection.html",
         name=drawing.name,
-        short_name=drawing.short_name,
+        short_name=file_name(drawing.name),
         alt=to_text(drawing),
         source=source,
         width=width,

@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import file_name, one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 
 #: Annotated videos up to so many bytes are kept in the notebook itself.
@@ -105,7 +105,7 @@ def clock(ms: float) -> str:
 def to_text(name: str, summary: VideoSummary) -> str:
     """One line: the video and its labels."""
     labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in summary.labels)
-    return f"{one_line(_short(name))}: {summary.looked}; {labels or 'nothing was found'}"
+    return f"{one_line(file_name(name))}: {summary.looked}; {labels or 'nothing was found'}"
 
 
 def to_html(
@@ -122,7 +122,7 @@ def to_html(
     return render(
         "video.html",
         name=name,
-        short_name=_short(name),
+        short_name=file_name(name),
         video=source,
         stills=[] if source else [_still(still) for still in stills],
         labels=summary.labels,
@@ -169,11 +169,6 @@ def _labels(table: pd.DataFrame, frames: pd.DataFrame, colours: Mapping[str, str
         low, high = float(rows["confidence"].min()), float(rows["confidence"].max())
         labels.append(_Label(str(name), colours.get(str(name), "#888888"), len(once), low, high, columns))
     return sorted(labels, key=lambda label: -label.frames)
-
-
-def _short(name: str) -> str:
-    path = name.partition("?")[0] if "://" in name else name
-    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or name
 
 
 class Stills:

@@ -16,11 +16,6 @@ from customlabels_nb._utils.rendering import data_url, render
 _TILE, _GAP, _COLUMNS = 112, 6, 8
 _QUALITIES = (70, 50, 30)
 _MOST_BYTES = 60_000
-# JupyterLab writes "Error displaying widget: model not found" below, where a notebook is opened on another kernel
-_NO_ERROR = (
-    "<style>.jp-OutputArea-child:has(.clnb-still) + .jp-OutputArea-child:has(> .jupyter-widgets)"
-    ":not(:has(> .jupyter-widgets > *)) { display: none }</style>"
-)
 
 
 @dataclass(frozen=True)
@@ -96,14 +91,14 @@ class StaticFallback:
         from IPython.display import HTML
 
         with suppress(Exception):
-            self._handle.update(HTML(_NO_ERROR + markup()))
+            self._handle.update(HTML(markup()))
 
 
 def display_with_fallback(widget: Any, markup: str) -> StaticFallback:
     """Display a still picture for the saved notebook, and the widget, which hides it."""
     from IPython.display import HTML, display
 
-    still = StaticFallback(display(HTML(_NO_ERROR + markup), display_id=True))
+    still = StaticFallback(display(HTML(markup), display_id=True))
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
