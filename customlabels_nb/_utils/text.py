@@ -55,6 +55,12 @@ def escaped(text: str) -> str:
     return html.escape(one_line(text))
 
 
+def file_name(path: str) -> str:
+    """Return the name of a file without its folders, and of a URL without its query."""
+    plain = path.partition("?")[0] if "://" in path else path
+    return plain.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or path
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """A number and its noun: ``1 image``, ``2,000 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

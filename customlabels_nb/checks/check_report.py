@@ -6,17 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from customlabels_nb._utils.text import counted, escaped, one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.checks.findings import SEVERITIES, Finding
 
 _COLUMNS = {"code": "str", "severity": "str", "where": "str", "images": "int64", "message": "str", "advice": "str"}
 _ROW_COLUMNS = {"code": "str", "severity": "str", "split": "str", "image": "str", "detail": "str"}
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
-_COLOURS = {
-    "error": "var(--jp-error-color1,#b3261e)",
-    "warning": "var(--jp-warn-color1,#9a6700)",
-    "note": "var(--jp-ui-font-color2,#6b7280)",
-}
 
 
 class CheckReport:
@@ -80,20 +76,21 @@ class CheckReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cell = "padding:4px 10px 4px 0;vertical-align:top;text-align:left"
-        rows = "".join(
-            f'<tr><td style="{cell};white-space:nowrap;color:{_COLOURS[f.severity]}"><b>{f.severity}</b></td>'
-            f'<td style="{cell};overflow-wrap:anywhere">{escaped(f.message)}'
-            f'<div style="color:var(--jp-ui-font-color2,inherit)">{escaped(f.advice)}</div></td>'
-            f'<td style="{cell};text-align:right">{f"{f.images:,}" if f.images else ""}</td>'
-            f'<td style="{cell};color:var(--jp-ui-font-color2,inherit)"><code>{f.code}</code></td></tr>'
-            for f in self._findings
-        )
-        heads = "".join(f'<th style="{cell}">{name}</th>' for name in ("", "what, and what to do", "images", "code"))
-        table = f'<table style="margin:0"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>' if rows else ""
-        return (
-            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-            f'color:var(--jp-ui-font-color1,inherit)"><div><b>{escaped(self._head())}</b></div>{table}</div>'
+        return render(
+            "findings.html",
+            head=self._head(),
+            columns=("", "what, and what to do", "images", "code"),
+            findings=[
+                {
+                    "state": one.severity,
+                    "mark": one.severity,
+                    "text": one.message,
+                    "advice": one.advice,
+                    "images": one.images,
+                    "code": one.code,
+                }
+                for one in self._findings
+            ],
         )
 
     def _head(self) -> str:

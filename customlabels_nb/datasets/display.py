@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
@@ -28,22 +28,13 @@ def dataset_text(name: str, images: pd.DataFrame, counts: pd.Series) -> str:
 
 def dataset_html(name: str, images: pd.DataFrame, labels: pd.DataFrame, counts: pd.Series, root: Path | None) -> str:
     """The same as HTML with thumbnails from all over the dataset, in the colours of the notebook's theme."""
-    chips = "".join(
-        f'<span style="white-space:nowrap"><span style="color:{escaped(colour)}">●</span> '
-        f'<bdi>{escaped(label)}</bdi> <span style="color:var(--jp-ui-font-color2,inherit);'
-        f'font-variant-numeric:tabular-nums">{counts[label]:,}</span></span>'
-        for label, colour in labels.head(_IN_HTML).itertuples(index=False)
-    )
-    more = len(labels) - _IN_HTML
-    if more > 0:
-        chips += f"<span>and {more:,} more labels</span>"
-    pictures = "".join(_picture(row, root) for row in _spread(images).itertuples())
-    return (
-        '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-        'color:var(--jp-ui-font-color1,inherit)">'
-        f"<div><b>{escaped(name)}</b> · {_head(images)}</div>"
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 14px;margin:2px 0 6px">{chips}</div>'
-        f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div></div>'
+    return render(
+        "dataset.html",
+        name=name,
+        head=_head(images),
+        labels=[(label, colour, counts[label]) for label, colour in labels.head(_IN_HTML).itertuples(index=False)],
+        more=len(labels) - _IN_HTML,
+        pictures=[_picture(row, root) for row in _spread(images).itertuples()],
     )
 
 
@@ -59,8 +50,9 @@ def _spread(images: pd.DataFrame) -> pd.DataFrame:
     return images.iloc[np.unique(places)]
 
 
-def _picture(row: Any, root: Path | None) -> str:
-    name = escaped(row.image.rsplit("/", 1)[-1])
+def _picture(row: Any, root: Path | None) -> tuple[str, str, str]:
+    """Return an image's name, a small picture as a URL, and what went wrong if there is none."""
+    name = row.image.rsplit("/", 1)[-1]
     try:
         data = thumbnail_of(
             row.image,
@@ -70,10 +62,5 @@ def _picture(row: Any, root: Path | None) -> str:
             cache=project_cache(root, "thumbnails"),
         )
     except ImageError as error:
-        return f'<span style="color:var(--jp-error-color1,#b00)">{name}: {escaped(error.reason)}</span>'
-    uri = base64.b64encode(data).decode("ascii")
-    return (
-        f'<img src="data:image/jpeg;base64,{uri}" alt="{name}" title="{name}" '
-        'style="flex:1 1 84px;min-width:0;max-width:130px;height:90px;object-fit:contain;border-radius:4px;'
-        'background:var(--jp-layout-color2,#8881)">'
-    )
+        return name, "", error.reason
+    return name, data_url(data), ""

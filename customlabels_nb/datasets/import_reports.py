@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from customlabels_nb._utils.text import counted, escaped
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import Issue, issues_to_frame
 
 
@@ -49,13 +50,7 @@ class ImportReport:
         return ", ".join(parts) + "."
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escaped(row.code)}</td><td>{escaped(row.where)}</td><td>{escaped(row.message)}</td></tr>"
-            for row in self.issues.head(20).itertuples()
-        )
-        more = f"<p>and {len(self.issues) - 20:,} more in .issues</p>" if len(self.issues) > 20 else ""
-        table = f"<table><tr><th>code</th><th>where</th><th>what</th></tr>{rows}</table>{more}" if rows else ""
-        return f"<div>{escaped(repr(self))}</div>{table}"
+        return render("import_report.html", head=repr(self), issues=self.issues.to_dict("records"))
 
 
 class RefreshReport:

@@ -8,19 +8,14 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.diagnostics.diagnostic_lines import GOOD, NOTE, PROBLEM, STATES, WARNING, DiagnosticLine
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MARKS = {GOOD: "✓", NOTE: "·", WARNING: "!", PROBLEM: "✗"}
-_COLOURS = {
-    GOOD: "var(--jp-success-color1,#1a7f37)",
-    NOTE: "var(--jp-ui-font-color2,#6b7280)",
-    WARNING: "var(--jp-warn-color1,#9a6700)",
-    PROBLEM: "var(--jp-error-color1,#b3261e)",
-}
 
 
 class Checkup:
@@ -63,24 +58,8 @@ class Checkup:
         return "\n".join([*lines, "", self._verdict()])
 
     def _repr_html_(self) -> str:
-        cell = "padding:3px 12px 3px 0;vertical-align:top;text-align:left"
-        rows = ""
-        for section, members in groupby(self._found, key=lambda line: line.section):
-            rows += f'<tr><th colspan="3" style="{cell};padding-top:10px">{escaped(section.capitalize())}</th></tr>'
-            for line in members:
-                advice = f'<div style="color:var(--jp-ui-font-color2,inherit)">{escaped(line.advice)}</div>'
-                rows += (
-                    f'<tr><td style="{cell};color:{_COLOURS[line.state]}" title="{line.state}">'
-                    f'<b aria-label="{line.state}">{_MARKS[line.state]}</b></td>'
-                    f'<td style="{cell};white-space:nowrap">{escaped(line.name)}</td>'
-                    f'<td style="{cell};overflow-wrap:anywhere">{escaped(line.text)}'
-                    f"{advice if line.advice else ''}</td></tr>"
-                )
-        return (
-            '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-            f'color:var(--jp-ui-font-color1,inherit)"><b>{escaped(self._verdict())}</b>'
-            f'<table style="margin:0"><tbody>{rows}</tbody></table></div>'
-        )
+        findings = [{**asdict(line), "mark": _MARKS[line.state]} for line in self._found]
+        return render("findings.html", head=self._verdict(), columns=(), findings=findings)
 
     def _verdict(self) -> str:
         number = {state: sum(line.state == state for line in self._found) for state in STATES}

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
-from customlabels_nb.evaluation.matrix_html import confusion_html
-from customlabels_nb.evaluation.page import body, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,17 +176,4 @@ class ConfusionMatrix:
         return printable(f"Confusion matrix (rows predicted, columns ground truth)\n{self.to_frame()}")
 
     def _repr_html_(self) -> str:
-        return page(body(matrix_html(self)))
-
-
-def matrix_html(matrix: ConfusionMatrix) -> str:
-    """Write the matrix as HTML, without the page around it."""
-    return confusion_html(
-        matrix.counts,
-        matrix.values("truth"),
-        matrix.labels,
-        matrix.confusions(),
-        background=matrix.background,
-        multi_label=matrix.multi_label,
-        most_confident=matrix.most_confident,
-    )
+        return render("confusion_matrix.html", matrix=self)

@@ -10,16 +10,14 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox, plain_font
 
 #: Of a tile on the screen in pixels.
 SIDE = 240
 
 _GAP, _LINE, _FONT_SIZE = 8, 20, 12
-_MOST_CAPTIONS = 4
-_TEXT = "var(--jp-ui-font-color1, CanvasText)"
-_GREY = "var(--jp-ui-font-color2, GrayText)"
 
 
 @dataclass(frozen=True)
@@ -90,12 +88,15 @@ class ContactSheet:
         return f"{len(self.tiles)} pictures. {self.words}"
 
     def _repr_html_(self) -> str:
-        tiles = "".join(self._tile_html(tile) for tile in self.tiles)
-        return (
-            f'<div style="color:{_TEXT};font:13px/1.5 var(--jp-ui-font-family, system-ui, sans-serif)">'
-            f'<div style="display:flex;flex-wrap:wrap;gap:{_GAP}px;align-items:flex-end;'
-            f'max-width:{self._widest()}px">{tiles}</div>'
-            f'<div style="color:{_GREY};margin-top:4px;overflow-wrap:anywhere">{escaped(self.words)}</div></div>'
+        tiles = []
+        for tile in self.tiles:
+            picture = self._picture(tile)
+            (width, height), source = picture.size, picture.to_url()
+            names = [box.label for box in tile.boxes] or [label for label, _ in tile.labels]
+            tiles.append({"source": source, "width": width, "height": height, "names": names, "labels": tile.labels})
+        columns = max(3, math.ceil(math.sqrt(len(tiles))))
+        return render(
+            "contact_sheet.html", tiles=tiles, gap=_GAP, width=columns * (SIDE + _GAP) - _GAP, words=self.words
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
@@ -103,26 +104,5 @@ class ContactSheet:
         self.draw().save(buffer, "JPEG", quality=82)
         return {"text/plain": repr(self), "text/html": self._repr_html_(), "image/jpeg": buffer.getvalue()}
 
-    def _widest(self) -> int:
-        return max(3, math.ceil(math.sqrt(len(self.tiles)))) * (SIDE + _GAP) - _GAP
-
     def _picture(self, tile: Tile) -> BoxPicture:
         return BoxPicture(tile.image, tile.boxes, side=SIDE)
-
-    def _tile_html(self, tile: Tile) -> str:
-        picture = self._picture(tile)
-        width, height = picture.size
-        named = [box.label for box in tile.boxes] or [label for label, _ in tile.labels]
-        chips = "".join(
-            f'<span style="overflow-wrap:anywhere"><span style="color:{escaped(colour)}">●</span> '
-            f"<bdi>{escaped(label)}</bdi></span>"
-            for label, colour in tile.labels[:_MOST_CAPTIONS]
-        )
-        if len(tile.labels) > _MOST_CAPTIONS:
-            chips += f'<span style="color:{_GREY}">and {len(tile.labels) - _MOST_CAPTIONS} more</span>'
-        caption = f'<figcaption style="display:flex;flex-wrap:wrap;gap:0 10px">{chips}</figcaption>' if chips else ""
-        return (
-            f'<figure style="margin:0;width:{width}px;max-width:100%">'
-            f'<img src="{picture.to_url()}" alt="{escaped(", ".join(named) or "nothing")}" width="{width}" '
-            f'height="{height}" style="display:block;max-width:100%;height:auto;border-radius:4px">{caption}</figure>'
-        )

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import file_name
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, plain_font
 from customlabels_nb.images.reading import thumbnail
 
 _SIDE = 480  # px on the screen
 _DENSITY = 2  # image pixels for each of those
 _MOST_CHIPS = 12
-
-_TEXT = "var(--jp-ui-font-color1, CanvasText)"
-_GREY = "var(--jp-ui-font-color2, GrayText)"
-_DRAWING_STYLE = (
-    f"margin:0;max-width:100%;color:{_TEXT};line-height:1.5;"
-    "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:var(--jp-ui-font-size1, 13px)"
-)
-_CHIP_STYLE = (
-    "display:inline-flex;align-items:center;gap:5px;padding:0 8px;border:1px dashed {colour};border-radius:10px;"
-    "max-width:100%;overflow-wrap:anywhere"
-)
-_DOT_STYLE = "flex:none;width:8px;height:8px;border-radius:50%;background:{colour}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +65,6 @@ class DetectionDrawing:
         return f"({without} without room for a name)" if without else ""
 
     @property
-    def short_name(self) -> str:
-        """The file's name without its folder."""
-        path = self.name.partition("?")[0] if "://" in self.name else self.name
-        return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or self.name
-
-    @property
     def hidden(self) -> int:
         """How many labels are left out of pictures."""
         return max(0, len(self.chips) - _MOST_CHIPS)
@@ -91,28 +73,27 @@ class DetectionDrawing:
 def to_text(drawing: DetectionDrawing) -> str:
     """One line: the image and its labels."""
     labels = ", ".join(f"{chip.label} {chip.value}" for chip in drawing.chips)
-    return f"{drawing.short_name}: {labels or drawing.sentence}"
+    return f"{file_name(drawing.name)}: {labels or drawing.sentence}"
 
 
 def to_html(drawing: DetectionDrawing) -> str:
     """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
     if drawing.boxes is None:
         width, height = _fitted(drawing.image.size, _SIDE)
-        source = "data:image/jpeg;base64," + base64.b64encode(thumbnail(drawing.image, _SIDE * _DENSITY)).decode()
+        source = data_url(thumbnail(drawing.image, _SIDE * _DENSITY))
     else:
         (width, height), source = drawing.boxes.size, drawing.boxes.to_url()
-    shown = "".join(map(_chip_html, drawing.chips[:_MOST_CHIPS]))
-    if drawing.remark:
-        shown += f'<span style="color:{_GREY}">{drawing.remark}</span>'
-    if not drawing.chips:
-        shown = f'<span style="color:{_GREY};overflow-wrap:anywhere">{escape(drawing.sentence)}</span>'
-    return (
-        f'<figure style="{_DRAWING_STYLE};width:{max(width, _SIDE // 2)}px">'
-        f'<img src="{source}" alt="{escape(to_text(drawing))}" width="{width}" height="{height}" '
-        'style="display:block;max-width:100%;height:auto;border-radius:4px">'
-        f'<figcaption style="margin-top:6px"><div style="display:flex;flex-wrap:wrap;gap:4px 6px">{shown}</div>'
-        f'<div style="color:{_GREY};margin-top:2px;overflow-wrap:anywhere" title="{escape(drawing.name)}">'
-        f"<bdi>{escape(drawing.short_name)}</bdi></div></figcaption></figure>"
+    return render(
+        "detection.html",
+        name=drawing.name,
+        short_name=file_name(drawing.name),
+        alt=to_text(drawing),
+        source=source,
+        width=width,
+        height=height,
+        chips=drawing.chips[:_MOST_CHIPS],
+        sentence=drawing.sentence,
+        remark=drawing.remark,
     )
 
 
@@ -195,14 +176,6 @@ def _shortened(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
     while label and font.getlength(f"{label}… {value}") > width:
         label = label[:-1]
     return f"{label}… {value}"
-
-
-def _chip_html(chip: Chip) -> str:
-    colour = escape(chip.colour)
-    return (
-        f'<span style="{_CHIP_STYLE.format(colour=colour)}"><span style="{_DOT_STYLE.format(colour=colour)}"></span>'
-        f'<bdi>{escape(chip.label)}</bdi> <span style="font-variant-numeric:tabular-nums">{chip.value}</span></span>'
-    )
 
 
 def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:

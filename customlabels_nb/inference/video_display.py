@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import file_name, one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 
 #: Annotated videos up to so many bytes are kept in the notebook itself.
@@ -22,19 +22,9 @@ MOST_EMBEDDED = 8 * 2**20
 #: Longest side of the small pictures that are kept, in pixels.
 STILL_SIDE = 320
 
-_SIDE = 640
 _STILL_SHOWN = 208  # px on the screen
 _MOST_STILLS = 6
-_MOST_LABELS = 12
 _COLUMNS = 320  # of a time line
-
-_TEXT, _GREY = "var(--jp-ui-font-color1, CanvasText)", "var(--jp-ui-font-color2, GrayText)"
-_TRACK = "var(--jp-layout-color3, rgba(128,128,128,.3))"
-_STYLE = (
-    f"margin:0;width:{_SIDE}px;max-width:100%;color:{_TEXT};line-height:1.5;"
-    "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:var(--jp-ui-font-size1, 13px)"
-)
-_DOT = "flex:none;width:8px;height:8px;border-radius:50%;background:{colour}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +47,12 @@ class _Label:
     lowest: float
     highest: float
     columns: npt.NDArray[np.bool_]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Starts and ends of the columns in which the label is."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], self.columns.astype(np.int8), [0]])))
+        return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
     @property
     def value(self) -> str:
@@ -109,47 +105,31 @@ def clock(ms: float) -> str:
 def to_text(name: str, summary: VideoSummary) -> str:
     """One line: the video and its labels."""
     labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in summary.labels)
-    return f"{one_line(_short(name))}: {summary.looked}; {labels or 'nothing was found'}"
+    return f"{one_line(file_name(name))}: {summary.looked}; {labels or 'nothing was found'}"
 
 
 def to_html(
     name: str, summary: VideoSummary, *, stills: Sequence[VideoStill], video: Path | None, notes: Sequence[str]
 ) -> str:
     """The annotated video if there is one and it is small, else single frames; beneath, what was found when."""
-    labels = summary.labels
-    shown, remark = _shown(stills, video, interrupted=summary.interrupted)
-    rows = "".join(_row(label) for label in labels[:_MOST_LABELS])
-    if len(labels) > _MOST_LABELS:
-        rows += f'<span style="color:{_GREY}">and {len(labels) - _MOST_LABELS} more</span><span></span>'
-    if labels:
-        ends = f"<span>{clock(0)}</span><span>{clock(summary.end)}</span>"
-        rows += f'<span></span><span style="display:flex;justify-content:space-between;color:{_GREY}">{ends}</span>'
-    else:
-        rows = f'<span style="color:{_GREY}">Nothing was found.</span>'
-    sentences = [summary.looked + ".", *([remark] if remark else []), *notes]
-    return (
-        f'<figure style="{_STYLE}">{shown}'
-        '<figcaption style="margin-top:8px"><div style="display:grid;grid-template-columns:minmax(0,auto) 1fr;'
-        f'gap:4px 10px;align-items:center">{rows}</div>'
-        f'<div style="color:{_GREY};margin-top:4px;overflow-wrap:anywhere" title="{escaped(name)}">'
-        f"<bdi>{escaped(_short(name))}</bdi> · {escaped(' '.join(sentences))}</div></figcaption></figure>"
-    )
-
-
-def _shown(stills: Sequence[VideoStill], video: Path | None, *, interrupted: bool) -> tuple[str, str | None]:
-    """The moving or still pictures, and what to say of them."""
-    pictures = "".join(map(_still_html, stills))
-    strip = f'<div style="display:flex;flex-wrap:wrap;gap:8px">{pictures}</div>'
-    if video is None:
-        return strip, None if interrupted else 'result.to("annotated.mp4") writes the video with all this on it.'
-    data = _small_file(video)
-    if data is None:
-        return strip, f"The annotated video is not kept in the notebook, see {one_line(str(video))}."
-    source = "data:video/mp4;base64," + base64.b64encode(data).decode()
-    return (
-        f'<video controls muted loop playsinline preload="metadata" src="{source}" width="{_SIDE}" '
-        'style="display:block;width:auto;max-width:100%;max-height:640px;border-radius:4px;background:#000"></video>',
-        None,
+    source, remark = None, None
+    if video is not None:
+        data = _small_file(video)
+        source = data_url(data, "video/mp4") if data is not None else None
+        remark = None if data else f"The annotated video is not kept in the notebook, see {one_line(str(video))}."
+    elif not summary.interrupted:
+        remark = 'result.to("annotated.mp4") writes the video with all this on it.'
+    return render(
+        "video.html",
+        name=name,
+        short_name=file_name(name),
+        video=source,
+        stills=[] if source else [_still(still) for still in stills],
+        labels=summary.labels,
+        columns=_COLUMNS,
+        begin=clock(0),
+        end=clock(summary.end),
+        sentences=[summary.looked + ".", *([remark] if remark else []), *notes],
     )
 
 
@@ -160,7 +140,7 @@ def _small_file(path: Path) -> bytes | None:
         return None
 
 
-def _still_html(still: VideoStill) -> str:
+def _still(still: VideoStill) -> dict[str, Any]:
     if still.boxes:
         picture = BoxPicture(still.picture, still.boxes, side=_STILL_SHOWN)
         (width, height), source = picture.size, picture.to_url()
@@ -169,39 +149,8 @@ def _still_html(still: VideoStill) -> str:
         width, height = (max(1, round(side * scale)) for side in still.picture.size)
         buffer = io.BytesIO()
         still.picture.save(buffer, "JPEG", quality=82)
-        source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    chips = "".join(_chip(words, colour) for words, colour in still.chips[:2])
-    return (
-        f'<span style="width:{max(width, 96)}px"><img src="{source}" alt="{clock(still.ms)}" width="{width}" '
-        f'height="{height}" style="display:block;border-radius:4px">'
-        f'<span style="color:{_GREY};font-variant-numeric:tabular-nums">{clock(still.ms)}</span>{chips}</span>'
-    )
-
-
-def _chip(words: str, colour: str) -> str:
-    dot = f'<span style="{_DOT.format(colour=escape(colour))}"></span>'
-    return (
-        '<span style="display:flex;align-items:center;gap:5px;overflow-wrap:anywhere">'
-        f"{dot}<bdi>{escaped(words)}</bdi></span>"
-    )
-
-
-def _row(label: _Label) -> str:
-    spans = "".join(
-        f'<rect x="{start}" y="0" width="{end - start}" height="8" fill="{escape(label.colour)}"/>'
-        for start, end in _runs(label.columns)
-    )
-    return (
-        f"{_chip(f'{label.name} {label.value}', label.colour)}"
-        f'<svg viewBox="0 0 {_COLUMNS} 8" preserveAspectRatio="none" width="100%" height="8" '
-        f'style="display:block;background:{_TRACK};border-radius:4px">{spans}</svg>'
-    )
-
-
-def _runs(columns: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Starts and ends of what is true without a gap."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], columns.astype(np.int8), [0]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        source = data_url(buffer.getvalue())
+    return {"source": source, "width": width, "height": height, "time": clock(still.ms), "chips": still.chips[:2]}
 
 
 def _labels(table: pd.DataFrame, frames: pd.DataFrame, colours: Mapping[str, str], end: float) -> list[_Label]:
@@ -220,11 +169,6 @@ def _labels(table: pd.DataFrame, frames: pd.DataFrame, colours: Mapping[str, str
         low, high = float(rows["confidence"].min()), float(rows["confidence"].max())
         labels.append(_Label(str(name), colours.get(str(name), "#888888"), len(once), low, high, columns))
     return sorted(labels, key=lambda label: -label.frames)
-
-
-def _short(name: str) -> str:
-    path = name.partition("?")[0] if "://" in name else name
-    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or name
 
 
 class Stills:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import render
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import change_signal
@@ -21,7 +21,7 @@ from customlabels_nb.store import Action, Store
 if TYPE_CHECKING:
     from customlabels_nb.widgets.label_manager import LabelManager
 
-_IN_TEXT, _IN_HTML = 20, 40  # labels that are shown
+_IN_TEXT = 20  # labels that are shown
 
 
 class Labels:
@@ -130,10 +130,4 @@ class Labels:
         return f"Labels({', '.join([*map(repr, names[:_IN_TEXT]), *more])})"
 
     def _repr_html_(self) -> str:
-        table = self.to_frame()
-        items = "".join(
-            f'<li><span style="color:{escaped(row.colour)}">●</span> <bdi>{escaped(row.label)}</bdi></li>'
-            for row in table.head(_IN_HTML).itertuples()
-        )
-        more = f"<div>and {len(table) - _IN_HTML:,} more labels</div>" if len(table) > _IN_HTML else ""
-        return f'<ol style="margin:0">{items}</ol>{more}' if items else "<i>No labels yet: project.labels.add(…)</i>"
+        return render("labels.html", labels=list(self.to_frame().itertuples(index=False, name=None)))

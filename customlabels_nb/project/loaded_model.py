@@ -10,7 +10,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import ArtifactError
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
@@ -124,9 +125,7 @@ class LoadedModel(Runnable):
 
     def _repr_html_(self) -> str:
         state = "stopped" if self._predictor is None else f"running on {self._predictor.device}"
-        some = ", ".join(f"<bdi>{escaped(label)}</bdi>" for label in self._labels[:20])
-        more = f" and {len(self._labels) - 20:,} more" if len(self._labels) > 20 else ""
-        return f"<div><b>{escaped(self.name)}</b> · {self._kind} · {state}<br>{some}{more}</div>"
+        return render("loaded_model.html", name=self.name, kind=self._kind, state=state, labels=self._labels)
 
 
 def _unpack(archive: Path, to: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.errors import (
     ArtifactError,
@@ -385,11 +385,14 @@ class Model(Runnable):
         try:
             record = self.record
         except (StoreError, ModelNotFoundError):
-            return html.escape(repr(self))
-        f1 = record.metrics.get("f1")
-        score = f" · F1 <b>{f1:.3f}</b>" if isinstance(f1, float) else ""
-        described = f" · <bdi>{escaped(record.description)}</bdi>" if record.description else ""
-        return f"<div><b>{html.escape(self.name)}</b>{score} · {html.escape(record.status_message)}{described}</div>"
+            return escaped(repr(self))
+        return render(
+            "model.html",
+            name=self.name,
+            f1=record.metrics.get("f1"),
+            status=record.status_message,
+            description=record.description,
+        )
 
     def _require_ready(self) -> None:
         record = self.record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SAME
 from customlabels_nb.core import tables as t
@@ -814,14 +814,10 @@ class Project:
 
     def _repr_html_(self) -> str:
         try:
-            rows = "".join(
-                f"<tr><td>{split}</td><td>{s.total_entries:,} images</td><td>{s.labelled_entries:,} labelled</td></tr>"
-                for split, s in self.statistics.items()
-            )
-            name = html.escape(self.name)
-            return f"<div><b>{name}</b> · {len(self.labels)} labels</div><table>{rows}</table>"
+            name, labels = self.name, len(self.labels)
+            return render("project.html", name=name, labels=labels, statistics=self.statistics)
         except StoreError:
-            return html.escape(repr(self))
+            return escaped(repr(self))
 
     def _action(self, what: str, note: str = "") -> Action:
         return Action(what, settings.user, note)

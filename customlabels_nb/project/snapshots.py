@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
@@ -90,13 +91,7 @@ class Snapshots:
         return f"Snapshots({', '.join([*map(repr, names[:_SHOWN]), *more])})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><bdi>{escaped(row.name)}</bdi></td><td>{row.created:%Y-%m-%d %H:%M}</td>"
-            f"<td>{escaped(row.split if isinstance(row.split, str) else 'both')}</td>"
-            f"<td>{row.images:,} images</td></tr>"
-            for row in self.list.tail(_SHOWN).itertuples(index=False)
-        )
-        return f"<table>{rows}</table>" if rows else "<i>No snapshots yet: project.snapshots.take(…)</i>"
+        return render("snapshots.html", snapshots=self.list.tail(_SHOWN).to_dict("records"))
 
 
 def _check_name(name: object) -> str:

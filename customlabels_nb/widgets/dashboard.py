@@ -11,7 +11,6 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from customlabels_nb._utils.text import escaped
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
@@ -23,7 +22,7 @@ from customlabels_nb.labeling.progress import UNITS, microseconds
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers
-from customlabels_nb.widgets.static_fallback import display_with_fallback
+from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds until the page shows what is known so far
@@ -127,9 +126,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             said = ", ".join(f"{own[status]:,} {words}" for status, words in _STATUS_WORDS.items() if own[status])
             lines.append(f"{split}: {said or 'no images'}")
         lines.append(f"{self.session.project}: how labelling was going. Run this cell to see how it goes now.")
-        inner = "".join(f"<div>{escaped(line)}</div>" for line in lines)
-        style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
-        return f'<div class="clnb-still" style="{style}">{inner}</div>'
+        return still_html(*lines)
 
     # -- what the page asks for ---------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:

@@ -9,10 +9,9 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from customlabels_nb._utils.text import escaped
 from customlabels_nb.labeling.action_list import PAGE, ActionList
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.static_fallback import display_with_fallback
+from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 _IN_STILL = 10
 _MOST_ROWS = 1_000
@@ -88,12 +87,5 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _fallback(self) -> str:
         table = self.actions.table(limit=_IN_STILL)
-        lines = "".join(
-            f"<div>{row.created:%Y-%m-%d %H:%M} · {escaped(row.who)} · {escaped(row.what)} · {row.count:,}</div>"
-            for row in table.itertuples()
-        )
-        words = f"{self.actions.project}: the latest {len(table)} actions. Run this cell to see all."
-        return (
-            '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
-            f"{lines}<div>{escaped(words)}</div></div>"
-        )
+        lines = [f"{row.created:%Y-%m-%d %H:%M} · {row.who} · {row.what} · {row.count:,}" for row in table.itertuples()]
+        return still_html(*lines, f"{self.actions.project}: the latest {len(table)} actions. Run this cell to see all.")

@@ -9,17 +9,15 @@ from typing import Any, TypeAlias
 import anywidget
 import traitlets
 
-from customlabels_nb._utils.text import escaped
 from customlabels_nb.core.tables import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.static_fallback import display_with_fallback
+from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 #: The labels (name, and colour if people chose it) of another project or of a file, by its path.
 LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
 
-_IN_STILL = 40
 _MOST_IMPORTED = 10_000
 
 _OPERATIONS: dict[str, Callable[[LabelEditing, dict[str, Any]], int | None]] = {
@@ -163,14 +161,5 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         display_with_fallback(self, self._fallback())
 
     def _fallback(self) -> str:
-        table = self.editing.labels()
-        chips = " &nbsp; ".join(
-            f'<span style="color:{escaped(row.colour)}">●</span> <bdi>{escaped(row.label)}</bdi>'
-            for row in table.head(_IN_STILL).itertuples()
-        )
-        more = f" and {len(table) - _IN_STILL:,} more" if len(table) > _IN_STILL else ""
-        words = f"{self.editing.project}: {len(table):,} labels. Run this cell to edit them."
-        return (
-            '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
-            f"<div>{chips}{more}</div><div>{escaped(words)}</div></div>"
-        )
+        labels = list(self.editing.labels().itertuples(index=False, name=None))
+        return still_html(labels, f"{self.editing.project}: {len(labels):,} labels. Run this cell to edit them.")

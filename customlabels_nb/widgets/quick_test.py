@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import Added
@@ -20,7 +19,7 @@ from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets._parts import Parts
-from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback
+from customlabels_nb.widgets.static_fallback import StaticFallback, StillPicture, display_with_fallback, still_html
 
 _MOST_BYTES = 256 * 2**20
 _MOST_ROWS = 300
@@ -132,11 +131,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         """What a saved notebook shows: the photo with what was found."""
         found = self.detection
         words = f"{self.model}: run this cell to try it on photos."
-        picture = ""
-        if found is not None:
-            picture = f'<img alt="{escaped(repr(found))}" src="{_small_picture(found)}" style="max-width:100%">'
-        style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
-        return f'<div class="clnb-still" style="{style}">{picture}<div>{escaped(words)}</div></div>'
+        return still_html(*([] if found is None else [StillPicture(_small_picture(found), repr(found))]), words)
 
     def _draw_still(self) -> None:
         if self._shown_fallback is not None:
@@ -302,4 +297,4 @@ def _small_picture(found: Any) -> str:
         picture.save(buffer, "JPEG", quality=quality)
         if buffer.tell() <= _STILL_BYTES:
             break
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(buffer.getvalue())

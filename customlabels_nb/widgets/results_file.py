@@ -7,8 +7,10 @@ import json
 import os
 from pathlib import Path
 
+from markupsafe import Markup
+
 from customlabels_nb._utils.files import write_whole
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.exploring import Exploration, Filter
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
@@ -16,30 +18,6 @@ from customlabels_nb.evaluation.exploring.payload import advice_as_json, compari
 from customlabels_nb.evaluation.exploring.test_images import SIZES, TestPictures
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets.results import About
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-<title>{title}</title>
-<style>
-{styles}
-</style>
-</head>
-<body class="clnb-results-page">
-<main id="screen"></main>
-<noscript>This page needs JavaScript to be switched on.</noscript>
-<script type="application/json" id="content">{content}</script>
-<script type="module">
-{code}
-</script>
-</body>
-</html>
-"""
 
 
 def write_results_file(
@@ -69,11 +47,12 @@ def write_results_file(
     target = Path(path)
     if target.is_dir():
         raise InputError(f"path={str(path)!r} is a folder; name a file in it, such as 'results.html'.")
-    text = _PAGE.format(
-        title=escaped(about.name),
-        styles=join_styles("shared/base.css", "shared/tiles.css", "results.css"),
-        content=_as_script(_content(exploration, about, images, pixels)),
-        code=join_modules(STATIC / "results" / "page.js"),
+    text = render(
+        "results.html",
+        title=about.name,
+        styles=Markup(join_styles("shared/base.css", "shared/tiles.css", "results.css")),
+        content=Markup(_as_script(_content(exploration, about, images, pixels))),
+        code=Markup(join_modules(STATIC / "results" / "page.js")),
     )
     write_whole(target, text.encode("utf-8"))
     return target
@@ -110,9 +89,7 @@ def _pictures(exploration: Exploration, about: About, images: int, pixels: int) 
     worst = exploration.choose(Filter("all"))[:images].tolist()
     found = known.thumbnails(worst, pixels)
     return [
-        [at, f"data:image/jpeg;base64,{_base64(data)}", known.size(at)]
-        for at, data in zip(worst, found, strict=True)
-        if isinstance(data, bytes)
+        [at, data_url(data), known.size(at)] for at, data in zip(worst, found, strict=True) if isinstance(data, bytes)
     ]
 
 

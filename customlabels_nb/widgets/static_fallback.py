@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import data_url, render
 
 _TILE, _GAP, _COLUMNS = 112, 6, 8
 _QUALITIES = (70, 50, 30)
 _MOST_BYTES = 60_000
-# JupyterLab writes "Error displaying widget: model not found" below, where a notebook is opened on another kernel
-_NO_ERROR = (
-    "<style>.jp-OutputArea-child:has(.clnb-still) + .jp-OutputArea-child:has(> .jupyter-widgets)"
-    ":not(:has(> .jupyter-widgets > *)) { display: none }</style>"
-)
+
+
+@dataclass(frozen=True)
+class StillPicture:
+    """A picture in what a saved notebook shows: its URL, and the text in place of it."""
+
+    source: str
+    alt: str
+
+
+def still_html(*parts: str | StillPicture | Sequence[tuple[str, str]]) -> str:
+    """Return HTML of what a saved notebook shows in place of a widget.
+
+    Parameters
+    ----------
+    *parts : str, StillPicture or sequence of (str, str)
+        Sentences, pictures, and labels with their colours (#rrggbb), in order.
+    """
+    return render("still.html", parts=parts)
 
 
 def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
-    """HTML of a contact sheet with one sentence below it; less than 100 KB whatever the images.
+    """Return HTML of a contact sheet with one sentence below it; less than 100 KB whatever the images.
+
+    See :func:`contact_sheet` for the parameters.
+    """
+    return still_html(*([contact_sheet(thumbnails, captions)] if thumbnails else []), words)
+
+
+def contact_sheet(thumbnails: Sequence[bytes | Exception], captions: Sequence[str]) -> StillPicture:
+    """Return all thumbnails as one picture of at most 60 KB.
 
     Parameters
     ----------
@@ -33,13 +55,7 @@ def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[s
     captions : sequence of str
         What the image's alternative text says of each.
     """
-    picture = (
-        f'<img alt="{escaped(", ".join(captions[:24]))}" src="{_sheet(tuple(thumbnails))}" style="max-width:100%">'
-    )
-    return (
-        '<div class="clnb-still" style="color:var(--jp-ui-font-color2,#666);font-size:13px">'
-        f"{picture if thumbnails else ''}<div>{escaped(words)}</div></div>"
-    )
+    return StillPicture(_sheet(tuple(thumbnails)), ", ".join(captions[:24]))
 
 
 @lru_cache(maxsize=8)  # a data URI; while words change, the pictures don't
@@ -61,7 +77,7 @@ def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
         sheet.save(buffer, "WEBP", quality=quality)
         if buffer.tell() <= _MOST_BYTES:
             break
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(buffer.getvalue(), "image/webp")
 
 
 class StaticFallback:
@@ -75,14 +91,14 @@ class StaticFallback:
         from IPython.display import HTML
 
         with suppress(Exception):
-            self._handle.update(HTML(_NO_ERROR + markup()))
+            self._handle.update(HTML(markup()))
 
 
 def display_with_fallback(widget: Any, markup: str) -> StaticFallback:
     """Display a still picture for the saved notebook, and the widget, which hides it."""
     from IPython.display import HTML, display
 
-    still = StaticFallback(display(HTML(_NO_ERROR + markup), display_id=True))
+    still = StaticFallback(display(HTML(markup), display_id=True))
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})

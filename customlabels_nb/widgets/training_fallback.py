@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from PIL import Image, ImageDraw
 
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.events import Sample
-from customlabels_nb.widgets.static_fallback import static_picture
+from customlabels_nb.widgets.static_fallback import StillPicture, contact_sheet, still_html
 from customlabels_nb.widgets.training_progress import (
     DONE,
     FAILED,
@@ -43,18 +43,14 @@ def training_picture(progress: TrainingProgress, title: str, colour: Callable[[s
         lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
         charts = _charts(progress)
         samples = () if progress.samples is None else progress.samples.samples[:6]
-    parts = [f"<div>{escaped(line)}</div>" for line in lines]
+    parts: list[str | StillPicture] = [*lines]
     if charts:
-        source = base64.b64encode(charts.encode()).decode()
         said = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
-        parts.append(f'<img alt="{escaped(said)}" src="data:image/svg+xml;base64,{source}" style="max-width:100%">')
+        parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), said))
     if progress.samples is not None and samples:
-        words = f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin)."
-        parts.append(
-            static_picture([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples], words)
-        )
-    style = "color:var(--jp-ui-font-color2,#666);font-size:13px"
-    return f'<div class="clnb-still" style="{style}">{"".join(parts)}</div>'
+        parts.append(contact_sheet([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples]))
+        parts.append(f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin).")
+    return still_html(*parts)
 
 
 def _first_line(progress: TrainingProgress, title: str) -> str:
@@ -82,47 +78,41 @@ def _charts(progress: TrainingProgress) -> str:
     groups = [group[:_MOST_CURVES] for group in groups if group]
     if not groups:
         return ""
-    width = len(groups) * _WIDTH
-    height = _TOP + _HEIGHT + _GAP
-    drawn = "".join(_chart(group, index * _WIDTH) for index, group in enumerate(groups))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'font-family="sans-serif" font-size="11" fill="{_GREY}">{drawn}</svg>'
+    return render(
+        "training_charts.svg",
+        charts=[_chart(group) for group in groups],
+        width=_WIDTH,
+        left=_SIDE,
+        right=_WIDTH - _SIDE,
+        bottom=_TOP + _HEIGHT,
+        height=_TOP + _HEIGHT + _GAP,
+        grey=_GREY,
     )
 
 
-def _chart(metrics: Sequence[MetricCurve], left: int) -> str:
+def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
+    """Return a chart's curves with their points in pixels, its lowest and highest value, and its steps."""
     values = [value for curve in metrics for _, _, value in curve.points if math.isfinite(value)]
     steps = [curve.points[end][0] for curve in metrics for end in (0, -1)]
     low, high = min([0.0, *values]), max([*values, 0.0])
     high = high if high > low else low + 1
     first, last = min(steps), max(steps)
-    room = _WIDTH - 2 * _SIDE
 
-    def place(step: float, value: float) -> str:
-        x = left + _SIDE + room * (step - first) / max(1, last - first)
-        return f"{x:.1f},{_TOP + _HEIGHT * (1 - (value - low) / (high - low)):.1f}"
+    def place(step: float, value: float) -> tuple[float, float]:
+        x = _SIDE + (_WIDTH - 2 * _SIDE) * (step - first) / max(1, last - first)
+        return x, _TOP + _HEIGHT * (1 - (value - low) / (high - low))
 
-    parts = []
-    for value in (low, high):
-        x, y = place(first, value).split(",")
-        parts.append(f'<text x="{float(x) - 5}" y="{float(y) + 4}" text-anchor="end">{value:.3g}</text>')
-        parts.append(f'<path d="M{x},{y}h{room}" stroke="{_GREY}" stroke-opacity=".4"/>')
-    bottom = _TOP + _HEIGHT + 14
-    parts.append(f'<text x="{left + _SIDE}" y="{bottom}">step {first:,}</text>')
-    parts.append(f'<text x="{left + _SIDE + room}" y="{bottom}" text-anchor="end">{last:,}</text>')
-    at = left + _SIDE
+    curves = []
+    at = _SIDE
     for curve, colour in zip(metrics, _COLOURS, strict=False):
-        points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
-        path = "M" + "L".join(place(step, value) for step, _, value in points)
-        parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>' if points else "")
-        if (best := curve.best) is not None:
-            x, y = place(best[0], best[2]).split(",")
-            parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
         name = curve.name.removeprefix("loss_")[:_LONGEST_NAME]
-        parts.append(f'<text x="{at}" y="12" fill="{colour}">{escaped(name)}</text>')
+        points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
+        best = None if curve.best is None else place(curve.best[0], curve.best[2])
+        drawn = [place(step, value) for step, _, value in points]
+        curves.append({"name": name, "left": at, "colour": colour, "points": drawn, "best": best})
         at += 6 * len(name) + 10
-    return "".join(parts)
+    levels = [(f"{value:.3g}", place(first, value)[1]) for value in (low, high)]
+    return {"curves": curves, "levels": levels, "first": first, "last": last}
 
 
 def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:

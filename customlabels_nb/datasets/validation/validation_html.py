@@ -1,13 +1,11 @@
-"""A validation as text and as HTML: whether it can be trained on, what to do first, and a table of the rest.
-
-File names, labels and whatever a line says are anybody's text: all of it is escaped.
-"""
+"""Write a validation as text and as HTML: whether it can be trained on, what to do first, and a table of the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from customlabels_nb._utils.text import escaped, one_line, printable
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest, CheckedManifests
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
@@ -17,11 +15,6 @@ _USE_CASES = {
     "OBJECT_LOCALIZATION": "boxes",
     "NOT_DETERMINED": "use case not determined",
 }
-_CELL = 'style="text-align:left;vertical-align:top;padding:3px 10px 3px 0"'
-_NUMBER = (
-    'style="text-align:right;vertical-align:top;padding:3px 10px 3px 0;font-variant-numeric:tabular-nums;'
-    'white-space:nowrap"'
-)
 
 
 def headline(checked: CheckedManifests, limits: Limits) -> str:
@@ -77,28 +70,12 @@ def report_text(checked: CheckedManifests, limits: Limits, notes: Sequence[str])
 def report_html(checked: CheckedManifests, limits: Limits, notes: Sequence[str]) -> str:
     """The report for a notebook."""
     found = tasks(checked)
-    rows = "".join(
-        f"<tr><td {_NUMBER}>{_count(task.lines)}</td><td {_NUMBER}>{_count(task.frees)}</td>"
-        f'<td {_CELL}><code title="{escaped(task.message)}" style="white-space:nowrap">'
-        f"{escaped(_named(task))}</code></td>"
-        f"<td {_CELL}>{escaped(task.where)}</td><td {_CELL}>{escaped(task.advice.text)}</td></tr>"
-        for task in found
-    )
-    heads = "".join(
-        f'<th scope="col" {style}>{text}</th>'
-        for text, style in (
-            ("lines", _NUMBER), ("frees", _NUMBER), ("code", _CELL), ("first lines", _CELL), ("what to do", _CELL),
-        )
-    )  # fmt: skip
-    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
-    below = "".join(f"<div>{escaped(line)}</div>" for line in (*counts(checked), *notes))
-    step = first_step(found)
-    return (
-        '<div style="font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);'
-        'color:var(--jp-ui-font-color1,inherit);overflow-wrap:anywhere">'
-        f"<div><b>{escaped(headline(checked, limits))}</b></div>"
-        f"{f'<div>{escaped(step)}</div>' if step else ''}"
-        f'<div style="color:var(--jp-ui-font-color2,inherit)">{below}</div>{table}</div>'
+    return render(
+        "validation.html",
+        headline=headline(checked, limits),
+        first_step=first_step(found),
+        sentences=[*counts(checked), *notes],
+        tasks=[{**vars(task), "name": _named(task), "where": task.where, "advice": task.advice.text} for task in found],
     )
 
 

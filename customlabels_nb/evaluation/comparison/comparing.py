@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import hstack
 
-from customlabels_nb._utils.text import printable
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
-from customlabels_nb.evaluation.comparison.comparison_html import comparison_html
-from customlabels_nb.evaluation.comparison.sentences import METRICS, sentences
+from customlabels_nb.evaluation.comparison.sentences import LISTED, METRICS, certain, sentences, signed
 from customlabels_nb.evaluation.metrics import (
     COUNTED,
     counted_rows,
@@ -106,16 +106,21 @@ class Comparison:
         return printable("\n\n".join(parts))
 
     def _repr_html_(self) -> str:
-        return comparison_html(
+        summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
+        labels = self.per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
+        labels["colour"] = labels["label"].map(self.labels.set_index("label")["colour"])
+        changes = (("fixed", self.fixed), ("broken", self.broken))
+        return render(
+            "comparison.html",
             names=self.names,
-            test_images=self.test_images,
+            images=counted(self.test_images, "test image"),
             sentences=self.sentences,
-            summary=self.summary,
-            per_label=self.per_label,
-            colours=dict(zip(self.labels["label"], self.labels["colour"], strict=True)),
-            fixed=self.fixed,
-            broken=self.broken,
-            notes=self.notes,
+            summary=summary.to_dict("records"),
+            per_label=labels.to_dict("records"),
+            changes=[(title, table.head(LISTED).to_dict("records"), len(table)) for title, table in changes],
+            notes_below=self.notes,
+            signed=signed,
+            certain=certain,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from customlabels_nb._utils.files import write_whole
-from customlabels_nb._utils.text import escaped
+from customlabels_nb._utils.rendering import render
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.images.reading import local_path
@@ -60,16 +60,15 @@ class ModelCard:
         """
         target = local_path(path, "path")
         target = target / CARD if target.is_dir() else target
-        text = self._page() if target.suffix.lower() in (".html", ".htm") else self.text
+        if target.suffix.lower() in (".html", ".htm"):
+            text = render("model_card_page.html", title=self.name, blocks=self.blocks)
+        else:
+            text = self.text
         try:
             write_whole(target, text.encode())
         except OSError as error:
             raise InputError(f"path={str(target)!r} can't be written: {error.strerror or error}.") from error
         return target
-
-    def _page(self) -> str:
-        head = f'<meta charset="utf-8"><title>{escaped(self.name)}</title>'
-        return f"<!doctype html>\n<html><head>{head}</head><body>{to_html(self.blocks)}</body></html>\n"
 
     def __str__(self) -> str:
         return self.text

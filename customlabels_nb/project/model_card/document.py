@@ -7,11 +7,12 @@ in one place for each of the two.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
-from customlabels_nb._utils.text import escaped, one_line, printable
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line, printable
 
 _MARKUP = re.compile(r"([\\`*_\[\]~])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"}  # $ would begin a formula
@@ -19,33 +20,12 @@ _WEB = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)  # what GitHub makes li
 _BEGINNING = re.compile(r"([#+=-]|(?<=\d)[.)](?=\s|$))")
 _NUMBERED = re.compile(r"\d{1,9}[.)](?=\s|$)")
 
-_STYLE = """
-.clnb-card.clnb-card { font: var(--jp-ui-font-size1, 13px)/1.45 var(--jp-ui-font-family, system-ui, sans-serif);
-  color: var(--jp-ui-font-color1, inherit); border: 1px solid var(--jp-border-color2, #8884); border-radius: 6px;
-  max-width: 900px; padding: 4px 16px 12px; overflow-wrap: anywhere; }
-.clnb-card.clnb-card h3 { font-size: 1.3em; margin: 10px 0 4px; }
-.clnb-card.clnb-card h4 { font-size: 1.05em; margin: 14px 0 4px; }
-.clnb-card.clnb-card p { margin: 4px 0; }
-.clnb-card.clnb-card ul { margin: 4px 0; padding-left: 20px; }
-.clnb-card.clnb-card .clnb-scroll { overflow: auto; max-height: 420px; max-width: 100%; }
-.clnb-card.clnb-card table { border-collapse: collapse; margin: 4px 0; font-size: inherit; color: inherit; border: 0;
-  font-variant-numeric: tabular-nums; }
-.clnb-card.clnb-card tbody tr:nth-child(n) { background: none; }
-.clnb-card.clnb-card th, .clnb-card.clnb-card td { border: 0; border-bottom: 1px solid var(--jp-border-color2, #8884);
-  background: none; padding: 3px 12px 3px 0; text-align: left; vertical-align: top; font-weight: normal; }
-.clnb-card.clnb-card th { color: var(--jp-ui-font-color2, inherit); font-weight: 600; }
-.clnb-card.clnb-card .clnb-number { text-align: right; white-space: nowrap; }
-.clnb-card.clnb-card pre { background: #8882; border-radius: 4px; padding: 8px 10px; margin: 4px 0; overflow: auto;
-  font: 12px/1.45 var(--jp-code-font-family, monospace); color: inherit; white-space: pre; }
-.clnb-card.clnb-card .clnb-swatch { display: inline-block; width: 9px; height: 9px; border-radius: 2px;
-  margin-right: 7px; }
-"""
-
 
 @dataclass(frozen=True)
 class Heading:
     """``level`` 1 is the document's own."""
 
+    kind: ClassVar[str] = "heading"
     text: str
     level: int = 2
 
@@ -54,6 +34,7 @@ class Heading:
 class Text:
     """A paragraph; line ends in it become spaces."""
 
+    kind: ClassVar[str] = "text"
     text: str
 
 
@@ -61,6 +42,7 @@ class Text:
 class Items:
     """A list of sentences."""
 
+    kind: ClassVar[str] = "items"
     texts: tuple[str, ...]
 
 
@@ -78,6 +60,7 @@ Cell: TypeAlias = str | Colour
 class Table:
     """``numbers`` are the columns that are set flush right."""
 
+    kind: ClassVar[str] = "table"
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numbers: frozenset[int] = frozenset()
@@ -87,6 +70,7 @@ class Table:
 class Code:
     """A program in Python."""
 
+    kind: ClassVar[str] = "code"
     text: str
 
 
@@ -100,9 +84,7 @@ def to_markdown(blocks: Iterable[Block]) -> str:
 
 def to_html(blocks: Iterable[Block]) -> str:
     """The document for a notebook's output: static, right on light and dark ground."""
-    # Jupyter's MathJax 3 and others' MathJax 2 would typeset what stands between dollars
-    body = "".join(map(_html, blocks))
-    return f'<div class="clnb-card mathjax_ignore tex2jax_ignore"><style>{_STYLE}</style>{body}</div>'
+    return render("model_card.html", blocks=list(blocks))
 
 
 def markdown_text(text: str) -> str:
@@ -133,39 +115,3 @@ def _markdown(block: Block) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     return f"`{cell.value}`" if isinstance(cell, Colour) else markdown_text(cell)
-
-
-def _html(block: Block) -> str:
-    if isinstance(block, Heading):
-        tag = "h3" if block.level == 1 else "h4"
-        return f"<{tag}><bdi>{escaped(block.text)}</bdi></{tag}>"
-    if isinstance(block, Text):
-        return f"<p><bdi>{escaped(block.text)}</bdi></p>"
-    if isinstance(block, Items):
-        return f"<ul>{''.join(f'<li><bdi>{escaped(text)}</bdi></li>' for text in block.texts)}</ul>"
-    if isinstance(block, Code):
-        return f"<pre>{_escaped_lines(block.text)}</pre>"
-    heads = "".join(
-        f'<th scope="col"{_number(column, block)}>{escaped(head)}</th>' for column, head in enumerate(block.head)
-    )
-    rows = "".join(f"<tr>{_html_row(row, block)}</tr>" for row in block.rows)
-    return f'<div class="clnb-scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _escaped_lines(text: str) -> str:
-    return "\n".join(map(escaped, text.split("\n")))
-
-
-def _html_row(row: Sequence[Cell], table: Table) -> str:
-    return "".join(f"<td{_number(column, table)}>{_html_cell(cell)}</td>" for column, cell in enumerate(row))
-
-
-def _html_cell(cell: Cell) -> str:
-    if isinstance(cell, Colour):
-        value = escaped(cell.value)
-        return f'<span class="clnb-swatch" style="background:{value}"></span>{value}'
-    return f"<bdi>{escaped(cell)}</bdi>"
-
-
-def _number(column: int, table: Table) -> str:
-    return ' class="clnb-number"' if column in table.numbers else ""

@@ -1,0 +1,80 @@
+"""Render the HTML that objects show in notebooks from the templates in ``templates/``.
+
+Names of labels, files and models are untrusted text: every value becomes one line of escaped text. Only what a template
+has rendered itself, a ``Markup``, is left as it is. A line end in a template, with its indentation, is no space.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb._utils.text import escaped
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template of this package.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in ``templates/``.
+    **values
+        The variables of the template; one that is missing is an error.
+    """
+    return _environment().get_template(template).render(values)
+
+
+def data_url(data: bytes, kind: str = "image/jpeg") -> str:
+    """Return ``data`` as a URL that holds all of it."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2.ext import Extension
+    from jinja2.lexer import Token, TokenStream
+    from markupsafe import Markup
+
+    class JoinLines(Extension):
+        def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+            for token in stream:
+                is_text = token.type == "data"
+                yield Token(token.lineno, "data", re.sub(r"\s*\n\s*", "", token.value)) if is_text else token
+
+    def one_line(value: Any) -> Markup:
+        return value if isinstance(value, Markup) else Markup(escaped(str(value)))
+
+    def lines(text: str) -> Markup:
+        return Markup("\n").join(map(one_line, text.split("\n")))
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        extensions=[JoinLines],
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        finalize=one_line,
+    )
+    environment.filters |= {"lines": lines, "number": _number}
+    environment.tests["missing"] = _is_missing
+    return environment
+
+
+def _number(value: float, digits: int = 0) -> str:
+    """Format a number with ``digits`` decimal places; a dash where it is missing."""
+    return "—" if _is_missing(value) else f"{value:,.{digits}f}"
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # as only NaN does

@@ -1,0 +1,52 @@
+"""Templates escape what comes from data, and say when a value is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from customlabels_nb._utils import rendering
+from customlabels_nb._utils.rendering import data_url, render
+
+TEMPLATES = sorted(path.name for path in (Path(rendering.__file__).parent / "templates").iterdir())
+HOSTILE = '<b>"\x1b[2J\n<script>'
+
+
+def test_values_become_one_line_of_escaped_text() -> None:
+    shown = render("labels.html", labels=[(HOSTILE, 'red"><b>')])
+    assert "<bdi>&lt;b&gt;&quot;\ufffd[2J &lt;script&gt;</bdi>" in shown
+    assert 'style="color:red&quot;&gt;&lt;b&gt;"' in shown
+    assert "\n" not in shown
+
+
+def test_a_program_keeps_its_lines() -> None:
+    class Block:
+        kind, text = "code", "if a < b:\n    print('x')"
+
+    assert "<pre>if a &lt; b:\n    print(&#x27;x&#x27;)</pre>" in render("model_card.html", blocks=[Block()])
+
+
+def test_a_missing_value_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="labels"):
+        render("labels.html")
+
+
+@pytest.mark.parametrize(
+    ("f1", "shown"), [(0.12345, " · F1 <b>0.123</b>"), (None, ""), (float("nan"), "")], ids=["number", "none", "nan"]
+)
+def test_a_figure_that_is_missing_is_left_out(f1: float | None, shown: str) -> None:
+    html = render("model.html", name="v1", f1=f1, status="Trained.", description="")
+    assert html == f"<div><b>v1</b>{shown} · Trained.</div>"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_template_marks_a_value_as_safe(name: str) -> None:
+    text = (Path(rendering.__file__).parent / "templates" / name).read_text("utf-8")
+    assert not any(word in text for word in ("|safe", "| safe", "autoescape", "Markup"))
+    rendering._environment().get_template(name)
+
+
+def test_a_picture_is_a_url() -> None:
+    assert data_url(b"\xff\xd8") == "data:image/jpeg;base64,/9g="
