@@ -16,8 +16,7 @@ from torch import nn
 
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core.geometry import FloatArray
-from customlabels_nb.inference.engines.engine_errors import LacksPackageError, UnsuitableError
-from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH
+from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH, LacksPackageError, UnsuitableError
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
