@@ -259,7 +259,11 @@ def backbones(match: str | None = None) -> pd.DataFrame:
         raise InputError(f"match={match!r} is no text; give a part of a name, such as 'resnet18' or 'timm/*vit*'.")
     pattern = None if match is None else match.lower() if "*" in match else f"*{match.lower()}*"
     rows = [_packaged(name) for name in BACKBONES if _fits(name, pattern)]
-    rows += [_torchvision(name) for name in torchvision_backbones.torchvision_names() if _fits(f"{TORCHVISION}/{name}", pattern)]
+    rows += [
+        _torchvision(name)
+        for name in torchvision_backbones.torchvision_names()
+        if _fits(f"{TORCHVISION}/{name}", pattern)
+    ]
     timm = [name for name in timm_backbones.timm_names() if _fits(f"{TIMM}/{name}", pattern)]
     if pattern is None:
         timm = [name for name in timm if timm_backbones.cached_file(f"{TIMM}/{name}") is not None]

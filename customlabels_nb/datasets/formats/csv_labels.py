@@ -32,7 +32,6 @@ import pandas as pd
 
 from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
@@ -45,6 +44,7 @@ from customlabels_nb.datasets.formats.entries import (
     listed_name,
     plain,
     size_of,
+    with_annotations,
 )
 from customlabels_nb.datasets.formats.json_file import shown, unusable
 from customlabels_nb.errors import InputError, LabelError, ManifestError
@@ -204,14 +204,15 @@ class _Cells:
     """The cells of one row by name."""
 
     def __init__(self, row: _Row, columns: dict[str, int], image: str, collected: Collector) -> None:
-        self._row, self._columns, self._image, self._collected = row, columns, image, collected
+        self._row, self._columns, self._collected = row, columns, collected
+        self._place: dict[str, Any] = {"where": image, "line": row.line}
 
     def __getitem__(self, name: str) -> str:
         position = self._columns.get(name, _MOST_CELLS)
         return self._row.cells[position].strip() if position < len(self._row.cells) else ""
 
     def _adjusted(self, message: str) -> None:
-        self._collected.adjusted(message, where=self._image, line=self._row.line)
+        self._collected.adjusted(message, **self._place)
 
     def split(self) -> str:
         said = self["split"].lower()
@@ -237,11 +238,7 @@ class _Cells:
         if len(numbers) < 4:
             raise _Unreadable(f"The box {shown(texts)} is not four numbers.")
         if corners:
-            ordered = [*map(min, numbers[:2], numbers[2:]), *map(max, numbers[:2], numbers[2:])]
-            if ordered != numbers:
-                self._adjusted(f"The corners {shown(texts)} were in the wrong order.")
-            with np.errstate(over="ignore"):
-                numbers = xyxy_to_ltwh(ordered)[0].tolist()
+            numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
             raise _Unreadable(f"The box {shown(texts)} has no size that can be.")
@@ -262,11 +259,7 @@ class _Cells:
 
     def confidence(self) -> float:
         text = self["confidence"]
-        number = finite(text) if text else 1.0
-        if number is None or not 0 <= number <= 1:
-            self._adjusted(f"The confidence {shown(text)} doesn't lie between 0 and 1; it was read as 1.")
-            return 1.0
-        return number
+        return self._collected.confidence(finite(text) if text else 1.0, text, **self._place)
 
     def created(self) -> datetime | None:
         text = self["created"]
@@ -447,17 +440,14 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
     if path.is_dir():
         raise InputError(f"path={str(path)!r} is a folder; name the CSV file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    own: dict[str, list[Any]] = {}
-    for row in contents.annotations.itertuples(index=False):
-        own.setdefault(row.image, []).append(row)
-    columns = _used_columns(contents, own)
+    columns = _used_columns(contents)
     with replacing(path) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow(columns)
-        for image in contents.images.itertuples(index=False):
+        for image, rows, _ in with_annotations(contents):
             facts = {"image": listed_name(image.image, path.parent), **_image_cells(image)}
-            for row in own.get(image.image, [None]):
+            for row in rows or [None]:
                 cells = {**facts, **_annotation_cells(row)}
                 row_cells = [cells.get(name, "") for name in columns]
                 writer.writerow(map(_escaped, row_cells) if escape_formulas else row_cells)
@@ -469,9 +459,9 @@ def _escaped(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and finite(cell) is None else cell
 
 
-def _used_columns(contents: Contents, own: dict[str, list[Any]]) -> list[str]:
+def _used_columns(contents: Contents) -> list[str]:
     images, annotations = contents.images, contents.annotations
-    derived = pd.Series(["labelled" if image in own else "unlabelled" for image in images["image"]], dtype="str")
+    derived = np.where(images["image"].isin(annotations["image"]), "labelled", "unlabelled")
     boxes = annotations["left"].notna().any()
     used = {
         "image": True,
@@ -484,7 +474,7 @@ def _used_columns(contents: Contents, own: dict[str, list[Any]]) -> list[str]:
         "job": annotations["job"].notna().any(),
         "created": len(annotations) > 0,
         "split": (images["split"] != t.TRAIN).any(),
-        "status": (images["status"].to_numpy() != derived.to_numpy()).any(),
+        "status": (images["status"].to_numpy() != derived).any(),
         **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
     }
     return [name for name, needed in used.items() if needed]

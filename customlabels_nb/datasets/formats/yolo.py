@@ -45,15 +45,16 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     Size,
-    drawn,
     finite,
     is_here,
     known_size,
     listed_name,
+    make_folder,
     plain,
     read_index,
     safe_stem,
     short_hash,
+    with_annotations,
     write_index,
 )
 from customlabels_nb.datasets.formats.folder import read_folder
@@ -526,9 +527,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         If the size of an image that has boxes is neither known nor to be had, or the folder is a file.
     """
     base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
-    if base.exists() and not base.is_dir():
-        raise InputError(f"path={str(path)!r} is a file; YOLO needs a folder.")
-    base.mkdir(parents=True, exist_ok=True)
+    make_folder(base, "YOLO")
     labels = t.labels_in_order(contents.annotations, contents.labels)
     numbers = {label: number for number, label in enumerate(labels)}
     sizes = _sizes(contents)
@@ -536,7 +535,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
     with staged(base) as files:
-        for image, shapes, looked_at in drawn(contents):
+        for image, shapes, looked_at in with_annotations(contents, drawn=True):
             name, file = namer.name(image.image)
             size = sizes.get(image.image)
             index.images[name] = size
@@ -602,7 +601,7 @@ def _sizes(contents: Contents) -> dict[str, Size]:
     """The sizes of images as far as they are known, and of all that have boxes."""
     sizes: dict[str, Size] = {}
     unknown = []
-    for image, shapes, _ in drawn(contents):
+    for image, shapes, _ in with_annotations(contents, drawn=True):
         size = known_size(image)
         if size is not None:
             sizes[image.image] = size
