@@ -108,16 +108,17 @@ def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
         line = vs_code(own)
         return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
     if place.server_python is None:
-        text = "the server that shows it can't be seen from here" + _title(place)
+        title = "" if place.front_end == UNKNOWN else f" ({place.front_end})"
+        text = f"the server that shows it can't be seen from here{title}"
         advice = "Run: import ipywidgets; ipywidgets.IntSlider() — where a slider shows, widgets render."
         return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(place.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
     wrong = faults(server)
     if wrong:
-        what = " and ".join(fault for fault, _ in wrong)
+        what, advice = _together(wrong)
         text = f"{place.front_end} of {where} can't show widgets: {what}"
-        return DiagnosticLine("widgets", "this notebook", PROBLEM, text, " ".join(advice for _, advice in wrong))
+        return DiagnosticLine("widgets", "this notebook", PROBLEM, text, advice)
     return DiagnosticLine("widgets", "this notebook", GOOD, f"{place.front_end} of {where}: widgets render")
 
 
@@ -125,8 +126,8 @@ def jupyterlab(own: Environment) -> DiagnosticLine:
     """The line for the JupyterLab of this environment, which ``customlabels-nb lab`` starts."""
     wrong = faults(own, own)
     if wrong:
-        text = "widgets will not render: " + " and ".join(fault for fault, _ in wrong)
-        return DiagnosticLine("widgets", "JupyterLab", PROBLEM, text, " ".join(advice for _, advice in wrong))
+        what, advice = _together(wrong)
+        return DiagnosticLine("widgets", "JupyterLab", PROBLEM, f"widgets will not render: {what}", advice)
     other = _other_kernel(own, own)
     if other is not None:
         return DiagnosticLine("widgets", "JupyterLab", WARNING, *other)
@@ -159,9 +160,8 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
     head = f"the one on PATH is of another environment, {server.prefix}"
     wrong = faults(server, own)
     if wrong:
-        what = " and ".join(fault for fault, _ in wrong)
-        advice = f"{start}. Or: {' '.join(advice for _, advice in wrong)}"
-        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", advice)
+        what, advice = _together(wrong)
+        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", f"{start}. Or: {advice}")
         return
     other = _other_kernel(server, own)
     if other is not None:
@@ -181,8 +181,8 @@ def notebook(own: Environment) -> DiagnosticLine:
         return DiagnosticLine("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
     wrong = faults(own, own)
     if wrong:
-        text = "widgets will not render: " + " and ".join(fault for fault, _ in wrong)
-        return DiagnosticLine("widgets", "Notebook 7", WARNING, text, " ".join(advice for _, advice in wrong))
+        what, advice = _together(wrong)
+        return DiagnosticLine("widgets", "Notebook 7", WARNING, f"widgets will not render: {what}", advice)
     return DiagnosticLine("widgets", "Notebook 7", GOOD, f"{found}: widgets render")
 
 
@@ -231,8 +231,8 @@ def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
     return None
 
 
-def _title(place: NotebookServer) -> str:
-    return "" if place.front_end == UNKNOWN else f" ({place.front_end})"
+def _together(wrong: Sequence[Fault]) -> Fault:
+    return " and ".join(what for what, _ in wrong), " ".join(advice for _, advice in wrong)
 
 
 def _parts(text: str, count: int) -> tuple[int, ...]:

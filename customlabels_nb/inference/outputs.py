@@ -24,7 +24,6 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ratios_to_ltwh
-from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
@@ -322,7 +321,7 @@ class ParquetParts:
             "confidence": arrow.array(every.confidences, type=number),
             **{
                 side: arrow.array(np.ascontiguousarray(column), type=number, from_pandas=True)  # NaN is null
-                for side, column in zip(BOX_COLUMNS, every.boxes.T, strict=True)
+                for side, column in zip(t.BOX_COLUMNS, every.boxes.T, strict=True)
             },
         }
         name = f"part-{self._number:06}.parquet"

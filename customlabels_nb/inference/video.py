@@ -85,7 +85,7 @@ def detect_video(
     threshold, max_results
         See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each frame.
     to : path, optional
-        What to write; see :meth:`customlabels_nb.inference.video_detection.VideoDetection.to`.
+        What to write; see :meth:`customlabels_nb.inference.video.VideoDetection.to`.
     allow_damaged : bool
         Go as far as a file goes that ends too early.
     events : Events, optional

@@ -15,14 +15,13 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.batch_reading import read_in_batches
-from customlabels_nb.images.thumbnails import ContentCache, project_cache
+from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
 from customlabels_nb.remote.content_cache import content_key
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
 Features = npt.NDArray[np.float32]
@@ -135,34 +134,6 @@ def embed(
                     # not under the key that was given: the file may have changed since that was known
                     cache.put(_cache_key(content, facts), row.tobytes())
     return Embeddings(features, issues)
-
-
-def embed_table(
-    images: pd.DataFrame,
-    *,
-    root: Path | None = None,
-    backbone: str = PACKAGED,
-    device: str | None = None,
-    events: Events | None = None,
-    phase: str = "features",
-) -> Embeddings:
-    """The features of all images of a table, kept in the cache of the project at ``root``; see :func:`embed`.
-
-    Parameters
-    ----------
-    images : DataFrame
-        ``image`` and ``sha256``, as a dataset's ``images``.
-    """
-    return embed(
-        images["image"].tolist(),
-        root=root,
-        keys=[value if isinstance(value, str) else None for value in images["sha256"]],
-        backbone=backbone,
-        device=device,
-        cache=project_cache(root, "features"),
-        events=events,
-        phase=phase,
-    )
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:

@@ -22,7 +22,7 @@ from torch import nn
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.installing import extra_command
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import ImageError, InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.images.reading import local_path, open_image, read_bytes
@@ -160,9 +160,8 @@ def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, An
     except (OSError, MemoryError):
         raise
     except Exception as error:  # what runs it has errors of its own
-        words = (str(error).strip().splitlines() or [""])[0][:200]
         raise ModelError(
-            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {words}); no file was kept. "
+            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {first_line(error)}); no file was kept. "
             "Try the other format."
         ) from error
 
@@ -295,9 +294,8 @@ def _quietly(name: str) -> Iterator[None]:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # what an operator is refused with is no class of errors
-        words = (str(error).strip().splitlines() or [""])[0][:200]
         raise ModelError(
-            f"The model can't be written as {name!r} ({type(error).__name__}: {words}); no file was written. "
+            f"The model can't be written as {name!r} ({type(error).__name__}: {first_line(error)}); no file was written. "
             f"Try the other format, or another version of torch than {torch.__version__}."
         ) from error
     finally:
