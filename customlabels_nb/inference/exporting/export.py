@@ -161,8 +161,8 @@ def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, An
         raise
     except Exception as error:  # what runs it has errors of its own
         raise ModelError(
-            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {first_line(error)}); no file was kept. "
-            "Try the other format."
+            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {first_line(error)}); "
+            "no file was kept. Try the other format."
         ) from error
 
 
@@ -295,8 +295,8 @@ def _quietly(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # what an operator is refused with is no class of errors
         raise ModelError(
-            f"The model can't be written as {name!r} ({type(error).__name__}: {first_line(error)}); no file was written. "
-            f"Try the other format, or another version of torch than {torch.__version__}."
+            f"The model can't be written as {name!r} ({type(error).__name__}: {first_line(error)}); "
+            f"no file was written. Try the other format, or another version of torch than {torch.__version__}."
         ) from error
     finally:
         for logger, level in before.items():
