@@ -231,7 +231,7 @@ def _models(folder: Path) -> dict[str, Path]:
 
 
 def _export(bench: Bench) -> None:
-    from customlabels_nb.inference.exporting.graph_files import write_onnx
+    from customlabels_nb.inference.exporting.export import write_onnx
     from customlabels_nb.inference.exporting.networks import exportable
     from customlabels_nb.models.artifact import load_artifact
 

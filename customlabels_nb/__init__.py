@@ -49,7 +49,7 @@ _HOMES = {
     "Project": "project.project",
     "Report": "project.report",
     "TensorBoardListener": "training.tensorboard",
-    "backbones": "models.catalogue",
+    "backbones": "models.backbones",
     "create_project": "project.projects",
     "doctor": "diagnostics",
     "evaluate": "project.report",
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.evaluation_snapshots import read_evaluation_snapshot
     from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
-    from customlabels_nb.models.catalogue import backbones
+    from customlabels_nb.models.backbones import backbones
     from customlabels_nb.project.loaded_model import load_model
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project

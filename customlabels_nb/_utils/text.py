@@ -50,6 +50,11 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.splitlines()))
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, at most 200 characters of it."""
+    return (str(error).strip().splitlines() or [""])[0][:200]
+
+
 def escaped(text: str) -> str:
     """``text`` on one line for HTML, also inside of quotes."""
     return html.escape(one_line(text))

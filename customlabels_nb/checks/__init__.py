@@ -10,12 +10,11 @@ import pandas as pd
 
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.check_report import CheckReport
-from customlabels_nb.checks.copies import Pictures, check_copies, near_duplicate_pairs
 from customlabels_nb.checks.findings import Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
 from customlabels_nb.checks.image_rules import check_files, check_light, look_at_files, note_unreadable
 from customlabels_nb.checks.label_rules import check_labels
-from customlabels_nb.checks.near_duplicates import SAME, check_threshold
+from customlabels_nb.checks.near_duplicates import SAME, Pictures, check_copies, check_threshold, near_duplicate_pairs
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote

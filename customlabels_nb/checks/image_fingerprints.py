@@ -8,9 +8,7 @@ same wall apart.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import open_image, read_content
+from customlabels_nb.images.batch_reading import read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
-from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.remote.content_cache import content_key
 from customlabels_nb.settings import settings
 
 #: Part of the key of kept fingerprints: raise it whenever :func:`fingerprint` gives other values.
@@ -39,6 +36,7 @@ FINGERPRINT = np.dtype(
 )
 Prints = npt.NDArray[np.void]
 
+_BATCH = 64  # images after which the progress is told
 _DECODED = 128  # the smaller side that a JPEG may shrink to while it is decoded: fewer pixels blur the outlines
 
 
@@ -138,34 +136,35 @@ def fingerprints(
     kept = kept_fingerprints(known, cache)
     prints, readable, issues = kept.prints, kept.readable, kept.issues
     missing = np.flatnonzero(~readable).tolist()
-    done = len(images) - len(missing)
     if events is not None:
-        events.progress(phase, done, len(images))
+        events.progress(phase, len(images) - len(missing), len(images))
 
-    def read(index: int) -> tuple[int, np.void | Issue]:
-        name = images[index]
-        try:
-            data, content = read_content(name, root, known=known[index])
-            found = fingerprint(open_image(data, name=name, at_least=_DECODED))
-        except ImageError as error:
-            return index, Issue(error.code, error.reason, where=name)
+    def prepare(image: Image.Image, content: str) -> np.void:
+        found = fingerprint(image)
         if cache is not None:
             # not under the content that was given: the file may have changed since that was known
             cache.put(_cache_key(content), found.tobytes())
-        return index, found
+        return found
 
-    workers = connections((images[index] for index in missing), settings.threads)
-    with closing(map_bounded(read, missing, workers=workers)) as answers:
-        for index, found in answers:
+    for batch in read_in_batches(
+        images,
+        missing,
+        prepare,
+        root=root,
+        known=known,
+        at_least=_DECODED,
+        threads=settings.threads,
+        batch_size=_BATCH,
+        events=events,
+        phase=phase,
+    ):
+        for index, found in batch:
             if isinstance(found, Issue):
                 issues.append(found)
             else:
                 prints[index], readable[index] = found, True
-            done += 1
-            if events is not None and (done % 64 == 0 or done == len(images)):
-                events.progress(phase, done, len(images))
     return Fingerprints(prints, readable, issues)
 
 
 def _cache_key(content: str) -> str:
-    return hashlib.sha256(f"{content}\nfingerprint\n{VERSION}".encode("utf-8", "surrogatepass")).hexdigest()
+    return content_key(content, "fingerprint", VERSION)

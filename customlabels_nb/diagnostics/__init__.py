@@ -1,6 +1,6 @@
 """A check-up of where one is: what is installed, the machine, and whether widgets will render here.
 
-Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.diagnostic_lines.DiagnosticLine`).
+Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ def doctor() -> Checkup:
 
         cl.doctor()
     """
-    from customlabels_nb.diagnostics.devices import device
     from customlabels_nb.diagnostics.frontends import widgets
-    from customlabels_nb.diagnostics.machine import machine
-    from customlabels_nb.diagnostics.packages import extras, packages
+    from customlabels_nb.diagnostics.machine import device, extras, machine, packages
 
     found = list(packages())
     if not any(line.state == "problem" and line.name == "torch" for line in found):

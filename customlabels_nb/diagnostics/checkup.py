@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
-from customlabels_nb.diagnostics.diagnostic_lines import GOOD, NOTE, PROBLEM, STATES, WARNING, DiagnosticLine
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+GOOD, NOTE, WARNING, PROBLEM = "good", "note", "warning", "problem"
+#: From best to worst.
+_STATES = (GOOD, NOTE, WARNING, PROBLEM)
 
 _MARKS = {GOOD: "✓", NOTE: "·", WARNING: "!", PROBLEM: "✗"}
 
@@ -62,7 +66,7 @@ class Checkup:
         return render("findings.html", head=self._verdict(), columns=(), findings=findings)
 
     def _verdict(self) -> str:
-        number = {state: sum(line.state == state for line in self._found) for state in STATES}
+        number = {state: sum(line.state == state for line in self._found) for state in _STATES}
         if number[PROBLEM]:
             have = "One thing needed is missing" if number[PROBLEM] == 1 else f"{number[PROBLEM]} things are missing"
             return f"{have}: see the lines with {_MARKS[PROBLEM]}, each says what to do."
@@ -70,3 +74,28 @@ class Checkup:
             are = "one line" if number[WARNING] == 1 else f"{number[WARNING]} lines"
             return f"Everything needed is there. Please look at {are} with {_MARKS[WARNING]}."
         return "Everything needed is there."
+
+
+@dataclass(frozen=True)
+class DiagnosticLine:
+    """One line of a check-up.
+
+    Attributes
+    ----------
+    section : str
+        What it belongs to: "packages", "machine", "widgets", …
+    name : str
+    state : str
+        "good"; "note": something optional isn't there; "warning": it works, but not as well as it could or not
+        everywhere; "problem": something needed is missing.
+    text : str
+        What was found.
+    advice : str
+        What to do about it; empty where there is nothing to do.
+    """
+
+    section: str
+    name: str
+    state: str
+    text: str
+    advice: str = ""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.images.decoding import TURNED, count_frames, decode, is_whole, opened, orientation, upright_rgb
 
 #: Longest side in pixels of what is converted; larger images are scaled down to it.
@@ -46,9 +45,7 @@ class BrowserImage(NamedTuple):
     scale: float = 1.0
 
 
-def full_view(
-    data: bytes, name: str, *, longest: int = LONGEST_CONVERTED, max_pixels: int = LOCAL.max_pixels
-) -> BrowserImage:
+def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> BrowserImage:
     """The view of an encoded image.
 
     JPEG, PNG with 8 bits a channel and WebP that need not be turned are their own view, byte by byte; what is
@@ -65,7 +62,7 @@ def full_view(
     ImageError
         One of its subclasses, naming ``name``.
     """
-    with opened(data, name, max_pixels) as image:
+    with opened(data, name) as image:
         width, height = image.size
         turned = orientation(image, data)
         mime = _MIME_TYPES.get(image.format or "", "")

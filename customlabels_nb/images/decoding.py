@@ -64,7 +64,7 @@ def why_unread(name: str) -> str | None:
 
 
 @contextmanager
-def opened(data: bytes | BinaryIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
+def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels) -> Iterator[Image.Image]:
     """An encoded image of which the header was read, while the block runs.
 
     Parameters
@@ -122,9 +122,9 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
     return reason[0].lower() + reason[1:] if reason != how_to_read() else reason
 
 
-def file_suffix(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> str:
+def file_suffix(data: bytes, name: str) -> str:
     """The usual ending, such as ".jpg", of a file with this content; ImageError if it is no image."""
-    with opened(data, name, max_pixels) as image:
+    with opened(data, name) as image:
         return _SUFFIXES.get(image.format or "", f".{(image.format or 'image').lower()}")
 
 

@@ -176,7 +176,7 @@ def _read_file(path: str, uri: str, max_bytes: int | None) -> bytes:
         return data if len(data) <= status.st_size else data + file.read(max_bytes + 1 - len(data))
 
 
-def measure(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> tuple[int, int]:
+def measure(data: bytes, name: str) -> tuple[int, int]:
     """Oriented width and height of an encoded image, reading its header only where the rest is evidently whole.
 
     JPEG and WebP that end as they should are trusted, so are PNG whose checksums are right; any other is decoded once.
@@ -186,12 +186,12 @@ def measure(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> tu
     ImageError
         One of its subclasses, naming ``name``.
     """
-    return examine(data, name, max_pixels=max_pixels)[:2]
+    return examine(data, name)[:2]
 
 
-def examine(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> tuple[int, int, int]:
+def examine(data: bytes, name: str) -> tuple[int, int, int]:
     """As :func:`measure`, and how many pages or frames there are, of which the first is used."""
-    with opened(data, name, max_pixels) as image:
+    with opened(data, name) as image:
         frames = count_frames(image)
         if not is_whole(image.format or "", data):
             decode(image, name)
@@ -201,13 +201,13 @@ def examine(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> tu
     return width, height, frames
 
 
-def header_size(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.max_pixels) -> tuple[int, int]:
+def header_size(uri: str, root: Path | None = None) -> tuple[int, int]:
     """Oriented width and height of an image; see :func:`read_header` for what is read and raised."""
-    header = read_header(uri, root, max_pixels=max_pixels)
+    header = read_header(uri, root)
     return header.width, header.height
 
 
-def read_header(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.max_pixels) -> ImageHeader:
+def read_header(uri: str, root: Path | None = None) -> ImageHeader:
     """What the header of an image says; of a local file no more than that is read.
 
     Whether the rest is whole isn't known; see :func:`measure`.
@@ -219,8 +219,8 @@ def read_header(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.m
     """
     if is_remote(uri):
         data = read_bytes(uri)
-        width, height = measure(data, uri, max_pixels=max_pixels)
-        with opened(data, uri, max_pixels) as image:
+        width, height = measure(data, uri)
+        with opened(data, uri) as image:
             return ImageHeader(width, height, image.format or "", len(data), orientation(image, data))
     try:
         # here, too, a Path would take a tenth of the time
@@ -228,7 +228,7 @@ def read_header(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.m
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for its writer
             raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
-        with open(path, "rb") as file, opened(file, uri, max_pixels) as image:
+        with open(path, "rb") as file, opened(file, uri) as image:
             # without its bytes Pillow would decode a PNG to find its EXIF
             turn = orientation(image, Path(path).read_bytes() if image.format == "PNG" else None)
             width, height = image.size[::-1] if turn in TURNED else image.size
@@ -240,9 +240,9 @@ def read_header(uri: str, root: Path | None = None, *, max_pixels: int = LOCAL.m
         raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
 
 
-def inspect(data: bytes, name: str, *, max_pixels: int = LOCAL.max_pixels) -> ImageFacts:
+def inspect(data: bytes, name: str) -> ImageFacts:
     """Size and content hash of an encoded image; see :func:`measure` for what is read and raised."""
-    return hashed(data, examine(data, name, max_pixels=max_pixels))
+    return hashed(data, examine(data, name))
 
 
 def hashed(data: bytes, size: tuple[int, int, int], content: str | None = None) -> ImageFacts:

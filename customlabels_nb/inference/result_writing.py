@@ -18,9 +18,7 @@ import pandas as pd
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.journal import ENGINE, Failure, Journal
-from customlabels_nb.inference.line_outputs import JsonLines, ManifestOutput
-from customlabels_nb.inference.outputs import Looked, Output
-from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.models.artifact import model_identity
 

@@ -1,37 +1,54 @@
-"""Asking a model about a video."""
+"""Ask a model about a video, and show and write what it answers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
+import orjson
 import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.durations import read_seconds
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, progress_bars
+from customlabels_nb.images.box_drawing import LabelledBox
+from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.inputs import as_uri
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.prefetch import prefetch
+from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.inference.video_detection import (
-    FRAME_COLUMNS,
-    VideoDetection,
-    marks_of,
-    still,
-    target_of,
+from customlabels_nb.inference.video_display import (
+    STILL_SIDE,
+    Stills,
+    VideoStill,
+    VideoSummary,
+    summarise,
+    to_html,
+    to_text,
 )
-from customlabels_nb.inference.video_display import STILL_SIDE, Stills
 from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video
+from customlabels_nb.inference.video_writing import Marks, write_annotated
 from customlabels_nb.models.backbones import forward_batch
+
+#: Columns of the table of the frames that were looked at.
+_FRAME_COLUMNS = ("frame", "timestamp_ms", "found")
+
+_OTHERS = frozenset({".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".gif", ".csv", ".parquet"})
+_LONGEST_NAME = 200  # bytes; file systems take 255
 
 _HOW = 'give a text like "1s", "500ms" or "2min", or a whole number of frames'
 _MOST_SECONDS = 24 * 3600.0
@@ -68,7 +85,7 @@ def detect_video(
     threshold, max_results
         See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each frame.
     to : path, optional
-        What to write; see :meth:`customlabels_nb.inference.video_detection.VideoDetection.to`.
+        What to write; see :meth:`customlabels_nb.inference.video.VideoDetection.to`.
     allow_damaged : bool
         Go as far as a file goes that ends too early.
     events : Events, optional
@@ -141,17 +158,17 @@ def _asked(
                     (config.labels[label], float(confidence), config.colours[label], box)
                     for label, confidence, box in zip(answer.labels, answer.confidences, answer.boxes, strict=True)
                 ]
-                (stills if named else empty).add(still(one.small, video.size, one.ms, marks_of(one.index, named)))
+                (stills if named else empty).add(_still(one.small, video.size, one.ms, _marks_of(one.index, named)))
             _tell(events, group[-1].index + 1, video.count)
         _tell(events, video.decoded, video.decoded)
     except (KeyboardInterrupt, Cancelled):
         interrupted = True
     finally:
         frames.close()
-    looked = np.array([row for _, rows in done for row in rows], dtype=np.int64).reshape(-1, len(FRAME_COLUMNS))
-    seen = pd.DataFrame(looked, columns=list(FRAME_COLUMNS))
+    looked = np.array([row for _, rows in done for row in rows], dtype=np.int64).reshape(-1, len(_FRAME_COLUMNS))
+    seen = pd.DataFrame(looked, columns=list(_FRAME_COLUMNS))
     table = postprocessor.table([answer for answer, _ in done])
-    for place, column in enumerate(FRAME_COLUMNS[:2]):
+    for place, column in enumerate(_FRAME_COLUMNS[:2]):
         table.insert(place, column, np.repeat(seen[column].to_numpy(), seen["found"].to_numpy()))
     found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colours, interrupted=interrupted)
     found.stills = stills.chosen() or empty.chosen()
@@ -203,3 +220,197 @@ class _ByTime:
             return False
         self._due = (int((ms + _EARLY_MS) / self._step) + 1) * self._step
         return True
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where answers and an annotated video are to be written; None for those that aren't."""
+
+    answers: Path | None = None
+    video: Path | None = None
+
+    def refuse_to_replace(self, source: Path) -> None:
+        """Raise InputError if the annotated video would take the place of the video itself."""
+        if self.video is not None and self.video.exists() and self.video.samefile(source):
+            raise InputError(f"to={str(self.video)!r} is the video itself; give another name.")
+
+
+@dataclass(repr=False, eq=False)
+class VideoDetection:
+    """The answer for a video. In a notebook it shows itself: the annotated video if there is one, else single frames.
+
+    Attributes
+    ----------
+    name : str
+        Path or URL.
+    table : pandas.DataFrame
+        ``frame`` (from 0), ``timestamp_ms`` (from the start of the video, rounded), ``label``, ``confidence`` (0..1),
+        and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN from a classifier); by time,
+        the highest confidence of a frame first.
+    frames : pandas.DataFrame
+        The frames that were looked at: ``frame``, ``timestamp_ms``, ``found``, the number of their rows in ``table``.
+    size : tuple of int
+        Width and height of an upright frame in pixels.
+    duration_ms : float or None
+        Of the video, as its file says.
+    colours : dict of str to str
+        Of the labels, #rrggbb.
+    notes : list of str
+        What was left out, or is otherwise worth knowing, as sentences.
+    interrupted : bool
+        Whether it was stopped before the end.
+    video, answers : Path or None
+        The annotated video and the JSON file that were written last.
+    """
+
+    name: str
+    table: pd.DataFrame
+    frames: pd.DataFrame
+    size: tuple[int, int]
+    duration_ms: float | None
+    colours: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    video: Path | None = None
+    answers: Path | None = None
+    stills: list[VideoStill] = field(default_factory=list)
+    reopen: Callable[[], AbstractContextManager[VideoFile]] | None = None
+
+    @property
+    def response(self) -> dict[str, list[dict[str, Any]]]:
+        """The answers in the form of the service's API: percent, boxes as shares of the frame, ``Timestamp`` in ms."""
+        boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+        entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.size)
+        moments = self.table["timestamp_ms"].tolist()
+        return {"CustomLabels": [{**one, "Timestamp": ms} for one, ms in zip(entries, moments, strict=True)]}
+
+    def to(
+        self, path: str | os.PathLike[str], *, progress: bool = True, events: Events | None = None
+    ) -> VideoDetection:
+        """Write the answers, the annotated video, or both.
+
+        Parameters
+        ----------
+        path : path
+            With the ending ``.json``, the answers: the list ``CustomLabels`` of :attr:`response`. With ``.mp4``, the
+            video with what was found drawn on it until the next frame that was looked at; without its sound, at most
+            1,920 pixels wide or high. Otherwise a folder, made if need be, for both: ``<video>.json`` and
+            ``<video>.annotated.mp4``.
+
+        Returns
+        -------
+        VideoDetection
+            Itself; it shows the video now.
+
+        Raises
+        ------
+        InputError
+            If something can't be written, or ``path`` is the video itself.
+        VideoError
+            If the video isn't there any more.
+        """
+        with progress_bars(events or Events(), show=progress) as stream:
+            self.write(target_of(path, self.name), stream)
+        return self
+
+    def write(self, target: _Target, events: Events) -> None:
+        """Write what ``target`` names; see :meth:`to`."""
+        if target.answers is not None:
+            try:
+                write_whole(target.answers, orjson.dumps(self.response["CustomLabels"], option=orjson.OPT_INDENT_2))
+            except OSError as error:
+                raise InputError(f"to={str(target.answers)!r} can't be written: {error.strerror or error}.") from error
+            self.answers = target.answers
+        if target.video is not None:
+            assert self.reopen is not None
+            with self.reopen() as video:
+                target.refuse_to_replace(video.path)
+                remark = write_annotated(video, list(self._marks()), target.video, events)
+                self.note(remark)
+                self.note("The annotated video has no sound." if video.has_sound else None)
+            self.video = target.video
+
+    def note(self, sentence: str | None) -> None:
+        """Add to the notes, once."""
+        if sentence is not None and sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def _marks(self) -> Iterator[Marks]:
+        """What is to be drawn, from each frame that was looked at on."""
+        boxes = self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
+        labels, confidences = self.table["label"].tolist(), self.table["confidence"].tolist()
+        end = 0
+        for index, found in zip(self.frames["frame"].tolist(), self.frames["found"].tolist(), strict=True):
+            rows, end = range(end, end + found), end + found
+            named = [(labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i]) for i in rows]
+            yield _marks_of(index, named)
+
+    def _summary(self) -> VideoSummary:
+        return summarise(self.table, self.frames, self.colours, self.duration_ms, interrupted=self.interrupted)
+
+    def __repr__(self) -> str:
+        return to_text(self.name, self._summary())
+
+    def _repr_html_(self) -> str:
+        return to_html(self.name, self._summary(), stills=self.stills, video=self.video, notes=self.notes)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
+    """What is drawn of the label, confidence, colour and box (NaN if it has none) of each thing found in a frame."""
+    boxes = [
+        LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
+        for label, confidence, colour, box in found
+        if not np.isnan(box).any()
+    ]
+    chips = [(f"{label}  {confidence:.2f}", colour) for label, confidence, colour, box in found if np.isnan(box).any()]
+    return Marks(index, boxes, chips)
+
+
+def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
+    """What ``to`` means for a video called so; a folder that it names is made.
+
+    Raises
+    ------
+    InputError
+        If it can't be written to.
+    """
+    if to is None:
+        return _Target()
+    path = local_path(to, "to")
+    kind = path.suffix.lower()
+    if kind in _OTHERS and not path.is_dir():
+        raise InputError(f"to={str(path)!r}: annotated videos are MP4, answers JSON; give .mp4, .json or a folder.")
+    is_file = kind in (".mp4", ".json") and not path.is_dir()
+    folder = path.parent if is_file else path
+    try:
+        if not is_file:
+            path.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise InputError(f"to={str(path)!r}: there is no folder {str(folder)!r}.")
+    except OSError as error:
+        raise InputError(f"to={str(path)!r} can't be written: {error.strerror or error}.") from error
+    if is_file:
+        return _Target(video=path) if kind == ".mp4" else _Target(answers=path)
+    name = _file_name(video)
+    return _Target(path / f"{name}.json", path / f"{name}.annotated.mp4")
+
+
+def _file_name(video: str) -> str:
+    """The last part of a path or URL as a name that stays in its folder."""
+    path = urlsplit(video).path if is_remote(video) else os.fspath(local_path(video, "video"))
+    name = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    short = os.fsdecode(os.fsencode(name)[:_LONGEST_NAME]) if len(os.fsencode(name)) > _LONGEST_NAME else name
+    return "video" if short in ("", ".", "..") or "\0" in short else short
+
+
+def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> VideoStill:
+    """A small picture of a frame, with what was found in it in pixels of the frame of ``size``."""
+    scale = picture.width / size[0]
+    boxes = []
+    for mark in found.boxes:
+        left, top, width, height = (side * scale for side in mark.box)
+        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value))
+    return VideoStill(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])

@@ -83,7 +83,7 @@ def summarise(
     Parameters
     ----------
     table, frames, colours, duration_ms, interrupted
-        See :class:`customlabels_nb.inference.video_detection.VideoDetection`.
+        See :class:`customlabels_nb.inference.video.VideoDetection`.
     """
     last = float(frames["timestamp_ms"].max()) if len(frames) else 0.0
     end = max(duration_ms or 0.0, last, 1.0)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,6 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.inference.video_ends import ends_too_early
 from customlabels_nb.remote.remote_files import download
 from customlabels_nb.settings import settings
 
@@ -206,7 +205,7 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
         # with the protocol before it, no name can mean another one
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
-        if damaged and ends_too_early(path):
+        if damaged and _ends_too_early(path):
             reason = "too much of its end is missing, where it says what is in it; get the whole file."
             raise TruncatedVideoError(name, reason) from error
         raise NotAVideoError(name, _NOT_READ) from error
@@ -250,7 +249,7 @@ def _check_file(path: Path, name: str, damaged: bool) -> None:
             raise NotAVideoError(name, "it is no file (but a folder, a device or a pipe).")
         if status.st_size == 0:
             raise NotAVideoError(name, "the file is empty (0 bytes); get it anew.")
-        is_cut = not damaged and ends_too_early(path)
+        is_cut = not damaged and _ends_too_early(path)
     except (OSError, ValueError) as error:
         if isinstance(error, VideoError):
             raise
@@ -301,3 +300,65 @@ def _direction(vector: Any) -> tuple[int, int]:
 
 def _told(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _ends_too_early(path: Path) -> bool:
+    """Whether a file of a type that says how long it is (MP4, MOV, AVI, MKV, WebM) is shorter.
+
+    Of the formats' descriptions: ISO/IEC 14496-12 (4.2, boxes), RIFF, RFC 8794 (EBML) and RFC 9559 (Matroska).
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+            return _boxes_end(file) > size
+        if head[:4] == b"RIFF":
+            return int.from_bytes(head[4:8], "little") + 8 > size
+        if head[:4] == b"\x1a\x45\xdf\xa3":
+            return _segment_end(file) > size
+    return False
+
+
+def _boxes_end(file: BinaryIO) -> int:
+    """Where the last of an MP4's or MOV's outermost boxes ends, by what they say."""
+    end = 0
+    while True:
+        file.seek(end)
+        head = file.read(16)
+        if len(head) < 8 or not any(head):  # some programs fill up with zeros
+            return end
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0: as far as the file goes
+            return end
+        end += length
+
+
+def _segment_end(file: BinaryIO) -> int:
+    """Where the segment of a Matroska or WebM file ends, by what it says; 0 if it doesn't."""
+    file.seek(4)
+    header = _variable(file)
+    if header is None:
+        return 0
+    file.seek(header, os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return 0
+    length = _variable(file)
+    return 0 if length is None else file.tell() + length
+
+
+def _variable(file: BinaryIO) -> int | None:
+    """A number of Matroska's kind, whose first bit that is set tells its length; None if it is unknown."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    more = 8 - first[0].bit_length()
+    value = first[0] & (0xFF >> (more + 1))
+    value = int.from_bytes(bytes([value]) + file.read(more), "big")
+    return None if value == (1 << 7 * (more + 1)) - 1 else value

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,14 +21,19 @@ from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, fill_of
-from customlabels_nb.models.foreign_files import ADVICE as _ADVICE
-from customlabels_nb.models.foreign_files import read_file, read_shapes
 
 if TYPE_CHECKING:
     import torch
 
     from customlabels_nb.models.classifier import ImageClassifier
     from customlabels_nb.models.detector import ImageDetector
+
+
+#: Of a safetensors file: names and shapes. The largest networks of timm need a tenth of it.
+MOST_HEADER_BYTES = 1 << 23
+#: What to do about a damaged file.
+_ADVICE = "Train the version again, or copy its folder anew from where it is whole."
+_LENGTH_BYTES = 8
 
 #: 1 knew classifiers only, and no key ``detector``.
 FORMAT_VERSION = 2
@@ -229,7 +236,7 @@ def load_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        content = json.loads(read_file(path, MOST_CONFIG_BYTES))
+        content = json.loads(_read_file(path, MOST_CONFIG_BYTES))
     except FileNotFoundError as error:
         raise ArtifactError(f"There is no model in {str(folder)!r} ({CONFIG} is missing). {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -279,7 +286,7 @@ def _check_shapes(config: ModelConfig, path: Path) -> None:
     """Raise ArtifactError unless the weights are the network's: before memory is taken for either."""
     import torch
 
-    known = read_shapes(path)
+    known = _read_shapes(path)
     try:
         with torch.device("meta"):
             expected = _build(config, str(path)).state_dict()
@@ -293,7 +300,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load
 
     try:
-        weights: dict[str, torch.Tensor] = load(read_file(path))
+        weights: dict[str, torch.Tensor] = load(_read_file(path))
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
     except (OSError, SafetensorError, ValueError, KeyError) as error:
@@ -330,3 +337,61 @@ def _is_text(value: str) -> bool:
 
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+@dataclass(frozen=True)
+class _TensorShape:
+    """The shape of a tensor in a file."""
+
+    shape: tuple[int, ...]
+
+
+def _read_file(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a regular file; a pipe or a device, which may never end, is refused.
+
+    Raises
+    ------
+    OSError
+        If it isn't there or can't be read.
+    ValueError
+        If it is no regular file, or has more than ``most`` bytes.
+    """
+    status = os.stat(path)  # before it is opened: opening a pipe waits for its writer
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no file")
+    if most is not None and status.st_size > most:
+        raise ValueError(f"it has {status.st_size:,} bytes, more than {most:,}")
+    return path.read_bytes()
+
+
+def _read_shapes(path: Path) -> dict[str, _TensorShape]:
+    """The tensors of a safetensors file and their shapes, of which no more than the header is read.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such file, or its header can't be right.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no file")
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            if not 2 <= length <= min(MOST_HEADER_BYTES, status.st_size - _LENGTH_BYTES):
+                raise ValueError(f"its header claims {length:,} bytes")
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no object")
+        return {key: _shape(key, facts) for key, facts in header.items() if key != "__metadata__"}
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {_ADVICE}") from error
+
+
+def _shape(key: str, facts: object) -> _TensorShape:
+    sides = facts.get("shape") if isinstance(facts, dict) else None
+    if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
+        raise ValueError(f"the shape of {key[:80]!r} is none")
+    return _TensorShape(tuple(sides))

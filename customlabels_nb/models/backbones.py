@@ -14,20 +14,35 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.errors import InputError, ModelError
+from customlabels_nb.models import timm_backbones, torchvision_backbones
 from customlabels_nb.models.backbone import PACKAGED, TIMM, TORCHVISION, Backbone, load_exactly
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
     from torch import nn
 
+
+_COLUMNS = {
+    "name": "str",
+    "source": "str",
+    "parameters": "Int64",
+    "megabytes": "Float64",
+    "input_size": "Int64",
+    "licence": "str",
+    "offline": "bool",
+}
+#: Of timm's networks, whose sizes it takes building them to know.
+_MOST_MEASURED = 40
+
 #: What can be a backbone's name; whether there is one of that name is another question.
 NAME = re.compile(rf"(?:{TIMM}|{TORCHVISION})/[A-Za-z0-9][A-Za-z0-9_.-]{{0,120}}")
-
 
 BACKBONES = {
     PACKAGED: Backbone(
@@ -84,12 +99,8 @@ def backbone_named(name: str) -> Backbone:
 def _of_a_library(name: str) -> Backbone:
     source, _, own_name = name.partition("/")
     if source == TIMM:
-        from customlabels_nb.models.timm_backbones import timm_backbone
-
-        return timm_backbone(own_name)
-    from customlabels_nb.models.torchvision_backbones import torchvision_backbone
-
-    return torchvision_backbone(own_name)
+        return timm_backbones.timm_backbone(own_name)
+    return torchvision_backbones.torchvision_backbone(own_name)
 
 
 def build_backbone(name: str = PACKAGED) -> nn.Module:
@@ -102,9 +113,7 @@ def build_backbone(name: str = PACKAGED) -> nn.Module:
     """
     facts = backbone_named(name)
     if facts.source == TORCHVISION:
-        from customlabels_nb.models.torchvision_backbones import build
-
-        return build(facts)
+        return torchvision_backbones.build(facts)
     import timm  # with torch several seconds: not for who only asks for a backbone's facts
 
     full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
@@ -129,12 +138,8 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
     """
     facts = backbone_named(name)
     if facts.source == TIMM:
-        from customlabels_nb.models import timm_backbones
-
         return freeze(timm_backbones.load(facts))
     if facts.source == TORCHVISION:
-        from customlabels_nb.models import torchvision_backbones
-
         return freeze(torchvision_backbones.load(facts))
     network = build_backbone(name)
     weights = {key: value for key, value in imagenet_weights().items() if not key.startswith("classifier.")}
@@ -154,13 +159,9 @@ def fetch_backbone(name: str) -> Backbone:
     """
     facts = backbone_named(name)
     if facts.source == TIMM:
-        from customlabels_nb.models.timm_backbones import weights_file
-
-        weights_file(facts)
+        timm_backbones.weights_file(facts)
     elif facts.source == TORCHVISION:
-        from customlabels_nb.models.torchvision_backbones import read_weights
-
-        read_weights(facts)
+        torchvision_backbones.read_weights(facts)
     return facts
 
 
@@ -228,3 +229,83 @@ def decode_threads(device: str) -> int:
     process makes all of it several times slower.
     """
     return max(1, settings.threads // 2) if device == "cpu" else settings.threads
+
+
+def backbones(match: str | None = None) -> pd.DataFrame:
+    """The backbones that ``train(backbone=…)`` takes: their sizes, licences, and whether they are on this machine.
+
+    Parameters
+    ----------
+    match : str, optional
+        Names with ``*`` for anything, "timm/*vit_tiny*"; a text without ``*`` may stand anywhere in the name. By
+        default the packaged one, torchvision's, and those of timm that are on this machine.
+
+    Returns
+    -------
+    DataFrame
+        One row a backbone: ``name``, ``source`` ("packaged", "timm" or "torchvision"), ``parameters``, ``megabytes``
+        of the weights, ``input_size`` in
+        pixels, ``licence`` of the weights, ``offline`` (they are here: no network is needed). If more than 40 of
+        timm's match, sizes of those are left null.
+
+    Raises
+    ------
+    InputError
+        If ``match`` is no text.
+    """
+    import pandas as pd
+
+    if match is not None and not isinstance(match, str):
+        raise InputError(f"match={match!r} is no text; give a part of a name, such as 'resnet18' or 'timm/*vit*'.")
+    pattern = None if match is None else match.lower() if "*" in match else f"*{match.lower()}*"
+    rows = [_packaged(name) for name in BACKBONES if _fits(name, pattern)]
+    rows += [
+        _torchvision(name)
+        for name in torchvision_backbones.torchvision_names()
+        if _fits(f"{TORCHVISION}/{name}", pattern)
+    ]
+    timm = [name for name in timm_backbones.timm_names() if _fits(f"{TIMM}/{name}", pattern)]
+    if pattern is None:
+        timm = [name for name in timm if timm_backbones.cached_file(f"{TIMM}/{name}") is not None]
+    rows += [_timm(name, measured=len(timm) <= _MOST_MEASURED) for name in timm]
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def _fits(name: str, pattern: str | None) -> bool:
+    return pattern is None or fnmatchcase(name.lower(), pattern)
+
+
+def _packaged(name: str) -> dict[str, Any]:
+    facts = BACKBONES[name]
+    return {column: getattr(facts, column) for column in _COLUMNS if column != "offline"} | {"offline": True}
+
+
+def _torchvision(name: str) -> dict[str, Any]:
+    _, weights = torchvision_backbones.described(name)
+    return {
+        "name": f"{TORCHVISION}/{name}",
+        "source": TORCHVISION,
+        "parameters": weights.meta["num_params"],
+        "megabytes": float(weights.meta["_file_size"]),
+        "input_size": int(weights.transforms().crop_size[0]),
+        "licence": torchvision_backbones.licence_of(weights),
+        "offline": torchvision_backbones.cache_file(weights).is_file(),
+    }
+
+
+def _timm(name: str, *, measured: bool) -> dict[str, Any]:
+    said = timm_backbones.described(name)
+    row = {
+        "name": f"{TIMM}/{name}",
+        "source": TIMM,
+        "input_size": said.input_size[1],
+        "licence": said.license or "unknown",
+        "offline": timm_backbones.cached_file(f"{TIMM}/{name}") is not None,
+    }
+    if measured:
+        try:
+            facts = backbone_named(f"{TIMM}/{name}")
+        except (InputError, RuntimeError, NotImplementedError):  # none that can be used, which using it says
+            return row
+        row |= {"parameters": facts.parameters, "megabytes": facts.megabytes}
+    return row

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, xyxy_to_ltwh
-from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.images.decoding import TURNED, opened, orientation
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.detector_shape import STRIDE
@@ -92,7 +91,7 @@ def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tup
     ImageError
         One of its subclasses, naming the image.
     """
-    with opened(data, name, LOCAL.max_pixels) as header:
+    with opened(data, name) as header:
         if header.format not in _SHRINKS_WHILE_DECODING:
             size = None
         else:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import open_image, read_content
-from customlabels_nb.images.thumbnails import ContentCache, project_cache
+from customlabels_nb.images.batch_reading import read_in_batches
+from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
-from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.remote.content_cache import content_key
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
 Features = npt.NDArray[np.float32]
@@ -109,66 +105,35 @@ def embed(
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     given: list[str | None] = [None] * len(images) if keys is None else list(keys)
     missing = [index for index, key in enumerate(given) if not _from_cache(features[index], key, facts, cache)]
-    done = len(images) - len(missing)
-    _tell(events, phase, done, len(images))
+    if events is not None:
+        events.progress(phase, len(images) - len(missing), len(images))
     issues: list[Issue] = []
     if missing:
         chosen = choose_device(device)
         network = load_backbone(backbone).to(chosen)
-
-        def decode(index: int) -> _Read:
-            name = images[index]
-            try:
-                data, content = read_content(name, root, known=given[index])
-                image = open_image(data, name=name, at_least=facts.input_size)
-                return _Read(index, to_pixels(image, facts.input_size), content)
-            except ImageError as error:
-                return _Read(index, Issue(error.code, error.reason, where=name), None)
-
-        workers = connections((images[index] for index in missing), decode_threads(chosen))
-        with closing(map_bounded(decode, missing, workers=workers)) as decoded:
-            for batch in _batches(decoded, batch_size or forward_batch(chosen)):
-                pixels = [read.found for read in batch if not isinstance(read.found, Issue)]
-                rows: Iterator[Features] = iter(_forward(network, pixels, facts, chosen) if pixels else ())
-                for read in batch:
-                    if isinstance(read.found, Issue):
-                        issues.append(read.found)
-                        continue
-                    row = features[read.index] = next(rows)
-                    if cache is not None and read.hash is not None:
-                        # not under the key that was given: the file may have changed since that was known
-                        cache.put(_cache_key(read.hash, facts), row.tobytes())
-                done += len(batch)
-                _tell(events, phase, done, len(images))
+        for batch in read_in_batches(
+            images,
+            missing,
+            lambda image, content: (to_pixels(image, facts.input_size), content),
+            root=root,
+            known=given,
+            at_least=facts.input_size,
+            threads=decode_threads(chosen),
+            batch_size=batch_size or forward_batch(chosen),
+            events=events,
+            phase=phase,
+        ):
+            issues += [found for _, found in batch if isinstance(found, Issue)]
+            read = [(index, *found) for index, found in batch if not isinstance(found, Issue)]
+            if not read:
+                continue
+            rows = _forward(network, [pixels for _, pixels, _ in read], facts, chosen)
+            for (index, _, content), row in zip(read, rows, strict=True):
+                features[index] = row
+                if cache is not None:
+                    # not under the key that was given: the file may have changed since that was known
+                    cache.put(_cache_key(content, facts), row.tobytes())
     return Embeddings(features, issues)
-
-
-def embed_table(
-    images: pd.DataFrame,
-    *,
-    root: Path | None = None,
-    backbone: str = PACKAGED,
-    device: str | None = None,
-    events: Events | None = None,
-    phase: str = "features",
-) -> Embeddings:
-    """The features of all images of a table, kept in the cache of the project at ``root``; see :func:`embed`.
-
-    Parameters
-    ----------
-    images : DataFrame
-        ``image`` and ``sha256``, as a dataset's ``images``.
-    """
-    return embed(
-        images["image"].tolist(),
-        root=root,
-        keys=[value if isinstance(value, str) else None for value in images["sha256"]],
-        backbone=backbone,
-        device=device,
-        cache=project_cache(root, "features"),
-        events=events,
-        phase=phase,
-    )
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
@@ -289,18 +254,8 @@ def _unit(rows: Features) -> Features:
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """An image of which the bytes, whose hash or identity is ``hash``, were read and decoded; or why not."""
-
-    index: int
-    found: Pixels | Issue
-    hash: str | None
-
-
 def _cache_key(key: str, facts: Backbone) -> str:
-    text = f"{key}\n{facts.name}\n{facts.input_size}\n{TRANSFORM_VERSION}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return content_key(key, facts.name, facts.input_size, TRANSFORM_VERSION)
 
 
 def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
@@ -315,25 +270,9 @@ def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentC
     return True
 
 
-def _batches(decoded: Iterator[_Read], size: int) -> Iterator[list[_Read]]:
-    batch: list[_Read] = []
-    for item in decoded:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _forward(network: nn.Module, pixels: list[Pixels], facts: Backbone, device: str) -> Features:
     import torch
 
     with torch.inference_mode():
         rows = network(to_batch(pixels, facts.mean, facts.std, device))
     return np.asarray(rows.cpu().numpy(), dtype=np.float32)
-
-
-def _tell(events: Events | None, phase: str, done: int, total: int) -> None:
-    if events is not None:
-        events.progress(phase, done, total)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.backbone import PACKAGED, TIMM, Backbone
 from customlabels_nb.settings import settings
@@ -128,9 +129,8 @@ def weights_file(facts: Backbone) -> Path:
     try:
         return Path(hf_hub_download(hub_id, _FILE))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise unavailable(
-            facts.name, f"{hub_id} can't be fetched from the Hugging Face Hub: {_short(error)}"
-        ) from error
+        reason = first_line(error).rstrip(".") or type(error).__name__
+        raise unavailable(facts.name, f"{hub_id} can't be fetched from the Hugging Face Hub: {reason}") from error
 
 
 def cached_file(name: str) -> Path | None:
@@ -158,7 +158,3 @@ def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
         f"backbone='{library}/{name}' is not known: {library} has no pretrained network of that name{hint}. "
         f"Without a network connection use backbone={PACKAGED!r}."
     )
-
-
-def _short(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.exporting.export import Exported
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.inference.result_writing import WrittenDetections
-    from customlabels_nb.inference.video_detection import VideoDetection
+    from customlabels_nb.inference.video import VideoDetection
     from customlabels_nb.labeling.quick_test import QuickTestSession
     from customlabels_nb.labeling.quick_test_models import QuickTestModel
     from customlabels_nb.project.report import Report

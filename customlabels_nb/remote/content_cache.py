@@ -7,6 +7,7 @@ renamed into it, so that a killed process leaves whole entries only.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import threading
@@ -21,6 +22,11 @@ TAG_NAME = "CACHEDIR.TAG"
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of customlabels_nb.\n"
 #: What can be a key: also the name of a file, anywhere.
 KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
+
+
+def content_key(*parts: object) -> str:
+    """Return the key of what is found by all of these texts and numbers together."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ContentCache:

@@ -7,7 +7,6 @@ asked once. A run that is killed leaves whole entries only, and the next one fet
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -19,7 +18,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError
 from customlabels_nb.events import Events
-from customlabels_nb.remote.content_cache import ContentCache, project_cache
+from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
 from customlabels_nb.remote.remote_files import RemoteFile, is_identity, is_web, look_up, read, size_in, tells
 from customlabels_nb.settings import settings
 
@@ -186,7 +185,7 @@ def _look_up(url: str) -> RemoteFile:
 def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None) -> bytes | None:
     if not is_identity(identity):
         return None
-    data = cache.get(_key(url, identity))
+    data = cache.get(content_key(url, identity))
     if data is None or len(data) != size_in(identity):
         return None
     if max_bytes is not None and len(data) > max_bytes:
@@ -216,11 +215,7 @@ def _read(
             if not told:
                 identity, just_asked = now, True
                 continue
-        cache.put(_key(url, identity), data)
+        cache.put(content_key(url, identity), data)
         _seen.note(url, identity)
         return data, identity
     raise ImageNotFoundError(url, "it changes while it is being read; try again later.")
-
-
-def _key(url: str, identity: str) -> str:
-    return hashlib.sha256(f"{url}\n{identity}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from customlabels_nb.events import Events
-from customlabels_nb.inference.video_detection import VideoDetection, target_of
+from customlabels_nb.inference.video import VideoDetection, target_of
 from customlabels_nb.inference.video_reading import open_source
 from tests.conftest import AllowedSkip
 from tests.inference.videos import write_video

@@ -11,10 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.diagnostics.diagnostic_lines import DiagnosticLine
-from customlabels_nb.diagnostics.environments import Environment, environment_at, prefix_of, python_of
-from customlabels_nb.diagnostics.frontends import faults, jupyterlab, notebook, on_path, this_notebook, vs_code
-from customlabels_nb.diagnostics.places import COLAB, LAB, NOTEBOOK, TERMINAL, UNKNOWN, VSCODE, NotebookServer, place_of
+from customlabels_nb.diagnostics.checkup import DiagnosticLine
+from customlabels_nb.diagnostics.frontends import (
+    COLAB,
+    LAB,
+    NOTEBOOK,
+    TERMINAL,
+    UNKNOWN,
+    VSCODE,
+    Environment,
+    NotebookServer,
+    environment_at,
+    faults,
+    jupyterlab,
+    notebook,
+    on_path,
+    place_of,
+    prefix_of,
+    python_of,
+    this_notebook,
+    vs_code,
+)
 from tests.diagnostics.prefixes import command, extension, kernel, package, path_of, put, whole
 
 

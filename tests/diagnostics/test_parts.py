@@ -12,10 +12,19 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.diagnostics import Checkup
-from customlabels_nb.diagnostics.devices import Driver, idle_gpu, nvidia_driver
-from customlabels_nb.diagnostics.diagnostic_lines import DiagnosticLine
-from customlabels_nb.diagnostics.machine import cache, database, disk, weights
-from customlabels_nb.diagnostics.packages import EXTRAS, extras, missing_or_old
+from customlabels_nb.diagnostics.checkup import DiagnosticLine
+from customlabels_nb.diagnostics.machine import (
+    EXTRAS,
+    Driver,
+    cache,
+    database,
+    disk,
+    extras,
+    idle_gpu,
+    missing_or_old,
+    nvidia_driver,
+    weights,
+)
 from tests.conftest import ROOT
 from tests.diagnostics.prefixes import put
 

@@ -54,7 +54,7 @@ CLASSES = {
         "project.loaded_model.LoadedModel",
         "project.model_card.ModelCard",
         "inference.detection.Detection",
-        "inference.video_detection.VideoDetection",
+        "inference.video.VideoDetection",
         "inference.exporting.export.Exported",
     ),
     "Judging a model": (

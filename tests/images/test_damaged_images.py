@@ -129,9 +129,9 @@ def test_a_header_that_claims_too_many_pixels_is_refused_undecoded(data: bytes) 
 
 def test_the_limit_of_pixels_is_the_callers() -> None:
     data = encoded(picture(1, (100, 50)), "PNG")
-    assert inspect(data, "a", max_pixels=5000).width == 100
+    assert open_image(data, name="a", max_pixels=5000).width == 100
     with pytest.raises(ImageTooLargeError, match="100 × 50 pixels are more than the limit of 4,999"):
-        inspect(data, "a", max_pixels=4999)
+        open_image(data, name="a", max_pixels=4999)
 
 
 def test_a_large_picture_within_the_limit_warns_nobody() -> None:

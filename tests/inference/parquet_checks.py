@@ -9,7 +9,7 @@ import pyarrow.dataset
 import pytest
 
 from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.outputs import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
 
 COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]

@@ -98,7 +98,7 @@ def test_a_manifest_is_imported_again(
 def test_labels_have_one_attribute_in_all_steps(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from customlabels_nb.inference.line_outputs import ManifestOutput
+    from customlabels_nb.inference.outputs import ManifestOutput
 
     monkeypatch.setattr(ManifestOutput, "images_a_step", 1)
     written(predictor, [images[0], images[7], images[1]], tmp_path / "a.manifest")
@@ -213,7 +213,7 @@ def test_a_place_that_can_not_be_written_is_told(predictor: Predictor, images: l
 def test_a_disk_that_becomes_full_is_told_and_what_was_written_stays(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from customlabels_nb.inference.line_outputs import JsonLines
+    from customlabels_nb.inference.outputs import JsonLines
 
     monkeypatch.setattr(JsonLines, "images_a_step", 4)
     write, steps = JsonLines.write, []

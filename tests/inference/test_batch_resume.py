@@ -16,13 +16,12 @@ import torch
 
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
-from customlabels_nb.inference import batch_size
+from customlabels_nb.inference import batch
 from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
-from customlabels_nb.inference.line_outputs import LineOutput
-from customlabels_nb.inference.parquet_output import ParquetParts
+from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import Writing, WrittenDetections
@@ -353,17 +352,17 @@ def test_batches_suit_the_free_memory(
         (0, 1),
         (None, predictor.at_once),
     ):
-        monkeypatch.setattr(batch_size, "free_bytes", lambda _, free=free: free)
+        monkeypatch.setattr(batch, "free_bytes", lambda _, free=free: free)
         narrow.batches.clear()
         detect_many(predictor, images)
         assert max(narrow.batches) == largest
     monkeypatch.undo()
-    unlimited = batch_size.free_bytes("cpu")
+    unlimited = batch.free_bytes("cpu")
     assert unlimited is not None
-    monkeypatch.setattr(batch_size, "_CGROUP", tmp_path)
+    monkeypatch.setattr(batch, "_CGROUP", tmp_path)
     for limit, used, free in (("5000", "3000", 2000), ("5000", "6000", 0), ("max", "3000", None)):
         (tmp_path / "memory.max").write_text(f"{limit}\n")
         (tmp_path / "memory.current").write_text(f"{used}\n")
-        found = batch_size.free_bytes("cpu")
+        found = batch.free_bytes("cpu")
         assert found is not None
         assert found == free if free is not None else found > 10**8

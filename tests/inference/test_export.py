@@ -21,10 +21,9 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.inference.detection import detect
-from customlabels_nb.inference.exporting import checking, graph_files
 from customlabels_nb.inference.exporting import detect as snippet
-from customlabels_nb.inference.exporting.export import Exported, export
-from customlabels_nb.inference.exporting.metadata import facts_of, to_text
+from customlabels_nb.inference.exporting import export as exporting
+from customlabels_nb.inference.exporting.export import Exported, export, facts_of, to_text
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
@@ -185,14 +184,14 @@ def test_what_says_something_else_than_the_model_is_not_kept(
     model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     folder = model_folder if kind == "classifier" else detector_folder
-    write = graph_files.write_pt2
+    write = exporting.write_pt2
 
     def wrongly(graph: Any, *rest: Any) -> None:
         weights = graph.head.bias if kind == "classifier" else graph.heads.box_predictor.cls_score.bias
         weights.data[1] += 0.01
         write(graph, *rest)
 
-    monkeypatch.setitem(graph_files.WRITERS, "pt2", wrongly)
+    monkeypatch.setitem(exporting.WRITERS, "pt2", wrongly)
     with pytest.raises(ModelError, match="differs from the model by"):
         export(folder, "x", "pt2", tmp_path / "deep" / "out")
     assert list((tmp_path / "deep").iterdir()) == []
@@ -202,7 +201,7 @@ def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monk
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("no such operator\nand more")
 
-    monkeypatch.setattr(graph_files.torch.export, "export", refuse)
+    monkeypatch.setattr(exporting.torch.export, "export", refuse)
     with pytest.raises(ModelError, match=r"can't be written as 'pt2' \(RuntimeError: no such operator\)"):
         export(model_folder, "x", "pt2", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -211,7 +210,7 @@ def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monk
 def test_what_was_written_but_does_not_run_is_not_kept(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(graph_files.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
+    monkeypatch.setitem(exporting.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
     with pytest.raises(ModelError, match="doesn't run"):
         export(model_folder, "x", "onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -275,14 +274,14 @@ def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]],
             outputs = graph(torch.from_numpy(images))
         return change([one.numpy() for one in (outputs if isinstance(outputs, tuple) else (outputs,))])
 
-    return checking.difference(network, config, run, facts_of(network, config, "x"), photos)[0]
+    return exporting.difference(network, config, run, facts_of(network, config, "x"), photos)[0]
 
 
 def test_small_differences_are_seen(model_folder: Path, detector_folder: Path, photos: list[str]) -> None:
     classifier, detector = load_artifact(model_folder), load_artifact(detector_folder)
     assert difference_with(classifier, photos, lambda out: out) < 1e-6
-    assert difference_with(classifier, photos[:2], lambda out: [out[0] * 1.01]) > checking.TOLERANCE
-    assert difference_with(classifier, photos[:2], lambda out: [out[0] * np.nan]) > checking.TOLERANCE
+    assert difference_with(classifier, photos[:2], lambda out: [out[0] * 1.01]) > exporting.TOLERANCE
+    assert difference_with(classifier, photos[:2], lambda out: [out[0] * np.nan]) > exporting.TOLERANCE
     assert difference_with(detector, photos, lambda out: out) < 1e-5
     for change in (
         lambda out: [out[0], out[1] + 2e-4, out[2]],
@@ -291,7 +290,7 @@ def test_small_differences_are_seen(model_folder: Path, detector_folder: Path, p
         lambda out: [out[0], out[1] * np.nan, out[2]],
         lambda out: [one[:0] for one in out],
     ):
-        assert difference_with(detector, photos[:2], change) > checking.TOLERANCE
+        assert difference_with(detector, photos[:2], change) > exporting.TOLERANCE
 
 
 def test_narrow_canvases_and_photos_that_cannot_be_read(
@@ -304,8 +303,8 @@ def test_narrow_canvases_and_photos_that_cannot_be_read(
     for written in detectors.values():
         model = snippet.ExportedModel(written.file)
         bad = [str(tmp_path / "cut.jpg"), str(tmp_path / "gone.jpg")]
-        apart, read = checking.difference(network, config, model.run, model.facts, [*bad, photos[4]])
-        assert apart < checking.TOLERANCE
+        apart, read = exporting.difference(network, config, model.run, model.facts, [*bad, photos[4]])
+        assert apart < exporting.TOLERANCE
         assert read == 1
 
 
@@ -361,7 +360,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
         detector=network.shape,
     )
     facts, graph = facts_of(network, config, "x"), exportable(network)
-    graph_files.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
+    exporting.WRITERS[name](graph, config, to_text(facts), tmp_path / f"model.{name}")
     written = snippet.ExportedModel(tmp_path / f"model.{name}")
 
     def run(images: Any) -> list[Any]:
@@ -370,7 +369,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
 
     for photo in fruit_test_photos:
         canvas = open_canvas(photo.read_bytes(), str(photo), config.input_size, config.fill)
-        assert checking._boxes_apart(network, config, run, facts, canvas) < 1e-3
+        assert exporting._boxes_apart(network, config, run, facts, canvas) < 1e-3
         images = snippet.normalised(canvas.pixels, facts)
         here, there = (np.sort(outputs[1]) for outputs in (run(images), written.run(images)))
         assert here.max() > 0.05

@@ -17,8 +17,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError
-from customlabels_nb.models.artifact import CONFIG, WEIGHTS
-from customlabels_nb.models.foreign_files import MOST_HEADER_BYTES
+from customlabels_nb.models.artifact import CONFIG, MOST_HEADER_BYTES, WEIGHTS
 
 
 @pytest.fixture

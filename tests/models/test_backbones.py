@@ -1,16 +1,32 @@
 from pathlib import Path
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
-from customlabels_nb.errors import InputError, ModelError
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.images.reading import open_image
+from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, load_exactly
-from customlabels_nb.models.backbones import BACKBONES, build_backbone, imagenet_weights, load_backbone, rename_keys
+from customlabels_nb.models.backbones import (
+    BACKBONES,
+    backbone_named,
+    build_backbone,
+    fetch_backbone,
+    imagenet_weights,
+    is_backbone_name,
+    load_backbone,
+    rename_keys,
+)
+from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
 from customlabels_nb.models.transforms import to_batch, to_pixels
-from tests.models.pictures import gradient
+from customlabels_nb.settings import settings
+from tests.models.pictures import gradient, save_blots
 
 FACTS = BACKBONES[PACKAGED]
 
@@ -71,3 +87,196 @@ def test_weights_that_do_not_fit_exactly_are_refused() -> None:
         load_exactly(network, {**whole, "extra": torch.zeros(1)}, "It", ModelError, "")
     with pytest.raises(ModelError, match=r"conv_stem\.weight \(1,\) instead of \(32, 3, 3, 3\)"):
         load_exactly(network, {**whole, "conv_stem.weight": torch.zeros(1)}, "It", ModelError, "")
+
+
+TINY = "timm/test_resnet.r160_in1k"
+
+
+@pytest.fixture(autouse=True)
+def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches of the test's own, and nothing is asked of the network."""
+    settings.network = False
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+
+
+def keep_timm_weights(name: str, cache: Path, seed: int = 0) -> torch.nn.Module:
+    """A network with random weights, and these as the Hub's cache would hold them."""
+    torch.manual_seed(seed)
+    network = timm.create_model(name, pretrained=False).eval()
+    folder = cache / "hub" / f"models--timm--{name}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    save_file(network.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    return network
+
+
+def keep_torchvision_weights(name: str) -> torch.nn.Module:
+    import torchvision
+
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(name).eval()
+    path = cache_file(described(name)[1])
+    path.parent.mkdir(parents=True)
+    torch.save(network.state_dict(), path)
+    return network
+
+
+def test_a_backbone_of_timm_gives_its_own_features(tmp_path: Path) -> None:
+    whole = keep_timm_weights("test_resnet.r160_in1k", tmp_path)
+    facts = fetch_backbone("timm/test_resnet")
+    assert (facts.name, facts.source, facts.input_size, facts.features) == (TINY, "timm", 160, 96)
+    assert facts.mean == (0.5, 0.5, 0.5)
+    images = torch.rand(2, 3, 160, 160)
+    network = load_backbone(TINY)
+    with torch.inference_mode():
+        features = network(images)
+        assert features.shape == (2, 96)
+        assert torch.allclose(features, whole.forward_head(whole.forward_features(images), pre_logits=True), atol=1e-5)
+    assert not network.training
+    assert sum(value.numel() for value in network.parameters()) == facts.parameters
+    again = build_backbone(TINY)  # as a trained model's folder is read: weights without the classifier
+    load_exactly(again, network.state_dict(), "It", ModelError, "")
+
+
+def test_a_backbone_of_torchvision_gives_its_own_features() -> None:
+    whole = keep_torchvision_weights("mnasnet0_5")
+    facts = fetch_backbone("torchvision/mnasnet0_5")
+    assert facts.name == "torchvision/mnasnet0_5.IMAGENET1K_V1"
+    assert (facts.features, facts.input_size, facts.licence) == (1280, 224, "BSD-3-Clause")
+    images = torch.rand(1, 3, 64, 64)
+    network = load_backbone("torchvision/mnasnet0_5")
+    with torch.inference_mode():
+        assert torch.allclose(network(images), whole.layers(images).mean([2, 3]), atol=1e-5)
+    # it asks for the version of its layout, which weights from a safetensors file don't have
+    load_exactly(build_backbone(facts.name), dict(network.state_dict()), "It", ModelError, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "mobilenet_v3_small", "resnet18",
+     "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "vit_b_32", "inception_v3", "vgg11"],
+)  # fmt: skip
+def test_every_family_of_torchvision_gives_one_vector_of_features(name: str) -> None:
+    facts = backbone_named(f"torchvision/{name}")
+    with torch.device("meta"):
+        network = build_backbone(facts.name).eval()
+        features = network(torch.empty(2, 3, facts.input_size, facts.input_size))
+    assert features.shape == (2, facts.features)
+
+
+def test_old_names_of_densenet_and_branches_for_training_are_left_behind() -> None:
+    from customlabels_nb.models.torchvision_backbones import _current_names
+
+    old = {"features.denseblock1.denselayer1.norm.1.weight": torch.zeros(1), "aux1.fc1.weight": torch.zeros(1)}
+    assert list(_current_names(old)) == ["features.denseblock1.denselayer1.norm1.weight"]
+
+
+@pytest.mark.parametrize("name", [TINY, "torchvision/resnet18"])
+def test_weights_that_cannot_be_had_are_said_with_what_to_use_instead(name: str) -> None:
+    for attempt in (fetch_backbone, load_backbone):
+        with pytest.raises(WeightsUnavailableError, match=rf"{name}.*settings.network is False.*{PACKAGED!r}"):
+            attempt(name)
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    keep_timm_weights("test_resnet.r160_in1k", tmp_path)
+    file = next((tmp_path / "hub").rglob("model.safetensors"))
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=r"test_resnet.*Delete the file"):
+        load_backbone(TINY)
+    keep_torchvision_weights("squeezenet1_1")
+    path = cache_file(described("squeezenet1_1")[1])
+    path.write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=r"squeezenet1_1.*Delete the file"):
+        load_backbone("torchvision/squeezenet1_1")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    keep_timm_weights("test_resnet.r160_in1k", tmp_path)
+    other = {"conv1.weight": torch.zeros(1, 3, 3, 3)}
+    save_file(other, next((tmp_path / "hub").rglob("model.safetensors")))
+    with pytest.raises(ModelError, match="test_resnet"):
+        load_backbone(TINY)
+
+
+def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "it_ran",)
+
+    path = cache_file(described("resnet18")[1])
+    path.parent.mkdir(parents=True)
+    torch.save({"fc.weight": Evil()}, path)
+    with pytest.raises(ModelError, match="resnet18"):
+        load_backbone("torchvision/resnet18")
+    assert not (tmp_path / "it_ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("timm/resnet188", "timm/resnet18"),
+        ("timm/resnet18.nope", r"timm/resnet18\.a"),
+        ("torchvision/resnet1", "torchvision/resnet1"),
+        ("torchvision/resnet18.V9", "torchvision/resnet18.IMAGENET1K_V1"),
+        ("resnet18", PACKAGED),
+        ("timm/../../evil", PACKAGED),
+        ("timm/", PACKAGED),
+    ],
+)
+def test_unknown_names_are_refused_with_those_that_are_near(name: str, hint: str) -> None:
+    with pytest.raises(InputError, match=hint) as caught:
+        backbone_named(name)
+    assert PACKAGED in str(caught.value)
+
+
+def test_what_may_be_a_name_is_known_without_a_library() -> None:
+    assert is_backbone_name(PACKAGED)
+    assert is_backbone_name("timm/whatever.tag")
+    for name in ("", "timm/", "timm/a/b", "other/resnet18", "timm/-x", "timm/x\n", None, 3):
+        assert not is_backbone_name(name)
+
+
+def test_networks_that_give_no_single_vector_are_refused() -> None:
+    with pytest.raises(InputError, match="no classification network"):
+        backbone_named("timm/gemma4_vit_570m_enc.gemma4_31b_it")
+
+
+def test_the_table_of_backbones(tmp_path: Path) -> None:
+    keep_timm_weights("test_resnet.r160_in1k", tmp_path)
+    table = cl.backbones()
+    assert list(table.columns) == ["name", "source", "parameters", "megabytes", "input_size", "licence", "offline"]
+    assert table["name"].iloc[0] == PACKAGED
+    assert set(table["name"]) == {PACKAGED, TINY, *(f"torchvision/{name}" for name in torchvision_names())}
+    assert table.loc[table["offline"], "name"].tolist() == [PACKAGED, TINY]
+    assert table.notna().all().all()
+    licences = table.set_index("name")["licence"]
+    assert licences["torchvision/vit_h_14.IMAGENET1K_SWAG_E2E_V1"] == "CC-BY-NC-4.0"
+    assert licences[TINY] == "apache-2.0"
+    tiny = table.set_index("name").loc[TINY]
+    assert tiny["parameters"] == backbone_named(TINY).parameters
+
+
+def test_the_table_can_be_narrowed() -> None:
+    found = cl.backbones("timm/test_res*")
+    assert found["name"].tolist() == [TINY]
+    assert found["parameters"].notna().all()
+    many = cl.backbones("timm/*resnet*")
+    assert len(many) > 100
+    assert many["parameters"].isna().all()
+    assert many["input_size"].notna().all()
+    assert len(cl.backbones("nothing like it")) == 0
+    with pytest.raises(InputError, match="match=3"):
+        cl.backbones(3)  # type: ignore[arg-type]
+
+
+def test_kept_features_of_two_backbones_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    keep_timm_weights("test_resnet.r160_in1k", tmp_path)
+    images = save_blots(tmp_path / "blots", (200, 30, 30), 2)
+    cache = ContentCache(tmp_path / "features", 2**30)
+    keys = ["k" * 64, "l" * 64]
+    for name, length in ((PACKAGED, 1280), (TINY, 96), ("timm/test_resnet", 96)):
+        assert embed(images, keys=keys, cache=cache, backbone=name).features.shape == (2, length)
+    assert len(list(cache.folder.glob("*/*"))) == 4  # a network's short name and its full one mean the same

@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.reading import inspect
-from customlabels_nb.images.thumbnails import ContentCache
-from customlabels_nb.models.embeddings import embed, embed_table, most_similar, similar_order
+from customlabels_nb.images.thumbnails import ContentCache, project_cache
+from customlabels_nb.models.embeddings import embed, most_similar, similar_order
 from tests.models.pictures import save_blots
 
 
@@ -218,10 +217,9 @@ def test_images_without_features_come_last() -> None:
         similar_order(np.zeros(5))
 
 
-def test_features_of_a_table_are_kept_with_its_project(blots: list[str], tmp_path: Path) -> None:
-    table = pd.DataFrame({"image": blots, "sha256": [None, *keys_of(blots)[1:]]})
-    first = embed_table(table, root=tmp_path)
-    assert (
-        embed_table(table.assign(image="gone", sha256=keys_of(blots)), root=tmp_path).features == first.features
-    ).all()
+def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) -> None:
+    cache = project_cache(tmp_path, "features")
+    first = embed(blots, keys=[None, *keys_of(blots)[1:]], root=tmp_path, cache=cache)
+    again = embed(["gone"] * len(blots), keys=keys_of(blots), root=tmp_path, cache=cache)
+    assert (again.features == first.features).all()
     assert len(list((tmp_path / "cache" / "features").glob("*/*"))) == 10

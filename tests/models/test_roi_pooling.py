@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import MultiScaleRoIAlign
 
-from customlabels_nb.models import roi_pooling
-from customlabels_nb.models.roi_pooling import SeparableRoIAlign
+from customlabels_nb.models import detector_building
+from customlabels_nb.models.detector_building import SeparableRoIAlign
 
 NAMES = ["0", "1", "2"]
 SHAPE = (96, 128)
@@ -64,7 +64,7 @@ def test_elsewhere_it_is_torchvisions_itself(why: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(SeparableRoIAlign, "_pooled", unused)
     if why == "a large map":
-        monkeypatch.setattr(roi_pooling, "_MOST_CELLS", 10)
+        monkeypatch.setattr(detector_building, "_MOST_CELLS", 10)
     pool = SeparableRoIAlign(NAMES, output_size=7, sampling_ratio=2).train(why != "in use")
     shapes = [SHAPE, SHAPE, (96, 127) if why == "images of two sizes" else SHAPE]
     assert pool(pyramid(0), [torch.tensor([[0.0, 0, 30, 30]])] * 3, shapes).shape == (3, 5, 7, 7)

@@ -174,8 +174,7 @@ def half_written_outputs(model_folder: Path, work: Path) -> None:
     """Stop writing detections half way in each of the three forms; runs in a process that can import pyarrow."""
     import customlabels_nb as cl
     from customlabels_nb.events import Event, Events, Progress
-    from customlabels_nb.inference.line_outputs import LineOutput
-    from customlabels_nb.inference.parquet_output import ParquetParts
+    from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 
     LineOutput.images_a_step = ParquetParts.images_a_step = 4
     shutil.copytree(work / "photos", work / "outputs" / "photos")

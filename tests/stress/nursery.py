@@ -56,7 +56,7 @@ def migrate(root: Path) -> None:
 def detect(root: Path) -> None:
     """Ask a model about photos, in the form that the name of the place says; goes on with what is there."""
     from customlabels_nb.inference.batch import detect_many
-    from customlabels_nb.inference.line_outputs import LineOutput
+    from customlabels_nb.inference.outputs import LineOutput
     from customlabels_nb.inference.predictor import Predictor
 
     LineOutput.images_a_step = BATCH

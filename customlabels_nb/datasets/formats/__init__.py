@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats import (
     coco,
     csv_labels,
@@ -22,11 +27,12 @@ from customlabels_nb.datasets.formats import (
     yolo,
 )
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
-from customlabels_nb.datasets.formats.csv_writing import write_csv
-from customlabels_nb.datasets.formats.fetched import as_at, fetched
+from customlabels_nb.datasets.formats.csv_labels import write_csv
+from customlabels_nb.datasets.formats.manifest_files import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+from customlabels_nb.remote.remote_files import download
 
 #: In the order in which they are tried to recognise a file or folder.
 FORMATS: dict[str, Format] = {
@@ -72,9 +78,9 @@ def find_format(path: Path, name: str | None = None) -> Format:
     if path.is_file() and not path.stat().st_size:
         code = "ERROR_MANIFEST_IS_EMPTY"
         raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
-    code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
     raise ManifestError(
-        f"{str(path)!r}: {CODES[code]} It is none of {', '.join(FORMATS)}; say format= if you know better.", code
+        f"{str(path)!r}: {CODES[UNUSABLE]} It is none of {', '.join(FORMATS)}; say format= if you know better.",
+        UNUSABLE,
     )
 
 
@@ -97,12 +103,12 @@ def read(
     """
     if isinstance(path, str) and is_remote(path):
         path = plain_url(path)
-        with fetched(path) as file:
+        with _fetched(path) as file:
             try:
                 chosen, contents = read(file, format, images=images, relocate=relocate, **options)
             except ManifestError as error:
                 raise ManifestError(str(error).replace(str(file), path), error.code) from error
-            return chosen, as_at(contents, file, path)
+            return chosen, _as_at(contents, file, path)
     place = local_path(path, "path")
     _check_place(place)
     chosen = find_format(place, format)
@@ -116,6 +122,50 @@ def read(
     return chosen, contents
 
 
+@contextmanager
+def _fetched(url: str) -> Iterator[Path]:
+    """The file behind ``url`` as one in a folder of its own, while the block runs.
+
+    Raises
+    ------
+    ManifestError
+        If it can't be read, or is a folder.
+    """
+    if url.endswith("/"):
+        raise ManifestError(
+            f"{url!r} is a folder, and annotations behind a URL are a file; project.add_images takes images from "
+            "folders there, with auto_label=True their labels, too.",
+            UNUSABLE,
+        )
+    with scratch(Path(tempfile.gettempdir())) as folder:
+        name = re.sub(r"[^\w.-]+", "_", url.partition("?")[0].rpartition("/")[2])[-80:].lstrip(".")
+        path = Path(folder, name or "annotations")
+        try:
+            download(url, path, LOCAL.max_archive_bytes)
+        except InputError as error:
+            refused = isinstance(error.__cause__, PermissionError)
+            raise ManifestError(str(error), REFUSED if refused else UNUSABLE) from error
+        yield path
+
+
+def _as_at(contents: Contents, path: Path, url: str) -> Contents:
+    """What was read from the fetched file ``path``, as if it had been read where it lies: beside its images."""
+    here, there = os.path.join(to_uri(path.parent), ""), url.partition("?")[0].rpartition("/")[0] + "/"
+
+    def moved(name: str) -> str:
+        return there + name[len(here) :] if name.startswith(here) else name
+
+    return replace(
+        contents,
+        images=contents.images.assign(image=contents.images["image"].map(moved)),
+        annotations=contents.annotations.assign(image=contents.annotations["image"].map(moved)),
+        issues=[
+            replace(issue, where=moved(issue.where), source=url if issue.source == str(path) else moved(issue.source))
+            for issue in contents.issues
+        ],
+    )
+
+
 def _check_place(path: Path) -> None:
     """Refuse what is neither a file nor a folder, before anybody waits for a pipe or a device."""
     try:
@@ -125,7 +175,7 @@ def _check_place(path: Path) -> None:
         absent = isinstance(error, FileNotFoundError | NotADirectoryError)
         why = "does not exist" if absent else f"can't be read ({getattr(error, 'strerror', None) or error})"
     if why:
-        raise ManifestError(f"{str(path)!r} {why}.", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT")
+        raise ManifestError(f"{str(path)!r} {why}.", UNUSABLE)
 
 
 def write(

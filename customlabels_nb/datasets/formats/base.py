@@ -38,7 +38,6 @@ _WORDS = {
 }  # fmt: skip
 _EXAMPLES = 3
 
-
 #: Relative names that can't lead anywhere but down: nearly all, and looking at the parts of each takes its time.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
 

@@ -9,32 +9,62 @@ the file has another, that is said.
 
 from __future__ import annotations
 
+import json
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
-from customlabels_nb.datasets.formats.coco_annotations import Images, moment_or_none, read_annotations
-from customlabels_nb.datasets.formats.coco_writing import INFO, LICENCE, PIXELS, SUPERCATEGORIES, UNIT, write_coco
+from customlabels_nb.datasets.formats.entries import listed_name
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
+    Polygon,
+    area,
+    as_boxes,
+    as_polygon,
     file_in,
     find_image,
     label_or_none,
     load_object,
+    measured,
     number_or_none,
     outer_keys,
     pixel_size,
+    plain_polygons,
     shown,
     storable,
     unusable,
+    write_array,
 )
+from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_uri
 
+#: What ``info`` says of files in which a small box is no ratio.
+_UNIT, _PIXELS = "bbox_unit", "pixel"
+#: Where a table of images keeps what ``info`` said, in its ``attrs``.
+_INFO = "coco_info"
+#: And the supercategory of each label that has one.
+_SUPERCATEGORIES = "coco_supercategories"
+#: Columns of images that a file has as their licence.
+_LICENCE = ("license", "license_url")
+#: When an annotation was made, where that is not its image's ``date_captured``.
+_CREATED = "created"
+
+_Licence: TypeAlias = tuple[str, str]
+_Moments: TypeAlias = npt.NDArray[np.datetime64]
 _FILE = "coco.json"
 _NAMES = ("file_name", "coco_url", "flickr_url")
 _RATIO_AT_MOST = 1 + 1e-6
@@ -57,6 +87,9 @@ def _recognise(path: Path) -> bool:
     return ("annotations" in arrays and '"image_id"' in head) or ("categories" in arrays and '"name"' in head)
 
 
+# -- reading ----------------------------------------------------------------------------------------
+
+
 def _read(path: Path, finder: ImageFinder) -> Contents:
     path = file_in(path, _FILE)
     data = load_object(path)
@@ -66,12 +99,12 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     label_of = _read_categories(_array(data, "categories", findings), findings)
     images = _read_images(data["images"], finder, _licences(data), findings)
     info = _info(data)
-    known_pixels = info.pop(UNIT, None) == PIXELS
+    known_pixels = info.pop(_UNIT, None) == _PIXELS
     entries = _array(data, "annotations", findings)
-    annotations = read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
+    annotations = _read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
     frame = t.settle_statuses(_images_table(images), annotations)
     above = _supercategories(data, label_of)
-    frame.attrs |= {key: Notes(notes) for key, notes in ((INFO, info), (SUPERCATEGORIES, above)) if notes}
+    frame.attrs |= {key: Notes(notes) for key, notes in ((_INFO, info), (_SUPERCATEGORIES, above)) if notes}
     return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), findings.issues)
 
 
@@ -136,13 +169,13 @@ def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
     return found
 
 
-def _images_table(images: Images) -> pd.DataFrame:
+def _images_table(images: _Images) -> pd.DataFrame:
     if not images.sizes:
         return t.empty(t.IMAGE_COLUMNS)
     sides = list(zip(*(size or (None, None) for size in images.sizes.values()), strict=True))
     frame = pd.DataFrame({"image": list(images.sizes), "width": pd.array(sides[0], "Int64")})
     frame["height"] = pd.array(sides[1], "Int64")
-    for name in LICENCE:
+    for name in _LICENCE:
         if any(name in licence for licence in images.licences.values()):
             frame[name] = [images.licences.get(uri, {}).get(name) for uri in images.sizes]
     return t.normalise_images(frame)
@@ -150,8 +183,8 @@ def _images_table(images: Images) -> pd.DataFrame:
 
 def _read_images(
     entries: list[Any], finder: ImageFinder, licences: dict[Any, dict[str, str]], findings: Findings
-) -> Images:
-    result = Images({}, {}, {}, [])
+) -> _Images:
+    result = _Images({}, {}, {}, [])
     order: dict[str, int] = {}
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not _is_id(identity := entry.get("id")):
@@ -180,14 +213,329 @@ def _read_images(
             result.licences[uri] = licences[entry["license"]]
         result.sizes[uri] = size
         result.number_of[identity] = order[uri] = len(order)
-        result.moments.append(moment_or_none(entry.get("date_captured")))
+        result.moments.append(_moment_or_none(entry.get("date_captured")))
     return result
 
 
+@dataclass
+class _Images:
+    """The images in order: URI → size and licence; id in the file → number in that order; and when each was taken."""
+
+    sizes: dict[str, tuple[int, int] | None]
+    licences: dict[str, dict[str, str]]
+    number_of: dict[Any, int]
+    moments: list[datetime | None]
+
+
+def _read_annotations(
+    entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
+) -> pd.DataFrame:
+    """The annotations table; what can't be read, or is read otherwise, becomes a finding.
+
+    With ``known_pixels`` small boxes are no ratios.
+    """
+    places: Sequence[int] = range(len(entries))
+    if not set(map(type, entries)) <= {dict}:
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                findings.unreadable(f"annotations[{number}]", f"It is {shown(entry)}, not an object.")
+        places = [number for number, entry in enumerate(entries) if isinstance(entry, dict)]
+        entries = [entries[number] for number in places]
+    labels = list(dict.fromkeys(label_of.values()))
+    position = {label: number for number, label in enumerate(labels)}
+    category_of = {identity: position[label] for identity, label in label_of.items()}
+
+    owners = _references(entries, "image_id", images.number_of, findings)
+    categories = _references(entries, "category_id", category_of, findings)
+    boxes, bad_boxes = as_boxes([entry.get("bbox") for entry in entries])
+    scores = _scores(entries)
+    polygons, squares, masks, keep = _outlines(entries, findings)
+    for number in np.flatnonzero(bad_boxes | np.isnan(scores) | ~keep).tolist():
+        what = "its only shape is a mask, or no polygon"
+        if bad_boxes[number]:
+            what = f"bbox is {shown(entries[number].get('bbox'))}"
+        elif np.isnan(scores[number]):
+            what = f"score is {shown(entries[number].get('score'))}, none from 0 to 1"
+        findings.unreadable(f"annotations[{places[number]}]", f"It can't be read: {what}.")
+    keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
+    if masks:
+        findings.adjusted("annotations", f"Masks are not held: {masks:,} annotations were read as their boxes.")
+    for number in np.flatnonzero(np.isnan(boxes[:, 0])).tolist():
+        if number in polygons:
+            boxes[number] = polygon_to_ltwh(polygons[number])
+    with np.errstate(over="ignore"):
+        squares = np.where(np.isnan(squares), boxes[:, 2] * boxes[:, 3], squares)
+    if known_pixels or not _are_ratios(boxes, owners, keep, images):
+        _compare_areas(entries, squares, keep, findings)
+    else:
+        keep &= _pixels_of_ratios(boxes, polygons, owners, keep, images, findings)
+    if not keep.any():
+        return t.empty(t.ANNOTATION_COLUMNS)
+    outlines = np.empty(len(entries), dtype=object)
+    for number, polygon in polygons.items():
+        outlines[number] = polygon
+    names = pd.Series(list(images.sizes), dtype="str").array
+    frame = pd.DataFrame({
+        "image": names.take(owners[keep]),
+        "label": pd.Series(labels, dtype="str").array.take(categories[keep]),
+        **{side: boxes[keep, column] for column, side in enumerate(t.BOX_COLUMNS)},
+        "polygon": pd.Series(outlines[keep], dtype=object),
+        "crowd": np.array([entry.get("iscrowd") == 1 for entry in entries], dtype=bool)[keep],
+        "confidence": scores[keep],
+        "created": _moments(entries, owners, images.moments)[keep],
+    })  # fmt: skip
+    return t.normalise_annotations(frame)
+
+
+def _references(entries: list[Any], key: str, known: dict[Any, int], findings: Findings) -> _Indices:
+    """What each entry refers to, -1 where that isn't there: one finding for each id that is missing."""
+    values = [entry.get(key) for entry in entries]
+    if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # others can't be looked up
+        values = [value if isinstance(value, int | str | float) else None for value in values]
+    found = np.array([known.get(value, -1) for value in values], dtype=np.int64)
+    what = key.removesuffix("_id")
+    missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(found < 0)).most_common()
+    for value, count in missing[:_MOST_NAMED]:
+        findings.unreadable("annotations", f"{count:,} of them have the {key} {value}, and no {what} of it was read.")
+    if others := sum(count for _, count in missing[_MOST_NAMED:]):
+        findings.unreadable("annotations", f"{others:,} more have other values of {key} of which no {what} was read.")
+    return found
+
+
+def _scores(entries: list[Any]) -> _Floats:
+    """Confidences: 1 where there is no score, NaN where it is none from 0 to 1."""
+    scores = [entry.get("score") for entry in entries]
+    if scores.count(None) == len(scores):
+        return np.ones(len(entries))
+    numbers = [1.0 if score is None else number_or_none(score) for score in scores]
+    result = np.array([np.nan if number is None else number for number in numbers])
+    result[(result < 0) | (result > 1)] = np.nan
+    return result
+
+
+def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, int, _Bools]:
+    """Polygons by the number of their entry; areas, NaN without one; how many have a mask; and which can be read.
+
+    An entry that has a shape, but none that is read and no box, can't.
+    """
+    shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
+    polygons, found = plain_polygons(shapes)
+    squares = np.full(len(entries), np.nan)
+    squares[list(polygons)] = found
+    masks = several = broken = 0
+    readable = np.ones(len(entries), dtype=bool)
+    for number in shapes.keys() - polygons.keys():
+        entry, given = entries[number], shapes[number]
+        if isinstance(given, dict):
+            readable[number] = has_box = bool(entry.get("bbox"))
+            masks += has_box
+            continue
+        polygon, parts = as_polygon(given)
+        if polygon is not None:
+            polygons[number] = polygon
+            squares[number] = area(polygon)
+            several += parts > 1
+        elif parts:
+            readable[number] = has_box = bool(entry.get("bbox"))
+            broken += has_box
+    if several:
+        findings.adjusted("annotations", f"Of {several:,} outlines in several parts the largest part was read.")
+    if broken:
+        findings.adjusted("annotations", f"{broken:,} outlines are no polygons: the boxes alone were read.")
+    return polygons, squares, masks, readable
+
+
+def _sizes(images: _Images) -> _Floats:
+    """Width and height of each image, NaN where they aren't known."""
+    sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
+    return np.array(sizes, dtype=np.float64).reshape(-1, 2)
+
+
+def _are_ratios(boxes: _Floats, owners: _Indices, keep: _Bools, images: _Images) -> bool:
+    """Whether all boxes of the file are ratios of the image's size, as some exporters write them."""
+    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
+    values = boxes[boxed]
+    if not len(boxed) or values.min() < 0 or not 0 < values.max() <= _RATIO_AT_MOST:
+        return False
+    return not bool((_sizes(images)[owners[boxed]] <= 1).any())
+
+
+def _pixels_of_ratios(
+    boxes: _Floats,
+    polygons: dict[int, Polygon],
+    owners: _Indices,
+    keep: _Bools,
+    images: _Images,
+    findings: Findings,
+) -> _Bools:
+    """Turn boxes that are ratios into pixels; which entries are usable then."""
+    usable = np.ones(len(boxes), dtype=bool)
+    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
+    values = boxes[boxed]
+    names, sizes = list(images.sizes), _sizes(images)
+    unknown = [number for number in np.unique(owners[boxed]).tolist() if np.isnan(sizes[number, 0])]
+    for number, (uri, size) in zip(unknown, measured(names[n] for n in unknown), strict=True):
+        if isinstance(size, str):
+            findings.not_found(uri, f"Its boxes are ratios of its size, which isn't known, and were not read: {size}")
+        else:
+            sizes[number] = images.sizes[uri] = size
+    boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
+    usable[boxed] = ~np.isnan(boxes[boxed, 0])
+    for number in set(boxed.tolist()) & polygons.keys():
+        if usable[number] and max(map(max, polygons[number])) <= _RATIO_AT_MOST:
+            width, height = sizes[owners[number]].tolist()
+            polygons[number] = [[x * width, y * height] for x, y in polygons[number]]
+    findings.adjusted("annotations", f"{len(boxed):,} boxes are ratios of the image's size; they became pixels.")
+    return usable
+
+
+def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: Findings) -> None:
+    """Say where the file has another area than the shape that was read: that of a mask, say, or of several parts."""
+    values = [entry.get("area") for entry in entries]
+    if not set(map(type, values)) <= {float, NoneType}:
+        values = [number_or_none(value) for value in values]
+    given = np.array(values, dtype=np.float64)  # NaN for None
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(given - found) > np.maximum(_AREA_APART * found, 1)
+    if count := int((apart & keep).sum()):
+        findings.adjusted("annotations", f"{count:,} of them have an area that is not that of their outline or box.")
+
+
+def _moment_or_none(text: object) -> datetime | None:
+    """A date in UTC without zone, with any of the separators that are seen; None where there is none."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("/", "-"))
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:
+    """When each was made: its own date, else its image's, else now."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    images = pd.DatetimeIndex([now if moment is None else moment for moment in of_images] or [now])
+    moments = images.to_numpy(dtype="datetime64[us]")[owners]
+    for number in [number for number, entry in enumerate(entries) if _CREATED in entry]:
+        if (moment := _moment_or_none(entries[number][_CREATED])) is not None:
+            moments[number] = moment
+    return pd.DatetimeIndex(moments).tz_localize("UTC")
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
 def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write the contents to the file ``path``, whose folder is made if it isn't there.
+
+    Raises
+    ------
+    InputError
+        If an annotation's image isn't among the images, or a number is not finite.
+    """
     path = file_in(path, _FILE)
-    write_coco(contents, path)
+    labels = t.labels_in_order(contents.annotations, contents.labels)
+    owners = pd.Index(contents.images["image"]).get_indexer(pd.Index(contents.annotations["image"])).astype(np.int64)
+    if (owners < 0).any():
+        stray = contents.annotations["image"].iloc[int(np.argmin(owners))]
+        raise InputError(f"contents have an annotation of {stray!r}, which is not among their images.")
+    created = contents.annotations["created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    latest = np.full(len(contents.images), "NaT", dtype="datetime64[us]")
+    np.fmax.at(latest, owners, created)
+    licences = _numbered_licences(contents.images)
+    arrays: dict[str, Iterator[dict[str, Any]]] = {
+        "licenses": ({"id": number, "name": name, "url": url} for (name, url), number in licences.items()),
+        "categories": _category_entries(labels, contents.images.attrs.get(_SUPERCATEGORIES, {})),
+        "images": _image_entries(contents.images, path.parent, latest, licences),
+        "annotations": _annotation_entries(contents.annotations, labels, owners, created, latest),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        info = {**contents.images.attrs.get(_INFO, {}), _UNIT: _PIXELS}
+        file.write(b'{"info": ' + json.dumps(info, ensure_ascii=False).encode())
+        for key, entries in arrays.items():
+            file.write(f',\n"{key}": '.encode())
+            write_array(file, entries)
+        file.write(b"}\n")
     return [path]
+
+
+def _category_entries(labels: list[str], above: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for number, label in enumerate(labels, 1):
+        yield {"id": number, "name": label} | ({"supercategory": above[label]} if label in above else {})
+
+
+def _numbered_licences(images: pd.DataFrame) -> dict[_Licence, int]:
+    found: dict[_Licence, int] = {}
+    for licence in _licence_of(images):
+        if any(licence):
+            found.setdefault(licence, len(found) + 1)
+    return found
+
+
+def _licence_of(images: pd.DataFrame) -> Iterator[_Licence]:
+    columns = [
+        images[name].map(lambda value: value if isinstance(value, str) else "").tolist()
+        if name in images.columns else [""] * len(images)
+        for name in _LICENCE
+    ]  # fmt: skip
+    return zip(*columns, strict=True)
+
+
+def _image_entries(
+    images: pd.DataFrame, folder: Path, latest: _Moments, licences: Mapping[_Licence, int]
+) -> Iterator[dict[str, Any]]:
+    dates = _texts(latest)
+    columns = (images["image"], images["width"].astype(object), images["height"].astype(object))
+    rows = zip(*(column.tolist() for column in columns), _licence_of(images), strict=True)
+    for number, (uri, width, height, licence) in enumerate(rows):
+        entry: dict[str, Any] = {"id": number + 1, "file_name": listed_name(uri, folder)}
+        if not (pd.isna(width) or pd.isna(height)):
+            entry |= {"width": width, "height": height}
+        if licence in licences:
+            entry["license"] = licences[licence]
+        if dates[number] != "NaT":
+            entry["date_captured"] = dates[number] + "Z"
+        yield entry
+
+
+def _annotation_entries(
+    annotations: pd.DataFrame, labels: list[str], owners: _Indices, created: _Moments, latest: _Moments
+) -> Iterator[dict[str, Any]]:
+    category_of = {label: number for number, label in enumerate(labels, 1)}
+    apart = np.flatnonzero(created != latest[owners])
+    dates = dict(zip(apart.tolist(), _texts(created[apart]), strict=True))
+    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy().tolist()
+    columns = (annotations[name].tolist() for name in ("label", "polygon", "crowd", "confidence"))
+    for number, (owner, box, label, polygon, crowd, confidence) in enumerate(
+        zip(owners.tolist(), boxes, *columns, strict=True)
+    ):
+        entry: dict[str, Any] = {"id": number + 1, "image_id": owner + 1, "category_id": category_of[label]}
+        if polygon is not None:
+            if box[0] != box[0]:  # NaN: the polygon came without its box
+                box = polygon_to_ltwh(polygon).tolist()
+            outline = [side for point in polygon for side in point]
+            entry |= {"bbox": box, "area": _finite(area(polygon)), "segmentation": [outline]}
+        elif box[0] == box[0]:
+            entry |= {"bbox": box, "area": _finite(box[2] * box[3]), "segmentation": []}
+        if crowd or "bbox" in entry:
+            entry["iscrowd"] = int(crowd)
+        if confidence != 1:
+            entry["score"] = confidence
+        if number in dates:
+            entry[_CREATED] = dates[number] + "Z"
+        yield entry
+
+
+def _finite(square: float) -> float:
+    """An area that JSON can spell, of a shape however large."""
+    return square if math.isfinite(square) else sys.float_info.max
+
+
+def _texts(moments: _Moments) -> list[str]:
+    texts: list[str] = np.datetime_as_string(moments, unit="us").tolist()
+    return texts
 
 
 FORMAT = Format(
@@ -199,7 +547,7 @@ FORMAT = Format(
         "image_labels", "boxes", "polygons", "crowd", "confidence", "created", "unlabelled", "labels", "label_order",
         "size",
     }),
-    columns=frozenset(LICENCE),
-    notes=frozenset({INFO, SUPERCATEGORIES}),
+    columns=frozenset(_LICENCE),
+    notes=frozenset({_INFO, _SUPERCATEGORIES}),
     folder=lambda path: file_in(path, _FILE).parent,
 )  # fmt: skip

@@ -13,38 +13,62 @@ Written is a table with a header and with those columns in which something stand
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 import json
 import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
+from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import xyxy_to_ltwh
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.csv_rows import (
-    CORNERS,
-    HEAD_BYTES,
-    MOST_CELLS,
-    Located,
-    Row,
-    find_delimiter,
-    has_path,
-    read_rows,
-)
-from customlabels_nb.datasets.formats.csv_writing import write_csv, write_duplicates
 from customlabels_nb.datasets.formats.entries import (
     Box,
     Collector,
     Places,
     finite,
+    known_size,
+    listed_name,
+    plain,
     size_of,
+    with_annotations,
 )
 from customlabels_nb.datasets.formats.json_file import shown, unusable
-from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.errors import InputError, LabelError, ManifestError
+from customlabels_nb.images.reading import is_remote, to_uri
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_HEAD_BYTES = 1 << 16
+_MOST_CELLS = 1000
+_LONGEST_CELL = 2**24  # characters
+_LOOKED_AT = 1000  # rows, before a file without a header is taken for something else
+_EMPTY = "ERROR_MANIFEST_IS_EMPTY"
+_DELIMITERS = ",;\t"
+_OTHER_NAMES = {
+    **dict.fromkeys(("filename", "file_name", "file", "path", "image_path", "image_name"), "image"),
+    **dict.fromkeys(("class", "class_name", "category", "tag"), "label"),
+    "score": "confidence",
+}
+_KNOWN = {
+    "image", "label", *t.BOX_COLUMNS, *_CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
+    "split", "status", "image_width", "image_height",
+}  # fmt: skip
+
+_PLACES = 9
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 OnDuplicate = Literal["error", "first", "merge"]
 
@@ -58,10 +82,10 @@ def _recognise(path: Path) -> bool:
         if path.suffix.lower() not in _ENDINGS or not path.is_file():
             return False
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+            head = file.read(_HEAD_BYTES)
     except (OSError, ValueError):
         return False
-    return b"\0" not in head and find_delimiter(head.decode("utf-8-sig", "replace")) is not None
+    return b"\0" not in head and _find_delimiter(head.decode("utf-8-sig", "replace")) is not None
 
 
 def read_csv(
@@ -87,9 +111,9 @@ def read_csv(
     """
     if on_duplicate not in _POLICIES:
         raise InputError(f"on_duplicate={on_duplicate!r} is not known; use one of {', '.join(map(repr, _POLICIES))}.")
-    rows, columns = read_rows(path)
+    rows, columns = _read_rows(path)
     collected = Collector(to_uri(path))
-    located = Located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
+    located = _Located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
     if columns is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
@@ -105,13 +129,13 @@ def read_csv(
 
 
 def _read_labels(
-    path: Path, rows: list[Row], located: Located, collected: Collector, on_duplicate: OnDuplicate
+    path: Path, rows: list[_Row], located: _Located, collected: Collector, on_duplicate: OnDuplicate
 ) -> None:
     lines: dict[str, int] = {}  # of images
     by_path: dict[bool, tuple[int, str]] = {}
-    repeated: list[tuple[Row, str, str]] = []
+    repeated: list[tuple[_Row, str, str]] = []
     for row, name, uri in located:
-        by_path.setdefault(has_path(name), (row.line, name))
+        by_path.setdefault(_has_path(name), (row.line, name))
         if uri in lines:
             repeated.append((row, name, uri))
             if on_duplicate != "merge":
@@ -132,7 +156,7 @@ def _read_labels(
         )
     if repeated and on_duplicate == "error":
         row, name, uri = repeated[0]
-        written = write_duplicates(path, rows, {again.line for again, _, _ in repeated})
+        written = _write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
             f"{str(path)!r}: {len(repeated):,} rows repeat an image, the first on line {row.line}: {shown(name)} "
             f"stands on line {lines[uri]} already. Choose on_duplicate='first' or 'merge'. {written}"
@@ -149,7 +173,7 @@ class _Unreadable(Exception):
     """Says why an annotation can't be read."""
 
 
-def _read_table(columns: dict[str, int], located: Located, collected: Collector) -> None:
+def _read_table(columns: dict[str, int], located: _Located, collected: Collector) -> None:
     for row, name, uri in located:
         cells = _Cells(row, columns, name, collected)
         if uri not in collected.images:
@@ -179,15 +203,16 @@ def _read_table(columns: dict[str, int], located: Located, collected: Collector)
 class _Cells:
     """The cells of one row by name."""
 
-    def __init__(self, row: Row, columns: dict[str, int], image: str, collected: Collector) -> None:
-        self._row, self._columns, self._image, self._collected = row, columns, image, collected
+    def __init__(self, row: _Row, columns: dict[str, int], image: str, collected: Collector) -> None:
+        self._row, self._columns, self._collected = row, columns, collected
+        self._place: dict[str, Any] = {"where": image, "line": row.line}
 
     def __getitem__(self, name: str) -> str:
-        position = self._columns.get(name, MOST_CELLS)
+        position = self._columns.get(name, _MOST_CELLS)
         return self._row.cells[position].strip() if position < len(self._row.cells) else ""
 
     def _adjusted(self, message: str) -> None:
-        self._collected.adjusted(message, where=self._image, line=self._row.line)
+        self._collected.adjusted(message, **self._place)
 
     def split(self) -> str:
         said = self["split"].lower()
@@ -206,18 +231,14 @@ class _Cells:
 
     def box(self) -> Box | None:
         corners = "left" not in self._columns and "xmin" in self._columns
-        texts = [self[side] for side in (CORNERS if corners else t.BOX_COLUMNS)]
+        texts = [self[side] for side in (_CORNERS if corners else t.BOX_COLUMNS)]
         if not any(texts):
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
         if len(numbers) < 4:
             raise _Unreadable(f"The box {shown(texts)} is not four numbers.")
         if corners:
-            ordered = [*map(min, numbers[:2], numbers[2:]), *map(max, numbers[:2], numbers[2:])]
-            if ordered != numbers:
-                self._adjusted(f"The corners {shown(texts)} were in the wrong order.")
-            with np.errstate(over="ignore"):
-                numbers = xyxy_to_ltwh(ordered)[0].tolist()
+            numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
             raise _Unreadable(f"The box {shown(texts)} has no size that can be.")
@@ -238,11 +259,7 @@ class _Cells:
 
     def confidence(self) -> float:
         text = self["confidence"]
-        number = finite(text) if text else 1.0
-        if number is None or not 0 <= number <= 1:
-            self._adjusted(f"The confidence {shown(text)} doesn't lie between 0 and 1; it was read as 1.")
-            return 1.0
-        return number
+        return self._collected.confidence(finite(text) if text else 1.0, text, **self._place)
 
     def created(self) -> datetime | None:
         text = self["created"]
@@ -254,6 +271,265 @@ class _Cells:
         except (ValueError, OverflowError):
             self._adjusted(f"The date {shown(text)} can't be read; it was left out.")
             return None
+
+
+# -- rows -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The cells of a row that begins on ``line``, as it stands there; or why it has none, such as too ``many``."""
+
+    line: int
+    cells: list[str]
+    text: str
+    error: str = ""
+    many: int = 0
+
+
+def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
+    """The rows that aren't blank, and the columns by name, if there is a header."""
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise unusable(path, str(error)) from error
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise unusable(path, "it is UTF-16; save it as UTF-8, which spreadsheets call CSV UTF-8")
+    text = data.decode("utf-8-sig", "surrogateescape")
+    with _long_cells():
+        found = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
+        rows = list(islice(found, 1))
+        if rows and rows[0].many:
+            raise unusable(path, f"its first row has {rows[0].many:,} cells; at most {_MOST_CELLS:,} are read")
+        rows += islice(found, _LOOKED_AT)
+        if not rows:
+            raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
+        columns = _columns(rows[0].cells)
+        if columns is None:
+            _check_images(path, rows)
+        rows += found
+    return (rows, None) if columns is None else (rows[1:], columns)
+
+
+def _check_images(path: Path, rows: list[_Row]) -> None:
+    """Refuse a file that begins with rows of which none names an image, or with one that should be a header."""
+    named = [bool(row.cells) and (_is_image(row.cells[0]) or "://" in row.cells[0][:32]) for row in rows]
+    if not any(named):
+        raise unusable(path, f"it names no image: its first row is {shown(rows[0].text)}")
+    if rows[0].cells and not named[0] and named[1]:
+        first = shown(rows[0].cells)
+        raise unusable(path, f"its first row {first} is neither an image with its labels nor a header with 'image'")
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Outlines of many points are longer than what the library lets a cell be, and it has one limit for all."""
+    usual = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[_Row]:
+    consumed: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            consumed.append(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+    while True:
+        start = reader.line_num + 1
+        consumed.clear()
+        cells: list[str] = []
+        error = ""
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as reason:
+            error = f"The row can't be read ({reason})."
+        many = len(cells) if len(cells) > _MOST_CELLS else 0
+        if many:
+            error = f"The row has {many:,} cells; at most {_MOST_CELLS:,} are read."
+        if error or any(cell and not cell.isspace() for cell in cells):
+            yield _Row(start, [] if error else cells, "".join(consumed).rstrip("\r\n"), error, many)
+
+
+def _find_delimiter(head: str) -> str | None:
+    """What separates cells, by the first row; None if that looks neither like a header nor like an image."""
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    for delimiter in _DELIMITERS:
+        cells = next((row.cells for row in _rows(first, delimiter)), [])
+        if cells and (_columns(cells) is not None or _is_image(cells[0])):
+            return delimiter
+    return None
+
+
+def _columns(cells: list[str]) -> dict[str, int] | None:
+    """Positions of the known columns, if the row is a header."""
+    result: dict[str, int] = {}
+    for position, cell in enumerate(cells):
+        name = cell.strip().lower()
+        result.setdefault(_OTHER_NAMES.get(name, name), position)
+    if "image" not in result or (len(cells) > 1 and len(_KNOWN & result.keys()) < 2):
+        return None
+    if "xmin" in result and "left" not in result:
+        for side in ("width", "height"):
+            if side in result:
+                result.setdefault(f"image_{side}", result.pop(side))
+    return {name: position for name, position in result.items() if name in _KNOWN}
+
+
+def _is_image(cell: str) -> bool:
+    return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in IMAGE_SUFFIXES
+
+
+class _Located:
+    """Goes over the rows whose images have a place; the others become issues."""
+
+    def __init__(
+        self, rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None
+    ) -> None:
+        self._rows, self._position, self._collected = rows, position, collected
+        self._places, self._prefix = places, prefix
+
+    def __iter__(self) -> Iterator[tuple[_Row, str, str]]:
+        for row in self._rows:
+            name = row.cells[self._position].strip() if len(row.cells) > self._position else ""
+            try:
+                if row.error or not name:
+                    raise InputError(row.error or "The row names no image.")
+                yield row, name, self._find(name)
+            except InputError as error:
+                self.refuse(row, str(error), name)
+
+    def refuse(self, row: _Row, message: str, where: str = "") -> None:
+        self._collected.unreadable(message, where=where, line=row.line)
+        self._collected.unread.append((row.line, row.text))
+
+    def _find(self, name: str) -> str:
+        if self._prefix and not _has_path(name) and name not in (".", ".."):
+            joined = self._prefix.rstrip("/") + "/" + name
+            return joined if is_remote(joined) else to_uri(joined)
+        return self._places.find(name)
+
+
+def _has_path(name: str) -> bool:
+    return "/" in name or "\\" in name
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) -> list[Path]:
+    """Write a table with a header, and with those columns in which something stands.
+
+    Parameters
+    ----------
+    escape_formulas : bool
+        Put ``'`` before texts that a spreadsheet would take for a formula. Reading doesn't take it away again.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"path={str(path)!r} is a folder; name the CSV file to write.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = _used_columns(contents)
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow(columns)
+        for image, rows, _ in with_annotations(contents):
+            facts = {"image": listed_name(image.image, path.parent), **_image_cells(image)}
+            for row in rows or [None]:
+                cells = {**facts, **_annotation_cells(row)}
+                row_cells = [cells.get(name, "") for name in columns]
+                writer.writerow(map(_escaped, row_cells) if escape_formulas else row_cells)
+        text.detach()
+    return [path]
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) and finite(cell) is None else cell
+
+
+def _used_columns(contents: Contents) -> list[str]:
+    images, annotations = contents.images, contents.annotations
+    derived = np.where(images["image"].isin(annotations["image"]), "labelled", "unlabelled")
+    boxes = annotations["left"].notna().any()
+    used = {
+        "image": True,
+        "label": True,
+        **dict.fromkeys(t.BOX_COLUMNS, boxes),
+        "polygon": annotations["polygon"].notna().any(),
+        "crowd": annotations["crowd"].any(),
+        "confidence": (annotations["confidence"] != 1).any(),
+        "annotator": annotations["annotator"].notna().any(),
+        "job": annotations["job"].notna().any(),
+        "created": len(annotations) > 0,
+        "split": (images["split"] != t.TRAIN).any(),
+        "status": (images["status"].to_numpy() != derived).any(),
+        **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
+    }
+    return [name for name, needed in used.items() if needed]
+
+
+def _image_cells(image: Any) -> dict[str, str]:
+    size = known_size(image) or ("", "")
+    return {
+        "split": image.split, "status": image.status, "image_width": str(size[0]), "image_height": str(size[1]),
+    }  # fmt: skip
+
+
+def _annotation_cells(row: Any) -> dict[str, str]:
+    if row is None:
+        return {}
+    cells = {
+        "label": row.label,
+        "crowd": "true" if row.crowd else "",
+        "confidence": repr(float(row.confidence)),
+        "annotator": row.annotator if isinstance(row.annotator, str) else "",
+        "job": row.job if isinstance(row.job, str) else "",
+        "created": row.created.isoformat(),
+    }
+    if not pd.isna(row.left):
+        cells |= {side: plain(getattr(row, side), _PLACES) for side in t.BOX_COLUMNS}
+    if row.polygon is not None:
+        cells["polygon"] = json.dumps([[float(x), float(y)] for x, y in row.polygon])
+    return cells
+
+
+def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> str:
+    """Write the rows of ``path`` that begin on the lines ``repeated`` to ``<name>-duplicates.csv`` beside it.
+
+    All others go to ``<name>-deduplicated.csv``. A file of such a name with other content is somebody's and stays.
+    Returns a sentence that says what was written.
+    """
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    for row in rows:
+        texts[row.line in repeated].append(row.text)
+    said = []
+    for are_repeated, ending in ((True, "duplicates"), (False, "deduplicated")):
+        file = path.with_name(f"{path.stem}-{ending}.csv")
+        what = "these rows" if are_repeated else "all others"
+        data = "".join(f"{text}\n" for text in texts[are_repeated]).encode("utf-8", "surrogateescape")
+        try:
+            if file.is_symlink() or (file.exists() and file.read_bytes() != data):
+                said.append(f"{file.name!r}, where {what} would stand, was there already and was left as it is")
+                continue
+            write_whole(file, data)
+        except OSError as error:
+            said.append(f"{what} can't be written to {file.name!r} ({error.strerror})")
+        else:
+            said.append(f"{what} stand in {file.name!r}")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 FORMAT = Format(

@@ -23,6 +23,7 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import listed_name
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
+    as_boxes,
     file_in,
     find_image,
     label_or_none,
@@ -34,7 +35,6 @@ from customlabels_nb.datasets.formats.json_file import (
     unusable,
     write_array,
 )
-from customlabels_nb.datasets.formats.json_shapes import as_boxes
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_uri
 

@@ -7,20 +7,22 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
 from customlabels_nb.datasets.formats.json_file import shown, storable, unusable
-from customlabels_nb.datasets.formats.staging import Staged
+from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
@@ -96,6 +98,22 @@ class Collector:
     ) -> None:
         """Note an annotation; the label has been checked, box and confidence are what a table may hold."""
         self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
+
+    def confidence(self, value: float | None, given: object, *, what: str = "confidence", **place: Any) -> float:
+        """Return ``value``; 1 and an issue about what is ``given`` in the file, if it is none from 0 to 1."""
+        if value is not None and 0 <= value <= 1:
+            return value
+        self.adjusted(f"The {what} {shown(given)} doesn't lie between 0 and 1; it was read as 1.", **place)
+        return 1.0
+
+    def box_of_corners(self, corners: list[float], given: object, **place: Any) -> list[float]:
+        """Return left, top, width, height of two opposite corners; an issue if they are in the wrong order."""
+        ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
+        if ordered != corners:
+            self.adjusted(f"The corners {shown(given)} were in the wrong order.", **place)
+        with np.errstate(over="ignore"):
+            box: list[float] = xyxy_to_ltwh(ordered)[0].tolist()
+        return box
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """All of it; ``labels`` come first, and so do the images of ``order``."""
@@ -196,16 +214,27 @@ def known_size(image: Any) -> Size | None:
     return None if pd.isna(image.width) or pd.isna(image.height) else (int(image.width), int(image.height))
 
 
-def drawn(contents: Contents) -> Iterator[tuple[Any, list[Any], bool]]:
-    """Each image, its boxes and polygons, and whether they are all there is to see on it (then there may be none)."""
+def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tuple[Any, list[Any], bool]]:
+    """Each image, its annotations, and whether they are all there is to see on it (then there may be none).
+
+    With ``drawn``, boxes and polygons alone.
+    """
     annotations = contents.annotations
-    shapes: dict[str, list[Any]] = {}
-    for row in annotations[annotations["left"].notna() | annotations["polygon"].notna()].itertuples(index=False):
-        shapes.setdefault(row.image, []).append(row)
+    chosen = annotations[annotations["left"].notna() | annotations["polygon"].notna()] if drawn else annotations
+    rows: dict[str, list[Any]] = {}
+    for row in chosen.itertuples(index=False):
+        rows.setdefault(row.image, []).append(row)
     annotated = set(annotations["image"])
     for image in contents.images.itertuples(index=False):
-        own = shapes.get(image.image, [])
+        own = rows.get(image.image, [])
         yield image, own, bool(own) or (image.status == "labelled" and image.image not in annotated)
+
+
+def make_folder(path: Path, format_name: str) -> None:
+    """Make the folder that annotations are written to; InputError if it is a file."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"path={str(path)!r} is a file; {format_name} needs a folder.")
+    path.mkdir(parents=True, exist_ok=True)
 
 
 @dataclass
@@ -283,6 +312,28 @@ class FilesOfImages:
         """Return what was collected, labels and images in the order of the index."""
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
+
+
+def named_files(
+    contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
+) -> Iterator[tuple[Any, str, list[Any], str | None]]:
+    """Each image, its name, its annotations, and the name of its file: None if nobody has looked at it.
+
+    Names and sizes of the images are added to ``index``.
+    """
+    taken = {INDEX_NAME}
+    for image, rows, looked_at in with_annotations(contents, drawn=drawn):
+        name = listed_name(image.image, base)
+        index.images[name] = known_size(image)
+        yield image, name, rows, free_name(f"{safe_stem(name)}{ending}", taken) if looked_at else None
+
+
+def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:
+    """Remove the files that an earlier export wrote to ``folder``, for images that are no longer labelled."""
+    for name in names:
+        old = folder / name
+        if old.parent == folder and old.suffix == ending and old.name != INDEX_NAME:
+            files.remove(old)
 
 
 def write_index(files: Staged, folder: Path, index: Index) -> None:

@@ -12,33 +12,31 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import orjson
 import pandas as pd
 
+from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.ground_truth_writing import attribute_names, manifest_lines, write_manifest
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_files import UNUSABLE, LineSource, ManifestFile
-from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images
+from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
-from customlabels_nb.datasets.formats.manifest_values import SOURCE
+from customlabels_nb.datasets.formats.manifest_values import ADDED, BOXES, IMAGE_LEVEL, METADATA, SOURCE
 from customlabels_nb.errors import ManifestError
+from customlabels_nb.images.reading import ImageHeader, is_remote
 
-__all__ = [
-    "FORMAT",
-    "Manifest",
-    "attribute_names",
-    "contents_of",
-    "manifest_lines",
-    "manifest_of",
-    "placed",
-    "read_manifest",
-]
+_BOX_ATTRIBUTE = "bounding-box"
 
 # findings that only say what follows from another one of their line
 _CONSEQUENCES = frozenset(
@@ -142,10 +140,163 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     return placed(read_manifest(path), finder)
 
 
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def manifest_lines(
+    images: pd.DataFrame, annotations: pd.DataFrame, *, labels: Iterable[str] | None = None, by_human: bool = True
+) -> Iterator[str]:
+    """The lines of a manifest, without line ends, in the order of ``images``.
+
+    Images without annotations become lines with only a ``source-ref``, unless their status is "labelled"; polygons are
+    written as their boxes, and boxes of several jobs as so many attributes. ``labels`` are those of the whole manifest
+    where these tables are a part of it: each has one attribute throughout. ``by_human`` is False of what a model says.
+    """
+    rows = _Rows(annotations)
+    attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
+    human = "yes" if by_human else "no"
+    latest = rows.dates[-1] if rows.dates else "1970-01-01T00:00:00"
+    facts = (images[name].tolist() for name in ("image", "status"))
+    for image, status, size, own in zip(*facts, _sizes(images), rows.by_image(images["image"]), strict=True):
+        line: dict[str, Any] = {SOURCE: image}
+        groups: dict[tuple[str, int] | None, list[int]] = {}
+        for row in own:
+            job = rows.jobs[row]
+            if rows.boxed[row]:
+                # an attribute has one job and one date; boxes of no job, drawn one by one, stay together
+                groups.setdefault((job, rows.created[row]) if job else None, []).append(row)
+                continue
+            label = rows.labels[row]
+            line[attributes[label]] = 1
+            line[attributes[label] + METADATA] = {
+                "confidence": rows.confidences[row],
+                "job-name": job or f"labeling-job/{label}",
+                "class-name": label,
+                "human-annotated": human,
+                "creation-date": rows.dates[rows.created[row]],
+                "type": IMAGE_LEVEL,
+            }
+        for number, boxes in enumerate(groups.values(), 1):
+            name = _BOX_ATTRIBUTE if number == 1 else f"{_BOX_ATTRIBUTE}-{number}"
+            date = rows.dates[max([rows.created[row] for row in boxes])]
+            line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date, human)
+        if not own and status == "labelled":
+            line |= _box_attribute(_BOX_ATTRIBUTE, size, rows, [], None, latest, human)
+        yield orjson.dumps(line).decode()
+
+
+class _Rows:
+    """The columns of an annotations table as lists, and which rows are those of an image."""
+
+    def __init__(self, annotations: pd.DataFrame) -> None:
+        self._images = annotations["image"]
+        self.labels: list[str] = annotations["label"].tolist()
+        self.confidences: list[float] = annotations["confidence"].tolist()
+        self.jobs = [job if isinstance(job, str) and job else None for job in annotations["job"].tolist()]
+        self.boxed: list[bool] = annotations["left"].notna().tolist()
+        self.left, self.top, self.width, self.height = (annotations[side].tolist() for side in t.BOX_COLUMNS)
+        # ranks in the order of time, and what each is when written
+        codes, moments = pd.factorize(annotations["created"], sort=True)
+        self.created: list[int] = codes.tolist()
+        self.dates = _dates(moments)
+
+    def by_image(self, images: pd.Series) -> Iterator[list[int]]:
+        """The rows of each of the images, in the order in which they stand."""
+        codes = pd.Index(images).get_indexer(self._images)
+        order = np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[order], np.arange(len(images) + 1)).tolist()
+        ordered = order.tolist()
+        return (ordered[start:end] for start, end in pairwise(ends))
+
+
+def _sizes(images: pd.DataFrame) -> list[dict[str, int]]:
+    known = images[["width", "height"]].notna().all(axis=1).tolist()
+    sides = images[["width", "height"]].fillna(0).to_numpy(dtype="int64").tolist()
+    return [
+        {"width": width, "height": height, "depth": 3} if there else {}
+        for there, (width, height) in zip(known, sides, strict=True)
+    ]
+
+
+def attribute_names(labels: list[str]) -> dict[str, str]:
+    """Label → the name of its attribute: safe, unique, and never one that has a meaning of its own."""
+    result: dict[str, str] = {}
+    taken = {SOURCE, *ADDED}
+    for label in labels:
+        safe = re.sub(r"[^A-Za-z0-9-]+", "-", label).strip("-")[:100] or "label"
+        while safe.lower().endswith(METADATA):
+            safe = safe[: -len(METADATA)].rstrip("-") or "label"
+        if safe.lower().startswith((_BOX_ATTRIBUTE, "rekognition-custom-labels")):
+            safe = f"label-{safe}"
+        name, number = safe, 2
+        while name.lower() in taken:
+            name, number = f"{safe}-{number}", number + 1
+        taken.add(name.lower())
+        result[label] = name
+    return result
+
+
+def _box_attribute(
+    name: str, size: dict[str, int], rows: _Rows, boxes: list[int], job: str | None, date: str, human: str
+) -> dict[str, Any]:
+    ids = {label: number for number, label in enumerate(sorted({rows.labels[row] for row in boxes}))}
+    annotations = [
+        {
+            "class_id": ids[rows.labels[row]],
+            "left": rows.left[row],
+            "top": rows.top[row],
+            "width": rows.width[row],
+            "height": rows.height[row],
+        }
+        for row in boxes
+    ]
+    return {
+        name: {"image_size": [size], "annotations": annotations},
+        name + METADATA: {
+            "objects": [{"confidence": rows.confidences[row]} for row in boxes],
+            "class-map": {str(number): label for label, number in ids.items()},
+            "type": BOXES,
+            "human-annotated": human,
+            "creation-date": date,
+            "job-name": job or f"labeling-job/{_BOX_ATTRIBUTE}",
+        },
+    }
+
+
+def _dates(moments: pd.DatetimeIndex) -> list[str]:
+    utc = moments.tz_convert("UTC").tz_localize(None).to_numpy(dtype="datetime64[us]")
+    return [text.removesuffix(".000000") for text in np.datetime_as_string(utc, unit="us").tolist()]
+
+
+def _write_manifest(contents: Contents, path: Path) -> list[Path]:
+    """Write a manifest; lines with boxes tell the sizes that headers of local images have where none are known."""
+    images = _with_sizes(contents.images, contents.annotations)
+    with replacing(path) as file, no_garbage_collection():
+        file.writelines(f"{line}\n".encode() for line in manifest_lines(images, contents.annotations))
+    return [path]
+
+
+def _with_sizes(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
+    lacking = images["width"].isna()
+    if not lacking.any():
+        return images
+    boxed = annotations.loc[annotations["left"].notna(), "image"]
+    empty = (images["status"] == "labelled") & ~images["image"].isin(annotations["image"])
+    lacking &= images["image"].isin(boxed) | empty
+    places = [place for place in images.loc[lacking, "image"].tolist() if not is_remote(place)]
+    found = {place: seen for place, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
+    if not found:
+        return images
+    images, rows = images.copy(), images["image"].isin(found)
+    for side in ("width", "height"):
+        images.loc[rows, side] = [getattr(found[place], side) for place in images.loc[rows, "image"]]
+    return images
+
+
 FORMAT = Format(
     "ground_truth",
     _recognise,
     _read,
-    write_manifest,
+    _write_manifest,
     frozenset({"image_labels", "boxes", "confidence", "job", "created", "empty", "unlabelled", "size"}),
 )

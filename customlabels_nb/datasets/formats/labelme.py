@@ -38,14 +38,15 @@ from customlabels_nb.datasets.formats.entries import (
     files_below,
     is_here,
     known_size,
-    listed_name,
+    make_folder,
+    named_files,
     read_index,
-    safe_stem,
+    remove_former,
     size_of,
     write_index,
 )
 from customlabels_nb.datasets.formats.json_file import load_object, number_or_none, outer_keys, shown
-from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import is_remote, to_uri
 
@@ -159,10 +160,8 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
     flags = shape.get("flags")
     left_out["flags"] += isinstance(flags, dict) and any(value is True for value in flags.values())
     score = shape.get("score")
-    confidence = 1.0 if score is None else number_or_none(score)
-    if confidence is None or not 0 <= confidence <= 1:
-        collected.adjusted(f"The score {shown(score)} doesn't lie between 0 and 1; it was read as 1.", **place)
-        confidence = 1.0
+    number = 1.0 if score is None else number_or_none(score)
+    confidence = collected.confidence(number, score, what="score", **place)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
 
 
@@ -212,31 +211,19 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     InputError
         If ``path`` is a file.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"path={str(path)!r} is a file; LabelMe needs a folder.")
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path, "LabelMe")
     before = read_index(path, Collector("")).files or []
-    index = Index(t.labels_in_order(contents.annotations, contents.labels), files=[])
-    taken = {INDEX_NAME}
-    rows: dict[str, list[Any]] = {}
-    for row in contents.annotations.itertuples(index=False):
-        rows.setdefault(row.image, []).append(row)
+    written: list[str] = []
+    index = Index(t.labels_in_order(contents.annotations, contents.labels), files=written)
     with staged(path) as files:
-        for image in contents.images.itertuples(index=False):
-            name = listed_name(image.image, path)
-            index.images[name] = known_size(image)
+        for image, name, rows, file in named_files(contents, index, path, ".json"):
             if image.split == t.TEST:
                 index.test.add(name)
-            own = rows.get(image.image, [])
-            if own or image.status == "labelled":
-                file = free_name(f"{safe_stem(name)}.json", taken)
-                files.write(path / file, _document(name, image, own))
-                index.files.append(file)  # type: ignore[union-attr]
+            if file is not None:
+                files.write(path / file, _document(name, image, rows))
+                written.append(file)
         write_index(files, path, index)
-        for file in before:  # an earlier export wrote them here, for images that are no longer labelled
-            old = path / file
-            if old.parent == path and old.suffix == ".json" and old.name != INDEX_NAME:
-                files.remove(old)
+        remove_former(files, path, before, ".json")
     return files.files
 
 

@@ -7,26 +7,42 @@ time and leaves all others to it.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 from customlabels_nb.core.issues import LINE_ERRORS
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.json_file import storable
-from customlabels_nb.datasets.formats.manifest_attributes import Add, Attribute, Stop
 from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
+    IMAGE_LEVEL,
     METADATA,
     PREDICTION,
     SOURCE,
     ImageVerdict,
+    Label,
+    LineFinding,
     ParsedLine,
     attributes_of,
+    box_of,
     bucket_of,
+    confidence_of,
     expand_multi_label,
     finding,
+    is_box,
     is_ignored,
+    label_or_none,
     loads,
+    moment,
+    size_of,
 )
+
+#: Boxes may stand out by what arithmetic with floats leaves.
+TOLERANCE = 1e-6
+#: The service shrinks longer images to this many pixels before it looks at the size of boxes.
+SHRUNK_TO = 1280
+
+_Add: TypeAlias = Callable[[LineFinding], None]
 
 #: The first eight checks: what fails one of them is not checked further.
 ENDS_A_LINE = frozenset(list(LINE_ERRORS)[:8])
@@ -53,12 +69,12 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
         line.source_ref = _source(value, limits)
         line.predictions = sum(key.endswith(METADATA) for key in value if PREDICTION.fullmatch(key))
         if not pairs and any(key != SOURCE and not is_ignored(key) for key in value):
-            raise Stop("ERROR_NO_LABEL_ATTRIBUTES")
-        attributes = [Attribute(key, value[key], value[key + METADATA], limits) for key in pairs]
-        for check in (Attribute.check_value, Attribute.check_metadata, Attribute.pair, Attribute.name_classes):
+            raise _Stop("ERROR_NO_LABEL_ATTRIBUTES")
+        attributes = [_Attribute(key, value[key], value[key + METADATA], limits) for key in pairs]
+        for check in (_Attribute.check_value, _Attribute.check_metadata, _Attribute.pair, _Attribute.name_classes):
             for attribute in attributes:
                 check(attribute)
-    except Stop as stop:
+    except _Stop as stop:
         line.findings = [finding(*stop.args)]
         line.state = "invalid"
         return line
@@ -68,7 +84,7 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
     return line
 
 
-def _judge(line: ParsedLine, attributes: list[Attribute], limits: Limits, image: ImageVerdict | None) -> None:
+def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image: ImageVerdict | None) -> None:
     """All checks that don't end each other; what passes goes to ``line.labels``."""
     add = line.findings.append
     for a in attributes:
@@ -118,7 +134,7 @@ def _judge(line: ParsedLine, attributes: list[Attribute], limits: Limits, image:
 
 
 def _judge_image(
-    add: Add, limits: Limits, image: ImageVerdict | None, declared: tuple[int, int] | None, boxed: bool
+    add: _Add, limits: Limits, image: ImageVerdict | None, declared: tuple[int, int] | None, boxed: bool
 ) -> None:
     if image is None:
         image = ImageVerdict(wrong_size=wrong_size(declared, limits) if declared else "")
@@ -131,24 +147,24 @@ def _judge_image(
 def _object(raw: bytes, limits: Limits) -> dict[str, Any]:
     longest = limits.max_line_length
     if longest is not None and len(raw) > longest and len(raw.decode("utf-8", "replace").rstrip("\r\n")) > longest:
-        raise Stop("ERROR_INVALID_JSON_LINE")
+        raise _Stop("ERROR_INVALID_JSON_LINE")
     try:
         value = loads(raw)
     except ValueError as error:
-        raise Stop("ERROR_INVALID_JSON_LINE") from error
+        raise _Stop("ERROR_INVALID_JSON_LINE") from error
     if not isinstance(value, dict):
-        raise Stop("ERROR_INVALID_JSON_LINE")
+        raise _Stop("ERROR_INVALID_JSON_LINE")
     return value
 
 
 def _source(value: dict[str, Any], limits: Limits) -> str:
     if SOURCE not in value:
-        raise Stop("ERROR_MISSING_SOURCE_REF")
+        raise _Stop("ERROR_MISSING_SOURCE_REF")
     source = value[SOURCE]
     if not isinstance(source, str) or not source or not storable(source):
-        raise Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
+        raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
     if limits.service and bucket_of(source) is None:
-        raise Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
+        raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
     return source
 
 
@@ -158,3 +174,148 @@ def wrong_size(size: tuple[int, int], limits: Limits) -> str:
     if limits.min_side_pixels <= min(size) <= max(size) <= largest:
         return ""
     return f"{size[0]:,} × {size[1]:,} pixels; each side may have {limits.min_side_pixels} to {largest:,}"
+
+
+# -- label attributes -------------------------------------------------------------------------------
+
+
+class _Stop(Exception):
+    """Ends the checks of a line: the code, and the value for its message."""
+
+
+class _Attribute:
+    """A label attribute and its metadata; ``kind`` is None for a type that isn't known."""
+
+    def __init__(self, key: str, value: Any, metadata: Any, limits: Limits) -> None:
+        self.key, self.value, self.metadata, self.limits = key, value, metadata, limits
+        self.facts: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
+        found = self.facts.get("type")
+        self.kind = found if found in (IMAGE_LEVEL, BOXES) and isinstance(found, str) else None
+        self.unsure = self.kind is None and not isinstance(found, str)  # no type at all, so its metadata is malformed
+        self.usable = self.kind is not None
+        self.boxes: list[Any] = []
+        self.size: tuple[int, int] | None = None
+        self.confidences: list[float] = []
+        self.classes: list[Any] = []
+        self.labels: list[Label] = []
+
+    # -- the checks of which the first that fails ends the line --------------------------------------------
+    def check_value(self) -> None:
+        """The format of the attribute itself."""
+        strict, value = self.limits.service, self.value
+        like_boxes = self.kind == BOXES or (self.unsure and strict and isinstance(value, dict))
+        if like_boxes:
+            boxes = value.get("annotations", []) if isinstance(value, dict) else None
+            if not isinstance(boxes, list) or not all(map(is_box, boxes)):
+                raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
+            self.boxes, self.size = boxes, size_of(value, strict=strict)
+            if strict and boxes and self.size is None:
+                raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
+        elif strict and (self.kind == IMAGE_LEVEL or self.unsure) and type(value) is not int:
+            raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
+
+    def check_metadata(self) -> None:
+        """The format of its metadata."""
+        if not self._metadata_is_sound():
+            raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
+
+    def _metadata_is_sound(self) -> bool:
+        facts, strict = self.facts, self.limits.service
+        if facts is not self.metadata or (strict and self.unsure):
+            return False
+        if self.kind is None:
+            return True
+        if strict and not (
+            facts.get("human-annotated") in ("yes", "no")
+            and moment(facts.get("creation-date")) is not None
+            and isinstance(facts.get("job-name", ""), str)
+        ):
+            return False
+        if self.kind == IMAGE_LEVEL:
+            sure = confidence_of(facts, None if strict else 1.0)
+            self.confidences = [] if sure is None else [sure]
+            return sure is not None and isinstance(facts.get("class-name", None if strict else ""), str)
+        objects, names = facts.get("objects", []), facts.get("class-map", {})
+        if not isinstance(objects, list) or not isinstance(names, dict):
+            return False
+        if not all(isinstance(each, dict) and confidence_of(each, 1.0) is not None for each in objects):
+            return False
+        return all(isinstance(name, str) for name in names.values())
+
+    @property
+    def has_bad_date(self) -> bool:
+        """Whether it gives a date that can't be read as one."""
+        date = self.facts.get("creation-date")
+        return bool(date) and moment(date) is None
+
+    def pair(self) -> None:
+        """A confidence for each box."""
+        if self.kind != BOXES:
+            return
+        objects = self.facts.get("objects")
+        if objects is None and not self.limits.service:
+            sure = confidence_of(self.facts, 1.0)  # evaluation snapshots of the service give one for all boxes
+            self.confidences = [1.0 if sure is None else sure] * len(self.boxes)
+            return
+        objects = objects or []
+        if len(objects) != len(self.boxes) or (self.limits.service and any("confidence" not in o for o in objects)):
+            raise _Stop("ERROR_MISSING_BOUNDING_BOX_CONFIDENCE")
+        self.confidences = [confidence_of(each, 1.0) or 0.0 for each in objects]
+
+    def name_classes(self) -> None:
+        """A label for each box."""
+        if self.kind != BOXES:
+            return
+        names = self.facts.get("class-map", {})
+        ids = [box.get("class_id") for box in self.boxes]
+        if not all(type(number) in (int, str) and str(number) in names for number in ids):
+            raise _Stop("ERROR_MISSING_CLASS_MAP_ID")
+        self.classes = [names[str(number)] for number in ids]
+
+    # -- the others ---------------------------------------------------------------------------------------
+    def check_labels(self, add: _Add) -> None:
+        """Labels that can't be; otherwise the rows that the attribute gives."""
+        if self.kind is None:
+            return
+        given = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
+        names = {name: label_or_none(name, self.limits) for name in given}
+        if None in names.values():
+            self.usable = False
+            add(finding("ERROR_INVALID_LABEL_NAME_LENGTH", place=(self.key + METADATA,)))
+            return
+        job = self.facts.get("job-name")
+        origin = (
+            job if isinstance(job, str) and job and storable(job) else None,
+            moment(self.facts.get("creation-date")),
+        )
+        if self.kind == IMAGE_LEVEL:
+            self.labels = [Label(str(names[given[0]]), self.confidences[0], *origin)]
+            return
+        self.labels = [
+            Label(str(names[name]), sure, *origin, box_of(box))
+            for name, sure, box in zip(given, self.confidences, self.boxes, strict=True)
+        ]
+
+    def check_boxes(self, add: _Add, frame: tuple[int, int] | None) -> None:
+        """Findings about boxes, of which the bad ones are taken out of ``labels``."""
+        bad: set[int] = set()
+        for number, box in enumerate(map(box_of, self.boxes)):
+            for code in box_errors(box, frame, self.limits):
+                bad.add(number)
+                add(finding(code, place=(self.key, "annotations", number)))
+        self.labels = [label for number, label in enumerate(self.labels) if number not in bad]
+
+
+def box_errors(box: tuple[float, float, float, float], frame: tuple[int, int] | None, limits: Limits) -> Iterator[str]:
+    """The codes of what is wrong with a box (left, top, width, height) in a ``frame`` (width, height)."""
+    left, top, width, height = box
+    if not limits.service:
+        if width < 0 or height < 0:
+            yield "ERROR_INVALID_BOUNDING_BOX"
+        return
+    right, bottom = frame or (math.inf, math.inf)
+    if min(box) < -TOLERANCE or left + width > right + TOLERANCE or top + height > bottom + TOLERANCE:
+        yield "ERROR_INVALID_BOUNDING_BOX"
+    shrink = min(1.0, SHRUNK_TO / max(frame)) if frame else 1.0
+    if min(width, height) >= 0 and min(width, height) * shrink <= 1:
+        yield "ERROR_BOUNDING_BOX_TOO_SMALL"

@@ -28,7 +28,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -40,15 +40,17 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     UnreadableError,
-    drawn,
     files_below,
     finite,
     is_here,
     known_size,
     listed_name,
+    make_folder,
+    named_files,
     plain,
-    safe_stem,
+    remove_former,
     size_of,
+    with_annotations,
     write_index,
 )
 from customlabels_nb.datasets.formats.json_file import shown
@@ -167,10 +169,7 @@ def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str
     if polygon is None and entry.find("polygon") is not None:
         collected.adjusted("Its polygon can't be read; the box was kept.", **place)
     said = _text(entry, "confidence") or _text(entry, "score")
-    confidence = finite(said) if said else 1.0
-    if confidence is None or not 0 <= confidence <= 1:
-        collected.adjusted(f"The confidence {shown(said)} doesn't lie between 0 and 1; it was read as 1.", **place)
-        confidence = 1.0
+    confidence = collected.confidence(finite(said) if said else 1.0, said, **place)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
 
 
@@ -187,11 +186,7 @@ def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector
         if value is None:
             raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
         corners.append(value)
-    ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
-    if ordered != corners:
-        collected.adjusted(f"The corners {shown(corners)} were in the wrong order.", **place)
-    with np.errstate(over="ignore"):
-        return _checked(xyxy_to_ltwh(ordered)[0].tolist())
+    return _checked(collected.box_of_corners(corners, corners, **place))
 
 
 def _checked(box: list[float]) -> Box:
@@ -251,49 +246,33 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     _check_labels(labels)
     if path.suffix.lower() == ".xml":
         return _write_one(contents, path)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"path={str(path)!r} is a file; Pascal VOC needs a folder.")
+    make_folder(path, "Pascal VOC")
     target = path / _ANNOTATIONS
-    path.mkdir(parents=True, exist_ok=True)
     before = _splits(path) if (path / INDEX_NAME).is_file() else {}
-    index, taken = Index(labels), set[str]()
+    index = Index(labels)
     splits: dict[str, list[str]] = {split: [] for split in t.SPLITS}
     with staged(path) as files:
-        for image, shapes, looked_at in drawn(contents):
-            name = listed_name(image.image, path)
-            index.images[name] = known_size(image)
-            if looked_at:
-                stem = _free(safe_stem(name), taken)
-                splits[image.split].append(stem)
-                files.write(target / f"{stem}.xml", _document(name, image, shapes))
+        for image, name, shapes, file in named_files(contents, index, path, ".xml", drawn=True):
+            if file is not None:
+                splits[image.split].append(file.removesuffix(".xml"))
+                files.write(target / file, _document(name, image, shapes))
             elif image.split == t.TEST:
                 index.test.add(name)
         for split, stems in splits.items():
             files.write(path / _SETS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems).encode(), durable=True)
         write_index(files, path, index)
-        for stem in before:  # an earlier export wrote them here, for images that are no longer labelled
-            if (old := target / f"{stem}.xml").parent == target:
-                files.remove(old)
+        remove_former(files, target, (f"{stem}.xml" for stem in before), ".xml")
     return files.files
 
 
 def _write_one(contents: Contents, path: Path) -> list[Path]:
-    found = [(image, shapes) for image, shapes, looked_at in drawn(contents) if looked_at]
+    found = [(image, shapes) for image, shapes, looked_at in with_annotations(contents, drawn=True) if looked_at]
     if len(contents.images) != 1 or not found:
         raise InputError(f"path={str(path)!r} is one file, for one labelled image; name a folder for others.")
     image, shapes = found[0]
     with replacing(path) as file:
         file.write(_document(listed_name(image.image, path.parent), image, shapes))
     return [path]
-
-
-def _free(stem: str, taken: set[str]) -> str:
-    name, number = stem, 1
-    while name.lower() in taken:  # some file systems take A and a for one
-        number += 1
-        name = f"{stem}-{number}"
-    taken.add(name.lower())
-    return name
 
 
 def _check_labels(labels: list[str]) -> None:

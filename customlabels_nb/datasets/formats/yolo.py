@@ -17,11 +17,15 @@ lies elsewhere, or whose own would have the same name as another file, is ``labe
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import (
@@ -41,29 +45,32 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     Size,
-    drawn,
     finite,
     is_here,
     known_size,
     listed_name,
+    make_folder,
     plain,
     read_index,
+    safe_stem,
+    short_hash,
+    with_annotations,
     write_index,
 )
-from customlabels_nb.datasets.formats.json_file import measured, shown
+from customlabels_nb.datasets.formats.folder import read_folder
+from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import staged
-from customlabels_nb.datasets.formats.yolo_layout import (
-    Layout,
-    Listed,
-    description,
-    find_description,
-    label_file,
-    label_files,
-    list_images,
-    read_description,
-)
-from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import to_path, to_uri
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.reading import is_remote, to_path, to_uri
+
+_IMAGES, _LABELS = "images", "labels"
+_DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
+_YAML_ENDINGS = (".yaml", ".yml")
+_SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
+_LARGEST_DESCRIPTION = 2**22
+_MOST_DESCRIPTIONS = 10  # files of a folder that are looked into
+# tried in turn for a label file whose image isn't beside it
+_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff")
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
@@ -75,7 +82,7 @@ _Shape = tuple[str, list[float], float, int]
 
 def _recognise(path: Path) -> bool:
     try:
-        return find_description(path) is not None
+        return _find_description(path) is not None
     except (OSError, ValueError):
         return False
 
@@ -85,11 +92,11 @@ def _recognise(path: Path) -> bool:
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
-    layout = read_description(path, collected)
+    layout = _read_description(path, collected)
     index = read_index(layout.base, collected)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
-    for listed in list_images(layout, places, collected):
+    for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
                 "The image is listed already.", where=listed.name, source=listed.source, line=listed.line
@@ -106,10 +113,10 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _label_lines(
-    listed: Listed, layout: Layout, collected: Collector, *, ours: bool
+    listed: _Listed, layout: _Layout, collected: Collector, *, ours: bool
 ) -> tuple[list[_Shape] | None, Path | None]:
     """The shapes in the image's label file; None if it has no such file, or none that can be read."""
-    found = next((file for file in label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
+    found = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
     if found is None:
         return None, None
     file = Path(found)
@@ -131,7 +138,7 @@ def _label_lines(
     return (result if result or not filled else None), file
 
 
-def _shape(words: list[str], layout: Layout) -> tuple[str, list[float], float]:
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
     numbers = [finite(word) for word in words]
     values = [number for number in numbers if number is not None]
     if len(values) < len(words):
@@ -186,6 +193,328 @@ def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, list[list[float]]
         return (left, top, width, height), points.tolist()
 
 
+# -- where the files lie ----------------------------------------------------------------------------
+
+
+@dataclass
+class _Layout:
+    """What describes a dataset.
+
+    ``names`` has the label of each class, ``sources`` a split and a folder or list (a path below ``base``) for each
+    part, ``keypoints`` how many numbers follow each box that aren't its own.
+    """
+
+    base: Path
+    names: dict[int, str] = field(default_factory=dict)
+    sources: list[tuple[str, str]] = field(default_factory=list)
+    keypoints: int = 0
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels in the order of their classes."""
+        return list(dict.fromkeys(self.names[number] for number in sorted(self.names)))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """An image: its name below the folder or its URL, where it lies, and what named it."""
+
+    name: str
+    uri: str
+    split: str
+    source: str
+    line: int | None = None
+
+
+class _PlainLoader(yaml.BaseLoader):
+    """Reads all values as the text that stands there, and no aliases: a few of them can stand for any amount."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read")
+        return super().compose_node(parent, index)
+
+
+def _find_description(path: Path) -> Path | None:
+    """The file that describes the dataset at ``path``: itself or one in that folder."""
+    if path.is_file():
+        return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
+    if not path.is_dir():
+        return None
+    others = sorted(entry.name for entry in os.scandir(path) if entry.name.lower().endswith(_YAML_ENDINGS))
+    for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
+        if (path / name).is_file() and _describes(path / name):
+            return path / name
+    for name in _CLASS_LISTS:
+        if (path / name).is_file() and ((path / _LABELS).is_dir() or _has_texts(path)):
+            return path / name
+    return None
+
+
+def _has_texts(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name.endswith(".txt") and entry.name not in _CLASS_LISTS for entry in entries)
+
+
+def _describes(path: Path) -> bool:
+    try:
+        found = _load(path)
+    except ValueError:
+        return False
+    return (
+        isinstance(found, dict) and isinstance(found.get("names"), dict | list) and bool(_SPLITS.keys() & found.keys())
+    )
+
+
+def _load(path: Path) -> Any:
+    """What the YAML file says; ValueError if that can't be read."""
+    try:
+        if path.stat().st_size > _LARGEST_DESCRIPTION:
+            raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
+        return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+    except (OSError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _read_description(path: Path, collected: Collector) -> _Layout:
+    """The layout of the dataset at ``path``, a description or its folder.
+
+    Raises
+    ------
+    ManifestError
+        If there is no description, or none that names labels.
+    """
+    try:
+        file = path if path.is_file() else _find_description(path)
+    except OSError as error:
+        raise unusable(path, str(error)) from error
+    if file is None:
+        raise unusable(path, "there is no data.yaml with names: and train:, and no classes.txt")
+    layout = _Layout(file.parent)
+    if file.name in _CLASS_LISTS:
+        try:
+            lines = _lines(file)
+        except OSError as error:
+            raise unusable(file, str(error)) from error
+        layout.names = _names(dict(enumerate(line for _, line in lines)), file, collected)
+        in_folders = any((file.parent / name).is_dir() for name in (_IMAGES, _LABELS))
+        layout.sources = [(t.TRAIN, _IMAGES if in_folders else ".")]
+    else:
+        try:
+            found = _load(file)
+        except ValueError as error:
+            raise unusable(file, str(error)) from error
+        names = found.get("names") if isinstance(found, dict) else None
+        if not isinstance(names, dict | list):
+            raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
+        layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
+        layout.sources = list(_sources(found, file, collected))
+        layout.keypoints = _keypoints(found)
+        if layout.keypoints:
+            collected.adjusted("Boxes are read without their keypoints.", where="kpt_shape", source=to_uri(file))
+    if not layout.names:
+        raise unusable(file, "it names no labels")
+    return layout
+
+
+def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
+    result: dict[int, str] = {}
+    for key, name in names.items():
+        number = finite(str(key)) if isinstance(key, int | str) else None
+        try:
+            if number is None or number < 0 or number != int(number):
+                raise LabelError(f"{shown(key)} is not the number of a class.")
+            if not isinstance(name, str):
+                raise LabelError(f"{shown(name)} is not a label.")
+            result[int(number)] = collected.label(name)
+        except LabelError as error:
+            collected.unreadable(str(error), where=f"names: {shown(key)}", source=to_uri(file))
+    return result
+
+
+def _keypoints(found: dict[Any, Any]) -> int:
+    shape = found.get("kpt_shape")
+    sides = (
+        [finite(side) for side in shape] if isinstance(shape, list) and all(isinstance(s, str) for s in shape) else []
+    )
+    if len(sides) != 2 or any(side is None or not 1 <= side <= 10_000 for side in sides):
+        return 0
+    return int(sides[0] or 0) * int(sides[1] or 0)
+
+
+def _sources(found: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+    base, seen = file.parent, set[str]()
+    root = _root(found.get("path"), file, collected)
+    for key, split in _SPLITS.items():
+        value = found.get(key)
+        for entry in value if isinstance(value, list) else [value]:
+            if entry is None or entry == "":
+                continue
+            place = _below(base, root, entry) if isinstance(entry, str) else None
+            if place is None:
+                message = f"{shown(entry)} is no folder or list of images in the folder of this file."
+                collected.unreadable(message, where=key, source=to_uri(file))
+            elif place in seen:
+                collected.adjusted(f"{shown(entry)} is named twice; it was read once.", where=key, source=to_uri(file))
+            else:
+                seen.add(place)
+                yield split, place
+
+
+def _root(path: Any, file: Path, collected: Collector) -> str:
+    if not path:
+        return "."
+    root = _inside(file.parent, ".", path) if isinstance(path, str) else None
+    if root is not None and os.path.isdir(file.parent / root):
+        return root
+    message = f"{shown(path)} is no folder in the folder of this file, which was taken instead."
+    collected.adjusted(message, where="path", source=to_uri(file))
+    return "."
+
+
+def _below(base: Path, root: str, entry: str) -> str | None:
+    """The folder or list that ``entry`` names; the labels of images that lie elsewhere now count, too."""
+    entry = entry.replace("\\", "/")
+    upwards = entry
+    while upwards.startswith("../"):  # as Roboflow writes them, one folder too high
+        upwards = upwards[3:]
+    places = [
+        _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
+    ]
+    inside = [place for place in dict.fromkeys(places) if place is not None]
+    there = [place for place in inside if os.path.exists(base / place)]
+    return next(iter(there or [place for place in inside if os.path.isdir(base / _swapped(place))]), None)
+
+
+def _inside(base: Path, folder: str, name: str) -> str | None:
+    """The path below ``base`` of ``folder/name``; None if it doesn't lie there."""
+    if "\0" in name or "://" in name[:32]:
+        return None
+    place = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
+    relative = posixpath.relpath(place, os.path.abspath(base))
+    return None if relative == ".." or relative.startswith("../") else relative
+
+
+def _list_images(layout: _Layout, places: Places, collected: Collector) -> Iterator[_Listed]:
+    """All images that the description names, in its order."""
+    for split, source in layout.sources:
+        place = layout.base / source
+        if os.path.isdir(place):
+            yield from _in_folder(layout, split, place, places, collected)
+        elif os.path.isfile(place):
+            yield from _in_list(layout, split, place, places, collected)
+        else:
+            yield from _by_label_files(layout, split, layout.base / _swapped(source), places, collected)
+
+
+def _in_folder(layout: _Layout, split: str, place: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
+    found = read_folder(place)
+    collected.issues += found.issues
+    for uri in found.images:
+        name = os.path.relpath(to_path(uri), layout.base)
+        try:
+            yield _Listed(name, places.find(name), split, to_uri(place))
+        except InputError:  # a name with a backslash, say: but there the file is
+            yield _Listed(name, uri, split, to_uri(place))
+    labels = layout.base / _swapped(os.path.relpath(place, layout.base))
+    if not found.images and labels != place:
+        yield from _by_label_files(layout, split, labels, places, collected)
+
+
+def _in_list(layout: _Layout, split: str, place: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
+    try:
+        lines = _lines(place)
+    except OSError as error:
+        collected.unreadable(f"The list can't be read ({error}).", source=to_uri(place))
+        return
+    beside = os.path.relpath(place.parent, layout.base)
+    for number, line in lines:
+        try:
+            name = _name_in_list(layout.base, beside, line)
+            yield _Listed(name, places.find(name), split, to_uri(place), number)
+        except InputError as error:
+            collected.unreadable(str(error), where=line, source=to_uri(place), line=number)
+
+
+def _name_in_list(base: Path, beside: str, line: str) -> str:
+    """The image's path below ``base`` where it has one, otherwise what stands there."""
+    if "://" in line[:32]:
+        return line
+    inside = [place for place in (_inside(base, beside, line), _inside(base, ".", line)) if place is not None]
+    if not inside:
+        return line
+    return next((place for place in inside if os.path.isfile(base / place)), inside[0])
+
+
+def _by_label_files(
+    layout: _Layout, split: str, place: Path, places: Places, collected: Collector
+) -> Iterator[_Listed]:
+    """Images that lie elsewhere now, by the names of their label files."""
+    for parent, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(files):
+            if file.endswith(".txt") and not file.startswith(".") and file not in _CLASS_LISTS:
+                labels = PurePosixPath(os.path.relpath(parent, layout.base)).parts
+                where = [_IMAGES if part == _LABELS else part for part in labels]
+                stem = posixpath.join(*where, file.removesuffix(".txt"))
+                try:
+                    yield _with_some_ending(stem, split, to_uri(os.path.join(parent, file)), places)
+                except InputError as error:
+                    collected.unreadable(str(error), source=to_uri(os.path.join(parent, file)))
+
+
+def _with_some_ending(stem: str, split: str, source: str, places: Places) -> _Listed:
+    for ending in _ENDINGS:
+        uri = places.find(stem + ending)
+        if is_remote(uri) or is_here(uri):
+            return _Listed(stem + ending, uri, split, source)
+        places.not_missing(stem + ending)
+    raise InputError("There is no image for this file; say where the images are now with images=.")
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The lines that aren't blank, with their numbers; bytes that aren't UTF-8 stay what they are."""
+    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _swapped(place: str) -> str:
+    """A path with its last folder called ``images`` replaced by ``labels``."""
+    parts = list(PurePosixPath(place).parts)
+    for i in range(len(parts) - 1, -1, -1):
+        if parts[i] == _IMAGES:
+            parts[i] = _LABELS
+            break
+    return posixpath.join(*parts) if parts else "."
+
+
+def _label_file(name: str) -> str:
+    """The path of the label file of an image that is called so, a path below the dataset's folder or a URL."""
+    if "://" in name[:32]:
+        return f"{_LABELS}/{safe_stem(name)}-{short_hash(name)}.txt"
+    image = PurePosixPath(name)
+    return posixpath.normpath(posixpath.join(_swapped(str(image.parent)), f"{image.stem}.txt"))
+
+
+def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
+    """Where the label file of an image may lie, the likeliest place first; in one only, if the names are ``ours``."""
+    top, name = os.path.abspath(base), listed.name.replace("\\", "/")
+    below = not name.startswith("/") and ".." not in name.split("/")
+    if below:
+        yield os.path.join(top, _label_file(listed.name))
+    if ours:
+        return
+    if below and "://" not in name[:32]:
+        yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
+    _, found, tail = name.rpartition(f"/{_IMAGES}/")
+    if found and ".." not in tail.split("/"):
+        yield os.path.join(top, _LABELS, os.path.splitext(tail)[0] + ".txt")
+    if not is_remote(listed.uri):
+        path = os.fspath(to_path(listed.uri))
+        if not path.startswith(top + os.sep):
+            yield _label_file(path)
+
+
 # -- writing ----------------------------------------------------------------------------------------
 
 
@@ -198,9 +527,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         If the size of an image that has boxes is neither known nor to be had, or the folder is a file.
     """
     base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
-    if base.exists() and not base.is_dir():
-        raise InputError(f"path={str(path)!r} is a file; YOLO needs a folder.")
-    base.mkdir(parents=True, exist_ok=True)
+    make_folder(base, "YOLO")
     labels = t.labels_in_order(contents.annotations, contents.labels)
     numbers = {label: number for number, label in enumerate(labels)}
     sizes = _sizes(contents)
@@ -208,7 +535,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
     with staged(base) as files:
-        for image, shapes, looked_at in drawn(contents):
+        for image, shapes, looked_at in with_annotations(contents, drawn=True):
             name, file = namer.name(image.image)
             size = sizes.get(image.image)
             index.images[name] = size
@@ -223,8 +550,16 @@ def _write(contents: Contents, path: Path) -> list[Path]:
             if name in used.values():
                 files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
         write_index(files, base, index)
-        files.write(described, description(labels, used), durable=True)
+        files.write(described, _description(labels, used), durable=True)
     return files.files
+
+
+def _description(labels: list[str], lists: dict[str, str]) -> bytes:
+    """What describes a dataset of these labels, and of these lists of images by split."""
+    names = {number: str(label) for number, label in enumerate(labels)}
+    readable = all(label.isprintable() for label in labels)  # line ends other than the usual would come back as spaces
+    text = yaml.safe_dump({**lists, "names": names}, allow_unicode=readable, sort_keys=False)
+    return str(text).encode()
 
 
 def _is_description(path: Path) -> bool:
@@ -243,10 +578,10 @@ class _Namer:
 
     def name(self, uri: str) -> tuple[str, Path]:
         name = listed_name(uri, self._base)
-        file = label_file(name)
+        file = _label_file(name)
         if file.lower() in self._taken or not self._may_write(name, file):
             name = name if "://" in name[:32] else to_path(uri).as_uri()
-            file = label_file(name)
+            file = _label_file(name)
         self._taken.add(file.lower())
         return name, self._base / file
 
@@ -266,7 +601,7 @@ def _sizes(contents: Contents) -> dict[str, Size]:
     """The sizes of images as far as they are known, and of all that have boxes."""
     sizes: dict[str, Size] = {}
     unknown = []
-    for image, shapes, _ in drawn(contents):
+    for image, shapes, _ in with_annotations(contents, drawn=True):
         size = known_size(image)
         if size is not None:
             sizes[image.image] = size

@@ -15,8 +15,7 @@ from typing import Any, Literal, TypeAlias
 from customlabels_nb.core.geometry import clip_ltwh
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.core.tables import BOX_COLUMNS
-from customlabels_nb.datasets.formats.manifest_attributes import box_errors
-from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_lines import box_errors, parse_line
 from customlabels_nb.datasets.formats.manifest_values import (
     METADATA,
     SOURCE,

@@ -1,13 +1,16 @@
-"""All rules of manifests: those of lines, of a manifest as a whole, and of training and test together."""
+"""All rules of manifests: those of lines, of images, of a manifest as a whole, and of training and test together."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
+from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
@@ -19,12 +22,27 @@ from customlabels_nb.datasets.formats.manifest_files import (
     ManifestLines,
     without_end,
 )
+from customlabels_nb.datasets.formats.manifest_lines import wrong_size
+from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
-from customlabels_nb.datasets.formats.manifest_values import ImageVerdict
-from customlabels_nb.datasets.validation.image_checks import ImageFindings, judge_images
-from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
-from customlabels_nb.datasets.validation.whole import ManifestSide, check_creation, check_training
-from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, LineFinding, finding
+from customlabels_nb.datasets.validation.manifest_findings import (
+    CheckedLine,
+    CheckedManifest,
+    CheckedManifests,
+    UseCase,
+)
+from customlabels_nb.errors import ImageError, ImageNotFoundError, InputError, ManifestError
+from customlabels_nb.images.reading import ImageHeader, is_remote, read_header
+from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.settings import settings
+
+#: With one of these a line isn't imported when a dataset is created.
+_TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})
+_TOO_MANY_IN_ERROR = 0.5
+_FEWEST_TO_SPLIT = 2
+
+_TYPES = frozenset({"JPEG", "MPO", "PNG"})
 
 #: Codes whose causes only the service can know.
 NOT_LOCALLY_KNOWN = frozenset({"ERROR_INVALID_IMAGES_S3_BUCKET_OWNER"})
@@ -80,9 +98,9 @@ def check_manifests(
     checked = CheckedManifests(sides[0].manifest, sides[1].manifest if test is not None else None)
     if stage == "creation":
         for side in sides:
-            check_creation(side, limits, split=autosplit and side is sides[0])
+            _check_creation(side, limits, split=autosplit and side is sides[0])
     else:
-        check_training(checked, sides, limits, split=autosplit)
+        _check_training(checked, sides, limits, split=autosplit)
     return checked
 
 
@@ -105,7 +123,7 @@ class _Both:
         yield from self._more
 
 
-def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> ManifestSide:
+def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> _ManifestSide:
     limits = options.limits
     try:
         source: LineSource = ManifestFile(given) if isinstance(given, str | os.PathLike) else given
@@ -123,7 +141,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
     finder = _finder(given, options)
-    judged = _look_at_images(reader, finder, limits) if options.check_images else ImageFindings()
+    judged = _look_at_images(reader, finder, limits) if options.check_images else _ImageFindings()
     table = reader.table()
     manifest.total = reader.total
     manifest.valid, manifest.invalid = reader.count("valid"), reader.count("invalid")
@@ -136,7 +154,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     manifest.buckets = reader.buckets()
     manifest.open_lines = lambda: map(without_end, source)
     manifest.read_contents = lambda: _contents(reader, table, finder, judged)
-    side = ManifestSide(manifest, table, judged)
+    side = _ManifestSide(manifest, table, judged)
     if not reader.filled:
         side.stop("ERROR_MANIFEST_IS_EMPTY")
     elif not reader.objects:
@@ -146,8 +164,8 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     return side
 
 
-def _stopped(manifest: CheckedManifest, code: str, detail: str) -> ManifestSide:
-    side = ManifestSide(manifest, ManifestReader(ManifestLines(manifest.source, []), LOCAL).table(), ImageFindings())
+def _stopped(manifest: CheckedManifest, code: str, detail: str) -> _ManifestSide:
+    side = _ManifestSide(manifest, ManifestReader(ManifestLines(manifest.source, []), LOCAL).table(), _ImageFindings())
     side.stop(code, detail)
     return side
 
@@ -157,13 +175,13 @@ def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
     return ImageFinder(base, images=options.images, relocate=options.relocate)
 
 
-def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> ImageFindings:
+def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:
     """Look at the images and judge those lines anew for which that makes a difference."""
     lines = reader.lines_with_images()
     places = [finder.relocated(line.source_ref) for line in lines]
     missing = set(finder.missing)
     finder.missing.clear()  # the contents list them
-    judged = judge_images([place for place in places if place not in missing], limits)
+    judged = _judge_images([place for place in places if place not in missing], limits)
     judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it isn't in the folder of images="))
     matter: dict[int, ImageVerdict] = {}
     for line, place in zip(lines, places, strict=True):
@@ -177,7 +195,7 @@ def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits)
     return judged
 
 
-def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: ImageFindings) -> Contents:
+def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: _ImageFindings) -> Contents:
     contents = placed(contents_of(reader, table), finder)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
     contents.issues += [
@@ -185,3 +203,220 @@ def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder,
         for server, reason in judged.unreachable.items()
     ]
     return contents
+
+
+@dataclass
+class _ManifestSide:
+    """A manifest with what its checks need beside their result."""
+
+    manifest: CheckedManifest
+    table: ManifestTable
+    judged: _ImageFindings
+
+    def add(self, code: str, detail: str = "") -> None:
+        """Note an error of the manifest."""
+        self.manifest.errors.append(finding(code, detail=detail))
+
+    def stop(self, code: str, detail: str = "") -> None:
+        """Note an error that ends everything."""
+        self.add(code, detail)
+        self.manifest.terminal = True
+
+
+def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None:
+    """What keeps a dataset from being created of the manifest; ``split`` if it would be distributed then."""
+    manifest = side.manifest
+    _set_use_case([side])
+    if manifest.terminal:
+        return
+    bad = sum(any(found.code in _TERMINAL for found in line.findings) for line in manifest.lines)
+    if limits.service and bad > manifest.total * _TOO_MANY_IN_ERROR:
+        side.stop("ERROR_TOO_MANY_RECORDS_IN_ERROR", f"{bad:,} of {manifest.total:,} lines")
+    if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
+        side.stop("ERROR_MANIFEST_TOO_MANY_LABELS", _more(manifest.labels, limits.max_labels))
+    if split and (why := _why_not_split(manifest, limits)):
+        side.stop("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE", why)
+
+
+def _check_training(checked: CheckedManifests, sides: Sequence[_ManifestSide], limits: Limits, *, split: bool) -> None:
+    """What keeps a model from being trained on the manifests; ``split`` if the test set comes from training."""
+    _set_use_case(sides)
+    if any(side.manifest.terminal for side in sides):
+        return
+    for side in sides:
+        _check_lines_and_images(side, limits)
+        if split and side is sides[0] and (why := _why_not_split(side.manifest, limits)):
+            side.add("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT", why)
+        _check_labels(side, limits)
+    if len(sides) > 1:
+        checked.errors += _overlap(sides[0].manifest, sides[1].manifest, limits)
+
+
+def _check_lines_and_images(side: _ManifestSide, limits: Limits) -> None:
+    manifest, judged = side.manifest, side.judged
+    share = limits.max_invalid_line_share
+    if share is not None and manifest.total and manifest.invalid / manifest.total > share:
+        said = f"{manifest.invalid:,} of {manifest.total:,} lines, more than {share:.0%}"
+        side.add("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", said)
+    if not limits.service:
+        return
+    if len(manifest.buckets) > 1:
+        side.add("ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", ", ".join(sorted(manifest.buckets)[:5]))
+    if judged.refused:
+        side.add("ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET", ", ".join(sorted(judged.refused)[:5]))
+    if judged.lost and not judged.fetched:
+        side.add("ERROR_FAILED_IMAGES_S3_COPY", "none of the images could be read")
+
+
+def _check_labels(side: _ManifestSide, limits: Limits) -> None:
+    manifest = side.manifest
+    of_images = manifest.use_case == "IMAGE_LEVEL_LABELS"
+    fewest = limits.min_classification_labels if of_images else limits.min_detection_labels
+    if len(manifest.labels) < fewest:
+        side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(manifest.labels)} of at least {fewest}")
+    elif len(manifest.usable_labels) < fewest:
+        said = f"{len(manifest.usable_labels)} of at least {fewest} for {manifest.use_case}"
+        side.add("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", said)
+    if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
+        side.add("ERROR_MANIFEST_TOO_MANY_LABELS", _more(manifest.labels, limits.max_labels))
+
+
+def _more(labels: Mapping[str, int], most: int) -> str:
+    return f"{len(labels):,} of at most {most:,}"
+
+
+def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
+    """Why no acceptable test set can be split off: a label needs two images to be on both sides."""
+    labels = manifest.usable_labels
+    shared = sum(images >= _FEWEST_TO_SPLIT for images in labels.values())
+    fewest = limits.min_classification_labels if manifest.use_case == "IMAGE_LEVEL_LABELS" else 1
+    if shared >= fewest and shared >= limits.min_label_overlap * len(labels):
+        return ""
+    return f"{shared:,} of {len(labels):,} labels have the {_FEWEST_TO_SPLIT} images that it takes"
+
+
+def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
+    """Decide what kind of model the manifests are for, and which of their labels are of use for it.
+
+    A training manifest without boxes, whose labels are all labels of boxes in the test manifest, is for detection: its
+    images show brands.
+    """
+    train, tests = sides[0].table, [side.table for side in sides[1:]]
+    in_boxes = [table.images_per_label(boxed=True) for table in tests]
+    whole = train.images_per_label(boxed=False)
+    boxed_images, whole_images = train.labelled_images(boxed=True), train.labelled_images(boxed=False)
+    brands = any(names and not boxed_images and whole and whole.keys() <= names.keys() for names in in_boxes)
+    use_case: UseCase = "NOT_DETERMINED"
+    if any(in_boxes) or (boxed_images and boxed_images >= whole_images):
+        use_case = "OBJECT_LOCALIZATION"
+    elif whole_images or any(table.images_per_label() for table in tests):
+        use_case = "IMAGE_LEVEL_LABELS"
+    for side in sides:
+        manifest = side.manifest
+        boxed = use_case == "OBJECT_LOCALIZATION" and not (brands and side is sides[0])
+        manifest.usable_labels = side.table.images_per_label(boxed=boxed)
+        manifest.use_case = use_case if manifest.labels else "NOT_DETERMINED"
+
+
+def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[LineFinding]:
+    """Too few of the training labels in the test manifest; of the usable ones only where that isn't why."""
+    percent = f"{limits.min_label_overlap * 100:g}"
+    for code, mine, theirs in (
+        ("ERROR_INSUFFICIENT_LABEL_OVERLAP", train.labels, test.labels),
+        ("ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP", train.usable_labels, test.usable_labels),
+    ):
+        shared = len(mine.keys() & theirs.keys())
+        if mine and shared / len(mine) < limits.min_label_overlap:
+            return [finding(code, percent, detail=f"{shared:,} of {len(mine):,} training labels")]
+    return []
+
+
+@dataclass
+class _ImageFindings:
+    """What looking at images told.
+
+    Attributes
+    ----------
+    verdicts : dict
+        Place of an image → verdict. Images that could not be looked at are missing.
+    refused : set of str
+        S3 buckets that let nobody in.
+    fetched, lost : int
+        How many images on S3 were read, and how many could not be.
+    unreachable : dict
+        Server or bucket → why nothing of it could be looked at.
+    """
+
+    verdicts: dict[str, ImageVerdict] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    fetched: int = 0
+    lost: int = 0
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+
+def _judge_images(places: Sequence[str], limits: Limits) -> _ImageFindings:
+    """Look at the images at these paths and URLs."""
+    judged = _ImageFindings()
+    local = [place for place in places if not is_remote(place)]
+    for place, header in zip(local, headers(local), strict=True):
+        judged.verdicts[place] = _verdict(header, limits)
+    remote = [place for place in places if is_remote(place)]
+
+    def look(place: str) -> ImageHeader | ImageError | None:
+        if _server(place) in judged.unreachable:
+            return None
+        try:
+            return read_header(place)
+        except ImageError as error:
+            return error
+
+    workers = connections(remote, settings.threads)
+    for place, seen in zip(remote, map_bounded(look, remote, workers=workers), strict=True):
+        if seen is not None:
+            _note(judged, place, seen, limits)
+    return judged
+
+
+def _note(judged: _ImageFindings, place: str, seen: ImageHeader | ImageError, limits: Limits) -> None:
+    on_s3 = place.startswith("s3://")
+    cause = seen.__cause__ if isinstance(seen, ImageError) else None
+    if isinstance(seen, ImageError) and not _is_about_the_image(seen, cause):
+        judged.unreachable.setdefault(_server(place), seen.reason)
+        return
+    if on_s3 and isinstance(cause, PermissionError):
+        judged.refused.add(urlsplit(place).netloc)
+    judged.fetched += on_s3 and not isinstance(seen, ImageNotFoundError)
+    judged.lost += on_s3 and isinstance(seen, ImageNotFoundError)
+    judged.verdicts[place] = _verdict(seen, limits)
+
+
+def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
+    """Rather than about the way to it: a missing package, no network, no credentials, a server that doesn't answer."""
+    if type(error) is ImageError:
+        return False
+    if not isinstance(error, ImageNotFoundError):
+        return True
+    if isinstance(cause, FileNotFoundError) and error.image.startswith(("http://", "https://")):
+        return getattr(cause.__cause__, "status", None) is not None
+    return isinstance(cause, FileNotFoundError | PermissionError)
+
+
+def _server(place: str) -> str:
+    parts = urlsplit(place)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
+    if isinstance(seen, ImageError):
+        return ImageVerdict(unusable=seen.reason)
+    width, height = size = seen.width, seen.height
+    wrong = wrong_size(size, limits)
+    if limits.service and seen.format not in _TYPES:
+        return ImageVerdict(size, f"it is of the type {seen.format}, not PNG or JPEG", wrong)
+    if limits.max_image_bytes is not None and seen.bytes > limits.max_image_bytes:
+        return ImageVerdict(size, f"it has {seen.bytes:,} of at most {limits.max_image_bytes:,} bytes", wrong)
+    ratio = max(size) / min(size)
+    if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
+        said = f"{width:,} × {height:,} pixels are more than {limits.max_aspect_ratio:g} to 1"
+        return ImageVerdict(size, said, wrong)
+    return ImageVerdict(size, "", wrong)

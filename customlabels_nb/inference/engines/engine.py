@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.text import first_line
 from customlabels_nb.core.geometry import FloatArray
-from customlabels_nb.inference.engines.engine_errors import LacksPackageError, UnsuitableError
-from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH
+from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH, LacksPackageError, UnsuitableError
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
@@ -201,8 +201,7 @@ def _opened(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes of errors differ between its releases
-        words = (str(error).strip().splitlines() or [""])[0][:200]
-        raise UnsuitableError(f"onnxruntime doesn't take the network ({words})") from error
+        raise UnsuitableError(f"onnxruntime doesn't take the network ({first_line(error)})") from error
 
 
 def _channels_of(head: nn.Module, cells: int) -> int:

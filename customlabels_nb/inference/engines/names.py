@@ -1,4 +1,4 @@
-"""What engines are called, and which one was chosen; torch isn't needed for it."""
+"""What engines are called, which one was chosen, and why one can't be used; torch isn't needed for it."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ def check_engine(name: object) -> None:
     """Raise InputError unless it is one of :data:`ENGINES`."""
     if name not in ENGINES:
         raise InputError(f"engine={name!r} is not known; use one of {', '.join(ENGINES)}.")
+
+
+class UnsuitableError(Exception):
+    """An engine doesn't work here, or not for this network; the message says why, to be put behind its name."""
+
+
+class LacksPackageError(UnsuitableError):
+    """It needs a package that isn't installed; the message ends in the command that installs it."""

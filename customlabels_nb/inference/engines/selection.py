@@ -19,8 +19,16 @@ from customlabels_nb._utils.installing import OURS, installed_version
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import MissingDependencyError, ModelError
 from customlabels_nb.inference.engines.engine import Bfloat16Engine, Engine, OnnxClassifier, OnnxDetector
-from customlabels_nb.inference.engines.engine_errors import LacksPackageError, UnsuitableError
-from customlabels_nb.inference.engines.names import AUTO, BFLOAT16, ONNX, TORCH, EngineChoice, check_engine
+from customlabels_nb.inference.engines.names import (
+    AUTO,
+    BFLOAT16,
+    ONNX,
+    TORCH,
+    EngineChoice,
+    LacksPackageError,
+    UnsuitableError,
+    check_engine,
+)
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, model_identity
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.classifier import ImageClassifier

@@ -16,7 +16,7 @@ from PIL import Image
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.coco import FORMAT
-from customlabels_nb.datasets.formats.json_shapes import area, as_polygon, plain_polygons
+from customlabels_nb.datasets.formats.json_file import area, as_polygon, plain_polygons
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.json_cases import (
     AWKWARD_NAMES,

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh
-from customlabels_nb.datasets.formats.json_file import measured, outer_keys
-from customlabels_nb.datasets.formats.json_shapes import area, as_boxes, as_polygon
+from customlabels_nb.datasets.formats.json_file import area, as_boxes, as_polygon, measured, outer_keys
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.reading import header_size, measure
 from tests.images.pictures import encoded, jpeg, picture

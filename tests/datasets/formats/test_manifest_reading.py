@@ -22,8 +22,7 @@ from customlabels_nb.datasets.formats import manifest_files, manifest_tables
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_lines import parse_line
-from customlabels_nb.datasets.formats.manifest_plain import NO_DATE, Codes, gather
-from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
+from customlabels_nb.datasets.formats.manifest_tables import NO_DATE, Codes, ManifestReader, gather
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, expand_multi_label, loads
 from customlabels_nb.images.reading import open_image
 from tests.datasets.formats.test_ground_truth import BAD_LINES, BOX_LINE, LABEL_LINE, changed, lines, write
