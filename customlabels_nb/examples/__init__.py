@@ -3,7 +3,7 @@
 Another example is another module and one line in ``_EXAMPLES``. The module has ``LABELS`` and ``TASK`` (as in
 ``create_project``), ``FILES`` (how the annotations of each split are written: "folders" by label, "csv" or "coco"),
 ``TRAIN``, ``TEST`` and ``SIZE`` (what is drawn unless told) and ``paint(split, number, rng, size)``, which gives a
-:class:`~customlabels_nb.examples._picture.Picture`.
+:class:`~customlabels_nb.examples._drawing.Picture`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
-    from customlabels_nb.examples._picture import Picture
+    from customlabels_nb.examples._drawing import Picture
     from customlabels_nb.project.project import Project
 
 _EXAMPLES = {
