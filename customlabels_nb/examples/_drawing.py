@@ -103,7 +103,7 @@ def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) 
 
     ``belly`` is where it is widest (0 to 1); ``point`` is how sharp its ends are: 0.5 is round, 1.2 is a lance.
     """
-    along = np.linspace(0, 1, 15)
+    along = (1 - np.cos(np.linspace(0, math.pi, 15))) / 2
     half = width / 2 * np.abs(np.sin(math.pi * along ** (math.log(0.5) / math.log(belly)))) ** point
     return np.stack([np.concatenate([half, -half[::-1]]), length * np.concatenate([along, along[::-1]])], axis=1)
 
@@ -393,14 +393,19 @@ class Space:
         self.solid(rect(u0, w0, u1, w1, radius), low, high, colour, top)
 
     def build(self, *cuboids: tuple[Any, ...]) -> None:
-        """Draw cuboids, each the arguments of :meth:`box`, the farthest first."""
-
-        def distance(cuboid: tuple[Any, ...]) -> float:
-            u0, u1, w0, w1, low, high = cuboid[:6]
-            return -self.at((u0 + u1) / 2, (w0 + w1) / 2, v=(low + high) / 2).distance()
-
-        for cuboid in sorted(cuboids, key=distance):
-            self.box(*cuboid)
+        """Draw cuboids that don't overlap, each the arguments of :meth:`box`, so that near ones hide far ones."""
+        bounds = np.array([cuboid[:6] for cuboid in cuboids], dtype=float)
+        low, high = bounds[:, 0::2] - 1e-6, bounds[:, 1::2] - 2e-6
+        ((u, w),) = turned([(self.camera.eye[0] - self.origin[0], self.camera.eye[2] - self.origin[2])], 0)
+        ((u, w),) = turned([(u, w)], -self.turn)
+        eye = np.array([u, w, self.camera.eye[1] - self.origin[1]])
+        apart = high[:, None] <= low[None]  # along each axis, the first ends before the second begins
+        before = ((apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])).any(axis=2)
+        left = list(range(len(cuboids)))
+        while left:
+            free = [k for k in left if not (before[left, k] & ~before[k, left]).any()]
+            self.box(*cuboids[(free or left)[0]])
+            left.remove((free or left)[0])
 
     def shadow(self, outline: Points, strength: float = 0.3, blur: float = 0.02, reach: float = 0.1) -> None:
         """Cast a soft shadow of an outline (u, w) on the floor, ``reach`` away from the sun."""
