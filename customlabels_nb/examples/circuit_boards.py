@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,20 +64,26 @@ def _chip(pins: int) -> Paint:
         space.box(-reach, reach, -3.1, 3.1, 0.5, 3.2, ink)
         top = space.floor(3.2)
         top.draw(oval(-reach, 0, 0.9, start=-90, end=90), shade(ink, 0.5))
-        top.write(pick(rng, ("LM393", "LM311", "NE555", "TL072", "4N35", "CD4017")), 0.4, 0.7, 1.3, shade(_TIN, 0.85))
+        top.write(
+            pick(rng, ("LM393", "LM311") if pins == 8 else ("NE556", "4N35", "CD4017")),
+            0.4,
+            0.7,
+            1.3,
+            shade(_TIN, 0.85),
+        )
         top.write(f"{int(rng.integers(10, 99))}A{int(rng.integers(9))}", 0.4, -1.1, 1.1, shade(_TIN, 0.7))
 
     return paint
 
 
 def _trimmer(space: Space, rng: np.random.Generator) -> None:
-    side, case = float(rng.uniform(3.3, 4.9)), vary(_WHITE if rng.random() < 0.25 else _BLUE, rng, 0.08)
+    side, case = rng.uniform(3.3, 4.9), vary(_WHITE if rng.random() < 0.25 else _BLUE, rng, 0.08)
     space.box(-side, side, -side, side, 0, 4.5, case, 0.4)
     rotor, metal = space.floor(4.6), vary(pick(rng, (_WHITE, _GOLD, _TIN)), rng)
     u, w, r = (0.0, 0.0, side * 0.7) if rng.random() < 0.7 else (side * 0.5, side * 0.5, side * 0.36)
     rotor.draw(oval(u, w, r), shade(metal, 0.75))
     rotor.draw(oval(u, w, r * 0.88), metal)
-    angle = float(rng.uniform(0, 180))
+    angle = rng.uniform(0, 180)
     for extra in (0, 90)[: int(rng.integers(1, 3))]:
         rotor.draw(turned(rect(-r * 0.75, -r * 0.14, r * 0.75, r * 0.14), angle + extra, u, w), shade(_INK, 1.3))
 
@@ -92,7 +98,7 @@ def _dome(space: Space, rng: np.random.Generator, lens: Colour, alpha: float) ->
             space.floor(height).draw(oval(0, 0, r), mix(lens, _WHITE, height / 40), alpha=max(alpha, 0.6))
         space.floor(6.6).draw(oval(-0.7, 0.8, 0.55), _WHITE, alpha=0.45)
         return
-    long = float(rng.uniform(2.5, 5))
+    long = rng.uniform(2.5, 5)
     _leads(space, ((-1.3, -3), (-1.3, -3 - long)), ((1.3, -3), (1.3, -3 - long)))
     body, outline = space.floor(2.6), np.concatenate([oval(0, 2.6, 2.5, 2.9, 0, 180), [(-2.5, -3.0), (2.5, -3.0)]])
     body.draw(outline, mix(lens, _WHITE, 0.12), shade(lens, 0.85), alpha=alpha)
@@ -106,7 +112,7 @@ def _phototransistor(space: Space, rng: np.random.Generator) -> None:
 
 
 def _ir_led(space: Space, rng: np.random.Generator) -> None:
-    _dome(space, rng, pick(rng, colours("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90")), float(rng.uniform(0.75, 0.9)))
+    _dome(space, rng, pick(rng, colours("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90")), rng.uniform(0.75, 0.9))
 
 
 def _coloured_led(space: Space, rng: np.random.Generator) -> None:
@@ -123,16 +129,10 @@ def _resistor(space: Space, rng: np.random.Generator) -> None:
 
 
 def _capacitor(space: Space, rng: np.random.Generator) -> None:
-    r, tone = float(rng.uniform(2.2, 3.4)), vary(pick(rng, (_INK, _INK, *colours("2f4f8a 5a3f6f"))), rng)
+    r, tone = rng.uniform(2.2, 3.4), vary(pick(rng, (_INK, _INK, *colours("2f4f8a 5a3f6f"))), rng)
     space.solid(oval(0, 0, r), 0, 6, tone, tone)
     space.floor(6).draw(oval(0, 0, r * 0.82), _TIN, shade(_TIN, 0.85))
     space.floor(6).draw(oval(0, 0, r, start=-35, end=35), shade(_WHITE, 0.9))
-
-
-def _disc(space: Space, rng: np.random.Generator) -> None:
-    _leads(space, ((-1.2, 0), (-1.2, -2.6)), ((1.2, 0), (1.2, -2.6)))
-    tone = vary(pick(rng, colours("e0913a d9a441 3f7fc0")), rng)
-    space.floor(2).draw(oval(0, 0.6, 2.4, 1.6), mix(tone, _WHITE, 0.15), shade(tone, 0.85))
 
 
 def _button(space: Space, rng: np.random.Generator) -> None:
@@ -153,14 +153,21 @@ def _terminal(space: Space, rng: np.random.Generator) -> None:
     space.box(-5.2, 5.2, -3.8, 3.8, 0, 7, tone)
     for u in (-2.6, 2.6):
         space.floor(7).draw(oval(u, 0.4, 1.7), shade(_TIN, 0.8))
-        space.floor(7).draw(turned(rect(-1.4, -0.25, 1.4, 0.25), float(rng.uniform(0, 180)), u, 0.4), _INK)
+        space.floor(7).draw(turned(rect(-1.4, -0.25, 1.4, 0.25), rng.uniform(0, 180), u, 0.4), _INK)
 
 
 def _block(space: Space, rng: np.random.Generator) -> None:
     """Draw a film capacitor or a crystal: a block with a number on it."""
     tone = vary(pick(rng, (_BRIGHT[0], _BLUE, _TIN, _BRIGHT[1])), rng)
-    space.box(-4, 4, -1.9, 1.9, 0, 4.5, tone, float(rng.choice([0.3, 1.9])))
+    space.box(-4, 4, -1.9, 1.9, 0, 4.5, tone, rng.choice([0.3, 1.9]))
     space.floor(4.5).write(pick(rng, ("1U63", "104K", "16.000", "225")), 0, 0, 1.5, shade(tone, 0.45))
+
+
+class _Placed(NamedTuple):
+    label: str
+    paint: Paint
+    half: tuple[float, float]
+    place: Space
 
 
 _LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half their widths and depths, in millimetres
@@ -175,7 +182,6 @@ _OTHERS: tuple[tuple[Paint, tuple[float, float]], ...] = (
     (_coloured_led, (3, 8)),
     *[(_resistor, (6, 1.5))] * 3,
     *[(_capacitor, (3.5, 3.5))] * 2,
-    (_disc, (2.6, 3)),
     (_button, (3.2, 3.2)),
     (_header, (9, 1.5)),
     (_terminal, (5.4, 4)),
@@ -188,19 +194,11 @@ FILES = {"train": "coco", "test": "coco"}
 TRAIN, TEST, SIZE = 48, 28, (640, 480)
 
 
-@dataclass(frozen=True)
-class _Placed:
-    label: str
-    paint: Paint
-    place: Space
-    half: tuple[float, float]
-
-
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     """Draw a board; each label in turn is sure to be on one."""
     canvas, placed = board(LABELS[number % len(LABELS)], rng, size)
     tint = np.clip(rng.normal(1, 0.03, 3), 0.9, 1.08) * rng.uniform(0.82, 1.08)
-    image = canvas.finish(rng, (tint[0], tint[1], tint[2]), float(rng.uniform(0.1, 0.3)), float(rng.uniform(3, 7)))
+    image = canvas.finish(rng, (tint[0], tint[1], tint[2]), rng.uniform(0.1, 0.3), rng.uniform(3, 7))
     return Picture(image, boxes=canvas.boxes([part.label for part in placed]))
 
 
@@ -209,16 +207,16 @@ def board(
 ) -> tuple[Canvas, list[_Placed]]:
     """Draw a board with ``label`` on it, and maybe the others; a part may be left ``hidden``, by its number."""
     tone, desk = vary(pick(rng, _BOARDS), rng), vary(pick(rng, _DESKS), rng)
-    across, pitch = min(float(rng.uniform(62, 96)), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
-    lens, angle = float(rng.uniform(1.2, 1.8)), float(rng.uniform(0, 2 * math.pi))
+    across, pitch = min(rng.uniform(70, 104), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
+    lens, angle = rng.uniform(1.2, 1.8), rng.uniform(0, 2 * math.pi)
     away = lens * across * max(1.0, size[0] / size[1] * 0.75)
     eye = (0.0, -math.sin(pitch) * away, -math.cos(pitch) * away)
-    camera = Camera(eye, 0.0, math.degrees(pitch), float(rng.normal(0, 3)), lens, (math.cos(angle), math.sin(angle)))
+    camera = Camera(eye, 0.0, math.degrees(pitch), rng.normal(0, 3), lens, (math.cos(angle), math.sin(angle)))
     canvas = Canvas(size, desk)
     half = np.array(rng.uniform((34, 26), (56, 40)))
-    turn = float(rng.normal(0, 14)) + 90 * int(rng.integers(4))
-    space = Space(canvas, camera, (float(rng.uniform(-9, 9)), 0.0, float(rng.uniform(-7, 7))), turn)
-    _draw_desk(Space(canvas, camera, (0.0, -1.6, 0.0), float(rng.uniform(0, 90))), rng, desk)
+    turn = rng.normal(0, 14) + 90 * int(rng.integers(4))
+    space = Space(canvas, camera, (rng.uniform(-9, 9), 0.0, rng.uniform(-7, 7)), turn)
+    _draw_desk(Space(canvas, camera, (0.0, -1.6, 0.0), rng.uniform(0, 90)), rng, desk)
     _draw_board(space, rng, tone, half)
     placed = _place(space, rng, label, half)
     for number, part in enumerate(placed):
@@ -231,7 +229,7 @@ def board(
             canvas.image, canvas.owners = saved
     canvas.owner = 0
     for _ in range(int(rng.choice([0, 0, 1, 2]))):
-        start, end = rng.uniform(-0.7, 0.7, 2) * half, turned([(130, 0)], float(rng.uniform(0, 360)))[0]
+        start, end = rng.uniform(-0.7, 0.7, 2) * half, turned([(130, 0)], rng.uniform(0, 360))[0]
         cable = curve((start[0], start[1]), (end[1] * 0.3, end[0] * 0.3), (end[0], end[1]))
         space.floor().shadow(np.concatenate([cable, cable[::-1] + 1.5]), 0.3, 0.008)
         space.floor(8).line(cable, 1.7, vary(pick(rng, (*_BRIGHT, _INK)), rng))
@@ -239,7 +237,7 @@ def board(
 
 
 def _draw_desk(space: Space, rng: np.random.Generator, tone: Colour) -> None:
-    floor, step = space.floor(), float(rng.uniform(12, 40))
+    floor, step = space.floor(), rng.uniform(12, 40)
     kind = int(rng.integers(3))
     for x in np.arange(-140, 140, step).tolist():
         if kind == 0:
@@ -279,10 +277,10 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
     taken, placed = [], []
     (middle,) = turned([(-space.origin[0], -space.origin[2])], -space.turn)
     for name, paint_, (a, b) in wanted:
-        for attempt in range(20):
-            turn = float(rng.normal(0, 2)) + 90 * int(rng.integers(4))
+        for _attempt in range(20):
+            turn = rng.normal(0, 2) + 90 * int(rng.integers(4))
             if name.startswith("ir_") and rng.random() < 0.4:
-                turn = float(rng.uniform(0, 360))
+                turn = rng.uniform(0, 360)
             c, s = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
             reach = np.array([a * c + b * s, a * s + b * c]) + 0.6
             at = rng.uniform(-1, 1, 2) * (half - reach - 2)
@@ -290,6 +288,6 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
                 at = np.clip(middle + rng.normal(0, 4, 2), reach + 2 - half, half - reach - 2)
             if all((np.abs(at - other) > reach + size).any() for other, size in taken):
                 taken.append((at, reach))
-                placed.append(_Placed(name, paint_, space.at(at[0], at[1], turn), (a, b)))
+                placed.append(_Placed(name, paint_, (a, b), space.at(at[0], at[1], turn)))
                 break
     return sorted(placed, key=lambda part: -part.place.distance())

@@ -66,8 +66,8 @@ def _petal(
 
 def _bougainvillea(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
     for _ in range(int(rng.integers(5, 9))):
-        x, y = rng.normal(0, 0.5, 2)
-        own, turn = plane.moved(x, y, 0, 0.55), float(rng.uniform(0, 360))
+        x, y = rng.normal(0, 0.38, 2).tolist()
+        own, turn = plane.moved(x, y, 0, 0.55), rng.uniform(0, 360)
         for k in range(3):
             _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(colour, rng))
         for k in range(3):
@@ -76,12 +76,12 @@ def _bougainvillea(plane: Plane, rng: np.random.Generator, colour: Colour, size:
 
 
 def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
-    rings, start = int(rng.integers(3, 6)), float(rng.uniform(0, 360))
+    rings, start = int(rng.integers(3, 6)), rng.uniform(0, 360)
     for ring in range(rings):
         length, count = 1.0 - 0.75 * ring / rings, 8 - ring
         tone = mix(colour, _WHITE if ring % 2 else colour, 0.1)
         for k in range(count):
-            turn = start + 360 * (k + 0.5 * ring) / count + float(rng.normal(0, 4))
+            turn = start + 360 * (k + 0.5 * ring) / count + rng.normal(0, 4)
             _petal(plane, turn, (length, length * 0.95, 0.66, 0.45), vary(tone, rng, 0.03))
     if rings < 5:
         for _ in range(16):
@@ -89,10 +89,10 @@ def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: floa
 
 
 def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
-    for y in np.linspace(-0.8, 1.5, int(75 * size)).tolist():
-        wide = 0.55 * min(1.0, (y + 1.2) * 1.5) * ((1.7 - y) / 2.5) ** 0.6
-        x, tone = float(rng.uniform(-wide, wide)), vary(colour, rng, 0.09)
-        own, turn = plane.moved(x, y, float(rng.uniform(0, 90)), 0.16), int(rng.integers(0, 90))
+    for y in np.linspace(-0.8, 1.5, 80).tolist():
+        wide = min(0.55, 0.3 + 0.3 * size) * min(1.0, (y + 1.2) * 1.5) * ((1.7 - y) / 2.5) ** 0.6
+        x, tone = rng.uniform(-wide, wide), vary(colour, rng, 0.09)
+        own, turn = plane.moved(x, y, rng.uniform(0, 90), 0.16), int(rng.integers(0, 90))
         if y > -0.4 + 2.2 * size + rng.normal(0, 0.2):
             own.draw(oval(0, 0, 0.6), shade(tone, 0.8))
             continue
@@ -102,18 +102,18 @@ def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) 
 
 
 def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
-    turn = float(rng.uniform(0, 72))
+    turn = rng.uniform(0, 72)
     for k in range(5):
-        shape = petal(1.0, 0.78, 0.66, 0.55) + (0.14, 0)  # each covers half the next, as in a pinwheel
-        own, tone = plane.moved(0, 0, turn + 72 * k), vary(colour, rng, 0.02)
+        shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
+        own = plane.moved(*turned([(0.14, 0)], turn + 72 * k)[0].tolist(), turn + 72 * k)  # each covers half the next
         own.draw(shape, shade(tone, 0.84))
         own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
-        own.draw(petal(0.62, 0.5, 0.45, 0.9) + (0.05, 0), _GOLD, alpha=0.55)
+        own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
         own.draw(petal(0.38, 0.3, 0.45, 0.9), _ORANGE, alpha=0.5)
 
 
 def _jonquil(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
-    turn, cup = float(rng.uniform(0, 60)), vary(pick(rng, (_GOLD, _ORANGE)), rng)
+    turn, cup = rng.uniform(0, 60), vary(pick(rng, (_GOLD, _ORANGE)), rng)
     for k in (0, 2, 4, 1, 3, 5):
         _petal(plane, turn + 60 * k, (1.0, 0.56, 0.55, 0.75), vary(colour, rng, 0.03))
     for share, tone in ((1.0, shade(cup, 0.9)), (0.86, cup), (0.55, shade(cup, 0.7))):
@@ -158,7 +158,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
     name, leafy, grown = _KINDS[number % 5], (number // 5) % 2 == 0, (number // 10) % 2 == 0
     canvas = compose(_SPECIES[name], leafy, grown, rng, size)
     tint = pick(rng, _TINTS)
-    image = canvas.finish(rng, tint, float(rng.uniform(0.1, 0.35)), float(rng.uniform(2, 4)))
+    image = canvas.finish(rng, tint, rng.uniform(0.1, 0.35), rng.uniform(2, 4))
     ages, leaves = "fully_grown" if grown else "not_fully_grown", "with_leaves" if leafy else "without_leaves"
     return Picture(image, (name, ages, leaves))
 
@@ -169,26 +169,26 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     canvas = _ground(rng, size, way)
     plane = canvas.flat()
     colour = vary(pick(rng, species.colours), rng)
-    stems, scale = int(rng.choice([1, 1, 2, 3])), float(rng.uniform(0.34, 0.5))
+    stems, scale = int(rng.choice([1, 1, 2, 3])), rng.uniform(0.34, 0.5)
     scale *= 1.0 if stems == 1 else 0.75
-    turn = float(rng.uniform(0, 360)) if way == "lying" else float(rng.normal(0, 8))
-    foot = (float(rng.normal(0, 0.25)), -0.72) if way == "vase" else (float(rng.normal(0, 0.5)), -1.7)
+    turn = rng.uniform(0, 360) if way == "lying" else rng.normal(0, 8)
+    foot = (rng.normal(0, 0.25), -0.72) if way == "vase" else (rng.normal(0, 0.5), -1.7)
     heads = []
-    for x in np.linspace(-0.6, 0.6, stems).tolist() if stems > 1 else (float(rng.normal(0, 0.2)),):
-        heads.append((x + float(rng.normal(0, 0.08)), float(rng.uniform(-0.05, 0.5))))
+    for x in np.linspace(-0.6, 0.6, stems).tolist() if stems > 1 else (rng.normal(0, 0.2),):
+        heads.append((x + rng.normal(0, 0.08), rng.uniform(-0.05, 0.5)))
     own = plane.moved(0, 0, turn) if way != "vase" else plane
     paths = []
     for x, y in heads:
         start = foot if way == "vase" else (foot[0] + x * 0.6, foot[1])
-        paths.append(curve(start, ((x + start[0]) / 2 + float(rng.normal(0, 0.2)), (y + start[1]) / 2), (x, y)))
+        paths.append(curve(start, ((x + start[0]) / 2 + rng.normal(0, 0.2), (y + start[1]) / 2), (x, y)))
     if way == "lying":
-        away = rng.normal(0, 0.06, 2) + (0.05, -0.08)
+        shadow = own.moved(*rng.normal((0.05, -0.08), 0.06).tolist())
         for (x, y), path in zip(heads, paths, strict=True):
-            own.shadow(oval(x + away[0], y + away[1], scale), 0.35, 0.03)
-            own.shadow(np.concatenate([path + away, path[::-1] + away + (0.06, 0)]), 0.3, 0.015)
+            shadow.shadow(oval(x, y, scale * 0.9), 0.3, 0.03)
+            shadow.shadow(np.concatenate([path, turned(path[::-1], 0, 0.06)]), 0.3, 0.015)
     for path in paths:
         own.line(path, 0.07 * scale / 0.4, species.stem)
-        own.line(path + (-0.012, 0), 0.02, mix(species.stem, _WHITE, 0.35))
+        own.moved(-0.012, 0).line(path, 0.02, mix(species.stem, _WHITE, 0.35))
         if leafy:
             _leaves(own, rng, species, path, scale)
     if way == "vase":
@@ -196,13 +196,13 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     strange = int(rng.integers(3 * stems))
     for k, (x, y) in enumerate(heads):
         open_ = grown if stems == 1 or k != strange else True
-        _bunch(own.moved(x, y, float(rng.normal(0, 20)), scale), rng, species, colour, open_)
+        _bunch(own.moved(x, y, rng.normal(0, 20), scale), rng, species, colour, open_)
     return canvas
 
 
 def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, grown: bool) -> None:
     count = int(rng.integers(species.bunch[0], species.bunch[1] + 1))
-    opening = float(rng.uniform(0.85, 1.1))
+    opening = rng.uniform(0.85, 1.1)
     if species.head is _lilac:
         _lilac(
             plane,
@@ -213,14 +213,14 @@ def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Co
         return
     places = [(0.0, 0.0)] if count == 1 else turned([(0, 0.75)], 0).tolist() * count
     for k, place in enumerate(places):
-        turn = 360.0 * k / count + float(rng.normal(0, 15)) if grown else float(np.linspace(-50, 50, count)[k])
+        turn = 360.0 * k / count + rng.normal(0, 15) if grown else float(np.linspace(-50, 50, count)[k])
         ((x, y),) = turned([place], turn).tolist()
         part = plane.moved(x, y, turn if not grown else 0, 1.0 if count == 1 else 0.78)
         if grown:
             species.head(part, rng, vary(colour, rng, 0.03), opening)
         else:
             plane.line([(0, -0.2), (x, y - 0.1)], 0.09, mix(species.stem, _GREEN, 0.5))
-            _bud(part, rng, species, vary(colour, rng, 0.04), float(rng.choice([5, 24])) * float(rng.uniform(0.8, 1.2)))
+            _bud(part, rng, species, vary(colour, rng, 0.04), rng.choice([5, 24]) * rng.uniform(0.8, 1.2))
 
 
 def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, spread: float) -> None:
@@ -228,9 +228,9 @@ def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colo
     width, point = species.bud
     tone = mix(colour, species.green, 0.12 if spread > 12 else 0.3)
     for _ in range(3 if species.head is _bougainvillea else 1):
-        base = plane.moved(float(rng.normal(0, 0.02)), -0.35)
+        base = plane.moved(rng.normal(0, 0.02), -0.35)
         if species.head is _bougainvillea:
-            base = plane.moved(*rng.normal(0, 0.25, 2).tolist(), float(rng.normal(0, 35)), 0.75)
+            base = plane.moved(*rng.normal(0, 0.25, 2).tolist(), rng.normal(0, 35), 0.75)
         for lean in (-2, 2, -1, 1, 0):
             _petal(base, lean * spread / 1.6, (1.05, width, 0.5, point), vary(tone, rng, 0.05))
         for lean in (-28, 28, 0):
@@ -243,7 +243,7 @@ def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.
     for k, at in enumerate(rng.uniform(3 if blades else 6, 7 if blades else 13.5, int(rng.integers(3, 6))).tolist()):
         x, y = path[int(at)].tolist()
         lean = (1 if k % 2 else -1) * float(rng.uniform(6, 25) if blades else rng.uniform(40, 85))
-        own, green = plane.moved(x, y, lean, float(rng.uniform(0.8, 1.15))), vary(species.green, rng, 0.07)
+        own, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.green, rng, 0.07)
         own.draw(petal(length, width, belly, point), shade(green, 1.15), shade(green, 0.85))
         half = petal(length, width, belly, point)
         own.draw(half[: len(half) // 2], shade(green, 0.85), alpha=0.6)
@@ -252,7 +252,7 @@ def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.
 
 def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> None:
     tone, own = vary(pick(rng, (*_GROUNDS, _ORANGE, _CREAM)), rng), plane.moved(*foot)
-    wide, neck = float(rng.uniform(0.2, 0.3)), float(rng.uniform(0.09, 0.16))
+    wide, neck = rng.uniform(0.2, 0.3), rng.uniform(0.09, 0.16)
     right = np.concatenate(
         [
             curve((neck * 1.2, 0.28), (neck * 0.7, 0.1), (wide, -0.1)),
@@ -273,24 +273,18 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Canvas
     canvas = Canvas(size, shade(tone, 1.08), shade(tone, 0.88))
     plane = canvas.flat()
     if garden:
-        for _ in range(int(rng.integers(6, 14))):
-            spot, (x, y) = (
-                pick(rng, (*_GARDENS, *_GARDENS, _CREAM, *pick(rng, list(_SPECIES.values())).colours)),
-                rng.uniform(-1.4, 1.4, 2),
-            )
-            leaf = turned(petal(0.9, 0.5), float(rng.uniform(0, 360)), x, y)
-            shape = leaf if spot in _GARDENS else oval(x, y, rng.uniform(0.1, 0.3))
-            plane.shadow(shape, 0.6, float(rng.uniform(0.02, 0.06)), vary(spot, rng))
+        blooms = (_CREAM, *pick(rng, list(_SPECIES.values())).colours)
+        for x, y in rng.uniform(-1.4, 1.4, (int(rng.integers(6, 14)), 2)).tolist():
+            leaf = rng.random() < 0.65
+            shape = turned(petal(0.9, 0.5), rng.uniform(0, 360), x, y) if leaf else oval(x, y, 0.2)
+            plane.shadow(shape, 0.6, rng.uniform(0.02, 0.06), vary(pick(rng, _GARDENS if leaf else blooms), rng))
     elif way == "lying":
-        step = float(rng.choice([0.06, 0.5]))
-        for x in np.arange(-2, 2, step).tolist():
+        for x in np.arange(-2, 2, 0.5).tolist():
             plane.line([(x, -2), (x, 2)], 0.012, shade(tone, 0.93))
-            if step < 0.1:
-                plane.line([(-2, x), (2, x)], 0.012, shade(tone, 1.05))
     elif rng.random() < 0.5:
-        x = float(rng.uniform(-1.2, 0.4))
+        x = rng.uniform(-1.2, 0.4)
         for k in range(3):
-            bar = np.array([(0, -2), (0.3, -2), (1.1, 2), (0.8, 2)]) + (x + 0.42 * k, 0)
+            bar = turned([(0, -2), (0.3, -2), (1.1, 2), (0.8, 2)], 0, x + 0.42 * k)
             plane.shadow(bar, 0.3, 0.03, mix(tone, _WHITE, 0.8))
     if way == "vase":
         wood = vary(pick(rng, _GROUNDS), rng)

@@ -89,10 +89,6 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         (-1.1, -0.9, -0.92, 0, 0.06, 0.63, "cloth", 0.08), (0.9, 1.1, -0.92, 0, 0.06, 0.63, "cloth", 0.08),
         (-0.7, -0.3, -0.38, -0.25, 0.45, 0.84, "any", 0.06), (0.25, 0.65, -0.38, -0.25, 0.45, 0.84, "any", 0.06),
     ],
-    "armchair": [
-        (-0.35, 0.35, -0.2, 0, 0.1, 0.9, "cloth", 0.1), (-0.35, 0.35, -0.8, -0.2, 0.1, 0.45, "cloth", 0.1),
-        (-0.52, -0.35, -0.8, 0, 0.05, 0.6, "cloth", 0.08), (0.35, 0.52, -0.8, 0, 0.05, 0.6, "cloth", 0.08),
-    ],
     "coffee table": [
         (-0.6, 0.6, -0.35, 0.35, 0.36, 0.42, "wood", 0.3), (-0.5, -0.44, -0.25, 0.25, 0, 0.36, "dark"),
         (0.44, 0.5, -0.25, 0.25, 0, 0.36, "dark"), (-0.3, 0.0, -0.1, 0.1, 0.42, 0.46, "any"),
@@ -107,10 +103,6 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         (0.5, 0.53, -0.36, 0, 0, 1.9, "wood"), (-0.53, 0.53, -0.36, 0, 1.9, 1.94, "wood"),
         *[(-0.5, 0.5, -0.36, -0.02, v - 0.04, v, "wood") for v in (0.1, 0.55, 1.0, 1.45)],
         *[book for v in (0.1, 0.55, 1.0, 1.45) for book in _row(-0.45, 0.45, 0.08, v, v + 0.36)],
-    ],
-    "lamp": [
-        (-0.16, 0.16, -0.46, -0.14, 0, 0.03, "dark", 0.2), (-0.02, 0.02, -0.32, -0.28, 0.03, 1.4, "dark"),
-        (-0.2, 0.2, -0.5, -0.1, 1.4, 1.75, "lit", 0.2),
     ],
     "bed": [
         (-0.85, 0.85, -0.1, 0, 0, 1.0, "wood", 0.04), (-0.8, 0.8, -2.05, -0.1, 0.08, 0.3, "wood"),
@@ -145,7 +137,6 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         *[cloth for u in (-1.15, 0.47) for cloth in _row(u, u + 0.68, 0.085, 1.1, 2.0)],
         *[shoe for u in (-1.15, 0.47) for shoe in _row(u, u + 0.68, 0.16, 0.0, 0.2)],
     ],
-    "pouf": [(-0.4, 0.4, -0.3, 0.3, 0, 0.42, "cloth", 0.15)],
     "door": [
         (-0.62, 0.62, -0.04, 0, 0, 2.2, "white"), (-0.5, 0.5, -0.06, -0.04, 0, 2.1, "paint"),
         (-0.32, 0.32, -0.07, -0.06, 1.2, 1.9, "sky"), (-0.32, 0.32, -0.07, -0.06, 0.25, 0.95, "front"),
@@ -155,11 +146,6 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         (-0.7, 0.7, -0.04, 0, 1.6, 1.72, "wood"), *_row(-0.6, 0.6, 0.3, 0.8, 1.6),
         (-0.7, 0.7, -0.45, -0.02, 0.42, 0.48, "wood"), (-0.65, -0.55, -0.42, -0.02, 0, 0.42, "wood"),
         (0.55, 0.65, -0.42, -0.02, 0, 0.42, "wood"), *_row(-0.5, 0.5, 0.2, 0.0, 0.25),
-    ],
-    "console": [
-        (-0.5, 0.5, -0.35, -0.02, 0.75, 0.8, "wood"), (-0.46, -0.42, -0.33, -0.02, 0, 0.75, "wood"),
-        (0.42, 0.46, -0.33, -0.02, 0, 0.75, "wood"), (-0.35, 0.35, -0.03, 0, 1.2, 1.9, "glass"),
-        (0.2, 0.4, -0.28, -0.1, 0.8, 1.1, "lit", 0.1),
     ],
     "counter": [
         (-1.5, 1.5, -0.6, 0, 0, 0.88, "paint"), *_doors(-1.5, 0.4, -0.6, 0, 0.88, 3, 2), *_doors(1.0, 1.5, -0.6, 0, 0.88, 1, 3),
@@ -195,10 +181,6 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         (-1.35, 1.35, -0.1, 0.1, 2.1, 2.2, "wood"), (-0.8, -0.3, -0.1, 0.1, 0.5, 0.55, "any"), (0.3, 0.8, -0.1, 0.1, 0.5, 0.55, "any"),
         *[(u, u + 0.03, 0, 0.03, 0.55, 2.1, "dark") for u in (-0.8, -0.33, 0.3, 0.77)],
     ],
-    "shed": [
-        (-1, 1, -0.8, 0.8, 0, 1.9, "paint"), (-1.15, 1.15, -0.95, 0.95, 1.9, 2.1, "dark"),
-        (-0.4, 0.4, -0.82, -0.8, 0, 1.6, "front"),
-    ],
     "flower bed": [
         (-1, 1, -0.5, 0.5, 0, 0.25, "wood"), (-0.95, 0.95, -0.45, 0.45, 0.25, 0.26, "dark"),
         *[(u, u + 0.14, w, w + 0.14, 0.26, 0.45, "leaf", 0.07) for u in np.linspace(-0.9, 0.7, 7) for w in (-0.3, 0.2)],
@@ -209,28 +191,19 @@ _FURNITURE: dict[str, list[Cuboid]] = {
 # What stands in a room: the thing, at which of its three walls (-1: in the middle), how far along, how often.
 _ROOMS: dict[str, tuple[tuple[str, int, float, float], ...]] = {
     "bathroom": (("tub", 0, 0.3, 0.85), ("vanity", 1, 0.4, 0.9), ("toilet", 2, 0.3, 0.9), ("shelves", 0, -1.9, 0.12)),
-    "bedroom": (
-        ("bed", 0, 0, 1), ("nightstand", 0, 1.15, 0.8), ("nightstand", 0, -1.15, 0.7), ("wardrobe", 1, -0.3, 0.5),
-        ("chest", 2, 0.2, 0.4), ("armchair", 1, 0.9, 0.2),
-    ),
-    "closet": (
-        ("shelves", 0, 0, 1), ("shelves", 1, 0.2, 0.6), ("shelves", 2, 0.2, 0.5), ("pouf", -1, 0, 0.4),
-        ("chest", 2, -0.4, 0.3), ("coats", 1, 0.2, 0.15),
-    ),
-    "entry_way": (
-        ("door", 0, 0, 1), ("coats", 1, 0.2, 0.8), ("console", 2, 0.2, 0.6), ("plant", 0, 1.2, 0.4),
-        ("shelves", 2, -1.2, 0.15), ("lamp", 0, -1.1, 0.2),
-    ),
+    "bedroom": (("bed", 0, 0, 1), ("nightstand", 0, 1.15, 0.8), ("nightstand", 0, -1.15, 0.7), ("wardrobe", 1, 0, 0.6)),
+    "closet": (("shelves", 0, 0, 1), ("shelves", 1, 0.2, 0.6), ("shelves", 2, 0.2, 0.5), ("chest", 2, -0.4, 0.3)),
+    "entry_way": (("door", 0, 0, 1), ("coats", 1, 0.2, 0.85), ("vanity", 2, 0.2, 0.3), ("shelves", 2, -1.2, 0.2)),
     "kitchen": (
         ("counter", 0, 0, 1), ("cupboards", 0, 0, 0.8), ("fridge", 0, 1.9, 0.7), ("island", -1, 0, 0.5),
         ("dining", -1, 0.2, 0.3), ("sofa", 2, -0.2, 0.12),
     ),
     "living_space": (
         ("sofa", 0, 0, 1), ("coffee table", -1, 0, 0.9), ("television", 1, 0.2, 0.6), ("bookcase", 2, 0.6, 0.5),
-        ("armchair", 2, -0.6, 0.5), ("lamp", 0, 1.4, 0.6), ("counter", 1, 0, 0.1), ("dining", -1, 1.2, 0.1),
+        ("sofa", 2, -0.6, 0.3), ("counter", 1, 0, 0.1), ("dining", -1, 1.2, 0.1),
     ),
 }  # fmt: skip
-_PLAY = ("trampoline", "pool", "swing", "shed", "flower bed", "pouf")
+_PLAY = ("trampoline", "pool", "swing", "flower bed")
 
 
 def _place(space: Space, rng: np.random.Generator, name: str, hour: int) -> None:
@@ -238,7 +211,7 @@ def _place(space: Space, rng: np.random.Generator, name: str, hour: int) -> None
     if name in _SHAPES:
         _SHAPES[name](space, rng)
         return
-    pieces, wide = _FURNITURE[name], float(rng.uniform(0.88, 1.12))
+    pieces, wide = _FURNITURE[name], rng.uniform(0.88, 1.12)
     wood, cloth, paint = (vary(pick(rng, set_), rng) for set_ in (_WOODS, _FABRICS, (_WHITE, *_WOODS, *_FABRICS)))
     tones = {
         "wood": wood if rng.random() < 0.75 else _WHITE, "cloth": cloth, "paint": paint, "front": shade(paint, 1.06),
@@ -260,26 +233,26 @@ def _place(space: Space, rng: np.random.Generator, name: str, hour: int) -> None
 
 def _plant(space: Space, rng: np.random.Generator) -> None:
     space, pot = space.at(0, -0.3), vary(pick(rng, (*_FABRICS, _WHITE)), rng)
-    green, size = vary(pick(rng, _GREENS), rng), float(rng.uniform(0.9, 1.5))
+    green, size = vary(pick(rng, _GREENS), rng), rng.uniform(0.9, 1.5)
     space.shadow(oval(0, 0, 0.22 * size))
     space.solid(oval(0, 0, 0.16 * size), 0, 0.34 * size, pot, shade(pot, 0.6))
     for lean in rng.normal(0, 32, 9).tolist():
-        leaf = petal(float(rng.uniform(0.5, 0.95)) * size, 0.2 * size, 0.6, 0.8)
+        leaf = petal(rng.uniform(0.5, 0.95) * size, 0.2 * size, 0.6, 0.8)
         space.front().draw(turned(leaf, lean, 0, 0.3 * size), vary(green, rng, 0.1))
 
 
 def _tree(space: Space, rng: np.random.Generator) -> None:
-    front, green, size = space.front(), vary(pick(rng, _GREENS), rng), float(rng.uniform(0.9, 1.5))
+    front, green, size = space.front(), vary(pick(rng, _GREENS), rng), rng.uniform(0.9, 1.5)
     space.shadow(oval(0, 0, size, 0.5 * size))
     front.draw([(-0.12 * size, 0), (0.12 * size, 0), (0.07 * size, 1.6 * size), (-0.07 * size, 1.6 * size)], _WOODS[3])
     for _ in range(7):
-        x, y = float(rng.normal(0, 0.4 * size)), size * float(rng.uniform(1.5, 2.5))
-        leaves = blob(rng, x, y, size * float(rng.uniform(0.4, 0.6)))
+        x, y = rng.normal(0, 0.4 * size), size * rng.uniform(1.5, 2.5)
+        leaves = blob(rng, x, y, size * rng.uniform(0.4, 0.6))
         front.draw(leaves, shade(vary(green, rng), 1.1), shade(green, 0.8))
 
 
 def _bush(space: Space, rng: np.random.Generator) -> None:
-    green, size = vary(pick(rng, _GREENS), rng), float(rng.uniform(0.3, 0.55))
+    green, size = vary(pick(rng, _GREENS), rng), rng.uniform(0.3, 0.55)
     space.shadow(oval(0, 0, size, 0.3 * size))
     space.front().draw(blob(rng, 0, size * 0.7, size), shade(green, 1.1), shade(green, 0.8))
     tone = vary(pick(rng, _FABRICS), rng)
@@ -295,19 +268,33 @@ def _parasol(space: Space, rng: np.random.Generator) -> None:
         front.draw([(a, 1.95), (0, 2.65), (b, 1.95)], stripe, shade(stripe, 0.88))
 
 
-_SHAPES = {"plant": _plant, "tree": _tree, "bush": _bush, "parasol": _parasol}
+def _fence(space: Space, rng: np.random.Generator, high: float, gap: float, colour: Colour, reach: float) -> None:
+    front = space.front()
+    front.shadow(rect(-reach, -0.1, reach, 0.1), 0.3, 0.015)
+    for v in (0.3, 0.75):
+        front.draw(rect(-reach, high * v, reach, high * v + 0.12), shade(colour, 0.8))
+    for x in np.arange(-reach, reach, 0.2 + gap).tolist():
+        tone, plank = vary(colour, rng, 0.03), [(0, 0), (0, high), (0.1, high + 0.08), (0.2, high), (0.2, 0)]
+        front.draw(turned(plank, 0, x), tone, shade(tone, 0.85))
+
+
+def _picket_fence(space: Space, rng: np.random.Generator) -> None:
+    _fence(space, rng, 0.75, 0.12, _WHITE, 6)
+
+
+_SHAPES = {"plant": _plant, "tree": _tree, "bush": _bush, "parasol": _parasol, "picket fence": _picket_fence}
 
 
 def _window(front: Plane, rng: np.random.Generator, hour: int, x: float) -> None:
-    (_, above, below), wide = _HOURS[hour], float(rng.uniform(0.45, 0.75))
-    low, high = float(rng.uniform(0.85, 1.1)), float(rng.uniform(1.95, 2.25))
+    (_, above, below), wide = _HOURS[hour], rng.uniform(0.45, 0.75)
+    low, high = rng.uniform(0.85, 1.1), rng.uniform(1.95, 2.25)
     front.draw(rect(x - wide - 0.07, low - 0.07, x + wide + 0.07, high + 0.07), _WHITE)
     front.draw(rect(x - wide, low, x + wide, high), above, below)
-    hill = curve((x - wide, low + 0.3), (x, low + float(rng.uniform(0.3, 0.9))), (x + wide, low + 0.25))
+    hill = curve((x - wide, low + 0.3), (x, low + rng.uniform(0.3, 0.9)), (x + wide, low + 0.25))
     front.draw([(x - wide, low), *hill, (x + wide, low)], mix(pick(rng, _GREENS), above, 0.35))
     front.line([(x, low), (x, high)], 0.05, _WHITE)
     front.line([(x - wide, (low + high) / 2), (x + wide, (low + high) / 2)], 0.04, _WHITE)
-    cloth = vary(mix(pick(rng, _FABRICS), _WHITE, float(rng.uniform(0.2, 0.8))), rng)
+    cloth = vary(mix(pick(rng, _FABRICS), _WHITE, rng.uniform(0.2, 0.8)), rng)
     for edge in (x - wide - 0.2, x + wide + 0.2) if rng.random() < 0.6 else ():
         front.draw(rect(edge - 0.2, low - 0.4, edge + 0.2, high + 0.18), cloth, shade(cloth, 0.9))
         for fold in (edge - 0.1, edge + 0.04):
@@ -320,9 +307,9 @@ def _picture(front: Plane, rng: np.random.Generator, x: float, y: float) -> None
     front.draw(rect(x - wide, y - high, x + wide, y + high), pick(rng, (_DARK, _WHITE, *_WOODS)))
     front.draw(rect(x - wide + 0.05, y - high + 0.05, x + wide - 0.05, y + high - 0.05), vary(_WHITE, rng, 0.02))
     for _ in range(3):
-        r = min(wide, high) * float(rng.uniform(0.25, 0.6))
+        r = min(wide, high) * rng.uniform(0.25, 0.6)
         u, v = (rng.uniform(-1, 1, 2) * (wide - r - 0.06, high - r - 0.06)).tolist()
-        front.draw(oval(x + u, y + v, r, end=float(rng.choice([180, 360]))), vary(pick(rng, _FABRICS), rng))
+        front.draw(oval(x + u, y + v, r, end=rng.choice([180, 360])), vary(pick(rng, _FABRICS), rng))
 
 
 def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tuple[str, Space]]) -> Image.Image:
@@ -334,13 +321,13 @@ def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tupl
 
 def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw one of ``_ROOMS``: three walls, floor and ceiling, windows or pictures, and what stands there."""
-    (width, depth, high), yaw = rng.uniform((3.6, 2.9, 2.5), (5.0, 3.9, 2.9)).tolist(), float(rng.normal(0, 11))
-    eye = (-yaw * 0.05 + float(rng.normal(0, 0.4)), float(rng.uniform(1.2, 1.75)), float(rng.uniform(-2.0, -1.2)))
-    camera = Camera(eye, yaw, float(rng.uniform(-10, -2)), float(rng.normal(0, 1)), float(rng.uniform(0.66, 0.9)))
+    (width, depth, high), yaw = rng.uniform((3.6, 2.9, 2.5), (5.0, 3.9, 2.9)).tolist(), rng.normal(0, 11)
+    eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.75), rng.uniform(-2.0, -1.2))
+    camera = Camera(eye, yaw, rng.uniform(-10, -2), rng.normal(0, 1), rng.uniform(0.66, 0.9))
     wall, hour, x = vary(pick(rng, _WALLS), rng), int(rng.choice(5, p=(0.32, 0.24, 0.18, 0.14, 0.12))), width / 2
     space = Space(Canvas(size, wall), camera)
     tiles = rng.random() < {"bathroom": 0.95, "kitchen": 0.6, "entry_way": 0.4}.get(label, 0.0)
-    ground, step = vary(pick(rng, _STONES if tiles else _WOODS), rng), float(rng.uniform(0.4, 0.6)) if tiles else 0.22
+    ground, step = vary(pick(rng, _STONES if tiles else _WOODS), rng), rng.uniform(0.4, 0.6) if tiles else 0.22
     space.floor(high).draw(rect(-x, -2, x, depth), shade(_WHITE, 0.97), shade(_WHITE, 0.9))
     space.floor().draw(rect(-x, -2, x, depth), shade(ground, 0.94), shade(ground, 1.06))
     for u in np.arange(-x, x, step).tolist():
@@ -350,7 +337,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
     walls = [space.at(0, depth), space.at(-x, depth / 2, 90), space.at(x, depth / 2, -90)]
     panel = tiles or rng.random() < 0.2
     for place, reach, tone in ((walls[1], depth / 2 + 2, 0.9), (walls[2], depth / 2 + 2, 0.96), (walls[0], x, 1.0)):
-        front, at = place.front(), float(rng.uniform(-0.6, 0.6))
+        front, at = place.front(), rng.uniform(-0.6, 0.6)
         front.draw(rect(-reach, 0, reach, high), shade(wall, tone * 1.03), shade(wall, tone * 0.93))
         if panel:
             front.draw(rect(-reach, 0, reach, 1.05), shade(mix(wall, _WHITE, 0.6), tone))
@@ -360,39 +347,29 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             _window(front, rng, hour, at)
         else:
             for k in range(int(rng.integers(0, 4))):
-                _picture(front, rng, at + 0.9 * k - 0.9, float(rng.uniform(1.5, 1.8)))
+                _picture(front, rng, at + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
     if rng.random() < 0.5:
-        a, b, tone = float(rng.uniform(0.8, 1.3)), float(rng.uniform(0.6, 0.9)), vary(pick(rng, _FABRICS), rng)
+        a, b, tone = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
         for share, colour in ((1.0, tone), (0.86, mix(tone, _WHITE, 0.6)), (0.74, tone)):
             rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
             space.floor().draw(rug, mix(colour, _WHITE, 0.15))
-    order, shift, things = rng.permutation(3).tolist(), float(rng.normal(0, 0.25)), []
+    order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
     if rng.random() < 0.45:
         order.sort()
     for name, side, along, share in _ROOMS[label]:
         if rng.random() < share:
-            middle = space.at(along + float(rng.normal(0, 0.3)), depth * float(rng.uniform(0.35, 0.5)))
+            middle = space.at(along + rng.normal(0, 0.3), depth * rng.uniform(0.35, 0.5))
             deeper = (0.0, 0.4, -0.4)[order[side]] if side >= 0 else 0.0
             things.append((name, middle if side < 0 else walls[order[side]].at(along + shift + deeper, 0)))
     things += [("plant", space.at(s * (x - 0.35), depth - 0.1)) for s in (-1, 1) if rng.random() < 0.3]
     return _finish(space, rng, hour, things)
 
 
-def _fence(space: Space, rng: np.random.Generator, high: float, gap: float, colour: Colour, reach: float) -> None:
-    front = space.front()
-    front.shadow(rect(-reach, -0.1, reach, 0.1), 0.3, 0.015)
-    for v in (0.3, 0.75):
-        front.draw(rect(-reach, high * v, reach, high * v + 0.12), shade(colour, 0.8))
-    for x in np.arange(-reach, reach, 0.2 + gap).tolist():
-        tone, plank = vary(colour, rng, 0.03), [(0, 0), (0, high), (0.1, high + 0.08), (0.2, high), (0.2, 0)]
-        front.draw(turned(plank, 0, x), tone, shade(tone, 0.85))
-
-
 def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
-    wide, floors = float(rng.uniform(2.8, 4.2)), int(rng.integers(1, 3))
+    wide, floors = rng.uniform(2.8, 4.2), int(rng.integers(1, 3))
     wall, roof = vary(pick(rng, (_WHITE, *_WALLS)), rng), vary(pick(rng, colours("8a4a3b 56606b 6b5a4e 3f4a55")), rng)
     front.shadow(rect(-wide - 0.4, -0.3, wide + 0.4, 0.1), 0.4, 0.02)
-    high, ridge = 2.8 * floors, wide * float(rng.choice([0.0, 0.6]))
+    high, ridge = 2.8 * floors, wide * rng.choice([0.0, 0.6])
     front.draw(rect(wide * 0.4, high, wide * 0.4 + 0.6, high + 2.2), shade(roof, 0.9))
     front.draw(rect(-wide, 0, wide, high), shade(wall, 1.03), shade(wall, 0.93))
     outline = [(-wide - 0.4, high - 0.1), (-ridge, high + 2), (ridge, high + 2), (wide + 0.4, high - 0.1)]
@@ -410,90 +387,59 @@ def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
 
 def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw sky, hills and ground; then a house, or a fence with things before it."""
-    hour, depth, x = (
-        int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))),
-        float(rng.uniform(8, 10)),
-        float(rng.normal(0, 0.7)),
-    )
-    eye = (float(rng.normal(0, 0.8)), float(rng.uniform(1.5, 2.6)), -2.5)
-    camera = Camera(eye, float(rng.normal(0, 7)), float(rng.uniform(-8, 1)), 0.0, float(rng.uniform(0.65, 0.95)))
+    hour, (depth, high) = int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))), rng.uniform((8, 1.2), (10, 2)).tolist()
+    x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
+    camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
     space = Space(Canvas(size, *_HOURS[hour][1:]), camera)
     floor, far, green = space.floor(), space.front(40), vary(pick(rng, _GREENS), rng)
     for u, v in rng.uniform((-26, 12), (26, 22), (int(rng.integers(0, 5)), 2)).tolist():
         for k in range(4):
-            far.draw(oval(u + k * 1.6, v + 0.4 * (k % 2), float(rng.uniform(1.2, 2.4)), 0.9), _WHITE, alpha=0.75)
+            far.draw(oval(u + k * 1.6, v + 0.4 * (k % 2), rng.uniform(1.2, 2.4), 0.9), _WHITE, alpha=0.75)
     for u in np.arange(-40, 40, 6).tolist():
-        far.draw(blob(rng, u, 1, float(rng.uniform(3, 5))), mix(vary(green, rng), _HOURS[hour][2], 0.5))
+        far.draw(blob(rng, u, 1, rng.uniform(3, 5)), mix(vary(green, rng), _HOURS[hour][2], 0.5))
     floor.draw(rect(-60, -2.2, 60, 60), shade(green, 1.12), shade(green, 1.25))
     for u, w in rng.uniform((-7, -1), (7, 12), (26, 2)).tolist():
-        space.front(w).draw([(u - 0.05, 0), (u, 0.16), (u + 0.05, 0)], shade(green, 1.0))
-    wood, things = vary(pick(rng, (*_WOODS, _WHITE)), rng), []
+        space.front(w).draw([(u - 0.05, 0), (u, 0.16), (u + 0.05, 0)], green)
+    ground, at_house = vary(pick(rng, (*_STONES, *_WOODS)), rng), label == "patio" and rng.random() < 0.5
     if label == "front_yard":
-        path, bend = vary(pick(rng, _STONES), rng), float(rng.normal(0, 1.2))
-        left, right = (
-            curve((x - 0.5, depth), (bend - 0.6, 4), (-0.8, -2.2)),
-            curve((0.8, -2.2), (bend + 0.6, 4), (x + 0.5, depth)),
-        )
-        floor.draw(np.concatenate([left, right]), shade(path, 0.95), path)
+        right = curve((0.8, -2.2), (bend + 0.6, 4), (x + 0.5, depth))
+        left = curve((x - 0.5, depth), (bend - 0.6, 4), (-0.8, -2.2))
+        floor.draw(np.concatenate([left, right]), shade(ground, 0.95), ground)
         _house(space.at(x, depth).front(), rng, hour)
-    elif label == "backyard" or rng.random() < 0.5:
-        _fence(space.at(0, depth + 1), rng, float(rng.uniform(1.2, 2.0)), 0.02, wood, 14)
-    else:
+    elif at_house:
         _house(space.at(x, 5).front(), rng, hour)
+    else:
+        _fence(space.at(0, depth + 1), rng, high, 0.02, vary(pick(rng, (*_WOODS, _WHITE)), rng), 14)
+    sides = [side * rng.uniform(1.5, 5) for side in (-1, 1, -1, 1, -1)]
+    things = [(pick(rng, ("bush", "bush", "tree")), space.at(u, rng.uniform(depth - 4, depth - 0.5))) for u in sides]
+    things = things[: int(rng.integers(0, 6))] if not at_house else []
     if label == "patio":
-        deck, step = vary(pick(rng, (*_WOODS, *_STONES)), rng), pick(rng, (0.25, 0.7))
-        floor.draw(rect(-4.5, -2.2, 4.5, 5), shade(deck, 0.95), shade(deck, 1.08))
-        for u in np.arange(-4.5, 4.6, step).tolist():
-            floor.line([(u, -2.2), (u, 5)], 0.025, shade(deck, 0.85))
-        for w in np.arange(-2, 5, 0.7).tolist() if step > 0.5 else ():
-            floor.line([(-4.5, w), (4.5, w)], 0.025, shade(deck, 0.85))
-        middle = space.at(x, float(rng.uniform(1.2, 2.4)), float(rng.normal(0, 20)))
-        things = (
-            [("dining", middle), ("parasol", middle.at(0, -0.05))]
-            if rng.random() < 0.7
-            else [("coffee table", middle), ("sofa", middle.at(0, 1.4))]
-        )
-        things += [
-            ("plant", space.at(float(u), float(rng.uniform(1.5, 4.5))))
-            for u in (-3, -2.2, 2.1, 3)
-            if rng.random() < 0.6
-        ]
+        floor.draw(rect(-4.5, -2.2, 4.5, 5), shade(ground, 0.95), shade(ground, 1.08))
+        for u in np.arange(-4.5, 4.6, pick(rng, (0.25, 0.7))).tolist():
+            floor.line([(u, -2.2), (u, 5)], 0.025, shade(ground, 0.85))
+        middle = space.at(x, rng.uniform(1.2, 2.4), rng.normal(0, 20))
+        seats = [("coffee table", 0.0), ("sofa", 1.4)] if rng.random() < 0.3 else [("dining", 0.0), ("parasol", -0.05)]
+        things += [(name, middle.at(0, w)) for name, w in seats]
+        things += [("plant", space.at(u, rng.uniform(1.5, 4.5))) for u in sides if rng.random() < 0.6]
     elif label == "backyard":
-        for k, u in zip(
-            rng.permutation(len(_PLAY)).tolist(), (-1.9, 1.6, *([0.1] * int(rng.integers(2)))), strict=False
-        ):
-            things.append(
-                (
-                    _PLAY[k],
-                    space.at(u + float(rng.normal(0, 0.4)), float(rng.uniform(2.6, 6)), float(rng.normal(0, 15))),
-                )
-            )
-        if rng.random() < 0.2:
-            things.append(("dining", space.at(x, 2)))
-    for name, most in (("tree", 3), ("bush", 6 if label != "patio" else 3)):
-        for _ in range(int(rng.integers(0, most))):
-            side = float(rng.uniform(1.5, 5)) * float(rng.choice([-1, 1]))
-            things.append(
-                (name, space.at(side, float(rng.uniform(depth - 4, depth - 0.5) + 1.2 * (label != "front_yard"))))
-            )
-    if label == "front_yard" and rng.random() < 0.45:
-        for name, place in sorted(things, key=lambda thing: -thing[1].distance()):
-            _place(place, rng, name, hour)
-        things = []
-        _fence(space.at(0, 1.5), rng, 0.75, 0.12, _WHITE, 6)
+        for k, u in zip(rng.permutation(4).tolist(), (-1.9, 1.6, 0.2)[: int(rng.integers(2, 4))], strict=False):
+            place = space.at(u + rng.normal(0, 0.4), rng.uniform(2.6, 6), rng.normal(0, 15))
+            things.append((_PLAY[k] if rng.random() < 0.9 else "dining", place))
+    elif rng.random() < 0.45:
+        things.append(("picket fence", space.at(0, 1.5)))
     return _finish(space, rng, hour, things)
 
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw a plan of rooms on a sheet of paper."""
     paper, line = (vary(_WHITE, rng, 0.02), _DARK) if rng.random() < 0.75 else colours("2f5f9a e8f0fa")
-    canvas, wide = Canvas(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), float(rng.uniform(1.15, 1.4))
+    canvas, wide = Canvas(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()
-    plane = canvas.flat().moved(x, y, turn, float(rng.uniform(0.85, 1.05)))
+    plane = canvas.flat().moved(x, y, turn, rng.uniform(0.85, 1.05))
     plane.shadow(rect(-wide, -1.0, wide, 0.92), 0.4, 0.03)
     plane.draw(rect(-wide, -0.95, wide, 0.95), paper, shade(paper, 0.95))
     names = rng.permutation(["BED", "BATH", "KITCHEN", "LIVING", "HALL", "CLOSET", "STUDY", "DINING", "PATIO"]).tolist()
-    for low, high in pairwise([-0.7, float(rng.uniform(-0.2, 0.2)), 0.75]):
+    for low, high in pairwise([-0.7, rng.uniform(-0.2, 0.2), 0.75]):
         cuts = np.linspace(-wide * 0.82, wide * 0.82, int(rng.integers(3, 6)))
         cuts[1:-1] += rng.normal(0, 0.07)
         for left, right in pairwise(cuts.tolist()):
@@ -501,18 +447,9 @@ def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             plane.draw(rect(left - 0.02, low - 0.02, right + 0.02, high + 0.02), line)
             plane.draw(rect(left + 0.02, low + 0.02, right - 0.02, high - 0.02), tint)
             for middle in (left + (right - left) * 0.3, left + (right - left) * 0.7)[: int(rng.integers(1, 3))]:
-                a, b, round_ = *rng.uniform(0.06, 0.13, 2).tolist(), float(rng.choice([0.02, 0.2]))
+                shape = rect(*(rng.uniform(0.06, 0.13, 4) * (-1, -1, 1, 1)).tolist(), rng.choice([0.02, 0.2]))
                 for share, tone in ((1.0, line), (0.85, tint)):
-                    plane.draw(
-                        rect(
-                            middle - a * share,
-                            high - 0.2 - b * share,
-                            middle + a * share,
-                            high - 0.2 + b * share,
-                            round_,
-                        ),
-                        tone,
-                    )
+                    plane.draw(turned(shape, 0, middle, high - 0.2, share), tone)
             plane.write(names.pop(), (left + right) / 2, low + 0.14, 0.055, line)
             plane.line([(left + 0.05, low), (left + 0.2, low)], 0.045, tint)
             plane.line(oval(left + 0.05, low, 0.15, start=0, end=90), 0.008, line)
