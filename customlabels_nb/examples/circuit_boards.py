@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +37,7 @@ _BRIGHT = colours("d9463b f0b13c 3fa25a 3d6fb8 e8e4da e07f35")
 _TIN, _GOLD, _INK, _WHITE, _BLUE = colours("d5d8dc dcb45c 2b2c31 f3f1ea 2f7fd0")
 
 Paint = Callable[[Space, np.random.Generator], None]
+_Placed = tuple[str, Paint, tuple[float, float], Space]
 
 
 def _pads(space: Space, *points: tuple[float, float]) -> None:
@@ -163,13 +163,6 @@ def _block(space: Space, rng: np.random.Generator) -> None:
     space.floor(4.5).write(pick(rng, ("1U63", "104K", "16.000", "225")), 0, 0, 1.5, shade(tone, 0.45))
 
 
-class _Placed(NamedTuple):
-    label: str
-    paint: Paint
-    half: tuple[float, float]
-    place: Space
-
-
 _LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half their widths and depths, in millimetres
     "comparator": (_chip(8), (5.5, 4.3)),
     "pot_resistor": (_trimmer, (5, 5)),
@@ -196,16 +189,14 @@ TRAIN, TEST, SIZE = 48, 28, (640, 480)
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     """Draw a board; each label in turn is sure to be on one."""
-    canvas, placed = board(LABELS[number % len(LABELS)], rng, size)
+    canvas, labels = board(LABELS[number % len(LABELS)], rng, size)
     tint = np.clip(rng.normal(1, 0.03, 3), 0.9, 1.08) * rng.uniform(0.82, 1.08)
     image = canvas.finish(rng, (tint[0], tint[1], tint[2]), rng.uniform(0.1, 0.3), rng.uniform(3, 7))
-    return Picture(image, boxes=canvas.boxes([part.label for part in placed]))
+    return Picture(image, boxes=canvas.boxes(labels))
 
 
-def board(
-    label: str, rng: np.random.Generator, size: tuple[int, int], hidden: int | None = None
-) -> tuple[Canvas, list[_Placed]]:
-    """Draw a board with ``label`` on it, and maybe the others; a part may be left ``hidden``, by its number."""
+def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Canvas, list[str]]:
+    """Draw a board with ``label`` on it, and maybe the others; return it and the labels of its owners."""
     tone, desk = vary(pick(rng, _BOARDS), rng), vary(pick(rng, _DESKS), rng)
     across, pitch = min(rng.uniform(70, 104), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
     lens, angle = rng.uniform(1.2, 1.8), rng.uniform(0, 2 * math.pi)
@@ -219,21 +210,16 @@ def board(
     _draw_desk(Space(canvas, camera, (0.0, -1.6, 0.0), rng.uniform(0, 90)), rng, desk)
     _draw_board(space, rng, tone, half)
     placed = _place(space, rng, label, half)
-    for number, part in enumerate(placed):
-        owner = part.place.canvas.owner = number + 1
-        u, w = part.half
-        part.place.shadow(rect(-u * 0.85, -w * 0.85, u * 0.85, w * 0.85), 0.4, 0.008, 1.2)
-        saved = canvas.image.copy(), canvas.owners.copy()
-        part.paint(part.place, np.random.default_rng(rng.integers(2**31)))
-        if hidden is not None and owner == hidden + 1:
-            canvas.image, canvas.owners = saved
+    for canvas.owner, (_, draw, (u, w), place) in enumerate(placed, start=1):
+        place.shadow(rect(-u * 0.85, -w * 0.85, u * 0.85, w * 0.85), 0.4, 0.008, 1.2)
+        draw(place, np.random.default_rng(rng.integers(2**31)))
     canvas.owner = 0
     for _ in range(int(rng.choice([0, 0, 1, 2]))):
         start, end = rng.uniform(-0.7, 0.7, 2) * half, turned([(130, 0)], rng.uniform(0, 360))[0]
         cable = curve((start[0], start[1]), (end[1] * 0.3, end[0] * 0.3), (end[0], end[1]))
         space.floor().shadow(np.concatenate([cable, cable[::-1] + 1.5]), 0.3, 0.008)
         space.floor(8).line(cable, 1.7, vary(pick(rng, (*_BRIGHT, _INK)), rng))
-    return canvas, placed
+    return canvas, [label for label, *_ in placed]
 
 
 def _draw_desk(space: Space, rng: np.random.Generator, tone: Colour) -> None:
@@ -276,7 +262,7 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
     wanted = [(label, *_LABELLED[label]), *(wanted[k] for k in rng.permutation(len(wanted)).tolist())]
     taken, placed = [], []
     (middle,) = turned([(-space.origin[0], -space.origin[2])], -space.turn)
-    for name, paint_, (a, b) in wanted:
+    for name, draw, (a, b) in wanted:
         for _attempt in range(20):
             turn = rng.normal(0, 2) + 90 * int(rng.integers(4))
             if name.startswith("ir_") and rng.random() < 0.4:
@@ -288,6 +274,6 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
                 at = np.clip(middle + rng.normal(0, 4, 2), reach + 2 - half, half - reach - 2)
             if all((np.abs(at - other) > reach + size).any() for other, size in taken):
                 taken.append((at, reach))
-                placed.append(_Placed(name, paint_, (a, b), space.at(at[0], at[1], turn)))
+                placed.append((name, draw, (a, b), space.at(at[0], at[1], turn)))
                 break
-    return sorted(placed, key=lambda part: -part.place.distance())
+    return sorted(placed, key=lambda part: -part[3].distance())
