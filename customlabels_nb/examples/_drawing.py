@@ -163,40 +163,6 @@ class Canvas:
         if alpha > 0.5:
             ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
 
-    def soft(self, outlines: Sequence[np.ndarray], colour: Colour, strength: float, blur: float) -> None:
-        """Lay a colour over outlines with blurred edges; ``blur`` is in pixels of the canvas."""
-        mask = Image.new("L", (self.size[0] // _COARSE + 1, self.size[1] // _COARSE + 1))
-        for points in outlines:
-            if len(points) > 2:
-                ImageDraw.Draw(mask).polygon([(x, y) for x, y in (points / _COARSE).tolist()], round(255 * strength))
-        mask = mask.filter(ImageFilter.GaussianBlur(blur / _COARSE))
-        box = mask.getbbox()
-        if box is not None:
-            patch = mask.crop(box).resize(((box[2] - box[0]) * _COARSE, (box[3] - box[1]) * _COARSE))
-            self.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
-
-    def write(self, text: str, corners: np.ndarray, colour: Colour) -> None:
-        """Write text into a quadrilateral: its top left, top right, bottom right and bottom left corner."""
-        left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
-        width, height = (np.ceil(corners.max(axis=0)).astype(int) - (left, top) + 1).tolist()
-        if width * height > 4 * self.size[0] * self.size[1]:
-            return
-        font = ImageFont.load_default(60)
-        x0, y0, x1, y1 = font.getbbox(text)
-        letters = Image.new("L", (int(x1 - x0) + 2, int(y1 - y0) + 2))
-        ImageDraw.Draw(letters).text((1 - x0, 1 - y0), text, fill=255, font=font)
-        rows, values = [], []
-        ends = rect(0, 0, *letters.size).tolist()
-        for (x, y), (u, v) in zip((corners - (left, top)).tolist(), ends, strict=True):
-            rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-            values += [u, v]
-        weights = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0].tolist()
-        mask = letters.transform(
-            (width, height), Image.Transform.PERSPECTIVE, weights, resample=Image.Resampling.BILINEAR
-        )
-        self.image.paste(_ink(colour), (left, top), mask)
-        self.owners.paste(self.owner, (left, top), mask.point(lambda value: 255 * (value > 127)))
-
     def boxes(self, labels: Sequence[str]) -> tuple[Box, ...]:
         """Return the box of what is seen of each owner: 1 has the first label, 2 the second, and so on.
 
@@ -223,6 +189,8 @@ class Canvas:
         steps = Image.fromarray(np.clip(bright * 160, 0, 255).astype(np.uint8)).resize(photo.size)
         pixels = np.asarray(photo, dtype=np.float32) * (np.asarray(steps, dtype=np.float32) / 160)[..., None]
         pixels = pixels * np.array(tint, dtype=np.float32)
+        over = np.maximum(pixels - 215, 0)
+        pixels -= over - 40 * over / (over + 40)  # highlights fade to white instead of breaking off
         pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * grain
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
@@ -259,32 +227,44 @@ class Plane:
 
     def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, colour: Colour = (30, 22, 50)) -> None:
         """Darken an outline softly; ``blur`` is a share of the canvas's shorter side."""
-        outline = self.project(np.asarray(points, dtype=float))
-        self.canvas.soft([outline], colour, strength, blur * min(self.canvas.size))
+        canvas, outline = self.canvas, self.project(np.asarray(points, dtype=float)) / _COARSE
+        mask = Image.new("L", (canvas.size[0] // _COARSE + 1, canvas.size[1] // _COARSE + 1))
+        if len(outline) > 2:
+            ImageDraw.Draw(mask).polygon([(x, y) for x, y in outline.tolist()], round(255 * strength))
+        mask = mask.filter(ImageFilter.GaussianBlur(blur * min(mask.size)))
+        box = mask.getbbox()
+        if box is not None:
+            patch = mask.crop(box).resize(((box[2] - box[0]) * _COARSE, (box[3] - box[1]) * _COARSE))
+            canvas.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
 
-    def write(self, text: str, x: float, y: float, height: float, colour: Colour, turn: float = 0.0) -> None:
+    def write(self, text: str, x: float, y: float, height: float, colour: Colour) -> None:
         """Write text with its middle at ``x, y``."""
-        left, top, right, bottom = ImageFont.load_default(60).getbbox(text)
-        wide = height * (right - left) / (bottom - top) / 2
-        pixels = self.project(turned(rect(-wide, height / 2, wide, -height / 2), turn, x, y))
-        if len(pixels) == 4:
-            self.canvas.write(text, pixels, colour)
+        font, canvas = ImageFont.load_default(60), self.canvas
+        x0, y0, x1, y1 = font.getbbox(text)
+        letters = Image.new("L", (int(x1 - x0) + 2, int(y1 - y0) + 2))
+        ImageDraw.Draw(letters).text((1 - x0, 1 - y0), text, fill=255, font=font)
+        half = height * (x1 - x0) / (y1 - y0) / 2
+        corners = self.project(rect(x - half, y + height / 2, x + half, y - height / 2))
+        left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+        width, high = (np.ceil(corners.max(axis=0)).astype(int) - (left, top) + 1).tolist()
+        if len(corners) < 4 or width * high > 4 * canvas.size[0] * canvas.size[1]:
+            return
+        rows, values = [], []
+        ends = rect(0, 0, *letters.size).tolist()
+        for (x, y), (u, v) in zip((corners - (left, top)).tolist(), ends, strict=True):
+            rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+            values += [u, v]
+        weights = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0].tolist()
+        mask = letters.transform((width, high), Image.Transform.PERSPECTIVE, weights, Image.Resampling.BILINEAR)
+        canvas.image.paste(_ink(colour), (left, top), mask)
+        canvas.owners.paste(canvas.owner, (left, top), mask.point(lambda value: 255 * (value > 127)))
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the picture is taken from.
+    """Where the picture is taken from: x to the right, y up, z away; angles in degrees to the right, up, clockwise.
 
-    Attributes
-    ----------
-    eye : tuple of float
-        Its place: x to the right, y up, z away.
-    yaw, pitch, roll : float
-        Degrees: to the right, up, and clockwise.
-    lens : float
-        Focal length as a share of the canvas's longer side.
-    sun : tuple of float
-        The horizontal direction (x, z) that light comes from.
+    ``lens`` is the focal length as a share of the canvas's longer side; light comes from ``sun`` (x, z).
     """
 
     eye: tuple[float, float, float]
@@ -294,17 +274,14 @@ class Camera:
     lens: float
     sun: tuple[float, float] = (-0.6, -0.8)
 
-    def axes(self) -> np.ndarray:
-        """Return the unit vectors to the right, up and ahead, as rows."""
+    def project(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return the pixels of a polygon's points (n, 3), the part behind the camera cut off."""
         y, p, r = (math.radians(angle) for angle in (self.yaw, self.pitch, self.roll))
         right = np.array([math.cos(y), 0, -math.sin(y)])
         up = np.array([-math.sin(y) * math.sin(p), math.cos(p), -math.cos(y) * math.sin(p)])
         ahead = np.array([math.sin(y) * math.cos(p), math.sin(p), math.cos(y) * math.cos(p)])
-        return np.stack([right * math.cos(r) + up * math.sin(r), up * math.cos(r) - right * math.sin(r), ahead])
-
-    def project(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Return the pixels of a polygon's points (n, 3), the part behind the camera cut off."""
-        seen = (points - self.eye) @ self.axes().T
+        right, up = right * math.cos(r) + up * math.sin(r), up * math.cos(r) - right * math.sin(r)
+        seen = (points - self.eye) @ np.stack([right, up, ahead]).T
         if (seen[:, 2] < _NEAR).any():
             kept = []
             for here, before in zip(seen, np.roll(seen, 1, axis=0), strict=True):
@@ -335,6 +312,11 @@ class Space:
         """Return how far the place is from the camera."""
         return math.dist(self.origin, self.camera.eye)
 
+    def _eye(self) -> np.ndarray:
+        """Return where the camera is from here: u, w and v."""
+        x, y, z = (eye - here for eye, here in zip(self.camera.eye, self.origin, strict=True))
+        return np.append(turned([(x, z)], -self.turn), y)
+
     def _project(self, u: np.ndarray, v: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
         flat = turned(np.stack([u, np.broadcast_to(w, u.shape)], axis=1), self.turn, self.origin[0], self.origin[2])
         points = np.stack([flat[:, 0], np.broadcast_to(v, u.shape) + self.origin[1], flat[:, 1]], axis=1)
@@ -348,10 +330,6 @@ class Space:
         """Return the upright plane at ``w``, its points (u, v)."""
         return Plane(self.canvas, lambda points: self._project(points[:, 0], points[:, 1], w))
 
-    def side(self, u: float = 0.0) -> Plane:
-        """Return the upright plane at ``u``, its points (w, v)."""
-        return Plane(self.canvas, lambda points: self._project(np.full(len(points), u), points[:, 1], points[:, 0]))
-
     def round(self, radius: float) -> Plane:
         """Return the mantle of an upright cylinder about the place: points (u, v), u along its front."""
 
@@ -364,22 +342,19 @@ class Space:
     def solid(self, outline: Points, low: float, high: float, colour: Colour, top: Colour | None = None) -> None:
         """Draw a convex outline (u, w) raised from ``low`` to ``high``; light falls on it from the camera's sun."""
         points = np.asarray(outline, dtype=float)
-        (eye_u, eye_w) = turned(
-            [(self.camera.eye[0] - self.origin[0], self.camera.eye[2] - self.origin[2])], -self.turn
-        )[0]
         sun = turned([self.camera.sun], -self.turn)[0]
         ends = np.roll(points, -1, axis=0)
         middles = (points + ends) / 2
         normals = (ends - points)[:, ::-1] * (1, -1)
         normals *= np.sign(((middles - points.mean(axis=0)) * normals).sum(axis=1))[:, None]
-        facing = ((np.array([eye_u, eye_w]) - middles) * normals).sum(axis=1) > 0
+        facing = ((self._eye()[:2] - middles) * normals).sum(axis=1) > 0
         for k in np.flatnonzero(facing):
             slant = float(normals[k] @ sun) / (math.hypot(*normals[k]) + 1e-9)
             tone = shade(colour, 0.84 + 0.14 * slant)
             corners = np.array([points[k], ends[k], ends[k], points[k]])
             pixels = self._project(corners[:, 0], np.array([low, low, high, high]), corners[:, 1])
             self.canvas.polygon(pixels, tone, shade(tone, 0.88))
-        height = self.camera.eye[1] - self.origin[1]
+        height = self._eye()[2]
         if height > high:
             self.floor(high).draw(points, top or shade(colour, 1.07))
         elif height < low:
@@ -396,11 +371,10 @@ class Space:
         """Draw cuboids that don't overlap, each the arguments of :meth:`box`, so that near ones hide far ones."""
         bounds = np.array([cuboid[:6] for cuboid in cuboids], dtype=float)
         low, high = bounds[:, 0::2] - 1e-6, bounds[:, 1::2] - 2e-6
-        ((u, w),) = turned([(self.camera.eye[0] - self.origin[0], self.camera.eye[2] - self.origin[2])], 0)
-        ((u, w),) = turned([(u, w)], -self.turn)
-        eye = np.array([u, w, self.camera.eye[1] - self.origin[1]])
+        eye = self._eye()
         apart = high[:, None] <= low[None]  # along each axis, the first ends before the second begins
-        before = ((apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])).any(axis=2)
+        hides = (apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])
+        before = np.asarray(hides.any(axis=2))
         left = list(range(len(cuboids)))
         while left:
             free = [k for k in left if not (before[left, k] & ~before[k, left]).any()]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -54,26 +55,17 @@ def _leads(space: Space, *paths: tuple[tuple[float, float], tuple[float, float]]
         space.floor(0.8).line([start, end], 0.55, _TIN)
 
 
-def _chip(pins: int) -> Paint:
-    def paint(space: Space, rng: np.random.Generator) -> None:
-        reach, ink = pins * 0.64, vary(_INK, rng, 0.15)
-        legs = [(u, side) for u in np.arange(-reach + 1.27, reach, 2.54).tolist() for side in (-1, 1)]
-        _pads(space, *((u, side * 3.8) for u, side in legs))
-        for u, side in legs:
-            space.box(u - 0.4, u + 0.4, min(side * 2.8, side * 4), max(side * 2.8, side * 4), 0, 1.2, _TIN)
-        space.box(-reach, reach, -3.1, 3.1, 0.5, 3.2, ink)
-        top = space.floor(3.2)
-        top.draw(oval(-reach, 0, 0.9, start=-90, end=90), shade(ink, 0.5))
-        top.write(
-            pick(rng, ("LM393", "LM311") if pins == 8 else ("NE556", "4N35", "CD4017")),
-            0.4,
-            0.7,
-            1.3,
-            shade(_TIN, 0.85),
-        )
-        top.write(f"{int(rng.integers(10, 99))}A{int(rng.integers(9))}", 0.4, -1.1, 1.1, shade(_TIN, 0.7))
-
-    return paint
+def _chip(pins: int, space: Space, rng: np.random.Generator) -> None:
+    reach, ink = pins * 0.64, vary(_INK, rng, 0.15)
+    legs = [(u, side) for u in np.arange(-reach + 1.27, reach, 2.54).tolist() for side in (-1, 1)]
+    _pads(space, *((u, side * 3.8) for u, side in legs))
+    for u, side in legs:
+        space.box(u - 0.4, u + 0.4, min(side * 2.8, side * 4), max(side * 2.8, side * 4), 0, 1.2, _TIN)
+    space.box(-reach, reach, -3.1, 3.1, 0.5, 3.2, ink)
+    top, name = space.floor(3.2), pick(rng, ("LM393", "LM311") if pins == 8 else ("NE556", "4N35", "CD4017"))
+    top.draw(oval(-reach, 0, 0.9, start=-90, end=90), shade(ink, 0.5))
+    top.write(name, 0.4, 0.7, 1.3, shade(_TIN, 0.85))
+    top.write(f"{int(rng.integers(10, 99))}A{int(rng.integers(9))}", 0.4, -1.1, 1.1, shade(_TIN, 0.7))
 
 
 def _trimmer(space: Space, rng: np.random.Generator) -> None:
@@ -88,9 +80,9 @@ def _trimmer(space: Space, rng: np.random.Generator) -> None:
         rotor.draw(turned(rect(-r * 0.75, -r * 0.14, r * 0.75, r * 0.14), angle + extra, u, w), shade(_INK, 1.3))
 
 
-def _dome(space: Space, rng: np.random.Generator, lens: Colour, alpha: float) -> None:
-    """Draw a diode's body of 5 mm: lying on its leads, or upright and seen from its tip."""
-    lens = vary(lens, rng)
+def _dome(lenses: tuple[Colour, ...], alpha: float, space: Space, rng: np.random.Generator) -> None:
+    """Draw a diode of 5 mm: lying on its leads, or upright and seen from its tip."""
+    lens = vary(pick(rng, lenses), rng)
     if rng.random() < 0.3:
         _pads(space, (-1.3, 0), (1.3, 0))
         space.solid(oval(0, 0, 2.9), 0, 1.2, shade(lens, 0.85))
@@ -105,18 +97,6 @@ def _dome(space: Space, rng: np.random.Generator, lens: Colour, alpha: float) ->
     body.draw(rect(-2.9, -3.6, 2.9, -2.5, 0.3), shade(lens, 0.8))
     body.draw(rect(-1.0, -2.0, 1.0, 1.4, 0.5), mix(lens, _INK, 0.35), alpha=0.45)
     body.line([(-1.5, -1.8), (-1.5, 2.6)], 0.6, _WHITE, alpha=0.45)
-
-
-def _phototransistor(space: Space, rng: np.random.Generator) -> None:
-    _dome(space, rng, pick(rng, colours("26262b 26262b 2f2a36 55506a 4a4744")), 0.96)
-
-
-def _ir_led(space: Space, rng: np.random.Generator) -> None:
-    _dome(space, rng, pick(rng, colours("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90")), rng.uniform(0.75, 0.9))
-
-
-def _coloured_led(space: Space, rng: np.random.Generator) -> None:
-    _dome(space, rng, pick(rng, (_BRIGHT[0], _BRIGHT[1], _BRIGHT[2])), 0.92)
 
 
 def _resistor(space: Space, rng: np.random.Generator) -> None:
@@ -164,15 +144,15 @@ def _block(space: Space, rng: np.random.Generator) -> None:
 
 
 _LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half their widths and depths, in millimetres
-    "comparator": (_chip(8), (5.5, 4.3)),
+    "comparator": (partial(_chip, 8), (5.5, 4.3)),
     "pot_resistor": (_trimmer, (5, 5)),
-    "ir_phototransistor": (_phototransistor, (3, 8)),
-    "ir_led": (_ir_led, (3, 8)),
+    "ir_phototransistor": (partial(_dome, colours("26262b 26262b 2f2a36 55506a 4a4744"), 0.96), (3, 8)),
+    "ir_led": (partial(_dome, colours("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90"), 0.82), (3, 8)),
 }
 _OTHERS: tuple[tuple[Paint, tuple[float, float]], ...] = (
-    (_chip(14), (9.2, 4.3)),
-    (_chip(6), (4.2, 4.3)),
-    (_coloured_led, (3, 8)),
+    (partial(_chip, 14), (9.2, 4.3)),
+    (partial(_chip, 6), (4.2, 4.3)),
+    (partial(_dome, _BRIGHT[:3], 0.92), (3, 8)),
     *[(_resistor, (6, 1.5))] * 3,
     *[(_capacitor, (3.5, 3.5))] * 2,
     (_button, (3.2, 3.2)),
@@ -223,14 +203,13 @@ def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[
 
 
 def _draw_desk(space: Space, rng: np.random.Generator, tone: Colour) -> None:
-    floor, step = space.floor(), rng.uniform(12, 40)
-    kind = int(rng.integers(3))
+    step, planks = rng.uniform(12, 40), rng.random() < 0.5
     for x in np.arange(-140, 140, step).tolist():
-        if kind == 0:
-            floor.draw(rect(x, -140, x + step - 0.5, 140), vary(tone, rng, 0.02))
-        elif kind == 1:
-            floor.line([(x, -140), (x, 140)], 0.4, shade(tone, 1.15))
-            floor.line([(-140, x), (140, x)], 0.4, shade(tone, 1.15))
+        if planks:
+            space.floor().draw(rect(x, -140, x + step - 0.5, 140), vary(tone, rng, 0.02))
+        else:
+            space.floor().line([(x, -140), (x, 140)], 0.4, shade(tone, 1.1))
+            space.floor().line([(-140, x), (140, x)], 0.4, shade(tone, 1.1))
 
 
 def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.ndarray) -> None:
@@ -248,7 +227,7 @@ def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.n
             a, b = rng.uniform(-14, 14, 2)
             path = np.clip([(x, y), (x + a, y), (x + a + b, y + abs(b)), (x + a + b, y + 3 * b)], -half + 2, half - 2)
             floor.line(path, 0.7, shade(tone, 1.14))
-            floor.draw(oval(*path[-1].tolist(), 0.8), shade(tone, 1.3))
+            floor.draw(turned(oval(0, 0, 0.8), 0, path[-1, 0], path[-1, 1]), shade(tone, 1.3))
         floor.write(pick(rng, ("SENSOR KIT", "LINE SENSE V2", "IR ARRAY", "TRACK V1")), 0, -w + 3, 2.4, line)
     for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
         floor.draw(oval(x * (u - 4), y * (w - 4), 2.6), _GOLD)
@@ -260,7 +239,8 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
     wanted = [(name, *_LABELLED[name]) for name in LABELS for _ in range(int(rng.integers(0, 4)))]
     wanted += [("", *pick(rng, _OTHERS)) for _ in range(int(rng.integers(6, 18)))]
     wanted = [(label, *_LABELLED[label]), *(wanted[k] for k in rng.permutation(len(wanted)).tolist())]
-    taken, placed = [], []
+    taken: list[tuple[np.ndarray, np.ndarray]] = []
+    placed: list[_Placed] = []
     (middle,) = turned([(-space.origin[0], -space.origin[2])], -space.turn)
     for name, draw, (a, b) in wanted:
         for _attempt in range(20):

@@ -46,8 +46,7 @@ class _Species:
     bunch: tuple[int, int]
     bud: tuple[float, float]  # width and pointedness of its petals
     leaf: tuple[float, float, float, float]  # length, width, belly, pointedness
-    green: Colour
-    stem: Colour
+    greens: tuple[Colour, ...]  # of its leaves and its stem
     colours: tuple[Colour, ...]
 
 
@@ -72,7 +71,7 @@ def _bougainvillea(plane: Plane, rng: np.random.Generator, colour: Colour, size:
             _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(colour, rng))
         for k in range(3):
             own.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(colour, _CREAM, 0.5))
-            own.draw(oval(*turned([(0, 0.32)], turn + 60 + 120 * k)[0].tolist(), 0.1), _CREAM)
+            own.draw(turned(oval(0, 0.32, 0.1), turn + 60 + 120 * k), _CREAM)
 
 
 def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
@@ -85,7 +84,7 @@ def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: floa
             _petal(plane, turn, (length, length * 0.95, 0.66, 0.45), vary(tone, rng, 0.03))
     if rings < 5:
         for _ in range(16):
-            plane.draw(oval(*rng.normal(0, 0.1, 2).tolist(), 0.045), vary(_GOLD, rng))
+            plane.draw(turned(oval(0, 0, 0.045), 0, rng.normal(0, 0.1), rng.normal(0, 0.1)), vary(_GOLD, rng))
 
 
 def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
@@ -105,7 +104,7 @@ def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: fl
     turn = rng.uniform(0, 72)
     for k in range(5):
         shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
-        own = plane.moved(*turned([(0.14, 0)], turn + 72 * k)[0].tolist(), turn + 72 * k)  # each covers half the next
+        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each covers half the next
         own.draw(shape, shade(tone, 0.84))
         own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
         own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
@@ -119,34 +118,33 @@ def _jonquil(plane: Plane, rng: np.random.Generator, colour: Colour, size: float
     for share, tone in ((1.0, shade(cup, 0.9)), (0.86, cup), (0.55, shade(cup, 0.7))):
         plane.draw(blob(rng, 0, 0, 0.36 * share, 0.06), tone)
     for k in range(5):
-        plane.draw(oval(*turned([(0, 0.1)], 72 * k)[0].tolist(), 0.045), _CREAM)
+        plane.draw(turned(oval(0, 0.1, 0.045), 72 * k), _CREAM)
 
 
 _SPECIES = {
     "bougainvillea": _Species(
-        _bougainvillea, (1, 2), (0.5, 0.8), (0.9, 0.6, 0.45, 0.8), *colours("5f9345 8a7355"),
+        _bougainvillea, (1, 2), (0.5, 0.8), (0.9, 0.6, 0.45, 0.8), colours("5f9345 8a7355"),
         colours("c8246f b01c8a e0558e d8392f ea8a4a f6e3e6"),
     ),
     "camellia": _Species(
-        _camellia, (1, 1), (0.85, 0.5), (1.25, 0.66, 0.5, 0.75), *colours("2f6440 7a5f48"),
+        _camellia, (1, 1), (0.85, 0.5), (1.25, 0.66, 0.5, 0.75), colours("2f6440 7a5f48"),
         colours("c2243f e2628a f0a9bb f8eee8 b51f5c f3d7d6"),
     ),
     "common_lilac": _Species(
-        _lilac, (1, 2), (0.3, 0.6), (1.05, 0.85, 0.38, 0.75), *colours("5f8f52 7d6a50"),
+        _lilac, (1, 2), (0.3, 0.6), (1.05, 0.85, 0.38, 0.75), colours("5f8f52 7d6a50"),
         colours("b08fd0 9468b8 d3a8d8 f4f0f6 c46aa8"),
     ),
     "frangipani": _Species(
-        _frangipani, (2, 4), (0.34, 0.7), (1.9, 0.55, 0.55, 0.75), *colours("4f8a48 9a9484"),
+        _frangipani, (2, 4), (0.34, 0.7), (1.9, 0.55, 0.55, 0.75), colours("4f8a48 9a9484"),
         colours("fbf5ea fbf5ea f7dfe0 ec9aae f6e6a4 d9506e"),
     ),
     "jonquil": _Species(
-        _jonquil, (1, 3), (0.4, 0.8), (2.3, 0.2, 0.4, 0.6), *colours("6f9f66 7fa25c"),
+        _jonquil, (1, 3), (0.4, 0.8), (2.3, 0.2, 0.4, 0.6), colours("6f9f66 7fa25c"),
         colours("f6d23a f6d23a f8efc8 fcf8ee f3bd2e"),
     ),
 }  # fmt: skip
 
 _KINDS = tuple(_SPECIES)
-
 LABELS = tuple(sorted((*_KINDS, "fully_grown", "not_fully_grown", "with_leaves", "without_leaves")))
 TASK = "multi-label"
 FILES = {"train": "csv", "test": "csv"}
@@ -157,8 +155,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
     """Draw flowers; the twenty combinations of labels take turns."""
     name, leafy, grown = _KINDS[number % 5], (number // 5) % 2 == 0, (number // 10) % 2 == 0
     canvas = compose(_SPECIES[name], leafy, grown, rng, size)
-    tint = pick(rng, _TINTS)
-    image = canvas.finish(rng, tint, rng.uniform(0.1, 0.35), rng.uniform(2, 4))
+    image = canvas.finish(rng, pick(rng, _TINTS), rng.uniform(0.1, 0.35), rng.uniform(2, 4))
     ages, leaves = "fully_grown" if grown else "not_fully_grown", "with_leaves" if leafy else "without_leaves"
     return Picture(image, (name, ages, leaves))
 
@@ -167,28 +164,26 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     """Draw one to three stems on a branch, in a vase, or lying on a table."""
     way = pick(rng, ("branch", "branch", "vase", "lying"))
     canvas = _ground(rng, size, way)
-    plane = canvas.flat()
-    colour = vary(pick(rng, species.colours), rng)
+    plane, colour = canvas.flat(), vary(pick(rng, species.colours), rng)
     stems, scale = int(rng.choice([1, 1, 2, 3])), rng.uniform(0.34, 0.5)
     scale *= 1.0 if stems == 1 else 0.75
     turn = rng.uniform(0, 360) if way == "lying" else rng.normal(0, 8)
     foot = (rng.normal(0, 0.25), -0.72) if way == "vase" else (rng.normal(0, 0.5), -1.7)
-    heads = []
-    for x in np.linspace(-0.6, 0.6, stems).tolist() if stems > 1 else (rng.normal(0, 0.2),):
-        heads.append((x + rng.normal(0, 0.08), rng.uniform(-0.05, 0.5)))
     own = plane.moved(0, 0, turn) if way != "vase" else plane
-    paths = []
-    for x, y in heads:
+    heads, paths = [], []
+    for k in range(stems):
+        x, y = 0.55 * (k - (stems - 1) / 2) + rng.normal(0, 0.1), rng.uniform(-0.05, 0.5)
+        heads.append((x, y))
         start = foot if way == "vase" else (foot[0] + x * 0.6, foot[1])
         paths.append(curve(start, ((x + start[0]) / 2 + rng.normal(0, 0.2), (y + start[1]) / 2), (x, y)))
     if way == "lying":
-        shadow = own.moved(*rng.normal((0.05, -0.08), 0.06).tolist())
+        shadow = own.moved(rng.normal(0.05, 0.06), rng.normal(-0.08, 0.06))
         for (x, y), path in zip(heads, paths, strict=True):
             shadow.shadow(oval(x, y, scale * 0.9), 0.3, 0.03)
             shadow.shadow(np.concatenate([path, turned(path[::-1], 0, 0.06)]), 0.3, 0.015)
     for path in paths:
-        own.line(path, 0.07 * scale / 0.4, species.stem)
-        own.moved(-0.012, 0).line(path, 0.02, mix(species.stem, _WHITE, 0.35))
+        own.line(path, 0.07 * scale / 0.4, species.greens[1])
+        own.moved(-0.012, 0).line(path, 0.02, mix(species.greens[1], _WHITE, 0.35))
         if leafy:
             _leaves(own, rng, species, path, scale)
     if way == "vase":
@@ -204,37 +199,32 @@ def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Co
     count = int(rng.integers(species.bunch[0], species.bunch[1] + 1))
     opening = rng.uniform(0.85, 1.1)
     if species.head is _lilac:
-        _lilac(
-            plane,
-            rng,
-            colour if grown else shade(mix(colour, _GREEN, 0.15), 0.85),
-            opening if grown else rng.uniform(0, 0.3),
-        )
+        tone = colour if grown else shade(mix(colour, _GREEN, 0.15), 0.85)
+        _lilac(plane, rng, tone, opening if grown else rng.uniform(0, 0.35))
         return
-    places = [(0.0, 0.0)] if count == 1 else turned([(0, 0.75)], 0).tolist() * count
-    for k, place in enumerate(places):
+    for k in range(count):
         turn = 360.0 * k / count + rng.normal(0, 15) if grown else float(np.linspace(-50, 50, count)[k])
-        ((x, y),) = turned([place], turn).tolist()
+        ((x, y),) = turned([(0, 0.0 if count == 1 else 0.75)], turn).tolist()
         part = plane.moved(x, y, turn if not grown else 0, 1.0 if count == 1 else 0.78)
         if grown:
             species.head(part, rng, vary(colour, rng, 0.03), opening)
         else:
-            plane.line([(0, -0.2), (x, y - 0.1)], 0.09, mix(species.stem, _GREEN, 0.5))
+            plane.line([(0, -0.2), (x, y - 0.1)], 0.09, mix(species.greens[1], _GREEN, 0.5))
             _bud(part, rng, species, vary(colour, rng, 0.04), rng.choice([5, 24]) * rng.uniform(0.8, 1.2))
 
 
 def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, spread: float) -> None:
     """Draw a closed or half-open flower from its side: petals in a fan of ``spread`` degrees, sepals at its foot."""
     width, point = species.bud
-    tone = mix(colour, species.green, 0.12 if spread > 12 else 0.3)
+    tone = mix(colour, species.greens[0], 0.12 if spread > 12 else 0.3)
     for _ in range(3 if species.head is _bougainvillea else 1):
         base = plane.moved(rng.normal(0, 0.02), -0.35)
         if species.head is _bougainvillea:
-            base = plane.moved(*rng.normal(0, 0.25, 2).tolist(), rng.normal(0, 35), 0.75)
+            base = plane.moved(rng.normal(0, 0.25), rng.normal(0, 0.25), rng.normal(0, 35), 0.75)
         for lean in (-2, 2, -1, 1, 0):
             _petal(base, lean * spread / 1.6, (1.05, width, 0.5, point), vary(tone, rng, 0.05))
         for lean in (-28, 28, 0):
-            base.draw(turned(petal(0.42, 0.24, 0.45, 0.9), lean), shade(species.green, 1.05 if lean else 0.95))
+            base.draw(turned(petal(0.42, 0.24, 0.45, 0.9), lean), shade(species.greens[0], 1.05 if lean else 0.95))
 
 
 def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.ndarray, scale: float) -> None:
@@ -243,22 +233,18 @@ def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.
     for k, at in enumerate(rng.uniform(3 if blades else 6, 7 if blades else 13.5, int(rng.integers(3, 6))).tolist()):
         x, y = path[int(at)].tolist()
         lean = (1 if k % 2 else -1) * float(rng.uniform(6, 25) if blades else rng.uniform(40, 85))
-        own, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.green, rng, 0.07)
-        own.draw(petal(length, width, belly, point), shade(green, 1.15), shade(green, 0.85))
-        half = petal(length, width, belly, point)
-        own.draw(half[: len(half) // 2], shade(green, 0.85), alpha=0.6)
+        own, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.greens[0], rng, 0.07)
+        blade = petal(length, width, belly, point)
+        own.draw(blade, shade(green, 1.15), shade(green, 0.85))
+        own.draw(blade[: len(blade) // 2], shade(green, 0.85), alpha=0.6)
         own.line([(0, 0), (0, length * 0.92)], width * 0.05, mix(green, _CREAM, 0.45))
 
 
 def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> None:
     tone, own = vary(pick(rng, (*_GROUNDS, _ORANGE, _CREAM)), rng), plane.moved(*foot)
     wide, neck = rng.uniform(0.2, 0.3), rng.uniform(0.09, 0.16)
-    right = np.concatenate(
-        [
-            curve((neck * 1.2, 0.28), (neck * 0.7, 0.1), (wide, -0.1)),
-            curve((wide, -0.1), (wide, -0.3), (wide * 0.6, -0.34)),
-        ]
-    )
+    belly = curve((wide, -0.1), (wide, -0.3), (wide * 0.6, -0.34))
+    right = np.concatenate([curve((neck * 1.2, 0.28), (neck * 0.7, 0.1), (wide, -0.1)), belly])
     own.shadow(oval(0.08, -0.34, wide * 1.3, 0.08), 0.45, 0.02)
     own.draw(np.concatenate([right, right[::-1] * (-1, 1)]), shade(tone, 1.08), shade(tone, 0.8))
     own.draw(oval(-wide * 0.45, -0.12, wide * 0.12, 0.11), _WHITE, alpha=0.4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -40,12 +41,16 @@ TRAIN, TEST, SIZE = 21, 42, (640, 480)
 
 _WHITE, _DARK, _GLASS, _CARD = colours("fbfaf7 2a2c35 b5cfd8 cfa274")
 # main, second and accent colour of the brands, on light and on dark grounds
-_ON_LIGHT = dict(
-    zip(LABELS, map(colours, ("0f8f88 0f8f88 f29c1f", "5c2d8a 5c2d8a ee5140", "17406f 3f86b8 4aa26d")), strict=True)
-)
-_ON_DARK = dict(
-    zip(LABELS, map(colours, ("f3f7f6 f3f7f6 f9b13c", "f1edf8 f1edf8 ff7a5c", "f2f6fa b9d6ea 8fd6a5")), strict=True)
-)
+_ON_LIGHT = {
+    "lumivane": colours("0f8f88 0f8f88 f29c1f"),
+    "pellwick": colours("5c2d8a 5c2d8a ee5140"),
+    "tarnfold": colours("17406f 3f86b8 4aa26d"),
+}
+_ON_DARK = {
+    "lumivane": colours("f3f7f6 f3f7f6 f9b13c"),
+    "pellwick": colours("f1edf8 f1edf8 ff7a5c"),
+    "tarnfold": colours("f2f6fa b9d6ea 8fd6a5"),
+}
 _TINTS = colours("f3e4c8 dcebe6 e9e2f0 f7dcd2 d9e4f2")
 _STRONG = colours("22303f 3c2a45 1f3d36 7a2e28 2b2b2e")
 _PAINTS = colours("c94f3d 2f6f73 e0b04a 33507a 8a4f6d 5f8a5a e7e0d2 3b3f4a f6f4ee d98c5f")
@@ -181,50 +186,45 @@ def _bag(stage: Stage, space: Space) -> None:
     stage.sign(front.moved(0, 1.15, 0, u * 0.5), tone)
 
 
-def _on_table(thing: Callable[[Stage, Space], None]) -> Callable[[Stage], None]:
-    """Return a scene of a thing on a table, with one or two others around it."""
-
-    def scene(stage: Stage) -> None:
-        rng, space = stage.rng, stage.space
-        wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colours("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
-        back = space.front(9)
-        back.draw(rect(-30, -12, 30, 20), shade(wall, 1.05), shade(wall, 0.85))
-        for x in rng.uniform(-7, 7, 6).tolist():
-            y, a, b = rng.uniform((0, 0.5, 0.5), (5, 1.6, 1.8)).tolist()
-            back.shadow(rect(x - a, y - b, x + a, y + b), 0.55, 0.03, stage.paint())
-        space.floor().draw(rect(-20, -3.6, 20, 3.6), shade(wood, 0.9), shade(wood, 1.08))
-        for w in np.arange(-3.4, 3.6, 1.1).tolist():
-            space.floor().line([(-20, w), (20, w)], 0.02, shade(wood, 0.85))
-        x = rng.normal(0, 0.5)
-        main = space.at(x, rng.uniform(-0.4, 0.4), rng.normal(0, 16))
-        other = space.at(x + rng.choice([-2.2, 2.2]), rng.uniform(1.0, 2.4), rng.normal(0, 16))
-        first, rest = stage.signs[:1], stage.signs[1:]
-        stage.signs = rest
-        pick(rng, (_mug, _parcel, _laptop, _bag))(stage, other)
-        stage.signs = first
-        thing(stage, main)
-        for _ in range(int(rng.integers(0, 3))):
-            place, tone = space.at(x + rng.uniform(-1.7, 1.7), rng.uniform(-1.9, -1.3)), stage.paint()
-            place.shadow(oval(0, 0, 0.24), 0.4, 0.02, 0.15)
-            if rng.random() < 0.6:
-                place.front().draw(oval(0, 0.26, 0.26), shade(tone, 1.15), shade(tone, 0.8))
-            else:
-                for k in range(3):
-                    place.front().line([(0.05 * k - 0.1, 0.2), (0.12 * k - 0.2, 0.95)], 0.06, stage.paint())
-                place.solid(oval(0, 0, 0.2), 0, 0.5, tone, shade(tone, 0.5))
-
-    return scene
+def _on_table(thing: Callable[[Stage, Space], None], stage: Stage) -> None:
+    """Draw a thing on a table, and others around it."""
+    rng, space = stage.rng, stage.space
+    wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colours("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
+    back = space.front(9)
+    back.draw(rect(-30, -12, 30, 20), shade(wall, 1.05), shade(wall, 0.85))
+    for x in rng.uniform(-7, 7, 6).tolist():
+        y, a, b = rng.uniform((0, 0.5, 0.5), (5, 1.6, 1.8)).tolist()
+        back.shadow(rect(x - a, y - b, x + a, y + b), 0.55, 0.03, stage.paint())
+    space.floor().draw(rect(-20, -3.6, 20, 3.6), shade(wood, 0.9), shade(wood, 1.08))
+    for w in np.arange(-3.4, 3.6, 1.1).tolist():
+        space.floor().line([(-20, w), (20, w)], 0.02, shade(wood, 0.85))
+    x = rng.normal(0, 0.5)
+    main = space.at(x, rng.uniform(-0.4, 0.4), rng.normal(0, 16))
+    other = space.at(x + rng.choice([-2.2, 2.2]), rng.uniform(1.0, 2.4), rng.normal(0, 16))
+    first, stage.signs = stage.signs[:1], stage.signs[1:]
+    pick(rng, (_mug, _parcel, _laptop, _bag))(stage, other)
+    stage.signs = first
+    thing(stage, main)
+    for _ in range(int(rng.integers(0, 3))):
+        place, tone = space.at(x + rng.uniform(-1.7, 1.7), rng.uniform(-1.9, -1.3)), stage.paint()
+        place.shadow(oval(0, 0, 0.24), 0.4, 0.02, 0.15)
+        if rng.random() < 0.6:
+            place.front().draw(oval(0, 0.26, 0.26), shade(tone, 1.15), shade(tone, 0.8))
+        else:
+            for k in range(3):
+                place.front().line([(0.05 * k - 0.1, 0.2), (0.12 * k - 0.2, 0.95)], 0.06, stage.paint())
+            place.solid(oval(0, 0, 0.2), 0, 0.5, tone, shade(tone, 0.5))
 
 
 def _shirts(stage: Stage) -> None:
     rng, wall = stage.rng, stage.paint(*_TINTS, *_PAINTS)
     stage.space.front(3).draw(rect(-12, -1, 12, 9), shade(wall, 1.06), shade(wall, 0.95))
-    stage.space.floor(-1).draw(rect(-12, -3, 12, 3), *colours("a9805c c9a37c"))
+    stage.space.floor(-1).draw(rect(-12, -3, 12, 3), shade(_CARD, 0.82), _CARD)
     rail = stage.space.front(0)
     for x in (-2.6, 2.6):
         rail.line([(x, -0.9), (x, 3.6)], 0.08, shade(_DARK, 2))
     rail.line([(-2.6, 3.6), (2.6, 3.6)], 0.08, shade(_DARK, 2))
-    rng.shuffle(stage.signs)  # type: ignore[arg-type]
+    rng.shuffle(stage.signs)
     stage.signs += [None] * (3 - len(stage.signs))
     for x in (-1.7, 0.0, 1.7):
         tone, own = stage.paint(), rail.moved(x + rng.normal(0, 0.12), 3.1, rng.normal(0, 2), 0.85)
@@ -310,12 +310,12 @@ def _van(stage: Stage) -> None:
 # how far the camera is away, its height, its pitch, its lens; and what is drawn
 SCENES: dict[str, tuple[tuple[float, float, float, float], Callable[[Stage], None]]] = {
     "shop": ((-4.2, 1.7, 8, 0.8), _shop),
-    "mug": ((-4.6, 2.0, -14, 1.15), _on_table(_mug)),
+    "mug": ((-4.6, 2.0, -14, 1.15), partial(_on_table, _mug)),
     "van": ((-5.0, 1.7, -1, 0.8), _van),
     "shirts": ((-5.5, 2.2, 0, 0.8), _shirts),
-    "parcel": ((-4.8, 2.4, -17, 1.0), _on_table(_parcel)),
-    "laptop": ((-4.8, 2.2, -11, 0.95), _on_table(_laptop)),
-    "bag": ((-4.8, 2.2, -10, 0.9), _on_table(_bag)),
+    "parcel": ((-4.8, 2.4, -17, 1.0), partial(_on_table, _parcel)),
+    "laptop": ((-4.8, 2.2, -11, 0.95), partial(_on_table, _laptop)),
+    "bag": ((-4.8, 2.2, -10, 0.9), partial(_on_table, _bag)),
 }
 
 

@@ -148,7 +148,8 @@ _FURNITURE: dict[str, list[Cuboid]] = {
         (0.55, 0.65, -0.42, -0.02, 0, 0.42, "wood"), *_row(-0.5, 0.5, 0.2, 0.0, 0.25),
     ],
     "counter": [
-        (-1.5, 1.5, -0.6, 0, 0, 0.88, "paint"), *_doors(-1.5, 0.4, -0.6, 0, 0.88, 3, 2), *_doors(1.0, 1.5, -0.6, 0, 0.88, 1, 3),
+        (-1.5, 1.5, -0.6, 0, 0, 0.88, "paint"), *_doors(-1.5, 0.4, -0.6, 0, 0.88, 3, 2),
+        *_doors(1.0, 1.5, -0.6, 0, 0.88, 1, 3),
         (0.4, 1.0, -0.62, -0.6, 0, 0.86, "dark"), (0.48, 0.92, -0.63, -0.62, 0.2, 0.6, "glass"),
         (-1.52, 1.52, -0.63, 0, 0.88, 0.93, "top"), (0.45, 0.95, -0.55, -0.1, 0.93, 0.94, "dark", 0.05),
         (-0.9, -0.4, -0.5, -0.12, 0.93, 0.94, "glass", 0.05), (-0.67, -0.63, -0.1, -0.06, 0.93, 1.2, "dark"),
@@ -178,7 +179,7 @@ _FURNITURE: dict[str, list[Cuboid]] = {
     "pool": [(-1.4, 1.4, -1.1, 1.1, 0, 0.4, "cloth", 1.2), (-1.25, 1.25, -0.95, 0.95, 0.4, 0.41, "water", 1.2)],
     "swing": [
         *[(u, u + 0.1, w, w + 0.1, 0, 2.1, "wood") for u in (-1.3, 1.2) for w in (-0.5, 0.4)],
-        (-1.35, 1.35, -0.1, 0.1, 2.1, 2.2, "wood"), (-0.8, -0.3, -0.1, 0.1, 0.5, 0.55, "any"), (0.3, 0.8, -0.1, 0.1, 0.5, 0.55, "any"),
+        (-1.35, 1.35, -0.1, 0.1, 2.1, 2.2, "wood"), *[(u, u + 0.5, -0.1, 0.1, 0.5, 0.55, "cloth") for u in (-0.8, 0.3)],
         *[(u, u + 0.03, 0, 0.03, 0.55, 2.1, "dark") for u in (-0.8, -0.33, 0.3, 0.77)],
     ],
     "flower bed": [
@@ -349,8 +350,8 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             for k in range(int(rng.integers(0, 4))):
                 _picture(front, rng, at + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
     if rng.random() < 0.5:
-        a, b, tone = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
-        for share, colour in ((1.0, tone), (0.86, mix(tone, _WHITE, 0.6)), (0.74, tone)):
+        a, b, cloth = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
+        for share, colour in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
             rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
             space.floor().draw(rug, mix(colour, _WHITE, 0.15))
     order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
@@ -447,7 +448,8 @@ def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             plane.draw(rect(left - 0.02, low - 0.02, right + 0.02, high + 0.02), line)
             plane.draw(rect(left + 0.02, low + 0.02, right - 0.02, high - 0.02), tint)
             for middle in (left + (right - left) * 0.3, left + (right - left) * 0.7)[: int(rng.integers(1, 3))]:
-                shape = rect(*(rng.uniform(0.06, 0.13, 4) * (-1, -1, 1, 1)).tolist(), rng.choice([0.02, 0.2]))
+                x0, y0, x1, y1 = (rng.uniform(0.06, 0.13, 4) * (-1, -1, 1, 1)).tolist()
+                shape = rect(x0, y0, x1, y1, rng.choice([0.02, 0.2]))
                 for share, tone in ((1.0, line), (0.85, tint)):
                     plane.draw(turned(shape, 0, middle, high - 0.2, share), tone)
             plane.write(names.pop(), (left + right) / 2, low + 0.14, 0.055, line)

@@ -78,7 +78,7 @@ def test_a_bud_is_another_picture_than_a_bloom(sort: str) -> None:
 
 def test_leaves_are_green() -> None:
     for species in flowers._SPECIES.values():
-        red, green, blue = species.green
+        red, green, blue = species.greens[0]
         assert green > max(red, blue)
 
 
