@@ -245,10 +245,10 @@ class Plane:
         ImageDraw.Draw(letters).text((1 - x0, 1 - y0), text, fill=255, font=font)
         half = height * (x1 - x0) / (y1 - y0) / 2
         corners = self.project(rect(x - half, y + height / 2, x + half, y - height / 2))
+        if len(corners) != 4:  # some of it is behind the camera
+            return
         left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
         width, high = (np.ceil(corners.max(axis=0)).astype(int) - (left, top) + 1).tolist()
-        if len(corners) < 4 or width * high > 4 * canvas.size[0] * canvas.size[1]:
-            return
         rows, values = [], []
         ends = rect(0, 0, *letters.size).tolist()
         for (x, y), (u, v) in zip((corners - (left, top)).tolist(), ends, strict=True):
