@@ -1,9 +1,9 @@
 """Example projects for those who have no photos at hand: drawn by program, the same for the same seed.
 
-Another example is another module and one line in ``_EXAMPLES``. The module has ``LABELS`` and ``TASK`` (as in
+Another example is another module and its name in ``NAMES``. The module has ``LABELS`` and ``TASK`` (as in
 ``create_project``), ``FILES`` (how the annotations of each split are written: "folders" by label, "csv" or "coco"),
-``TRAIN``, ``TEST`` and ``SIZE`` (what is drawn unless told) and ``paint(split, number, rng, size)``, which gives a
-:class:`~customlabels_nb.examples._picture.Picture`.
+``TRAIN``, ``TEST`` and ``SIZE`` (the defaults) and ``paint(split, number, rng, size)``, which returns a
+:class:`~customlabels_nb.examples._drawing.Picture`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,10 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
-    from customlabels_nb.examples._picture import Picture
+    from customlabels_nb.examples._drawing import Picture
     from customlabels_nb.project.project import Project
 
-_EXAMPLES = {
-    "circuit_boards": "customlabels_nb.examples.circuit_boards",
-    "flowers": "customlabels_nb.examples.flowers",
-    "logos": "customlabels_nb.examples.logos",
-    "rooms": "customlabels_nb.examples.rooms",
-}
-
-NAMES = tuple(_EXAMPLES)
+NAMES = ("circuit_boards", "flowers", "logos", "rooms")
 
 _SPLITS = ("train", "test", "detect")
 _DETECT = 2
@@ -41,7 +34,7 @@ _CREATED = "2026-01-01T00:00:00Z"  # the same seed writes the same files
 
 @dataclass(frozen=True)
 class ExamplePhotos:
-    """Where an example's photos lie.
+    """Where an example's photos are.
 
     Attributes
     ----------
@@ -65,11 +58,10 @@ class ExamplePhotos:
     answers: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class _Photo:
-    split: str
-    number: int
-    path: Path
+def _module(name: str) -> Any:
+    if name not in NAMES:
+        raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
+    return import_module(f"customlabels_nb.examples.{name}")
 
 
 def write_photos(
@@ -107,8 +99,7 @@ def write_photos(
     InputError
         If there is no such example, a number is negative, or ``folder`` holds something already.
     """
-    if name not in _EXAMPLES:
-        raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
+    example = _module(name)
     for argument, value in (("seed", seed), ("train", train), ("test", test)):
         if value is not None and value < 0:
             raise InputError(f"{argument}={value!r} must not be negative.")
@@ -120,30 +111,27 @@ def write_photos(
 
     import numpy as np
 
-    example = import_module(_EXAMPLES[name])
     labels: tuple[str, ...] = example.LABELS
-    numbers = {"train": range(example.TRAIN if train is None else train)}
-    numbers["test"] = range(example.TEST if test is None else test)
     kept = np.random.default_rng([zlib.crc32(name.encode()), seed]).permutation(len(labels))[:_DETECT].tolist()
-    photos = [
-        _Photo(split, number, place / _file(example, name, split, number))
-        for split in ("train", "test")
-        for number in numbers[split]
-    ]
-    photos += [
-        _Photo("detect", n * len(labels) + k, place / "detect" / f"new_{n + 1:02}.jpg") for n, k in enumerate(kept)
-    ]
+    photos = {  # split and number of each file
+        place / _file(example, name, split, number): (split, number)
+        for split, count, default in (("train", train, example.TRAIN), ("test", test, example.TEST))
+        for number in range(default if count is None else count)
+    }
+    detect = {place / "detect" / f"new_{n + 1:02}.jpg": ("detect", n * len(labels) + k) for n, k in enumerate(kept)}
+    photos |= detect
 
-    def paint(photo: _Photo) -> Picture:
-        which, n = photo.number % len(labels), photo.number // len(labels)
-        rng = np.random.default_rng([zlib.crc32(name.encode()), seed, _SPLITS.index(photo.split), which, n])
-        picture: Picture = example.paint(photo.split, photo.number, rng, size or example.SIZE)
-        picture.image.save(photo.path, "JPEG", quality=_QUALITY)
+    def paint(path: Path) -> Picture:
+        split, number = photos[path]
+        which, n = number % len(labels), number // len(labels)
+        rng = np.random.default_rng([zlib.crc32(name.encode()), seed, _SPLITS.index(split), which, n])
+        picture: Picture = example.paint(split, number, rng, size or example.SIZE)
+        picture.image.save(path, "JPEG", quality=_QUALITY)
         return picture
 
     try:
-        for path in {photo.path for photo in photos} | {place / split / "x" for split in _SPLITS}:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in {path.parent for path in photos} | {place / split for split in _SPLITS}:
+            folder.mkdir(parents=True, exist_ok=True)
         pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
         written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
     except BaseException:  # an interrupt too: half an example would be in the way of the next try
@@ -152,9 +140,8 @@ def write_photos(
             for file in place.glob(f"{split}.*"):
                 file.unlink(missing_ok=True)
         raise
-    new = [photo for photo in photos if photo.split == "detect"]
-    answers = {photo.path.name: pictures[photo].shown for photo in new}
-    return ExamplePhotos(name, labels, written["train"], written["test"], tuple(photo.path for photo in new), answers)
+    answers = {path.name: pictures[path].shown for path in detect}
+    return ExamplePhotos(name, labels, written["train"], written["test"], tuple(detect), answers)
 
 
 def _file(example: Any, name: str, split: str, number: int) -> str:
@@ -164,8 +151,8 @@ def _file(example: Any, name: str, split: str, number: int) -> str:
     return f"{split}/{label}/{label}_{n + 1:02}.jpg"
 
 
-def _write_annotations(example: Any, place: Path, split: str, pictures: dict[_Photo, Picture]) -> Path:
-    """Say in a file what the pictures of a split show, unless their folders do; what ``read_dataset`` takes."""
+def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Path, Picture]) -> Path:
+    """Write what the pictures of a split show, unless their folders say it; return what ``read_dataset`` takes."""
     if example.FILES[split] == "folders":
         return place / split
     import pandas as pd
@@ -174,9 +161,9 @@ def _write_annotations(example: Any, place: Path, split: str, pictures: dict[_Ph
 
     rows: list[tuple[Any, ...]] = []
     marks: list[tuple[Any, ...]] = []
-    for photo, picture in pictures.items():
-        if photo.split == split:
-            image = f"{split}/{photo.path.name}"
+    for path, picture in pictures.items():
+        if path.parent == place / split:
+            image = f"{split}/{path.name}"
             rows.append((image, "labelled", *picture.image.size))
             marks += [(image, label, None, None, None, None) for label in picture.labels]
             marks += [(image, box.label, box.left, box.top, box.width, box.height) for box in picture.boxes]
@@ -212,8 +199,7 @@ def create(
     ProjectExistsError
         If there is something of the project's name already.
     """
-    if name not in _EXAMPLES:
-        raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
+    example = _module(name)
     if train == 0 or test == 0:
         raise InputError(
             f"train={train!r} and test={test!r}: a project needs photos of both; write_photos draws one split alone."
@@ -221,7 +207,6 @@ def create(
     from customlabels_nb.datasets.loading import read_dataset
     from customlabels_nb.project.projects import create_project
 
-    example = import_module(_EXAMPLES[name])
     project = create_project(name, folder, task=example.TASK)
     try:
         photos = write_photos(name, Path(folder) / f"{name}-photos", seed=seed, train=train, test=test, size=size)

@@ -1,397 +1,387 @@
-"""A small painter of scenes in perspective: camera, light, faces, shadows.
+"""Draw flat pictures: colours, outlines, a canvas that knows which object each pixel shows, planes and a camera.
 
-The world is in metres: x to the right, y up, z away from the viewer. Everything is painted far to near on a
-canvas ``OVERSAMPLE`` times as wide and high as the picture and scaled down once, so edges come out smooth.
+Everything is drawn at ``OVERSAMPLE`` times the picture's size and scaled down once, which smooths the edges.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[float, float, float]
-Point = tuple[float, float, float]
-Flat = tuple[float, float]
+Points = Sequence[tuple[float, float]] | np.ndarray
+T = TypeVar("T")
 
 OVERSAMPLE = 2
-_NEAR = 0.25  # metres before the eye at which shapes are cut off
-_T = np.linspace(0, 1, 5)
-_CURVE = np.stack([(1 - _T) ** 2, 2 * _T * (1 - _T), _T**2], axis=1)  # weights of a quadratic Bézier's three points
-_PLAIN = 1400  # pixels of the canvas below which a face gets one colour instead of a gradient
-_SOFT = 4  # shadows and glows are painted this much coarser than the canvas
+_LEAST = 4  # pixels: narrower slivers get no box
+_NEAR = 0.2  # distance from the camera at which shapes are cut off
+_COARSE = 4  # soft shapes are drawn this much smaller
+_FLAT = 900  # pixels of the canvas below which a gradient isn't worth its time
 
 
-def rgb(text: str) -> Colour:
-    """A colour from its six hexadecimal digits."""
-    return (int(text[0:2], 16), int(text[2:4], 16), int(text[4:6], 16))
+@dataclass(frozen=True)
+class Box:
+    """A labelled box in pixels of the picture."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of mode RGB, the labels it has as a whole, and the boxes on it."""
+
+    image: Image.Image
+    labels: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return every label of the picture and its boxes, each once."""
+        return tuple(dict.fromkeys([*self.labels, *(box.label for box in self.boxes)]))
+
+
+def colours(text: str) -> tuple[Colour, ...]:
+    """Return the colours of a list of hexadecimal codes, separated by spaces."""
+    return tuple((int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)) for code in text.split())
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """``first`` with ``share`` (0..1) of ``second`` in it."""
+    """Return ``first`` with ``share`` (0 to 1) of ``second`` in it."""
     a, b, c = (x + (y - x) * share for x, y in zip(first, second, strict=True))
-    return (a, b, c)
+    return a, b, c
 
 
-def dim(colour: Colour, factor: float) -> Colour:
-    """The colour times ``factor``: below 1 darker, above 1 lighter, never past white."""
+def shade(colour: Colour, factor: float) -> Colour:
+    """Return the colour times ``factor``, at most white."""
     a, b, c = (min(255.0, x * factor) for x in colour)
-    return (a, b, c)
+    return a, b, c
 
 
-def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.06) -> Colour:
-    """The colour a little lighter or darker and a little off in hue, as two paints of a name are."""
-    a, b, c = (
-        float(x) for x in np.clip(np.array(colour) * (1 + rng.normal(0, spread) + rng.normal(0, 0.02, 3)), 0, 255)
-    )
-    return (a, b, c)
+def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.05) -> Colour:
+    """Return the colour a little lighter or darker, and a little off in hue."""
+    factors = 1 + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
+    a, b, c = np.clip(np.array(colour) * factors, 0, 255).tolist()
+    return a, b, c
 
 
-def ink(colour: Colour, alpha: float = 1.0) -> tuple[int, int, int, int]:
-    """The colour as Pillow wants it; ``alpha`` from 0 (nothing) to 1 (opaque)."""
-    r, g, b = (int(min(255.0, max(0.0, x)) + 0.5) for x in colour)
-    return (r, g, b, int(255 * alpha + 0.5))
+def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+    """Return one of the items."""
+    return items[int(rng.integers(len(items)))]
 
 
-def rounded(points: Sequence[tuple[float, ...]], radius: float) -> list[Any]:
-    """A polygon's points (2-D or 3-D) with each corner replaced by a curve that starts ``radius`` before it."""
-    corners = np.array(points, dtype=float)
-    curves = corners[:, None, :] * _CURVE[:, 1][:, None]
-    for step, weights in ((1, _CURVE[:, 0]), (-1, _CURVE[:, 2])):
-        gap = np.roll(corners, step, axis=0) - corners
-        share = np.minimum(0.5, radius / np.maximum(1e-9, np.sqrt((gap * gap).sum(axis=1))))
-        curves = curves + (corners + gap * share[:, None])[:, None, :] * weights[:, None]
-    return [tuple(point) for point in curves.reshape(-1, corners.shape[1]).tolist()]
+def _ink(colour: Colour) -> tuple[int, int, int]:
+    r, g, b = (round(min(255.0, max(0.0, x))) for x in colour)
+    return r, g, b
 
 
-def _extent(outline: Sequence[Flat]) -> float:
-    """The area in pixels of the box around a 2-D outline."""
-    xs, ys = [p[0] for p in outline], [p[1] for p in outline]
-    return (max(xs) - min(xs)) * (max(ys) - min(ys))
+def oval(x: float, y: float, rx: float, ry: float | None = None, start: float = 0, end: float = 360) -> np.ndarray:
+    """Return the outline of an ellipse, or its arc from ``start`` to ``end`` in degrees."""
+    angles = np.radians(np.linspace(start, end, 29, endpoint=end - start < 360))
+    return np.stack([x + rx * np.cos(angles), y + (rx if ry is None else ry) * np.sin(angles)], axis=1)
 
 
-def hull(points: Sequence[Flat]) -> list[Flat]:
-    """The convex hull of 2-D points (Andrew's monotone chain)."""
-    ordered = sorted(set(points))
-    if len(ordered) < 3:
-        return ordered
-
-    def chain(items: Sequence[Flat]) -> list[Flat]:
-        kept: list[Flat] = []
-        for p in items:
-            while len(kept) > 1:
-                (ax, ay), (bx, by) = kept[-2], kept[-1]
-                if (bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax) > 0:
-                    break
-                kept.pop()
-            kept.append(p)
-        return kept[:-1]
-
-    return chain(ordered) + chain(ordered[::-1])
+def rect(x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> np.ndarray:
+    """Return the outline of a rectangle, its corners rounded by ``radius``."""
+    if radius <= 0:
+        return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=float)
+    r = min(radius, abs(x1 - x0) / 2, abs(y1 - y0) / 2)
+    middles = ((x1 - r, y1 - r, 0), (x0 + r, y1 - r, 90), (x0 + r, y0 + r, 180), (x1 - r, y0 + r, 270))
+    return np.concatenate([oval(x, y, r, start=a, end=a + 90)[::4] for x, y, a in middles])
 
 
-def _enlarged(small: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A smooth enlargement; in two steps, which costs a quarter and can't be told apart once scaled down."""
-    if size[0] * size[1] > 6000:
-        small = small.resize((max(1, size[0] // 2), max(1, size[1] // 2)), Image.Resampling.BILINEAR)
-        return small.resize(size, Image.Resampling.NEAREST)
-    return small.resize(size, Image.Resampling.BILINEAR)
+def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) -> np.ndarray:
+    """Return the outline of a petal or leaf that grows up from the origin.
+
+    ``belly`` is where it is widest (0 to 1); ``point`` is how sharp its ends are: 0.5 is round, 1.2 is a lance.
+    """
+    along = (1 - np.cos(np.linspace(0, math.pi, 15))) / 2
+    half = width / 2 * np.abs(np.sin(math.pi * along ** (math.log(0.5) / math.log(belly)))) ** point
+    return np.stack([np.concatenate([half, -half[::-1]]), length * np.concatenate([along, along[::-1]])], axis=1)
 
 
-@dataclass
-class Light:
-    """Light from all around plus one source: a lamp or window at ``position``, or the sun from ``direction``."""
-
-    ambient: Colour
-    key: Colour
-    position: Point | None = None
-    reach: float = 4.0
-    direction: Point = (0.3, 0.8, -0.5)
-
-    def on(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        """Factors, shape (n, 3), for a colour at ``points`` (n, 3) on surfaces of unit ``normals``, one or n."""
-        if self.position is None:
-            slant = normals @ (np.array(self.direction) / math.hypot(*self.direction))
-            fade = np.ones(len(points))
-        else:
-            gap = np.array(self.position) - points
-            squared = np.einsum("ij,ij->i", gap, gap) + 1e-9
-            slant = (gap @ normals if normals.ndim == 1 else np.einsum("ij,ij->i", gap, normals)) / np.sqrt(squared)
-            fade = 1 / (1 + squared / self.reach**2)
-        facing = np.minimum(np.maximum((slant + 0.35) / 1.35, 0), 1)
-        above = np.reshape(0.86 + 0.14 * normals[..., 1], (-1, 1))
-        factors: np.ndarray = np.array(self.ambient) * above + np.array(self.key) * (facing * fade)[:, None]
-        return factors
-
-    def at(self, point: Sequence[float], normal: Sequence[float]) -> Colour:
-        """:meth:`on` for one point, without arrays: a picture has hundreds of small faces."""
-        if self.position is None:
-            gap, squared = self.direction, 0.0
-        else:
-            (x, y, z), (px, py, pz) = point, self.position
-            gap = (px - x, py - y, pz - z)
-            squared = gap[0] ** 2 + gap[1] ** 2 + gap[2] ** 2
-        slant = (gap[0] * normal[0] + gap[1] * normal[1] + gap[2] * normal[2]) / (math.hypot(*gap) + 1e-9)
-        strength = min(max((slant + 0.35) / 1.35, 0.0), 1.0) / (1 + squared / self.reach**2)
-        above = 0.86 + 0.14 * normal[1]
-        a, b, c = (around * above + key * strength for around, key in zip(self.ambient, self.key, strict=True))
-        return (a, b, c)
-
-    def sheen(self, points: np.ndarray, normal: np.ndarray, eye: np.ndarray) -> np.ndarray:
-        """How much of the source, 0..1, is seen mirrored in a polished surface at ``points``."""
-        source = np.array(self.position) if self.position else np.array(self.direction) * 50
-        toward = source - points
-        toward /= np.linalg.norm(toward, axis=1)[:, None]
-        seen = eye - points
-        seen /= np.linalg.norm(seen, axis=1)[:, None]
-        between = toward + seen
-        between /= np.linalg.norm(between, axis=1)[:, None] + 1e-9
-        strength: np.ndarray = np.clip(between @ normal, 0, 1) ** 24
-        return strength
+def blob(rng: np.random.Generator, x: float, y: float, radius: float, rough: float = 0.1) -> np.ndarray:
+    """Return a round outline with bumps, such as a bush."""
+    angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
+    bumps = 1 + rough * np.abs(np.sin(angles * float(rng.integers(3, 6)) / 2 + float(rng.uniform(0, 6))))
+    bumps += rough * np.abs(np.sin(angles * float(rng.integers(7, 10)) / 2 + float(rng.uniform(0, 6))))
+    return np.stack([x + radius * bumps * np.cos(angles), y + radius * bumps * np.sin(angles)], axis=1)
 
 
-class Camera:
-    """Where the picture is taken from.
+def curve(start: tuple[float, float], middle: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
+    """Return points of a quadratic Bézier curve."""
+    t = np.linspace(0, 1, 15)[:, None]
+    return (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(middle) + t**2 * np.array(end)
 
-    Parameters
-    ----------
-    eye : Point
-        Metres.
-    yaw, pitch, roll : float
-        Degrees: to the right, up, and clockwise.
-    lens : float
-        Focal length as a share of the picture's width; 0.7 is a wide lens.
-    size : tuple of int
-        Width and height of the canvas in pixels.
+
+def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0, scale: float = 1.0) -> np.ndarray:
+    """Return points turned counter-clockwise about the origin, scaled, and moved to ``x, y``."""
+    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
+    return np.asarray(points) @ np.array([(c, s), (-s, c)]) + (x, y)
+
+
+class Canvas:
+    """An image under way, and a map of which object each of its pixels shows.
+
+    What is drawn while ``owner`` is 0 belongs to the background.
     """
 
-    def __init__(self, eye: Point, yaw: float, pitch: float, roll: float, lens: float, size: tuple[int, int]) -> None:
-        self.eye = np.array(eye, dtype=float)
-        self.focal = lens * size[0]
-        self.centre = (size[0] / 2, size[1] / 2)
-        y, p, r = math.radians(yaw), math.radians(pitch), math.radians(roll)
-        forward = np.array([math.sin(y) * math.cos(p), math.sin(p), math.cos(y) * math.cos(p)])
-        across = np.array([math.cos(y), 0.0, -math.sin(y)])
-        up = np.array([-math.sin(y) * math.sin(p), math.cos(p), -math.cos(y) * math.sin(p)])
-        self.axes = np.stack(
-            [across * math.cos(r) + up * math.sin(r), up * math.cos(r) - across * math.sin(r), forward]
-        )
-        self._rows = [tuple(row) for row in self.axes.tolist()]
-        self._eye = tuple(self.eye.tolist())
-
-    def view(self, point: Sequence[float]) -> Point:
-        """The point as the camera has it: right, up, ahead."""
-        (x0, y0, z0), ((a, b, c), (d, e, f), (g, h, i)) = self._eye, self._rows
-        x, y, z = point[0] - x0, point[1] - y0, point[2] - z0
-        return (a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z)
-
-    def project(self, points: Sequence[Sequence[float]], *, closed: bool = True) -> list[Flat]:
-        """Pixels of a polygon's points (or of a stroke's, if not ``closed``), the part behind the viewer cut off."""
-        seen = [self.view(point) for point in points]
-        if min([p[2] for p in seen]) < _NEAR:
-            seen = _cut(seen, closed)
-        cx, cy = self.centre
-        return [(cx + self.focal * x / z, cy - self.focal * y / z) for x, y, z in seen]
-
-    def scale(self, point: Sequence[float]) -> float:
-        """Pixels of a metre at that point."""
-        return self.focal / max(_NEAR, self.view(point)[2])
-
-
-def _cut(seen: Sequence[Point], closed: bool) -> list[Point]:
-    kept: list[Point] = []
-    for index, here in enumerate(seen):
-        before = seen[index - 1] if index or closed else here
-        if (here[2] < _NEAR) != (before[2] < _NEAR):
-            t = (_NEAR - before[2]) / (here[2] - before[2])
-            kept.append((before[0] + (here[0] - before[0]) * t, before[1] + (here[1] - before[1]) * t, _NEAR))
-        if here[2] >= _NEAR:
-            kept.append(here)
-    return kept
-
-
-@dataclass
-class Scene:
-    """A canvas, the camera before it and the light on it.
-
-    Things that stand in the room are handed to :meth:`put` and painted by :meth:`finish_painting`, far ones first.
-    """
-
-    size: tuple[int, int]
-    camera: Camera
-    light: Light
-    rng: np.random.Generator
-    image: Image.Image = field(init=False)
-    pen: ImageDraw.ImageDraw = field(init=False)  # covers what lies below
-    brush: ImageDraw.ImageDraw = field(init=False)  # lets it shine through, and is ten times as slow
-    _standing: list[tuple[float, Callable[[], None]]] = field(init=False, default_factory=list)
-    _shadows: list[tuple[list[Flat], float]] = field(init=False, default_factory=list)
-    glows: list[tuple[Flat, float, Colour]] = field(init=False, default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, size: tuple[int, int], above: Colour, below: Colour | None = None) -> None:
+        self.size = (size[0] * OVERSAMPLE, size[1] * OVERSAMPLE)
         self.image = Image.new("RGB", self.size)
-        self.pen = ImageDraw.Draw(self.image)
-        self.brush = ImageDraw.Draw(self.image, "RGBA")
+        self.owners = Image.new("L", self.size)
+        self.owner = 0
+        self.polygon(rect(0, 0, *self.size), above, below)
 
-    def face(self, points: Sequence[Sequence[float]], colour: Colour, *, gloss: float = 0.0, lit: bool = True) -> None:
-        """Paint a plane polygon of world points, lit by the scene's light; the side that is seen is meant."""
-        outline = self.camera.project(points)
-        if len(outline) < 3:
+    def polygon(self, points: np.ndarray, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
+        """Fill an outline with a colour, or with a gradient from its top to the colour ``below`` at its bottom."""
+        if len(points) < 3:
             return
-        if not lit:
-            self.pen.polygon(outline, fill=ink(colour))
-            return
-        normal = self._normal(points)
-        if (self.light.position is None and not gloss) or _extent(outline) < _PLAIN:
-            r, g, b = self.light.at(points[len(points) // 2], normal)
-            self.pen.polygon(outline, fill=ink((colour[0] * r, colour[1] * g, colour[2] * b)))
-            return
-        self._fill(outline, lambda grid: self._lit(grid, points[0], np.array(normal), colour, gloss))
-
-    def _normal(self, points: Sequence[Sequence[float]]) -> Point:
-        """The unit normal of a plane polygon's side that the camera sees."""
-        third = max(1, len(points) // 3)
-        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[0], points[third], points[2 * third]
-        ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        ex, ey, ez = self.camera.eye.tolist()
-        long_ = math.sqrt(x * x + y * y + z * z) + 1e-12
-        if x * (ax - ex) + y * (ay - ey) + z * (az - ez) > 0:
-            long_ = -long_
-        return (x / long_, y / long_, z / long_)
-
-    def fade(self, points: Sequence[Sequence[float]], above: Colour, below: Colour) -> None:
-        """Paint a polygon that isn't lit, running from one colour at its top to another at its bottom."""
-        outline = self.camera.project(points)
-        if len(outline) < 3:
-            return
-        high, low = min(y for _, y in outline), max(y for _, y in outline)
-        ends = np.array(above), np.array(below)
-
-        def colours(grid: np.ndarray) -> np.ndarray:
-            share: np.ndarray = ((grid[:, 1] - high) / (low - high + 1e-9))[:, None]
-            return ends[0] + (ends[1] - ends[0]) * share
-
-        self._fill(outline, colours)
-
-    def shape(
-        self, outline: Sequence[Flat], colours: Callable[[np.ndarray, np.ndarray], np.ndarray], at: Point
-    ) -> None:
-        """Paint a 2-D outline of a round thing near ``at``.
-
-        ``colours`` gets points (n, 3), all ``at``, and the unit normals (n, 3) of a surface that bulges towards the
-        viewer across the outline's width, and returns colours (n, 3).
-        """
-        axes = self.camera.axes
-
-        def bulging(grid: np.ndarray) -> np.ndarray:
-            low, high = grid.min(axis=0), grid.max(axis=0)
-            t = 1.9 * (grid - (low + high) / 2) / (high - low + 1e-9)
-            across = np.clip(t[:, 0], -0.97, 0.97)
-            normals = across[:, None] * axes[0] - np.sqrt(1 - across**2)[:, None] * axes[2]
-            return colours(np.broadcast_to(np.array(at), normals.shape), normals)
-
-        self._fill(outline, bulging)
-
-    def _lit(
-        self, grid: np.ndarray, corner: Sequence[float], normal: np.ndarray, colour: Colour, gloss: float
-    ) -> np.ndarray:
-        camera = self.camera
-        flat = (grid - camera.centre) / camera.focal
-        rays = np.concatenate([flat[:, :1], -flat[:, 1:], np.ones((len(flat), 1))], axis=1) @ camera.axes
-        slope = rays @ normal
-        slope[np.abs(slope) < 1e-4] = -1e-4
-        along = np.minimum(np.maximum(((np.array(corner) - camera.eye) @ normal) / slope, 0.1), 60)
-        points = camera.eye + rays * along[:, None]
-        lit = np.array(colour) * self.light.on(points, normal)
-        if gloss:
-            lit = lit + 255 * gloss * self.light.sheen(points, normal, camera.eye)[:, None]
-        return lit
-
-    def _fill(self, outline: Sequence[Flat], colours: Callable[[np.ndarray], np.ndarray]) -> None:
-        xs, ys = [p[0] for p in outline], [p[1] for p in outline]
-        left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
-        right, bottom = min(self.size[0], math.ceil(max(xs)) + 1), min(self.size[1], math.ceil(max(ys)) + 1)
-        width, height = right - left, bottom - top
+        outline = [(x, y) for x, y in points.tolist()]
+        left, top = (max(0, math.floor(v)) for v in points.min(axis=0).tolist())
+        ends = points.max(axis=0).tolist()
+        width, height = (
+            min(side, math.ceil(v) + 1) - v0 for side, v, v0 in zip(self.size, ends, (left, top), strict=True)
+        )
         if width <= 0 or height <= 0:
             return
-        if width * height < _PLAIN:
-            middle = np.array([[(left + right) / 2, (top + bottom) / 2]])
-            r, g, b = colours(middle)[0].tolist()
-            self.pen.polygon(list(outline), fill=ink((r, g, b)))
-            return
-        columns, rows = min(16, 2 + width // 40), min(16, 2 + height // 40)
-        grid = np.empty((rows, columns, 2))
-        grid[..., 0] = left + (np.arange(columns) + 0.5) * (width / columns)
-        grid[..., 1] = (top + (np.arange(rows) + 0.5) * (height / rows))[:, None]
-        values = np.minimum(np.maximum(colours(grid.reshape(-1, 2)), 0), 255)
-        small = Image.fromarray(values.astype(np.uint8).reshape(rows, columns, 3))
-        mask = Image.new("L", (width, height))
-        ImageDraw.Draw(mask).polygon([(px - left, py - top) for px, py in outline], fill=255)
-        smooth = _enlarged(small, (width, height))
-        self.image.paste(smooth, (left, top), mask)
+        if alpha >= 1 and (below is None or width * height < _FLAT):
+            ImageDraw.Draw(self.image).polygon(outline, fill=_ink(colour))
+        else:
+            mask = Image.new("L", (width, height))
+            ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in outline], fill=round(255 * alpha))
+            ramp = np.linspace(colour, below or colour, height).clip(0, 255).astype(np.uint8)[:, None]
+            self.image.paste(Image.fromarray(ramp).resize((width, height)), (left, top), mask)
+        if alpha > 0.5:
+            ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
 
-    def line(self, points: Sequence[Sequence[float]], width: float, colour: Colour, alpha: float = 1.0) -> None:
-        """A stroke along world points, ``width`` metres wide, not lit."""
-        outline = self.camera.project(points, closed=False)
-        if len(outline) > 1:
-            pixels = max(1, round(width * min(self.camera.scale(point) for point in (points[0], points[-1]))))
-            pen = self.pen if alpha >= 1 else self.brush
-            pen.line(
-                outline,
-                fill=ink(colour, alpha),
-                width=pixels,
-                joint="curve" if pixels > 2 and len(outline) > 2 else None,
-            )
+    def boxes(self, labels: Sequence[str]) -> tuple[Box, ...]:
+        """Return the box of what is seen of each owner: 1 has the first label, 2 the second, and so on.
 
-    def veil(self, points: Sequence[Sequence[float]], colour: Colour, alpha: float) -> None:
-        """Lay a thin coat of colour over what is painted already."""
-        outline = self.camera.project(points)
+        Labels may be empty, for owners that get no box.
+        """
+        owners, found = np.asarray(self.owners), []
+        for number, label in enumerate(labels, start=1):
+            seen = owners == number
+            columns, rows = (np.flatnonzero(seen.any(axis=k)) // OVERSAMPLE for k in (0, 1))
+            if label and len(columns) and min(np.ptp(columns), np.ptp(rows)) + 1 >= _LEAST:
+                left, top = int(columns[0]), int(rows[0])
+                found.append(Box(label, left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top))
+        return tuple(found)
+
+    def finish(
+        self, rng: np.random.Generator, tint: Colour = (1, 1, 1), light: float = 0.14, grain: float = 3.0
+    ) -> Image.Image:
+        """Return the picture in its own size, with soft light from one side, darker corners and a little grain."""
+        photo = self.image.reduce(OVERSAMPLE)
+        width, height = photo.size
+        ys, xs = np.mgrid[-1:1:36j, -1:1:48j]
+        x, y = rng.uniform(-1, 1), rng.uniform(-1.1, 0)
+        bright = 1 + light * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / 0.9) - 0.09 * (xs**2 + ys**2)
+        steps = Image.fromarray(np.clip(bright * 160, 0, 255).astype(np.uint8)).resize(photo.size)
+        pixels = np.asarray(photo, dtype=np.float32) * (np.asarray(steps, dtype=np.float32) / 160)[..., None]
+        pixels = pixels * np.array(tint, dtype=np.float32)
+        over = np.maximum(pixels - 215, 0)
+        pixels -= over - 40 * over / (over + 40)  # highlights fade to white instead of breaking off
+        pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * grain
+        return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+    def flat(self) -> Plane:
+        """Return the plane of the picture: 0, 0 in its middle, 1 at the nearer edges, y up."""
+        half = np.array(self.size) / 2
+        return Plane(self, lambda points: half + points * (half.min(), -half.min()))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane to draw on, in its own units; ``project`` takes its points (n, 2) to pixels of the canvas."""
+
+    canvas: Canvas
+    project: Callable[[np.ndarray], np.ndarray]
+
+    def moved(self, x: float, y: float, turn: float = 0.0, scale: float = 1.0) -> Plane:
+        """Return the same plane with another origin, direction (degrees, counter-clockwise) and unit."""
+        return Plane(self.canvas, lambda points: self.project(turned(points, turn, x, y, scale)))
+
+    def draw(self, points: Points, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
+        """Fill an outline; see :meth:`Canvas.polygon`."""
+        self.canvas.polygon(self.project(np.asarray(points, dtype=float)), colour, below, alpha)
+
+    def line(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
+        """Draw a stroke with round ends."""
+        path = np.asarray(points, dtype=float)
+        step = np.gradient(path, axis=0)
+        side = np.stack([-step[:, 1], step[:, 0]], axis=1) / (np.hypot(*step.T)[:, None] + 1e-9) * width / 2
+        self.draw(np.concatenate([path + side, (path - side)[::-1]]), colour, alpha=alpha)
+        if alpha >= 1:
+            for x, y in (path[0], path[-1]):
+                self.draw(oval(x, y, width / 2), colour)
+
+    def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, colour: Colour = (30, 22, 50)) -> None:
+        """Darken an outline softly; ``blur`` is a share of the canvas's shorter side."""
+        canvas, outline = self.canvas, self.project(np.asarray(points, dtype=float)) / _COARSE
+        mask = Image.new("L", (canvas.size[0] // _COARSE + 1, canvas.size[1] // _COARSE + 1))
         if len(outline) > 2:
-            (self.pen if alpha >= 1 else self.brush).polygon(outline, fill=ink(colour, alpha))
-
-    def shadow(self, points: Sequence[Sequence[float]], strength: float = 0.4) -> None:
-        """Note a shadow on what lies below; :meth:`cast` paints all of them at once, with soft edges."""
-        outline = self.camera.project(points)
-        if len(outline) > 2:
-            self._shadows.append((outline, strength))
-
-    def cast(self, blur: float = 0.012, colour: Colour = (18, 14, 24)) -> None:
-        """Paint the shadows noted so far; ``blur`` is a share of the canvas's width."""
-        self.soft(self._shadows, colour, blur)
-        self._shadows.clear()
-
-    def soft(self, outlines: Sequence[tuple[Sequence[Flat], float]], colour: Colour, blur: float) -> None:
-        """Paint each outline in its strength (0..1), fading at the edges."""
-        mask = Image.new("L", (self.size[0] // _SOFT, self.size[1] // _SOFT))
-        pen = ImageDraw.Draw(mask)
-        for outline, strength in outlines:
-            pen.polygon([(x / _SOFT, y / _SOFT) for x, y in outline], fill=int(255 * strength))
-        mask = mask.filter(ImageFilter.GaussianBlur(blur * mask.width))
+            ImageDraw.Draw(mask).polygon([(x, y) for x, y in outline.tolist()], round(255 * strength))
+        mask = mask.filter(ImageFilter.GaussianBlur(blur * min(mask.size)))
         box = mask.getbbox()
-        if box is None:
+        if box is not None:
+            patch = mask.crop(box).resize(((box[2] - box[0]) * _COARSE, (box[3] - box[1]) * _COARSE))
+            canvas.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
+
+    def write(self, text: str, x: float, y: float, height: float, colour: Colour) -> None:
+        """Write text with its middle at ``x, y``."""
+        font, canvas = ImageFont.load_default(60), self.canvas
+        x0, y0, x1, y1 = font.getbbox(text)
+        letters = Image.new("L", (int(x1 - x0) + 2, int(y1 - y0) + 2))
+        ImageDraw.Draw(letters).text((1 - x0, 1 - y0), text, fill=255, font=font)
+        half = height * (x1 - x0) / (y1 - y0) / 2
+        corners = self.project(rect(x - half, y + height / 2, x + half, y - height / 2))
+        if len(corners) != 4:  # some of it is behind the camera
             return
-        left, top, right, bottom = (side * _SOFT for side in box)
-        patch = _enlarged(mask.crop(box), (right - left, bottom - top))
-        self.image.paste(Image.new("RGB", patch.size, ink(colour)[:3]), (left, top), patch)
+        left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+        width, high = (np.ceil(corners.max(axis=0)).astype(int) - (left, top) + 1).tolist()
+        rows, values = [], []
+        ends = rect(0, 0, *letters.size).tolist()
+        for (x, y), (u, v) in zip((corners - (left, top)).tolist(), ends, strict=True):
+            rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+            values += [u, v]
+        weights = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0].tolist()
+        mask = letters.transform((width, high), Image.Transform.PERSPECTIVE, weights, Image.Resampling.BILINEAR)
+        canvas.image.paste(_ink(colour), (left, top), mask)
+        canvas.owners.paste(canvas.owner, (left, top), mask.point(lambda value: 255 * (value > 127)))
 
-    def put(self, at: Sequence[float], paint: Callable[[], None]) -> None:
-        """Paint later, after everything that stands farther from the viewer than the point ``at``."""
-        x, _, z = (a - b for a, b in zip(at, self.camera.eye.tolist(), strict=True))
-        self._standing.append((math.hypot(x, z), paint))
 
-    def finish_painting(self) -> None:
-        """Paint what :meth:`put` was given, far to near."""
-        for _, paint in sorted(self._standing, key=lambda item: -item[0]):
-            paint()
-        self._standing.clear()
+@dataclass(frozen=True)
+class Camera:
+    """Where the picture is taken from: x to the right, y up, z away; angles in degrees to the right, up, clockwise.
 
-    def glow(self, at: Sequence[float], radius: float, colour: Colour) -> None:
-        """A lamp's halo of ``radius`` metres, added when the photo is developed."""
-        outline = self.camera.project([at])
-        if outline:
-            self.glows.append((outline[0], radius * self.camera.scale(at), colour))
+    ``lens`` is the focal length as a share of the canvas's longer side; light comes from ``sun`` (x, z).
+    """
+
+    eye: tuple[float, float, float]
+    yaw: float
+    pitch: float
+    roll: float
+    lens: float
+    sun: tuple[float, float] = (-0.6, -0.8)
+
+    def project(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return the pixels of a polygon's points (n, 3), the part behind the camera cut off."""
+        y, p, r = (math.radians(angle) for angle in (self.yaw, self.pitch, self.roll))
+        right = np.array([math.cos(y), 0, -math.sin(y)])
+        up = np.array([-math.sin(y) * math.sin(p), math.cos(p), -math.cos(y) * math.sin(p)])
+        ahead = np.array([math.sin(y) * math.cos(p), math.sin(p), math.cos(y) * math.cos(p)])
+        right, up = right * math.cos(r) + up * math.sin(r), up * math.cos(r) - right * math.sin(r)
+        seen = (points - self.eye) @ np.stack([right, up, ahead]).T
+        if (seen[:, 2] < _NEAR).any():
+            kept = []
+            for here, before in zip(seen, np.roll(seen, 1, axis=0), strict=True):
+                if (here[2] < _NEAR) != (before[2] < _NEAR):
+                    kept.append(before + (here - before) * (_NEAR - before[2]) / (here[2] - before[2]))
+                if here[2] >= _NEAR:
+                    kept.append(here)
+            seen = np.array(kept).reshape(-1, 3)
+        pixels: np.ndarray = np.array(size) / 2 + seen[:, :2] / seen[:, 2:] * (1, -1) * self.lens * max(size)
+        return pixels
+
+
+@dataclass(frozen=True)
+class Space:
+    """A place in the world to build at: u to its right, v up, w away, turned about the vertical by ``turn`` degrees."""
+
+    canvas: Canvas
+    camera: Camera
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn: float = 0.0
+
+    def at(self, u: float, w: float, turn: float = 0.0, v: float = 0.0) -> Space:
+        """Return a place within this one."""
+        ((x, z),) = turned([(u, w)], self.turn, self.origin[0], self.origin[2]).tolist()
+        return Space(self.canvas, self.camera, (x, self.origin[1] + v, z), self.turn + turn)
+
+    def distance(self) -> float:
+        """Return how far the place is from the camera."""
+        return math.dist(self.origin, self.camera.eye)
+
+    def _eye(self) -> np.ndarray:
+        """Return where the camera is from here: u, w and v."""
+        x, y, z = (eye - here for eye, here in zip(self.camera.eye, self.origin, strict=True))
+        return np.append(turned([(x, z)], -self.turn), y)
+
+    def _project(self, u: np.ndarray, v: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
+        flat = turned(np.stack([u, np.broadcast_to(w, u.shape)], axis=1), self.turn, self.origin[0], self.origin[2])
+        points = np.stack([flat[:, 0], np.broadcast_to(v, u.shape) + self.origin[1], flat[:, 1]], axis=1)
+        return self.camera.project(points, self.canvas.size)
+
+    def floor(self, v: float = 0.0) -> Plane:
+        """Return the horizontal plane at height ``v``, its points (u, w)."""
+        return Plane(self.canvas, lambda points: self._project(points[:, 0], v, points[:, 1]))
+
+    def front(self, w: float = 0.0) -> Plane:
+        """Return the upright plane at ``w``, its points (u, v)."""
+        return Plane(self.canvas, lambda points: self._project(points[:, 0], points[:, 1], w))
+
+    def round(self, radius: float) -> Plane:
+        """Return the mantle of an upright cylinder about the place: points (u, v), u along its front."""
+
+        def project(points: np.ndarray) -> np.ndarray:
+            angles = np.clip(points[:, 0] / radius, -1.5, 1.5)
+            return self._project(radius * np.sin(angles), points[:, 1], -radius * np.cos(angles))
+
+        return Plane(self.canvas, project)
+
+    def solid(self, outline: Points, low: float, high: float, colour: Colour, top: Colour | None = None) -> None:
+        """Draw a convex outline (u, w) raised from ``low`` to ``high``; light falls on it from the camera's sun."""
+        points = np.asarray(outline, dtype=float)
+        sun = turned([self.camera.sun], -self.turn)[0]
+        ends = np.roll(points, -1, axis=0)
+        middles = (points + ends) / 2
+        normals = (ends - points)[:, ::-1] * (1, -1)
+        normals *= np.sign(((middles - points.mean(axis=0)) * normals).sum(axis=1))[:, None]
+        facing = ((self._eye()[:2] - middles) * normals).sum(axis=1) > 0
+        for k in np.flatnonzero(facing):
+            slant = float(normals[k] @ sun) / (math.hypot(*normals[k]) + 1e-9)
+            tone = shade(colour, 0.84 + 0.14 * slant)
+            corners = np.array([points[k], ends[k], ends[k], points[k]])
+            pixels = self._project(corners[:, 0], np.array([low, low, high, high]), corners[:, 1])
+            self.canvas.polygon(pixels, tone, shade(tone, 0.88))
+        height = self._eye()[2]
+        if height > high:
+            self.floor(high).draw(points, top or shade(colour, 1.07))
+        elif height < low:
+            self.floor(low).draw(points, shade(colour, 0.7))
+
+    def box(
+        self, u0: float, u1: float, w0: float, w1: float, low: float, high: float, colour: Colour,
+        radius: float = 0.0, top: Colour | None = None,
+    ) -> None:  # fmt: skip
+        """Draw a cuboid, its upright edges rounded by ``radius``."""
+        self.solid(rect(u0, w0, u1, w1, radius), low, high, colour, top)
+
+    def build(self, *cuboids: tuple[Any, ...]) -> None:
+        """Draw cuboids that don't overlap, each the arguments of :meth:`box`, so that near ones hide far ones."""
+        bounds = np.array([cuboid[:6] for cuboid in cuboids], dtype=float)
+        low, high = bounds[:, 0::2] - 1e-6, bounds[:, 1::2] - 2e-6
+        eye = self._eye()
+        apart = high[:, None] <= low[None]  # along each axis, the first ends before the second begins
+        hides = (apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])
+        before = np.asarray(hides.any(axis=2))
+        left = list(range(len(cuboids)))
+        while left:
+            free = [k for k in left if not (before[left, k] & ~before[k, left]).any()]
+            self.box(*cuboids[(free or left)[0]])
+            left.remove((free or left)[0])
+
+    def shadow(self, outline: Points, strength: float = 0.3, blur: float = 0.02, reach: float = 0.1) -> None:
+        """Cast a soft shadow of an outline (u, w) on the floor, ``reach`` away from the sun."""
+        away = turned([self.camera.sun], -self.turn)[0] * -reach
+        self.floor().shadow(np.asarray(outline, dtype=float) + away, strength, blur)

@@ -1,48 +1,36 @@
-"""The drawn example "circuit_boards": its boxes against its pixels, and that the seed alone decides it."""
+"""The example "circuit_boards": its boxes against its pixels."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import customlabels_nb as cl
 from customlabels_nb import examples
 from customlabels_nb.examples import circuit_boards
 from customlabels_nb.examples._drawing import OVERSAMPLE
-from customlabels_nb.examples.circuit_boards import _clutter, _components, boxed, extent, painted, plan, render
-from customlabels_nb.examples.circuit_boards._plan import Plan
+from customlabels_nb.examples.circuit_boards import board
 
 SMALL = (160, 120)
 LABELS = ("comparator", "pot_resistor", "ir_phototransistor", "ir_led")
 
 
-def plans(count: int, size: tuple[int, int] = SMALL) -> Iterator[Plan]:
-    for number in range(count):
-        yield plan(LABELS[number % 4], np.random.default_rng([number, 3]), size)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> examples.ExamplePhotos:
-    return examples.write_photos("circuit_boards", tmp_path_factory.mktemp("example") / "boards", size=SMALL, test=8)
-
-
 def boxes(file: Path) -> dict[str, list[tuple[str, list[float]]]]:
-    """Label and box of each image of a COCO file, as the file has them."""
+    """Return label and box of each image of a COCO file, as the file has them."""
     coco = json.loads(file.read_text())
     names = {item["id"]: item["name"] for item in coco["categories"]}
-    found: dict[str, list[tuple[str, list[float]]]] = {item["file_name"]: [] for item in coco["images"]}
     images = {item["id"]: item["file_name"] for item in coco["images"]}
+    found: dict[str, list[tuple[str, list[float]]]] = {name: [] for name in images.values()}
     for item in coco["annotations"]:
         found[images[item["image_id"]]].append((names[item["category_id"]], item["bbox"]))
     return found
 
 
-def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(photos: examples.ExamplePhotos) -> None:
+def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(tmp_path: Path) -> None:
+    photos = examples.write_photos("circuit_boards", tmp_path, size=SMALL, test=8)
     assert photos.labels == circuit_boards.LABELS == LABELS
     found = boxes(photos.train)
     assert len(found) == circuit_boards.TRAIN
@@ -60,71 +48,25 @@ def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(photos: exam
     assert max(len(marks) for marks in found.values()) >= 6
 
 
-def test_a_box_is_what_the_part_changes_in_the_picture() -> None:
-    """Painted without a part, the canvas differs where its box is, and nowhere else."""
-    tried: Counter[str] = Counter()
-    for made in plans(5, (240, 180)):
-        bench = painted(made)
-        whole, expected = np.asarray(bench.scene.image), list(boxed(made, bench))
-        done: set[str] = set()
-        for index, item in enumerate(made.placed):
-            if not item.part.label:
-                continue
-            box = expected.pop(0)
-            assert box.label == item.part.label
-            if box.label in done:
-                continue
-            done.add(box.label)
-            seen = extent((whole != np.asarray(painted(made, without=index).scene.image)).any(axis=2))
-            assert seen is not None
-            assert seen == (box.left, box.top, box.width, box.height)
-            tried[box.label] += 1
-        assert not expected
-    assert min(tried[label] for label in LABELS) >= 2
-
-
-def test_only_what_is_left_to_see_is_boxed() -> None:
-    """What is painted over a part takes the pixels it hides from it."""
-    made = next(plans(1))
-    bench = painted(made)
-    before = boxed(made, bench)[0]
-    index = next(k for k, item in enumerate(made.placed) if item.part.label == before.label)
-    left, top = int(before.left) * OVERSAMPLE, int(before.top) * OVERSAMPLE
-    middle = left + int(before.width)  # half the box, on the canvas
-    high = top + int(before.height) * OVERSAMPLE
-    bench.part = 0
-    bench.polygon([(left - 4, top - 4), (middle - 1, top - 4), (middle - 1, high + 4), (left - 4, high + 4)], (9, 9, 9))
-    seen = extent(np.asarray(bench.owners) == index + 1)
-    assert seen is not None
-    assert seen[0] >= middle // OVERSAMPLE
-    assert seen[0] + seen[2] == before.left + before.width
-
-
-def test_a_plan_painted_twice_is_the_same() -> None:
-    made = next(plans(1))
-    first, second = render(made), render(made)
-    assert first.boxes == second.boxes
-    assert first.image.tobytes() == second.image.tobytes()
+@pytest.mark.parametrize("label", LABELS)
+def test_boxes_are_what_the_parts_change_in_the_picture(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn without the parts of a label, the canvas differs where their boxes are, and nowhere else."""
+    monkeypatch.setattr(circuit_boards, "_pads", lambda *_: None)
+    for seed in range(3):
+        canvas, labels = board(label, np.random.default_rng([seed, 3]), (240, 180))
+        with monkeypatch.context() as patch:
+            patch.setitem(circuit_boards._LABELLED, label, (lambda *_: None, circuit_boards._LABELLED[label][1]))
+            bare, _ = board(label, np.random.default_rng([seed, 3]), (240, 180))
+        change = (np.asarray(canvas.image) != np.asarray(bare.image)).any(axis=2)
+        rows, columns = (np.flatnonzero(change.any(axis=axis)) // OVERSAMPLE for axis in (1, 0))
+        found = canvas.boxes([name if name == label else "" for name in labels])
+        ends = [(box.left, box.top, -box.left - box.width, -box.top - box.height) for box in found]
+        seen = [columns[0], rows[0], -columns[-1] - 1, -rows[-1] - 1]
+        assert np.min(ends, axis=0) == pytest.approx(seen, abs=1)
 
 
 def test_look_alikes_have_no_box() -> None:
-    rng = np.random.default_rng(0)
-    assert all(kind(rng).label == "" for kind, _ in _clutter.CLUTTER for _ in range(3))
-    assert {name: kind(rng).label for name, kind in _components.LABELLED.items()} == dict(
-        zip(LABELS, LABELS, strict=True)
-    )
-    pins = {len(_clutter.chips(rng).pads) for _ in range(30)}
-    assert pins == {6, 14, 16}
-    assert len(_components.comparator(rng).pads) == 8
-
-
-def test_a_project_of_boards(tmp_path: Path) -> None:
-    project = examples.create("circuit_boards", tmp_path, size=(64, 48), train=4, test=4)
-    assert isinstance(project, cl.Project)
-    assert set(project.labels) == set(LABELS)
-    found = boxes(tmp_path / "circuit_boards-photos" / "train.json")
-    marks = project.train_set.annotations
-    assert len(marks) == sum(len(value) for value in found.values()) > 4
-    assert set(marks["label"]) == set(LABELS)
-    assert marks[["left", "top", "width", "height"]].notna().all(axis=None)
-    assert len(project.test_set.images) == 4
+    assert not {kind for kind, _ in circuit_boards._OTHERS} & {kind for kind, _ in circuit_boards._LABELLED.values()}
+    canvas, labels = board("ir_led", np.random.default_rng(0), SMALL)
+    assert "" in labels
+    assert len(canvas.boxes(labels)) <= len([label for label in labels if label])

@@ -1,8 +1,9 @@
-"""The drawn example "rooms": what is written, and that the seed alone decides it."""
+"""The example "rooms"."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,30 +11,15 @@ import pytest
 from customlabels_nb import examples
 from customlabels_nb.errors import InputError
 from customlabels_nb.examples import rooms
-from customlabels_nb.examples._drawing import Camera, Light, rounded
-
-SMALL = (96, 72)
 
 LABELS = (
-    "backyard",
-    "bathroom",
-    "bedroom",
-    "closet",
-    "entry_way",
-    "floor_plan",
-    "front_yard",
-    "kitchen",
-    "living_space",
-    "patio",
-)
+    "backyard", "bathroom", "bedroom", "closet", "entry_way",
+    "floor_plan", "front_yard", "kitchen", "living_space", "patio",
+)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> examples.ExamplePhotos:
-    return examples.write_photos("rooms", tmp_path_factory.mktemp("example") / "rooms", size=SMALL)
-
-
-def test_every_label_has_its_share(photos: examples.ExamplePhotos) -> None:
+def test_every_label_has_its_share(tmp_path: Path) -> None:
+    photos = examples.write_photos("rooms", tmp_path, size=(96, 72))
     assert photos.labels == rooms.LABELS == LABELS
     train = Counter(path.parent.name for path in photos.train.rglob("*.jpg"))
     test = Counter(path.parent.name for path in photos.test.rglob("*.jpg"))
@@ -49,26 +35,11 @@ def test_an_unknown_label_names_the_known_ones() -> None:
         rooms.draw("dungeon", np.random.default_rng(0))
 
 
-def test_one_point_is_lit_as_many_are() -> None:
-    normal = (0.0, 0.6, -0.8)
-    for position in (None, (1.0, 2.0, 0.5)):
-        light = Light((0.6, 0.6, 0.7), (0.5, 0.4, 0.3), position)
-        many = light.on(np.array([[0.3, 0.1, 2.0]]), np.array(normal))
-        assert light.at((0.3, 0.1, 2.0), normal) == pytest.approx(many[0])
-
-
-def test_what_lies_behind_the_camera_is_cut_off() -> None:
-    camera = Camera((0, 1.5, 0), 0, 0, 0, 0.7, (200, 100))
-    assert camera.project([(-1, 0, -3), (1, 0, -3), (1, 0, -1)]) == []
-    floor = camera.project([(-1, 0, -3), (1, 0, -3), (1, 0, 6), (-1, 0, 6)])
-    assert len(floor) == 4
-    assert all(np.isfinite(point).all() and point[1] > 50 for point in floor)
-    assert len(camera.project([(0, 0, -3), (0, 0, 6)], closed=False)) == 2
-
-
-def test_rounding_stays_inside_the_corners() -> None:
-    square = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)]
-    points = np.array(rounded(square, 1.0))
-    assert points.min() >= 0
-    assert points.max() <= 4
-    assert not any((points == corner).all(axis=1).any() for corner in square)
+def test_every_thing_of_a_room_is_known() -> None:
+    wanted = {thing for pieces in rooms._ROOMS.values() for thing, *_ in pieces} | set(rooms._PLAY)
+    assert wanted <= {*rooms._FURNITURE, *rooms._SHAPES}
+    for name, cuboids in rooms._FURNITURE.items():
+        for u0, u1, w0, w1, low, high, *_ in cuboids:
+            assert u0 < u1, name
+            assert w0 < w1, name
+            assert 0 <= low < high, name

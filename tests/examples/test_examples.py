@@ -1,4 +1,4 @@
-"""What holds for every drawn example: the seed alone decides it, its photos are photos, boxes lie on them."""
+"""Every example: the seed alone decides its photos, all of them are labelled, boxes lie inside them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,278 @@
+"""The example "flowers": flowers and buds with and without leaves.
+
+Nine labels, three a photo: which of five kinds it is, whether leaves grow on it, and whether it is in full bloom.
+Every combination occurs. The kinds share colours, grounds and light; leaves out of focus may be behind flowers that
+have none, and a bud may stand among open flowers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from customlabels_nb.examples._drawing import (
+    Canvas,
+    Colour,
+    Picture,
+    Plane,
+    blob,
+    colours,
+    curve,
+    mix,
+    oval,
+    petal,
+    pick,
+    rect,
+    shade,
+    turned,
+    vary,
+)
+
+_CREAM, _GOLD, _ORANGE, _GREEN, _WHITE = colours("fbf3d6 f2bb3c ec8a34 6f9a4c fffdf8")
+_GROUNDS = colours("dfe9e0 f4e2d3 d6e2ee efd9dc e9e2f0 3f5a54 4a4a68 c9b59a 8fae9c f7eecb 704a4a")
+_GARDENS = colours("5f8f5a 3f6f52 86a860 a9a266 5a7f86")
+_TINTS = ((1.0, 1.0, 1.0), (1.06, 1.0, 0.9), (0.92, 0.97, 1.04), (0.84, 0.83, 0.92), (1.04, 0.95, 0.86))
+
+Head = Callable[[Plane, np.random.Generator, Colour, float], None]
+
+
+@dataclass(frozen=True)
+class _Species:
+    """How a flower grows: its open head, the heads on a stem, petals of a bud, leaves, colours."""
+
+    head: Head
+    bunch: tuple[int, int]
+    bud: tuple[float, float]  # width and pointedness of its petals
+    leaf: tuple[float, float, float, float]  # length, width, belly, pointedness
+    greens: tuple[Colour, ...]  # of its leaves and its stem
+    colours: tuple[Colour, ...]
+
+
+def _petal(
+    plane: Plane, turn: float, shape: tuple[float, float, float, float], colour: Colour, throat: Colour | None = None
+) -> None:
+    """Draw a petal: its edge a little darker, its middle a little lighter, its foot in the colour of the throat."""
+    length, width, belly, point = shape
+    own = plane.moved(0, 0, turn)
+    own.draw(petal(length, width, belly, point), shade(colour, 0.82))
+    own.draw(petal(length * 0.97, width * 0.92, belly, point), colour, mix(colour, _WHITE, 0.16))
+    own.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(colour, _WHITE, 0.3), alpha=0.35)
+    if throat:
+        own.draw(petal(length * 0.55, width * 0.5, 0.5, 0.9), throat, alpha=0.75)
+
+
+def _bougainvillea(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+    for _ in range(int(rng.integers(5, 9))):
+        x, y = rng.normal(0, 0.38, 2).tolist()
+        own, turn = plane.moved(x, y, 0, 0.55), rng.uniform(0, 360)
+        for k in range(3):
+            _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(colour, rng))
+        for k in range(3):
+            own.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(colour, _CREAM, 0.5))
+            own.draw(turned(oval(0, 0.32, 0.1), turn + 60 + 120 * k), _CREAM)
+
+
+def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+    rings, start = int(rng.integers(3, 6)), rng.uniform(0, 360)
+    for ring in range(rings):
+        length, count = 1.0 - 0.75 * ring / rings, 8 - ring
+        tone = mix(colour, _WHITE if ring % 2 else colour, 0.1)
+        for k in range(count):
+            turn = start + 360 * (k + 0.5 * ring) / count + rng.normal(0, 4)
+            _petal(plane, turn, (length, length * 0.95, 0.66, 0.45), vary(tone, rng, 0.03))
+    if rings < 5:
+        for _ in range(16):
+            plane.draw(turned(oval(0, 0, 0.045), 0, rng.normal(0, 0.1), rng.normal(0, 0.1)), vary(_GOLD, rng))
+
+
+def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+    for y in np.linspace(-0.8, 1.5, 80).tolist():
+        wide = min(0.55, 0.3 + 0.3 * size) * min(1.0, (y + 1.2) * 1.5) * ((1.7 - y) / 2.5) ** 0.6
+        x, tone = rng.uniform(-wide, wide), vary(colour, rng, 0.09)
+        own, turn = plane.moved(x, y, rng.uniform(0, 90), 0.16), int(rng.integers(0, 90))
+        if y > -0.4 + 2.2 * size + rng.normal(0, 0.2):
+            own.draw(oval(0, 0, 0.6), shade(tone, 0.8))
+            continue
+        for k in range(4):
+            own.draw(turned(petal(1.15, 0.85, 0.6, 0.6), turn + 90 * k), mix(tone, _WHITE, 0.06 * k))
+        own.draw(oval(0, 0, 0.17), mix(_GOLD, tone, 0.4))
+
+
+def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+    turn = rng.uniform(0, 72)
+    for k in range(5):
+        shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
+        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each covers half the next
+        own.draw(shape, shade(tone, 0.84))
+        own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
+        own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
+        own.draw(petal(0.38, 0.3, 0.45, 0.9), _ORANGE, alpha=0.5)
+
+
+def _jonquil(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+    turn, cup = rng.uniform(0, 60), vary(pick(rng, (_GOLD, _ORANGE)), rng)
+    for k in (0, 2, 4, 1, 3, 5):
+        _petal(plane, turn + 60 * k, (1.0, 0.56, 0.55, 0.75), vary(colour, rng, 0.03))
+    for share, tone in ((1.0, shade(cup, 0.9)), (0.86, cup), (0.55, shade(cup, 0.7))):
+        plane.draw(blob(rng, 0, 0, 0.36 * share, 0.06), tone)
+    for k in range(5):
+        plane.draw(turned(oval(0, 0.1, 0.045), 72 * k), _CREAM)
+
+
+_SPECIES = {
+    "bougainvillea": _Species(
+        _bougainvillea, (1, 2), (0.5, 0.8), (0.9, 0.6, 0.45, 0.8), colours("5f9345 8a7355"),
+        colours("c8246f b01c8a e0558e d8392f ea8a4a f6e3e6"),
+    ),
+    "camellia": _Species(
+        _camellia, (1, 1), (0.85, 0.5), (1.25, 0.66, 0.5, 0.75), colours("2f6440 7a5f48"),
+        colours("c2243f e2628a f0a9bb f8eee8 b51f5c f3d7d6"),
+    ),
+    "common_lilac": _Species(
+        _lilac, (1, 2), (0.3, 0.6), (1.05, 0.85, 0.38, 0.75), colours("5f8f52 7d6a50"),
+        colours("b08fd0 9468b8 d3a8d8 f4f0f6 c46aa8"),
+    ),
+    "frangipani": _Species(
+        _frangipani, (2, 4), (0.34, 0.7), (1.9, 0.55, 0.55, 0.75), colours("4f8a48 9a9484"),
+        colours("fbf5ea fbf5ea f7dfe0 ec9aae f6e6a4 d9506e"),
+    ),
+    "jonquil": _Species(
+        _jonquil, (1, 3), (0.4, 0.8), (2.3, 0.2, 0.4, 0.6), colours("6f9f66 7fa25c"),
+        colours("f6d23a f6d23a f8efc8 fcf8ee f3bd2e"),
+    ),
+}  # fmt: skip
+
+_KINDS = tuple(_SPECIES)
+LABELS = tuple(sorted((*_KINDS, "fully_grown", "not_fully_grown", "with_leaves", "without_leaves")))
+TASK = "multi-label"
+FILES = {"train": "csv", "test": "csv"}
+TRAIN, TEST, SIZE = 100, 60, (480, 360)
+
+
+def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """Draw flowers; the twenty combinations of labels take turns."""
+    name, leafy, grown = _KINDS[number % 5], (number // 5) % 2 == 0, (number // 10) % 2 == 0
+    canvas = compose(_SPECIES[name], leafy, grown, rng, size)
+    image = canvas.finish(rng, pick(rng, _TINTS), rng.uniform(0.1, 0.35), rng.uniform(2, 4))
+    ages, leaves = "fully_grown" if grown else "not_fully_grown", "with_leaves" if leafy else "without_leaves"
+    return Picture(image, (name, ages, leaves))
+
+
+def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
+    """Draw one to three stems on a branch, in a vase, or lying on a table."""
+    way = pick(rng, ("branch", "branch", "vase", "lying"))
+    canvas = _ground(rng, size, way)
+    plane, colour = canvas.flat(), vary(pick(rng, species.colours), rng)
+    stems, scale = int(rng.choice([1, 1, 2, 3])), rng.uniform(0.34, 0.5)
+    scale *= 1.0 if stems == 1 else 0.75
+    turn = rng.uniform(0, 360) if way == "lying" else rng.normal(0, 8)
+    foot = (rng.normal(0, 0.25), -0.72) if way == "vase" else (rng.normal(0, 0.5), -1.7)
+    own = plane.moved(0, 0, turn) if way != "vase" else plane
+    heads, paths = [], []
+    for k in range(stems):
+        x, y = 0.55 * (k - (stems - 1) / 2) + rng.normal(0, 0.1), rng.uniform(-0.05, 0.5)
+        heads.append((x, y))
+        start = foot if way == "vase" else (foot[0] + x * 0.6, foot[1])
+        paths.append(curve(start, ((x + start[0]) / 2 + rng.normal(0, 0.2), (y + start[1]) / 2), (x, y)))
+    if way == "lying":
+        shadow = own.moved(rng.normal(0.05, 0.06), rng.normal(-0.08, 0.06))
+        for (x, y), path in zip(heads, paths, strict=True):
+            shadow.shadow(oval(x, y, scale * 0.9), 0.3, 0.03)
+            shadow.shadow(np.concatenate([path, turned(path[::-1], 0, 0.06)]), 0.3, 0.015)
+    for path in paths:
+        own.line(path, 0.07 * scale / 0.4, species.greens[1])
+        own.moved(-0.012, 0).line(path, 0.02, mix(species.greens[1], _WHITE, 0.35))
+        if leafy:
+            _leaves(own, rng, species, path, scale)
+    if way == "vase":
+        _vase(plane, rng, foot)
+    strange = int(rng.integers(3 * stems))
+    for k, (x, y) in enumerate(heads):
+        open_ = grown if stems == 1 or k != strange else True
+        _bunch(own.moved(x, y, rng.normal(0, 20), scale), rng, species, colour, open_)
+    return canvas
+
+
+def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, grown: bool) -> None:
+    count = int(rng.integers(species.bunch[0], species.bunch[1] + 1))
+    opening = rng.uniform(0.85, 1.1)
+    if species.head is _lilac:
+        tone = colour if grown else shade(mix(colour, _GREEN, 0.15), 0.85)
+        _lilac(plane, rng, tone, opening if grown else rng.uniform(0, 0.35))
+        return
+    for k in range(count):
+        turn = 360.0 * k / count + rng.normal(0, 15) if grown else float(np.linspace(-50, 50, count)[k])
+        ((x, y),) = turned([(0, 0.0 if count == 1 else 0.75)], turn).tolist()
+        part = plane.moved(x, y, turn if not grown else 0, 1.0 if count == 1 else 0.78)
+        if grown:
+            species.head(part, rng, vary(colour, rng, 0.03), opening)
+        else:
+            plane.line([(0, -0.2), (x, y - 0.1)], 0.09, mix(species.greens[1], _GREEN, 0.5))
+            _bud(part, rng, species, vary(colour, rng, 0.04), rng.choice([5, 24]) * rng.uniform(0.8, 1.2))
+
+
+def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, spread: float) -> None:
+    """Draw a closed or half-open flower from its side: petals in a fan of ``spread`` degrees, sepals at its foot."""
+    width, point = species.bud
+    tone = mix(colour, species.greens[0], 0.12 if spread > 12 else 0.3)
+    for _ in range(3 if species.head is _bougainvillea else 1):
+        base = plane.moved(rng.normal(0, 0.02), -0.35)
+        if species.head is _bougainvillea:
+            base = plane.moved(rng.normal(0, 0.25), rng.normal(0, 0.25), rng.normal(0, 35), 0.75)
+        for lean in (-2, 2, -1, 1, 0):
+            _petal(base, lean * spread / 1.6, (1.05, width, 0.5, point), vary(tone, rng, 0.05))
+        for lean in (-28, 28, 0):
+            base.draw(turned(petal(0.42, 0.24, 0.45, 0.9), lean), shade(species.greens[0], 1.05 if lean else 0.95))
+
+
+def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.ndarray, scale: float) -> None:
+    length, width, belly, point = (v * k for v, k in zip(species.leaf, (scale * 1.15, scale * 1.15, 1, 1), strict=True))
+    blades = species.head is _jonquil
+    for k, at in enumerate(rng.uniform(3 if blades else 6, 7 if blades else 13.5, int(rng.integers(3, 6))).tolist()):
+        x, y = path[int(at)].tolist()
+        lean = (1 if k % 2 else -1) * float(rng.uniform(6, 25) if blades else rng.uniform(40, 85))
+        own, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.greens[0], rng, 0.07)
+        blade = petal(length, width, belly, point)
+        own.draw(blade, shade(green, 1.15), shade(green, 0.85))
+        own.draw(blade[: len(blade) // 2], shade(green, 0.85), alpha=0.6)
+        own.line([(0, 0), (0, length * 0.92)], width * 0.05, mix(green, _CREAM, 0.45))
+
+
+def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> None:
+    tone, own = vary(pick(rng, (*_GROUNDS, _ORANGE, _CREAM)), rng), plane.moved(*foot)
+    wide, neck = rng.uniform(0.2, 0.3), rng.uniform(0.09, 0.16)
+    belly = curve((wide, -0.1), (wide, -0.3), (wide * 0.6, -0.34))
+    right = np.concatenate([curve((neck * 1.2, 0.28), (neck * 0.7, 0.1), (wide, -0.1)), belly])
+    own.shadow(oval(0.08, -0.34, wide * 1.3, 0.08), 0.45, 0.02)
+    own.draw(np.concatenate([right, right[::-1] * (-1, 1)]), shade(tone, 1.08), shade(tone, 0.8))
+    own.draw(oval(-wide * 0.45, -0.12, wide * 0.12, 0.11), _WHITE, alpha=0.4)
+
+
+def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Canvas:
+    """Draw what is behind the flowers: a blurred garden or a wall, a table before it, or a cloth."""
+    tone = vary(pick(rng, _GROUNDS), rng)
+    garden = way != "lying" and rng.random() < 0.55
+    if garden:
+        tone = vary(pick(rng, _GARDENS), rng)
+    canvas = Canvas(size, shade(tone, 1.08), shade(tone, 0.88))
+    plane = canvas.flat()
+    if garden:
+        blooms = (_CREAM, *pick(rng, list(_SPECIES.values())).colours)
+        for x, y in rng.uniform(-1.4, 1.4, (int(rng.integers(6, 14)), 2)).tolist():
+            leaf = rng.random() < 0.65
+            shape = turned(petal(0.9, 0.5), rng.uniform(0, 360), x, y) if leaf else oval(x, y, 0.2)
+            plane.shadow(shape, 0.6, rng.uniform(0.02, 0.06), vary(pick(rng, _GARDENS if leaf else blooms), rng))
+    elif way == "lying":
+        for x in np.arange(-2, 2, 0.5).tolist():
+            plane.line([(x, -2), (x, 2)], 0.012, shade(tone, 0.93))
+    elif rng.random() < 0.5:
+        x = rng.uniform(-1.2, 0.4)
+        for k in range(3):
+            bar = turned([(0, -2), (0.3, -2), (1.1, 2), (0.8, 2)], 0, x + 0.42 * k)
+            plane.shadow(bar, 0.3, 0.03, mix(tone, _WHITE, 0.8))
+    if way == "vase":
+        wood = vary(pick(rng, _GROUNDS), rng)
+        plane.draw(rect(-4, -0.8, 4, -4), shade(wood, 0.92), shade(wood, 1.06))
+    return canvas
