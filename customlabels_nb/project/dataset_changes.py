@@ -47,7 +47,7 @@ def write_difference(store: Store, split: str, value: Dataset | pd.DataFrame, ac
         images = images[images["image"].isin(edited)].reset_index(drop=True)
         annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
         images = forget_where_changed(images, annotations, dataset.origin.images, dataset.origin.annotations)
-    return store.update_images(split, images, annotations, action)
+    return store.update_images(split, images, annotations, action).count
 
 
 def remove_images(store: Store, split: str, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
@@ -64,7 +64,7 @@ def remove_images(store: Store, split: str, value: Dataset | pd.DataFrame | Sequ
     if "revision" not in images:
         known = store.tables(split, images["image"].tolist())[0].set_index("image")["revision"]
         images = images.assign(revision=images["image"].map(known))
-    return store.remove_images(split, images.reset_index(drop=True), action)
+    return store.remove_images(split, images.reset_index(drop=True), action).count
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
@@ -132,7 +132,7 @@ def write_predictions(store: Store, found: Any, model: str, action: Action) -> i
         test = dict(zip(names, _stored_names(store, t.TEST, names), strict=True))
         frame = frame.assign(image=[test[train[name]] for name in frame["image"]])
     predictions = t.normalise_annotations(frame).assign(model=model.strip())
-    return store.replace_predictions(model.strip(), predictions, action)
+    return store.replace_predictions(model.strip(), predictions, action).count
 
 
 def _beside_others(store: Store, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:

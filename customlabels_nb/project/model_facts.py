@@ -55,7 +55,7 @@ class ModelFacts:
 
     @property
     def status(self) -> str:
-        """One of :data:`customlabels_nb.store.base.VERSION_STATUSES`."""
+        """One of :data:`customlabels_nb.store.records.VERSION_STATUSES`."""
         return self.record.status
 
     @property

@@ -326,7 +326,7 @@ class ProjectData(ProjectFacts):
         """Delete the train or test dataset (never the files); asks unless ``confirm=True``. Returns how many images."""
         question = f"Delete the {split} set of {self.name!r} with its labels?"
         require_confirmation(question, confirm, "project.undo() brings it back.")
-        return self._store.delete_dataset(split, self._action("delete dataset"))
+        return self._store.delete_dataset(split, self._action("delete dataset")).count
 
     def undo(self, action_id: int | None = None, *, note: str = "") -> int:
         """Take an action back, as a new action; returns how many images changed.
@@ -349,7 +349,7 @@ class ProjectData(ProjectFacts):
         NotAllowedError
             If it was taken back already, can't be, or its labels were changed since.
         """
-        return self._store.undo(action_id, self._action("undo", note))
+        return self._store.undo(action_id, self._action("undo", note)).count
 
     def _dataset(self, split: str) -> Dataset:
         read = super()._dataset(split)

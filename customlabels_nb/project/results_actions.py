@@ -88,7 +88,7 @@ class _ActionsOfVersion:
         if label is not None:
             label = t.check_label(label)
         action = Action("move to train", settings.user, "" if label is None else label)
-        count = self._place.store.move_images(moved, t.TEST, t.TRAIN, action)
+        count = self._place.store.move_images(moved, t.TEST, t.TRAIN, action).count
         if label is not None:
             session = LabellingSession(self._place.store, self._place.root, t.TRAIN)
             session.add_label(label)

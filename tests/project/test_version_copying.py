@@ -28,7 +28,7 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
-from customlabels_nb.store.base import VERSION_STATUSES
+from customlabels_nb.store.records import VERSION_STATUSES
 
 COPY_AND_WAIT = """
 import sys, time, customlabels_nb as cl
