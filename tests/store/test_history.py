@@ -282,7 +282,7 @@ def test_two_who_undo_at_once(store: Store, reopen: Callable[[], Store]) -> None
     def take_back(number: int) -> None:
         start.wait()
         try:
-            outcomes.append(stores[number].undo(done, ANN))
+            outcomes.append(stores[number].undo(done, ANN).count)
         except NotAllowedError as error:
             outcomes.append(str(error))
 
