@@ -83,7 +83,7 @@ def label_known(store: Store, split: str, wanted: pd.DataFrame, action: Action) 
             return 0
         given = wanted[wanted["image"].isin(chosen["image"])]
         try:
-            return store.update_images(split, t.settle_statuses(chosen, given), given, action)
+            return store.update_images(split, t.settle_statuses(chosen, given), given, action).count
         except StaleEditError:
             continue
     return 0

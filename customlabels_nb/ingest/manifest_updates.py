@@ -63,7 +63,7 @@ def update_entries(
         found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
         intake = take_in(found, facts, ImportOptions(split), known=known_files, root=root, events=events)
         try:
-            updated, added = store.update_entries(
+            written = store.update_entries(
                 split,
                 known,
                 (intake.images, intake.annotations),
@@ -76,6 +76,8 @@ def update_entries(
             break
         except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
             continue
+    added = len(intake.images)
+    updated = written.count - added
     return EntriesReport(updated, added, len(known[0]) - updated, issues_to_frame(intake.issues))
 
 

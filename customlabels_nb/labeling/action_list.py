@@ -11,7 +11,6 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.store import Action
 
 PAGE = 50
 
@@ -73,6 +72,6 @@ class ActionList(ProjectScreen):
             As :meth:`customlabels_nb.store.Store.undo`.
         """
         with self._lock:
-            count = self._store.undo(action_id, Action("undo", self.user))
+            undone = self._store.undo(action_id, self._action("undo"))
         change_signal.notify(self.root)
-        return count
+        return undone.count

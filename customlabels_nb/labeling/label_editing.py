@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, Store, Written
 
 _UNDO_STEPS = 200
 _LOOKED_THROUGH = 200  # actions that are searched for what became of a label
@@ -24,7 +24,7 @@ _TRIES = 3
 class Step:
     """An edit that was made: its id in the history, and what it did in words."""
 
-    action: int
+    action: int | None
     said: str
 
 
@@ -88,17 +88,12 @@ class LabelEditing(ProjectScreen):
     def recolour(self, label: str, colour: str) -> None:
         """Give a label another colour, ``#rrggbb``."""
         said = f"“{label}” got another colour"
-
-        def write(action: Action) -> int:
-            self._store.recolour_label(label, colour, action)
-            return 0
-
-        self._change("recolour label", said, write, label)
+        self._change("recolour label", said, lambda a: self._store.recolour_label(label, colour, a), label)
 
     def move(self, label: str, before: str | None) -> None:
         """Put a label before another one, or with None at the end. The first nine have the keys 1–9."""
 
-        def write(action: Action) -> int:
+        def write(action: Action) -> Written:
             for attempt in range(1, _TRIES + 1):
                 order = self._store.labels()["label"].tolist()
                 for name in (label, before):
@@ -108,15 +103,13 @@ class LabelEditing(ProjectScreen):
                 at = len(rest) if before is None else order.index(label) if before == label else rest.index(before)
                 wanted = [*rest[:at], label, *rest[at:]]
                 if wanted == order:
-                    return 0
+                    break
                 try:
-                    self._store.reorder_labels(wanted, action)
+                    return self._store.reorder_labels(wanted, action)
                 except LabelError:  # one of them was renamed or removed meanwhile: put it among those there are now
                     if attempt == _TRIES:
                         raise
-                else:
-                    return 0
-            return 0
+            return Written()
 
         self._change("reorder labels", f"“{label}” was moved", write)
 
@@ -127,11 +120,13 @@ class LabelEditing(ProjectScreen):
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
         """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
-
-        def write(action: Action) -> int:
-            return self._store.remove_label(label, action, with_annotations=with_annotations)
-
-        return self._change("remove label", f"“{label}” was removed", write, label)
+        said = f"“{label}” was removed"
+        return self._change(
+            "remove label",
+            said,
+            lambda action: self._store.remove_label(label, action, with_annotations=with_annotations),
+            label,
+        )
 
     # -- taking back --------------------------------------------------------------------------------
     @property
@@ -163,39 +158,27 @@ class LabelEditing(ProjectScreen):
             if not steps:
                 return None
             step = steps.pop()
-            before = self._store.last_action()
-            self._store.undo(step.action, self._action(verb))
-            others.append(Step(self._own_action(before), step.said))
+            others.append(replace(step, action=self._store.undo(step.action, self._action(verb)).action))
         change_signal.notify(self.root)
         return step.said
 
-    def _change(self, what: str, said: str, write: Callable[[Action], int], *named: str) -> int:
-        """Make an edit, and remember how to take it back; ``named`` are the labels that must be there."""
+    def _change(self, what: str, said: str, write: Callable[[Action], Written], *named: str) -> int:
+        """Make an edit and remember how to undo it; ``named`` are the labels that must be there."""
         with self._lock:
-            before = self._store.last_action()
             try:
-                count = write(self._action(what))
+                written = write(self._action(what))
             except LabelError:
                 there = set(self._store.labels()["label"])
                 gone = [label for label in named if label not in there]
                 if gone:
                     raise LabelError(self._fate(gone[0])) from None
                 raise
-            if self._store.last_action() == before:
-                return count
-            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(self._own_action(before, what), said)]
+            if written.action is None:
+                return written.count
+            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(written.action, said)]
             self._redo = []
         change_signal.notify(self.root)
-        return count
-
-    def _own_action(self, before: int, what: str | None = None) -> int:
-        """The id of the action that was just written here, after the one of id ``before``."""
-        last = self._store.last_action()
-        if last == before + 1:
-            return last
-        since = self._store.actions_since(before, None)  # somebody else was at work in the same moment
-        mine = since[(since["who"] == self.user) & ((since["what"] == what) | (what is None))]
-        return int(mine["id"].iloc[-1] if len(mine) else last)
+        return written.count
 
     def _fate(self, label: str) -> str:
         """What became of a label that isn't there."""
@@ -209,9 +192,6 @@ class LabelEditing(ProjectScreen):
             if verb is not None:
                 return f"The label {label!r} is gone: {who} {verb}{f' {became!r}' if became else ''} meanwhile."
         return f"There is no label {label!r}; somebody may have renamed or removed it meanwhile."
-
-    def _action(self, what: str) -> Action:
-        return Action(what, self.user)
 
 
 _FATES: dict[Any, str] = {

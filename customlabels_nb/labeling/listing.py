@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,9 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
+from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
-from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, ProjectRecord, Store
+from customlabels_nb.store import ProjectRecord, Store
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,7 +31,7 @@ _OF_LABELS = ("rename label", "merge labels", "remove label")
 ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
 
 
-class Listing:
+class Listing(ProjectScreen):
     """The images of a project as a screen shows them: which, in which order, with what is known of each.
 
     Safe to use from several threads: handlers may run in any.
@@ -62,11 +61,8 @@ class Listing:
         user: str | None = None,
         similar: Callable[[Sequence[str], Sequence[str | None]], Sequence[int]] | None = None,
     ) -> None:
-        self.root = root
-        self._store = store
-        self._user = user
+        super().__init__(store, root, user=user)
         self._similar = similar
-        self._lock = threading.RLock()
         self._tables: dict[str, ImageTable] = {}
         self._predictions: dict[str, dict[str, Prediction]] = {}
         self._broken: dict[str, dict[str, str]] = {split: {} for split in t.SPLITS}
@@ -87,11 +83,6 @@ class Listing:
                 self._predictions[split] = top_predictions(self._store.predictions(split))
             self.split = split
             self._view: View | None = None
-
-    @property
-    def user(self) -> str:
-        """Whose labels these are."""
-        return self._user or settings.user
 
     @property
     def table(self) -> ImageTable:
@@ -128,11 +119,6 @@ class Listing:
         if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
             raise InputError(f"Instructions are text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be stored here."""
-        return self._store.read_only
 
     def labels(self) -> pd.DataFrame:
         """The labels table, in order."""
@@ -394,9 +380,6 @@ class Listing:
         self.table.drop(set(self.table.names) - set(images["image"]))
         self.table.put(images, annotations)
         self._predictions = {self.split: top_predictions(self._store.predictions(self.split))}
-
-    def _action(self, what: str) -> Action:
-        return Action(what, self.user)
 
 
 def _without_verb(what: object) -> str:

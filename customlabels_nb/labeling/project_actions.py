@@ -95,7 +95,7 @@ class ProjectActions(ProjectScreen):
             raise InputError("None of these images is a test image of the project any more.")
         if label is not None:
             label = t.check_label(label)
-        count = self._store.move_images(moved, t.TEST, t.TRAIN, Action("move to train", self.user, label or ""))
+        count = self._store.move_images(moved, t.TEST, t.TRAIN, Action("move to train", self.user, label or "")).count
         if label is not None:
             session = LabellingSession(self._store, self.root, t.TRAIN)
             session.add_label(label)

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import is_reviewed
+from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import review_rules
+from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
 from customlabels_nb.labeling.listing import ONE_LABEL
 from customlabels_nb.labeling.session import EditResult, LabellingSession
@@ -26,13 +27,14 @@ from customlabels_nb.labeling.view import Query
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pandas as pd
 
 #: What ``ReviewQuery.show`` may be. "disagrees" is what isn't reviewed yet and where the model says another label.
 SHOWN = ("to_review", "disagrees", "needs_review", "reviewed", "all")
 SORTS = ("doubt", "name", "newest", "added", "random")
 #: ``ReviewQuery.label`` for images that were looked at and have no label.
 NO_LABEL = ""
+# the statuses of images that can be reviewed
+_REVIEWABLE = ("labelled", "needs_review")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class ReviewTable(ImageTable):
 
     def _count(self, at: int, by: int) -> None:
         super()._count(at, by)
-        if self.statuses[at] not in review_rules.REVIEWABLE:
+        if self.statuses[at] not in _REVIEWABLE:
             return
         if self.reviewed[at]:
             self.done += by
@@ -159,7 +161,7 @@ class ReviewSession(LabellingSession):
 
     def _is_shown(self, at: int, query: Query) -> bool:
         table = self.table
-        if table.statuses[at] not in review_rules.REVIEWABLE or (query.label == NO_LABEL and table.all_labels(at)):
+        if table.statuses[at] not in _REVIEWABLE or (query.label == NO_LABEL and table.all_labels(at)):
             return False
         if query.show == "needs_review":
             return table.statuses[at] == "needs_review"
@@ -176,7 +178,7 @@ class ReviewSession(LabellingSession):
     # -- what is done -------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Say that images are labelled rightly; what has no label has nothing on it. Others stay as they are."""
-        return self._edit(images, review_rules.approve, "approve", revisions, looked_through=True)
+        return self._edit(images, _approve, "approve", revisions, looked_through=True)
 
     def correct(
         self,
@@ -205,10 +207,10 @@ class ReviewSession(LabellingSession):
         """
         name = t.check_label(label)
         if not on:
-            change = review_rules.take_away(name)
+            change = _take_away(name)
             return self._edit(images, change, f"correct: not {name}", revisions, looked_through=True)
         self._refuse_mixed_shapes(images, instead_of)
-        change = review_rules.correct(name, annotator=self.user, alone=self.task == ONE_LABEL, instead_of=instead_of)
+        change = _correct(name, annotator=self.user, alone=self.task == ONE_LABEL, instead_of=instead_of)
         return self._edit(images, change, f"correct to {name}", revisions, looked_through=True)
 
     def correct_toggling(
@@ -222,7 +224,7 @@ class ReviewSession(LabellingSession):
 
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Take away all annotations of images, boxes included: they are in the queue again."""
-        return self._edit(images, review_rules.reject, "reject", revisions)
+        return self._edit(images, _reject, "reject", revisions)
 
     def _refuse_mixed_shapes(self, images: Sequence[str], instead_of: str | None) -> None:
         with self._lock:
@@ -236,3 +238,65 @@ class ReviewSession(LabellingSession):
 
     def _known(self, images: Sequence[str]) -> list[str]:
         return [name for name in images if name in self.table.position]
+
+
+# -- what edits make of the rows of some images: pure functions of tables -----------------------------
+def _approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labelled images were looked through; what is unlabelled or skipped stays so."""
+    chosen = images["status"].isin(_REVIEWABLE)
+    images = images.assign(status=images["status"].where(~chosen, "labelled"))
+    return with_review(images, chosen), annotations
+
+
+def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
+    """The images have this label, and were looked through.
+
+    Parameters
+    ----------
+    alone : bool
+        It takes the place of all labels of the whole image, else it comes beside them.
+    instead_of : str, optional
+        The label whose place it takes, of whole images and of shapes. On images that don't have it, and without it, all
+        shapes get the label.
+    """
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        whole, named = edit_rules.is_whole(annotations), annotations["label"] == instead_of
+        has_named = annotations["image"].isin(annotations.loc[named, "image"])
+        wrong = named | ((alone | ~whole) & ~(has_named & ~whole))
+        right = annotations["label"] == label
+        shapes = annotations[~whole & wrong & ~right].assign(label=label).drop(columns=["annotator", "created"])
+        shapes = t.normalise_annotations(shapes, annotator=annotator).set_index(shapes.index)
+        kept = pd.concat([annotations[right | ~wrong], shapes]).sort_index()
+
+        def among(mask: pd.Series) -> pd.Series:
+            return images["image"].isin(annotations.loc[mask, "image"])
+
+        as_whole = among(whole & wrong) | ~among(whole | ~whole) | (among(whole) & ~among(has_named))
+        lacking = images[as_whole]
+        _, own = edit_rules.add_label(label, annotator=annotator, alone=False)(
+            lacking, kept[kept["image"].isin(lacking["image"])]
+        )
+        marks = pd.concat([kept[~kept["image"].isin(lacking["image"])], own], ignore_index=True)
+        every = pd.Series(True, index=images.index)
+        return with_review(images.assign(status="labelled"), every), marks
+
+    return change
+
+
+def _take_away(label: str) -> edit_rules.Change:
+    """The images have not this label; what has none left is unlabelled, the rest was looked through."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        images, annotations = edit_rules.remove_label(label)(images, annotations)
+        left = images["image"].isin(annotations["image"])
+        images = images.assign(status=images["status"].where(~left, "labelled"))
+        return with_review(without_review(images, ~left), left), annotations
+
+    return change
+
+
+def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Nothing is left of the images' annotations."""
+    every = pd.Series(True, index=images.index)
+    return without_review(images.assign(status="unlabelled"), every), annotations.head(0)

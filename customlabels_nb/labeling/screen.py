@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Store
+from customlabels_nb.store import Action, Store
 
 
 class ProjectScreen:
@@ -41,3 +41,6 @@ class ProjectScreen:
     def read_only(self) -> bool:
         """Whether nothing can be stored here."""
         return self._store.read_only
+
+    def _action(self, what: str) -> Action:
+        return Action(what, self.user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.listing import ONE_LABEL, Listing
+from customlabels_nb.store import Written
 
 _UNDO_STEPS = 200
 
@@ -36,15 +37,14 @@ class EditResult:
     what: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Step:
-    """How images were before an edit, and their revisions after it."""
+    """An edit that was made: its id in the history, and the images that it changed."""
 
-    split: str
+    action: int | None
     what: str
-    images: pd.DataFrame
-    annotations: pd.DataFrame
-    revisions: dict[str, int] = field(default_factory=dict)
+    split: str
+    images: tuple[str, ...]
 
 
 class LabellingSession(Listing):
@@ -185,7 +185,7 @@ class LabellingSession(Listing):
                 revisions or {}
             )
             conflicts: list[Conflict] = []
-            changed = 0
+            written = Written()
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # what was removed meanwhile is left out
@@ -195,7 +195,7 @@ class LabellingSession(Listing):
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
                     action = self._action(what)
-                    changed = self._store.update_images(self.split, given, after_marks, action, stored=(rows, marks))
+                    written = self._store.update_images(self.split, given, after_marks, action, stored=(rows, marks))
                 except StaleEditError as error:
                     stale = set(error.images)
                     conflicts += _conflicts(stale, marks, after_marks)
@@ -203,23 +203,17 @@ class LabellingSession(Listing):
                     wanted = [name for name in wanted if name not in stale]
                     continue
                 break
-            if changed == len(named):
+            if written.count == len(named):
                 self.table.put(given.assign(revision=given["revision"] + 1), after_marks)
             else:
                 self.reread(named)
-            if changed:
-                self._undo = [*self._undo[-_UNDO_STEPS + 1 :], self._step(what, rows, marks)]
+            if written.action is not None:
+                before = zip(wanted, rows["revision"].tolist(), strict=True)
+                changed = tuple(n for n, was in before if self.table.revisions[self.table.position[n]] != was)
+                step = _Step(written.action, what, self.split, changed)
+                self._undo = [*self._undo[-_UNDO_STEPS + 1 :], step]
                 self._redo = []
             return EditResult(tuple(wanted), tuple(conflicts), what)
-
-    def _step(self, what: str, rows: pd.DataFrame, marks: pd.DataFrame) -> _Step:
-        """What takes an edit back: rows as they were, and the revisions with which they were read again after it."""
-        revisions = {name: self.table.revisions[self.table.position[name]] for name in rows["image"].tolist()}
-        moved = [revisions[n] != was for n, was in zip(rows["image"].tolist(), rows["revision"].tolist(), strict=True)]
-        if not all(moved):  # an image that the edit didn't change stays out
-            rows = rows[moved].reset_index(drop=True)
-            marks = marks[marks["image"].isin(rows["image"])].reset_index(drop=True)
-        return _Step(self.split, what, rows, marks, revisions)
 
     def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
@@ -228,28 +222,18 @@ class LabellingSession(Listing):
             step = steps.pop()
             if step.split != self.split:
                 self.open(step.split)
-            names = step.images["image"].tolist()
-            rows, marks, _ = self._store.tables(self.split, images=names)
-            if len(rows) < len(names):
-                raise NotAllowedError(f"{len(names) - len(rows)} of these images are not in the dataset any more.")
-            given = step.images.assign(revision=[step.revisions[name] for name in names])
-            what = f"{verb} {step.what.removeprefix('undo ').removeprefix('redo ')}"
+            what = f"{verb} {step.what}"
             try:
-                self._store.update_images(self.split, given, step.annotations, self._action(what))
+                undone = self._store.undo(step.action, self._action(what))
             except StaleEditError as error:
-                self.table.put(rows, marks)
-                return EditResult((), tuple(_conflicts(set(error.images), marks, step.annotations)), what)
-            self.reread(names)
-            others.append(self._step(step.what, rows, marks))
-            self._renumber(dict(zip(names, step.images["revision"].tolist(), strict=True)), others[-1].revisions)
-            return EditResult(tuple(names), (), what)
-
-    def _renumber(self, were: Mapping[str, int], are: Mapping[str, int]) -> None:
-        """Images are again as they were at these revisions: steps that were based on them now are on the new ones."""
-        for step in (*self._undo, *self._redo):
-            for name, revision in were.items():
-                if step.revisions.get(name) == revision:
-                    step.revisions[name] = are[name]
+                self.reread(step.images)
+                gone = len(step.images) - len(self.rows(step.images))
+                if gone:
+                    raise NotAllowedError(f"{gone} of these images are not in the dataset any more.") from error
+                return EditResult((), tuple(_conflicts(set(error.images), error.theirs, error.yours)), what)
+            self.reread(step.images)
+            others.append(replace(step, action=undone.action))
+            return EditResult(step.images, (), what)
 
 
 def _conflicts(images: set[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> list[Conflict]:

@@ -88,23 +88,23 @@ class Labels:
 
     def rename(self, label: str, new: str) -> int:
         """Rename a label; returns how many annotations follow. An existing name is refused: see :meth:`merge`."""
-        count = self._store.rename_label(label, new, Action("rename label", settings.user))
+        count = self._store.rename_label(label, new, Action("rename label", settings.user)).count
         change_signal.notify(self._place.root)
         return count
 
     def merge(self, label: str, *, into: str) -> int:
         """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
-        count = self._store.merge_labels(label, into, Action("merge labels", settings.user))
+        count = self._store.merge_labels(label, into, Action("merge labels", settings.user)).count
         change_signal.notify(self._place.root)
         return count
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
         """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
-        count = self._store.remove_label(
+        written = self._store.remove_label(
             label, Action("remove label", settings.user), with_annotations=with_annotations
         )
         change_signal.notify(self._place.root)
-        return count
+        return written.count
 
     def reorder(self, labels: Sequence[str]) -> None:
         """Put the labels in this order; those not named follow in their old order.

@@ -99,7 +99,7 @@ class Model(Runnable):
 
     @property
     def status(self) -> str:
-        """One of :data:`customlabels_nb.store.base.VERSION_STATUSES`."""
+        """One of :data:`customlabels_nb.store.records.VERSION_STATUSES`."""
         return self.record.status
 
     @property

@@ -333,7 +333,7 @@ class Project:
             images = images[images["image"].isin(edited)].reset_index(drop=True)
             annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
             images = forget_where_changed(images, annotations, dataset.origin.images, dataset.origin.annotations)
-        return self._store.update_images(split, images, annotations, action)
+        return self._store.update_images(split, images, annotations, action).count
 
     def update_entries(
         self, split: str, entries: Entries, *, note: str = "", progress: bool = True, events: Events | None = None
@@ -395,7 +395,7 @@ class Project:
             test = dict(zip(names, _stored_names(self._store, t.TEST, names), strict=True))
             rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
         predictions = t.normalise_annotations(rows).assign(model=model.strip())
-        return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note))
+        return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note)).count
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
         """Remove images from a dataset with their annotations (never the files); returns how many.
@@ -415,7 +415,7 @@ class Project:
             known = self._store.tables(split, rows["image"].tolist())[0].set_index("image")["revision"]
             rows = rows.assign(revision=rows["image"].map(known))
         action = self._action("remove images", note)
-        return self._store.remove_images(split, rows.reset_index(drop=True), action)
+        return self._store.remove_images(split, rows.reset_index(drop=True), action).count
 
     def distribute(
         self, test_fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
@@ -504,7 +504,7 @@ class Project:
         """Delete the train or test dataset (never the files); asks unless ``confirm=True``. Returns how many images."""
         question = f"Delete the {split} set of {self.name!r} with its labels?"
         require_confirmation(question, confirm, "project.undo() brings it back.")
-        return self._store.delete_dataset(split, self._action("delete dataset"))
+        return self._store.delete_dataset(split, self._action("delete dataset")).count
 
     def undo(self, action_id: int | None = None, *, note: str = "") -> int:
         """Take an action back, as a new action; returns how many images changed.
@@ -527,7 +527,7 @@ class Project:
         NotAllowedError
             If it was taken back already, can't be, or its labels were changed since.
         """
-        return self._store.undo(action_id, self._action("undo", note))
+        return self._store.undo(action_id, self._action("undo", note)).count
 
     # -- labelling ----------------------------------------------------------------------------------
     def label(

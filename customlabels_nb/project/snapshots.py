@@ -49,7 +49,7 @@ class Snapshots:
         if split is not None:
             t.check_split(split)
         name = _check_name(name)
-        return self._store.take_snapshot(name, split, Action("take snapshot", settings.user, name))
+        return self._store.take_snapshot(name, split, Action("take snapshot", settings.user, name)).count
 
     def diff(self, before: str, after: str | None = None) -> pd.DataFrame:
         """What changed from one snapshot to another, or to now if none is given.
@@ -70,7 +70,7 @@ class Snapshots:
         touched. A snapshot of one side leaves the other as it is, except that images which were moved there come back.
         Returns how many images changed.
         """
-        return self._store.restore_snapshot(name, Action("restore snapshot", settings.user, one_line(name)))
+        return self._store.restore_snapshot(name, Action("restore snapshot", settings.user, one_line(name))).count
 
     def delete(self, name: str) -> None:
         """Forget a snapshot; the datasets stay as they are."""

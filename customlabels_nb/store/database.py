@@ -32,8 +32,8 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.store import schema as tables
-from customlabels_nb.store.base import Action
 from customlabels_nb.store.migrations import MIGRATIONS
+from customlabels_nb.store.records import Action, Written
 
 _BUSY_SECONDS = 60
 _QUEUE_SECONDS = 5
@@ -439,17 +439,17 @@ def record(
     after: Any = None,
     undo: Any = None,
     undoes: int | None = None,
-) -> None:
-    """Write the action's line of history and the project's time of change.
+) -> Written:
+    """Write the action to the history, and when the project was changed.
 
-    ``undo`` is what taking it back needs (see :mod:`._trace`), ``undoes`` the action that this one takes back.
+    ``undo`` is what undoing it needs (see :mod:`.trace`), ``undoes`` the action that this one undoes.
     """
-    now = now_us()
+    id_, now = take_ids(connection, tables.history, 1)[0], now_us()
     insert_rows(
         connection,
         tables.history,
         ("id", "created", "who", "what", "note", "split", "count", "before", "after", "undo", "undoes"),
-        [(take_ids(connection, tables.history, 1)[0], now, action.who, action.what, action.note, split, count,
-          pack(before), pack(after), pack(undo), undoes)],
-    )  # fmt: skip
+        [(id_, now, action.who, action.what, action.note, split, count, pack(before), pack(after), pack(undo), undoes)],
+    )
     update_rows(connection, tables.project, ("updated",), [(now, 1)])
+    return Written(id_, count)

@@ -12,7 +12,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.store import _own_columns, schema
+from customlabels_nb.store import own_columns, schema
 from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
@@ -104,10 +104,10 @@ def read_images_and_ids(
     )
     if extras.any():
         own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
-        dtypes = _own_columns.dtypes(connection)
+        dtypes = own_columns.dtypes(connection)
         for name in own:
             if name not in result:
-                result[name] = _own_columns.restored(own[name], dtypes.get(name))
+                result[name] = own_columns.restored(own[name], dtypes.get(name))
     return ids, result
 
 
@@ -240,7 +240,7 @@ def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    return {_own_columns.TIME: value.isoformat()} if isinstance(value, datetime) else value
+    return {own_columns.TIME: value.isoformat()} if isinstance(value, datetime) else value
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:

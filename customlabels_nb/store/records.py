@@ -1,4 +1,4 @@
-"""What a store tells of the project, its datasets and its versions; and who does what."""
+"""Records of the project, its datasets, its versions, and the actions that change them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ class Action:
     what: str
     who: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a writer of the store did: the action's id in the history and how many rows of its kind changed.
+
+    Attributes
+    ----------
+    action : int, optional
+        None if there was nothing to change: then no action was written.
+    count : int
+        How many images, annotations or predictions the action is about; each writer says which.
+    """
+
+    action: int | None = None
+    count: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,108 @@
-"""The store on SQLite or PostgreSQL through SQLAlchemy."""
+"""The store of a project on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
-from typing import Any
-from weakref import WeakSet
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, inspect, literal, select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
-from customlabels_nb.store import (
-    _copying,
-    _counts,
-    _datasets,
-    _entries,
-    _history,
-    _labels,
-    _overview,
-    _snapshots,
-    _versions,
-    frames,
-    schema,
+from customlabels_nb.errors import (
+    Cancelled,
+    InputError,
+    LabelError,
+    ModelNotFoundError,
+    NotAllowedError,
+    ProjectExistsError,
+    ProjectNotFoundError,
+    StoreError,
+    TableError,
 )
-from customlabels_nb.store._later import read_tables_later
-from customlabels_nb.store.base import Action, DatasetRecord, ProjectRecord, Statistics, Store, Tables, VersionRecord
-from customlabels_nb.store.database import Database, dump_json, fetch, load_json, now_us, record
+from customlabels_nb.store import frames, schema, snapshots
+from customlabels_nb.store.columns import Array, among, fetch_columns, insert_columns
+from customlabels_nb.store.database import (
+    Database,
+    Rows,
+    counter,
+    dump_json,
+    fetch,
+    insert_rows,
+    load_json,
+    now_us,
+    pack,
+    record,
+    take_ids,
+    unpack,
+    update_rows,
+)
+from customlabels_nb.store.records import (
+    VERSION_STATUSES,
+    Action,
+    DatasetRecord,
+    ProjectRecord,
+    Statistics,
+    VersionRecord,
+    Written,
+)
+from customlabels_nb.store.trace import (
+    LABEL_FIELDS,
+    MARKS,
+    Trace,
+    delete_with,
+    note_prediction_change,
+    rows_with,
+    update_with,
+)
+from customlabels_nb.store.undo import touched_images, undo_action, undo_refusal, undone_by
+from customlabels_nb.store.writing import (
+    Edit,
+    bump_images_with_label,
+    change_images,
+    check_as_of,
+    check_colour,
+    dataset_rows,
+    ensure_dataset,
+    ensure_labels,
+    image_changes,
+    image_ids,
+    insert_images,
+    insert_label,
+    keep_images,
+    note_image_change,
+    read_named,
+    refuse_stale,
+    states,
+    touch_dataset,
+)
+
+#: Images and their annotations.
+Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
+
+_COPIED_AT_ONCE = 20_000
+_READ_AT_ONCE = 50_000  # so few annotations aren't worth a thread
+_VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
+_VERSION_JSON = ("tags", "config", "metrics", "statistics")
+_VERSION_TIMES = ("created", "updated", "heartbeat")
+_ACTION_DTYPES = {
+    "id": "int64", "created": "int64", "who": "str", "what": "str", "note": "str", "split": "str", "count": "int64"
+}  # fmt: skip
 
 
-def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> Store:
+def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
     """Make the database of a new project.
 
     Parameters
@@ -53,13 +122,18 @@ def create_store(location: str, name: str, *, schema: str | None = None, task: s
     database = Database(location, schema)
     if database.is_sqlite and Path(location).exists():
         raise ProjectExistsError(f"There is a file {location!r} already; nothing was overwritten.")
-    if schema is not None and not database.is_sqlite and _has_schema(database, schema):
-        raise ProjectExistsError(f"There is a schema {schema!r} in {database.shown} already; nothing was overwritten.")
+    if schema is not None and not database.is_sqlite:
+        with database.read() as connection:
+            taken = schema in inspect(connection).get_schema_names()
+        if taken:
+            raise ProjectExistsError(
+                f"There is a schema {schema!r} in {database.shown} already; nothing was overwritten."
+            )
     database.create(name, task)
     return SqlStore(database)
 
 
-def open_store(location: str, *, schema: str | None = None) -> Store:
+def open_store(location: str, *, schema: str | None = None) -> SqlStore:
     """Open a project's database, bringing an older schema up to date.
 
     Raises
@@ -76,45 +150,81 @@ def open_store(location: str, *, schema: str | None = None) -> Store:
     return SqlStore(database)
 
 
-def _has_schema(database: Database, name: str) -> bool:
-    from sqlalchemy import inspect
+class SqlStore:
+    """Everything that a project keeps in its database.
 
-    with database.read() as connection:
-        return name in inspect(connection).get_schema_names()
-
-
-class SqlStore(Store):
-    """See :class:`customlabels_nb.store.base.Store` for what each method promises."""
+    Frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every method that writes is one
+    transaction: afterwards either all of it is stored, with its line in the history, or nothing. It returns the action
+    that it wrote. Writers of one project take turns, readers see whole transactions only. Each image has a revision
+    that grows with every change of it or of its annotations; :meth:`update_images` refuses to overwrite a newer one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._readers: WeakSet[Thread] = WeakSet()
+        self._readers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
+    # -- life ---------------------------------------------------------------------------------------
     @property
     def read_only(self) -> bool:
+        """Whether nothing can be written, because the folder or the file is read-only."""
         return self._database.read_only
 
     def close(self) -> None:
-        self._wait()
+        """Close the connections. The store can't be used afterwards."""
+        self._finish_reading()
         self._database.close()
 
     def destroy(self) -> None:
-        self._wait()
+        """Delete everything that this store holds, for ever, and close it."""
+        self._finish_reading()
         self._database.drop()
 
-    def _wait(self) -> None:
-        """Let those read on who wait for annotations: they were promised."""
+    def _finish_reading(self) -> None:
+        """Wait for the threads that :meth:`tables_later` started."""
         for thread in list(self._readers):
             thread.join()
 
     def copy_to(self, path: str) -> None:
-        _copying.copy_to_sqlite(self._database, path)
+        """Write all of it, as it is at one moment, to a new SQLite file that :func:`open_store` opens.
+
+        Raises
+        ------
+        StoreError
+            If the file can't be written. What was written of it is useless.
+        """
+        try:
+            if self._database.is_sqlite:
+                with self._database.read() as connection, closing(sqlite3.connect(path)) as copy:
+                    source: Any = connection.connection.driver_connection
+                    source.backup(copy)
+            else:
+                _copy_rows(self._database, path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"The database can't be copied to {path!r} ({error}); check the disk's space.") from error
 
     def rename_images(self, names: Mapping[str, str]) -> int:
-        with self._database.write() as connection:
-            return _copying.rename_images(connection, names)
+        """Rename images wherever the store names them, history and snapshots included; return how many.
 
+        This is for a copy that moves to another place: it is no action, and revisions stay.
+        """
+        payloads = ("before", "after", "undo")
+        i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
+        with self._database.write() as connection:
+            ids = [(names[name], id_) for id_, name in connection.execute(select(i.id, i.image)) if name in names]
+            update_rows(connection, schema.images, ("image",), ids)
+            for (id_,) in connection.execute(select(h.id)).all():
+                kept = connection.execute(select(*(h[name] for name in payloads)).where(h.id == id_)).one()
+                renamed = [pack(_renamed(unpack(value), names)) for value in kept]
+                update_rows(connection, schema.history, payloads, [(*renamed, id_)])
+            for (id_,) in connection.execute(select(s.id)).all():
+                content = unpack(connection.scalar(select(s.content).where(s.id == id_)))
+                content["images"]["image"] = _renamed(content["images"]["image"], names)
+                update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
+            return len(ids)
+
+    # -- project ------------------------------------------------------------------------------------
     def project(self) -> ProjectRecord:
+        """Return the project's record."""
         c = schema.project.c
         columns = (c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags, c.instructions)
         with self._database.read(once=True) as connection:
@@ -122,7 +232,8 @@ class SqlStore(Store):
             made, changed = map(frames.moment, times)
             return ProjectRecord(name, task, status, message, made, changed, load_json(tags, {}), instructions or "")
 
-    def set_project(self, action: Action, **changes: Any) -> None:
+    def set_project(self, action: Action, **changes: Any) -> Written:
+        """Change fields of the project's record: name, task, status, status_message, tags, instructions."""
         unknown = changes.keys() - {"name", "task", "status", "status_message", "tags", "instructions"}
         if unknown:
             raise ValueError(f"A project has no {sorted(unknown)!r}.")
@@ -130,17 +241,15 @@ class SqlStore(Store):
         with self._database.write() as connection:
             before = fetch(connection, select(*(schema.project.c[name] for name in changes)))[0]
             connection.execute(update(schema.project).values(**values, updated=now_us()))
-            record(connection, action, before=dict(zip(changes, before, strict=True)), after=changes)
+            return record(connection, action, before=dict(zip(changes, before, strict=True)), after=changes)
 
+    # -- datasets: read -----------------------------------------------------------------------------
     def dataset(self, split: str) -> DatasetRecord | None:
+        """Return the record of the train or test dataset, None if there is none."""
         c = schema.datasets.c
+        columns = (c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags)
         with self._database.read() as connection:
-            rows = fetch(
-                connection,
-                select(c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags).where(
-                    c.split == split
-                ),
-            )
+            rows = fetch(connection, select(*columns).where(c.split == split))
             if not rows:
                 return None
             name, status, message, created, updated, sources, tags = rows[0]
@@ -148,102 +257,257 @@ class SqlStore(Store):
             return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
 
     def statistics(self, split: str) -> Statistics:
+        """Count the dataset's images, labelled images and labels in use: zeros if there is none."""
+        i, a = schema.images.c, schema.annotations.c
+        own = a.image_id.in_(select(i.id).where(i.split == split))
+        total = select(func.count()).select_from(schema.images).where(i.split == split)
+        counts = (total, total.where(i.status == "labelled"), select(func.count(func.distinct(a.label_id))).where(own))
         with self._database.read() as connection:
-            return Statistics(*_counts.statistics(connection, split))
+            return Statistics(*(int(connection.scalar(count) or 0) for count in counts))
 
     def images(self, split: str | None = None) -> pd.DataFrame:
+        """Return the images table, in the order of import."""
         with self._database.read() as connection:
             return frames.read_images(connection, split)
 
     def annotations(self, split: str | None = None) -> pd.DataFrame:
+        """Return the annotations table, image by image in the order of import."""
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.annotations, split)
 
     def tables(
         self, split: str, images: Sequence[str] | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return images and annotations of the dataset, and all labels, as they are at one moment.
+
+        With ``images``, only what the dataset has of these, and no labels: the cost doesn't depend on the others.
+        """
         with self._database.read() as connection:
             _, found, annotations = frames.read_tables(connection, split, images)
             return found, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
 
     def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
-        *found, thread = read_tables_later(self._database, split)
-        if thread is not None:
-            self._readers.add(thread)
-        return found[0], found[1], found[2]
+        """Return what :meth:`tables` does without waiting for the annotations, which a call gives.
+
+        A dataset of 250,000 images has a million boxes, which the first images needn't wait for. A thread reads them in
+        the transaction that the images were read in, so they are of the same moment whatever is written meanwhile.
+        """
+        with self._database.read() as connection:
+            if counter(connection, schema.annotations.name) <= _READ_AT_ONCE:
+                _, images, annotations = frames.read_tables(connection, split)
+                return images, lambda: annotations, frames.read_labels(connection)
+        first: Future[tuple[pd.DataFrame, pd.DataFrame]] = Future()
+        pending = _PendingAnnotations()
+        arguments = (self._database, split, first, pending.table, weakref.ref(pending))
+        thread = threading.Thread(target=_read_for, args=arguments, daemon=True)
+        thread.start()
+        images, labels = first.result()
+        self._readers.add(thread)
+        return images, pending, labels
 
     def label_counts(self, split: str) -> pd.DataFrame:
+        """Count the dataset's images with each label: label, images (int64), in the order of labels."""
+        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
+        own = a.image_id.in_(select(i.id).where(i.split == split))
+        pairs = select(a.image_id, a.label_id).where(own).distinct().subquery()
+        counts = select(pairs.c.label_id, func.count().label("images")).group_by(pairs.c.label_id).subquery()
+        joined = schema.labels.outerjoin(counts, names.id == counts.c.label_id)
+        statement = select(names.label, func.coalesce(counts.c.images, 0)).select_from(joined).order_by(names.position)
         with self._database.read() as connection:
-            return _counts.label_counts(connection, split)
+            return frames.frame(fetch(connection, statement), {"label": "str", "images": "int64"})
 
     def labels_of_images(self, split: str) -> pd.DataFrame:
+        """Return the columns ``image`` and ``label`` of the dataset's annotations, each pair once."""
+        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
+        own_images = select(i.id, i.image).where(i.split == split).order_by(i.id)
+        pairs = select(a.image_id, a.label_id).where(a.image_id.in_(select(i.id).where(i.split == split)))
         with self._database.read() as connection:
-            return _counts.labels_of_images(connection, split)
+            ids, images = fetch_columns(connection, own_images, "io")
+            own, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "ii")
+            known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+        first = ~pd.DataFrame({"image": own, "label": label_ids}).duplicated().to_numpy()
+        image, label = frames.named(own[first], ids, images), frames.named(label_ids[first], known, labels)
+        return pd.DataFrame({"image": image, "label": label})
 
     def files(self) -> tuple[pd.DataFrame, int]:
+        """Return what is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64); and a number.
+
+        The number grows whenever images are added, removed, moved or get other content; see ``as_of`` of writers.
+        """
         with self._database.read() as connection:
-            return frames.read_files(connection), _datasets.image_changes(connection)
+            return frames.read_files(connection), image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
-        columns = {"split": "str", **t.ISSUE_COLUMNS}
-        c = schema.issues.c
-        with self._database.read() as connection:
-            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+        """Return findings of imports and validation, oldest first."""
+        return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
-        columns = {"split": "str", "source": "str", "line": "int64", "raw": "str"}
-        c = schema.import_lines.c
-        with self._database.read() as connection:
-            return frames.frame(fetch(connection, select(*(c[name] for name in columns)).order_by(c.id)), columns)
+        """Return lines of imported manifests that weren't read whole: split, source, line, raw."""
+        return self._read_whole(schema.import_lines, {"split": "str", "source": "str", "line": "int64", "raw": "str"})
 
-    def history(self, limit: int | None = None) -> pd.DataFrame:
+    def _read_whole(self, table: Table, columns: dict[str, str]) -> pd.DataFrame:
         with self._database.read() as connection:
-            return _history.read_history(connection, limit)
-
-    def last_action(self) -> int:
-        with self._database.read() as connection:
-            return _history.last_action(connection)
-
-    def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
-        with self._database.read() as connection:
-            return _history.actions_since(connection, history_id, limit)
-
-    def undo(self, action_id: int | None, action: Action) -> int:
-        with self._database.write() as connection:
-            return _history.undo(connection, action_id, action)
-
-    def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
-        with self._database.read() as connection:
-            return _overview.outline_images(connection, images)
-
-    def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
-        with self._database.read() as connection:
-            return _overview.outline_annotations(connection, numbers)
+            rows = fetch(connection, select(*(table.c[name] for name in columns)).order_by(table.c.id))
+            return frames.frame(rows, columns)
 
     def image_count(self) -> int:
+        """Return how many images both datasets have together."""
         with self._database.read() as connection:
-            return _overview.image_count(connection)
+            return int(connection.scalar(select(func.count()).select_from(schema.images)) or 0)
 
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
+        """Return the images with these numbers, as far as they exist: number, split, image."""
         with self._database.read() as connection:
-            return _overview.image_names(connection, numbers)
+            rows = rows_with(connection, schema.images, ("id", "split", "image"), numbers)
+            return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
+
+    def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return all images of both datasets in numbers: what counting needs, without names.
+
+        Parameters
+        ----------
+        images : sequence of str, optional
+            Only these, in either dataset: the cost doesn't depend on the others.
+
+        Returns
+        -------
+        DataFrame
+            number (int64, ascending; an image keeps its number), split and status (categories), added (datetime, when
+            it came into the project), predicted (bool, whether any model has predictions for it).
+        """
+        c, p = schema.images.c, schema.predictions.c
+        own = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
+        predicted = select(p.image_id).distinct()
+        with self._database.read() as connection:
+            if images is not None:  # the index begins with the split
+                own = own.where(c.split.in_(t.SPLITS), among(connection, c.image, images))
+            numbers, splits, statuses, added = fetch_columns(connection, own, "iiii")
+            if images is not None:
+                predicted = predicted.where(among(connection, p.image_id, numbers.tolist()))
+            (with_predictions,) = fetch_columns(connection, predicted, "i")
+        return pd.DataFrame(
+            {
+                "number": numbers,
+                "split": pd.Categorical.from_codes(splits, t.SPLITS),
+                "status": pd.Categorical.from_codes(statuses, t.STATUSES),
+                "added": frames.times(added),
+                "predicted": np.isin(numbers, with_predictions),
+            }
+        )
+
+    def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
+        """Return all annotations of both datasets, or those of images with these numbers, without boxes.
+
+        The columns are number (of the image), label and annotator (categories; annotator may be null) and created
+        (datetime).
+        """
+        a, names = schema.annotations.c, schema.labels.c
+        marks = select(a.image_id, a.label_id, a.annotator, a.created)
+        with self._database.read() as connection:
+            if numbers is not None:
+                marks = marks.where(among(connection, a.image_id, numbers))
+            of, label_ids, people, created = fetch_columns(connection, marks, "iisi")
+            known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+        return pd.DataFrame(
+            {
+                "number": of,
+                "label": _categories(np.searchsorted(known, label_ids), labels),
+                "annotator": _categories(*pd.factorize(people)),
+                "created": frames.times(created),
+            }
+        )
+
+    # -- history ------------------------------------------------------------------------------------
+    def history(self, limit: int | None = None) -> pd.DataFrame:
+        """Return actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON).
+
+        ``undoes`` is the action that this one undid, ``undone_by`` the one that undid this one, unless that was undone
+        itself, and ``undoable`` whether :meth:`undo` can undo it, unless somebody changed the same since.
+        """
+        with self._database.read() as connection:
+            return _read_actions(connection, [], limit, payloads=("before", "after"))
 
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
+        """Return actions as :meth:`history` does, without the columns before and after.
+
+        Parameters
+        ----------
+        before : int, optional
+            Only actions with a smaller id.
+        who : str, optional
+            Only theirs.
+        """
+        c = schema.history.c
+        where = [] if before is None else [c.id < before]
+        if who is not None:
+            where.append(c.who == who)
         with self._database.read() as connection:
-            return _overview.actions(connection, before, who, limit)
+            return _read_actions(connection, where, limit)
+
+    def last_action(self) -> int:
+        """Return the id of the newest action, 0 if there is none; it grows with every change and is quick to read."""
+        with self._database.read() as connection:
+            return int(connection.scalar(select(func.max(schema.history.c.id))) or 0)
+
+    def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
+        """Return what was done after the action of that id, oldest first, at most ``limit`` actions.
+
+        The columns are id, created, who, what, note, split, count, and images, a list of those that the action touched.
+        """
+        c = schema.history.c
+        dtypes = {**_ACTION_DTYPES, "before": "object", "after": "object"}
+        chosen = select(*(c[name] for name in dtypes)).where(c.id > history_id).order_by(c.id).limit(limit)
+        with self._database.read() as connection:
+            found = frames.frame(fetch(connection, chosen), dtypes)
+            pairs = zip(found.pop("before"), found.pop("after"), strict=True)
+            touched = [touched_images(unpack(before), unpack(after)) for before, after in pairs]
+        return found.assign(created=frames.times(found["created"].to_numpy()), images=pd.Series(touched, dtype=object))
 
     def actors(self) -> dict[str, int]:
+        """Return who did something, and how many actions."""
+        c = schema.history.c
+        counts = select(c.who, func.count()).group_by(c.who).order_by(func.count().desc(), c.who)
         with self._database.read() as connection:
-            return _overview.actors(connection)
+            return {str(who): int(count) for who, count in fetch(connection, counts)}
 
     def changes_since(self, moment: datetime) -> tuple[int, datetime | None]:
+        """Count the actions that changed images, annotations or labels after ``moment``; say when the first was."""
+        c = schema.history.c
+        changes = select(c.created).where(c.created > frames.from_datetime(moment), c.undo.is_not(None)).subquery()
         with self._database.read() as connection:
-            return _overview.changes_since(connection, moment)
+            count, first = connection.execute(
+                select(func.count(), func.min(changes.c.created)).select_from(changes)
+            ).one()
+            return int(count), None if first is None else frames.moment(int(first))
+
+    def undo(self, action_id: int | None, action: Action) -> Written:
+        """Undo an action; ``count`` is how many images changed.
+
+        That is an action itself and can be undone like any other, which redoes what was undone. Changes of images,
+        annotations and labels can be undone, in any order, as long as no later change of the same images or labels
+        still applies.
+
+        Parameters
+        ----------
+        action_id : int, optional
+            Its id in the history; by default the latest of ``action.who`` that can be undone and was not.
+
+        Raises
+        ------
+        StaleEditError
+            If one of its images was changed since. Nothing was written.
+        NotAllowedError
+            If it was undone already, is of a kind that can't be, or its labels were changed since.
+        """
+        with self._database.write() as connection:
+            return undo_action(connection, action_id, action)
 
     def undo_refusal(self, action_id: int) -> str | None:
+        """Return why :meth:`undo` would refuse to undo an action, None if it wouldn't."""
         with self._database.read() as connection:
-            return _history.refusal(connection, action_id)
+            return undo_refusal(connection, action_id)
 
+    # -- datasets: write ----------------------------------------------------------------------------
     def add_images(
         self,
         split: str,
@@ -256,136 +520,650 @@ class SqlStore(Store):
         lines: Sequence[tuple[str, int, str]] = (),
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
-    ) -> int:
+    ) -> Written:
+        """Add images with their annotations; create the dataset and labels that don't exist yet.
+
+        Parameters
+        ----------
+        images, annotations : DataFrame
+            Normalised tables.
+        files : DataFrame, optional
+            image, bytes, mtime_ns of local files, so that a later import can skip what didn't change.
+        issues, lines, source
+            Findings, unread manifest lines and the origin, kept with the dataset even if no image is new.
+        as_of : int, optional
+            The number that :meth:`files` gave.
+
+        Returns
+        -------
+        Written
+            ``count`` is how many images were added.
+
+        Raises
+        ------
+        TableError
+            If an image is in the dataset already.
+        OutdatedError
+            If images were added, removed, moved or changed since ``as_of``.
+        """
         with self._database.write(check_keys=False) as connection:
-            _datasets.check_as_of(connection, as_of)
-            return _datasets.add_images(connection, split, images, annotations, action, files, issues, lines, source)
+            check_as_of(connection, as_of)
+            trace = Trace(connection)
+            noted = insert_images(
+                connection, split, images, annotations, trace, files=files, issues=issues, lines=lines, source=source
+            )
+            if not len(images) and not noted:  # importing the same again is no action
+                return Written()
+            added = {"images": images["image"].tolist()}
+            return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
 
     def update_images(
         self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
-    ) -> int:
-        edit = _datasets.Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
+    ) -> Written:
+        """Write what differs from the stored state of these images; ``count`` is how many images changed.
+
+        ``images.revision`` is the revision that the edit is based on. Other images of the dataset stay as they are.
+        ``stored`` is what :meth:`tables` just gave of these images: then they aren't read again, unless somebody
+        changed them meanwhile.
+
+        Raises
+        ------
+        StaleEditError
+            If a changed image has another revision by now. Nothing was written.
+        TableError
+            If an image isn't in the dataset.
+        """
+        edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
-            return _datasets.update_images(connection, split, edit, action)
+            trace = Trace(connection)
+            before, after = change_images(connection, split, edit, trace)
+            if not before:
+                return Written()
+            payload = trace.payload()
+            return record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
 
     def update_entries(
         self,
         split: str,
-        known: tuple[pd.DataFrame, pd.DataFrame],
-        new: tuple[pd.DataFrame, pd.DataFrame],
+        known: Tables,
+        new: Tables,
         action: Action,
         *,
         files: pd.DataFrame | None = None,
         issues: Iterable[Issue] = (),
         lines: Sequence[tuple[str, int, str]] = (),
         as_of: int | None = None,
-    ) -> tuple[int, int]:
-        with self._database.write() as connection:
-            _datasets.check_as_of(connection, as_of)
-            return _entries.update_entries(connection, split, known, new, action, files, issues, lines)
+    ) -> Written:
+        """Change images and add others as one action; ``count`` is how many there are of both.
 
-    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> int:
+        ``known`` are images and annotations as :meth:`update_images` takes them, ``new`` and the rest as
+        :meth:`add_images` does; all of ``new`` are added. It raises what these two do.
+        """
         with self._database.write() as connection:
-            return _datasets.remove_images(connection, split, images, action)
+            check_as_of(connection, as_of)
+            trace = Trace(connection)
+            noted = insert_images(connection, split, *new, trace, files=files, issues=issues, lines=lines)
+            before: dict[str, Any] = {}
+            after: dict[str, Any] = {}
+            if len(known[0]):
+                edit = Edit(*known, *frames.read_tables(connection, split, known[0]["image"].tolist())[1:])
+                before, after = change_images(connection, split, edit, trace)
+            added = new[0]["image"].tolist()
+            if not (before or added or noted):
+                return Written()
+            after |= {"images": added} if added else {}
+            count, payload = len(before) + len(added), trace.payload()
+            return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
-    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> int:
+    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> Written:
+        """Remove images (image, revision) with their annotations, never files; ``count`` is how many.
+
+        Raises
+        ------
+        StaleEditError
+            If one of them has another revision by now. Nothing was removed.
+        TableError
+            If an image isn't in the dataset.
+        """
         with self._database.write() as connection:
-            return _datasets.refresh_files(connection, split, facts, action)
+            ids, stored, marks = read_named(connection, split, images)
+            gone = images["image"].tolist()
+            if not gone:
+                return Written()
+            refuse_stale(gone, images, stored["revision"].to_dict(), marks, marks.head(0))
+            trace = Trace(connection)
+            own = [ids[name] for name in gone]
+            keep_images(connection, trace, own)
+            delete_with(connection, schema.images, own)
+            note_image_change(connection)
+            touch_dataset(connection, split)
+            before = states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
+            return record(connection, action, split=split, count=len(gone), before=before, undo=trace.payload())
 
-    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> int:
+    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> Written:
+        """Write new facts of files: image, width, height, sha256, bytes, mtime_ns; ``count`` has other content.
+
+        A file that was only touched is no action, and its image keeps its revision.
+        """
+        c = schema.images.c
+        names = ["sha256", "width", "height", "bytes", "mtime_ns"]
         with self._database.write() as connection:
-            return _datasets.move_images(connection, images, origin, target, action)
+            chosen = (c.split == split, among(connection, c.image, facts["image"].tolist()))
+            rows = fetch(connection, select(c.image, c.id, c.sha256).where(*chosen))
+            stored = {image: (id_, sha256) for image, id_, sha256 in rows}
+            given = [row for row in frames.plain_rows(facts, ["image", *names]) if row[0] in stored]
+            update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in given])
+            changed = [row[0] for row in given if row[1] != stored[row[0]][1]]
+            if not changed:
+                return Written()
+            _bump_revisions(connection, [stored[name][0] for name in changed])
+            note_image_change(connection)
+            return record(connection, action, split=split, count=len(changed), after={"images": changed})
 
-    def delete_dataset(self, split: str, action: Action) -> int:
+    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> Written:
+        """Move images with their annotations to the other dataset; ``count`` is how many."""
+        t.check_split(origin)
+        names = list(images)
         with self._database.write() as connection:
-            return _datasets.delete_dataset(connection, split, action)
+            trace = Trace(connection)
+            ensure_dataset(connection, target, trace=trace)
+            ids, there = (image_ids(connection, names, split) for split in (origin, target))
+            for name in names:
+                if name not in ids:
+                    raise TableError(f"The image {name!r} is not in the {origin} set (any more).")
+                if name in there:
+                    raise TableError(f"The image {name!r} is in the {target} set already.")
+            moved = [ids[name] for name in names]
+            trace.keep(schema.images, moved, ("split", "image", "revision"))
+            update_rows(connection, schema.images, ("split",), [(target, id_) for id_ in moved])
+            _bump_revisions(connection, moved)
+            note_image_change(connection)
+            before, after = {origin: names}, {target: names}
+            return record(
+                connection, action, split=origin, count=len(names), before=before, after=after, undo=trace.payload()
+            )
 
-    def take_snapshot(self, name: str, split: str | None, action: Action) -> int:
+    def delete_dataset(self, split: str, action: Action) -> Written:
+        """Remove the dataset with its images and annotations, never files; ``count`` is how many images it had."""
+        t.check_split(split)
+        with self._database.write() as connection:
+            ids, before = _pack_dataset(connection, split)
+            trace = Trace(connection)
+            keep_images(connection, trace, ids)
+            for table in (schema.issues, schema.import_lines):
+                own = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
+                trace.keep(table, own, gone=True)
+            trace.note("datasets_gone", dataset_rows(connection, split))
+            for table in (schema.images, schema.issues, schema.import_lines, schema.datasets):
+                connection.execute(delete(table).where(table.c.split == split))
+            note_image_change(connection)
+            return record(connection, action, split=split, count=len(ids), before=before, undo=trace.payload())
+
+    # -- snapshots ----------------------------------------------------------------------------------
+    def take_snapshot(self, name: str, split: str | None, action: Action) -> Written:
+        """Keep a dataset, or with None both, as they are now, under a free name; ``count`` is how many images."""
         with self._database.read() as connection:
-            content = _snapshots.read_content(connection, split)
-        data = _snapshots.encode(content)
+            content = snapshots.read_content(connection, split)
+        data = snapshots.encode(content)
         with self._database.write() as connection:
-            _snapshots.save(connection, name, content, data, action)
-        return len(content)
+            return snapshots.save(connection, name, content, data, action)
 
     def snapshots(self) -> pd.DataFrame:
-        with self._database.read() as connection:
-            return _snapshots.listed(connection)
+        """Return the snapshots, oldest first: name, created, who, split (null: both), images, annotations (counts)."""
+        dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
+                  "annotations": "int64"}  # fmt: skip
+        found = self._read_whole(schema.snapshots, dtypes)
+        return found.assign(created=frames.times(found["created"].to_numpy()))
 
     def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
+        """Return what changed from one snapshot to another, or to now: image, split, change, before, after.
+
+        ``change`` is "added", "removed", "moved", "status", "relabelled", "redrawn" (the labels stayed) or "details"
+        (source, tags and own columns). An image that both moved and got another label has two rows.
+        """
         with self._database.read() as connection:
-            kept = [_snapshots.load(connection, name) for name in (before, after) if name is not None]
-            now = _snapshots.read_content(connection, None) if after is None else None
-        contents = [_snapshots.decode(data) for data in kept]
-        return _snapshots.differences(contents[0], contents[1] if now is None else now)
+            kept = [snapshots.load(connection, name) for name in (before, after) if name is not None]
+            now = snapshots.read_content(connection, None) if after is None else None
+        contents = [snapshots.decode(data) for data in kept]
+        return snapshots.differences(contents[0], contents[1] if now is None else now)
 
-    def restore_snapshot(self, name: str, action: Action) -> int:
+    def restore_snapshot(self, name: str, action: Action) -> Written:
+        """Make the datasets what they were in the snapshot, as one action; ``count`` is how many images changed.
+
+        A dataset that the snapshot doesn't hold stays as it is, except that the snapshot's images come back from there.
+        Labels that are gone come back where they are used; others stay. Sizes and content of files are never restored.
+        """
         with self._database.read() as connection:
-            data = _snapshots.load(connection, name)
-        content = _snapshots.decode(data)
+            data = snapshots.load(connection, name)
+        content = snapshots.decode(data)
         with self._database.write() as connection:
-            return _snapshots.restore(connection, name, content, action)
+            return snapshots.restore(connection, name, content, action)
 
-    def delete_snapshot(self, name: str, action: Action) -> None:
+    def delete_snapshot(self, name: str, action: Action) -> Written:
+        """Delete a snapshot. InputError if there is none of that name."""
         with self._database.write() as connection:
-            _snapshots.remove(connection, name, action)
+            snapshots.load(connection, name)
+            connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
+            return record(connection, action, before={"snapshot": name})
 
+    # -- labels -------------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
+        """Return the labels table, in order."""
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
+        """Count uses of each label, or of this one: label, train, test (images), annotations (int64), in order."""
+        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
+        marks, chosen = select(a.image_id, a.label_id), select(names.id, names.label).order_by(names.position)
+        if label is not None:
+            chosen = chosen.where(names.label == label)
+            marks = marks.where(a.label_id.in_(select(names.id).where(names.label == label)))
         with self._database.read() as connection:
-            return _counts.label_uses(connection, label)
+            known, labels = fetch_columns(connection, chosen, "io")
+            images, own = fetch_columns(connection, marks, "ii")
+            (tested,) = fetch_columns(connection, select(i.id).where(i.split == t.TEST), "i")
+        at = np.searchsorted(np.sort(known), own)
+        place = np.argsort(known)[at] if len(own) else at  # of the label of each annotation
+        first = np.unique(images * max(len(known), 1) + place, return_index=True)[1] if len(own) else at
+        in_test = np.isin(images[first], tested)
 
-    def add_label(self, label: str, colour: str | None, action: Action) -> None:
+        def counted(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            return np.bincount(places, minlength=len(known)).astype(np.int64)[: len(known)]
+
+        once = place[first]
+        return pd.DataFrame(
+            {
+                "label": pd.Series(labels, dtype="str"),
+                "train": counted(once[~in_test]),
+                "test": counted(once[in_test]),
+                "annotations": counted(place),
+            }
+        )
+
+    def add_labels(self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False) -> Written:
+        """Add labels (name, colour) at the end as one action; with ``review``, labelled images need review then.
+
+        ``count`` is how many images need review because of that. LabelError if a label exists; then nothing is added.
+        """
+        names = [t.check_label(label) for label, _ in labels]
+        if len(set(names)) < len(names):
+            raise LabelError(f"A label stands twice in {names!r}.")
+        i = schema.images.c
         with self._database.write() as connection:
-            _labels.add_labels(connection, [(label, colour)], action, review=False)
+            for name in names:
+                if _find_label(connection, name) is not None:
+                    raise LabelError(f"There is a label {name!r} already.")
+            if not names:
+                return Written()
+            trace = Trace(connection)
+            for name, (_, colour) in zip(names, labels, strict=True):
+                insert_label(connection, name, colour)
+            trace.note("explicit", True)
+            after: dict[str, Any] = {"label": names[0]} if len(names) == 1 else {"labels": names}
+            changed: Rows = []
+            if review:
+                ids = [int(row[0]) for row in fetch(connection, select(i.id).where(i.status == "labelled"))]
+                changed = trace.keep(schema.images, ids, ("image", "status", "revision"))
+                update_with(connection, schema.images, "status = 'needs_review', revision = revision + 1", ids)
+            if changed:
+                after["images"] = [str(row[1]) for row in changed]
+            return record(connection, action, count=len(changed), after=after, undo=trace.payload())
 
-    def add_labels(self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False) -> int:
+    def rename_label(self, label: str, new: str, action: Action) -> Written:
+        """Rename a label; annotations and predictions follow. LabelError if ``new`` exists.
+
+        ``count`` is how many annotations have it.
+        """
+        name = t.check_label(new)
+        c = schema.labels.c
         with self._database.write() as connection:
-            return _labels.add_labels(connection, labels, action, review=review)
+            id_ = _require_label(connection, label)
+            if name == label:
+                return Written()
+            if _find_label(connection, name) is not None:
+                raise LabelError(
+                    f"There is a label {name!r} already; merge({label!r}, into={name!r}) makes the two one."
+                )
+            trace = Trace(connection)
+            trace.keep(schema.labels, [id_], ("label",))
+            connection.execute(update(schema.labels).where(c.id == id_).values(label=name))
+            carriers = bump_images_with_label(connection, id_)
+            trace.note("bumped", carriers)
+            images = [row[1] for row in rows_with(connection, schema.images, ("id", "image"), carriers)]
+            count, after = _count_uses(connection, id_), {"label": name, "images": images}
+            return record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
 
-    def rename_label(self, label: str, new: str, action: Action) -> int:
+    def merge_labels(self, label: str, into: str, action: Action) -> Written:
+        """Replace ``label`` by ``into`` and remove it; an image never has the same image-level label twice.
+
+        ``count`` is how many annotations had it.
+        """
         with self._database.write() as connection:
-            return _labels.rename_label(connection, label, new, action)
+            id_, target = _require_label(connection, label), _require_label(connection, into)
+            if id_ == target:
+                raise LabelError(f"The label {label!r} can't be merged into itself.")
+            trace = Trace(connection)
+            before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
+            count, carriers = 0, set()
+            for table in MARKS:
+                own = _marks_with(connection, table, id_)
+                if table is schema.annotations:
+                    count, carriers = len(own), {row[1] for row in own}
+                doubled = _doubled(connection, table, own, target)
+                trace.keep(table, doubled, gone=True)
+                delete_with(connection, table, doubled)
+                # of what only changes its label, only that is kept
+                columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
+                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in own if row[0] not in doubled]
+                trace.keep_known(table, columns, rows)
+                connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
+            images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
+            _bump_revisions(connection, carriers)
+            connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
+            after = {"label": into, "images": images}
+            return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
-    def merge_labels(self, label: str, into: str, action: Action) -> int:
+    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> Written:
+        """Remove a label. LabelError, with the count, if it is used and ``with_annotations`` isn't set.
+
+        Labelled images that lose their last annotation become unlabelled. ``count`` is how many annotations had it.
+        """
+        a = schema.annotations
         with self._database.write() as connection:
-            return _labels.merge_labels(connection, label, into, action)
+            id_ = _require_label(connection, label)
+            count = _count_uses(connection, id_)
+            if count and not with_annotations:
+                raise LabelError(
+                    f"The label {label!r} is used by {count:,} annotations. Remove it with them "
+                    f"(with_annotations=True), or merge it into another label."
+                )
+            trace = Trace(connection)
+            _, _, colour, position = trace.keep(schema.labels, [id_], gone=True)[0]
+            marks = fetch(connection, select(a).where(a.c.label_id == id_))
+            for table in MARKS:
+                own = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
+                trace.keep(table, [int(row[0]) for row in own], gone=True)
+                connection.execute(delete(table).where(table.c.label_id == id_))
+            carriers = {int(row[1]) for row in marks}
+            images = trace.keep(schema.images, carriers, ("image", "status", "revision"))
+            _bump_revisions(connection, carriers)
+            connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
+            labelled = [row[0] for row in images if row[2] == "labelled"]
+            kept = {row[0] for row in rows_with(connection, a, ("image_id",), labelled, key="image_id")}
+            update_with(connection, schema.images, "status = 'unlabelled'", set(labelled) - kept)
+            before = {
+                "label": label,
+                "colour": colour,
+                "position": position,
+                "annotations": [list(row) for row in marks],
+                "images": [row[1] for row in images],
+            }
+            return record(connection, action, count=count, before=before, undo=trace.payload())
 
-    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> int:
+    def reorder_labels(self, labels: Sequence[str], action: Action) -> Written:
+        """Put the labels in this order; those not named follow in their old order."""
+        if len(set(labels)) != len(labels):
+            raise LabelError(f"A label stands twice in {list(labels)!r}.")
+        c = schema.labels.c
         with self._database.write() as connection:
-            return _labels.remove_label(connection, label, action, with_annotations)
+            rows = fetch(connection, select(c.label, c.id).order_by(c.position))
+            old = [str(name) for name, _ in rows]
+            for name in labels:
+                if name not in old:
+                    raise LabelError(f"There is no label {name!r}; there are {old!r}.")
+            named = set(labels)
+            new = [*labels, *(name for name in old if name not in named)]
+            trace = Trace(connection)
+            trace.keep(schema.labels, [int(id_) for _, id_ in rows], ("position",))
+            update_rows(connection, schema.labels, ("position",), list(enumerate(new)), key="label")
+            return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
-    def reorder_labels(self, labels: Sequence[str], action: Action) -> None:
+    def recolour_label(self, label: str, colour: str, action: Action) -> Written:
+        """Give the label the colour ``#rrggbb``."""
+        c = schema.labels.c
         with self._database.write() as connection:
-            _labels.reorder_labels(connection, labels, action)
+            id_ = _require_label(connection, label)
+            old = connection.scalar(select(c.colour).where(c.id == id_))
+            trace = Trace(connection)
+            trace.keep(schema.labels, [id_], ("colour",))
+            connection.execute(update(schema.labels).where(c.id == id_).values(colour=check_colour(colour)))
+            before, after = {"label": label, "colour": old}, {"label": label, "colour": colour}
+            return record(connection, action, before=before, after=after, undo=trace.payload())
 
-    def recolour_label(self, label: str, colour: str, action: Action) -> None:
-        with self._database.write() as connection:
-            _labels.recolour_label(connection, label, colour, action)
-
+    # -- versions and predictions -------------------------------------------------------------------
     def versions(self) -> list[VersionRecord]:
+        """Return all versions, oldest first."""
+        c = schema.versions.c
         with self._database.read() as connection:
-            return _versions.read_versions(connection)
+            rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
+            return [
+                VersionRecord(
+                    **{name: _read_field(name, value) for name, value in zip(_VERSION_FIELDS, row, strict=True)}
+                )
+                for row in rows
+            ]
 
-    def add_version(self, version: VersionRecord, action: Action) -> None:
+    def add_version(self, version: VersionRecord, action: Action) -> Written:
+        """Keep a new version. NotAllowedError if one of that name exists."""
+        values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
-            _versions.add_version(connection, version, action)
+            if _has_version(connection, version.name):
+                raise NotAllowedError(f"There is a version {version.name!r} already; choose another name.")
+            id_ = take_ids(connection, schema.versions, 1)[0]
+            insert_rows(connection, schema.versions, ("id", *_VERSION_FIELDS), [(id_, *values)])
+            return record(connection, action, after={"version": version.name, "status": version.status})
 
-    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> None:
+    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> Written:
+        """Change fields of a version; without an action (heartbeats) the history isn't touched."""
+        c = schema.versions.c
+        unknown = changes.keys() - set(_VERSION_FIELDS)
+        if "status" in changes and changes["status"] not in VERSION_STATUSES:
+            unknown = unknown or {changes["status"]}
         with self._database.write() as connection:
-            _versions.update_version(connection, name, action, changes)
+            if not _has_version(connection, name):
+                raise ModelNotFoundError(f"There is no version {name!r}.")
+            if unknown:
+                raise InputError(f"A version has no {sorted(unknown)!r}.")
+            values = {field: _written_field(field, value) for field, value in changes.items()}
+            if changes.get("alias"):
+                connection.execute(update(schema.versions).where(c.alias == changes["alias"]).values(alias=None))
+            if set(changes) != {"heartbeat"}:
+                values["updated"] = now_us()
+            connection.execute(update(schema.versions).where(c.name == name).values(**values))
+            if action is None:
+                return Written()
+            shown = {
+                field: changes[field] for field in changes if field in ("status", "status_message", "alias", "tags")
+            }
+            return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
-    def delete_version(self, name: str, action: Action) -> None:
+    def delete_version(self, name: str, action: Action) -> Written:
+        """Remove a version and its predictions."""
         with self._database.write() as connection:
-            _versions.delete_version(connection, name, action)
+            if not _has_version(connection, name):
+                raise ModelNotFoundError(f"There is no version {name!r}.")
+            _delete_predictions(connection, name)
+            connection.execute(delete(schema.versions).where(schema.versions.c.name == name))
+            return record(connection, action, before={"version": name})
 
     def predictions(self, split: str | None = None, model: str | None = None) -> pd.DataFrame:
+        """Return the predictions table."""
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.predictions, split, model)
 
-    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> int:
+    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> Written:
+        """Replace all predictions of that model; images must be in the project. ``count`` is how many there are."""
         with self._database.write() as connection:
-            return _versions.replace_predictions(connection, model, predictions, action)
+            _delete_predictions(connection, model)
+            if len(predictions):
+                labels = ensure_labels(connection, predictions["label"].unique())
+                known = image_ids(connection, predictions["image"].unique().tolist())
+                try:
+                    columns = frames.mark_columns(predictions, known, labels)
+                except KeyError as error:
+                    raise TableError(f"Predictions speak of {error.args[0]!r}, which is not in the project.") from error
+                ids = take_ids(connection, schema.predictions, len(predictions))
+                insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
+            return record(connection, action, count=len(predictions), after={"model": model})
+
+
+# -- copies -----------------------------------------------------------------------------------------
+def _copy_rows(database: Database, path: str) -> None:
+    copy = Database(path)
+    try:
+        with database.read() as source, copy.write(lock=False) as connection:
+            schema.metadata.create_all(connection, checkfirst=False)
+            for table in schema.metadata.sorted_tables:
+                columns = [column.name for column in table.columns]
+                result = source.execution_options(yield_per=_COPIED_AT_ONCE).execute(select(table))
+                for part in result.partitions(_COPIED_AT_ONCE):
+                    rows = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in part]
+                    insert_rows(connection, table, columns, rows)
+    finally:
+        copy.close()
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return names.get(value, value)
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return {names.get(k, k): _renamed(v, names) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+# -- annotations that are read in a thread ----------------------------------------------------------
+class _PendingAnnotations:
+    """Annotations that are being read: call it to have them. Reading ends when it is gone."""
+
+    def __init__(self) -> None:
+        self.table: Future[pd.DataFrame] = Future()
+        self._process = os.getpid()
+
+    def __call__(self) -> pd.DataFrame:
+        if self._process != os.getpid() and not self.table.done():
+            raise StoreError("This process was forked while the annotations were read; fork when they are there.")
+        return self.table.result()
+
+
+def _read_for(
+    database: Database,
+    split: str,
+    first: Future[tuple[pd.DataFrame, pd.DataFrame]],
+    table: Future[pd.DataFrame],
+    pending: Callable[[], _PendingAnnotations | None],
+) -> None:
+    def go_on() -> None:
+        if pending() is None:
+            raise Cancelled("Nobody waits for these annotations any more.")
+
+    try:
+        with database.read() as connection:
+            ids, images = frames.read_images_and_ids(connection, split)
+            labels = frames.read_labels(connection)
+            names = images["image"].array
+            first.set_result((images, labels))
+            del images
+            table.set_result(frames.read_marks_of(connection, split, ids, names, go_on))
+    except BaseException as error:
+        for future in (first, table):
+            if not future.done():
+                future.set_exception(error)
+
+
+# -- images -----------------------------------------------------------------------------------------
+def _bump_revisions(connection: Connection, ids: Iterable[int]) -> None:
+    update_with(connection, schema.images, "revision = revision + 1", ids)
+
+
+def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
+    """Return ids of all images of a dataset and their packed states, before anything else takes memory."""
+    ids, stored, marks = frames.read_tables(connection, split)
+    statuses = dict(zip(stored["image"], stored["status"], strict=True))
+    return list(ids.values()), pack(states(list(statuses), statuses, frames.annotation_keys(marks)))
+
+
+def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
+    """Return the position of a text among those that it can be: drivers give numbers faster than texts."""
+    return case({value: at for at, value in enumerate(values)}, value=column)
+
+
+def _categories(codes: Array, names: Array) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
+
+
+# -- history ----------------------------------------------------------------------------------------
+def _read_actions(
+    connection: Connection, where: Sequence[ColumnElement[bool]], limit: int | None, payloads: Sequence[str] = ()
+) -> pd.DataFrame:
+    c = schema.history.c
+    dtypes = {**_ACTION_DTYPES, **dict.fromkeys(payloads, "object"), "undoes": "Int64"}
+    undoable = (func.coalesce(func.length(c.undo), 0) > 0).label("undoable")
+    chosen = select(*(c[name] for name in dtypes), undoable).where(*where).order_by(c.id.desc()).limit(limit)
+    found = frames.frame(fetch(connection, chosen), {**dtypes, "undoable": "bool"})
+    undone = undone_by(connection)
+    by = pd.array([undone.get(id_) for id_ in found["id"]], dtype="Int64")
+    found.insert(found.columns.get_loc("undoable"), "undone_by", by)
+    return found.assign(
+        created=frames.times(found["created"].to_numpy()),
+        undoable=found["undoable"] & found["undone_by"].isna(),
+        **{name: pd.Series([unpack(value) for value in found[name]], dtype=object) for name in payloads},
+    )
+
+
+# -- labels -----------------------------------------------------------------------------------------
+def _find_label(connection: Connection, label: str) -> int | None:
+    found = connection.scalar(select(schema.labels.c.id).where(schema.labels.c.label == label))
+    return None if found is None else int(found)
+
+
+def _require_label(connection: Connection, label: str) -> int:
+    found = _find_label(connection, label)
+    if found is None:
+        c = schema.labels.c
+        names = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
+        raise LabelError(f"There is no label {label!r}; there are {names[:20]!r}.")
+    return found
+
+
+def _count_uses(connection: Connection, label_id: int) -> int:
+    a = schema.annotations
+    return int(connection.scalar(select(func.count()).select_from(a).where(a.c.label_id == label_id)) or 0)
+
+
+def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
+    """Return id, image, whether it is about the whole image, and model (if any) of all that has a label."""
+    c = table.c
+    model = c.model if "model" in c else literal("")
+    return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))
+
+
+def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> set[int]:
+    """Return those of ``own`` that label a whole image which has the label ``target`` already."""
+    whole = [row for row in own if row[2]]
+    if not whole:
+        return set()
+    there = {(row[1], row[3]) for row in _marks_with(connection, table, target) if row[2]}
+    return {row[0] for row in whole if (row[1], row[3]) in there}
+
+
+# -- versions and predictions -----------------------------------------------------------------------
+def _has_version(connection: Connection, name: str) -> bool:
+    return connection.scalar(select(schema.versions.c.id).where(schema.versions.c.name == name)) is not None
+
+
+def _read_field(name: str, value: Any) -> Any:
+    if name in _VERSION_JSON:
+        return load_json(value, {})
+    return frames.moment(value) if name in _VERSION_TIMES and value is not None else value
+
+
+def _written_field(name: str, value: Any) -> Any:
+    if name in _VERSION_JSON:
+        return dump_json(value)
+    return frames.from_datetime(value) if name in _VERSION_TIMES else value
+
+
+def _delete_predictions(connection: Connection, model: str) -> None:
+    connection.execute(delete(schema.predictions).where(schema.predictions.c.model == model))
+    note_prediction_change(connection, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +19,9 @@ from customlabels_nb.labeling.feedback import Added
 from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets._parts import Parts
 from customlabels_nb.widgets.static_fallback import StaticFallback, StillPicture, display_with_fallback, still_html
 
+_MOST_FILES_AT_ONCE = 4
 _MOST_BYTES = 256 * 2**20
 _MOST_ROWS = 300
 _PROTOCOLS = ("https", "http", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
@@ -298,3 +299,40 @@ def _small_picture(found: Any) -> str:
         if buffer.tell() <= _STILL_BYTES:
             break
     return data_url(buffer.getvalue())
+
+
+class Parts:
+    """Files that a page sends in parts: a message holds a few megabytes, a photo may have more.
+
+    Parameters
+    ----------
+    most_bytes : int
+        A file with more is refused.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self._files: dict[str, bytearray] = {}
+        self._lock = threading.Lock()
+
+    def add(self, key: str, data: bytes | memoryview, *, first: bool) -> None:
+        """Append to the file that the page calls ``key``; ``first`` begins it. The oldest of many is dropped."""
+        with self._lock:
+            if first:
+                self._files[key] = bytearray()
+                for old in list(self._files)[:-_MOST_FILES_AT_ONCE]:
+                    del self._files[old]
+            elif key not in self._files:
+                raise InputError("This file was not sent whole: send it again.")
+            if len(self._files[key]) + len(data) > self.most_bytes:
+                del self._files[key]
+                raise InputError(f"The file has more than {self.most_bytes >> 20:,} MB.")
+            self._files[key] += data
+
+    def take(self, key: str) -> bytes:
+        """The whole file, which is forgotten here."""
+        with self._lock:
+            try:
+                return bytes(self._files.pop(key))
+            except KeyError:
+                raise InputError("This file was not sent whole: send it again.") from None

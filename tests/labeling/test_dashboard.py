@@ -15,8 +15,7 @@ import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError, InputError, NotAllowedError, NotEnoughDataError, StaleEditError
 from customlabels_nb.events import Events
 from customlabels_nb.labeling.action_list import ActionList
-from customlabels_nb.labeling.change_poller import ChangePoller
-from customlabels_nb.labeling.dashboard import DashboardSession
+from customlabels_nb.labeling.dashboard import ChangePoller, DashboardSession
 from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds

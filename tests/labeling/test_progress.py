@@ -69,7 +69,7 @@ def test_statuses_labels_and_queue(store: Store) -> None:
     store.add_images("train", train, given, ACTION)
     boxes = marks(("j0", "apple", "ann", NOON), ("j0", "apple", "ann", NOON), boxes=True)
     store.add_images("test", rows("labelled", "unlabelled", prefix="j"), boxes, ACTION)
-    store.add_label("unused", None, ACTION)
+    store.add_labels([("unused", None)], ACTION)
     now = datetime.now(tz=UTC)
     store.add_version(VersionRecord("v1", "TRAINING_COMPLETED", "", "v", now, now), ACTION)
     said = pd.DataFrame({"image": ["i3", "i0"], "label": "apple", "confidence": 0.5, "model": "v1"})

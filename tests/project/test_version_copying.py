@@ -27,7 +27,7 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
-from customlabels_nb.store.base import VERSION_STATUSES
+from customlabels_nb.store.records import VERSION_STATUSES
 from tests.project.conftest import train_project
 
 COPY_AND_WAIT = """

@@ -76,7 +76,7 @@ def test_what_is_added_comes_back_in_order(store: Store, reopen: Callable[[], St
         }
     )
     added = t.normalise_annotations(boxes, annotator="ann")
-    assert store.add_images("train", rows, added, ACTION) == 2
+    assert store.add_images("train", rows, added, ACTION).count == 2
     again = reopen()
     pd.testing.assert_frame_equal(again.images().drop(columns="revision"), rows.drop(columns="revision"))
     pd.testing.assert_frame_equal(again.annotations(), added)
@@ -103,7 +103,7 @@ def test_hostile_names_are_only_text(store: Store, name: str) -> None:
     assert store.images()["image"].tolist() == [name]
     assert store.annotations()["label"].tolist() == [name.strip()]
     assert store.history()["note"].tolist() == [name]
-    assert store.rename_label(name.strip(), "plain", ACTION) == 1
+    assert store.rename_label(name.strip(), "plain", ACTION).count == 1
     assert store.annotations()["label"].tolist() == ["plain"]
 
 
@@ -128,7 +128,7 @@ def test_update_writes_the_difference_as_one_action(store: Store) -> None:
     fill(store)
     changed = store.annotations("train")
     changed.loc[changed["image"] == "a", "label"] = "pear"
-    assert store.update_images("train", store.images("train"), changed, Action("update", "bob", "by rule")) == 1
+    assert store.update_images("train", store.images("train"), changed, Action("update", "bob", "by rule")).count == 1
     assert store.annotations()["label"].tolist() == ["pear", "banana"]
     assert store.images()["revision"].tolist() == [2, 1, 1]
     line = store.history().iloc[0]
@@ -145,7 +145,7 @@ def test_update_writes_the_difference_as_one_action(store: Store) -> None:
 
 def test_update_without_a_difference_is_no_action(store: Store) -> None:
     fill(store)
-    assert store.update_images("train", store.images(), store.annotations(), ACTION) == 0
+    assert store.update_images("train", store.images(), store.annotations(), ACTION).count == 0
     assert len(store.history()) == 1
     assert store.images()["revision"].tolist() == [1, 1, 1]
 
@@ -153,7 +153,7 @@ def test_update_without_a_difference_is_no_action(store: Store) -> None:
 def test_update_leaves_images_alone_that_it_does_not_name(store: Store) -> None:
     fill(store)
     only_b = store.images().query("image == 'b'").assign(status="skipped")
-    assert store.update_images("train", only_b, labels_of(b="banana"), ACTION) == 1
+    assert store.update_images("train", only_b, labels_of(b="banana"), ACTION).count == 1
     assert store.images()["image"].tolist() == ["a", "b", "c"]
     assert store.images()["status"].tolist() == ["unlabelled", "skipped", "unlabelled"]
 
@@ -166,7 +166,7 @@ def test_removing_images_keeps_what_they_were_and_refuses_stale_ones(store: Stor
         store.remove_images("train", read, ACTION)
     assert caught.value.images == ["c"]
     assert len(store.images()) == 3
-    assert store.remove_images("train", read.query("image != 'c'"), ACTION) == 2
+    assert store.remove_images("train", read.query("image != 'c'"), ACTION).count == 2
     assert store.images()["image"].tolist() == ["c"]
     assert store.annotations().empty
     assert store.history().iloc[0]["before"]["a"]["annotations"][0][0] == "apple"
@@ -207,7 +207,7 @@ def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[
     # an edit of another image is none of that one's business
     mine_labels.loc[0, "label"] = "theirs"
     mine_labels.loc[1, "label"] = "plum"
-    assert store.update_images("train", mine, mine_labels, ACTION) == 1
+    assert store.update_images("train", mine, mine_labels, ACTION).count == 1
 
 
 def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen: Callable[[], Store]) -> None:
@@ -218,11 +218,11 @@ def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen:
         store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read)
     assert caught.value.theirs["label"].tolist() == ["theirs"]
     # what is as the edit wants it by now is no conflict, what was so and isn't any more is one
-    assert store.update_images("train", read[0], labels_of(a="theirs", b="banana"), ACTION, stored=read) == 0
+    assert store.update_images("train", read[0], labels_of(a="theirs", b="banana"), ACTION, stored=read).count == 0
     with pytest.raises(StaleEditError):
         store.update_images("train", *read, ACTION, stored=read)
     read = store.tables("train")[:2]
-    assert store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read) == 1
+    assert store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read).count == 1
     assert store.annotations()["label"].tolist() == ["yours", "banana"]
     assert store.images()["revision"].tolist() == [3, 1, 1]
 
@@ -230,7 +230,7 @@ def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen:
 def test_one_label_edit_takes_few_statements(store: Store) -> None:
     fill(store)
     session = LabellingSession(store, Path())
-    engine = store._database.engine  # type: ignore[attr-defined]
+    engine = store._database.engine
     session.assign(["a"], "pear")
     done: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *given: done.append(given[2]))
@@ -263,7 +263,7 @@ def test_renaming_a_label_makes_older_readings_stale(store: Store) -> None:
 
 def test_moving_keeps_annotations(store: Store) -> None:
     fill(store)
-    assert store.move_images(["b"], "train", "test", ACTION) == 1
+    assert store.move_images(["b"], "train", "test", ACTION).count == 1
     assert store.annotations("test")["label"].tolist() == ["banana"]
     assert store.images("train")["image"].tolist() == ["a", "c"]
     with pytest.raises(TableError):
@@ -273,7 +273,7 @@ def test_moving_keeps_annotations(store: Store) -> None:
 
 def test_deleting_a_dataset_keeps_what_it_was_in_the_history(store: Store) -> None:
     fill(store)
-    assert store.delete_dataset("train", ACTION) == 3
+    assert store.delete_dataset("train", ACTION).count == 3
     assert store.images().empty
     assert store.dataset("train") is None
     assert store.history().iloc[0]["before"]["a"]["annotations"][0][0] == "apple"
@@ -309,17 +309,17 @@ def test_files_are_known_by_size_time_and_content(store: Store) -> None:
     )
     assert store.files()[0]["mtime_ns"].tolist() == [1_700_000_000_000_000_001, pd.NA]
     facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["bb"], "bytes": [6], "mtime_ns": [2]})
-    assert store.refresh_files("train", facts, ACTION) == 1
+    assert store.refresh_files("train", facts, ACTION).count == 1
     assert store.files()[0].iloc[0].tolist() == ["a", "train", "bb", 6, 2]
     assert store.images().iloc[0][["width", "height", "revision"]].tolist() == [9, 8, 2]
 
 
 def test_labels_are_added_renamed_reordered_and_recoloured(store: Store) -> None:
     for name in ("one", "two", "three"):
-        store.add_label(name, None, ACTION)
+        store.add_labels([(name, None)], ACTION)
     assert store.labels()["colour"].tolist() == list(t.PALETTE[:3])
     with pytest.raises(LabelError, match="already"):
-        store.add_label("two", None, ACTION)
+        store.add_labels([("two", None)], ACTION)
     with pytest.raises(LabelError, match="merge"):
         store.rename_label("one", "two", ACTION)
     with pytest.raises(LabelError, match="no label 'four'"):
@@ -338,7 +338,7 @@ def test_merging_makes_one_label_of_two(store: Store) -> None:
     store.update_images("train", store.images(), both, ACTION)
     predictions = both.assign(model="m")
     store.replace_predictions("m", t.normalise_annotations(predictions).assign(model="m"), ACTION)
-    assert store.merge_labels("aple", "apple", ACTION) == 2
+    assert store.merge_labels("aple", "apple", ACTION).count == 2
     assert store.annotations()[["image", "label"]].to_numpy().tolist() == [["a", "apple"], ["b", "apple"]]
     assert store.predictions()["label"].tolist() == ["apple", "apple"]
     assert store.labels()["label"].tolist() == ["apple"]
@@ -351,7 +351,7 @@ def test_removing_a_label_in_use_needs_a_word(store: Store) -> None:
     store.update_images("train", t.settle_statuses(store.images(), store.annotations()), store.annotations(), ACTION)
     with pytest.raises(LabelError, match="1 annotations"):
         store.remove_label("apple", ACTION)
-    assert store.remove_label("apple", ACTION, with_annotations=True) == 1
+    assert store.remove_label("apple", ACTION, with_annotations=True).count == 1
     assert store.labels()["label"].tolist() == ["banana"]
     assert store.images()["status"].tolist() == ["unlabelled", "labelled", "unlabelled"]
     assert store.history().iloc[0]["before"]["label"] == "apple"
@@ -389,8 +389,8 @@ def test_predictions_are_replaced_by_model_and_go_with_it(store: Store) -> None:
     fill(store)
     store.add_version(version("v1"), ACTION)
     frame = labels_of(a="apple", b="kiwi").assign(confidence=[0.75, 0.5], model="v1")
-    assert store.replace_predictions("v1", frame, ACTION) == 2
-    assert store.replace_predictions("v2", frame.head(1), ACTION) == 1
+    assert store.replace_predictions("v1", frame, ACTION).count == 2
+    assert store.replace_predictions("v2", frame.head(1), ACTION).count == 1
     assert store.predictions("train", "v1")["confidence"].tolist() == [0.75, 0.5]
     assert len(store.predictions()) == 3
     assert len(store.annotations()) == 2
@@ -433,7 +433,7 @@ def test_writers_take_turns(store: Store, reopen: Callable[[], Store]) -> None:
 
 def test_history_comes_newest_first_and_limited(store: Store) -> None:
     for name in ("one", "two", "three"):
-        store.add_label(name, None, Action(f"add {name}", "ann"))
+        store.add_labels([(name, None)], Action(f"add {name}", "ann"))
     assert store.history()["what"].tolist() == ["add three", "add two", "add one"]
     assert store.history(limit=1)["what"].tolist() == ["add three"]
     assert store.history()["created"].is_monotonic_decreasing
@@ -444,7 +444,7 @@ def test_a_touched_file_is_no_change(store: Store) -> None:
     store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
     facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["aa"], "bytes": [6], "mtime_ns": [2]})
     _, as_of = store.files()
-    assert store.refresh_files("train", facts, ACTION) == 0
+    assert store.refresh_files("train", facts, ACTION).count == 0
     assert store.files()[1] == as_of
     assert store.files()[0]["mtime_ns"].tolist() == [2]
     assert store.images()["revision"].tolist() == [1]
@@ -466,7 +466,7 @@ def test_images_are_not_added_on_an_outdated_view(store: Store, reopen: Callable
             store.add_images("train", images("new"), nothing, ACTION, as_of=as_of)
     _, as_of = store.files()
     reopen().update_images("train", store.images("train").assign(status="skipped"), store.annotations("train"), ACTION)
-    assert store.add_images("train", images("new"), nothing, ACTION, as_of=as_of) == 1
+    assert store.add_images("train", images("new"), nothing, ACTION, as_of=as_of).count == 1
 
 
 def test_labels_of_images_are_pairs_once_each(store: Store) -> None:
@@ -486,7 +486,7 @@ def test_known_images_change_and_new_ones_come_in_one_action(store: Store, reope
     new = images("d", status="labelled"), labels_of(d="kiwi")
     found = [Issue("IMAGE_TRUNCATED", where="x.jpg")]
     both = store.update_entries("train", known, new, ACTION, issues=found, lines=[("m", 7, "{bad")], as_of=as_of)
-    assert both == (2, 1)
+    assert (both.count, both.action) == (3, store.last_action())
     assert store.annotations()["label"].tolist() == ["apple", "pear", "plum", "kiwi"]
     assert store.images()["revision"].tolist() == [1, 2, 2, 1]
     assert len(store.history()) == 2
@@ -510,7 +510,7 @@ def test_a_copy_is_a_store_of_its_own(store: Store, tmp_path: Path) -> None:
     store.take_snapshot("kept", None, ACTION)
     store.remove_images("train", store.images().query("image == 'b'"), ACTION)
     store.copy_to(str(tmp_path / "copy.db"))
-    store.add_label("later", None, ACTION)
+    store.add_labels([("later", None)], ACTION)
     copy = open_store(str(tmp_path / "copy.db"))
     assert copy.project() == replace(store.project(), updated=copy.project().updated)
     assert copy.images()["image"].tolist() == ["a", "c"]
@@ -527,7 +527,7 @@ def test_a_copy_is_a_store_of_its_own(store: Store, tmp_path: Path) -> None:
 
 def test_a_process_keeps_one_connection_to_a_server_open(postgres_url: str) -> None:
     store = create_store(postgres_url, "fruit", schema="one_connection")
-    database = store._database  # type: ignore[attr-defined]
+    database = store._database
     with database.read(), database.read(), database.read():
         assert database.engine.pool.checkedout() == 3
     assert database.engine.pool.checkedin() == 1

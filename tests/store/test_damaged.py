@@ -30,7 +30,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     store.take_snapshot("kept", None, ANN)
     store.add_version(version("v2", status="TRAINING_COMPLETED", metrics={"f1": 0.5}), ANN)
     for number in range(40):
-        store.add_label(f"label {number}", None, ANN)
+        store.add_labels([(f"label {number}", None)], ANN)
     store.set_project(ANN, tags={"team": "a"}, instructions="look " * 200)
     store.close()
     return path.read_bytes()
@@ -165,10 +165,10 @@ def test_a_write_to_a_file_that_is_gone_is_refused(
     folder = tmp_path / "fruit"
     folder.mkdir()
     store = create_store(str(folder / "project.db"), "fruit")
-    store.add_label("apple", None, Action("add", "me"))
+    store.add_labels([("apple", None)], Action("add", "me"))
 
     def write() -> None:
-        with store._database.write() as connection:  # type: ignore[attr-defined]
+        with store._database.write() as connection:
             connection.exec_driver_sql("UPDATE project SET name = 'pear'")
             if during:
                 change(folder)
@@ -191,7 +191,7 @@ def test_a_file_that_stays_is_written_by_many(tmp_path: Path) -> None:
     first = create_store(str(tmp_path / "project.db"), "fruit")
     second = open_store(str(tmp_path / "project.db"))
     for number, store in enumerate((first, second, first)):
-        store.add_label(f"label {number}", None, Action("add", "me"))
+        store.add_labels([(f"label {number}", None)], Action("add", "me"))
     assert len(second.labels()) == 3
     first.close()
     second.close()

@@ -39,7 +39,7 @@ def steps(store: Store, work: Callable[[], object]) -> int:
         count += _UNIT
         return 0
 
-    with store._database.engine.connect() as connection:  # type: ignore[attr-defined]
+    with store._database.engine.connect() as connection:
         direct = connection.connection.driver_connection
     direct.set_progress_handler(note, _UNIT)
     work()
@@ -107,7 +107,7 @@ def test_keys_are_checked_again_after_an_import(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="nowhere"):
         store.add_images("train", t.normalise_images(pd.DataFrame({"image": ["new"]})), bad, ACTION)
     assert len(store.images()) == 3
-    with store._database.write() as connection:  # type: ignore[attr-defined]
+    with store._database.write() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
         with pytest.raises(IntegrityError):
@@ -120,7 +120,7 @@ def test_columns_go_in_and_come_out(tmp_path: Path) -> None:
     c = schema.images.c
     count = 4_500  # more than one chunk
     widths = pd.Series(pd.array([None if n % 7 == 0 else n for n in range(count)], dtype="Int64"))
-    with store._database.write(check_keys=False) as connection:  # type: ignore[attr-defined]
+    with store._database.write(check_keys=False) as connection:
         insert_columns(
             connection,
             schema.images,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, Store, create_store, open_store
+from customlabels_nb.store import Action, Store, Written, create_store, open_store
 from tests.store.test_contract import images, labels_of, version
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
@@ -56,12 +56,12 @@ def fill(store: Store) -> None:
     store.replace_predictions("v1", labels_of(a="apple", b="aple", t="pear").assign(model="v1"), ANN)
 
 
-def relabelled(store: Store, split: str = "train", label: str = "plum") -> int:
+def relabelled(store: Store, split: str = "train", label: str = "plum") -> Written:
     marks = store.annotations(split)
     return store.update_images(split, store.images(split), marks.assign(label=label), ANN)
 
 
-def reviewed(store: Store) -> int:
+def reviewed(store: Store) -> Written:
     rows = store.images("train")
     rows = rows.assign(status="needs_review", tags=[["n"]] * len(rows))
     return store.update_images("train", rows, store.annotations("train"), ANN)
@@ -88,7 +88,7 @@ ACTIONS: dict[str, Callable[[Store], object]] = {
     "move": lambda s: s.move_images(["a", "c"], "train", "test", ANN),
     "delete dataset": lambda s: s.delete_dataset("train", ANN),
     "delete test set": lambda s: s.delete_dataset("test", ANN),
-    "add label": lambda s: s.add_label("new", "#abcdef", ANN),
+    "add label": lambda s: s.add_labels([("new", "#abcdef")], ANN),
     "add labels, review": lambda s: s.add_labels([("new", None), ("newer", "#abcdef")], ANN, review=True),
     "rename": lambda s: s.rename_label("apple", "pomme", ANN),
     "merge": lambda s: s.merge_labels("aple", "apple", ANN),
@@ -165,7 +165,7 @@ def test_a_later_change_of_the_same_image_is_in_the_way_and_named(store: Store, 
     assert state(store) == now
     # once that is taken back the way is free
     store.undo(None, BOB)
-    assert store.undo(done, ANN) == 3
+    assert store.undo(done, ANN).count == 3
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
 
 
@@ -174,7 +174,7 @@ def test_a_change_of_other_images_is_not_in_the_way(store: Store) -> None:
     relabelled(store)
     done = store.last_action()
     relabelled(store, "test", "kiwi")
-    assert store.undo(done, BOB) == 3
+    assert store.undo(done, BOB).count == 3
     assert store.annotations("test")["label"].tolist() == ["kiwi"]
 
 
@@ -204,19 +204,19 @@ def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import
     with pytest.raises(StaleEditError, match="'e'"):
         store.undo(done, ANN)
     store.undo(None, BOB)
-    assert store.undo(done, ANN) == 2
+    assert store.undo(done, ANN).count == 2
     assert "kiwi" not in store.labels()["label"].tolist()
 
 
 def test_labels_changed_since_are_in_the_way(store: Store) -> None:
     fill(store)
-    store.add_label("new", None, ANN)
+    store.add_labels([("new", None)], ANN)
     added = store.last_action()
     store.rename_label("new", "newer", BOB)
     renamed = store.last_action()
     with pytest.raises(NotAllowedError, match="changed since"):
         store.undo(added, ANN)
-    store.add_label("new", None, BOB)
+    store.add_labels([("new", None)], BOB)
     with pytest.raises(NotAllowedError, match="another label 'new'"):
         store.undo(renamed, ANN)
     store.undo(None, BOB)
@@ -237,9 +237,9 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: Store) -> None:
     store.replace_predictions("v1", NOTHING.assign(model="v1"), ANN)
     for label in ("aple", "pear"):
         store.remove_label(label, BOB)
-    store.add_label("pear", "#010203", BOB)
+    store.add_labels([("pear", "#010203")], BOB)
     done = store.history().query("what == 'update' and split == 'train'")["id"].iloc[0]
-    assert store.undo(int(done), ANN) == 3
+    assert store.undo(int(done), ANN).count == 3
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
     assert store.predictions("train").empty  # they were replaced since
     assert store.labels()["label"].value_counts().max() == 1
@@ -267,7 +267,7 @@ def test_what_can_not_be_taken_back_says_so(store: Store) -> None:
 def test_somebody_elses_actions_are_not_taken_back_by_default(store: Store) -> None:
     fill(store)
     relabelled(store)
-    store.add_label("his", None, BOB)
+    store.add_labels([("his", None)], BOB)
     store.undo(None, ANN)
     assert "his" in store.labels()["label"].tolist()
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
@@ -282,7 +282,7 @@ def test_two_who_undo_at_once(store: Store, reopen: Callable[[], Store]) -> None
     def take_back(number: int) -> None:
         start.wait()
         try:
-            outcomes.append(stores[number].undo(done, ANN))
+            outcomes.append(stores[number].undo(done, ANN).count)
         except NotAllowedError as error:
             outcomes.append(str(error))
 
@@ -323,7 +323,7 @@ def test_actions_of_an_older_release_can_not_be_taken_back(tmp_path: Path) -> No
     assert not store.history()["undoable"].any()
     with pytest.raises(NotAllowedError, match="older release"):
         store.undo(int(store.history()["id"].iloc[0]), ANN)
-    store.add_label("new", None, ANN)
+    store.add_labels([("new", None)], ANN)
     store.undo(None, ANN)
     store.close()
 

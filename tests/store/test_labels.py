@@ -21,19 +21,19 @@ def test_several_labels_are_added_as_one_action(store: Store) -> None:
     before, actions = state(store), store.last_action()
     statuses = store.images()["status"].tolist()
     assert statuses == ["labelled", "labelled", "skipped", "unlabelled"]
-    assert store.add_labels([(" fig ", None), ("date", "#ABCDEF")], Action("add labels", "ann"), review=True) == 2
+    assert store.add_labels([(" fig ", None), ("date", "#ABCDEF")], Action("add labels", "ann"), review=True).count == 2
     assert store.last_action() == actions + 1
     assert store.labels()["label"].tolist()[-2:] == ["fig", "date"]
     assert store.labels()["colour"].tolist()[-1] == "#abcdef"
     assert store.images()["status"].tolist() == ["needs_review", "needs_review", "skipped", "unlabelled"]
     assert store.images()["revision"].tolist() == [2, 2, 1, 1]
     assert sorted(store.actions_since(actions)["images"][0]) == ["a", "b"]
-    assert store.undo(None, ANN) == 2
+    assert store.undo(None, ANN).count == 2
     assert state(store) == before
     # without it, and where there is nothing to add, images are left alone
-    assert store.add_labels([("lime", None)], ANN) == 0
+    assert store.add_labels([("lime", None)], ANN).count == 0
     actions = store.last_action()
-    assert store.add_labels([], ANN, review=True) == 0
+    assert store.add_labels([], ANN, review=True).count == 0
     assert store.last_action() == actions
     assert store.images()["status"].tolist() == statuses
 
@@ -59,7 +59,7 @@ def test_uses_are_counted_by_image_and_by_annotation(store: Store) -> None:
         {"image": ["a", "a"], "label": ["apple", "pear"], "left": [1, 5], "top": 1, "width": 2, "height": 2}
     ))])  # fmt: skip
     store.update_images("train", store.images("train").query("image == 'a'"), boxes, ANN)
-    store.add_label("unused", None, ANN)
+    store.add_labels([("unused", None)], ANN)
     store.reorder_labels(["unused", "pear"], ANN)
     found = store.label_uses()
     assert found.values.tolist() == [["unused", 0, 0, 0], ["pear", 2, 0, 2], ["aple", 1, 0, 1], ["apple", 1, 1, 3]]

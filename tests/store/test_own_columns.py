@@ -52,9 +52,9 @@ def test_all_of_them_together_and_after_an_edit(store: Store) -> None:
     store.add_images("train", given, NOTHING, ACTION)
     read = store.images()
     pd.testing.assert_frame_equal(read[list(COLUMNS)], given[list(COLUMNS)])
-    assert store.update_images("train", read, NOTHING, ACTION) == 0  # nothing was edited
+    assert store.update_images("train", read, NOTHING, ACTION).count == 0  # nothing was edited
     grade = pd.Categorical(["good", None, "bad"])
-    assert store.update_images("train", read.assign(grade=grade, plain=["a", "b", "c"]), NOTHING, ACTION) == 3
+    assert store.update_images("train", read.assign(grade=grade, plain=["a", "b", "c"]), NOTHING, ACTION).count == 3
     again = store.images()
     assert again["grade"].tolist()[::2] == ["good", "bad"]
     assert again["grade"].dtype == grade.dtype
@@ -91,7 +91,7 @@ def test_an_edit_that_does_not_fit_the_dtype_keeps_its_values(store: Store) -> N
     small = images("ab", own=np.array([1, 2], dtype="int8"), kind=pd.Categorical(["x", "y"]))
     store.add_images("train", small, NOTHING, ACTION)
     edited = store.images().assign(own=[1000, 2], kind=["new", "y"])
-    assert store.update_images("train", edited, NOTHING, ACTION) == 1
+    assert store.update_images("train", edited, NOTHING, ACTION).count == 1
     assert store.images()["own"].tolist() == [1000, 2]
     assert store.images()["kind"].tolist() == ["new", "y"]
 

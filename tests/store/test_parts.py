@@ -15,7 +15,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, StoreError
-from customlabels_nb.store import Action, Store, _later, frames
+from customlabels_nb.store import Action, Store, frames, sql
 
 ACTION = Action("import", "ann")
 NAMES = [
@@ -94,7 +94,7 @@ def test_so_many_images_can_be_asked_for_as_there_are(store: Store) -> None:
 def test_images_are_counted_by_label(store: Store) -> None:
     fill(store, ["a", "b"])
     fill(store, ["c"], "test")
-    store.add_label("nobody's", None, ACTION)
+    store.add_labels([("nobody's", None)], ACTION)
     store.reorder_labels(["nobody's"], ACTION)
     counts = store.label_counts("train")
     assert counts.to_dict("list") == {"label": ["nobody's", "label 0", "label 1"], "images": [0, 2, 2]}
@@ -119,7 +119,7 @@ class Gate:
             self.ended.append(None)
             return result
 
-        monkeypatch.setattr(_later, "_AT_ONCE", 0)
+        monkeypatch.setattr(sql, "_READ_AT_ONCE", 0)
         monkeypatch.setattr(frames, "read_marks_of", wait)
 
 
@@ -166,7 +166,7 @@ def test_a_store_that_closes_lets_those_who_wait_have_their_annotations(
 
 def test_what_goes_wrong_later_is_said_when_it_is_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
-    monkeypatch.setattr(_later, "_AT_ONCE", 0)
+    monkeypatch.setattr(sql, "_READ_AT_ONCE", 0)
 
     def fail(*arguments: Any) -> pd.DataFrame:
         raise StoreError("the disk is gone")

@@ -29,13 +29,13 @@ def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
     store: Store, reopen: Callable[[], Store], name: str
 ) -> None:
     fill(store)
-    assert store.take_snapshot("before", None, ANN) == 4
+    assert store.take_snapshot("before", None, ANN).count == 4
     before, exact = content(store), state(store)
     ACTIONS[name](store)
     after = state(store)
     changed = not store.compare_snapshots("before", None).empty
     assert changed == (content(store) != before)
-    count = store.restore_snapshot("before", BOB)
+    count = store.restore_snapshot("before", BOB).count
     assert content(reopen()) == before
     assert (count > 0) == changed
     assert store.compare_snapshots("before", None).empty
@@ -86,7 +86,7 @@ def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: Store) -> None:
     store.add_images("test", images("later"), labels_of(later="z"), ANN)
     told = store.compare_snapshots("train only", None)
     assert told[["image", "change"]].to_numpy().tolist() == [["a", "moved"], ["a", "relabelled"]]
-    assert store.restore_snapshot("train only", ANN) == 1
+    assert store.restore_snapshot("train only", ANN).count == 1
     assert store.images("train")["image"].tolist() == ["a", "b", "c"]
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
     assert store.annotations("test")["label"].tolist() == ["y", "z"]
@@ -131,11 +131,11 @@ def test_names_are_only_text(store: Store, name: str) -> None:
 
 
 def test_an_empty_project_can_be_kept_and_brought_back(store: Store) -> None:
-    assert store.take_snapshot("empty", None, ANN) == 0
-    assert store.restore_snapshot("empty", ANN) == 0
+    assert store.take_snapshot("empty", None, ANN).count == 0
+    assert store.restore_snapshot("empty", ANN).count == 0
     fill(store)
     assert store.compare_snapshots("empty", None)["change"].tolist() == ["added"] * 4
-    assert store.restore_snapshot("empty", ANN) == 4
+    assert store.restore_snapshot("empty", ANN).count == 4
     assert store.images().empty
     store.undo(None, ANN)
     assert len(store.images()) == 4
@@ -144,7 +144,7 @@ def test_an_empty_project_can_be_kept_and_brought_back(store: Store) -> None:
 def test_a_damaged_snapshot_is_a_typed_error(store: Store) -> None:
     fill(store)
     store.take_snapshot("one", None, ANN)
-    with store._database.write() as connection:  # type: ignore[attr-defined]
+    with store._database.write() as connection:
         connection.execute(snapshots.update().values(content=b"not zlib"))
     before = state(store)
     with pytest.raises(StoreError, match="damaged"):

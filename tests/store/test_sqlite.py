@@ -29,7 +29,7 @@ def test_the_file_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
     store = create_store(str(tmp_path / "p.db"), "p")
     with sqlite3.connect(tmp_path / "p.db") as direct:
         assert direct.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    with store._database.read() as connection:  # type: ignore[attr-defined]
+    with store._database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     store.close()
@@ -68,10 +68,10 @@ def test_a_locked_database_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.
     holder = sqlite3.connect(tmp_path / "p.db")
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="Another program"):
-        store.add_label("x", None, Action("add", "me"))
+        store.add_labels([("x", None)], Action("add", "me"))
     holder.rollback()
     holder.close()
-    store.add_label("x", None, Action("add", "me"))
+    store.add_labels([("x", None)], Action("add", "me"))
     store.close()
 
 
@@ -143,8 +143,8 @@ def test_a_queue_that_does_not_move_on_keeps_nobody_from_writing(
     monkeypatch.setattr("customlabels_nb.store.database._QUEUE_SECONDS", 0.01)
     store = create_store(str(tmp_path / "p.db"), "p")
     with held(tmp_path):
-        store.add_label("x", None, Action("add", "me"))
-    store.add_label("y", None, Action("add", "me"))
+        store.add_labels([("x", None)], Action("add", "me"))
+    store.add_labels([("y", None)], Action("add", "me"))
     assert store.labels()["label"].tolist() == ["x", "y"]
     store.close()
 
@@ -156,7 +156,7 @@ def test_an_interrupted_wait_gives_its_place_back(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", flock)
         with pytest.raises(KeyboardInterrupt):
-            store.add_label("apple", None, Action("add", "me"))
+            store.add_labels([("apple", None)], Action("add", "me"))
     assert len(os.listdir("/proc/self/fd")) == before
     store.close()
 
@@ -167,7 +167,7 @@ def test_without_such_locks_a_file_is_written_all_the_same(tmp_path: Path, monke
 
     monkeypatch.setattr("fcntl.flock", refuse)
     store = create_store(str(tmp_path / "p.db"), "p")
-    store.add_label("x", None, Action("add", "me"))
+    store.add_labels([("x", None)], Action("add", "me"))
     assert store.labels()["label"].tolist() == ["x"]
     store.close()
 
@@ -239,7 +239,7 @@ def test_snapshots_and_undone_actions_of_a_release_are_still_read(tmp_path: Path
     assert undone["what"].tolist() == ["import", "import"]
     store.undo(int(undone["undone_by"].iloc[1]), Action("undo", "me"))
     assert store.labels()["label"].tolist() == ["pomme", "banana"]
-    assert store.restore_snapshot("kept", Action("restore", "me")) == 1
+    assert store.restore_snapshot("kept", Action("restore", "me")).count == 1
     assert store.annotations()["label"].tolist() == ["apple", "banana"]
     store.close()
 

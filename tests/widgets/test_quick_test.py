@@ -20,8 +20,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.feedback import Feedback
 from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.project.project import Project
-from customlabels_nb.widgets._parts import Parts
-from customlabels_nb.widgets.quick_test import QuickTest
+from customlabels_nb.widgets.quick_test import Parts, QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 from tests.labeling.test_quick_test import encoded

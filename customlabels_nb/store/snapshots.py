@@ -14,17 +14,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.store import frames, schema
-from customlabels_nb.store._datasets import ensure_dataset, keep_images, note_image_change
-from customlabels_nb.store._labels import insert_label
-from customlabels_nb.store._trace import Trace, delete_with
-from customlabels_nb.store.base import Action
+from customlabels_nb.store import schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain
 from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids, update_rows
+from customlabels_nb.store.records import Action, Written
+from customlabels_nb.store.trace import Trace, delete_with
+from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
 _FORMAT = 1
 _LEVEL = 3  # a third of the time of zlib's own choice for a tenth more bytes
@@ -33,7 +32,6 @@ _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mt
 _RESTORED = ("split", "status", "source", "tags", "extra")
 _DETAILS = ("source", "tags", "extra")
 _MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
-_LISTED = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64", "annotations": "int64"}
 _NUMBERS = (*t.BOX_COLUMNS, "confidence")
 _WHOLE = ("image", "label", "crowd", "created")
 _KINDS = "".join("f" if name in _NUMBERS else "i" if name in _WHOLE else "s" for name in _MARKS)
@@ -140,7 +138,7 @@ def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
 
 
-def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> None:
+def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> Written:
     """Keep a snapshot under a name that is free."""
     c = schema.snapshots.c
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
@@ -149,15 +147,7 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
     marks = len(content.annotations["image"])
     row = (id_, name, now_us(), action.who, content.split, len(content), marks, data)
     insert_rows(connection, schema.snapshots, [column.name for column in schema.snapshots.columns], [row])
-    record(connection, action, split=content.split, count=len(content), after={"snapshot": name})
-
-
-def listed(connection: Connection) -> pd.DataFrame:
-    """The snapshots, oldest first."""
-    c = schema.snapshots.c
-    rows = fetch(connection, select(*(c[name] for name in _LISTED)).order_by(c.id))
-    found = frames.frame(rows, _LISTED)
-    return found.assign(created=frames.times(found["created"].to_numpy()))
+    return record(connection, action, split=content.split, count=len(content), after={"snapshot": name})
 
 
 def load(connection: Connection, name: str) -> bytes:
@@ -170,15 +160,8 @@ def load(connection: Connection, name: str) -> bytes:
     return bytes(found[0][0])
 
 
-def remove(connection: Connection, name: str, action: Action) -> None:
-    """Delete a snapshot."""
-    load(connection, name)
-    connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
-    record(connection, action, before={"snapshot": name})
-
-
-def restore(connection: Connection, name: str, content: Content, action: Action) -> int:
-    """Make the datasets what they were, as one action; returns how many images changed."""
+def restore(connection: Connection, name: str, content: Content, action: Action) -> Written:
+    """Make the datasets what they were, as one action."""
     now = read_content(connection, None)
     pairs = matched(now, content)
     sums, sums_then = mark_sums(now), mark_sums(content)
@@ -189,11 +172,11 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     differing = [(i, j) for i, j in kept if any(now.images[f][i] != content.images[f][j] for f in _RESTORED)]
     changed = sorted({*redrawn, *differing})
     if not gone and not new and not changed:
-        return 0
+        return Written()
     trace = Trace(connection)
     made = []
     for split in sorted({content.images["split"][j] for j in [*new, *(j for _, j in changed)]}):
-        made += [] if _has_dataset(connection, split) else [split]
+        made += [] if dataset_rows(connection, split) else [split]
         ensure_dataset(connection, split)
     keep_images(connection, trace, [now.ids[i] for i in gone])
     delete_with(connection, schema.images, [now.ids[i] for i in gone])
@@ -214,13 +197,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     touched = [now.images["image"][i] for i in [*gone, *(i for i, _ in changed)]]
     touched += [content.images["image"][j] for j in new]
     after = {"snapshot": name, "images": touched}
-    record(connection, action, split=content.split, count=len(touched), after=after, undo=trace.payload())
-    return len(touched)
-
-
-def _has_dataset(connection: Connection, split: str) -> bool:
-    c = schema.datasets.c
-    return connection.scalar(select(c.split).where(c.split == t.check_split(split))) is not None
+    return record(connection, action, split=content.split, count=len(touched), after=after, undo=trace.payload())
 
 
 def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:

@@ -1,0 +1,468 @@
+"""Undo actions of the history inside a transaction that the caller holds.
+
+Undoing is an action like any other: it is refused where the same images or labels were changed since, and it can be
+undone itself. Each action that touches an image makes its revision one higher, and so does undoing it; that is how
+changes that were undone are told from those that still apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Table, delete, func, select, update
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
+from customlabels_nb.store import frames, schema
+from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, record, unpack, update_rows
+from customlabels_nb.store.records import Action, Written
+from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, prediction_changes, rows_with
+from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
+
+_LOOKED_THROUGH = 200  # later actions that are searched for whoever changed an image
+
+
+def undo_action(connection: Connection, action_id: int | None, action: Action) -> Written:
+    """Undo an action; see :meth:`customlabels_nb.store.sql.SqlStore.undo`."""
+    done, expected = _checked(connection, action_id, action.who)
+    trace = Trace(connection)
+    images = _put_back(connection, done.payload, trace, expected)
+    verb = "redo" if done.what.startswith("undo ") else "undo"
+    return record(
+        connection,
+        Action(f"{verb} {done.what.removeprefix('undo ').removeprefix('redo ')}", action.who, action.note),
+        split=done.split,
+        count=len(images),
+        after={"undoes": done.id, "images": images},
+        undo=trace.payload(),
+        undoes=done.id,
+    )
+
+
+def undo_refusal(connection: Connection, action_id: int) -> str | None:
+    """Return why :func:`undo_action` would refuse, None if it wouldn't."""
+    try:
+        _checked(connection, action_id, "")
+    except (NotAllowedError, StaleEditError) as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """An action that is to be undone, with the rows that its trace kept."""
+
+    id: int
+    what: str
+    split: str | None
+    payload: dict[str, Any]
+
+
+def touched_images(before: Any, after: Any) -> list[str]:
+    """The images that a line of history speaks of."""
+    found: dict[str, None] = {}
+    for side in (before, after):
+        for key, value in side.items() if isinstance(side, dict) else ():
+            if isinstance(value, list) and key in ("images", "train", "test"):
+                found |= dict.fromkeys(value)
+            elif isinstance(value, dict) and "annotations" in value:
+                found[key] = None
+    return list(found)
+
+
+def undone_by(connection: Connection) -> dict[int, int]:
+    """Action → the one that took it back, where that stands; an undo that was taken back itself doesn't count."""
+    c = schema.history.c
+    found: dict[int, int] = {}
+    for id_, undoes in fetch(connection, select(c.id, c.undoes).where(c.undoes.is_not(None)).order_by(c.id.desc())):
+        if id_ not in found:
+            found.setdefault(undoes, id_)
+    return found
+
+
+def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_Done, dict[int, int]]:
+    """The action that is to be taken back, if it can be, and the revision that each of its images has by now."""
+    undone = undone_by(connection)
+    done = _choose(connection, action_id, who, undone)
+    expected = _expected(connection, done, undone)
+    _refuse_changed_images(connection, done, expected)
+    _refuse_changed_labels(connection, done.payload, f"{done.what!r} (action {done.id})")
+    return done, expected
+
+
+def _choose(connection: Connection, action_id: int | None, who: str, undone: Mapping[int, int]) -> _Done:
+    c = schema.history.c
+    if action_id is None:
+        mine = select(c.id).where(c.who == who, c.undo.is_not(None), c.undoes.is_(None)).order_by(c.id.desc())
+        action_id = next((int(row[0]) for row in fetch(connection, mine) if row[0] not in undone), None)
+        if action_id is None:
+            raise NotAllowedError(
+                f"{who!r} has done nothing yet that could be taken back. project.history has the actions of all; "
+                "undo(id) takes one of them back."
+            )
+    try:
+        action_id = index(action_id)
+    except TypeError as error:
+        raise InputError(f"action_id={action_id!r} is no id of an action; project.history has them.") from error
+    found = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
+    if not found:
+        raise NotAllowedError(f"There is no action {action_id!r}; project.history has their ids.")
+    id_, what, split, payload = found[0]
+    if id_ in undone:
+        raise NotAllowedError(
+            f"{what!r} (action {id_}) was taken back already, by action {undone[id_]}; undo({undone[id_]}) redoes it."
+        )
+    if payload is None:
+        raise NotAllowedError(
+            f"{what!r} (action {id_}) can't be taken back: only changes of images, annotations and labels can, "
+            "unless an older release made them."
+        )
+    return _Done(int(id_), what, split, unpack(payload))
+
+
+def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) -> dict[int, int]:
+    """The revision that each image has by now if nothing stands that was done to it since.
+
+    An image that the action removed has the one that it would have.
+    """
+    result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
+    result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
+    for part in done.payload["parts"].get(schema.images.name, ()):
+        at = part["columns"].index("revision")
+        result |= {row[0]: row[at] + 1 for row in part["rows"]}
+    pairs = {id_ for target, by in undone.items() if target > done.id for id_ in (target, by)}
+    for payload in _payloads(connection, sorted(pairs)):
+        for id_ in _touched_ids(payload):
+            if id_ in result:
+                result[id_] += 1
+    return result
+
+
+def _payloads(connection: Connection, ids: Sequence[int]) -> Iterable[dict[str, Any]]:
+    for _, payload in rows_with(connection, schema.history, ("id", "undo"), ids):
+        if payload is not None:
+            yield unpack(payload)
+
+
+def _touched_ids(payload: Mapping[str, Any]) -> set[int]:
+    kept = {row[0] for part in payload["parts"].get(schema.images.name, ()) for row in part["rows"]}
+    return kept.union(made_ids(payload, schema.images), payload.get("bumped", ()))
+
+
+def _refuse_changed_images(connection: Connection, done: _Done, expected: Mapping[int, int]) -> None:
+    """Refuse if an image that the action changed or made was changed since, or the name of one it removed is taken."""
+    parts = done.payload["parts"].get(schema.images.name, ())
+    gone = {row[0] for part in parts if part["gone"] for row in part["rows"]}
+    names = {row[0]: row[part["columns"].index("image")] for part in parts for row in part["rows"]}
+    current = {row[0]: row[1:] for row in rows_with(
+        connection, schema.images, ("id", "split", "image", "revision"), expected
+    )}  # fmt: skip
+    stale = [id_ for id_, revision in expected.items() if id_ not in gone and current.get(id_, (0,))[-1] != revision]
+    if stale:
+        shown = names.get(stale[0]) or (current[stale[0]][1] if stale[0] in current else "")
+        _refuse(connection, done, stale, [names.get(id_) or str(current.get(id_, ("", ""))[1]) for id_ in stale], shown)
+    wanted: dict[tuple[str, str], int] = {}
+    for part in parts:
+        if "split" in part["columns"]:
+            split, image = part["columns"].index("split"), part["columns"].index("image")
+            wanted |= {(row[split], row[image]): row[0] for row in part["rows"]}
+    for split in sorted({split for split, _ in wanted}):
+        c = schema.images.c
+        there = fetch(connection, select(c.image, c.id).where(c.split == split))
+        taken = [(name, id_) for name, id_ in there if wanted.get((split, name), id_) != id_]
+        if taken:
+            _refuse(connection, done, [id_ for _, id_ in taken], [name for name, _ in taken], taken[0][0])
+
+
+def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequence[str], shown: str) -> None:
+    who = _who_changed(connection, done.id, ids[0], shown)
+    parts = done.payload["parts"].get(schema.annotations.name, ())
+    columns = [column.name for column in schema.annotations.columns]
+    yours = [found for part in parts if "image_id" in part["columns"] for found in _whole(connection, part, columns)]
+    names_of, at = dict(zip(ids, names, strict=True)), columns.index("image_id")
+    theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
+    yours = [found for found in yours if found[1][found[0].index("image_id")] in names_of]
+    if not made_ids(done.payload, schema.annotations):  # of an image whose annotations it left alone they stay
+        changed = {row[fields.index("image_id")] for fields, row in yours}
+        yours += [found for found in theirs if found[1][at] not in changed]
+    labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
+    for part in done.payload["parts"].get(schema.labels.name, ()):
+        if "label" in part["columns"]:  # one that the action removed is nowhere else
+            labels |= {row[0]: row[part["columns"].index("label")] for row in part["rows"]}
+    labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
+    raise StaleEditError(
+        f"{done.what!r} (action {done.id}) can't be taken back: {len(ids)} of its images were changed since, such as "
+        f"{shown!r}{who}. Nothing was changed; take that back first.",
+        images=[name for name in names if name],
+        theirs=_annotations(theirs, names_of, labels),
+        yours=_annotations(yours, names_of, labels),
+    )
+
+
+def _whole(
+    connection: Connection, part: Mapping[str, Any], columns: Sequence[str]
+) -> Iterable[tuple[Sequence[str], Sequence[Any]]]:
+    """Rows of annotations with the names of their columns; where only labels were kept, the rest is as it is now."""
+    if "created" in part["columns"]:
+        return [(part["columns"], row) for row in part["rows"]]
+    at, to = part["columns"].index("label_id"), columns.index("label_id")
+    labels = {row[0]: row[at] for row in part["rows"]}
+    rows = rows_with(connection, schema.annotations, columns, labels)
+    return [(columns, (*row[:to], labels[row[0]], *row[to + 1 :])) for row in rows]
+
+
+def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:
+    """``, by ann with 'update' (action 7)``: the last who touched the image after the action; empty if unknown."""
+    c = schema.history.c
+    later = fetch(
+        connection, select(c.id).where(c.id > action_id).order_by(c.id.desc()).limit(_LOOKED_THROUGH)
+    )  # fmt: skip
+    for (id_,) in later:
+        who, what, before, after, undo_ = fetch(
+            connection, select(c.who, c.what, c.before, c.after, c.undo).where(c.id == id_)
+        )[0]
+        touched = undo_ is not None and image_id in _touched_ids(unpack(undo_))
+        if touched or image in touched_images(unpack(before), unpack(after)):
+            return f", by {who} with {what!r} (action {id_})"
+    return ""
+
+
+def _annotations(
+    rows: Sequence[tuple[Sequence[str], Sequence[Any]]], images: Mapping[int, str], labels: Mapping[int, str]
+) -> pd.DataFrame:
+    """An annotations table from single rows of the database, each with the names of its columns."""
+    found = [dict(zip(columns, row, strict=True)) for columns, row in rows]
+    if not found:
+        return t.empty(t.ANNOTATION_COLUMNS)
+    data = pd.DataFrame(found).assign(
+        image=[images[row["image_id"]] for row in found],
+        label=[labels.get(row["label_id"], "") for row in found],
+        polygon=[load_json(row["polygon"], None) for row in found],
+        created=frames.times([row["created"] for row in found]),
+    )
+    return t.normalise_annotations(data)
+
+
+def _put_back(
+    connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
+) -> list[str]:
+    """Undo what ``payload`` tells of; returns the images that changed.
+
+    Parameters
+    ----------
+    expected : mapping
+        The revision of each image now, or the one it would have if it weren't removed.
+    """
+    _datasets_back(connection, payload, trace)
+    labels = _labels_back(connection, payload, trace)
+    made = made_ids(payload, schema.images)
+    touched = [str(row[1]) for row in rows_with(connection, schema.images, ("id", "image"), made)]
+    _delete_made(connection, payload, trace, made)
+    touched += _images_back(connection, payload, trace, expected)
+    for table in MARKS:
+        _marks_back(connection, payload, trace, table, labels)
+    for table in (schema.issues, schema.import_lines):
+        for part in _parts(payload, table):
+            insert_rows(connection, table, part["columns"], [tuple(row) for row in part["rows"]])
+            trace.returned(table, (row[0] for row in part["rows"]))
+    _delete_made_labels(connection, payload, trace)
+    _datasets_away(connection, payload, trace)
+    if made or any("split" in part["columns"] for part in _parts(payload, schema.images)):
+        note_image_change(connection)
+    return list(dict.fromkeys(touched))
+
+
+def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
+    """Refuse if a label that the action changed isn't any more as the action left it, or has come into use."""
+    c = schema.labels.c
+    after = {row[0]: tuple(row[1:3]) for row in payload.get("labels_after", ())}
+    order_after = {row[0]: row[3] for row in payload.get("labels_after", ())}
+    there = {row[0]: row[1:] for row in fetch(connection, select(c.id, c.label, c.colour, c.position))}
+    for part in _parts(payload, schema.labels):
+        ids = [row[0] for row in part["rows"]]
+        if part["columns"] == ["id", "position"]:
+            if sorted(ids, key=lambda i: order_after[i]) != sorted(ids, key=lambda i: there.get(i, (0, 0, -1))[2]):
+                raise NotAllowedError(f"{what} can't be taken back: the labels have another order since.")
+            continue
+        for id_ in ids:
+            if there.get(id_, (None, None))[:2] != after.get(id_, (None, None)):
+                name = after[id_][0] if id_ in after else there[id_][0]
+                raise NotAllowedError(f"{what} can't be taken back: the label {name!r} was changed since.")
+        if "label" in part["columns"]:
+            at = part["columns"].index("label")
+            for row in part["rows"]:
+                taken = [id_ for id_, (label, *_) in there.items() if label == row[at] and id_ != row[0]]
+                if taken and row[0] in there:
+                    raise NotAllowedError(f"{what} can't be taken back: there is another label {row[at]!r} since.")
+    if payload.get("explicit"):
+        for id_ in made_ids(payload, schema.labels):
+            if there.get(id_, (None, None))[:2] != after.get(id_):
+                raise NotAllowedError(f"{what} can't be taken back: its label was changed since.")
+            if uses := _uses(connection, id_):
+                raise NotAllowedError(
+                    f"{what} can't be taken back: the label {there[id_][0]!r} is used by {uses:,} annotations by now."
+                )
+
+
+def _parts(payload: Mapping[str, Any], table: Table) -> Sequence[Mapping[str, Any]]:
+    parts: Sequence[Mapping[str, Any]] = payload["parts"].get(table.name, ())
+    return parts
+
+
+def _uses(connection: Connection, label_id: int) -> int:
+    counts = (
+        connection.scalar(select(func.count()).select_from(table).where(table.c.label_id == label_id))
+        for table in MARKS
+    )
+    return sum(int(count or 0) for count in counts)
+
+
+def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> dict[int, int]:
+    """Bring labels back that were changed or are gone; returns old id → new one of those that were made anew since."""
+    c = schema.labels.c
+    there = {row[0] for row in fetch(connection, select(c.id))}
+    missing: dict[int, dict[str, Any]] = {
+        row[0]: dict(zip(("id", "label", "colour", "position"), row, strict=True))
+        for row in payload["labels"]
+        if row[0] not in there
+    }
+    bumped: list[int] = []
+    for part in _parts(payload, schema.labels):
+        rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
+        missing |= {row["id"]: row for row in rows if row["id"] not in there}
+        changed = [row for row in rows if row["id"] in there]
+        trace.keep(schema.labels, (row["id"] for row in changed), part["columns"])
+        names = part["columns"][1:]
+        update_rows(connection, schema.labels, names, [(*(row[name] for name in names), row["id"]) for row in changed])
+        if "label" in names:
+            bumped += [id_ for row in changed for id_ in bump_images_with_label(connection, row["id"])]
+    trace.note("bumped", bumped)
+    by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
+    anew = {id_: by_name[row["label"]] for id_, row in missing.items() if row["label"] in by_name}
+    for id_, row in sorted(missing.items(), key=lambda item: (item[1]["position"], item[0])):
+        if id_ not in anew:
+            if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
+                later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
+                connection.execute(later)
+            insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
+            trace.returned(schema.labels, [id_])
+    return anew
+
+
+def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
+    """Delete what the action made, labels excepted; with images goes whatever speaks of them."""
+    for table in MARKS:
+        own = {int(row[0]) for row in rows_with(connection, table, ("id",), images, key="image_id")}
+        made = own.union(made_ids(payload, table))
+        trace.keep(table, made, gone=True)
+        delete_with(connection, table, made)
+    for table in (schema.images, schema.issues, schema.import_lines):
+        made = set(made_ids(payload, table))
+        trace.keep(table, made, gone=True)
+        delete_with(connection, table, made)
+
+
+def _images_back(
+    connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
+) -> list[str]:
+    """Write the old fields of images, or whole rows; their revisions go on growing."""
+    touched: list[str] = []
+    returned: list[tuple[int, int]] = []
+    for part in _parts(payload, schema.images):
+        columns, rows = part["columns"], part["rows"]
+        image, revision = columns.index("image"), columns.index("revision")
+        touched += [row[image] for row in rows]
+        if part["gone"]:
+            again = [(*row[:revision], expected[row[0]] + 1, *row[revision + 1 :]) for row in rows]
+            insert_rows(connection, schema.images, columns, again)
+            returned += [(row[0], expected[row[0]] + 1) for row in rows]
+            continue
+        trace.keep(schema.images, (row[0] for row in rows), columns)
+        names = [name for name in columns if name not in ("id", "image", "revision")]
+        places = [columns.index(name) for name in names]
+        update_rows(
+            connection,
+            schema.images,
+            (*names, "revision"),
+            [(*(row[place] for place in places), expected[row[0]] + 1, row[0]) for row in rows],
+        )
+    trace.returned(schema.images, (id_ for id_, _ in returned))
+    trace.note("revisions", returned)
+    return touched
+
+
+def _marks_back(
+    connection: Connection, payload: Mapping[str, Any], trace: Trace, table: Table, anew: Mapping[int, int]
+) -> None:
+    """Annotations or predictions as they were; predictions only of models that have no others since."""
+    for part in _parts(payload, table):
+        columns: list[str] = part["columns"]
+        label, image = columns.index("label_id"), columns.index("image_id")
+        rows = [tuple(row) for row in part["rows"]]
+        if table is schema.predictions:
+            model = columns.index("model")
+            current = {name: prediction_changes(connection, name) for name in payload["models"]}
+            images = {row[0] for row in rows_with(connection, schema.images, ("id",), {row[image] for row in rows})}
+            rows = [
+                row for row in rows if current[row[model]] == payload["models"][row[model]] and row[image] in images
+            ]
+        if anew:
+            rows = [(*row[:label], anew.get(row[label], row[label]), *row[label + 1 :]) for row in rows]
+        if "created" not in columns:  # only their label was changed
+            trace.keep(table, (row[0] for row in rows), columns)
+            update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
+            continue
+        there = {row[0] for row in trace.keep(table, (row[0] for row in rows))}
+        delete_with(connection, table, there)
+        insert_rows(connection, table, columns, rows)
+        trace.returned(table, (row[0] for row in rows if row[0] not in there))
+
+
+def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
+    """Delete labels that the action made, unless they have come into use."""
+    made = made_ids(payload, schema.labels)
+    used = {row[0] for table in MARKS if made for row in fetch(connection, select(table.c.label_id).distinct())}
+    unused = [id_ for id_ in made if id_ not in used]
+    trace.keep(schema.labels, unused, gone=True)
+    delete_with(connection, schema.labels, unused)
+    trace.note("explicit", bool(payload.get("explicit")))
+
+
+def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
+    """Datasets that the action deleted, or that images go back to; and where the images came from."""
+    c = schema.datasets.c
+    there = {row[0] for row in fetch(connection, select(c.split))}
+    gone = {row["split"]: row for row in payload.get("datasets_gone", ())}
+    splits = set(gone)
+    for part in _parts(payload, schema.images):
+        if "split" in part["columns"]:
+            splits |= {row[part["columns"].index("split")] for row in part["rows"]}
+    for split in sorted(splits - there):
+        if split in gone:
+            insert_rows(connection, schema.datasets, list(gone[split]), [tuple(gone[split].values())])
+    made = sorted(splits - there)
+    for split, (before, after) in payload.get("sources", {}).items():
+        now = load_json(connection.scalar(select(c.sources).where(c.split == split)), [])
+        # others may have added some meanwhile
+        wanted = [s for s in now if s in before or s not in after] + [s for s in before if s not in now]
+        connection.execute(update(schema.datasets).where(c.split == split).values(sources=dump_json(wanted)))
+        trace.note("sources", {split: [now, wanted]})
+    for split in sorted(splits | set(payload.get("sources", {}))):
+        if split in there or split in made:
+            ensure_dataset(connection, split)
+    trace.note("datasets_made", made)
+
+
+def _datasets_away(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
+    """Datasets that the action made go again if they are empty."""
+    gone = []
+    for split in payload.get("datasets_made", ()):
+        c = schema.images.c
+        if connection.scalar(select(c.id).where(c.split == split).limit(1)) is None:
+            gone += dataset_rows(connection, split)
+            connection.execute(delete(schema.datasets).where(schema.datasets.c.split == split))
+    trace.note("datasets_gone", gone)

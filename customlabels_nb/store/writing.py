@@ -1,0 +1,306 @@
+"""Write rows of images, annotations and labels inside a transaction that the caller holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, func, select, update
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import InputError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.store import frames, own_columns, schema
+from customlabels_nb.store.columns import among, insert_columns
+from customlabels_nb.store.database import (
+    counter,
+    dump_json,
+    fetch,
+    insert_rows,
+    load_json,
+    now_us,
+    take_ids,
+    update_rows,
+)
+from customlabels_nb.store.trace import MARKS, Trace, delete_with
+
+_IMAGE_CHANGES = "image changes"
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+# what a trace keeps of an image that an edit changes: what can't change, what can, and the revision
+_KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
+
+
+# -- datasets ---------------------------------------------------------------------------------------
+def image_changes(connection: Connection) -> int:
+    """Return a number that grows whenever images are added, removed, moved or get other content."""
+    return counter(connection, _IMAGE_CHANGES)
+
+
+def note_image_change(connection: Connection) -> None:
+    """Make the number of :func:`image_changes` grow."""
+    take_ids(connection, _IMAGE_CHANGES, 1)
+
+
+def check_as_of(connection: Connection, as_of: int | None) -> None:
+    """Refuse if :func:`image_changes` is another number than ``as_of``."""
+    if as_of is not None and as_of != image_changes(connection):
+        raise OutdatedError("Images were added, removed or moved meanwhile; nothing was written. Look again.")
+
+
+def ensure_dataset(
+    connection: Connection, split: str, source: Mapping[str, Any] | None = None, trace: Trace | None = None
+) -> None:
+    """Create the dataset's row or note that the dataset was changed; remember where the images came from."""
+    t.check_split(split)
+    c = schema.datasets.c
+    now = now_us()
+    found = fetch(connection, select(c.sources).where(c.split == split))
+    before = load_json(found[0][0], []) if found else []
+    sources = [*before, dict(source)] if source and dict(source) not in before else before
+    if trace is not None:
+        trace.note("datasets_made", [] if found else [split])
+        trace.note("sources", {split: [before, sources]} if sources != before else {})
+    if found:
+        touch_dataset(connection, split, sources=dump_json(sources))
+    else:
+        insert_rows(
+            connection,
+            schema.datasets,
+            ("split", "status", "status_message", "created", "updated", "sources"),
+            [(split, "CREATE_COMPLETE", "The dataset is ready.", now, now, dump_json(sources))],
+        )
+
+
+def touch_dataset(connection: Connection, split: str, **more: str | None) -> None:
+    """Note that the dataset was changed."""
+    values = {"status": "UPDATE_COMPLETE", "status_message": "The dataset is ready.", "updated": now_us(), **more}
+    update_rows(connection, schema.datasets, tuple(values), [(*values.values(), split)], key="split")
+
+
+def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
+    """Return the row of a dataset, if there is one."""
+    names = [column.name for column in schema.datasets.columns]
+    rows = fetch(connection, select(schema.datasets).where(schema.datasets.c.split == split))
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+# -- images and annotations -------------------------------------------------------------------------
+def image_ids(connection: Connection, images: Sequence[str], split: str | None = None) -> dict[str, int]:
+    """Return the ids of these images by name."""
+    c = schema.images.c
+    statement = select(c.image, c.id).where(among(connection, c.image, images))
+    return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
+
+
+def insert_images(
+    connection: Connection,
+    split: str,
+    images: pd.DataFrame,
+    annotations: pd.DataFrame,
+    trace: Trace,
+    *,
+    files: pd.DataFrame | None = None,
+    issues: Iterable[Issue] = (),
+    lines: Sequence[tuple[str, int, str]] = (),
+    source: Mapping[str, Any] | None = None,
+) -> int:
+    """Insert images with all that comes with them; return how many findings and unread lines are new."""
+    ensure_dataset(connection, split, source, trace)
+    c = schema.images.c
+    if len(images) and connection.scalar(select(c.id).where(c.split == split).limit(1)) is not None:
+        known = image_ids(connection, images["image"].tolist(), split)
+        if known:
+            raise TableError(f"{len(known)} of these images are in the {split} set already, such as {min(known)!r}.")
+    ids = range(0)
+    if len(images):
+        ids = take_ids(connection, schema.images, len(images))
+        columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
+        insert_columns(connection, schema.images, columns)
+        own_columns.remember_dtypes(connection, images)
+        note_image_change(connection)
+    _insert_annotations(connection, annotations, dict(zip(images["image"].tolist(), ids, strict=True)))
+    return _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
+
+
+def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:
+    """Insert annotations of images whose ids are known; labels that don't exist yet are added."""
+    if annotations.empty:
+        return
+    labels = ensure_labels(connection, annotations["label"].unique())
+    try:
+        columns = frames.mark_columns(annotations, ids, labels)
+    except KeyError as error:
+        raise TableError(f"Annotations speak of {error.args[0]!r}, which is not among the images.") from error
+    own = take_ids(connection, schema.annotations, len(annotations))
+    insert_columns(connection, schema.annotations, {"id": own, **columns})
+
+
+def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
+    """Keep lines that aren't kept yet; return how many."""
+    if not lines:
+        return 0
+    c = schema.import_lines.c
+    known = set(fetch(connection, select(c.source, c.line, c.raw).where(c.split == split)))
+    found = [line for line in dict.fromkeys(lines) if line not in known]
+    ids = take_ids(connection, schema.import_lines, len(found)) if found else range(0)
+    rows = [(id_, split, *line) for id_, line in zip(ids, found, strict=True)]
+    insert_rows(connection, schema.import_lines, ("id", "split", "source", "line", "raw"), rows)
+    return len(found)
+
+
+def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
+    """Keep findings that aren't kept yet; return how many."""
+    names = ("code", "message", "where", "source", "line")
+    c = schema.issues.c
+    given = [tuple(getattr(issue, name) for name in names) for issue in issues]
+    if not given:
+        return 0
+    known = set(fetch(connection, select(*(c[name] for name in names)).where(c.split == split)))
+    found = [row for row in given if row not in known]
+    if found:
+        now, ids = now_us(), take_ids(connection, schema.issues, len(found))
+        rows = [(id_, now, split, *row) for id_, row in zip(ids, found, strict=True)]
+        insert_rows(connection, schema.issues, ("id", "created", "split", *names), rows)
+    return len(found)
+
+
+class Edit:
+    """The difference between images as they shall be and as they were read, computed before the transaction begins."""
+
+    def __init__(
+        self, images: pd.DataFrame, annotations: pd.DataFrame, stored: pd.DataFrame, stored_annotations: pd.DataFrame
+    ) -> None:
+        self.images, self.annotations = images, annotations
+        self.stored, self.stored_annotations = stored, stored_annotations
+        self.marks = frames.annotation_keys(stored_annotations), frames.annotation_keys(annotations)
+        self.fields = frames.row_keys(stored), frames.row_keys(images)
+        names = self.fields[1]
+        self.relabelled = {name for name in names if self.marks[0].get(name) != self.marks[1].get(name)}
+        self.changed = [n for n in names if n in self.relabelled or self.fields[1][n] != self.fields[0].get(n)]
+
+    def states(self, after: bool) -> dict[str, Any]:
+        """Return what the images that changed were, or are ``after`` the edit."""
+        return states(self.changed, {n: row[0] for n, row in self.fields[after].items()}, self.marks[after])
+
+
+def change_images(
+    connection: Connection, split: str, edit: Edit, trace: Trace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write an edit; return what the images that changed were and are, for the history."""
+    t.check_split(split)
+    c, images = schema.images.c, edit.images
+    chosen = (c.split == split, among(connection, c.image, images["image"].tolist()))
+    rows = {row[1]: row for row in fetch(connection, select(*(c[name] for name in _KEPT)).where(*chosen))}
+    current = {name: row[-1] for name, row in rows.items()}
+    if current != _revisions(edit.stored) or len(current) < len(images):
+        edit = Edit(images, edit.annotations, *read_named(connection, split, images)[1:])
+    changed = edit.changed
+    if not changed:
+        return {}, {}
+    refuse_stale(changed, images, current, edit.stored_annotations, edit.annotations)
+    ids = {name: rows[name][0] for name in changed}
+    trace.keep_known(schema.images, _KEPT, [rows[name] for name in changed])
+    own_columns.remember_dtypes(connection, images, new_only=True)
+    new = [(*edit.fields[1][name], current[name] + 1, ids[name]) for name in changed]
+    update_rows(connection, schema.images, _KEPT[2:], new)
+    relabelled = [ids[name] for name in changed if name in edit.relabelled]
+    trace.keep(schema.annotations, relabelled, key="image_id", gone=True)
+    delete_with(connection, schema.annotations, relabelled, key="image_id")
+    _insert_annotations(connection, edit.annotations[edit.annotations["image"].isin(edit.relabelled)], ids)
+    touch_dataset(connection, split)
+    return edit.states(after=False), edit.states(after=True)
+
+
+def states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return status and annotations of each image, as the history keeps them."""
+    return {name: {"status": statuses[name], "annotations": keys.get(name, [])} for name in names}
+
+
+def read_named(
+    connection: Connection, split: str, images: pd.DataFrame
+) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
+    """Read ids, rows (by name) and annotations of these images; all of them must be in the dataset."""
+    t.check_split(split)
+    ids, stored, annotations = frames.read_tables(connection, split, images["image"].tolist())
+    unknown = images.loc[~images["image"].isin(stored["image"]), "image"]
+    if len(unknown):
+        raise TableError(
+            f"{len(unknown)} images are not in the {split} set (any more), such as {unknown.iloc[0]!r}; "
+            "add_images takes in new ones."
+        )
+    return ids, stored.set_index("image", drop=False), annotations
+
+
+def refuse_stale(
+    names: Sequence[str],
+    given: pd.DataFrame,
+    current: Mapping[str, int],
+    stored_annotations: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> None:
+    """Raise StaleEditError if one of these images has another revision than in ``given``."""
+    revisions = _revisions(given)
+    stale = [name for name in names if revisions[name] != current[name]]
+    if stale:
+        raise StaleEditError(
+            f"{len(stale)} of these images were changed by somebody else since you read them, such as {stale[0]!r}. "
+            "Nothing was written; see .theirs and .yours, read the dataset again and repeat your edit.",
+            images=stale,
+            theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
+            yours=annotations[annotations["image"].isin(stale)].reset_index(drop=True),
+        )
+
+
+def _revisions(images: pd.DataFrame) -> dict[str, int]:
+    return dict(zip(images["image"].tolist(), images["revision"].tolist(), strict=True))
+
+
+def keep_images(connection: Connection, trace: Trace, ids: Sequence[int]) -> None:
+    """Keep images that will be deleted in the trace, with their annotations and predictions."""
+    for table in MARKS:
+        trace.keep(table, ids, key="image_id", gone=True)
+    trace.keep(schema.images, ids, gone=True)
+
+
+# -- labels -----------------------------------------------------------------------------------------
+def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the ids of all labels; add those of ``names`` that don't exist yet, in alphabetical order."""
+    c = schema.labels.c
+    known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
+    for name in sorted(set(names) - known.keys()):
+        known[name] = insert_label(connection, name, None)
+    return known
+
+
+def insert_label(connection: Connection, name: str, colour: str | None) -> int:
+    """Insert a label at the end; return its id."""
+    last = connection.scalar(select(func.max(schema.labels.c.position)))
+    position = 0 if last is None else int(last) + 1
+    id_ = take_ids(connection, schema.labels, 1)[0]
+    chosen = t.label_colour(id_ - 1) if colour is None else check_colour(colour)
+    insert_rows(connection, schema.labels, ("id", "label", "colour", "position"), [(id_, name, chosen, position)])
+    return id_
+
+
+def check_colour(colour: str) -> str:
+    """Return a colour ``#rrggbb`` in lower case; raise InputError if it is none."""
+    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
+        raise InputError(f"colour={colour!r} is not a colour such as '#c8553d'.")
+    return colour.lower()
+
+
+def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:
+    """Return the ids of the images that have an annotation with the label."""
+    a = schema.annotations.c
+    return [int(row[0]) for row in fetch(connection, select(a.image_id).where(a.label_id == label_id).distinct())]
+
+
+def bump_images_with_label(connection: Connection, label_id: int) -> list[int]:
+    """Increase the revisions of all images that have the label; return their ids."""
+    a, i = schema.annotations.c, schema.images.c
+    ids = image_ids_with_label(connection, label_id)
+    carriers = i.id.in_(select(a.image_id).where(a.label_id == label_id))
+    connection.execute(update(schema.images).where(carriers).values(revision=i.revision + 1))
+    return ids
