@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import re
 import unicodedata
@@ -15,7 +14,8 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.images.reading import thumbnail
 
@@ -107,20 +107,20 @@ class BoxPicture:
 
     def to_svg(self) -> str:
         """One SVG with the photo in it."""
-        width, height = self.size
-        photo = base64.b64encode(thumbnail(self.image, round(DENSITY * max(self.size)))).decode()
-        last_on_top = list(zip(self.corners.tolist(), self.marks, strict=True))[::-1]
-        outlines = [(_outline(corners), _checked(mark.colour)) for corners, mark in last_on_top]
-        rims = "".join(f'<path d="{path}"/>' for path, _ in outlines)
-        lines = "".join(f'<path d="{path}" stroke="{colour}"/>' for path, colour in outlines)
-        words = "".join(_tag_svg(tag) for tag in self.tags if tag is not None)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-            f'<image href="data:image/jpeg;base64,{photo}" width="{width}" height="{height}" '
-            'preserveAspectRatio="none"/>'
-            f'<g fill="none" stroke="#000" stroke-opacity="{_RIM_OPACITY}" stroke-width="{_RIM:g}">{rims}</g>'
-            f'<g fill="none" stroke-width="{_LINE:g}">{lines}</g>'
-            f'<g font-family="{_FONTS}" font-size="{_FONT_SIZE}">{words}</g></svg>'
+        boxes = zip(self.corners[::-1].tolist(), [_checked(mark.colour) for mark in self.marks[::-1]], strict=True)
+        return render(
+            "boxes.svg",
+            size=self.size,
+            photo=data_url(thumbnail(self.image, round(DENSITY * max(self.size)))),
+            boxes=list(boxes),
+            tags=[(tag, _checked(tag.colour), ink_on(tag.colour)) for tag in self.tags if tag is not None],
+            line=_LINE,
+            rim=_RIM,
+            rim_opacity=_RIM_OPACITY,
+            fonts=_FONTS,
+            font_size=_FONT_SIZE,
+            padding=_PADDING,
+            tag_height=_TAG_HEIGHT,
         )
 
     def to_url(self) -> str:
@@ -243,23 +243,6 @@ def _sign_width(sign: str) -> float:
 
 def _shortened(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-
-
-def _outline(corners: Sequence[float]) -> str:
-    x0, y0, x1, y1 = corners
-    return f"M{x0:.1f} {y0:.1f}H{x1:.1f}V{y1:.1f}H{x0:.1f}z"
-
-
-def _tag_svg(tag: Tag) -> str:
-    # isolated, so that the direction of a label turns nothing else round
-    words = f"\u2068{escaped(tag.label)}\u2069 {tag.value}" if tag.label else tag.value
-    length = tag.width - 2 * _PADDING  # whatever the font is, the words end on their ground
-    return (
-        f'<rect x="{tag.left:.1f}" y="{tag.top:.1f}" width="{tag.width:.1f}" height="{_TAG_HEIGHT:g}" '
-        f'fill="{_checked(tag.colour)}"/>'
-        f'<text x="{tag.left + _PADDING:.1f}" y="{tag.top + 12:.1f}" fill="{ink_on(tag.colour)}" '
-        f'textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">{words.strip()}</text>'
-    )
 
 
 def _rectangle(
