@@ -281,13 +281,7 @@ class Report(Evaluation):
 
     def _training_images(self) -> dict[str, int] | None:
         """Return the number of training images by label, where they are known."""
-        training = self._training
-        if training is None:
-            return None
-        if isinstance(training, Evaluation):
-            return dict(zip(training.outcomes.labels, training.outcomes.test_images.tolist(), strict=True))
-        labelled = training.annotations[["image", "label"]].dropna().drop_duplicates()
-        return {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
+        return None if self._training is None else images_by_label(self._training)
 
     @cached_property
     def _training(self) -> Training | None:
@@ -315,6 +309,14 @@ class Report(Evaluation):
         from customlabels_nb.evaluation.report_html import evaluation_html
 
         return evaluation_html(self, name=self.name, details=self.details)
+
+
+def images_by_label(training: Training) -> dict[str, int]:
+    """Return the number of images that have each label; labels without any may be missing."""
+    if isinstance(training, Evaluation):
+        return dict(zip(training.outcomes.labels, training.outcomes.test_images.tolist(), strict=True))
+    labelled = training.annotations[["image", "label"]].dropna().drop_duplicates()
+    return {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
 
 
 def evaluate(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from customlabels_nb.evaluation.support import images_by_label
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
+from customlabels_nb.project.report import images_by_label
 from tests.evaluation.cases import random_tables
 from tests.evaluation.drawing import classified, compared, detected, legend_of, words
 

@@ -55,7 +55,7 @@ def comparison_html(
 ) -> str:
     """Write sentences, figures, labels, and what was fixed and broken.
 
-    See :class:`customlabels_nb.evaluation.comparison.Comparison` for the tables.
+    See :class:`customlabels_nb.evaluation.comparison.comparing.Comparison` for the tables.
     """
     one, other = (f"<b><bdi>{escaped(name)}</bdi></b>" for name in names)
     number = f"{test_images:,} test image{'' if test_images == 1 else 's'}"

@@ -39,7 +39,8 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How each label's F1 changed, with its 95 % interval; what gained most is on top.
 
     Beside it F1 before and after and the change; in axes narrower than five inches the change alone. Labels that
-    can't be compared are left out. The table is that of a :class:`~customlabels_nb.evaluation.comparison.Comparison`.
+    can't be compared are left out. The table is that of a
+    :class:`~customlabels_nb.evaluation.comparison.comparing.Comparison`.
     """
     table = per_label.dropna(subset="delta")
     table = table.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
