@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.labeling.listing import ABOUT_NO_IMAGE
+from customlabels_nb.labeling.session import ABOUT_NO_IMAGE
 from customlabels_nb.store import Store
 
 #: So many images are read again one by one; for more, all are.
