@@ -18,7 +18,7 @@ from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
-from customlabels_nb.store import ProjectRecord, Store, Written
+from customlabels_nb.store import ProjectRecord, SqlStore, Written
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,7 +72,7 @@ class LabellingSession(ProjectScreen):
 
     Parameters
     ----------
-    store : Store
+    store : SqlStore
     root : Path
         The project's folder.
     split : {"train", "test"}
@@ -88,7 +88,7 @@ class LabellingSession(ProjectScreen):
 
     def __init__(
         self,
-        store: Store,
+        store: SqlStore,
         root: Path,
         split: str = t.TRAIN,
         *,

@@ -16,7 +16,7 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.datasets.splitting import rare_labels
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.ingest.sources import image_uri
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Distribution:
         return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
 
 
-def write_difference(store: Store, split: str, value: Dataset | pd.DataFrame, action: Action) -> int:
+def write_difference(store: SqlStore, split: str, value: Dataset | pd.DataFrame, action: Action) -> int:
     """Write what ``value`` changes of a project's dataset; returns how many images changed.
 
     A dataset that comes from a project knows what it was when it was read: only what differs from that is an edit. A
@@ -50,7 +50,7 @@ def write_difference(store: Store, split: str, value: Dataset | pd.DataFrame, ac
     return store.update_images(split, images, annotations, action).count
 
 
-def remove_images(store: Store, split: str, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
+def remove_images(store: SqlStore, split: str, value: Dataset | pd.DataFrame | Sequence[str], action: Action) -> int:
     """Remove images from a project's dataset; returns how many.
 
     A dataset or a table with ``revision`` is refused where somebody changed an image since it was read.
@@ -77,7 +77,7 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 
 def distribute(
-    store: Store,
+    store: SqlStore,
     train: Dataset,
     test_fraction: float,
     action: Action,
@@ -114,7 +114,7 @@ def distribute(
     return Distribution(len(train) - len(moved), len(moved), issues)
 
 
-def write_predictions(store: Store, found: Any, model: str, action: Action) -> int:
+def write_predictions(store: SqlStore, found: Any, model: str, action: Action) -> int:
     """Keep a table of predictions for images of both sides in place of all that the model has; returns how many.
 
     What it said of one image (a ``Detection``) takes the place of what it said of that image only.
@@ -135,14 +135,14 @@ def write_predictions(store: Store, found: Any, model: str, action: Action) -> i
     return store.replace_predictions(model.strip(), predictions, action).count
 
 
-def _beside_others(store: Store, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
+def _beside_others(store: SqlStore, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
     """What the model has said of other images, and the table of this one."""
     said, columns = store.predictions(model=model), ["image", *table.columns]
     names = {image, image_uri(image)}
     return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
-def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
+def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """The stored images that a table of annotations speaks of, with these annotations."""
     if "image" in frame.columns and frame["image"].notna().all():
         frame = frame.assign(image=_stored_names(store, split, frame["image"]))
@@ -158,7 +158,7 @@ def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Da
     return Dataset(images, annotations, labels, name=split)
 
 
-def _stored_names(store: Store, split: str, images: pd.Series) -> list[str]:
+def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
     """The names that the dataset has for these images: as given, or else as an import would write them."""
 
     def stored(names: Iterable[object]) -> set[str]:

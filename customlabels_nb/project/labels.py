@@ -12,7 +12,7 @@ from customlabels_nb._utils.text import escaped
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import LabelError
 from customlabels_nb.project.label_sources import labels_in
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.label_manager import LabelManager
@@ -33,7 +33,7 @@ class Labels:
 
     def __init__(
         self,
-        store: Store,
+        store: SqlStore,
         action: Callable[[str, str], Action],
         *,
         changed: Callable[[], None],

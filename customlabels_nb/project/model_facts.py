@@ -18,7 +18,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.events import say
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ModelFacts:
         return self._place.root
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> SqlStore:
         return self._place.store
 
     # -- what is known of it ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError, StoreError
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
+from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics
 from customlabels_nb.store.records import DESCRIPTION
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
@@ -36,7 +36,7 @@ class ProjectFacts:
         return self._place.root
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> SqlStore:
         return self._place.store
 
     @property
@@ -112,19 +112,19 @@ class ProjectFacts:
         return Action(what, settings.user, note)
 
 
-def unread_lines(store: Store, split: str) -> list[tuple[str, int, str]]:
+def unread_lines(store: SqlStore, split: str) -> list[tuple[str, int, str]]:
     """File, number and text of the lines of a dataset's manifests that were not read whole."""
     lines = store.import_lines()
     mine = lines.loc[lines["split"] == split, ["source", "line", "raw"]]
     return [(str(source), int(line), str(raw)) for source, line, raw in mine.itertuples(index=False)]
 
 
-def statistics(store: Store) -> dict[str, Statistics]:
+def statistics(store: SqlStore) -> dict[str, Statistics]:
     """Counts of both datasets."""
     return {split: store.statistics(split) for split in t.SPLITS}
 
 
-def datasets_table(store: Store) -> pd.DataFrame:
+def datasets_table(store: SqlStore) -> pd.DataFrame:
     """One row a dataset that there is."""
     rows = [
         {**vars(record), **vars(store.statistics(split))}
@@ -134,7 +134,7 @@ def datasets_table(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_DATASET_COLUMNS))
 
 
-def versions_table(store: Store) -> pd.DataFrame:
+def versions_table(store: SqlStore) -> pd.DataFrame:
     """One row a version, oldest first."""
     rows = [
         (
@@ -146,7 +146,7 @@ def versions_table(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_VERSION_COLUMNS))
 
 
-def find_version(store: Store, name: str) -> str:
+def find_version(store: SqlStore, name: str) -> str:
     """The name of the version that ``name`` means: its own, the one it was published under, or "latest"."""
     versions = store.versions()
     matches = [version.name for version in versions if name in (version.name, version.alias)]
@@ -161,14 +161,14 @@ def find_version(store: Store, name: str) -> str:
     return matches[0]
 
 
-def project_text(store: Store) -> str:
+def project_text(store: SqlStore) -> str:
     """The project in a line."""
     sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in statistics(store).items())
     versions = len(store.versions())
     return f"Project({store.project().name!r}: {sizes} images; {len(store.labels())} labels; {versions} versions)"
 
 
-def project_html(store: Store) -> str:
+def project_html(store: SqlStore) -> str:
     """The project with its counts for a notebook."""
     rows = "".join(
         f"<tr><td>{split}</td><td>{s.total_entries:,} images</td><td>{s.labelled_entries:,} labelled</td></tr>"

@@ -9,7 +9,7 @@ import pandas as pd
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 _LONGEST = 256
 _SHOWN = 20
@@ -21,7 +21,7 @@ class Snapshots:
     Taking one, cleaning up, ``diff`` and perhaps ``restore``: names are any text, and never become a path.
     """
 
-    def __init__(self, store: Store, action: Callable[[str, str], Action]) -> None:
+    def __init__(self, store: SqlStore, action: Callable[[str, str], Action]) -> None:
         self._store = store
         self._action = action
 

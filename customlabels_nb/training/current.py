@@ -16,10 +16,10 @@ from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_pa
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 
-def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
+def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
     """The datasets with the content hashes that their files have now.
 
     Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
@@ -30,7 +30,7 @@ def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Event
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
 
 
-def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
+def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
     asked = look_up_all(unknown, events=events, phase=f"asking for {dataset.name} images")
@@ -55,7 +55,7 @@ def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Datase
     return Dataset(current, dataset.annotations, dataset.labels, name=dataset.name, root=dataset.root)
 
 
-def note_issues(store: Store, split: str, issues: list[Issue]) -> None:
+def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
     """Keep findings of a training with the project's issues; those that are there already aren't doubled."""
     if issues and store.dataset(split) is not None:
         nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)

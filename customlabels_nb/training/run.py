@@ -27,7 +27,7 @@ from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.current import note_issues, with_current_hashes
 from customlabels_nb.training.kept_files import (
     HELD_OUT,
@@ -50,7 +50,7 @@ _PACKAGES = ("customlabels-nb", "torch", "torchvision", "timm", "scikit-learn", 
 
 
 def train_version(
-    store: Store,
+    store: SqlStore,
     root: Path,
     name: str,
     train: Dataset,
@@ -98,7 +98,7 @@ def train_version(
         _Run(store, record, work).go()
 
 
-def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
+def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: Events) -> None:
     """Go on with a run that was stopped, on the snapshots and options that it began with.
 
     Where it was killed so early that there are no snapshots, it begins on the datasets as they are now. Features that
@@ -163,7 +163,7 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
 class _Run:
     """One run and its steps: recipe, test, files."""
 
-    store: Store
+    store: SqlStore
     record: VersionRecord
     work: TrainingJob
 
@@ -227,7 +227,7 @@ class _Run:
         return metrics, thresholds
 
 
-def _base(store: Store, root: Path, name: str | None) -> Base | None:
+def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
     """The version to begin from, and the images that it has learnt from.
 
     Raises
