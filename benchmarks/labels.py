@@ -16,7 +16,7 @@ from _measure import bound, figure, heading, seconds, start
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.store import Action, Store, create_store
+from customlabels_nb.store import Action, SqlStore, create_store
 
 IMAGES = 250_000
 BOXES = 1_100_000
@@ -25,7 +25,7 @@ LARGE = 100_000
 MOST_SECONDS = 2.0
 
 
-def fill(store: Store) -> None:
+def fill(store: SqlStore) -> None:
     """Put the images and boxes into the training set."""
     rng = np.random.default_rng(0)
     names = np.array([f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(IMAGES)])

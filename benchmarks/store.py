@@ -30,7 +30,7 @@ import pandas as pd
 from _measure import ROOT, alternate, bound, figure, heading, ratio, seconds, spread, start
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.store import Action, Store, create_store
+from customlabels_nb.store import Action, SqlStore, create_store
 
 ROWS = 100_000
 ROUNDS = 15
@@ -49,7 +49,7 @@ ORDER BY a.image_id, a.id
 """
 
 
-def fill(store: Store, images: int, polygons: float) -> None:
+def fill(store: SqlStore, images: int, polygons: float) -> None:
     """Put ``ROWS`` boxes into the training set, spread over ``images`` images; a share of them with a polygon."""
     rng = np.random.default_rng(0)
     names = [f"/home/somebody/photos/kitchen/2026-11/IMG_{index:06d}.jpg" for index in range(images)]
@@ -109,7 +109,7 @@ def compare(images: int, polygons: float) -> float:
     return ratio(ours, bare)
 
 
-def fill_for_edits(store: Store) -> None:
+def fill_for_edits(store: SqlStore) -> None:
     """Put labelled images into the training set."""
     names = [f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(EDITED)]
     images = pd.DataFrame({"image": names, "width": 1024, "height": 768, "status": "labelled"})

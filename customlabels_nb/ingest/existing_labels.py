@@ -10,7 +10,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import StaleEditError
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 _ATTEMPTS = 20  # so many times in a row somebody else may be quicker; then those images stay as they are
 
@@ -70,7 +70,7 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
     return issues
 
 
-def label_known(store: Store, split: str, wanted: pd.DataFrame, action: Action) -> int:
+def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
     """Give these annotations to those of their images that are unlabelled and bare; returns to how many.
 
     Who labels one of them meanwhile is right: that image is left alone.

@@ -14,13 +14,13 @@ from customlabels_nb.ingest.existing_labels import kept_labels, label_known, lab
 from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.sources import Source, SourceContents, find_images
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 __all__ = ["ImportReport", "import_images"]
 
 
 def import_images(
-    store: Store,
+    store: SqlStore,
     root: Path,
     source: Source | SourceContents,
     options: ImportOptions,

@@ -24,7 +24,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
 from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.sources import found_in_tables, image_uri
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
 
@@ -44,7 +44,7 @@ class EntriesReport:
 
 
 def update_entries(
-    store: Store, root: Path, split: str, entries: Entries, action: Action, *, events: Events | None = None
+    store: SqlStore, root: Path, split: str, entries: Entries, action: Action, *, events: Events | None = None
 ) -> EntriesReport:
     """See :meth:`customlabels_nb.project.project.Project.update_entries`."""
     source = _lines(entries)

@@ -21,12 +21,12 @@ from customlabels_nb.ingest.sources import SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Store
+from customlabels_nb.store import SqlStore
 
 Description = Mapping[str, Any]
 
 
-def refresh_dataset(store: Store, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
+def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
     """Add what is new at the sources of a dataset of the project at ``root``, and find what changed or vanished.
 
     Images that the dataset has keep their labels, or that they have none. Those that were removed from it are not added
@@ -140,14 +140,14 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
             yield source
 
 
-def _removed(store: Store, split: str) -> set[str]:
+def _removed(store: SqlStore, split: str) -> set[str]:
     """The images that people removed from the dataset."""
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
-def _known_otherwise(store: Store, split: str, found: SourceContents, root: Path) -> set[str]:
+def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: Path) -> set[str]:
     """Of the images that were found those that the other side has, and those of a zip whose content is known."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])

@@ -25,7 +25,7 @@ class ActionList(ProjectScreen):
         return self._store.last_action()
 
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
-        """Actions, newest first; see :meth:`customlabels_nb.store.Store.actions`."""
+        """Actions, newest first; see :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)
 
     def people(self) -> dict[str, int]:
@@ -69,7 +69,7 @@ class ActionList(ProjectScreen):
         Raises
         ------
         StaleEditError, NotAllowedError
-            As :meth:`customlabels_nb.store.Store.undo`.
+            As :meth:`customlabels_nb.store.SqlStore.undo`.
         """
         with self._lock:
             undone = self._store.undo(action_id, self._action("undo"))

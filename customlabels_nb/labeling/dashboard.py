@@ -24,7 +24,7 @@ from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.store import Store
+from customlabels_nb.store import SqlStore
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 #: What :meth:`DashboardSession.query` takes beside ``split``; the first four are the gallery's own filters.
@@ -79,7 +79,7 @@ class DashboardSession(ProjectScreen):
 
     Parameters
     ----------
-    store : Store
+    store : SqlStore
     root : Path
         The project's folder.
     dataset : callable
@@ -94,7 +94,7 @@ class DashboardSession(ProjectScreen):
 
     def __init__(
         self,
-        store: Store,
+        store: SqlStore,
         root: Path,
         *,
         dataset: Callable[[str], Dataset],
@@ -275,7 +275,7 @@ class ChangePoller:
 
     Parameters
     ----------
-    store : Store
+    store : SqlStore
     changed : callable
         Called without arguments.
     every : float
@@ -285,7 +285,7 @@ class ChangePoller:
     """
 
     def __init__(
-        self, store: Store, changed: Callable[[], object], *, every: float = 0.1, patience: float = 8.0
+        self, store: SqlStore, changed: Callable[[], object], *, every: float = 0.1, patience: float = 8.0
     ) -> None:
         self._store, self._changed = store, changed
         self._every, self._patience = every, patience

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 from customlabels_nb.labeling.edit_rules import is_whole
-from customlabels_nb.store import Store
+from customlabels_nb.store import SqlStore
 
 
 def short_name(image: str) -> str:
@@ -63,7 +63,7 @@ class ImageTable:
     position: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, store: Store, split: str) -> ImageTable:
+    def read(cls, store: SqlStore, split: str) -> ImageTable:
         """The dataset as the store has it."""
         images, annotations, _ = store.tables(split)
         table = cls()

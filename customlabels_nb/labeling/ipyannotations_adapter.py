@@ -6,8 +6,7 @@ from typing import Any
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import open_image
-from customlabels_nb.labeling.listing import ONE_LABEL
-from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.labeling.session import ONE_LABEL, LabellingSession
 from customlabels_nb.labeling.view import Query
 
 _NEEDED = ("display", "on_submit", "on_undo", "options")

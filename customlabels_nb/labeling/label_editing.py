@@ -13,7 +13,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.store import Action, Store, Written
+from customlabels_nb.store import Action, SqlStore, Written
 
 _UNDO_STEPS = 200
 _LOOKED_THROUGH = 200  # actions that are searched for what became of a label
@@ -35,7 +35,7 @@ class LabelEditing(ProjectScreen):
     threads.
     """
 
-    def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
+    def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
         super().__init__(store, root, user=user)
         self._undo: list[Step] = []
         self._redo: list[Step] = []

@@ -14,7 +14,7 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.artifact import ModelConfig, load_config
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
@@ -42,7 +42,7 @@ class ProjectActions(ProjectScreen):
 
     def __init__(
         self,
-        store: Store,
+        store: SqlStore,
         root: Path,
         version: str,
         config: ModelConfig,

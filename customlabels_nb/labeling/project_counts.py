@@ -10,8 +10,8 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.labeling.listing import ABOUT_NO_IMAGE
-from customlabels_nb.store import Store
+from customlabels_nb.labeling.session import ABOUT_NO_IMAGE
+from customlabels_nb.store import SqlStore
 
 #: So many images are read again one by one; for more, all are.
 _MOST_READ_AGAIN = 20_000
@@ -20,7 +20,7 @@ _MOST_ACTIONS = 200
 
 @dataclass(frozen=True)
 class ProjectCounts:
-    """Images and annotations of both datasets, without names; see :meth:`customlabels_nb.store.Store.outline_images`.
+    """Images and annotations of both datasets, without names; see :meth:`.SqlStore.outline_images`.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ProjectCounts:
         return cls(images, annotations.assign(split=splits, later=later))
 
     @classmethod
-    def read(cls, store: Store) -> ProjectCounts:
+    def read(cls, store: SqlStore) -> ProjectCounts:
         """As the store has it now."""
         return cls.of(store.outline_images(), store.outline_annotations())
 
@@ -77,12 +77,12 @@ class FollowedCounts:
 
     Parameters
     ----------
-    store : Store
+    store : SqlStore
     images_read : callable, optional
         Called with an outline of the images alone once these are read, before their annotations are.
     """
 
-    def __init__(self, store: Store, images_read: Callable[[ProjectCounts], object] | None = None) -> None:
+    def __init__(self, store: SqlStore, images_read: Callable[[ProjectCounts], object] | None = None) -> None:
         self._store = store
         self.seen = store.last_action()  # before reading: what is done meanwhile is read twice
         images = store.outline_images()

@@ -21,8 +21,7 @@ from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
-from customlabels_nb.labeling.listing import ONE_LABEL
-from customlabels_nb.labeling.session import EditResult, LabellingSession
+from customlabels_nb.labeling.session import ONE_LABEL, EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class ReviewSession(LabellingSession):
         return predicted.label in self.table.all_labels(self.table.position[image])
 
     def row(self, image: str) -> dict[str, Any]:
-        """As :meth:`Listing.row`, and who labelled it (``by``), when, and whether it is ``reviewed`` and ``agrees``."""
+        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``."""
         at = self.table.position[image]
         moment = self.table.moments[at]
         return {

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 
 class ProjectScreen:
@@ -14,14 +14,14 @@ class ProjectScreen:
 
     Parameters
     ----------
-    store : Store
+    store : SqlStore
     root : Path
         The project's folder: screens of it in this process are told of every change.
     user : str, optional
         Who changes it; ``settings.user`` unless it is given.
     """
 
-    def __init__(self, store: Store, root: Path, *, user: str | None = None) -> None:
+    def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
         self.root = root
         self._store = store
         self._user = user

@@ -1,22 +1,38 @@
-"""A person labelling one project: edits that are stored at once, and how they are taken back."""
+"""A person labelling one project: what the screen shows, edits that are stored at once, and how they are undone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import forget_where_changed
-from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
-from customlabels_nb.labeling.listing import ONE_LABEL, Listing
-from customlabels_nb.store import Written
+from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
+from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.labeling.view import Query, View, order_of
+from customlabels_nb.store import ProjectRecord, SqlStore, Written
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+ONE_LABEL = "single-label"
+
+_VIEWS_KEPT = 4
+_MOST_FOLLOWED = 100
 _UNDO_STEPS = 200
+_LONGEST_INSTRUCTIONS = 20_000
+#: Actions that change no other images than those that they name, but what predictions are called.
+_OF_LABELS = ("rename label", "merge labels", "remove label")
+#: How actions begin that say nothing of images: what is shown of them stays.
+ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
 
 
 @dataclass(frozen=True)
@@ -47,18 +63,361 @@ class _Step:
     images: tuple[str, ...]
 
 
-class LabellingSession(Listing):
-    """What a labelling screen does.
+class LabellingSession(ProjectScreen):
+    """What a labelling screen shows and does.
 
-    Every edit is one transaction: when the method returns, it is stored. An edit of an image that somebody else changed
-    meanwhile is not written, and comes back as a conflict; the other images of the same edit are.
+    It shows images of a project in some order, with what is known of each. Every edit is one transaction: when the
+    method returns, it is stored. An edit of an image that somebody else changed meanwhile is not written, and comes
+    back as a conflict; the other images of the same edit are. Safe to use from several threads.
+
+    Parameters
+    ----------
+    store : SqlStore
+    root : Path
+        The project's folder.
+    split : {"train", "test"}
+    user : str, optional
+        Who looks; ``settings.user`` unless it is given.
+    similar : callable, optional
+        ``similar(images, keys)`` gives the order in which look-alikes are neighbours, for the sort by similarity.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    #: What is kept of each image, and what is shown unless something else is asked for.
+    table_type: type[ImageTable] = ImageTable
+    query_type: type[Query] = Query
+
+    def __init__(
+        self,
+        store: SqlStore,
+        root: Path,
+        split: str = t.TRAIN,
+        *,
+        user: str | None = None,
+        similar: Callable[[Sequence[str], Sequence[str | None]], Sequence[int]] | None = None,
+    ) -> None:
+        super().__init__(store, root, user=user)
+        self._similar = similar
+        self._tables: dict[str, ImageTable] = {}
+        self._predictions: dict[str, dict[str, Prediction]] = {}
+        self._broken: dict[str, dict[str, str]] = {split: {} for split in t.SPLITS}
+        self._findings: dict[str, dict[str, tuple[tuple[str, str], ...]]] | None = None
+        self._views: list[View] = []
+        self._view_count = 0
+        self._totals: dict[str, int] = {}
+        self._seen = store.last_action()
         self._undo: list[_Step] = []
         self._redo: list[_Step] = []
+        self.open(split)
 
+    # -- what there is ------------------------------------------------------------------------------
+    def open(self, split: str) -> None:
+        """Turn to the train or the test set."""
+        with self._lock:
+            t.check_split(split)
+            if split not in self._tables:
+                self._tables[split] = self.table_type.read(self._store, split)
+                self._predictions[split] = top_predictions(self._store.predictions(split))
+            self.split = split
+            self._view: View | None = None
+
+    @property
+    def table(self) -> ImageTable:
+        """The images of the open dataset."""
+        return self._tables[self.split]
+
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """What a model is surest of, by image; empty while no model was run on the dataset."""
+        return self._predictions[self.split]
+
+    @property
+    def task(self) -> str | None:
+        """The project's task, None while nobody said."""
+        return self._store.project().task
+
+    def record(self) -> ProjectRecord:
+        """The project's task, instructions and the rest, read at once."""
+        return self._store.project()
+
+    def set_task(self, task: str) -> None:
+        """Say what is labelled; see :data:`customlabels_nb.core.tables.TASKS`."""
+        if task not in t.TASKS:
+            raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r}.")
+        self._store.set_project(self._action("set task"), task=task)
+
+    @property
+    def instructions(self) -> str:
+        """What people who label are told: text with links, and lines such as ``![ripe](examples/ripe.jpg)``."""
+        return self._store.project().instructions
+
+    def set_instructions(self, text: str) -> None:
+        """Change the instructions."""
+        if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
+            raise InputError(f"Instructions are text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
+        self._store.set_project(self._action("set instructions"), instructions=text)
+
+    def labels(self) -> pd.DataFrame:
+        """The labels table, in order."""
+        return self._store.labels()
+
+    def label_state(self) -> tuple[object, ...]:
+        """What changes whenever labels, task or instructions do."""
+        record = self._store.project()
+        labels = self._store.labels()
+        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
+
+    def check_known(self, label: str) -> None:
+        """Refuse a label that isn't there, which is so where somebody renamed, merged or removed it meanwhile."""
+        if label not in set(self._store.labels()["label"]):
+            raise LabelError(f"There is no label {label!r} any more: somebody renamed, merged or removed it.")
+
+    def add_label(self, label: str, *, review: bool = False) -> str:
+        """Add a label at the end, unless there is one of that name; returns its name as it is kept.
+
+        With ``review``, the images that are done already need review then.
+        """
+        name = t.check_label(label)
+        if name not in set(self._store.labels()["label"]):
+            try:
+                self._store.add_labels([(name, None)], self._action("add label"), review=review)
+            except LabelError:
+                if name not in set(self._store.labels()["label"]):  # else somebody else was quicker
+                    raise
+        return name
+
+    def totals(self) -> dict[str, int]:
+        """How many images each dataset has."""
+        with self._lock:
+            for split in t.SPLITS:
+                if split in self._tables:
+                    self._totals[split] = len(self._tables[split])
+                elif split not in self._totals:
+                    self._totals[split] = self._store.statistics(split).total_entries
+            return {split: self._totals[split] for split in t.SPLITS}
+
+    def annotators(self) -> list[str]:
+        """Who labelled any image of the open dataset."""
+        with self._lock:
+            return sorted(person for person, images in self.table.by_annotator.items() if images)
+
+    # -- findings -----------------------------------------------------------------------------------
+    def findings(self, image: str) -> tuple[tuple[str, str], ...]:
+        """Codes and messages of what is wrong with an image."""
+        with self._lock:
+            found = self._all_findings().get(image, ())
+            broken = self._broken[self.split].get(image)
+            return found if broken is None else (*found, ("IMAGE_UNUSABLE", broken))
+
+    def note_broken(self, image: str, reason: str) -> None:
+        """Remember that an image can't be shown."""
+        with self._lock:
+            self._broken[self.split][image] = reason
+
+    def _all_findings(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        if self._findings is None:
+            found: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {split: {} for split in t.SPLITS}
+            issues = self._store.issues()
+            rows = zip(*(issues[name].tolist() for name in ("split", "where", "code", "message")), strict=True)
+            for split, where, code, message in rows:
+                if isinstance(split, str) and where:
+                    own = found[split]
+                    own[where] = (*own.get(where, ()), (code, message))
+            self._findings = found
+        return self._findings[self.split]
+
+    # -- views --------------------------------------------------------------------------------------
+    def show(self, query: Query) -> View:
+        """Settle which images are shown, and in which order; see ``waiting`` of :class:`View`."""
+        with self._lock:
+            try:
+                return self._settle(query, self._order(query))
+            except NotReadyError as error:
+                order, place = self._order(replace(query, sort="added")), np.full(len(self.table.names), np.inf)
+                if self._view is not None:
+                    place[self._view.order] = np.arange(len(self._view))
+                return self._settle(query, order[np.argsort(place[order], kind="stable")], (error.done, error.total))
+
+    def arrange(self) -> View:
+        """Put the images of the view in the order that it waits for; until that is computed, they stay as they are."""
+        with self._lock:
+            view = self.view
+            if view.waiting is None:
+                return view
+            try:
+                return self._settle(view.query, np.asarray(self._by_similarity(sorted(view.order.tolist()))))
+            except NotReadyError as error:
+                return replace(view, waiting=(error.done, error.total))
+
+    def _settle(self, query: Query, order: npt.NDArray[np.int64], waiting: tuple[int, int] | None = None) -> View:
+        self._view_count += 1
+        self._view = View(self._view_count, self.split, query, order, waiting)
+        self._views = [*self._views[-_VIEWS_KEPT + 1 :], self._view]
+        return self._view
+
+    def _order(self, query: Query) -> npt.NDArray[np.int64]:
+        errors = {*self._all_findings(), *self._broken[self.split]}
+        return order_of(
+            self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=self._by_similarity
+        )
+
+    def _by_similarity(self, at: Sequence[int]) -> Sequence[int]:
+        if self._similar is None:
+            raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
+        order = self._similar([self.table.names[i] for i in at], [self.table.hashes[i] for i in at])
+        return [at[i] for i in order]
+
+    @property
+    def can_sort_by_similarity(self) -> bool:
+        """Whether something computes the features of images."""
+        return self._similar is not None
+
+    @property
+    def view(self) -> View:
+        """What is shown now."""
+        return self.show(self.query_type()) if self._view is None else self._view
+
+    def view_numbered(self, number: int) -> View:
+        """One of the latest views.
+
+        Raises
+        ------
+        OutdatedError
+            If it was too long ago: show again.
+        """
+        for view in self._views:
+            if view.number == number and view.split == self.split:
+                return view
+        raise OutdatedError("What is shown was settled anew; show it again.")
+
+    def page(self, place: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
+        """Where the page with this place begins (the last page if there are fewer images), and its images."""
+        with self._lock:
+            order = (self.view if view is None else view).order
+            start = min(max(place, 0), max(len(order) - 1, 0)) // size * size
+            return start, [self.table.names[at] for at in order[start : start + size].tolist()]
+
+    def row(self, image: str) -> dict[str, Any]:
+        """An image as a page shows it: name, short, labels, boxes, predicted, findings, status, revision.
+
+        ``predicted`` is a label with its confidence; ``predicted_drawn`` says that it is a box's or polygon's.
+        """
+        at = self.table.position[image]
+        predicted = self.predictions.get(image)
+        return {
+            "name": image,
+            "short": short_name(image),
+            "labels": list(self.table.labels[at]),
+            "boxes": list(self.table.box_labels[at]),
+            "predicted": None if predicted is None else [predicted.label, predicted.confidence],
+            "predicted_drawn": predicted is not None and predicted.drawn,
+            "findings": [list(found) for found in self.findings(image)],
+            "status": self.table.statuses[at],
+            "revision": self.table.revisions[at],
+        }
+
+    def rows(self, images: Iterable[str]) -> list[dict[str, Any]]:
+        """:meth:`row` of each image that is in the dataset."""
+        with self._lock:
+            position, gone = self.table.position, self.table.gone
+            return [self.row(name) for name in images if name in position and position[name] not in gone]
+
+    def content_of(self, image: str) -> str | None:
+        """What tells the image's content from others, None if that isn't known."""
+        return self.table.hashes[self.table.position[image]]
+
+    def data_of(self, image: str) -> Any:
+        """An image's labels as ipyannotations has them: a name, or a list in a task of several; None without any."""
+        with self._lock:
+            labels = self.table.labels[self.table.position[image]]
+        if not labels:
+            return None
+        return labels[0] if self.task == ONE_LABEL else list(labels)
+
+    def place_of(self, image: str) -> int | None:
+        """Where an image stands in the view, counted from 0."""
+        with self._lock:
+            at = self.table.position.get(image)
+            if at is None:
+                return None
+            found = (self.view.order == at).nonzero()[0].tolist()
+            return int(found[0]) if found else None
+
+    def images_at(self, ranges: Iterable[Sequence[int]], view: View | None = None) -> list[str]:
+        """The images of ranges of places in the view, both ends included."""
+        with self._lock:
+            order, names = (self.view if view is None else view).order, self.table.names
+            return [names[at] for first, last in ranges for at in order[max(0, first) : last + 1].tolist()]
+
+    def selected(self, images: Sequence[str]) -> pd.DataFrame:
+        """Rows of the images table, with a column ``label`` (of several: joined with ", ")."""
+        rows, _, _ = self._store.tables(self.split, images=list(images))
+        with self._lock:
+            labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
+        return rows.assign(label=pd.Series(labels, index=rows.index, dtype="str"))
+
+    # -- what others do -----------------------------------------------------------------------------
+    def reread(self, images: Sequence[str]) -> None:
+        """Take over the state that the store has of these images."""
+        with self._lock:
+            names = list(images)
+            if not names:
+                return
+            rows, marks, _ = self._store.tables(self.split, images=names)
+            self.table.put(rows, marks)
+            if len(rows) < len(names):
+                self.table.drop(set(names) - set(rows["image"]))
+
+    def follow(self) -> set[str] | None:
+        """Take over what was done in other cells and by other people since the last call.
+
+        Returns
+        -------
+        set of str or None
+            The images of the open dataset that changed; None if anything may have.
+        """
+        with self._lock:
+            if self._store.last_action() == self._seen:
+                return set()
+            actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
+            self._findings = None  # imports bring findings, too
+            self._totals = {}
+            everything = len(actions) == _MOST_FOLLOWED
+            changed: set[str] = set()
+            for what, split, images in zip(actions["what"], actions["split"], actions["images"], strict=True):
+                if split != self.split and (images or split in t.SPLITS):  # of both, where no dataset is named
+                    others = [split] if split in t.SPLITS else [name for name in t.SPLITS if name != self.split]
+                    for other in others:
+                        self._tables.pop(other, None)  # read again when it is opened
+                if what in _OF_LABELS:
+                    self._reread_predictions()
+                elif not images and not _without_verb(what).startswith(ABOUT_NO_IMAGE):
+                    everything = True
+                changed.update(images)
+            if everything:
+                self._seen = self._store.last_action()
+                self._reread_all()
+                return None
+            self._seen = int(actions["id"].max())
+            gone = len(self.table.gone)
+            self.reread(sorted(changed))
+            if len(self.table.gone) > gone:  # to another dataset, perhaps
+                self._tables = {self.split: self.table}
+            return {name for name in changed if name in self.table.position}
+
+    def _reread_predictions(self) -> None:
+        """Predictions as they are called now."""
+        if any(self._predictions.values()):
+            self._predictions = {split: top_predictions(self._store.predictions(split)) for split in self._predictions}
+
+    def _reread_all(self) -> None:
+        """All of the open dataset as it is now, with the positions that its images had: views stay valid."""
+        self._tables = {self.split: self.table}
+        images, annotations, _ = self._store.tables(self.split)
+        self.table.drop(set(self.table.names) - set(images["image"]))
+        self.table.put(images, annotations)
+        self._predictions = {self.split: top_predictions(self._store.predictions(self.split))}
+
+    # -- edits --------------------------------------------------------------------------------------
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
@@ -133,40 +492,6 @@ class LabellingSession(Listing):
             outcome = EditResult(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)
         return outcome
 
-    @contextmanager
-    def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
-        """Edit a dataset that need not be shown; undo reaches ``undoable`` edits, and with ``forget`` none before."""
-        with self._lock:
-            if forget:
-                self._undo, self._redo = [], []
-            shown, steps = (self.split, self._view), (self._undo, self._redo)
-            if split != self.split:
-                self.open(split)
-            try:
-                yield
-            finally:
-                self.split, self._view = shown
-                if not undoable:
-                    self._undo, self._redo = steps
-
-    def undo(self) -> EditResult:
-        """Take the last edit of this session back; nothing if there is none."""
-        return self._take_back(self._undo, self._redo, "undo")
-
-    def redo(self) -> EditResult:
-        """Do again what was taken back last."""
-        return self._take_back(self._redo, self._undo, "redo")
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
-        return bool(self._undo)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is an edit to do again."""
-        return bool(self._redo)
-
     def _edit(
         self,
         images: Sequence[str],
@@ -215,6 +540,41 @@ class LabellingSession(Listing):
                 self._redo = []
             return EditResult(tuple(wanted), tuple(conflicts), what)
 
+    # -- undo ---------------------------------------------------------------------------------------
+    @contextmanager
+    def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
+        """Edit a dataset that need not be shown; undo reaches ``undoable`` edits, and with ``forget`` none before."""
+        with self._lock:
+            if forget:
+                self._undo, self._redo = [], []
+            shown, steps = (self.split, self._view), (self._undo, self._redo)
+            if split != self.split:
+                self.open(split)
+            try:
+                yield
+            finally:
+                self.split, self._view = shown
+                if not undoable:
+                    self._undo, self._redo = steps
+
+    def undo(self) -> EditResult:
+        """Take the last edit of this session back; nothing if there is none."""
+        return self._take_back(self._undo, self._redo, "undo")
+
+    def redo(self) -> EditResult:
+        """Do again what was taken back last."""
+        return self._take_back(self._redo, self._undo, "redo")
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to do again."""
+        return bool(self._redo)
+
     def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
             if not steps:
@@ -234,6 +594,10 @@ class LabellingSession(Listing):
             self.reread(step.images)
             others.append(replace(step, action=undone.action))
             return EditResult(step.images, (), what)
+
+
+def _without_verb(what: object) -> str:
+    return str(what).removeprefix("undo ").removeprefix("redo ")
 
 
 def _conflicts(images: set[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> list[Conflict]:

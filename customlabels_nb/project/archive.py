@@ -28,7 +28,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord, open_store
+from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training.kept_files import relocated_files
 
 _ABOUT = "customlabels.json"
@@ -96,7 +96,7 @@ def pack(
     return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
 
 
-def _settle_versions(store: Store, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:
+def _settle_versions(store: SqlStore, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:
     """Leave in the copy what can be taken along of versions; returns it."""
     kept = []
     for version in store.versions():

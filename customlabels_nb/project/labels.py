@@ -16,7 +16,7 @@ from customlabels_nb.project import screens
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.label_manager import LabelManager
@@ -31,7 +31,7 @@ class Labels:
         self._place = place
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> SqlStore:
         return self._place.store
 
     def edit(self) -> LabelManager:

@@ -11,14 +11,14 @@ from pathlib import Path
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.location import POINTER, ProjectLocation, check_name, is_project, open_project_store
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 _RENAMING = ".renaming"  # holds the folder's name and its new one while a project is renamed
 _RENAME_SECONDS = 120  # more than a writer waits for its turn
 
 
-def refuse_if_busy(store: Store, verb: str) -> None:
+def refuse_if_busy(store: SqlStore, verb: str) -> None:
     """Refuse while a version trains or runs."""
     busy = [version for version in store.versions() if version.status in _BUSY]
     if busy:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from customlabels_nb.core.tables import TASKS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, ProjectNameError, ProjectNotFoundError, StoreError
-from customlabels_nb.store import Store, create_store, open_store
+from customlabels_nb.store import SqlStore, create_store, open_store
 
 POINTER = "project.json"
 DATABASE = "project.db"
@@ -33,7 +33,7 @@ class ProjectLocation:
     """Where a project is now: its folder and its database. A project and its models share one, which moves with it."""
 
     root: Path
-    store: Store
+    store: SqlStore
     url: str | None = None  # of the database, with the password, if it was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
@@ -130,7 +130,7 @@ def is_project(path: Path) -> bool:
         raise
 
 
-def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> Store:
+def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> SqlStore:
     """The database of a new project: a file in its folder, or a schema of its own behind ``url``."""
     if url is None:
         return create_store(str(root / DATABASE), name, task=task)
@@ -164,7 +164,7 @@ def _without_password(url: str) -> str:
     return bare.render_as_string(hide_password=False)
 
 
-def open_project_store(root: Path, url: str | None = None) -> Store:
+def open_project_store(root: Path, url: str | None = None) -> SqlStore:
     """The database of the project in ``root``.
 
     Raises

@@ -30,7 +30,7 @@ from customlabels_nb.project.location import ProjectLocation, check_description,
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.runnable import Runnable
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
 
@@ -85,7 +85,7 @@ class Model(Runnable):
         return self._place.root
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> SqlStore:
         return self._place.store
 
     # -- what is known of it ------------------------------------------------------------------------

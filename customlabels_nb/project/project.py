@@ -47,7 +47,7 @@ from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
 from customlabels_nb.remote.download_cache import CONNECTIONS, fetch_all
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, ProjectRecord, Statistics, Store
+from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics
 from customlabels_nb.store.records import DESCRIPTION
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Project:
         return self._place.root
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> SqlStore:
         return self._place.store
 
     @property
@@ -837,14 +837,14 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}
 
 
-def _beside_others(store: Store, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
+def _beside_others(store: SqlStore, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
     """What the model has said of other images, and the table of this one."""
     said, columns = store.predictions(model=model), ["image", *table.columns]
     names = {image, image_uri(image)}
     return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
-def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
+def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """The stored images that a table of annotations speaks of, with these annotations."""
     if "image" in frame.columns and frame["image"].notna().all():
         frame = frame.assign(image=_stored_names(store, split, frame["image"]))
@@ -860,7 +860,7 @@ def _edited(store: Store, split: str, frame: pd.DataFrame, annotator: str) -> Da
     return Dataset(images, annotations, labels, name=split)
 
 
-def _stored_names(store: Store, split: str, images: pd.Series) -> list[str]:
+def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
     """The names that the dataset has for these images: as given, or else as an import would write them."""
 
     def stored(names: Iterable[object]) -> set[str]:

@@ -11,7 +11,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 _LONGEST = 256
 _SHOWN = 20
@@ -23,7 +23,7 @@ class Snapshots:
     Taking one, cleaning up, ``diff`` and perhaps ``restore``: names are any text, and never become a path.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self._store = store
 
     @property

@@ -3,15 +3,12 @@
 from customlabels_nb.store.records import Action, DatasetRecord, ProjectRecord, Statistics, VersionRecord, Written
 from customlabels_nb.store.sql import SqlStore, create_store, open_store
 
-Store = SqlStore
-
 __all__ = [
     "Action",
     "DatasetRecord",
     "ProjectRecord",
     "SqlStore",
     "Statistics",
-    "Store",
     "VersionRecord",
     "Written",
     "create_store",

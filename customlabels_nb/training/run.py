@@ -33,7 +33,7 @@ from customlabels_nb.models.detector_shape import OWN
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.kept_files import (
     HELD_OUT,
     has_snapshots,
@@ -55,7 +55,7 @@ _PACKAGES = ("customlabels-nb", "torch", "torchvision", "timm", "scikit-learn", 
 
 
 def train_version(
-    store: Store,
+    store: SqlStore,
     root: Path,
     name: str,
     train: Dataset,
@@ -103,7 +103,7 @@ def train_version(
     )
 
 
-def resume_version(store: Store, root: Path, record: VersionRecord, events: Events) -> None:
+def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: Events) -> None:
     """Go on with a run that was stopped, on the snapshots and options that it began with.
 
     Where it was killed so early that there are no snapshots, it begins on the datasets as they are now. Features that
@@ -160,7 +160,7 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
         coco_weights(options.detector)
 
 
-def _run(store: Store, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
+def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
     """Train, test, and write the files of the version."""
     with honest_status(store, record.name), torch_threads(work.device):
         write_snapshots(work.folder, *datasets)
@@ -228,7 +228,7 @@ def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], 
     return metrics, thresholds
 
 
-def _base(store: Store, root: Path, name: str | None) -> Base | None:
+def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
     """The version to begin from, and the images that it has learnt from.
 
     Raises
@@ -270,7 +270,7 @@ def _environment(device: str) -> dict[str, Any]:
     }
 
 
-def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
+def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
     """The datasets with the content hashes that their files have now.
 
     Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
@@ -281,7 +281,7 @@ def with_current_hashes(store: Store, datasets: Sequence[Dataset], events: Event
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
 
 
-def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
+def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
     asked = look_up_all(unknown, events=events, phase=f"asking for {dataset.name} images")
@@ -306,7 +306,7 @@ def _with_current_hashes(store: Store, known: Mapping[str, Any], dataset: Datase
     return Dataset(current, dataset.annotations, dataset.labels, name=dataset.name, root=dataset.root)
 
 
-def note_issues(store: Store, split: str, issues: list[Issue]) -> None:
+def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
     """Keep findings of a training with the project's issues; those that are there already aren't doubled."""
     if issues and store.dataset(split) is not None:
         nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)

@@ -17,14 +17,14 @@ import psutil
 
 from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 HEARTBEAT_SECONDS = 15
 #: A training that was silent for so long is taken for dead, wherever it ran.
 SILENT = timedelta(minutes=5)
 
 
-def settle_orphans(store: Store) -> list[str]:
+def settle_orphans(store: SqlStore) -> list[str]:
     """Give versions whose process is gone the status that is true; returns their names."""
     settled: list[str] = []
     for version in [] if store.read_only else store.versions():
@@ -73,7 +73,7 @@ def _is_gone(version: VersionRecord) -> bool:
 class Heartbeat:
     """Tells others, again and again, that this process works on a version."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: SqlStore, name: str) -> None:
         self._store = store
         self._name = name
         self._stop = threading.Event()
@@ -109,7 +109,7 @@ COPYING = Doing("COPYING_FAILED", "copying failed", "copy it again, or delete() 
 
 
 @contextmanager
-def honest_status(store: Store, name: str, doing: Doing = TRAINING) -> Iterator[None]:
+def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterator[None]:
     """Whatever ends the block, the version's status says so afterwards; meanwhile its heart beats."""
     heartbeat = Heartbeat(store, name)
     try:
@@ -124,7 +124,7 @@ def honest_status(store: Store, name: str, doing: Doing = TRAINING) -> Iterator[
             store.update_version(name, host=None, pid=None, heartbeat=None)
 
 
-def _note_failure(store: Store, name: str, error: BaseException, doing: Doing) -> None:
+def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
         told = str(error)  # a loop tells after which epoch
         message = told if told.startswith("Stopped by you") else f"Stopped by you; {doing.advice}."

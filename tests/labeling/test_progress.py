@@ -15,14 +15,14 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
-from customlabels_nb.store import Action, Store, VersionRecord, create_store
+from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store
 
 ACTION = Action("update", "ann")
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[SqlStore]:
     made = create_store(str(tmp_path / "p.db"), "p")
     yield made
     made.destroy()
@@ -46,11 +46,11 @@ def backdated(outline: ProjectCounts, by: timedelta) -> ProjectCounts:
     return ProjectCounts.of(outline.images.assign(added=outline.images["added"] - by), annotations)
 
 
-def outline_of(store: Store, by: timedelta = timedelta(days=900)) -> ProjectCounts:
+def outline_of(store: SqlStore, by: timedelta = timedelta(days=900)) -> ProjectCounts:
     return backdated(ProjectCounts.read(store), by)
 
 
-def test_nothing_counts_nothing(store: Store) -> None:
+def test_nothing_counts_nothing(store: SqlStore) -> None:
     outline = ProjectCounts.read(store)
     assert progress.statuses(outline)["images"].tolist() == [0] * 8
     assert progress.label_distribution(outline, store.labels()).empty
@@ -60,7 +60,7 @@ def test_nothing_counts_nothing(store: Store) -> None:
     assert progress.usable(outline) == {"train": 0, "test": 0}
 
 
-def test_statuses_labels_and_queue(store: Store) -> None:
+def test_statuses_labels_and_queue(store: SqlStore) -> None:
     train = rows("labelled", "labelled", "skipped", "unlabelled", "unlabelled", "needs_review", "labelled")
     given = marks(
         ("i0", "apple", "ann", NOON), ("i1", "apple", "bob", NOON), ("i1", "pear", "bob", NOON),
@@ -92,7 +92,7 @@ def test_statuses_labels_and_queue(store: Store) -> None:
         progress.numbers_of(outline, "train", queue="manual")
 
 
-def test_annotators_and_their_pace(store: Store) -> None:
+def test_annotators_and_their_pace(store: SqlStore) -> None:
     every = [NOON + timedelta(seconds=30 * number) for number in range(11)]
     pause = NOON + timedelta(hours=5)
     given = [(f"i{number}", "apple", "ann", at) for number, at in enumerate(every)]
@@ -111,13 +111,13 @@ def test_annotators_and_their_pace(store: Store) -> None:
     assert imported["images_per_hour"].isna().all()
 
 
-def test_what_a_program_labels_in_a_moment_is_no_pace(store: Store) -> None:
+def test_what_a_program_labels_in_a_moment_is_no_pace(store: SqlStore) -> None:
     given = [(f"i{number}", "apple", "ann", NOON + timedelta(milliseconds=number)) for number in range(50)]
     store.add_images("train", rows(*["labelled"] * 50), marks(*given), ACTION)
     assert progress.annotators(outline_of(store))["images_per_hour"].isna().all()
 
 
-def test_several_boxes_on_an_image_are_one_image_of_work(store: Store) -> None:
+def test_several_boxes_on_an_image_are_one_image_of_work(store: SqlStore) -> None:
     at = [NOON + timedelta(seconds=20 * number) for number in range(9)]
     given = [(f"i{number // 3}", "apple", "ann", moment) for number, moment in enumerate(at)]
     store.add_images("train", rows(*["labelled"] * 3), marks(*given, boxes=True), ACTION)
@@ -125,7 +125,7 @@ def test_several_boxes_on_an_image_are_one_image_of_work(store: Store) -> None:
     assert pace == pytest.approx(3600 / 60)  # an image a minute
 
 
-def test_work_by_hour_and_day(store: Store) -> None:
+def test_work_by_hour_and_day(store: SqlStore) -> None:
     when = [timedelta(0), timedelta(minutes=59), timedelta(hours=2), timedelta(hours=2, minutes=1), timedelta(days=-2)]
     given = [(f"i{number}", "apple", "ann", NOON + after) for number, after in enumerate(when)]
     given.append(("i2", "pear", "bob", NOON + timedelta(hours=2, minutes=30)))  # the same image in the same hour
@@ -151,7 +151,7 @@ def test_work_by_hour_and_day(store: Store) -> None:
         progress.work(outline, "week")
 
 
-def test_each_figure_lists_its_images(store: Store) -> None:
+def test_each_figure_lists_its_images(store: SqlStore) -> None:
     given = [(f"i{number}", "apple", "ann", NOON + timedelta(minutes=25 * number)) for number in range(6)]
     store.add_images("train", rows(*["labelled"] * 6, "unlabelled"), marks(*given), ACTION)
     outline = outline_of(store)
@@ -167,7 +167,7 @@ def test_each_figure_lists_its_images(store: Store) -> None:
 # -- following ------------------------------------------------------------------------------------------
 
 
-def same(followed: FollowedCounts, store: Store) -> None:
+def same(followed: FollowedCounts, store: SqlStore) -> None:
     """What was followed step by step gives what reading all anew gives."""
     fresh = ProjectCounts.read(store)
     outline = followed.outline
@@ -181,7 +181,7 @@ def same(followed: FollowedCounts, store: Store) -> None:
     assert progress.usable(outline) == progress.usable(fresh)
 
 
-def edit(store: Store, split: str, image: str, label: str | None, status: str) -> None:
+def edit(store: SqlStore, split: str, image: str, label: str | None, status: str) -> None:
     found, _, _ = store.tables(split, images=[image])
     given = marks() if label is None else marks((image, label, "ann", datetime.now(tz=UTC)))
     if len(found):

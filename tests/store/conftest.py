@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from customlabels_nb.store import Store, create_store, open_store
+from customlabels_nb.store import SqlStore, create_store, open_store
 
-Opener = Callable[[], Store]
+Opener = Callable[[], SqlStore]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -23,7 +23,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         location, schema = request.getfixturevalue("postgres_url"), f"test_{uuid4().hex[:12]}"
     opened = [create_store(location, "fruit", schema=schema, task="single-label")]
 
-    def open_again() -> Store:
+    def open_again() -> SqlStore:
         opened.append(open_store(location, schema=schema))
         return opened[-1]
 
@@ -34,5 +34,5 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
 
 
 @pytest.fixture
-def store(reopen: Opener) -> Store:
+def store(reopen: Opener) -> SqlStore:
     return reopen()

@@ -24,7 +24,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.labeling import LabellingSession
-from customlabels_nb.store import Action, Store, VersionRecord, create_store, open_store
+from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store, open_store
 
 ACTION = Action("import", "ann", "a note")
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE images; --', "‮evil​", "a" * 256, "naïve 🍎", "it's\n%s ? :x"]
@@ -38,7 +38,7 @@ def labels_of(**pairs: str) -> pd.DataFrame:
     return t.normalise_annotations(pd.DataFrame({"image": list(pairs), "label": list(pairs.values())}), annotator="ann")
 
 
-def fill(store: Store) -> None:
+def fill(store: SqlStore) -> None:
     store.add_images("train", images("a", "b", "c"), labels_of(a="apple", b="banana"), ACTION)
 
 
@@ -48,7 +48,7 @@ def version(name: str, **changes: object) -> VersionRecord:
     return VersionRecord(name=name, created=now, updated=now, **{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_new_store_is_empty_and_typed(store: Store) -> None:
+def test_a_new_store_is_empty_and_typed(store: SqlStore) -> None:
     assert store.project().name == "fruit"
     assert store.project().task == "single-label"
     assert store.images().dtypes.astype(str).to_dict() == t.IMAGE_COLUMNS
@@ -59,7 +59,7 @@ def test_a_new_store_is_empty_and_typed(store: Store) -> None:
     assert len(store.history()) == len(store.versions()) == len(store.issues()) == len(store.import_lines()) == 0
 
 
-def test_what_is_added_comes_back_in_order(store: Store, reopen: Callable[[], Store]) -> None:
+def test_what_is_added_comes_back_in_order(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     rows = images("z", "a", width=[10, None], height=[20, None], sha256=["00ff", None], tags=[["x", "é"], []])
     boxes = pd.DataFrame(
         {
@@ -86,7 +86,7 @@ def test_what_is_added_comes_back_in_order(store: Store, reopen: Callable[[], St
     assert again.dataset("train").status == "CREATE_COMPLETE"  # type: ignore[union-attr]
 
 
-def test_extra_columns_survive(store: Store) -> None:
+def test_extra_columns_survive(store: SqlStore) -> None:
     rows = images("a", "b", "c", camera=["left", None, "right"], day=[1, 2, 3], ok=[True, False, True])
     store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
     store.add_images("test", images("d"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
@@ -98,7 +98,7 @@ def test_extra_columns_survive(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_only_text(store: Store, name: str) -> None:
+def test_hostile_names_are_only_text(store: SqlStore, name: str) -> None:
     store.add_images("train", images(name, source=name), labels_of(**{name: name}), Action(name, name, name))
     assert store.images()["image"].tolist() == [name]
     assert store.annotations()["label"].tolist() == [name.strip()]
@@ -107,7 +107,7 @@ def test_hostile_names_are_only_text(store: Store, name: str) -> None:
     assert store.annotations()["label"].tolist() == ["plain"]
 
 
-def test_adding_an_image_twice_is_refused_and_changes_nothing(store: Store) -> None:
+def test_adding_an_image_twice_is_refused_and_changes_nothing(store: SqlStore) -> None:
     fill(store)
     with pytest.raises(TableError, match="already"):
         store.add_images("train", images("new", "b"), labels_of(new="cherry"), ACTION)
@@ -116,7 +116,7 @@ def test_adding_an_image_twice_is_refused_and_changes_nothing(store: Store) -> N
     assert len(store.history()) == 1
 
 
-def test_statistics_count(store: Store) -> None:
+def test_statistics_count(store: SqlStore) -> None:
     fill(store)
     rows = store.images("train")
     store.update_images("train", t.settle_statuses(rows, store.annotations()), store.annotations(), ACTION)
@@ -124,7 +124,7 @@ def test_statistics_count(store: Store) -> None:
     assert store.statistics("test").total_entries == 0
 
 
-def test_update_writes_the_difference_as_one_action(store: Store) -> None:
+def test_update_writes_the_difference_as_one_action(store: SqlStore) -> None:
     fill(store)
     changed = store.annotations("train")
     changed.loc[changed["image"] == "a", "label"] = "pear"
@@ -143,14 +143,14 @@ def test_update_writes_the_difference_as_one_action(store: Store) -> None:
     assert line["after"]["a"]["annotations"][0][0] == "pear"
 
 
-def test_update_without_a_difference_is_no_action(store: Store) -> None:
+def test_update_without_a_difference_is_no_action(store: SqlStore) -> None:
     fill(store)
     assert store.update_images("train", store.images(), store.annotations(), ACTION).count == 0
     assert len(store.history()) == 1
     assert store.images()["revision"].tolist() == [1, 1, 1]
 
 
-def test_update_leaves_images_alone_that_it_does_not_name(store: Store) -> None:
+def test_update_leaves_images_alone_that_it_does_not_name(store: SqlStore) -> None:
     fill(store)
     only_b = store.images().query("image == 'b'").assign(status="skipped")
     assert store.update_images("train", only_b, labels_of(b="banana"), ACTION).count == 1
@@ -158,7 +158,9 @@ def test_update_leaves_images_alone_that_it_does_not_name(store: Store) -> None:
     assert store.images()["status"].tolist() == ["unlabelled", "skipped", "unlabelled"]
 
 
-def test_removing_images_keeps_what_they_were_and_refuses_stale_ones(store: Store, reopen: Callable[[], Store]) -> None:
+def test_removing_images_keeps_what_they_were_and_refuses_stale_ones(
+    store: SqlStore, reopen: Callable[[], SqlStore]
+) -> None:
     fill(store)
     read = store.images()
     reopen().update_images("train", read.query("image == 'c'").assign(status="skipped"), labels_of(), ACTION)
@@ -174,14 +176,14 @@ def test_removing_images_keeps_what_they_were_and_refuses_stale_ones(store: Stor
         store.remove_images("train", read, ACTION)
 
 
-def test_importing_the_same_again_is_no_action(store: Store) -> None:
+def test_importing_the_same_again_is_no_action(store: SqlStore) -> None:
     nothing, found = t.empty(t.ANNOTATION_COLUMNS), [Issue("IMAGE_TRUNCATED", where="x.jpg", source="folder")]
     for _ in range(3):
         store.add_images("train", images(), nothing, ACTION, issues=found)
     assert len(store.issues()) == len(store.history()) == 1
 
 
-def test_own_columns_keep_their_types(store: Store) -> None:
+def test_own_columns_keep_their_types(store: SqlStore) -> None:
     moments = pd.to_datetime(["2026-01-02T03:04:05.678", None, "2026-02-03"], format="ISO8601")
     rows = images("a", "b", "c", taken=moments, stars=pd.array([1, None, 3], dtype="Int64"), zoom=[1.5, None, 2])
     store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
@@ -192,7 +194,7 @@ def test_own_columns_keep_their_types(store: Store) -> None:
     assert found["zoom"].dtype == float
 
 
-def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[], Store]) -> None:
+def test_a_stale_edit_is_refused_and_shows_both(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     other = reopen()
     mine, mine_labels = store.images(), store.annotations()
@@ -210,7 +212,7 @@ def test_a_stale_edit_is_refused_and_shows_both(store: Store, reopen: Callable[[
     assert store.update_images("train", mine, mine_labels, ACTION).count == 1
 
 
-def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen: Callable[[], Store]) -> None:
+def test_what_was_read_counts_only_while_nobody_changed_it(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     read = store.tables("train")[:2]
     reopen().update_images("train", store.images(), labels_of(a="theirs", b="banana"), ACTION)
@@ -227,7 +229,7 @@ def test_what_was_read_counts_only_while_nobody_changed_it(store: Store, reopen:
     assert store.images()["revision"].tolist() == [3, 1, 1]
 
 
-def test_one_label_edit_takes_few_statements(store: Store) -> None:
+def test_one_label_edit_takes_few_statements(store: SqlStore) -> None:
     fill(store)
     session = LabellingSession(store, Path())
     engine = store._database.engine
@@ -245,13 +247,13 @@ def test_one_label_edit_takes_few_statements(store: Store) -> None:
     assert len(done) <= 24
 
 
-def test_an_image_that_is_gone_can_not_be_updated(store: Store) -> None:
+def test_an_image_that_is_gone_can_not_be_updated(store: SqlStore) -> None:
     fill(store)
     with pytest.raises(TableError, match="any more"):
         store.update_images("train", images("nowhere"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
 
 
-def test_renaming_a_label_makes_older_readings_stale(store: Store) -> None:
+def test_renaming_a_label_makes_older_readings_stale(store: SqlStore) -> None:
     fill(store)
     rows, annotations = store.images(), store.annotations()
     store.rename_label("apple", "pomme", ACTION)
@@ -261,7 +263,7 @@ def test_renaming_a_label_makes_older_readings_stale(store: Store) -> None:
     assert store.labels()["label"].tolist() == ["pomme", "banana"]
 
 
-def test_moving_keeps_annotations(store: Store) -> None:
+def test_moving_keeps_annotations(store: SqlStore) -> None:
     fill(store)
     assert store.move_images(["b"], "train", "test", ACTION).count == 1
     assert store.annotations("test")["label"].tolist() == ["banana"]
@@ -271,7 +273,7 @@ def test_moving_keeps_annotations(store: Store) -> None:
     assert store.images("train")["image"].tolist() == ["a", "c"]
 
 
-def test_deleting_a_dataset_keeps_what_it_was_in_the_history(store: Store) -> None:
+def test_deleting_a_dataset_keeps_what_it_was_in_the_history(store: SqlStore) -> None:
     fill(store)
     assert store.delete_dataset("train", ACTION).count == 3
     assert store.images().empty
@@ -281,13 +283,13 @@ def test_deleting_a_dataset_keeps_what_it_was_in_the_history(store: Store) -> No
     assert len(store.images()) == 3
 
 
-def test_an_unknown_split_is_refused(store: Store) -> None:
+def test_an_unknown_split_is_refused(store: SqlStore) -> None:
     with pytest.raises(InputError, match="validation"):
         store.add_images("validation", images("a"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
     assert store.images().empty
 
 
-def test_findings_and_unread_lines_are_kept(store: Store) -> None:
+def test_findings_and_unread_lines_are_kept(store: SqlStore) -> None:
     found = [Issue("IMAGE_TRUNCATED", "it ends", "x.jpg", "folder", 3), Issue("DUPLICATE_CONTENT", where="y")]
     store.add_images("test", images(), t.empty(t.ANNOTATION_COLUMNS), ACTION, issues=found, lines=[("m", 7, "{bad")])
     assert store.issues()["code"].tolist() == ["IMAGE_TRUNCATED", "DUPLICATE_CONTENT"]
@@ -295,7 +297,7 @@ def test_findings_and_unread_lines_are_kept(store: Store) -> None:
     assert store.import_lines().to_dict("records") == [{"split": "test", "source": "m", "line": 7, "raw": "{bad"}]
 
 
-def test_files_are_known_by_size_time_and_content(store: Store) -> None:
+def test_files_are_known_by_size_time_and_content(store: SqlStore) -> None:
     files = pd.DataFrame(
         {"image": ["a", "b"], "bytes": [5, None], "mtime_ns": [1_700_000_000_000_000_001, None]}, dtype=object
     )
@@ -314,7 +316,7 @@ def test_files_are_known_by_size_time_and_content(store: Store) -> None:
     assert store.images().iloc[0][["width", "height", "revision"]].tolist() == [9, 8, 2]
 
 
-def test_labels_are_added_renamed_reordered_and_recoloured(store: Store) -> None:
+def test_labels_are_added_renamed_reordered_and_recoloured(store: SqlStore) -> None:
     for name in ("one", "two", "three"):
         store.add_labels([(name, None)], ACTION)
     assert store.labels()["colour"].tolist() == list(t.PALETTE[:3])
@@ -332,7 +334,7 @@ def test_labels_are_added_renamed_reordered_and_recoloured(store: Store) -> None
         store.recolour_label("one", "red; background:url(x)", ACTION)
 
 
-def test_merging_makes_one_label_of_two(store: Store) -> None:
+def test_merging_makes_one_label_of_two(store: SqlStore) -> None:
     store.add_images("train", images("a", "b"), labels_of(a="apple", b="aple"), ACTION)
     both = pd.concat([labels_of(a="apple"), labels_of(a="aple"), labels_of(b="aple")])
     store.update_images("train", store.images(), both, ACTION)
@@ -346,7 +348,7 @@ def test_merging_makes_one_label_of_two(store: Store) -> None:
         store.merge_labels("apple", "apple", ACTION)
 
 
-def test_removing_a_label_in_use_needs_a_word(store: Store) -> None:
+def test_removing_a_label_in_use_needs_a_word(store: SqlStore) -> None:
     fill(store)
     store.update_images("train", t.settle_statuses(store.images(), store.annotations()), store.annotations(), ACTION)
     with pytest.raises(LabelError, match="1 annotations"):
@@ -358,7 +360,7 @@ def test_removing_a_label_in_use_needs_a_word(store: Store) -> None:
     assert store.history().iloc[0]["before"]["annotations"][0][9] == 1.0
 
 
-def test_versions_are_kept_and_followed(store: Store) -> None:
+def test_versions_are_kept_and_followed(store: SqlStore) -> None:
     record = version("v1", tags={"a": "b"}, metrics={"f1": 0.5}, heartbeat=datetime(2026, 1, 1, tzinfo=UTC), pid=7)
     store.add_version(record, ACTION)
     assert store.versions() == [record]
@@ -377,7 +379,7 @@ def test_versions_are_kept_and_followed(store: Store) -> None:
     assert store.versions() == []
 
 
-def test_a_published_name_moves(store: Store) -> None:
+def test_a_published_name_moves(store: SqlStore) -> None:
     store.add_version(version("v1"), ACTION)
     store.add_version(version("v2"), ACTION)
     store.update_version("v1", alias="live")
@@ -385,7 +387,7 @@ def test_a_published_name_moves(store: Store) -> None:
     assert [v.alias for v in store.versions()] == [None, "live"]
 
 
-def test_predictions_are_replaced_by_model_and_go_with_it(store: Store) -> None:
+def test_predictions_are_replaced_by_model_and_go_with_it(store: SqlStore) -> None:
     fill(store)
     store.add_version(version("v1"), ACTION)
     frame = labels_of(a="apple", b="kiwi").assign(confidence=[0.75, 0.5], model="v1")
@@ -402,14 +404,14 @@ def test_predictions_are_replaced_by_model_and_go_with_it(store: Store) -> None:
     assert store.predictions()["model"].tolist() == ["v2"]
 
 
-def test_the_project_can_be_changed(store: Store) -> None:
+def test_the_project_can_be_changed(store: SqlStore) -> None:
     store.set_project(Action("tag", "ann"), tags={"team": "é"}, task="boxes")
     assert store.project().tags == {"team": "é"}
     assert store.project().task == "boxes"
     assert store.history().iloc[0]["before"]["task"] == "single-label"
 
 
-def test_writers_take_turns(store: Store, reopen: Callable[[], Store]) -> None:
+def test_writers_take_turns(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     stores = [reopen() for _ in range(4)]
     errors: list[BaseException] = []
 
@@ -431,7 +433,7 @@ def test_writers_take_turns(store: Store, reopen: Callable[[], Store]) -> None:
     assert len(store.labels()) == 15
 
 
-def test_history_comes_newest_first_and_limited(store: Store) -> None:
+def test_history_comes_newest_first_and_limited(store: SqlStore) -> None:
     for name in ("one", "two", "three"):
         store.add_labels([(name, None)], Action(f"add {name}", "ann"))
     assert store.history()["what"].tolist() == ["add three", "add two", "add one"]
@@ -439,7 +441,7 @@ def test_history_comes_newest_first_and_limited(store: Store) -> None:
     assert store.history()["created"].is_monotonic_decreasing
 
 
-def test_a_touched_file_is_no_change(store: Store) -> None:
+def test_a_touched_file_is_no_change(store: SqlStore) -> None:
     rows = images("a", sha256=["aa"])
     store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
     facts = pd.DataFrame({"image": ["a"], "width": [9], "height": [8], "sha256": ["aa"], "bytes": [6], "mtime_ns": [2]})
@@ -451,10 +453,10 @@ def test_a_touched_file_is_no_change(store: Store) -> None:
     assert len(store.history()) == 1
 
 
-def test_images_are_not_added_on_an_outdated_view(store: Store, reopen: Callable[[], Store]) -> None:
+def test_images_are_not_added_on_an_outdated_view(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     nothing = t.empty(t.ANNOTATION_COLUMNS)
     fill(store)
-    outdating: list[Callable[[Store], object]] = [
+    outdating: list[Callable[[SqlStore], object]] = [
         lambda other: other.add_images("test", images("t"), nothing, ACTION),
         lambda other: other.move_images(["a"], "train", "test", ACTION),
         lambda other: other.delete_dataset("test", ACTION),
@@ -469,7 +471,7 @@ def test_images_are_not_added_on_an_outdated_view(store: Store, reopen: Callable
     assert store.add_images("train", images("new"), nothing, ACTION, as_of=as_of).count == 1
 
 
-def test_labels_of_images_are_pairs_once_each(store: Store) -> None:
+def test_labels_of_images_are_pairs_once_each(store: SqlStore) -> None:
     rows = pd.DataFrame(
         {"image": ["b", "a", "a"], "label": ["x", "y", "y"], "left": [None, 1, 2], "top": 1, "width": 3, "height": 4}
     )
@@ -479,7 +481,7 @@ def test_labels_of_images_are_pairs_once_each(store: Store) -> None:
     assert store.labels_of_images("test").empty
 
 
-def test_known_images_change_and_new_ones_come_in_one_action(store: Store, reopen: Callable[[], Store]) -> None:
+def test_known_images_change_and_new_ones_come_in_one_action(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     _, as_of = store.files()
     known = store.images("train").query("image != 'a'"), labels_of(b="pear", c="plum")
@@ -505,7 +507,7 @@ def test_known_images_change_and_new_ones_come_in_one_action(store: Store, reope
     assert store.import_lines().empty
 
 
-def test_a_copy_is_a_store_of_its_own(store: Store, tmp_path: Path) -> None:
+def test_a_copy_is_a_store_of_its_own(store: SqlStore, tmp_path: Path) -> None:
     fill(store)
     store.take_snapshot("kept", None, ACTION)
     store.remove_images("train", store.images().query("image == 'b'"), ACTION)

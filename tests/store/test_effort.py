@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import TableError
-from customlabels_nb.store import Action, Store, create_store, schema
+from customlabels_nb.store import Action, SqlStore, create_store, schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain, shared
 
 ACTION = Action("edit", "ann")
@@ -22,7 +22,7 @@ SMALL, LARGE = 200, 20_000
 _UNIT = 10  # steps
 
 
-def fill(store: Store, count: int) -> None:
+def fill(store: SqlStore, count: int) -> None:
     images = pd.DataFrame(
         {"image": [f"photos/{n:06d}.jpg" for n in range(count)], "sha256": "00", "status": "labelled"}
     )
@@ -30,7 +30,7 @@ def fill(store: Store, count: int) -> None:
     store.add_images("train", t.normalise_images(images), t.normalise_annotations(marks), ACTION)
 
 
-def steps(store: Store, work: Callable[[], object]) -> int:
+def steps(store: SqlStore, work: Callable[[], object]) -> int:
     """About how many steps SQLite takes for ``work``."""
     count = 0
 
@@ -55,7 +55,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
     return made
 
 
-def some(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+def some(store: SqlStore) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Three images in the middle, with their annotations."""
     images, marks, _ = store.tables("train", [f"photos/{n:06d}.jpg" for n in (90, 91, 95)])
     assert len(images) == 3

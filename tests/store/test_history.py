@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, Store, Written, create_store, open_store
+from customlabels_nb.store import Action, SqlStore, Written, create_store, open_store
 from tests.store.test_contract import images, labels_of, version
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
 NOTHING = t.empty(t.ANNOTATION_COLUMNS)
 
 
-def state(store: Store) -> dict[str, Any]:
+def state(store: SqlStore) -> dict[str, Any]:
     """All that undoing must bring back: everything but revisions and times of change."""
     frames = {
         "images": store.images().drop(columns="revision"),
@@ -40,7 +40,7 @@ def state(store: Store) -> dict[str, Any]:
     }
 
 
-def fill(store: Store) -> None:
+def fill(store: SqlStore) -> None:
     """Two sides, boxes and polygons, own columns, tags, facts of files, predictions of one model."""
     rows = images("a", "b", "c", width=[10, None, 30], height=[20, None, 40], tags=[["x", "é"], [], []],
                   sha256=["aa", None, "cc"], camera=["left", None, 3],
@@ -56,18 +56,18 @@ def fill(store: Store) -> None:
     store.replace_predictions("v1", labels_of(a="apple", b="aple", t="pear").assign(model="v1"), ANN)
 
 
-def relabelled(store: Store, split: str = "train", label: str = "plum") -> Written:
+def relabelled(store: SqlStore, split: str = "train", label: str = "plum") -> Written:
     marks = store.annotations(split)
     return store.update_images(split, store.images(split), marks.assign(label=label), ANN)
 
 
-def reviewed(store: Store) -> Written:
+def reviewed(store: SqlStore) -> Written:
     rows = store.images("train")
     rows = rows.assign(status="needs_review", tags=[["n"]] * len(rows))
     return store.update_images("train", rows, store.annotations("train"), ANN)
 
 
-def both_labels(store: Store) -> None:
+def both_labels(store: SqlStore) -> None:
     """The image a carries both labels that will be merged, in the predictions, too."""
     marks = pd.concat([store.annotations("train"), labels_of(a="aple")])
     store.update_images("train", store.images("train"), marks, ANN)
@@ -75,7 +75,7 @@ def both_labels(store: Store) -> None:
     store.replace_predictions("v1", twice, ANN)
 
 
-ACTIONS: dict[str, Callable[[Store], object]] = {
+ACTIONS: dict[str, Callable[[SqlStore], object]] = {
     "update": relabelled,
     "status": reviewed,
     "own column": lambda s: s.update_images("train", s.images("train").assign(camera="new", more=1.5),
@@ -100,7 +100,7 @@ ACTIONS: dict[str, Callable[[Store], object]] = {
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_what_was_done_is_taken_back_redone_and_taken_back_again(
-    store: Store, reopen: Callable[[], Store], name: str
+    store: SqlStore, reopen: Callable[[], SqlStore], name: str
 ) -> None:
     fill(store)
     if name == "merge":
@@ -124,7 +124,7 @@ def test_what_was_done_is_taken_back_redone_and_taken_back_again(
     assert state(reopen()) == before
 
 
-def test_undo_goes_back_step_by_step_past_what_was_undone(store: Store) -> None:
+def test_undo_goes_back_step_by_step_past_what_was_undone(store: SqlStore) -> None:
     fill(store)
     states = []
     steps = ["update", "move", "rename", "status", "remove", "merge", "reorder", "delete test set"]
@@ -149,7 +149,9 @@ def test_undo_goes_back_step_by_step_past_what_was_undone(store: Store) -> None:
         assert state(store) == wanted
 
 
-def test_a_later_change_of_the_same_image_is_in_the_way_and_named(store: Store, reopen: Callable[[], Store]) -> None:
+def test_a_later_change_of_the_same_image_is_in_the_way_and_named(
+    store: SqlStore, reopen: Callable[[], SqlStore]
+) -> None:
     fill(store)
     relabelled(store)
     done = store.last_action()
@@ -169,7 +171,7 @@ def test_a_later_change_of_the_same_image_is_in_the_way_and_named(store: Store, 
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
 
 
-def test_a_change_of_other_images_is_not_in_the_way(store: Store) -> None:
+def test_a_change_of_other_images_is_not_in_the_way(store: SqlStore) -> None:
     fill(store)
     relabelled(store)
     done = store.last_action()
@@ -178,7 +180,7 @@ def test_a_change_of_other_images_is_not_in_the_way(store: Store) -> None:
     assert store.annotations("test")["label"].tolist() == ["kiwi"]
 
 
-def test_an_edit_read_before_an_undo_is_stale(store: Store) -> None:
+def test_an_edit_read_before_an_undo_is_stale(store: SqlStore) -> None:
     fill(store)
     relabelled(store)
     rows, marks = store.images("train"), store.annotations("train")
@@ -187,7 +189,7 @@ def test_an_edit_read_before_an_undo_is_stale(store: Store) -> None:
         store.update_images("train", rows, marks.assign(label="late"), ANN)
 
 
-def test_a_removed_image_whose_name_is_taken_stays_removed(store: Store) -> None:
+def test_a_removed_image_whose_name_is_taken_stays_removed(store: SqlStore) -> None:
     fill(store)
     ACTIONS["remove"](store)
     store.add_images("train", images("b"), NOTHING, BOB)
@@ -196,7 +198,7 @@ def test_a_removed_image_whose_name_is_taken_stays_removed(store: Store) -> None
     assert store.images("train")["image"].tolist() == ["a", "b"]
 
 
-def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import(store: Store) -> None:
+def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import(store: SqlStore) -> None:
     fill(store)
     ACTIONS["add"](store)
     done = store.last_action()
@@ -208,7 +210,7 @@ def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import
     assert "kiwi" not in store.labels()["label"].tolist()
 
 
-def test_labels_changed_since_are_in_the_way(store: Store) -> None:
+def test_labels_changed_since_are_in_the_way(store: SqlStore) -> None:
     fill(store)
     store.add_labels([("new", None)], ANN)
     added = store.last_action()
@@ -231,7 +233,7 @@ def test_labels_changed_since_are_in_the_way(store: Store) -> None:
         store.undo(done, ANN)
 
 
-def test_annotations_come_back_with_a_label_that_is_gone(store: Store) -> None:
+def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> None:
     fill(store)
     ACTIONS["remove all"](store)
     store.replace_predictions("v1", NOTHING.assign(model="v1"), ANN)
@@ -245,7 +247,7 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: Store) -> None:
     assert store.labels()["label"].value_counts().max() == 1
 
 
-def test_what_can_not_be_taken_back_says_so(store: Store) -> None:
+def test_what_can_not_be_taken_back_says_so(store: SqlStore) -> None:
     with pytest.raises(NotAllowedError, match="nothing yet"):
         store.undo(None, ANN)
     store.add_version(version("v1"), Action("train", "ann"))
@@ -264,7 +266,7 @@ def test_what_can_not_be_taken_back_says_so(store: Store) -> None:
         store.undo(None, ANN)
 
 
-def test_somebody_elses_actions_are_not_taken_back_by_default(store: Store) -> None:
+def test_somebody_elses_actions_are_not_taken_back_by_default(store: SqlStore) -> None:
     fill(store)
     relabelled(store)
     store.add_labels([("his", None)], BOB)
@@ -273,7 +275,7 @@ def test_somebody_elses_actions_are_not_taken_back_by_default(store: Store) -> N
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
 
 
-def test_two_who_undo_at_once(store: Store, reopen: Callable[[], Store]) -> None:
+def test_two_who_undo_at_once(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     relabelled(store)
     done, before = store.last_action(), len(store.history())
@@ -296,7 +298,7 @@ def test_two_who_undo_at_once(store: Store, reopen: Callable[[], Store]) -> None
     assert len(store.history()) == before + 1
 
 
-def test_others_are_followed_by_their_actions(store: Store, reopen: Callable[[], Store]) -> None:
+def test_others_are_followed_by_their_actions(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     assert store.last_action() == 0
     fill(store)
     seen = store.last_action()

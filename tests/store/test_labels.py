@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, StaleEditError
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 from tests.store.test_contract import images, labels_of, version
 from tests.store.test_history import fill, state
 
 ANN, BOB = Action("update", "ann"), Action("update", "bob")
 
 
-def test_several_labels_are_added_as_one_action(store: Store) -> None:
+def test_several_labels_are_added_as_one_action(store: SqlStore) -> None:
     fill(store)
     before, actions = state(store), store.last_action()
     statuses = store.images()["status"].tolist()
@@ -41,7 +41,7 @@ def test_several_labels_are_added_as_one_action(store: Store) -> None:
 @pytest.mark.parametrize(
     "names", [["fig", "apple"], ["fig", " fig"], ["fig", ""], ["fig", None], ["fig", "x\0"]], ids=repr
 )
-def test_of_several_labels_all_or_none_are_added(store: Store, names: list[str]) -> None:
+def test_of_several_labels_all_or_none_are_added(store: SqlStore, names: list[str]) -> None:
     fill(store)
     before, actions = state(store), store.last_action()
     with pytest.raises(LabelError):
@@ -52,7 +52,7 @@ def test_of_several_labels_all_or_none_are_added(store: Store, names: list[str])
     assert store.last_action() == actions
 
 
-def test_uses_are_counted_by_image_and_by_annotation(store: Store) -> None:
+def test_uses_are_counted_by_image_and_by_annotation(store: SqlStore) -> None:
     assert store.label_uses().to_dict("list") == {"label": [], "train": [], "test": [], "annotations": []}
     fill(store)
     boxes = pd.concat([labels_of(a="apple"), t.normalise_annotations(pd.DataFrame(
@@ -71,7 +71,7 @@ def test_uses_are_counted_by_image_and_by_annotation(store: Store) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=20))
-def test_uses_are_what_pandas_counts(store: Store, pairs: list[tuple[int, int]]) -> None:
+def test_uses_are_what_pandas_counts(store: SqlStore, pairs: list[tuple[int, int]]) -> None:
     for split in t.SPLITS:
         if store.dataset(split) is not None:
             store.delete_dataset(split, ANN)
@@ -87,7 +87,7 @@ def test_uses_are_what_pandas_counts(store: Store, pairs: list[tuple[int, int]])
         assert (row.train, row.test, row.annotations) == expected
 
 
-def test_a_merge_keeps_whatever_else_annotations_say_and_comes_back(store: Store) -> None:
+def test_a_merge_keeps_whatever_else_annotations_say_and_comes_back(store: SqlStore) -> None:
     fill(store)
     pear = store.annotations("train").query("label == 'pear'").drop(columns="label")
     before = state(store)
@@ -104,7 +104,7 @@ def test_a_merge_keeps_whatever_else_annotations_say_and_comes_back(store: Store
     assert state(store) == before
 
 
-def test_a_merge_whose_image_was_changed_since_shows_both_sides(store: Store) -> None:
+def test_a_merge_whose_image_was_changed_since_shows_both_sides(store: SqlStore) -> None:
     fill(store)
     store.merge_labels("pear", "apple", ANN)
     store.update_images("train", store.images("train").query("image == 'c'"), labels_of(c="plum"), BOB)
@@ -125,7 +125,7 @@ def test_a_merge_whose_image_was_changed_since_shows_both_sides(store: Store) ->
     assert yours["polygon"].iloc[0] == [[0, 0], [1, 0], [1, 1.5]]
 
 
-def test_predictions_made_since_stay_when_a_merge_is_taken_back(store: Store) -> None:
+def test_predictions_made_since_stay_when_a_merge_is_taken_back(store: SqlStore) -> None:
     fill(store)
     store.merge_labels("pear", "apple", ANN)
     done = store.last_action()

@@ -10,7 +10,7 @@ import pytest
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, Store, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 ANN, BOB = Action("label", "ann", "a note"), Action("edit", "bob")
 HOSTILE = "'; DROP TABLE images; -- \u202e <b>"
@@ -25,7 +25,7 @@ def marks(**pairs: str) -> pd.DataFrame:
     return t.normalise_annotations(frame, annotator="ann")
 
 
-def fill(store: Store) -> None:
+def fill(store: SqlStore) -> None:
     rows = images("a", "b", "c", status=["labelled", "skipped", "unlabelled"])
     store.add_images("train", rows, marks(a="apple", b=HOSTILE), Action("import", "ann"))
     store.add_images(
@@ -33,17 +33,17 @@ def fill(store: Store) -> None:
     )
 
 
-def relabel(store: Store, image: str, label: str, action: Action) -> None:
+def relabel(store: SqlStore, image: str, label: str, action: Action) -> None:
     rows, _, _ = store.tables("train", images=[image])
     store.update_images("train", rows, marks(**{image: label}), action)
 
 
-def outline(store: Store, names: list[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def outline(store: SqlStore, names: list[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = store.outline_images(names)
     return rows, store.outline_annotations(None if names is None else rows["number"].tolist())
 
 
-def test_an_empty_outline_is_typed(store: Store) -> None:
+def test_an_empty_outline_is_typed(store: SqlStore) -> None:
     rows, annotations = outline(store)
     assert rows.dtypes.astype(str).to_dict() == {
         "number": "int64", "split": "category", "status": "category", "added": t.CREATED_DTYPE, "predicted": "bool",
@@ -54,7 +54,7 @@ def test_an_empty_outline_is_typed(store: Store) -> None:
     assert store.actors() == {}
 
 
-def test_the_outline_is_what_the_tables_say(store: Store) -> None:
+def test_the_outline_is_what_the_tables_say(store: SqlStore) -> None:
     fill(store)
     rows, annotations = outline(store)
     assert store.image_count() == 5
@@ -71,7 +71,7 @@ def test_the_outline_is_what_the_tables_say(store: Store) -> None:
     assert (rows["added"] <= pd.Timestamp.now(tz="UTC")).all()
 
 
-def test_the_outline_of_some_images_has_them_on_both_sides(store: Store) -> None:
+def test_the_outline_of_some_images_has_them_on_both_sides(store: SqlStore) -> None:
     fill(store)
     rows, annotations = outline(store, ["a", "b", "gone", "nul\0"])
     assert rows["split"].tolist() == ["train", "train", "test"]
@@ -81,7 +81,7 @@ def test_the_outline_of_some_images_has_them_on_both_sides(store: Store) -> None
     assert outline(store, [])[0].empty
 
 
-def test_predictions_are_told_of(store: Store) -> None:
+def test_predictions_are_told_of(store: SqlStore) -> None:
     fill(store)
     now = datetime.now(tz=UTC)
     store.add_version(VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now), ANN)
@@ -91,7 +91,7 @@ def test_predictions_are_told_of(store: Store) -> None:
     assert outline(store, ["c"])[0]["predicted"].tolist() == [True]
 
 
-def test_actions_come_newest_first_page_by_page(store: Store) -> None:
+def test_actions_come_newest_first_page_by_page(store: SqlStore) -> None:
     fill(store)
     relabel(store, "c", "pear", ANN)
     relabel(store, "c", "plum", BOB)
@@ -109,7 +109,7 @@ def test_actions_come_newest_first_page_by_page(store: Store) -> None:
     pd.testing.assert_frame_equal(found, wanted)
 
 
-def test_why_an_action_can_not_be_taken_back(store: Store, reopen: Callable[[], Store]) -> None:
+def test_why_an_action_can_not_be_taken_back(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     relabel(store, "c", "pear", ANN)
     first = store.last_action()
@@ -130,7 +130,7 @@ def test_why_an_action_can_not_be_taken_back(store: Store, reopen: Callable[[], 
     assert "no action 4711" in str(store.undo_refusal(4711))
 
 
-def test_changes_since_a_moment(store: Store) -> None:
+def test_changes_since_a_moment(store: SqlStore) -> None:
     fill(store)
     moment = datetime.now(tz=UTC)
     assert store.changes_since(moment) == (0, None)

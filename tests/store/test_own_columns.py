@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 
 ACTION = Action("import", "ann")
 NOTHING = t.empty(t.ANNOTATION_COLUMNS)
@@ -39,7 +39,7 @@ def images(names: str, **columns: Any) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_a_column_comes_back_as_it_was(store: Store, reopen: Callable[[], Store], name: str) -> None:
+def test_a_column_comes_back_as_it_was(store: SqlStore, reopen: Callable[[], SqlStore], name: str) -> None:
     given = images("abc", **{name: COLUMNS[name]})
     store.add_images("train", given, NOTHING, ACTION)
     for opened in (store, reopen()):
@@ -47,7 +47,7 @@ def test_a_column_comes_back_as_it_was(store: Store, reopen: Callable[[], Store]
         pd.testing.assert_series_equal(opened.tables("train")[0][name], given[name])
 
 
-def test_all_of_them_together_and_after_an_edit(store: Store) -> None:
+def test_all_of_them_together_and_after_an_edit(store: SqlStore) -> None:
     given = images("abc", **COLUMNS)
     store.add_images("train", given, NOTHING, ACTION)
     read = store.images()
@@ -61,7 +61,7 @@ def test_all_of_them_together_and_after_an_edit(store: Store) -> None:
     assert again["category"].dtype == given["category"].dtype
 
 
-def test_categories_of_several_imports_are_joined(store: Store) -> None:
+def test_categories_of_several_imports_are_joined(store: SqlStore) -> None:
     store.add_images("train", images("ab", kind=pd.Categorical(["x", "y"])), NOTHING, ACTION)
     store.add_images("test", images("cd", kind=pd.Categorical(["z", "x"], categories=["z", "x"])), NOTHING, ACTION)
     assert store.images()["kind"].tolist() == ["x", "y", "z", "x"]
@@ -79,7 +79,7 @@ def test_categories_of_several_imports_are_joined(store: Store) -> None:
         (pd.to_datetime(["2020-01-01", "2020-01-02"]), ["soon", "later"]),
     ],
 )
-def test_no_value_is_changed_where_imports_differ(store: Store, first: Any, second: Any) -> None:
+def test_no_value_is_changed_where_imports_differ(store: SqlStore, first: Any, second: Any) -> None:
     store.add_images("train", images("ab", own=first), NOTHING, ACTION)
     store.add_images("test", images("cd", own=second), NOTHING, ACTION)
     assert store.images("test")["own"].tolist() == list(second)
@@ -87,7 +87,7 @@ def test_no_value_is_changed_where_imports_differ(store: Store, first: Any, seco
         assert store.images()["own"].tolist() == [*list(first), *list(second)]
 
 
-def test_an_edit_that_does_not_fit_the_dtype_keeps_its_values(store: Store) -> None:
+def test_an_edit_that_does_not_fit_the_dtype_keeps_its_values(store: SqlStore) -> None:
     small = images("ab", own=np.array([1, 2], dtype="int8"), kind=pd.Categorical(["x", "y"]))
     store.add_images("train", small, NOTHING, ACTION)
     edited = store.images().assign(own=[1000, 2], kind=["new", "y"])
@@ -96,7 +96,7 @@ def test_an_edit_that_does_not_fit_the_dtype_keeps_its_values(store: Store) -> N
     assert store.images()["kind"].tolist() == ["new", "y"]
 
 
-def test_names_of_columns_are_only_text(store: Store) -> None:
+def test_names_of_columns_are_only_text(store: SqlStore) -> None:
     hostile = {'"; DROP TABLE meta; --': [1], "$time": [{"$time": "x"}], "ünï 🍎": pd.Categorical(["a"])}
     store.add_images("train", images("a", **hostile), NOTHING, ACTION)
     assert store.images()['"; DROP TABLE meta; --'].tolist() == [1]

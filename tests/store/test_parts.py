@@ -15,7 +15,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, StoreError
-from customlabels_nb.store import Action, Store, frames, sql
+from customlabels_nb.store import Action, SqlStore, frames, sql
 
 ACTION = Action("import", "ann")
 NAMES = [
@@ -33,7 +33,7 @@ NAMES = [
 ]
 
 
-def fill(store: Store, names: list[str] = NAMES, split: str = "train") -> None:
+def fill(store: SqlStore, names: list[str] = NAMES, split: str = "train") -> None:
     images = t.normalise_images(
         pd.DataFrame({"image": names, "camera": names, "tags": [[name] for name in names], "source": names})
     )
@@ -55,7 +55,7 @@ def fill(store: Store, names: list[str] = NAMES, split: str = "train") -> None:
     store.add_images(split, images, t.normalise_annotations(marks), ACTION)
 
 
-def test_whatever_a_table_holds_comes_back(store: Store) -> None:
+def test_whatever_a_table_holds_comes_back(store: SqlStore) -> None:
     fill(store)
     images, marks, labels = store.tables("train")
     assert images["image"].tolist() == images["camera"].tolist() == images["source"].tolist() == NAMES
@@ -69,7 +69,7 @@ def test_whatever_a_table_holds_comes_back(store: Store) -> None:
     assert labels["label"].tolist() == ["label 0", "label 1"]
 
 
-def test_some_images_are_read_as_in_the_whole(store: Store) -> None:
+def test_some_images_are_read_as_in_the_whole(store: SqlStore) -> None:
     fill(store)
     fill(store, ["a", "other"], "test")
     images, marks, _ = store.tables("train")
@@ -85,13 +85,13 @@ def test_some_images_are_read_as_in_the_whole(store: Store) -> None:
         assert own.dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
 
 
-def test_so_many_images_can_be_asked_for_as_there_are(store: Store) -> None:
+def test_so_many_images_can_be_asked_for_as_there_are(store: SqlStore) -> None:
     fill(store)
     many = [f"nowhere {number}" for number in range(70_000)]  # more than a statement may have parameters
     assert store.tables("train", [*many, "a"])[0]["image"].tolist() == ["a"]
 
 
-def test_images_are_counted_by_label(store: Store) -> None:
+def test_images_are_counted_by_label(store: SqlStore) -> None:
     fill(store, ["a", "b"])
     fill(store, ["c"], "test")
     store.add_labels([("nobody's", None)], ACTION)
@@ -124,7 +124,7 @@ class Gate:
 
 
 def test_annotations_that_come_later_are_of_the_same_moment(
-    store: Store, reopen: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, reopen: Callable[[], SqlStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store)
     before = store.tables("train")
@@ -141,7 +141,7 @@ def test_annotations_that_come_later_are_of_the_same_moment(
     assert len(store.tables("train")[1]) < len(before[1])
 
 
-def test_nobody_reads_on_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_reads_on_for_nobody(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     gate = Gate(monkeypatch)
     images, annotations, _ = store.tables_later("train")
@@ -154,7 +154,7 @@ def test_nobody_reads_on_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_store_that_closes_lets_those_who_wait_have_their_annotations(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store)
     gate = Gate(monkeypatch)
@@ -164,7 +164,7 @@ def test_a_store_that_closes_lets_those_who_wait_have_their_annotations(
     assert len(annotations()) == 3 * len(NAMES)
 
 
-def test_what_goes_wrong_later_is_said_when_it_is_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_later_is_said_when_it_is_asked_for(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     monkeypatch.setattr(sql, "_READ_AT_ONCE", 0)
 

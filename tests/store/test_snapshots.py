@@ -9,7 +9,7 @@ import pytest
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.store import Action, Store
+from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.schema import snapshots
 from tests.store.test_contract import HOSTILE, images, labels_of
 from tests.store.test_history import ACTIONS, ANN, BOB, fill, relabelled, state
@@ -17,7 +17,7 @@ from tests.store.test_history import ACTIONS, ANN, BOB, fill, relabelled, state
 KEPT = ("images", "annotations", "datasets")
 
 
-def content(store: Store) -> dict[str, object]:
+def content(store: SqlStore) -> dict[str, object]:
     """What a snapshot brings back: in whatever order, and where images came from is the import's."""
     found = state(store)
     rows = {name: sorted(map(str, found[name])) for name in ("images", "annotations")}
@@ -26,7 +26,7 @@ def content(store: Store) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", [name for name in ACTIONS if "test" not in name])
 def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
-    store: Store, reopen: Callable[[], Store], name: str
+    store: SqlStore, reopen: Callable[[], SqlStore], name: str
 ) -> None:
     fill(store)
     assert store.take_snapshot("before", None, ANN).count == 4
@@ -47,7 +47,7 @@ def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
         assert {k: exact[k] for k in KEPT} == {k: after[k] for k in KEPT}
 
 
-def test_what_changed_is_told_image_by_image(store: Store) -> None:
+def test_what_changed_is_told_image_by_image(store: SqlStore) -> None:
     fill(store)
     store.take_snapshot("one", None, ANN)
     store.move_images(["a"], "train", "test", ANN)
@@ -78,7 +78,7 @@ def test_what_changed_is_told_image_by_image(store: Store) -> None:
     assert back.columns.tolist() == ["image", "split", "change", "before", "after"]
 
 
-def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: Store) -> None:
+def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: SqlStore) -> None:
     fill(store)
     store.take_snapshot("train only", "train", ANN)
     store.move_images(["a"], "train", "test", ANN)
@@ -92,7 +92,7 @@ def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: Store) -> None:
     assert store.annotations("test")["label"].tolist() == ["y", "z"]
 
 
-def test_labels_that_are_gone_come_back_with_their_colour(store: Store) -> None:
+def test_labels_that_are_gone_come_back_with_their_colour(store: SqlStore) -> None:
     fill(store)
     store.recolour_label("apple", "#123456", ANN)
     store.take_snapshot("before", None, ANN)
@@ -101,7 +101,7 @@ def test_labels_that_are_gone_come_back_with_their_colour(store: Store) -> None:
     assert store.labels().set_index("label")["colour"]["apple"] == "#123456"
 
 
-def test_the_same_image_on_both_sides_is_told_apart(store: Store) -> None:
+def test_the_same_image_on_both_sides_is_told_apart(store: SqlStore) -> None:
     store.add_images("train", images("a", "b"), labels_of(a="x"), ANN)
     store.add_images("test", images("a"), labels_of(a="y"), ANN)
     store.take_snapshot("before", None, ANN)
@@ -115,7 +115,7 @@ def test_the_same_image_on_both_sides_is_told_apart(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "C:\\x", "."])
-def test_names_are_only_text(store: Store, name: str) -> None:
+def test_names_are_only_text(store: SqlStore, name: str) -> None:
     fill(store)
     store.take_snapshot(name, None, ANN)
     with pytest.raises(NotAllowedError, match="already"):
@@ -130,7 +130,7 @@ def test_names_are_only_text(store: Store, name: str) -> None:
             use(name, ANN)
 
 
-def test_an_empty_project_can_be_kept_and_brought_back(store: Store) -> None:
+def test_an_empty_project_can_be_kept_and_brought_back(store: SqlStore) -> None:
     assert store.take_snapshot("empty", None, ANN).count == 0
     assert store.restore_snapshot("empty", ANN).count == 0
     fill(store)
@@ -141,7 +141,7 @@ def test_an_empty_project_can_be_kept_and_brought_back(store: Store) -> None:
     assert len(store.images()) == 4
 
 
-def test_a_damaged_snapshot_is_a_typed_error(store: Store) -> None:
+def test_a_damaged_snapshot_is_a_typed_error(store: SqlStore) -> None:
     fill(store)
     store.take_snapshot("one", None, ANN)
     with store._database.write() as connection:
@@ -152,7 +152,7 @@ def test_a_damaged_snapshot_is_a_typed_error(store: Store) -> None:
     assert state(store) == before
 
 
-def test_annotations_without_polygons_or_boxes_compare_whatever_their_order(store: Store) -> None:
+def test_annotations_without_polygons_or_boxes_compare_whatever_their_order(store: SqlStore) -> None:
     box = {"image": "a", "label": "x", "left": 0, "top": 0, "width": 2, "height": 2}
     two = t.normalise_annotations(pd.DataFrame([box, {**box, "left": 5}, {"image": "a", "label": "x"}]))
     store.add_images("train", images("a"), two, ANN)
