@@ -355,7 +355,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
             space.floor().draw(rug, mix(colour, _WHITE, 0.15))
     order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
-    if rng.random() < 0.45:
+    if rng.random() < 0.65:
         order.sort()
     for name, side, along, share in _ROOMS[label]:
         if rng.random() < share:
@@ -433,7 +433,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw a plan of rooms on a sheet of paper."""
-    paper, line = (vary(_WHITE, rng, 0.02), _DARK) if rng.random() < 0.75 else colours("2f5f9a e8f0fa")
+    paper, line = vary(_WHITE, rng, 0.02), _DARK
     canvas, wide = Canvas(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()
     plane = canvas.flat().moved(x, y, turn, rng.uniform(0.85, 1.05))
