@@ -15,8 +15,8 @@ from PIL import Image
 from customlabels_nb.errors import InputError
 from customlabels_nb.examples._drawing import (
     Camera,
-    Canvas,
     Colour,
+    Painting,
     Picture,
     Plane,
     Space,
@@ -326,7 +326,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
     eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.7), rng.uniform(-1.5, -0.8))
     camera = Camera(eye, yaw, rng.uniform(-14, -5), rng.normal(0, 1), rng.uniform(0.66, 0.9))
     wall, hour, x = vary(pick(rng, _WALLS), rng), int(rng.choice(5, p=(0.32, 0.24, 0.18, 0.14, 0.12))), width / 2
-    space = Space(Canvas(size, wall), camera)
+    space = Space(Painting(size, wall), camera)
     tiles = rng.random() < {"bathroom": 0.95, "kitchen": 0.6, "entry_way": 0.4}.get(label, 0.0)
     ground, step = vary(pick(rng, _STONES if tiles else _WOODS), rng), rng.uniform(0.4, 0.6) if tiles else 0.22
     space.floor(high).draw(rect(-x, -2, x, depth), shade(_WHITE, 0.97), shade(_WHITE, 0.9))
@@ -391,7 +391,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
     hour, (depth, high) = int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))), rng.uniform((8, 1.2), (10, 2)).tolist()
     x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
     camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
-    space = Space(Canvas(size, *_HOURS[hour][1:]), camera)
+    space = Space(Painting(size, *_HOURS[hour][1:]), camera)
     floor, far, green = space.floor(), space.front(40), vary(pick(rng, _GREENS), rng)
     for u, v in rng.uniform((-26, 12), (26, 22), (int(rng.integers(0, 5)), 2)).tolist():
         for k in range(4):
@@ -434,7 +434,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw a plan of rooms on a sheet of paper."""
     paper, line = vary(_WHITE, rng, 0.02), _DARK
-    canvas, wide = Canvas(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
+    canvas, wide = Painting(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()
     plane = canvas.flat().moved(x, y, turn, rng.uniform(0.85, 1.05))
     plane.shadow(rect(-wide, -1.0, wide, 0.92), 0.4, 0.03)
