@@ -128,7 +128,7 @@ def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0, scale
     return np.asarray(points) @ np.array([(c, s), (-s, c)]) + (x, y)
 
 
-class Canvas:
+class Painting:
     """An image under way, and a map of which object each of its pixels shows.
 
     What is drawn while ``owner`` is 0 belongs to the background.
@@ -204,7 +204,7 @@ class Canvas:
 class Plane:
     """A plane to draw on, in its own units; ``project`` takes its points (n, 2) to pixels of the canvas."""
 
-    canvas: Canvas
+    canvas: Painting
     project: Callable[[np.ndarray], np.ndarray]
 
     def moved(self, x: float, y: float, turn: float = 0.0, scale: float = 1.0) -> Plane:
@@ -212,7 +212,7 @@ class Plane:
         return Plane(self.canvas, lambda points: self.project(turned(points, turn, x, y, scale)))
 
     def draw(self, points: Points, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline; see :meth:`Canvas.polygon`."""
+        """Fill an outline; see :meth:`Painting.polygon`."""
         self.canvas.polygon(self.project(np.asarray(points, dtype=float)), colour, below, alpha)
 
     def line(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
@@ -298,7 +298,7 @@ class Camera:
 class Space:
     """A place in the world to build at: u to its right, v up, w away, turned about the vertical by ``turn`` degrees."""
 
-    canvas: Canvas
+    canvas: Painting
     camera: Camera
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     turn: float = 0.0

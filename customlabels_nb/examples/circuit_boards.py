@@ -17,8 +17,8 @@ import numpy as np
 
 from customlabels_nb.examples._drawing import (
     Camera,
-    Canvas,
     Colour,
+    Painting,
     Picture,
     Space,
     colours,
@@ -175,7 +175,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
     return Picture(image, boxes=canvas.boxes(labels))
 
 
-def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Canvas, list[str]]:
+def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Painting, list[str]]:
     """Draw a board with ``label`` on it, and maybe the others; return it and the labels of its owners."""
     tone, desk = vary(pick(rng, _BOARDS), rng), vary(pick(rng, _DESKS), rng)
     across, pitch = min(rng.uniform(70, 104), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
@@ -183,7 +183,7 @@ def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[
     away = lens * across * max(1.0, size[0] / size[1] * 0.75)
     eye = (0.0, -math.sin(pitch) * away, -math.cos(pitch) * away)
     camera = Camera(eye, 0.0, math.degrees(pitch), rng.normal(0, 3), lens, (math.cos(angle), math.sin(angle)))
-    canvas = Canvas(size, desk)
+    canvas = Painting(size, desk)
     half = np.array(rng.uniform((34, 26), (56, 40)))
     turn = rng.normal(0, 14) + 90 * int(rng.integers(4))
     space = Space(canvas, camera, (rng.uniform(-9, 9), 0.0, rng.uniform(-7, 7)), turn)

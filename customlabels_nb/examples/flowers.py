@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from customlabels_nb.examples._drawing import (
-    Canvas,
     Colour,
+    Painting,
     Picture,
     Plane,
     blob,
@@ -160,7 +160,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
     return Picture(image, (name, ages, leaves))
 
 
-def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
+def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generator, size: tuple[int, int]) -> Painting:
     """Draw one to three stems on a branch, in a vase, or lying on a table."""
     way = pick(rng, ("branch", "branch", "vase", "lying"))
     canvas = _ground(rng, size, way)
@@ -250,13 +250,13 @@ def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> 
     own.draw(oval(-wide * 0.45, -0.12, wide * 0.12, 0.11), _WHITE, alpha=0.4)
 
 
-def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Canvas:
+def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Painting:
     """Draw what is behind the flowers: a blurred garden or a wall, a table before it, or a cloth."""
     tone = vary(pick(rng, _GROUNDS), rng)
     garden = way != "lying" and rng.random() < 0.55
     if garden:
         tone = vary(pick(rng, _GARDENS), rng)
-    canvas = Canvas(size, shade(tone, 1.08), shade(tone, 0.88))
+    canvas = Painting(size, shade(tone, 1.08), shade(tone, 0.88))
     plane = canvas.flat()
     if garden:
         blooms = (_CREAM, *pick(rng, list(_SPECIES.values())).colours)

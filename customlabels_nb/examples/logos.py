@@ -16,8 +16,8 @@ from PIL import Image
 from customlabels_nb.examples._drawing import (
     OVERSAMPLE,
     Camera,
-    Canvas,
     Colour,
+    Painting,
     Picture,
     Plane,
     Space,
@@ -336,12 +336,12 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 
 def compose(
     kind: str, rng: np.random.Generator, size: tuple[int, int], signs: list[str | None]
-) -> tuple[Canvas, list[str]]:
+) -> tuple[Painting, list[str]]:
     """Draw a scene with these signs; return it and the brands it shows, in the order of their owners."""
     (z, y, pitch, lens), scene = SCENES[kind]
     eye = (rng.normal(0, 0.5), y + rng.normal(0, 0.15), z + rng.normal(0, 0.3))
     camera = Camera(eye, rng.normal(0, 4), pitch + rng.normal(0, 1.5), rng.normal(0, 2), lens)
-    canvas = Canvas(size, *pick(rng, (colours("7fb4dc dbe9ef"), colours("8d9ac4 f6c9a0"), colours("b9c2c9 e4e6e6"))))
+    canvas = Painting(size, *pick(rng, (colours("7fb4dc dbe9ef"), colours("8d9ac4 f6c9a0"), colours("b9c2c9 e4e6e6"))))
     stage = Stage(rng, Space(canvas, camera), list(signs))
     scene(stage)
     return canvas, stage.shown
@@ -359,7 +359,7 @@ def _alone(brand: str, look: int, rng: np.random.Generator, side: int) -> Image.
         (mix(light[0], _DARK, 0.12), (_WHITE,) * 3),
         (vary(_WHITE, rng, 0.02), light),
     )[kind]
-    canvas = Canvas((side, side), ground)
+    canvas = Painting((side, side), ground)
     word = kind in (1, 4) or (kind == 2 and look >= 7)
     turn = rng.normal(0, 7) if kind in (1, 4, 6) else 0.0
     scale = rng.uniform(0.58, 0.78) * (0.9 if word else 1)

@@ -15,8 +15,8 @@ from PIL import Image
 from customlabels_nb.errors import InputError
 from customlabels_nb.examples._drawing import (
     Camera,
-    Canvas,
     Colour,
+    Painting,
     Picture,
     Plane,
     Space,
@@ -194,13 +194,13 @@ _ROOMS: dict[str, tuple[tuple[str, int, float, float], ...]] = {
     "bathroom": (("tub", 0, 0.3, 0.85), ("vanity", 1, 0.4, 0.9), ("toilet", 2, 0.3, 0.9), ("shelves", 0, -1.9, 0.12)),
     "bedroom": (("bed", 0, 0, 1), ("nightstand", 0, 1.15, 0.8), ("nightstand", 0, -1.15, 0.7), ("wardrobe", 1, 0, 0.6)),
     "closet": (("shelves", 0, 0, 1), ("shelves", 1, 0.2, 0.6), ("shelves", 2, 0.2, 0.5), ("chest", 2, -0.4, 0.3)),
-    "entry_way": (("door", 0, 0, 1), ("coats", 1, 0.2, 0.85), ("vanity", 2, 0.2, 0.3), ("shelves", 2, -1.2, 0.2)),
+    "entry_way": (("door", 0, 0, 1), ("coats", 1, 0.2, 0.95), ("vanity", 2, 0.2, 0.3), ("shelves", 2, -1.2, 0.2)),
     "kitchen": (
         ("counter", 0, 0, 1), ("cupboards", 0, 0, 0.8), ("fridge", 0, 1.9, 0.7), ("island", -1, 0, 0.5),
         ("dining", -1, 0.2, 0.3), ("sofa", 2, -0.2, 0.12),
     ),
     "living_space": (
-        ("sofa", 0, 0, 1), ("coffee table", -1, 0, 0.9), ("television", 1, 0.2, 0.6), ("bookcase", 2, 0.6, 0.5),
+        ("sofa", 0, 0, 1), ("coffee table", -1, 0, 0.95), ("television", 1, 0.2, 0.75), ("bookcase", 2, 0.6, 0.7),
         ("sofa", 2, -0.6, 0.3), ("counter", 1, 0, 0.1), ("dining", -1, 1.2, 0.1),
     ),
 }  # fmt: skip
@@ -322,11 +322,11 @@ def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tupl
 
 def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw one of ``_ROOMS``: three walls, floor and ceiling, windows or pictures, and what stands there."""
-    (width, depth, high), yaw = rng.uniform((3.6, 2.9, 2.5), (5.0, 3.9, 2.9)).tolist(), rng.normal(0, 11)
-    eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.75), rng.uniform(-2.0, -1.2))
-    camera = Camera(eye, yaw, rng.uniform(-10, -2), rng.normal(0, 1), rng.uniform(0.66, 0.9))
+    (width, depth, high), yaw = rng.uniform((3.4, 2.7, 2.4), (4.6, 3.5, 2.8)).tolist(), rng.normal(0, 11)
+    eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.7), rng.uniform(-1.5, -0.8))
+    camera = Camera(eye, yaw, rng.uniform(-14, -5), rng.normal(0, 1), rng.uniform(0.66, 0.9))
     wall, hour, x = vary(pick(rng, _WALLS), rng), int(rng.choice(5, p=(0.32, 0.24, 0.18, 0.14, 0.12))), width / 2
-    space = Space(Canvas(size, wall), camera)
+    space = Space(Painting(size, wall), camera)
     tiles = rng.random() < {"bathroom": 0.95, "kitchen": 0.6, "entry_way": 0.4}.get(label, 0.0)
     ground, step = vary(pick(rng, _STONES if tiles else _WOODS), rng), rng.uniform(0.4, 0.6) if tiles else 0.22
     space.floor(high).draw(rect(-x, -2, x, depth), shade(_WHITE, 0.97), shade(_WHITE, 0.9))
@@ -355,12 +355,12 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
             space.floor().draw(rug, mix(colour, _WHITE, 0.15))
     order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
-    if rng.random() < 0.45:
+    if rng.random() < 0.8:
         order.sort()
     for name, side, along, share in _ROOMS[label]:
         if rng.random() < share:
             middle = space.at(along + rng.normal(0, 0.3), depth * rng.uniform(0.35, 0.5))
-            deeper = (0.0, 0.4, -0.4)[order[side]] if side >= 0 else 0.0
+            deeper = (0.0, 0.7, -0.7)[order[side]] if side >= 0 else 0.0
             things.append((name, middle if side < 0 else walls[order[side]].at(along + shift + deeper, 0)))
     things += [("plant", space.at(s * (x - 0.35), depth - 0.1)) for s in (-1, 1) if rng.random() < 0.3]
     return _finish(space, rng, hour, things)
@@ -391,7 +391,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
     hour, (depth, high) = int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))), rng.uniform((8, 1.2), (10, 2)).tolist()
     x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
     camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
-    space = Space(Canvas(size, *_HOURS[hour][1:]), camera)
+    space = Space(Painting(size, *_HOURS[hour][1:]), camera)
     floor, far, green = space.floor(), space.front(40), vary(pick(rng, _GREENS), rng)
     for u, v in rng.uniform((-26, 12), (26, 22), (int(rng.integers(0, 5)), 2)).tolist():
         for k in range(4):
@@ -433,8 +433,8 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw a plan of rooms on a sheet of paper."""
-    paper, line = (vary(_WHITE, rng, 0.02), _DARK) if rng.random() < 0.75 else colours("2f5f9a e8f0fa")
-    canvas, wide = Canvas(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
+    paper, line = vary(_WHITE, rng, 0.02), _DARK
+    canvas, wide = Painting(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()
     plane = canvas.flat().moved(x, y, turn, rng.uniform(0.85, 1.05))
     plane.shadow(rect(-wide, -1.0, wide, 0.92), 0.4, 0.03)

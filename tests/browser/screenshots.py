@@ -60,6 +60,7 @@ class Scene(NamedTuple):
 
 
 def _select_some(page: LabPage, root: Locator) -> None:
+    root.get_by_text("Sorting by similarity").wait_for(state="hidden", timeout=120_000)
     for index in (2, 3, 4, 9):
         root.locator(".tile").nth(index).click(modifiers=["Control"])
 

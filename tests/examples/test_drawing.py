@@ -1,17 +1,17 @@
-"""Canvas, planes and camera that the examples are drawn with."""
+"""Painting, planes and camera that the examples are drawn with."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from customlabels_nb.examples._drawing import Camera, Canvas, Space, blob, oval, petal, rect, turned
+from customlabels_nb.examples._drawing import Camera, Painting, Space, blob, oval, petal, rect, turned
 
 WHITE, RED = (255.0, 255.0, 255.0), (200.0, 30.0, 30.0)
 
 
 def space(size: tuple[int, int] = (200, 100)) -> Space:
-    return Space(Canvas(size, WHITE), Camera((0.0, 1.5, 0.0), 0, 0, 0, 0.7))
+    return Space(Painting(size, WHITE), Camera((0.0, 1.5, 0.0), 0, 0, 0, 0.7))
 
 
 def test_what_is_behind_the_camera_is_cut_off() -> None:
@@ -24,7 +24,7 @@ def test_what_is_behind_the_camera_is_cut_off() -> None:
 
 
 def test_a_box_ends_where_something_covers_the_object() -> None:
-    canvas = Canvas((100, 80), WHITE)
+    canvas = Painting((100, 80), WHITE)
     canvas.owner = 1
     canvas.polygon(rect(20, 40, 119, 99), RED)
     canvas.owner = 2
@@ -40,7 +40,7 @@ def test_a_box_ends_where_something_covers_the_object() -> None:
 
 
 def test_a_shadow_belongs_to_nobody_and_a_word_to_its_owner() -> None:
-    canvas = Canvas((100, 80), WHITE)
+    canvas = Painting((100, 80), WHITE)
     plane, canvas.owner = canvas.flat(), 1
     plane.shadow(rect(-0.9, -0.9, 0.9, 0.9))
     assert canvas.boxes(["sign"]) == ()
@@ -86,5 +86,5 @@ def test_outlines_stay_where_they_belong() -> None:
 
 def test_the_finish_keeps_size_and_mode() -> None:
     for size in ((33, 47), (120, 60)):
-        image = Canvas(size, RED, WHITE).finish(np.random.default_rng(0))
+        image = Painting(size, RED, WHITE).finish(np.random.default_rng(0))
         assert (image.mode, image.size) == ("RGB", size)

@@ -13,7 +13,7 @@ from customlabels_nb import examples
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.examples import flowers
-from customlabels_nb.examples._drawing import Canvas, Plane
+from customlabels_nb.examples._drawing import Painting, Plane
 
 SORTS = ("bougainvillea", "camellia", "common_lilac", "frangipani", "jonquil")
 AGES = ("fully_grown", "not_fully_grown")
@@ -68,7 +68,7 @@ def test_leaves_are_to_be_seen_where_the_label_says_so(sort: str, seed: int, mon
 
 def blank(plane: object) -> Plane:
     """Return a plane of another canvas."""
-    return Canvas((16, 16), (0.0, 0.0, 0.0)).flat()
+    return Painting((16, 16), (0.0, 0.0, 0.0)).flat()
 
 
 @pytest.mark.parametrize("sort", SORTS)
