@@ -168,6 +168,39 @@ def test_undo_is_refused_where_somebody_else_went_on(project: Project, session: 
     assert stored(project) == {images[0]: ["pear"], images[1]: ["apple"]}
 
 
+def test_undo_is_marked_in_the_history(project: Project, session: LabellingSession) -> None:
+    session.assign(named(session, 1), "apple")
+    edit = project.history["id"].iloc[0]
+    session.undo()
+    history = project.history.set_index("id")
+    assert history["undoes"].iloc[0] == edit
+    assert history.loc[edit, "undone_by"] == history.index[0]
+    session.redo()
+    assert project.history.set_index("id").loc[edit, "undoable"]
+
+
+def test_an_edit_that_was_undone_elsewhere_is_not_undone_twice(project: Project, session: LabellingSession) -> None:
+    image = named(session, 1)
+    session.assign(image, "apple")
+    session.assign(image, "pear")
+    project.undo(int(project.history["id"].iloc[0]))
+    with pytest.raises(NotAllowedError, match="taken back already"):
+        session.undo()
+    assert stored(project) == each(image, "apple")
+    assert session.undo().images == tuple(image)  # the edit before
+    assert stored(project) == {}
+
+
+def test_a_conflict_about_a_status_shows_the_labels_that_undo_would_leave(
+    project: Project, session: LabellingSession
+) -> None:
+    image = named(session, 1)
+    session.assign(image, "apple")
+    session.set_status(image, "needs_review")
+    another(project, "ben").assign(image, "pear")
+    assert session.undo().conflicts == (Conflict(image[0], ("pear",), ("pear",)),)
+
+
 def test_an_edit_of_a_stale_image_comes_back_and_the_rest_is_stored(
     project: Project, session: LabellingSession
 ) -> None:

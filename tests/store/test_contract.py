@@ -143,6 +143,15 @@ def test_update_writes_the_difference_as_one_action(store: SqlStore) -> None:
     assert line["after"]["a"]["annotations"][0][0] == "pear"
 
 
+def test_writers_return_the_action_that_they_wrote(store: SqlStore) -> None:
+    fill(store)
+    relabelled = store.update_images("train", store.images("train"), labels_of(a="fig"), ACTION)
+    assert relabelled.action == store.last_action()
+    assert store.undo(relabelled.action, ACTION).action == store.last_action()
+    assert store.set_project(ACTION, instructions="Ripe only.").action == store.last_action()
+    assert store.update_images("train", store.images("train"), store.annotations("train"), ACTION).action is None
+
+
 def test_update_without_a_difference_is_no_action(store: SqlStore) -> None:
     fill(store)
     assert store.update_images("train", store.images(), store.annotations(), ACTION).count == 0
