@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.checks.box_rules import check_boxes
-from customlabels_nb.checks.check_report import CheckReport
-from customlabels_nb.checks.findings import Finding
+from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
 from customlabels_nb.checks.image_rules import check_files, check_light, look_at_files, note_unreadable
 from customlabels_nb.checks.label_rules import check_labels

@@ -20,7 +20,6 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
-from customlabels_nb.datasets.display import dataset_html, dataset_text
 from customlabels_nb.datasets.formats import Written, write
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
@@ -34,11 +33,21 @@ if TYPE_CHECKING:
     from customlabels_nb.datasets.validation.validation_report import ValidationReport
     from customlabels_nb.images.image_grid import ContactSheet
 
+
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.errors import ImageError
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
+
 UnreadLine: TypeAlias = tuple[str, int, str]
 Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
 Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
 
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
+# how many of a dataset's pictures and labels its display has
+_SHOWN_THUMBNAILS = 8
+_IN_TEXT = 20
+_IN_HTML = 40
 
 
 class Dataset:
@@ -658,3 +667,50 @@ def _caller() -> FrameType:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame = frame.f_back
     return frame
+
+
+def dataset_text(name: str, images: pd.DataFrame, counts: pd.Series) -> str:
+    """One line: how many images, with which statuses and labels."""
+    parts = [f"{one_line(label)} {count}" for label, count in counts.head(_IN_TEXT).items()]
+    more = f" and {len(counts) - _IN_TEXT:,} more" if len(counts) > _IN_TEXT else ""
+    return f"Dataset {name!r}: {_head(images)}{': ' + ', '.join(parts) + more if parts else ''}"
+
+
+def dataset_html(name: str, images: pd.DataFrame, labels: pd.DataFrame, counts: pd.Series, root: Path | None) -> str:
+    """The same as HTML with thumbnails from all over the dataset, in the colours of the notebook's theme."""
+    return render(
+        "dataset.html",
+        name=name,
+        head=_head(images),
+        labels=[(label, colour, counts[label]) for label, colour in labels.head(_IN_HTML).itertuples(index=False)],
+        more=len(labels) - _IN_HTML,
+        pictures=[_picture(row, root) for row in _spread(images).itertuples()],
+    )
+
+
+def _head(images: pd.DataFrame) -> str:
+    statuses = images["status"].value_counts()
+    parts = [f"{len(images):,} images"]
+    parts += [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
+    return f"{parts[0]} ({', '.join(parts[1:])})" if len(parts) > 1 else parts[0]
+
+
+def _spread(images: pd.DataFrame) -> pd.DataFrame:
+    places = np.linspace(0, len(images) - 1, min(len(images), _SHOWN_THUMBNAILS)).round().astype(int)
+    return images.iloc[np.unique(places)]
+
+
+def _picture(row: Any, root: Path | None) -> tuple[str, str, str]:
+    """Return an image's name, a small picture as a URL, and what went wrong if there is none."""
+    name = row.image.rsplit("/", 1)[-1]
+    try:
+        data = thumbnail_of(
+            row.image,
+            root=root,
+            sha256=row.sha256 if isinstance(row.sha256, str) else None,
+            size=240,
+            cache=project_cache(root, "thumbnails"),
+        )
+    except ImageError as error:
+        return name, "", error.reason
+    return name, data_url(data), ""

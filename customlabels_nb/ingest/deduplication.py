@@ -20,8 +20,7 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
 from customlabels_nb.ingest.existing_labels import LabelsByImage, labels_by_image, told
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import SourceContents
+from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 

@@ -11,8 +11,7 @@ from customlabels_nb.errors import ImageError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
 from customlabels_nb.ingest.existing_labels import kept_labels, label_known, labels_by_image
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import Source, SourceContents, find_images
+from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 

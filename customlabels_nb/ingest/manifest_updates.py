@@ -16,14 +16,13 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.ground_truth import Manifest, contents_of
-from customlabels_nb.datasets.formats.manifest_files import LineSource, ManifestFile, ManifestLines
+from customlabels_nb.datasets.formats.manifest_lines import LineSource, ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
 from customlabels_nb.store import Action, SqlStore
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]

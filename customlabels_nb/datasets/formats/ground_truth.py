@@ -29,7 +29,7 @@ from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
-from customlabels_nb.datasets.formats.manifest_files import UNUSABLE, LineSource, ManifestFile
+from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import ADDED, BOXES, IMAGE_LEVEL, METADATA, SOURCE

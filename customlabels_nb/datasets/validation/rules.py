@@ -15,14 +15,14 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import contents_of, placed
-from customlabels_nb.datasets.formats.manifest_files import (
+from customlabels_nb.datasets.formats.manifest_lines import (
     UNUSABLE,
     LineSource,
     ManifestFile,
     ManifestLines,
     without_end,
+    wrong_size,
 )
-from customlabels_nb.datasets.formats.manifest_lines import wrong_size
 from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, LineFinding, finding
@@ -68,7 +68,7 @@ def check_manifests(
     Parameters
     ----------
     train, test : path, URL or lines
-        A file, or :class:`customlabels_nb.datasets.formats.manifest_files.ManifestLines` for lines that are in none.
+        A file, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines that are in none.
     limits : Limits
         The profile: with ``limits.service`` all rules of the hosted service hold, otherwise what can be understood is.
     images, relocate

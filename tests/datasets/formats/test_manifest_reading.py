@@ -20,8 +20,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.datasets.formats import manifest_files, manifest_tables
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
-from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
-from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines, parse_line
 from customlabels_nb.datasets.formats.manifest_tables import NO_DATE, Codes, ManifestReader, gather
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, expand_multi_label, loads
 from customlabels_nb.images.reading import open_image
