@@ -141,15 +141,9 @@ class CheckReport:
             head=self._head(),
             columns=("", "what, and what to do", "images", "code"),
             findings=[
-                {
-                    "state": one.severity,
-                    "mark": one.severity,
-                    "text": one.message,
-                    "advice": one.advice,
-                    "images": one.images,
-                    "code": one.code,
-                }
-                for one in self._findings
+                {"state": f.severity, "mark": f.severity, "text": f.message}
+                | {"advice": f.advice, "images": f.images, "code": f.code}
+                for f in self._findings
             ],
         )
 

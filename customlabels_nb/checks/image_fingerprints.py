@@ -19,7 +19,7 @@ from PIL import Image
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.batch_reading import read_in_batches
+from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.remote.content_cache import content_key
 from customlabels_nb.settings import settings

@@ -93,12 +93,12 @@ def fetch(
         if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
             return data, identity
     identity = remembered or (known if is_identity(known) else None)
-    if identity is None:
+    just_asked = identity is None
+    if just_asked:
         identity = _look_up(url).identity
         if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
             return data, identity
-        return _read(cache, url, identity, max_bytes, just_asked=True)
-    return _read(cache, url, identity, max_bytes, just_asked=False)
+    return _read(cache, url, identity, max_bytes, just_asked=just_asked)
 
 
 def fetch_all(

@@ -20,7 +20,8 @@ import html
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -141,17 +142,13 @@ def list_files(url: str) -> list[RemoteFile]:
     MissingDependencyError
         If that takes a package that isn't here.
     """
-    try:
+    with _telling(url, "listed"):
         system, path = open_system(url)
         system.invalidate_cache()
         pattern = "*" in url
         entries: Mapping[str, Any] = (system.glob if pattern else system.find)(path, detail=True)
         top = url.partition("*")[0].rpartition("/")[0] if pattern else url.rstrip("/")
         below = str(system._strip_protocol(top)).rstrip("/")
-    except ImportError as error:
-        raise MissingDependencyError(f"{url!r} can't be listed: {why(url, error)}") from error
-    except Exception as error:
-        raise InputError(f"{url!r} can't be listed: {why(url, error)}") from error
     return [
         # the URL as it was given, and not put together anew: it may name a server, too
         _file(top + name[len(below) :], entry)
@@ -183,13 +180,9 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
     seen, waiting = {url}, [url]
     while waiting:
         page = waiting.pop()
-        try:
+        with _telling(page, "listed"):
             system, path = open_system(page)
             links: list[str] = [html.unescape(link) for link in system.ls(path, detail=False)]
-        except ImportError as error:
-            raise MissingDependencyError(f"{page!r} can't be listed: {why(page, error)}") from error
-        except Exception as error:
-            raise InputError(f"{page!r} can't be listed: {why(page, error)}") from error
         for link in links:
             inside = link[len(url) :]
             parts = unquote(inside).split("/")
@@ -260,16 +253,12 @@ def download(url: str, path: Path, max_bytes: int) -> None:
     MissingDependencyError
         If that takes a package that isn't here.
     """
-    try:
+    with _telling(url, "read"):
         system, location = open_system(url)
         with system.open(location, "rb") as source, path.open("wb") as target:
             while target.tell() <= max_bytes and (data := source.read(1 << 20)):
                 target.write(data)
             size = target.tell()
-    except ImportError as error:
-        raise MissingDependencyError(f"{url!r} can't be read: {why(url, error)}") from error
-    except Exception as error:
-        raise InputError(f"{url!r} can't be read: {why(url, error)}") from error
     if size > max_bytes:
         raise InputError(f"{url!r} has more than {max_bytes:,} bytes.")
 
@@ -305,6 +294,17 @@ def open_system(url: str) -> tuple[Any, str]:
     options |= {name: client_options() for name in _HTTP if f"::{name}://" in url.lower()}
     system, path = fsspec.core.url_to_fs(url, **options)
     return system, path
+
+
+@contextmanager
+def _telling(url: str, what: str) -> Iterator[None]:
+    """Say of whatever goes wrong inside that the URL can't be "listed" or "read", and why."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(f"{url!r} can't be {what}: {why(url, error)}") from error
+    except Exception as error:
+        raise InputError(f"{url!r} can't be {what}: {why(url, error)}") from error
 
 
 def image_error(url: str, error: Exception) -> ImageError:

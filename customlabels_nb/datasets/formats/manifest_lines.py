@@ -1,7 +1,7 @@
 """The lines of a Ground Truth manifest: where they come from, and what one says, to the letter.
 
-A line is put to every check in its order, and then it is known what of it can be used. Reader and validator both stand on :func:`parse_line`. ``formats/manifest_tables.py`` takes well-formed lines many at a
-time and leaves all others to it.
+Reader and validator both stand on :func:`parse_line`, which puts a line to every check in its order and tells what of
+it can be used. ``formats/manifest_tables.py`` takes well-formed lines many at a time and leaves all others to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from customlabels_nb.core.issues import CODES, LINE_ERRORS
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.formats.json_file import storable
+from customlabels_nb.core.tables import storable
 from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -111,16 +111,16 @@ class _Options(NamedTuple):
     check_images: bool
 
 
+@dataclass(frozen=True)
 class _Both:
     """The lines of one source and then those of another."""
 
-    def __init__(self, first: LineSource, more: Sequence[bytes]) -> None:
-        self.name = first.name
-        self._first, self._more = first, more
+    name: str
+    first: LineSource
+    more: Sequence[bytes]
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._first
-        yield from self._more
+        return chain(self.first, self.more)
 
 
 def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> _ManifestSide:
@@ -137,7 +137,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
         if limits.max_manifest_bytes is not None and source.size > limits.max_manifest_bytes:
             return _stopped(manifest, "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{source.size:,} bytes")
     if more:
-        source = _Both(source, more)
+        source = _Both(source.name, source, more)
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
     finder = _finder(given, options)

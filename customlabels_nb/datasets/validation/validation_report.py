@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -73,7 +73,7 @@ class ValidationReport(Generic[Fixed]):
     @property
     def ok(self) -> bool:
         """Whether it can be trained on: nothing is wrong with it as a whole. Lines may still have findings."""
-        return not obstacles(self._checked, self._limits)
+        return not self._obstacles()
 
     @property
     def errors(self) -> pd.DataFrame:
@@ -183,10 +183,62 @@ class ValidationReport(Generic[Fixed]):
         return self._sides[split]
 
     def __repr__(self) -> str:
-        return report_text(self._checked, self._limits, self.notes)
+        found = tasks(self._checked)
+        head = [self._headline(), first_step(found), *self._counts(), *self.notes]
+        if not found:
+            return printable("\n".join([line for line in head if line] + ["Nothing was found."]))
+        rows = [("lines", "frees", "code", "first lines")]
+        rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in found]
+        wide = [max(len(row[column]) for row in rows) for column in range(3)]
+        body = [
+            f"{lines:>{wide[0]}}  {frees:>{wide[1]}}  {code:<{wide[2]}}  {first}".rstrip()
+            for lines, frees, code, first in rows
+        ]
+        indent = " " * (wide[0] + wide[1] + 6)
+        for place, task in reversed(list(enumerate(found, 1))):
+            body.insert(place + 1, indent + task.advice.text)
+        return printable("\n".join([*(line for line in head if line), "", *body]))
 
     def _repr_html_(self) -> str:
-        return report_html(self._checked, self._limits, self.notes)
+        found = tasks(self._checked)
+        return render(
+            "validation.html",
+            headline=self._headline(),
+            first_step=first_step(found),
+            sentences=[*self._counts(), *self.notes],
+            tasks=[{**vars(one), "name": _named(one), "where": one.where, "advice": one.advice.text} for one in found],
+        )
+
+    def _headline(self) -> str:
+        """Whether it can be trained on, and why not."""
+        what, reasons = one_line(self._checked.train.source), self._obstacles()
+        if not reasons:
+            return f"{what} can be trained on ({self.profile} profile)."
+        return f"{what} can't be trained on ({self.profile} profile): {' '.join(reasons)}"
+
+    def _obstacles(self) -> list[str]:
+        """Why it can't be trained on, in sentences; empty if it can."""
+        train, fewest = self._checked.train, self._limits.min_training_images
+        reasons = list(dict.fromkeys(self.errors["message"]))
+        if not reasons and train.valid < fewest:
+            reasons = [f"It takes {fewest} images to train; {train.valid:,} can be used."]
+        return reasons
+
+    def _counts(self) -> list[str]:
+        """One sentence for each manifest."""
+        return [
+            f"{split}: {side.total:,} {'line' if side.total == 1 else 'lines'}, {side.valid:,} valid, "
+            f"{side.invalid:,} invalid, {side.ignored:,} ignored; {_USE_CASES[side.use_case]}."
+            for split, side in self._sides.items()
+        ]
+
+
+def _named(task: Task) -> str:
+    return task.code if task.split in ("", "train") else f"{task.code} ({task.split})"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else ""
 
 
 def _counted(lines: list[int], what: str) -> str:
@@ -239,73 +291,3 @@ def validate_tables(
     if test is not None and checked.test is not None:
         test.name_images(checked.test)
     return ValidationReport(checked, limits, subjects)
-
-
-def headline(checked: CheckedManifests, limits: Limits) -> str:
-    """Whether it can be trained on, and why not."""
-    what, reasons = one_line(checked.train.source), obstacles(checked, limits)
-    if not reasons:
-        return f"{what} can be trained on ({limits.name} profile)."
-    return f"{what} can't be trained on ({limits.name} profile): {' '.join(reasons)}"
-
-
-def obstacles(checked: CheckedManifests, limits: Limits) -> list[str]:
-    """Why it can't be trained on, in sentences; empty if it can."""
-    found = [*checked.errors, *checked.train.errors, *(checked.test.errors if checked.test else ())]
-    reasons = list(dict.fromkeys(error.message for error in found))
-    if not reasons and checked.train.valid < limits.min_training_images:
-        reasons = [f"It takes {limits.min_training_images} images to train; {checked.train.valid:,} can be used."]
-    return reasons
-
-
-def counts(checked: CheckedManifests) -> list[str]:
-    """One sentence for each manifest."""
-    sides = [("train", checked.train), *([("test", checked.test)] if checked.test else [])]
-    return [_counted(name, side) for name, side in sides]
-
-
-def _counted(name: str, manifest: CheckedManifest) -> str:
-    lines = "line" if manifest.total == 1 else "lines"
-    return (
-        f"{name}: {manifest.total:,} {lines}, {manifest.valid:,} valid, {manifest.invalid:,} invalid, "
-        f"{manifest.ignored:,} ignored; {_USE_CASES[manifest.use_case]}."
-    )
-
-
-def report_text(checked: CheckedManifests, limits: Limits, notes: Sequence[str]) -> str:
-    """The report for a terminal."""
-    found = tasks(checked)
-    head = [headline(checked, limits), first_step(found), *counts(checked), *notes]
-    if not found:
-        return printable("\n".join([line for line in head if line] + ["Nothing was found."]))
-    rows = [("lines", "frees", "code", "first lines")]
-    rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in found]
-    wide = [max(len(row[column]) for row in rows) for column in range(3)]
-    body = [
-        f"{lines:>{wide[0]}}  {frees:>{wide[1]}}  {code:<{wide[2]}}  {first}".rstrip()
-        for lines, frees, code, first in rows
-    ]
-    indent = " " * (wide[0] + wide[1] + 6)
-    for place, task in reversed(list(enumerate(found, 1))):
-        body.insert(place + 1, indent + task.advice.text)
-    return printable("\n".join([*(line for line in head if line), "", *body]))
-
-
-def report_html(checked: CheckedManifests, limits: Limits, notes: Sequence[str]) -> str:
-    """The report for a notebook."""
-    found = tasks(checked)
-    return render(
-        "validation.html",
-        headline=headline(checked, limits),
-        first_step=first_step(found),
-        sentences=[*counts(checked), *notes],
-        tasks=[{**vars(task), "name": _named(task), "where": task.where, "advice": task.advice.text} for task in found],
-    )
-
-
-def _named(task: Task) -> str:
-    return task.code if task.split in ("", "train") else f"{task.code} ({task.split})"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number else ""
