@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.datasets.formats.folder import is_image_name
+from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
 from customlabels_nb.events import Events

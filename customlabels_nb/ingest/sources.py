@@ -20,7 +20,13 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.datasets.formats.base import Notes
-from customlabels_nb.datasets.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
+from customlabels_nb.datasets.formats.image_folder import (
+    FoundFiles,
+    is_pattern,
+    match_files,
+    read_folder,
+    sort_out_listing,
+)
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
