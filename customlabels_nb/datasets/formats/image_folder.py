@@ -253,10 +253,6 @@ def _uri(path: str) -> str:
     return path if path.isascii() else to_uri(path)
 
 
-def _recognise(path: Path) -> bool:
-    return path.is_dir()
-
-
 def _read(path: Path, finder: ImageFinder) -> Contents:
     found = read_folder(path, auto_label=True)
     if not found.images:
@@ -305,7 +301,7 @@ def _folder_name(label: str) -> str:
 
 FORMAT = Format(
     "image_folder",
-    _recognise,
+    Path.is_dir,
     _read,
     _write,
     frozenset({"image_labels", "unlabelled"}),

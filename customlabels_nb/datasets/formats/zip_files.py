@@ -55,9 +55,7 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
     return _root(target), issues
 
 
-def unpack_whole(
-    archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool], limits: Limits = LOCAL
-) -> None:
+def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
     """Unpack all of a zip file below ``target``, a folder that is there and empty; nothing of it may be left out.
 
     Parameters
@@ -69,12 +67,12 @@ def unpack_whole(
     ------
     ArchiveError
         If the file is no zip file, a member isn't allowed, would land elsewhere, is a link, encrypted, damaged or there
-        twice, the contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+        twice, the contents are larger than is allowed (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
     with _opened(name) as opened:
         members = [member for member in opened.infolist() if not member.is_dir()]
-        _refuse_bomb(name, members, limits)
+        _refuse_bomb(name, members, LOCAL)
         taken: set[tuple[int, int]] = set()
         for member in members:
             reason = _refusal(member)
