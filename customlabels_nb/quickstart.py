@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb.datasets.formats.folder import read_folder
+from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
 
 QUICKSTART = "01_quickstart.ipynb"

@@ -80,7 +80,7 @@ class Settings:
     ``threads`` is used for decoding and hashing; how many of them torch takes, training tries unless somebody set it.
 
     ``timeout_seconds`` is how long a web server may say nothing, ``private_redirects`` whether one may redirect to
-    addresses that aren't public (:mod:`customlabels_nb.remote.http_client`).
+    addresses that aren't public (:mod:`customlabels_nb.remote.remote_files`).
     """
 
     user: str = field(default_factory=_user)

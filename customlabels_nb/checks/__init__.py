@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.checks.box_rules import check_boxes
-from customlabels_nb.checks.check_report import CheckReport
-from customlabels_nb.checks.findings import Finding
+from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
-from customlabels_nb.checks.image_rules import check_files, check_light, look_at_files, note_unreadable
+from customlabels_nb.checks.image_rules import Files, check_files, check_light, look_at_files, note_unreadable
 from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.checks.near_duplicates import SAME, Pictures, check_copies, check_threshold, near_duplicate_pairs
 from customlabels_nb.datasets.dataset import Dataset
@@ -56,10 +55,7 @@ def check_datasets(
         If ``events`` were asked to stop; what was read is kept.
     """
     datasets = [train, test]
-    seen = [
-        look_at_files(dataset, _of_split(files, dataset.name), events=events, phase=f"files of {dataset.name}")
-        for dataset in datasets
-    ]
+    seen = _files_of(datasets, files, events)
     findings = check_labels(train, test, task)
     pictures = Pictures.of(datasets, [own.contents for own in seen])
     cache, pairs = project_cache(train.root, "fingerprints"), None
@@ -86,18 +82,19 @@ def find_near_duplicates(
 ) -> pd.DataFrame:
     """The pairs of near-duplicates in and between datasets; see :class:`customlabels_nb.project.project.Project`."""
     check_threshold(threshold)
-    seen = [
-        look_at_files(dataset, _of_split(files, dataset.name), events=events, phase=f"files of {dataset.name}")
-        for dataset in datasets
-    ]
+    seen = _files_of(datasets, files, events)
     pictures = Pictures.of(datasets, [own.contents for own in seen])
     root = datasets[0].root
     found = _fingerprints(pictures, root, project_cache(root, "fingerprints"), events)
     return near_duplicate_pairs(pictures, found, threshold=threshold, events=events)
 
 
-def _of_split(files: pd.DataFrame | None, split: str) -> pd.DataFrame | None:
-    return None if files is None else files[files["split"] == split]
+def _files_of(datasets: Sequence[Dataset], known: pd.DataFrame | None, events: Events | None) -> list[Files]:
+    seen = []
+    for dataset in datasets:
+        own = None if known is None else known[known["split"] == dataset.name]
+        seen.append(look_at_files(dataset, own, events=events, phase=f"files of {dataset.name}"))
+    return seen
 
 
 def _contents(pictures: Pictures) -> list[str | None]:

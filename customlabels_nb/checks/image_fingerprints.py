@@ -19,7 +19,7 @@ from PIL import Image
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.batch_reading import read_in_batches
+from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.remote.content_cache import content_key
 from customlabels_nb.settings import settings
@@ -105,7 +105,6 @@ def fingerprints(
     contents: Sequence[str | None] | None = None,
     cache: ContentCache | None = None,
     events: Events | None = None,
-    phase: str = "fingerprints",
 ) -> Fingerprints:
     """The fingerprint of each image; images are read on threads, and each answer is kept in ``cache`` as it comes.
 
@@ -121,7 +120,7 @@ def fingerprints(
     cache : ContentCache, optional
         Where fingerprints are kept, under the contents that were read.
     events : Events, optional
-        Gets the progress as ``phase``.
+        Gets the progress as "fingerprints".
 
     Raises
     ------
@@ -137,7 +136,7 @@ def fingerprints(
     prints, readable, issues = kept.prints, kept.readable, kept.issues
     missing = np.flatnonzero(~readable).tolist()
     if events is not None:
-        events.progress(phase, len(images) - len(missing), len(images))
+        events.progress("fingerprints", len(images) - len(missing), len(images))
 
     def prepare(image: Image.Image, content: str) -> np.void:
         found = fingerprint(image)
@@ -156,7 +155,7 @@ def fingerprints(
         threads=settings.threads,
         batch_size=_BATCH,
         events=events,
-        phase=phase,
+        phase="fingerprints",
     ):
         for index, found in batch:
             if isinstance(found, Issue):

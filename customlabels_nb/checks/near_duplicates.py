@@ -321,12 +321,11 @@ def near_duplicate_pairs(
     return table.sort_values("similarity", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def check_copies(pictures: Pictures, pairs: pd.DataFrame | None) -> list[Finding]:
+def check_copies(pictures: Pictures, pairs: pd.DataFrame | None) -> Iterator[Finding]:
     """Findings about equal content and, if they were looked for, near-duplicates."""
-    found = list(_equal(pictures.images))
+    yield from _equal(pictures.images)
     if pairs is not None and len(pairs):
-        found += _near(pictures.images, pairs)
-    return found
+        yield from _near(pictures.images, pairs)
 
 
 def _equal(images: pd.DataFrame) -> Iterator[Finding]:

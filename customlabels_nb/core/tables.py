@@ -115,9 +115,18 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
-    if "\0" in text or _lone_surrogate(text):
+    if not storable(text):
         raise LabelError(f"The label {text!r} holds characters that can't be stored (NUL or a lone surrogate).")
     return text
+
+
+def storable(text: str) -> bool:
+    """Whether the text has neither a NUL nor half a surrogate pair, which JSON can spell and nothing can keep."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
@@ -240,7 +249,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
 
 def _check_names(images: pd.Series) -> None:
     text = "\n".join(map(str, images.tolist()))
-    if "\0" in text or (not text.isascii() and _lone_surrogate(text)):
+    if not storable(text):
         raise TableError(
             "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
             "Give such files as a list of paths."
@@ -252,14 +261,6 @@ def _check_names(images: pd.Series) -> None:
 def _plain_urls(images: pd.Series) -> pd.Series:
     text = "\n".join(map(str, images.tolist()))
     return images.map(lambda name: plain_url(str(name))) if "@" in text and without_passwords(text) != text else images
-
-
-def _lone_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:

@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
-from customlabels_nb.datasets.display import dataset_html, dataset_text
 from customlabels_nb.datasets.formats import Written, write
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, TableError
+from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 if TYPE_CHECKING:
     from customlabels_nb.datasets.import_reports import RefreshReport
@@ -39,6 +41,10 @@ Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
 Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
 
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
+# how many of a dataset's pictures and labels its display has
+_SHOWN_THUMBNAILS = 8
+_IN_TEXT = 20
+_IN_HTML = 40
 
 
 class Dataset:
@@ -645,10 +651,28 @@ class Dataset:
 
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
-        return dataset_text(self.name, self._images, self.label_counts)
+        counts = self.label_counts
+        parts = [f"{one_line(label)} {count}" for label, count in counts.head(_IN_TEXT).items()]
+        more = f" and {len(counts) - _IN_TEXT:,} more" if len(counts) > _IN_TEXT else ""
+        return f"Dataset {self.name!r}: {self._head()}{': ' + ', '.join(parts) + more if parts else ''}"
 
     def _repr_html_(self) -> str:
-        return dataset_html(self.name, self._images, self._labels, self.label_counts, self.root)
+        counts, labels = self.label_counts, self._labels.head(_IN_HTML)
+        places = np.linspace(0, len(self) - 1, min(len(self), _SHOWN_THUMBNAILS)).round().astype(int)
+        return render(
+            "dataset.html",
+            name=self.name,
+            head=self._head(),
+            labels=[(label, colour, counts[label]) for label, colour in labels.itertuples(index=False)],
+            more=len(self._labels) - _IN_HTML,
+            pictures=[_picture(row, self.root) for row in self._images.iloc[np.unique(places)].itertuples()],
+        )
+
+    def _head(self) -> str:
+        """How many images, and with which statuses."""
+        statuses = self._images["status"].value_counts()
+        parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
+        return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"
 
 
 def _caller() -> FrameType:
@@ -658,3 +682,19 @@ def _caller() -> FrameType:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame = frame.f_back
     return frame
+
+
+def _picture(row: Any, root: Path | None) -> tuple[str, str, str]:
+    """Return an image's name, a small picture as a URL, and what went wrong if there is none."""
+    name = row.image.rsplit("/", 1)[-1]
+    try:
+        data = thumbnail_of(
+            row.image,
+            root=root,
+            sha256=row.sha256 if isinstance(row.sha256, str) else None,
+            size=240,
+            cache=project_cache(root, "thumbnails"),
+        )
+    except ImageError as error:
+        return name, "", error.reason
+    return name, data_url(data), ""

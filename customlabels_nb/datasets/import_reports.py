@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted
-from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.issues import issues_to_frame
 
 
+@dataclass(eq=False)
 class ImportReport:
     """What became of an import. ``issues`` is a table of what was left out or looks wrong, with the reason.
 
@@ -18,24 +20,13 @@ class ImportReport:
     already, that had no label and got one.
     """
 
-    def __init__(
-        self,
-        split: str,
-        added: int,
-        known: int,
-        ignored: int,
-        issues: Sequence[Issue],
-        labelled: int = 0,
-        *,
-        added_images: Sequence[str] = (),
-    ) -> None:
-        self.split = split
-        self.added = added
-        self.known = known
-        self.labelled = labelled
-        self.ignored = ignored
-        self.added_images = list(added_images)
-        self.issues = issues_to_frame(issues)
+    split: str
+    added: int
+    known: int
+    ignored: int
+    issues: pd.DataFrame
+    labelled: int
+    added_images: list[str]
 
     def __repr__(self) -> str:
         parts = [f"{counted(self.added, 'image')} added to {self.split}"]

@@ -27,7 +27,7 @@ from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
-from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
+from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,

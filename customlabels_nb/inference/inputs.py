@@ -18,7 +18,7 @@ from PIL import Image
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.folder import is_pattern, match_files, read_folder, sort_out_listing
+from customlabels_nb.datasets.formats.image_folder import is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.errors import InputError, NotAnImageError
 from customlabels_nb.images.reading import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type

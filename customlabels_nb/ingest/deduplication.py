@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -19,9 +19,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
-from customlabels_nb.ingest.existing_labels import LabelsByImage, labels_by_image, told
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import SourceContents
+from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 
@@ -44,6 +42,8 @@ class UnreadFacts(NamedTuple):
 
 Facts: TypeAlias = ImageFacts | UnreadFacts
 Stat: TypeAlias = tuple[int, int] | None
+#: The labels of each image that has any.
+LabelsByImage: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 @dataclass
@@ -350,3 +350,23 @@ def _copy(image: str, sha256: str, root: Path) -> str:
     except OSError as error:
         raise InputError(f"copy=True: {image!r} can't be copied to {str(target)!r} ({error.strerror}).") from error
     return name
+
+
+def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The labels of each annotated image, each once, in the order of the table."""
+    # most images have one label: no new tuple each
+    alone = {label: (label,) for label in annotations["label"].unique()}
+    found: dict[str, tuple[str, ...]] = {}
+    for image, label in zip(annotations["image"].tolist(), annotations["label"].tolist(), strict=True):
+        own = found.get(image)
+        if own is None:
+            found[image] = alone[label]
+        elif label not in own:
+            found[image] = (*own, label)
+    return found
+
+
+def told(labels: LabelsByImage, image: str) -> str:
+    """The labels of an image in words: ``labelled 'a' and 'b'``."""
+    own = labels.get(image)
+    return f"labelled {' and '.join(map(repr, own))}" if own else "not labelled"

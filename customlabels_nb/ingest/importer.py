@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import ImageError, OutdatedError
+from customlabels_nb.errors import ImageError, OutdatedError, StaleEditError
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.deduplication import Facts, take_in
-from customlabels_nb.ingest.existing_labels import kept_labels, label_known, labels_by_image
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import Source, SourceContents, find_images
+from customlabels_nb.ingest.deduplication import Facts, LabelsByImage, labels_by_image, take_in, told
+from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 
 __all__ = ["ImportReport", "import_images"]
+
+_ATTEMPTS = 20  # so many times in a row somebody else may be quicker; then those images stay as they are
+
+_STATUS_WORDS = {
+    "labelled": "was looked at and has nothing on it",
+    "skipped": "was skipped by whoever labelled it",
+    "needs_review": "is to be reviewed",
+}
 
 
 def import_images(
@@ -66,4 +75,48 @@ def import_images(
         store.refresh_files(split, intake.changed, Action("refresh files", who, name))
     labelled = label_known(store, split, bare, Action("label imported images", who, name))
     added = intake.images["image"].tolist()
-    return ImportReport(split, len(added), len(intake.known), found.ignored, issues, labelled, added_images=added)
+    return ImportReport(split, len(added), len(intake.known), found.ignored, issues_to_frame(issues), labelled, added)
+
+
+def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:
+    """An issue for each image for which the import brings a label that is not applied.
+
+    Parameters
+    ----------
+    wanted : DataFrame
+        Annotations of images that the project has, by the names that it has for them.
+    stored : mapping
+        The labels that the project's images have.
+    statuses : mapping
+        The statuses of those among them that have none.
+    """
+    issues = []
+    for image, labels in labels_by_image(wanted).items():
+        own = stored.get(image, ())
+        other = [label for label in labels if label not in own]
+        if not other or (not own and statuses.get(image) == "unlabelled"):
+            continue
+        is_now = f"is {told(stored, image)} already" if own else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
+        was = "was" if len(other) == 1 else "were"
+        message = f"It {is_now}; {' and '.join(map(repr, other))} {was} not applied."
+        issues.append(Issue("LABEL_KEPT", message, where=image, source=source))
+    return issues
+
+
+def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
+    """Give these annotations to those of their images that are unlabelled and bare; returns to how many.
+
+    Who labels one of them meanwhile is right: that image is left alone.
+    """
+    for _ in range(_ATTEMPTS if len(wanted) else 0):
+        images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())
+        bare = (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])
+        chosen = images[bare & images["image"].isin(wanted["image"])]
+        if chosen.empty:
+            return 0
+        given = wanted[wanted["image"].isin(chosen["image"])]
+        try:
+            return store.update_images(split, t.settle_statuses(chosen, given), given, action).count
+        except StaleEditError:
+            continue
+    return 0

@@ -15,15 +15,15 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.datasets.formats.ground_truth import Manifest, contents_of
-from customlabels_nb.datasets.formats.manifest_files import LineSource, ManifestFile, ManifestLines
+from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.formats.ground_truth import contents_of
+from customlabels_nb.datasets.formats.manifest_lines import LineSource, ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Facts, take_in
-from customlabels_nb.ingest.import_options import ImportOptions
-from customlabels_nb.ingest.sources import found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
 from customlabels_nb.store import Action, SqlStore
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
@@ -115,7 +115,7 @@ def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
     return {image: name for image, name in named.items() if name in stored}
 
 
-def _replaced(stored: pd.DataFrame, manifest: Manifest, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _replaced(stored: pd.DataFrame, manifest: Contents, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The stored images that the lines speak of, with the lines' annotations instead of their own."""
     images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
     own = manifest.annotations[manifest.annotations["image"].isin(names)]

@@ -10,14 +10,13 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.datasets.formats.folder import is_image_name
+from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import SourceContents, find_again
+from customlabels_nb.ingest.sources import ImportOptions, SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings

@@ -20,13 +20,50 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.datasets.formats.base import Notes
-from customlabels_nb.datasets.formats.folder import FoundFiles, is_pattern, match_files, read_folder, sort_out_listing
+from customlabels_nb.datasets.formats.image_folder import (
+    FoundFiles,
+    is_pattern,
+    match_files,
+    read_folder,
+    sort_out_listing,
+)
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_identity, is_web, list_files
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Options of an import; :meth:`customlabels_nb.project.project.Project.add_images` describes them.
+
+    Raises
+    ------
+    InputError
+        If a value is not one of those allowed, or both ``label`` and ``auto_label`` are given.
+    """
+
+    split: str = t.TRAIN
+    auto_label: bool = False
+    label: str | None = None
+    copy: bool = False
+    on_leak: str = "report"
+    duplicates: str = "skip"
+    verify: bool = False
+
+    def __post_init__(self) -> None:
+        for argument, allowed in (
+            ("split", t.SPLITS),
+            ("on_leak", ("report", "keep")),
+            ("duplicates", ("skip", "keep")),
+        ):
+            value = getattr(self, argument)
+            if value not in allowed:
+                raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
+        if self.label is not None and self.auto_label:
+            raise InputError("Give either label= or auto_label=True, not both.")
+
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}

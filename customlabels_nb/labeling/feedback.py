@@ -14,9 +14,8 @@ from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.images.decoding import opened
 from customlabels_nb.images.reading import to_path, to_uri
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import SourceContents
+from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session_files import free_name

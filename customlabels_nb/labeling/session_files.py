@@ -17,9 +17,8 @@ from PIL import Image
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.browser_images import BrowserImage
 from customlabels_nb.images.reading import open_image, thumbnail, to_path
-from customlabels_nb.images.thumbnails import full_view_of, kept_thumbnail, project_cache, thumbnail_of
+from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, kept_thumbnail, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:

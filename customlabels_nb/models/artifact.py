@@ -14,6 +14,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.files import write_whole
@@ -339,13 +340,6 @@ def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-@dataclass(frozen=True)
-class _TensorShape:
-    """The shape of a tensor in a file."""
-
-    shape: tuple[int, ...]
-
-
 def _read_file(path: Path, most: int | None = None) -> bytes:
     """The bytes of a regular file; a pipe or a device, which may never end, is refused.
 
@@ -364,7 +358,7 @@ def _read_file(path: Path, most: int | None = None) -> bytes:
     return path.read_bytes()
 
 
-def _read_shapes(path: Path) -> dict[str, _TensorShape]:
+def _read_shapes(path: Path) -> dict[str, SimpleNamespace]:
     """The tensors of a safetensors file and their shapes, of which no more than the header is read.
 
     Raises
@@ -390,8 +384,8 @@ def _read_shapes(path: Path) -> dict[str, _TensorShape]:
         raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {_ADVICE}") from error
 
 
-def _shape(key: str, facts: object) -> _TensorShape:
+def _shape(key: str, facts: object) -> SimpleNamespace:
     sides = facts.get("shape") if isinstance(facts, dict) else None
     if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
         raise ValueError(f"the shape of {key[:80]!r} is none")
-    return _TensorShape(tuple(sides))
+    return SimpleNamespace(shape=tuple(sides))

@@ -14,7 +14,7 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.batch_reading import read_in_batches
+from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone

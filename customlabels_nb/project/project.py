@@ -31,11 +31,10 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener, progress_bars, say
 from customlabels_nb.images.reading import is_remote, local_path
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.refresh import refresh_dataset
-from customlabels_nb.ingest.sources import Source, found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, Source, found_in_tables, image_uri
 from customlabels_nb.labeling import Query, ReviewQuery
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import Packed, pack

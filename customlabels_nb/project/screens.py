@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
+from customlabels_nb.ingest.sources import ImportOptions
 from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.dashboard import DashboardSession

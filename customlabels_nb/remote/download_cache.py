@@ -93,12 +93,12 @@ def fetch(
         if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
             return data, identity
     identity = remembered or (known if is_identity(known) else None)
-    if identity is None:
+    just_asked = identity is None
+    if just_asked:
         identity = _look_up(url).identity
         if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
             return data, identity
-        return _read(cache, url, identity, max_bytes, just_asked=True)
-    return _read(cache, url, identity, max_bytes, just_asked=False)
+    return _read(cache, url, identity, max_bytes, just_asked=just_asked)
 
 
 def fetch_all(
@@ -107,7 +107,6 @@ def fetch_all(
     known: Sequence[str | None] | None = None,
     workers: int = CONNECTIONS,
     events: Events | None = None,
-    phase: str = "fetching images",
 ) -> list[Issue]:
     """Bring remote images into the cache, ``workers`` at a time; those that are there aren't fetched again.
 
@@ -142,7 +141,7 @@ def fetch_all(
             if issue is not None:
                 issues.append(issue)
             if events is not None:
-                events.progress(phase, done, len(urls))
+                events.progress("fetching images", done, len(urls))
     return issues
 
 
@@ -152,9 +151,9 @@ def connections(images: Iterable[str], threads: int) -> int:
 
 
 def look_up_all(
-    urls: Iterable[str], *, workers: int = CONNECTIONS, events: Events | None = None, phase: str = "asking for images"
+    urls: Iterable[str], *, events: Events | None = None, phase: str = "asking for images"
 ) -> dict[str, RemoteFile | ImageError]:
-    """What the servers tell of each file, ``workers`` at a time, or why that can't be had; nothing is fetched."""
+    """What the servers tell of each file, several at a time, or why that can't be had; nothing is fetched."""
     wanted = list(dict.fromkeys(urls))
 
     def ask(url: str) -> RemoteFile | ImageError:
@@ -164,7 +163,7 @@ def look_up_all(
             return error
 
     found: dict[str, RemoteFile | ImageError] = {}
-    with closing(map_bounded(ask, wanted, workers=workers)) as answers:
+    with closing(map_bounded(ask, wanted, workers=CONNECTIONS)) as answers:
         for url, answer in zip(wanted, answers, strict=True):
             found[url] = answer
             if events is not None:

@@ -1,22 +1,34 @@
 """Files behind URLs, through fsspec: what a server tells of them, their bytes, listings, and what went wrong.
 
 Credentials come from where each protocol's own tools look for them. Timeouts and repeated attempts are those of the
-protocol's client, but for the web (:mod:`customlabels_nb.remote.http_client`).
+protocol's client, but web servers are asked no longer than somebody wants to wait, and never lead us into the network
+around us: a server may answer with a redirect, and one to another host whose address isn't public would make this
+machine ask, in the server's stead, what only this machine can reach: itself, its neighbours, or the service that gives
+a cloud machine its credentials. Such a redirect is refused unless ``settings.private_redirects`` allows it. What the
+user names is asked wherever it lies, and so is a redirect within the host that was named.
+
+User names and passwords for web servers come from ``~/.netrc`` (or the file that ``NETRC`` names), proxies from
+``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import html
+import ipaddress
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
+from urllib.request import getproxies
 
 from customlabels_nb._utils.installing import extra_command, install_command
 from customlabels_nb.errors import (
@@ -27,7 +39,6 @@ from customlabels_nb.errors import (
     MissingDependencyError,
     NotAnImageError,
 )
-from customlabels_nb.remote.http_client import RedirectRefusedError, client_options
 from customlabels_nb.settings import settings
 
 #: Object stores, whose clients may be used from many threads and read a whole object with one request.
@@ -131,17 +142,13 @@ def list_files(url: str) -> list[RemoteFile]:
     MissingDependencyError
         If that takes a package that isn't here.
     """
-    try:
+    with _telling(url, "listed"):
         system, path = open_system(url)
         system.invalidate_cache()
         pattern = "*" in url
         entries: Mapping[str, Any] = (system.glob if pattern else system.find)(path, detail=True)
         top = url.partition("*")[0].rpartition("/")[0] if pattern else url.rstrip("/")
         below = str(system._strip_protocol(top)).rstrip("/")
-    except ImportError as error:
-        raise MissingDependencyError(f"{url!r} can't be listed: {why(url, error)}") from error
-    except Exception as error:
-        raise InputError(f"{url!r} can't be listed: {why(url, error)}") from error
     return [
         # the URL as it was given, and not put together anew: it may name a server, too
         _file(top + name[len(below) :], entry)
@@ -173,13 +180,9 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
     seen, waiting = {url}, [url]
     while waiting:
         page = waiting.pop()
-        try:
+        with _telling(page, "listed"):
             system, path = open_system(page)
             links: list[str] = [html.unescape(link) for link in system.ls(path, detail=False)]
-        except ImportError as error:
-            raise MissingDependencyError(f"{page!r} can't be listed: {why(page, error)}") from error
-        except Exception as error:
-            raise InputError(f"{page!r} can't be listed: {why(page, error)}") from error
         for link in links:
             inside = link[len(url) :]
             parts = unquote(inside).split("/")
@@ -250,16 +253,12 @@ def download(url: str, path: Path, max_bytes: int) -> None:
     MissingDependencyError
         If that takes a package that isn't here.
     """
-    try:
+    with _telling(url, "read"):
         system, location = open_system(url)
         with system.open(location, "rb") as source, path.open("wb") as target:
             while target.tell() <= max_bytes and (data := source.read(1 << 20)):
                 target.write(data)
             size = target.tell()
-    except ImportError as error:
-        raise MissingDependencyError(f"{url!r} can't be read: {why(url, error)}") from error
-    except Exception as error:
-        raise InputError(f"{url!r} can't be read: {why(url, error)}") from error
     if size > max_bytes:
         raise InputError(f"{url!r} has more than {max_bytes:,} bytes.")
 
@@ -295,6 +294,17 @@ def open_system(url: str) -> tuple[Any, str]:
     options |= {name: client_options() for name in _HTTP if f"::{name}://" in url.lower()}
     system, path = fsspec.core.url_to_fs(url, **options)
     return system, path
+
+
+@contextmanager
+def _telling(url: str, what: str) -> Iterator[None]:
+    """Say of whatever goes wrong inside that the URL can't be "listed" or "read", and why."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(f"{url!r} can't be {what}: {why(url, error)}") from error
+    except Exception as error:
+        raise InputError(f"{url!r} can't be {what}: {why(url, error)}") from error
 
 
 def image_error(url: str, error: Exception) -> ImageError:
@@ -404,3 +414,73 @@ def _moment(entry: Mapping[str, Any]) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return nanoseconds if nanoseconds is None or abs(nanoseconds) < 2**63 else None
+
+
+_WHOLE_ANSWER_SECONDS = 300.0
+#: IPv6 networks whose last 32 bits are an IPv4 address: NAT64, and addresses that are compatible with IPv4.
+_EMBEDDING = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # each network decides where the IPv4 address is
+
+
+class RedirectRefusedError(Exception):
+    """A server redirects to where it has no business to send us; users meet it as the reason in another error."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            f"it redirects to {target!r}, whose address isn't public; "
+            "settings.private_redirects = True allows that if you trust the server"
+        )
+
+
+def client_options() -> dict[str, Any]:
+    """What fsspec's file system of the web is made with."""
+    return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
+
+
+async def _client(*, seconds: float, **options: Any) -> Any:
+    import aiohttp
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_note_named_host)
+    trace.on_request_redirect.append(_check_redirect)
+    timeout = aiohttp.ClientTimeout(
+        total=max(_WHOLE_ANSWER_SECONDS, seconds), connect=None, sock_connect=seconds, sock_read=seconds
+    )
+    return aiohttp.ClientSession(timeout=timeout, trace_configs=[trace], trust_env=True, **options)
+
+
+async def _note_named_host(session: Any, context: Any, request: Any) -> None:
+    context.named = request.url.host
+
+
+async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
+    """Raise where the redirect leads to must not be asked; other protocols than the web's aiohttp refuses itself."""
+    import yarl
+
+    location = redirect.response.headers.get("Location") or redirect.response.headers.get("URI")
+    if location is None or settings.private_redirects:
+        return
+    target = redirect.url.join(yarl.URL(location))
+    if target.scheme not in ("http", "https") or not target.host or target.host == context.named:
+        return
+    if not await _is_public(target.host, target.port):
+        raise RedirectRefusedError(str(target))
+
+
+async def _is_public(host: str, port: int | None) -> bool:
+    """Whether all addresses of a host are public; a host that isn't known is for the request itself to find out."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return not getproxies()  # a proxy may know the host
+    return all(_is_global(str(entry[4][0])) for entry in found)
+
+
+def _is_global(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    if any(parsed in network for network in _EMBEDDING):
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+    if parsed in _LOCAL_NAT64:
+        return False
+    return parsed.is_global and not parsed.is_multicast and (inner is None or inner.is_global)

@@ -348,7 +348,7 @@ def test_a_second_check_reads_no_picture(copied: Project, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr("customlabels_nb.images.batch_reading.read_content", refuse)
+    monkeypatch.setattr("customlabels_nb.images.reading.read_content", refuse)
     monkeypatch.setattr("customlabels_nb.checks.image_rules.read_bytes", refuse)
     monkeypatch.setattr("customlabels_nb.checks.image_rules.header_size", refuse)
     assert copied.check(progress=False).issues.equals(first.issues)

@@ -34,7 +34,7 @@ CLASSES = {
         "examples.ExamplePhotos",
     ),
     "Checks": (
-        "checks.check_report.CheckReport",
+        "checks.findings.CheckReport",
         "datasets.validation.validation_report.ValidationReport",
         "diagnostics.Checkup",
     ),

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, ImageNotFoundError
-from customlabels_nb.images.browser_images import BrowserImage, full_view, kept_view
 from customlabels_nb.images.reading import content_hash, open_image
-from customlabels_nb.images.thumbnails import ContentCache, full_view_of
+from customlabels_nb.images.thumbnails import BrowserImage, ContentCache, full_view, full_view_of, kept_view
 from tests.images.pictures import encoded, jpeg, picture, tree
 from tests.images.test_dicom import RAMP, dicom
 from tests.images.test_reading import difference

@@ -13,7 +13,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
-from customlabels_nb.ingest.import_options import ImportOptions
+from customlabels_nb.ingest.sources import ImportOptions
 from customlabels_nb.store.sql import SqlStore
 from tests.images.pictures import write_folder
 

@@ -20,8 +20,8 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.import_options import ImportOptions
 from customlabels_nb.ingest.importer import ImportReport, import_images
+from customlabels_nb.ingest.sources import ImportOptions
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, png_header, write_folder
 from tests.ingest.reading import codes, labels
 

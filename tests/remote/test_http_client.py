@@ -15,8 +15,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageNotFoundError, InputError
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources
-from customlabels_nb.remote.http_client import _is_global
-from customlabels_nb.remote.remote_files import list_web
+from customlabels_nb.remote.remote_files import _is_global, list_web
 from customlabels_nb.settings import settings
 from tests.images.pictures import jpeg
 from tests.remote.conftest import Web

@@ -28,7 +28,7 @@ from customlabels_nb.datasets.formats import (
 )
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
 from customlabels_nb.datasets.formats.csv_labels import write_csv
-from customlabels_nb.datasets.formats.manifest_files import REFUSED, UNUSABLE
+from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri

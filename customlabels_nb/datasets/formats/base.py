@@ -231,31 +231,27 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
     annotated = images["image"].isin(annotations["image"])
     used = set(annotations["label"].unique())
     in_order = [label for label in t.labels_in_order(annotations, contents.labels) if label in used]
+    of_annotations = {
+        "image_labels": ~boxed & ~outlined,
+        "boxes": boxed,
+        "polygons": outlined,
+        "crowd": annotations["crowd"],
+        "confidence": annotations["confidence"] != 1,
+        "annotator": annotations["annotator"].notna(),
+        "job": annotations["job"].notna(),
+        "created": annotations["created"].notna(),
+    }
+    of_images = {
+        "empty": (images["status"] == "labelled") & ~annotated,
+        "unlabelled": (images["status"] != "labelled") & ~annotated,
+        "status": images["status"].isin(["skipped", "needs_review"]),
+        "split": images["split"] != t.TRAIN,
+        "size": images["width"].notna(),
+        "tags": images["tags"].map(bool).astype(bool),
+    }
     found: dict[str, list[str]] = {
-        **{
-            what: annotations.loc[there, "image"].tolist()
-            for what, there in {
-                "image_labels": ~boxed & ~outlined,
-                "boxes": boxed,
-                "polygons": outlined,
-                "crowd": annotations["crowd"],
-                "confidence": annotations["confidence"] != 1,
-                "annotator": annotations["annotator"].notna(),
-                "job": annotations["job"].notna(),
-                "created": annotations["created"].notna(),
-            }.items()
-        },
-        **{
-            what: images.loc[there, "image"].tolist()
-            for what, there in {
-                "empty": (images["status"] == "labelled") & ~annotated,
-                "unlabelled": (images["status"] != "labelled") & ~annotated,
-                "status": images["status"].isin(["skipped", "needs_review"]),
-                "split": images["split"] != t.TRAIN,
-                "size": images["width"].notna(),
-                "tags": images["tags"].map(bool).astype(bool),
-            }.items()
-        },
+        **{what: annotations.loc[there, "image"].tolist() for what, there in of_annotations.items()},
+        **{what: images.loc[there, "image"].tolist() for what, there in of_images.items()},
         "labels": [label for label in contents.labels if label not in used],
         "label_order": [label for label, place in zip(in_order, sorted(used), strict=True) if label != place],
         "columns": [name for name in images.columns if name not in t.IMAGE_COLUMNS and name not in format_.columns],

@@ -45,7 +45,6 @@ from customlabels_nb.datasets.formats.json_file import (
     pixel_size,
     plain_polygons,
     shown,
-    storable,
     unusable,
     write_array,
 )
@@ -113,8 +112,8 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
     info = data.get("info")
     kept: dict[str, Any] = {}
     for key, value in info.items() if isinstance(info, dict) else ():
-        usable = storable(value) if isinstance(value, str) else number_or_none(value) is not None
-        if usable and storable(key) and len(kept) < _MOST_INFO:
+        usable = t.storable(value) if isinstance(value, str) else number_or_none(value) is not None
+        if usable and t.storable(key) and len(kept) < _MOST_INFO:
             kept[key] = value[:_INFO_TEXT] if isinstance(value, str) else value
     return kept
 
@@ -125,8 +124,8 @@ def _supercategories(data: dict[str, Any], label_of: dict[Any, str]) -> dict[str
     return {
         label_of[entry["id"]]: above[:_INFO_TEXT]
         for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict) and _is_id(entry.get("id")) and entry["id"] in label_of
-        and isinstance(above := entry.get("supercategory"), str) and above and storable(above)
+        if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID) and entry["id"] in label_of
+        and isinstance(above := entry.get("supercategory"), str) and above and t.storable(above)
     }  # fmt: skip
 
 
@@ -139,15 +138,11 @@ def _array(data: dict[str, Any], key: str, findings: Findings) -> list[Any]:
     return []
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, _AN_ID)
-
-
 def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
     label_of: dict[Any, str] = {}
     for number, entry in enumerate(entries):
         where = f"categories[{number}]"
-        if not isinstance(entry, dict) or not _is_id(entry.get("id")):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), _AN_ID):
             findings.unreadable(where, f"It has no id: {shown(entry)}.")
         elif entry["id"] in label_of:
             findings.unreadable(where, f"The id {shown(entry['id'])} is another category's already.")
@@ -163,9 +158,9 @@ def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
     found = {}
     entries = data.get("licenses")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and _is_id(entry.get("id")):
+        if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID):
             texts = {"license": entry.get("name"), "license_url": entry.get("url")}
-            found[entry["id"]] = {k: v for k, v in texts.items() if isinstance(v, str) and v and storable(v)}
+            found[entry["id"]] = {k: v for k, v in texts.items() if isinstance(v, str) and v and t.storable(v)}
     return found
 
 
@@ -187,7 +182,7 @@ def _read_images(
     result = _Images({}, {}, {}, [])
     order: dict[str, int] = {}
     for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not _is_id(identity := entry.get("id")):
+        if not isinstance(entry, dict) or not isinstance(identity := entry.get("id"), _AN_ID):
             findings.unreadable(f"images[{number}]", f"It has no id: {shown(entry)}.")
             continue
         if identity in result.number_of:
@@ -209,7 +204,7 @@ def _read_images(
         if size is None and (entry.get("width") or entry.get("height")):
             given = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
             findings.adjusted(f"images[{number}]", f"Its size {given} is none and was left open.")
-        if licences and _is_id(entry.get("license")) and entry["license"] in licences:
+        if licences and isinstance(entry.get("license"), _AN_ID) and entry["license"] in licences:
             result.licences[uri] = licences[entry["license"]]
         result.sizes[uri] = size
         result.number_of[identity] = order[uri] = len(order)

@@ -39,6 +39,7 @@ from customlabels_nb.datasets.formats.entries import (
     Box,
     Collector,
     Places,
+    UnreadableError,
     finite,
     known_size,
     listed_name,
@@ -169,10 +170,6 @@ def _read_labels(
 # -- with a header ----------------------------------------------------------------------------------
 
 
-class _Unreadable(Exception):
-    """Says why an annotation can't be read."""
-
-
 def _read_table(columns: dict[str, int], located: _Located, collected: Collector) -> None:
     for row, name, uri in located:
         cells = _Cells(row, columns, name, collected)
@@ -195,8 +192,8 @@ def _read_table(columns: dict[str, int], located: _Located, collected: Collector
                     created=cells.created(),
                 )
             elif box or polygon:
-                raise _Unreadable("The row has a box but no label.")
-        except (_Unreadable, LabelError) as error:
+                raise UnreadableError("The row has a box but no label.")
+        except (UnreadableError, LabelError) as error:
             located.refuse(row, str(error), name)
 
 
@@ -236,12 +233,12 @@ class _Cells:
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
         if len(numbers) < 4:
-            raise _Unreadable(f"The box {shown(texts)} is not four numbers.")
+            raise UnreadableError(f"The box {shown(texts)} is not four numbers.")
         if corners:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
-            raise _Unreadable(f"The box {shown(texts)} has no size that can be.")
+            raise UnreadableError(f"The box {shown(texts)} has no size that can be.")
         return left, top, width, height
 
     def polygon(self) -> list[list[float]] | None:
@@ -254,7 +251,7 @@ class _Cells:
         except (ValueError, TypeError, OverflowError, RecursionError):
             points = []
         if not points or not all(math.isfinite(value) for point in points for value in point):
-            raise _Unreadable(f"The polygon {shown(text)} is no list of points [x, y].")
+            raise UnreadableError(f"The polygon {shown(text)} is no list of points [x, y].")
         return points
 
     def confidence(self) -> float:

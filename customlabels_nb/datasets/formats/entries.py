@@ -21,7 +21,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
-from customlabels_nb.datasets.formats.json_file import shown, storable, unusable
+from customlabels_nb.datasets.formats.json_file import shown, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
@@ -146,7 +146,7 @@ class Places:
         known = self._known.get((name, *urls))
         if known is None:
             known = self._finder.find(name, *urls)
-            if not storable(known):
+            if not t.storable(known):
                 raise InputError(f"The image name {shown(name)} holds characters that can't be stored.")
             self._known[(name, *urls)] = known
         return known

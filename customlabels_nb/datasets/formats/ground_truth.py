@@ -14,7 +14,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,33 +28,19 @@ from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
-from customlabels_nb.datasets.formats.manifest_files import UNUSABLE, LineSource, ManifestFile
+from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
-from customlabels_nb.datasets.formats.manifest_values import ADDED, BOXES, IMAGE_LEVEL, METADATA, SOURCE
+from customlabels_nb.datasets.formats.manifest_values import ADDED, BOXES, CONSEQUENCES, IMAGE_LEVEL, METADATA, SOURCE
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.reading import ImageHeader, is_remote
 
 _BOX_ATTRIBUTE = "bounding-box"
 
-# findings that only say what follows from another one of their line
-_CONSEQUENCES = frozenset(
-    {"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"}
-)  # fmt: skip
 _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 
 
-@dataclass
-class Manifest:
-    """What a manifest says. ``unread`` has the number (from 1) and the raw text of lines that weren't read whole."""
-
-    images: pd.DataFrame
-    annotations: pd.DataFrame
-    issues: list[Issue] = field(default_factory=list)
-    unread: list[tuple[int, str]] = field(default_factory=list)
-
-
-def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+def read_manifest(path: str | os.PathLike[str]) -> Contents:
     """Read a manifest file.
 
     Raises
@@ -66,7 +51,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return manifest_of(ManifestFile(path), os.fspath(path))
 
 
-def manifest_of(source: LineSource, name: str) -> Manifest:
+def manifest_of(source: LineSource, name: str) -> Contents:
     """What lines say; see :func:`read_manifest`. ``name`` is how an error calls them."""
     reader = ManifestReader(source, LOCAL)
     reader.read()
@@ -77,14 +62,14 @@ def manifest_of(source: LineSource, name: str) -> Manifest:
     return manifest
 
 
-def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> Manifest:
+def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> Contents:
     """The tables and issues of the lines that a reader has read; ``table`` spares asking it again."""
     source = reader.source.name
     with no_garbage_collection():
         images, annotations = (table or reader.table()).frames()
-    result = Manifest(images, annotations)
+    result = Contents(images, annotations)
     for number, raw, parsed in reader.notes():
-        causes = [found for found in parsed.findings if found.code not in _CONSEQUENCES] or parsed.findings
+        causes = [found for found in parsed.findings if found.code not in CONSEQUENCES] or parsed.findings
         for found in causes:
             message = f"{found.message} ({found.detail})" if found.detail else found.message
             where = ".".join(map(str, found.place))
@@ -115,7 +100,7 @@ def _recognise(path: Path) -> bool:
     return False
 
 
-def placed(manifest: Manifest, finder: ImageFinder) -> Contents:
+def placed(manifest: Contents, finder: ImageFinder) -> Contents:
     """The contents with the images where they lie now, and their boxes as they fit these."""
     images, annotations = manifest.images, manifest.annotations
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
@@ -138,9 +123,6 @@ def placed(manifest: Manifest, finder: ImageFinder) -> Contents:
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     return placed(read_manifest(path), finder)
-
-
-# -- writing ----------------------------------------------------------------------------------------
 
 
 def manifest_lines(

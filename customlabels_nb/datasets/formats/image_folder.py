@@ -1,22 +1,256 @@
-"""Folders by label: ``<label>/<image>``, as torchvision's ImageFolder and many others have them."""
+"""Folders of images, with labels from the names of folders (``<label>/<image>``); and files that a pattern matches."""
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
+from customlabels_nb._utils.files import expand_home
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.tables import check_label
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.folder import read_folder
 from customlabels_nb.datasets.formats.staging import free_name, staged
-from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.reading import READ_SUFFIXES, is_remote, to_path, to_uri, why_unread
+from customlabels_nb.remote.remote_files import RemoteFile, list_files
+
+_PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
+_CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
-def _recognise(path: Path) -> bool:
-    return path.is_dir()
+@dataclass
+class FoundFiles:
+    """Image files in the order of their names.
+
+    ``labels`` has the label of each or None; ``stats`` size in bytes and time of change in nanoseconds, where that is
+    known; ``contents`` what tells the content of remote ones from others; ``ignored`` counts files that don't look like
+    images.
+    """
+
+    images: list[str] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    stats: list[tuple[int, int] | None] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    ignored: int = 0
+    contents: list[str | None] = field(default_factory=list)
+
+
+def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> FoundFiles:
+    """All image files under a folder, however deep.
+
+    The label of an image is the name of the folder directly below ``root`` in which it lies, however deep; images in
+    ``root`` itself have none. Hidden files and folders are passed over, and folders below ``root`` that are caches or
+    projects of this package; links are followed, but never back into a folder that is being read. A folder that may not
+    be read is an issue, and so is one whose name can't be a label, a project, and an image of a type that isn't read.
+
+    Raises
+    ------
+    InputError
+        If ``root`` isn't a folder, or may not be read.
+    """
+    top = os.path.abspath(expand_home(os.fspath(root)))
+    if not os.fspath(root) or not os.path.isdir(top):
+        what = "is a file, not a folder" if os.path.isfile(top) else "does not exist"
+        raise InputError(f"The folder {os.fspath(root)!r} {what}.")
+    try:
+        entries, identity = _entries(top), _identity(top)
+    except OSError as error:
+        raise InputError(f"The folder {os.fspath(root)!r} may not be read ({error.strerror}).") from error
+    found = FoundFiles()
+    # folders are on a list of ours, not on Python's stack: they may lie deeper than that is high
+    open_folders = [_Folder(entries, None, frozenset({identity}))]
+    while open_folders:
+        folder = open_folders[-1]
+        entry = next(folder.entries, None)
+        if entry is None:
+            open_folders.pop()
+        elif not entry.name.startswith("."):
+            label_below = len(open_folders) == 1 and auto_label
+            inner = _take(entry, folder, found, label_below=label_below)
+            if inner is not None:
+                open_folders.append(inner)
+    return found
+
+
+def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool = False) -> FoundFiles:
+    """The image files among those listed below the folder ``url``, told by their names as :func:`read_folder` does.
+
+    Nothing is opened; whether a cache or a project lies there isn't known.
+    """
+    found = FoundFiles()
+    top = url.rstrip("/") + "/"
+    labels: dict[str, str | None] = {}
+    for file in files:
+        *folders, name = file.url[len(top) :].split("/")
+        if any(part.startswith(".") for part in (*folders, name)):
+            continue
+        if not is_image_name(name):
+            if reason := why_unread(name):
+                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
+            else:
+                found.ignored += 1
+            continue
+        label = folders[0] if folders and auto_label else ""
+        if label not in labels:
+            labels[label] = _usable_label(label, top + label, found) if label else None
+        found.images.append(file.url)
+        found.labels.append(labels[label])
+        found.stats.append(file.stat)
+        found.contents.append(file.identity)
+    return found
+
+
+def is_image_name(name: str) -> bool:
+    """Whether the file's ending is that of an image, and the file isn't hidden."""
+    return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a path or URL is meant to match files, rather than to name one: it has ``*`` or, here, ``?``."""
+    if is_remote(name):
+        return "*" in name and not name.startswith(("http:", "https:"))
+    return ("*" in name or "?" in name) and not os.path.lexists(to_path(name))
+
+
+def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
+    """The files, no folders, that a pattern with ``*``, ``?`` or ``**`` matches, in the order of their names.
+
+    Hidden files are passed over, and what lies in caches and projects of this package, unless the pattern names the
+    folder.
+
+    Parameters
+    ----------
+    pattern : str
+        Of local files, or of a bucket (``s3://bucket/*.jpg``).
+    root : Path, optional
+        Folder under which a relative pattern looks, and to which its matches are relative.
+
+    Raises
+    ------
+    InputError
+        If the bucket can't be listed.
+    """
+    if is_remote(pattern):
+        return [file.url for file in list_files(pattern)]
+    parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
+    fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
+    base = "".join(part + os.sep for part in parts[:fixed])  # its brackets are no pattern
+    found = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
+    top = "" if root is None else os.fspath(root)
+
+    @cache
+    def passed_over(folder: str) -> bool:
+        path = os.path.join(top, folder)
+        return len(folder) > len(base) and (
+            _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
+        )
+
+    return [
+        match for match in found
+        if not os.path.isdir(os.path.join(top, match)) and not passed_over(os.path.dirname(match))
+    ]  # fmt: skip
+
+
+_Identity = tuple[int, int]
+
+
+@dataclass
+class _Folder:
+    entries: Iterator[os.DirEntry[str]]
+    label: str | None
+    above: frozenset[_Identity]  # this folder and those it lies in
+
+
+def _identity(path: str) -> _Identity:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as scan:
+        return iter(sorted(scan, key=lambda entry: entry.name))
+
+
+def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_below: bool) -> _Folder | None:
+    """Note a file; give back a folder that is to be read."""
+    try:
+        if entry.is_dir():
+            label = _usable_label(entry.name, to_uri(entry.path), found) if label_below else folder.label
+            return _open(entry.path, label, folder.above, found)
+        if not is_image_name(entry.name):
+            if reason := why_unread(entry.name):
+                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
+            else:
+                found.ignored += 1
+            return None
+        status = entry.stat()
+    except OSError as error:
+        found.issues.append(Issue("IMAGE_NOT_FOUND", f"It can't be read ({error.strerror}).", where=to_uri(entry.path)))
+        return None
+    found.images.append(_uri(entry.path))
+    found.labels.append(folder.label)
+    found.stats.append((status.st_size, status.st_mtime_ns))
+    return None
+
+
+def _open(path: str, label: str | None, above: frozenset[_Identity], found: FoundFiles) -> _Folder | None:
+    try:
+        identity = _identity(path)
+        if identity in above:
+            found.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
+            return None
+        if _is_cache(path):
+            return None
+        if _is_project(path):
+            reason = "A project lies in this folder, so it was passed over; name the folder to take its images in."
+            found.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
+            return None
+        return _Folder(_entries(path), label, above | {identity})
+    except OSError as error:
+        reason = f"The folder may not be read ({error.strerror})."
+        found.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
+        return None
+
+
+def _is_cache(folder: str) -> bool:
+    return _begins(os.path.join(folder, _CACHE_TAG), _CACHE_MARK)
+
+
+def _is_project(folder: str) -> bool:
+    """Whether a project of this package lies in the folder; many a tool has a ``project.json``."""
+    pointer = os.path.join(folder, _PROJECT_POINTER)
+    return os.path.isfile(os.path.join(folder, _PROJECT_DATABASE)) or _begins(pointer, _POINTER_MARK, within=4096)
+
+
+def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
+    """Whether the file begins with ``mark``, or has it within so many bytes."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return mark in file.read(within or len(mark))
+    except OSError:
+        return False
+
+
+def _usable_label(name: str, folder: str, found: FoundFiles) -> str | None:
+    try:
+        return check_label(name)
+    except LabelError as error:
+        found.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
+        return None
+
+
+def _uri(path: str) -> str:
+    # what scandir gives below an absolute path is absolute: only names that aren't UTF-8 need to_uri
+    return path if path.isascii() else to_uri(path)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
@@ -67,7 +301,7 @@ def _folder_name(label: str) -> str:
 
 FORMAT = Format(
     "image_folder",
-    _recognise,
+    Path.is_dir,
     _read,
     _write,
     frozenset({"image_labels", "unlabelled"}),

@@ -20,7 +20,7 @@ import orjson
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
-from customlabels_nb.core.tables import check_label
+from customlabels_nb.core.tables import check_label, storable
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
@@ -179,17 +179,6 @@ def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
 def shown(value: object) -> str:
     """A value from a file, shortened, for a message."""
     return reprlib.repr(value)
-
-
-def storable(text: str) -> bool:
-    """Whether the text has neither a NUL nor half a surrogate pair, which JSON can spell and nothing can keep."""
-    if "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def find_image(finder: ImageFinder, *names: str) -> str:

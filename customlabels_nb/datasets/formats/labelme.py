@@ -74,9 +74,6 @@ def _begins_as_ours(path: Path) -> bool:
     return keys.get("shapes") == "[" or "imageData" in keys
 
 
-# -- reading ----------------------------------------------------------------------------------------
-
-
 def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".json", finder)
     collected, index = folder.collected, folder.index
@@ -198,9 +195,6 @@ def _points(given: object) -> list[list[float]]:
 
 def _box(left: float, top: float, width: float, height: float) -> Box:
     return left, top, width, height
-
-
-# -- writing ----------------------------------------------------------------------------------------
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

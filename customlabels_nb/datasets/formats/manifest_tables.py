@@ -22,8 +22,15 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
-from customlabels_nb.datasets.formats.manifest_files import LineSource, lines_numbered, without_end
-from customlabels_nb.datasets.formats.manifest_lines import ENDS_A_LINE, SHRUNK_TO, TOLERANCE, parse_line
+from customlabels_nb.datasets.formats.manifest_lines import (
+    ENDS_A_LINE,
+    SHRUNK_TO,
+    TOLERANCE,
+    LineSource,
+    lines_numbered,
+    parse_line,
+    without_end,
+)
 from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,

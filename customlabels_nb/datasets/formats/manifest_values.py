@@ -22,6 +22,8 @@ METADATA = "-metadata"
 SOURCE = "source-ref"
 #: What validation adds to a line, and to the objects in it.
 ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadata"})
+#: Codes that a line only gets because of another one, which is what there is to mend.
+CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
 #: Attributes in which an evaluation keeps what the model said; they are no truth.
 PREDICTION = re.compile(r"rekognition-custom-labels-evaluation(-\d+)?(-metadata)?", re.ASCII)
 

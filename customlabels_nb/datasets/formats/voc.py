@@ -88,9 +88,6 @@ def _begins_as_annotation(path: Path) -> bool:
     return head.startswith(b"<") and re.search(rb"<annotation[\s>]", head) is not None
 
 
-# -- reading ----------------------------------------------------------------------------------------
-
-
 def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".xml", finder)
     collected, index = folder.collected, folder.index
@@ -229,9 +226,6 @@ def _splits(base: Path) -> dict[str, str]:
 
 def _text(element: Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
-
-
-# -- writing ----------------------------------------------------------------------------------------
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

@@ -57,7 +57,7 @@ from customlabels_nb.datasets.formats.entries import (
     with_annotations,
     write_index,
 )
-from customlabels_nb.datasets.formats.folder import read_folder
+from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError

@@ -10,13 +10,14 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
-from customlabels_nb.datasets.formats.folder import is_image_name
+from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.errors import ArchiveError
 from customlabels_nb.images.reading import to_uri
 
@@ -42,23 +43,19 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
         If the file is no zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
-    if not os.path.isfile(name):
-        raise ArchiveError(f"The archive {name!r} is no file.")
-    try:
-        with zipfile.ZipFile(name) as opened:
-            members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
-            _refuse_bomb(name, members, limits)
-            issues = _extract_all(opened, members, target, name)
-    except ArchiveError:
-        raise
-    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
-        raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
+    with _opened(name) as opened:
+        members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
+        _refuse_bomb(name, members, limits)
+        issues = []
+        taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
+        for member in members:
+            reason = _refusal(member) or _extract(opened, member, target, taken, name)
+            if reason is not None:
+                issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
     return _root(target), issues
 
 
-def unpack_whole(
-    archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool], limits: Limits = LOCAL
-) -> None:
+def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
     """Unpack all of a zip file below ``target``, a folder that is there and empty; nothing of it may be left out.
 
     Parameters
@@ -70,23 +67,30 @@ def unpack_whole(
     ------
     ArchiveError
         If the file is no zip file, a member isn't allowed, would land elsewhere, is a link, encrypted, damaged or there
-        twice, the contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+        twice, the contents are larger than is allowed (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
+    with _opened(name) as opened:
+        members = [member for member in opened.infolist() if not member.is_dir()]
+        _refuse_bomb(name, members, LOCAL)
+        taken: set[tuple[int, int]] = set()
+        for member in members:
+            reason = _refusal(member)
+            if reason is None and not allowed(PurePosixPath(*_parts(member))):
+                reason = "Nothing of that name belongs there."
+            reason = reason or _extract(opened, member, target, taken, name)
+            if reason is not None:
+                raise ArchiveError(f"The archive {name!r} can't be unpacked: {member.filename!r}: {reason}")
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[zipfile.ZipFile]:
+    """The archive, while the block runs; ArchiveError if it can't be read."""
     if not os.path.isfile(name):
         raise ArchiveError(f"The archive {name!r} is no file.")
     try:
         with zipfile.ZipFile(name) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
-            _refuse_bomb(name, members, limits)
-            taken: set[tuple[int, int]] = set()
-            for member in members:
-                reason = _refusal(member)
-                if reason is None and not allowed(PurePosixPath(*_parts(member))):
-                    reason = "Nothing of that name belongs there."
-                reason = reason or _extract(opened, member, target, taken, name)
-                if reason is not None:
-                    raise ArchiveError(f"The archive {name!r} can't be unpacked: {member.filename!r}: {reason}")
+            yield opened
     except ArchiveError:
         raise
     except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
@@ -102,18 +106,6 @@ def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> N
             f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}: it looks like a zip bomb. "
             "Unpack it yourself and add the folder, if you trust it."
         )
-
-
-def _extract_all(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path, name: str) -> list[Issue]:
-    issues = []
-    taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
-    for member in members:
-        reason = _refusal(member)
-        if reason is None:
-            reason = _extract(opened, member, target, taken, name)
-        if reason is not None:
-            issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
-    return issues
 
 
 def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:

@@ -28,7 +28,6 @@ _NOTATIONS = ("xywh", "xyxy")
 _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
 
 
-# -- to ---------------------------------------------------------------------------------------------
 def to_huggingface(contents: Contents, *, root: Path | None, target: str | None) -> Any:
     """See :meth:`customlabels_nb.datasets.dataset.Dataset.to_huggingface`."""
     hf = imported("datasets", "to_huggingface")
@@ -130,7 +129,6 @@ def _extra_columns(images: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-# -- from -------------------------------------------------------------------------------------------
 def from_huggingface(
     dataset: Any,
     folder: str | os.PathLike[str] | None,

@@ -21,19 +21,13 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.formats.entries import UnreadableError
 from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_out, place_of
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
 #: Which annotator the data is for.
 TARGETS = ("single-label", "multi-label", "boxes", "polygons", "points")
-
-
-class _Unreadable(Exception):
-    """Says why a shape can't be read."""
-
-
-# -- from there -------------------------------------------------------------------------------------
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
@@ -56,7 +50,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
             try:
                 rows.append({"image": uri, **_row(entry)})
                 found += 1
-            except (_Unreadable, LabelError) as error:
+            except (UnreadableError, LabelError) as error:
                 issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
         if entries and not found:
             statuses[uri] = "unlabelled"  # not "nothing on it": what there is could not be read
@@ -83,14 +77,14 @@ def _row(entry: Any) -> dict[str, Any]:
         return {"label": t.check_label(entry)}
     kind = entry.get("type") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _SHAPES:
-        raise _Unreadable(f"{entry!r} is no class, and no shape of type {', '.join(_SHAPES)}.")
+        raise UnreadableError(f"{entry!r} is no class, and no shape of type {', '.join(_SHAPES)}.")
     label = t.check_label(entry.get("label"))
     key, shape = _SHAPES[kind]
     try:
         with np.errstate(over="ignore"):
             return {"label": label, **shape(entry[key])}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _Unreadable(f"{entry!r} has no {key} that can be read ({error}).") from error
+        raise UnreadableError(f"{entry!r} has no {key} that can be read ({error}).") from error
 
 
 def _of_box(xyxy: Any) -> dict[str, Any]:
@@ -128,9 +122,6 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "polygon": ("points", _of_polygon),
     "point": ("coordinates", _of_point),
 }
-
-
-# -- to there ---------------------------------------------------------------------------------------
 
 
 def to_ipyannotations(

@@ -8,9 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.formats.manifest_values import LineFinding, Place, State, expand_multi_label, loads
-
-__all__ = ["CheckedManifests", "CheckedLine", "CheckedManifest", "LineFinding", "Place", "State", "UseCase"]
+from customlabels_nb.datasets.formats.manifest_values import LineFinding, State, expand_multi_label, loads
 
 UseCase: TypeAlias = Literal["IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"]
 

@@ -23,13 +23,14 @@ from customlabels_nb.datasets.formats.manifest_values import (
     LineFinding,
     ParsedLine,
     Place,
+    State,
     attributes_of,
     box_of,
     confidence_of,
     label_or_none,
     size_of,
 )
-from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, State
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine
 from customlabels_nb.datasets.validation.written_files import dumped, without_findings
 from customlabels_nb.errors import InputError
 

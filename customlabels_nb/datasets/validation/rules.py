@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -15,14 +15,14 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import contents_of, placed
-from customlabels_nb.datasets.formats.manifest_files import (
+from customlabels_nb.datasets.formats.manifest_lines import (
     UNUSABLE,
     LineSource,
     ManifestFile,
     ManifestLines,
     without_end,
+    wrong_size,
 )
-from customlabels_nb.datasets.formats.manifest_lines import wrong_size
 from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, LineFinding, finding
@@ -68,7 +68,7 @@ def check_manifests(
     Parameters
     ----------
     train, test : path, URL or lines
-        A file, or :class:`customlabels_nb.datasets.formats.manifest_files.ManifestLines` for lines that are in none.
+        A file, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines that are in none.
     limits : Limits
         The profile: with ``limits.service`` all rules of the hosted service hold, otherwise what can be understood is.
     images, relocate
@@ -111,16 +111,16 @@ class _Options(NamedTuple):
     check_images: bool
 
 
+@dataclass(frozen=True)
 class _Both:
     """The lines of one source and then those of another."""
 
-    def __init__(self, first: LineSource, more: Sequence[bytes]) -> None:
-        self.name = first.name
-        self._first, self._more = first, more
+    name: str
+    first: LineSource
+    more: Sequence[bytes]
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._first
-        yield from self._more
+        return chain(self.first, self.more)
 
 
 def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> _ManifestSide:
@@ -137,7 +137,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
         if limits.max_manifest_bytes is not None and source.size > limits.max_manifest_bytes:
             return _stopped(manifest, "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{source.size:,} bytes")
     if more:
-        source = _Both(source, more)
+        source = _Both(source.name, source, more)
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
     finder = _finder(given, options)

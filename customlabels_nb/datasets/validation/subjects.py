@@ -17,8 +17,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
-from customlabels_nb.datasets.formats.manifest_files import ManifestLines
-from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_lines import ManifestLines, parse_line
 from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
+from customlabels_nb.datasets.formats.manifest_values import CONSEQUENCES
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
-
-#: Codes that a line only gets because of another one, which is what there is to mend.
-CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
 
 #: Repairs by which nothing becomes usable that wasn't.
 _LEAVE_OUT = frozenset({"drop_lines", "drop_bad_images", "drop_unannotated", "keep_one_bucket"})
@@ -69,21 +68,15 @@ def tasks(checked: CheckedManifests) -> list[Task]:
 
 def _of_lines(split: str, manifest: CheckedManifest) -> Iterator[Task]:
     messages: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    frees: dict[str, int] = {}
-    first: dict[str, list[int]] = {}
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
     for line in manifest.lines:
         for code, message in {found.code: found.message for found in reversed(line.findings)}.items():
             messages.setdefault(code, message)
-            lines[code] = lines.get(code, 0) + 1
-            numbers = first.setdefault(code, [])
-            if len(numbers) < _FIRST_LINES:
-                numbers.append(line.number)
-        alone = _only_cause(line)
-        if alone is not None:
-            frees[alone] = frees.get(alone, 0) + 1
-    for code in (code for code in CODES if code in lines):
-        yield Task(split, code, messages[code], lines[code], frees.get(code, 0), tuple(first[code]))
+            numbers[code].append(line.number)
+    frees = Counter(map(_only_cause, manifest.lines))
+    for code in (code for code in CODES if code in numbers):
+        own = numbers[code]
+        yield Task(split, code, messages[code], len(own), frees[code], tuple(own[:_FIRST_LINES]))
 
 
 def _only_cause(line: CheckedLine) -> str | None:

@@ -10,6 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import Limits
@@ -20,13 +22,17 @@ from customlabels_nb.datasets.validation.manifest_findings import CheckedManifes
 from customlabels_nb.datasets.validation.repairs import REPAIRS, RepairChange, check_names
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
-from customlabels_nb.datasets.validation.todo import tasks
-from customlabels_nb.datasets.validation.validation_html import obstacles, report_html, report_text
+from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import say
 from customlabels_nb.images.reading import local_path
 
 Fixed = TypeVar("Fixed", covariant=True)
+_USE_CASES = {
+    "IMAGE_LEVEL_LABELS": "image-level labels",
+    "OBJECT_LOCALIZATION": "boxes",
+    "NOT_DETERMINED": "use case not determined",
+}
 
 
 class Subject(Protocol[Fixed]):
@@ -64,11 +70,10 @@ class ValidationReport(Generic[Fixed]):
         self.profile = limits.name
         self.notes = list(dict.fromkeys(note for subject in subjects.values() for note in subject.notes))
 
-    # -- tables -------------------------------------------------------------------------------------
     @property
     def ok(self) -> bool:
         """Whether it can be trained on: nothing is wrong with it as a whole. Lines may still have findings."""
-        return not obstacles(self._checked, self._limits)
+        return not self._obstacles()
 
     @property
     def errors(self) -> pd.DataFrame:
@@ -121,7 +126,6 @@ class ValidationReport(Generic[Fixed]):
         """The lines as the service lists the entries of a dataset: with ``cl-errors`` and ``cl-metadata``."""
         return written_files.listed_entries(self._side(split))
 
-    # -- files --------------------------------------------------------------------------------------
     def to(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the service's files: the manifests with their errors, and ``manifest_summary.json``.
 
@@ -144,7 +148,6 @@ class ValidationReport(Generic[Fixed]):
         target.mkdir(parents=True, exist_ok=True)
         return written_files.write_outputs(self._checked, target)
 
-    # -- repairs ------------------------------------------------------------------------------------
     def fix(self, *names: str, split: str = t.TRAIN) -> Fixed:
         """A repaired dataset; what was validated stays as it is.
 
@@ -179,12 +182,63 @@ class ValidationReport(Generic[Fixed]):
             raise InputError(f"split={split!r} was not validated; there is {' and '.join(self._sides)}.")
         return self._sides[split]
 
-    # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
-        return report_text(self._checked, self._limits, self.notes)
+        found = tasks(self._checked)
+        head = [self._headline(), first_step(found), *self._counts(), *self.notes]
+        if not found:
+            return printable("\n".join([line for line in head if line] + ["Nothing was found."]))
+        rows = [("lines", "frees", "code", "first lines")]
+        rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in found]
+        wide = [max(len(row[column]) for row in rows) for column in range(3)]
+        body = [
+            f"{lines:>{wide[0]}}  {frees:>{wide[1]}}  {code:<{wide[2]}}  {first}".rstrip()
+            for lines, frees, code, first in rows
+        ]
+        indent = " " * (wide[0] + wide[1] + 6)
+        for place, task in reversed(list(enumerate(found, 1))):
+            body.insert(place + 1, indent + task.advice.text)
+        return printable("\n".join([*(line for line in head if line), "", *body]))
 
     def _repr_html_(self) -> str:
-        return report_html(self._checked, self._limits, self.notes)
+        found = tasks(self._checked)
+        return render(
+            "validation.html",
+            headline=self._headline(),
+            first_step=first_step(found),
+            sentences=[*self._counts(), *self.notes],
+            tasks=[{**vars(one), "name": _named(one), "where": one.where, "advice": one.advice.text} for one in found],
+        )
+
+    def _headline(self) -> str:
+        """Whether it can be trained on, and why not."""
+        what, reasons = one_line(self._checked.train.source), self._obstacles()
+        if not reasons:
+            return f"{what} can be trained on ({self.profile} profile)."
+        return f"{what} can't be trained on ({self.profile} profile): {' '.join(reasons)}"
+
+    def _obstacles(self) -> list[str]:
+        """Why it can't be trained on, in sentences; empty if it can."""
+        train, fewest = self._checked.train, self._limits.min_training_images
+        reasons = list(dict.fromkeys(self.errors["message"]))
+        if not reasons and train.valid < fewest:
+            reasons = [f"It takes {fewest} images to train; {train.valid:,} can be used."]
+        return reasons
+
+    def _counts(self) -> list[str]:
+        """One sentence for each manifest."""
+        return [
+            f"{split}: {side.total:,} {'line' if side.total == 1 else 'lines'}, {side.valid:,} valid, "
+            f"{side.invalid:,} invalid, {side.ignored:,} ignored; {_USE_CASES[side.use_case]}."
+            for split, side in self._sides.items()
+        ]
+
+
+def _named(task: Task) -> str:
+    return task.code if task.split in ("", "train") else f"{task.code} ({task.split})"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else ""
 
 
 def _counted(lines: list[int], what: str) -> str:

@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb._utils.files import replacing, write_whole
-from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, Place, loads
-from customlabels_nb.datasets.validation.manifest_findings import (
-    CheckedLine,
-    CheckedManifest,
-    CheckedManifests,
-    LineFinding,
-)
+from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, LineFinding, Place, loads
+from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.errors import InputError
 
 SUMMARY_FILE = "manifest_summary.json"

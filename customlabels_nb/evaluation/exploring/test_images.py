@@ -9,9 +9,8 @@ import pandas as pd
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images.browser_images import BrowserImage
 from customlabels_nb.images.reading import is_remote, read_header
-from customlabels_nb.images.thumbnails import full_view_of, project_cache, thumbnail_of
+from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
 
 SIZES = (160, 320, 640)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.datasets.formats.folder import is_image_name, match_files, read_folder
+from customlabels_nb.datasets.formats.image_folder import is_image_name, match_files, read_folder
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_path
 from customlabels_nb.images.thumbnails import ContentCache

@@ -17,7 +17,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.ground_truth import attribute_names, manifest_lines, read_manifest
-from customlabels_nb.datasets.formats.manifest_files import ManifestFile
+from customlabels_nb.datasets.formats.manifest_lines import ManifestFile
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.errors import ManifestError
 from tests.images.pictures import unreadable

@@ -18,10 +18,9 @@ from PIL import Image
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
-from customlabels_nb.datasets.formats import manifest_files, manifest_tables
+from customlabels_nb.datasets.formats import manifest_lines, manifest_tables
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
-from customlabels_nb.datasets.formats.manifest_files import ManifestFile, ManifestLines
-from customlabels_nb.datasets.formats.manifest_lines import parse_line
+from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines, parse_line
 from customlabels_nb.datasets.formats.manifest_tables import NO_DATE, Codes, ManifestReader, gather
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, expand_multi_label, loads
 from customlabels_nb.images.reading import open_image
@@ -309,8 +308,8 @@ def test_boxes_of_another_shape_are_kept_and_that_is_said(tmp_path: Path) -> Non
 
 # -- files ------------------------------------------------------------------------------------------
 def test_lines_longer_than_a_block_and_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_files, "_BLOCK", 16)
-    monkeypatch.setattr(manifest_files, "LONGEST_LINE", 100)
+    monkeypatch.setattr(manifest_lines, "_BLOCK", 16)
+    monkeypatch.setattr(manifest_lines, "LONGEST_LINE", 100)
     texts = [b"a" * 5, b"b" * 90, b"", b"c" * 1000, b"d", b"\r", b"e" * 40]
     for end in (b"", b"\n", b"\n\n"):
         (tmp_path / "m").write_bytes(b"\xef\xbb\xbf" + b"\n".join(texts) + end)
@@ -355,7 +354,7 @@ def test_a_long_line_is_put_together_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     (tmp_path / "m").write_bytes(data := b"x" * 10_000)
     file = ManifestFile(tmp_path / "m")
-    monkeypatch.setattr(manifest_files, "_BLOCK", 100)
+    monkeypatch.setattr(manifest_lines, "_BLOCK", 100)
     monkeypatch.setattr(file, "_open", lambda: Blocks(data))
     assert list(file) == [data]
     assert sum(split) <= 2 * len(data)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from customlabels_nb.core.limits import LOCAL, REKOGNITION
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.datasets.formats.manifest_files import ManifestLines
+from customlabels_nb.datasets.formats.manifest_lines import ManifestLines
 from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.errors import InputError
