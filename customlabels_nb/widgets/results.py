@@ -26,14 +26,16 @@ from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
-from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
-from customlabels_nb.evaluation.exploring.payload import (
+from customlabels_nb.evaluation.exploring.packing import (
+    SIZES,
+    TestPictures,
     advice_as_json,
+    as_buffers,
     comparison_as_json,
     default_name,
+    pack,
     summary_as_json,
 )
-from customlabels_nb.evaluation.exploring.test_images import SIZES, TestPictures
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
@@ -65,6 +67,11 @@ class About:
     training: Callable[[], Mapping[str, int] | None] | None = None
     root: Path | None = None
     writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+
+    def training_counts(self) -> dict[str, int] | None:
+        """The number of training images by label, where it is known."""
+        counts = None if self.training is None else self.training()
+        return None if counts is None else dict(counts)
 
 
 class Results(MessageHandler, anywidget.AnyWidget):
@@ -283,22 +290,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
             return handler(content, buffers)
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        facts, arrays = pack(self.exploration)
-        described, sent = as_buffers(arrays)
-        actions = self._actions
-        facts |= {
-            **summary_as_json(
-                self.exploration, self._about.project, self._about.details, actions.facts if actions else {}
-            ),
-            "can": actions.can if actions else [],
+        content, sent = _packed(self.exploration, self._about, self._actions)
+        content["facts"] |= {
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
-            "project_labels": actions.labels() if actions else [],
-            "position": self.exploration.position.to_dict(),
-            "filter": self.exploration.filter.to_dict(),
             "selection": list(self.selection),
-            "comparison": comparison_as_json(self.exploration),
         }
-        return {"facts": facts, "arrays": described}, sent
+        return content, sent
 
     def _moved(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         self.exploration.move_to(Position.from_dict(content["position"]))
@@ -318,12 +315,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"intervals": self.exploration.intervals()}
 
     def _advice(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        suspects = self.exploration.groups["suspects"].nonzero()[0].tolist()
-        return {"items": advice_as_json(self.exploration), "suspects": suspects}
+        return _advice_as_json(self.exploration)
 
     def _training(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        counts = self._about.training() if self._about.training is not None else None
-        return {"counts": None if counts is None else dict(counts)}
+        return {"counts": self._about.training_counts()}
 
     def _thumbs(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         at = [int(one) for one in content["images"]][:200]
@@ -462,27 +457,37 @@ def write_results_file(
     return target
 
 
-def _content(exploration: Exploration, about: About, images: int, pixels: int) -> dict[str, object]:
+def _packed(
+    exploration: Exploration, about: About, actions: ProjectActions | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """What a page begins with: facts, names and types of arrays, and the arrays' bytes."""
     facts, arrays = pack(exploration)
     described, buffers = as_buffers(arrays)
     facts |= {
-        **summary_as_json(exploration, about.project, about.details, {}),
-        "can": [],
+        **summary_as_json(exploration, about.project, about.details, actions.facts if actions else {}),
+        "can": actions.can if actions else [],
         "writes": {},
-        "project_labels": [],
+        "project_labels": actions.labels() if actions else [],
         "position": exploration.position.to_dict(),
         "filter": exploration.filter.to_dict(),
         "selection": [],
         "comparison": comparison_as_json(exploration),
     }
-    training = about.training() if about.training is not None else None
+    return {"facts": facts, "arrays": described}, buffers
+
+
+def _advice_as_json(exploration: Exploration) -> dict[str, Any]:
     suspects = exploration.groups["suspects"].nonzero()[0].tolist()
+    return {"items": advice_as_json(exploration), "suspects": suspects}
+
+
+def _content(exploration: Exploration, about: About, images: int, pixels: int) -> dict[str, object]:
+    content, buffers = _packed(exploration, about)
     return {
-        "facts": facts,
-        "arrays": described,
-        "buffers": [_base64(buffer) for buffer in buffers],
-        "training": None if training is None else dict(training),
-        "advice": {"items": advice_as_json(exploration), "suspects": suspects},
+        **content,
+        "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
+        "training": about.training_counts(),
+        "advice": _advice_as_json(exploration),
         "pictures": _pictures(exploration, about, images, pixels),
     }
 
@@ -495,10 +500,6 @@ def _pictures(exploration: Exploration, about: About, images: int, pixels: int) 
     return [
         [at, data_url(data), known.size(at)] for at, data in zip(worst, found, strict=True) if isinstance(data, bytes)
     ]
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _as_script(content: object) -> str:

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from pathlib import Path
+from typing import Any, NamedTuple, overload
 
 import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line, printable
-from customlabels_nb.evaluation.advice.advice_images import AdviceImage, Pictures, picture_of
+from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.items import HERE, SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
@@ -34,6 +35,8 @@ from customlabels_nb.evaluation.advice.rules import (
     truth_advice,
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 #: More than this nobody reads; the strongest are kept.
 MOST_ITEMS = 12
@@ -45,6 +48,26 @@ SHOWN_LABELS = 6
 SHOWN_BOXES = 12
 _WIDTH, _HEIGHT = 96, 72
 _GREY = "#888888"
+_SIZE = 128  # longest side in pixels of a picture
+
+
+class AdviceImage(NamedTuple):
+    """A small picture, and the pixels of the upright image that it was made of.
+
+    Attributes
+    ----------
+    data : bytes
+        A JPEG.
+    width, height : int
+    """
+
+    data: bytes
+    width: int
+    height: int
+
+
+#: Gives a small picture of an image, or None where there is none.
+Pictures = Callable[[str], AdviceImage | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,6 +152,26 @@ class Advice(Sequence[AdviceItem]):
         if not self.items:
             return f"{start}nothing was found that would clearly improve it."
         return f"{start}{len(self.items)} {'thing' if len(self.items) == 1 else 'things, the strongest first'}."
+
+
+def picture_of(image: str, root: Path | None) -> AdviceImage | None:
+    """The picture of an image on this machine; None of a remote one, which isn't fetched for it, or an unreadable one.
+
+    Parameters
+    ----------
+    image : str
+        Path or URL.
+    root : Path, optional
+        Folder under which relative paths lie; thumbnails are kept in its cache.
+    """
+    if is_remote(image):
+        return None
+    try:
+        header = read_header(image, root)
+        data = thumbnail_of(image, root=root, sha256=None, size=_SIZE, cache=project_cache(root, "thumbnails"))
+    except ImageError:
+        return None
+    return AdviceImage(data, header.width, header.height)
 
 
 def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:

@@ -88,7 +88,6 @@ class Case:
         numbers = pd.Series(list(labels), dtype="object").value_counts()
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
-    # -- mistakes -----------------------------------------------------------------------------------
     def rows(self, result: str) -> pd.DataFrame:
         """The rows of the table of images with this result."""
         return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
@@ -108,14 +107,12 @@ class Case:
         """False positives."""
         return self.rows(FALSE_POSITIVE)
 
-    # -- words --------------------------------------------------------------------------------------
     def things(self, number: int) -> str:
         """``1 test image``, ``20 test images``; of detectors ``20 boxes``."""
         if self.detection:
             return f"{number:,} {'box' if number == 1 else 'boxes'}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
-    # -- calls --------------------------------------------------------------------------------------
     def look(self) -> str:
         """Code that opens the item's images where they are labelled."""
         if not self.in_project:
