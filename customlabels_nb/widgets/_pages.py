@@ -133,11 +133,15 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         InputError
             If it is not among those that are shown.
         """
+        place = self._place_of(image)
+        self._focus, self._place = place, place // self._size * self._size
+        self.send({"push": "show", "change": {"place": self._place, "keep": place}})
+
+    def _place_of(self, image: str) -> int:
         place = self.session.place_of(image)
         if place is None:
             raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")
-        self._focus, self._place = place, place // self._size * self._size
-        self.send({"push": "show", "change": {"place": self._place, "keep": place}})
+        return place
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:

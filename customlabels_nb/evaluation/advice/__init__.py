@@ -16,9 +16,9 @@ import pandas as pd
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.errors import ImageError
-from customlabels_nb.evaluation.advice.case import Case
 from customlabels_nb.evaluation.advice.items import HERE, SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
+    Case,
     alarm_advice,
     checked_features,
     confidence_advice,
