@@ -57,7 +57,7 @@ _HOMES = {
     "from_ipyannotations": "datasets.loading",
     "from_supervision": "datasets.loading",
     "list_projects": "project.projects",
-    "load_model": "project.loaded_model",
+    "load_model": "project.runnable",
     "load_project": "project.projects",
     "unpack_project": "project.projects",
     "read_dataset": "datasets.loading",
@@ -83,11 +83,11 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
     from customlabels_nb.models.backbones import backbones
-    from customlabels_nb.project.loaded_model import load_model
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project
     from customlabels_nb.project.projects import create_project, list_projects, load_project, unpack_project
     from customlabels_nb.project.report import Report, evaluate
+    from customlabels_nb.project.runnable import load_model
     from customlabels_nb.training.tensorboard import TensorBoardListener
 
 

@@ -1,11 +1,11 @@
 """A check-up of where one is: what is installed, the machine, and whether widgets will render here.
 
-Each module looks at one part and gives lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
+Each part gives lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
 """
 
 from __future__ import annotations
 
-from customlabels_nb.diagnostics.checkup import Checkup
+from customlabels_nb.diagnostics.checkup import Checkup, device, extras, machine, packages
 
 __all__ = ["Checkup", "doctor"]
 
@@ -29,7 +29,6 @@ def doctor() -> Checkup:
         cl.doctor()
     """
     from customlabels_nb.diagnostics.frontends import widgets
-    from customlabels_nb.diagnostics.machine import device, extras, machine, packages
 
     found = list(packages())
     if not any(line.state == "problem" and line.name == "torch" for line in found):

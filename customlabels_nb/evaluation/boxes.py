@@ -14,10 +14,9 @@ from scipy.sparse import csr_array
 
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
 from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix
-from customlabels_nb.evaluation.input_tables import choose_test_images, labels_and_colours
+from customlabels_nb.evaluation.input_tables import boxed_rows, choose_test_images, labels_and_colours
 from customlabels_nb.evaluation.matching import Candidates, check_iou_threshold, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,

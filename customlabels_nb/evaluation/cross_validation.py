@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -42,11 +42,14 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
             f"{len(outcomes.images)}; add test images, or leave thresholds out."
         )
     fold_of = deal(outcomes, random_state=random_state)
-    folds = []
-    for fold in range(int(fold_of.max()) + 1):
-        inside = fold_of == fold
-        folds.append((np.flatnonzero(inside), assumed_thresholds(outcomes.only(~inside))))
-    return Thresholded(outcomes, np.mean([at for _, at in folds], axis=0), tuple(folds))
+    return chosen_on_folds(outcomes, [np.flatnonzero(fold_of == fold) for fold in range(int(fold_of.max()) + 1)])
+
+
+def chosen_on_folds(outcomes: Outcomes, folds: Sequence[IntArray]) -> Thresholded:
+    """Thresholds for each fold (the positions of its images), each label's chosen on the other folds."""
+    every = np.arange(len(outcomes.images))
+    at = [assumed_thresholds(outcomes.only(np.setdiff1d(every, images))) for images in folds]
+    return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
 
 
 def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:

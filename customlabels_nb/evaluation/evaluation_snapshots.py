@@ -47,7 +47,6 @@ from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
-from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.images.reading import ImageHeader, is_remote, local_path
 
 TRAINING = "rekognition-custom-labels-training"
@@ -102,10 +101,10 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
     outcomes, date = evaluation.outcomes, _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
-        lines = _BoxLines(outcomes, _thresholds(evaluation.applied), evaluation.images, date)
+        lines = _BoxLines(outcomes, evaluation.applied.of_images(), evaluation.images, date)
         return Snapshot(lines.fitting(longest), lines.estimated)
     assert isinstance(outcomes, Scores)
-    return Snapshot(_ScoreLines(outcomes, _thresholds(evaluation.applied), date).fitting(longest))
+    return Snapshot(_ScoreLines(outcomes, evaluation.applied.of_images(), date).fitting(longest))
 
 
 def truth_snapshot(
@@ -303,17 +302,6 @@ def _fitting(
         del negatives[-too_many:]
         kept = [entry for entry in kept if entry not in gone]
         result = line(kept)
-    return result
-
-
-def _thresholds(applied: Thresholded) -> FloatArray:
-    """The threshold of each label for each image, shape (n, k)."""
-    shape = (len(applied.outcomes.images), len(applied.outcomes.labels))
-    if not applied.folds:
-        return np.broadcast_to(applied.thresholds, shape)
-    result = np.empty(shape)
-    for images, thresholds in applied.folds:
-        result[images] = thresholds
     return result
 
 

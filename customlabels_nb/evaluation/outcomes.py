@@ -99,7 +99,6 @@ class Outcomes(ABC):
             raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.labels)!r}.")
         return self.labels.index(label)
 
-    # -- what there is ------------------------------------------------------------------------------
     @property
     @abstractmethod
     def targets(self) -> IntArray:
@@ -130,7 +129,6 @@ class Outcomes(ABC):
         """Labels that at least one test image has, shape (k,)."""
         return np.asarray(self.targets > 0)
 
-    # -- predictions of one label -------------------------------------------------------------------
     @abstractmethod
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
         """The predictions of one label, in any order and each of shape (m,).
@@ -147,7 +145,6 @@ class Outcomes(ABC):
     def average_precision(self, position: int) -> float:
         """Average precision of one label by its task's definition; 0 if the test set doesn't have it."""
 
-    # -- at thresholds, shape (k,) ------------------------------------------------------------------
     def counts(self, thresholds: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
         """True positives, false positives and false negatives of each label, each of shape (k,)."""
         reached = [self.steps(k).reached(np.asarray(thresholds[k])) for k in range(len(self.labels))]
@@ -177,7 +174,6 @@ class Outcomes(ABC):
         At least ``image``, ``label``, ``confidence``, ``result``, ``threshold``.
         """
 
-    # -- parts of it --------------------------------------------------------------------------------
     @abstractmethod
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
         """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""

@@ -11,13 +11,12 @@ import pandas as pd
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.box_tables import has_boxes
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
-from customlabels_nb.evaluation.input_tables import images_table
+from customlabels_nb.evaluation.input_tables import has_boxes, images_table
 from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL, TASKS, Outcomes

@@ -29,7 +29,6 @@ _DETECTION_MEANS = {"AveragePrecision": "mean_average_precision", "AverageRecall
 _METRICS = {**_MEANS, "Threshold": "threshold"}
 
 
-# -- written --------------------------------------------------------------------------------------------
 def evaluation_summary(
     evaluation: Evaluation,
     *,
@@ -117,7 +116,6 @@ def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-# -- read -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
 class EvaluationSummary:
     """What a summary file says, under the names of a report.

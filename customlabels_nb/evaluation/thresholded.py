@@ -42,10 +42,17 @@ class Thresholded:
         """What is predicted: of a classifier's pairs shape (n, k), of boxes shape (p,)."""
         if not self.folds:
             return self.outcomes.accepted(self.thresholds)
-        of_image = np.empty((len(self.outcomes.images), len(self.thresholds)))
+        return self.outcomes.accepted(self.of_images())
+
+    def of_images(self) -> FloatArray:
+        """The threshold of each label for each image, shape (n, k); not to be written to."""
+        shape = (len(self.outcomes.images), len(self.thresholds))
+        if not self.folds:
+            return np.broadcast_to(self.thresholds, shape)
+        result = np.empty(shape)
         for images, at in self.folds:
-            of_image[images] = at
-        return self.outcomes.accepted(of_image)
+            result[images] = at
+        return result
 
     def image_counts(self) -> csr_array:
         """The same for each image, shape (n, 3 k): columns of true positives, false positives, false negatives."""

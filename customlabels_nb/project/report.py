@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
+from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import settle_statuses
+from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.evaluation_snapshots import (
+    Snapshot,
+    evaluation_snapshot,
+    snapshot_file_names,
+    truth_snapshot,
+)
+from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
+from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
+from customlabels_nb.events import say
+from customlabels_nb.images.reading import local_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,12 +37,33 @@ if TYPE_CHECKING:
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison.comparing import Comparison
-    from customlabels_nb.evaluation.evaluation_files import TrainingSet
     from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.results import About, Results
 
-    Training: TypeAlias = Evaluation | TrainingSet
+    Training: TypeAlias = Evaluation | Dataset
+
+#: Of more labels than these, so many are shown in a notebook: half of them the best, half the worst.
+_MOST_LABELS = 100
+_COLUMNS = {"f1": "F1", "precision": "precision", "recall": "recall", "threshold": "threshold", "test_images": "test"}
+_BOX_COLUMNS = {"boxes": "boxes", "average_precision": "AP"}
+_COUNTS = ("test_images", "boxes")
+_ALWAYS = ("threshold", "test_images", "boxes")  # also of a label that no test image has
+#: The figures at the head: name, and what it means.
+_METRICS = {
+    "f1": ("F1", "mean over the labels, with its 95 % interval"),
+    "precision": ("precision", "mean over the labels"),
+    "recall": ("recall", "mean over the labels"),
+}
+_DETECTION_METRICS = {
+    "mean_average_precision": ("mAP", "mean over the labels of the average precision at the overlap chosen"),
+    "mean_average_recall": ("mAR", "mean over the labels of the highest recall at the overlap chosen"),
+    "coco_map": ("COCO mAP", "mean of mAP at the overlaps 0.50, 0.55, … 0.95"),
+}
+_ESTIMATED = (
+    "{}: the sizes of {:,} images aren't known, so the extent of their boxes stands there; "
+    "evaluate(…, images=) takes columns width and height."
+)
 
 
 class Report(Evaluation):
@@ -182,7 +218,7 @@ class Report(Evaluation):
         compare : Report, optional
             Of another version, put beside it as what was before.
         """
-        from customlabels_nb.widgets.results_file import write_results_file
+        from customlabels_nb.widgets.results import write_results_file
 
         return write_results_file(path, self._exploration(compare), self._about(), images=images, pixels=pixels)
 
@@ -267,18 +303,53 @@ class Report(Evaluation):
         InputError
             If ``folder`` is a file.
         """
-        from customlabels_nb.evaluation.evaluation_files import write_evaluation_files
+        target = local_path(folder, "folder")
+        if target.exists() and not target.is_dir():
+            raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
+        target.mkdir(parents=True, exist_ok=True)
+        names = (self.project, self.name)
+        paths, notes = [], []
+        with no_garbage_collection():
+            content = evaluation_summary(
+                self,
+                project_version_arn=str(self.details.get("project_version_arn", self.name)),
+                ended=self._ended,
+                training_images=int(self.details.get("training_images", 0)),
+            )
+            files: dict[str, Iterable[bytes]] = {summary_file_name(*names): [summary_bytes(content)]}
+            for name, snapshot in zip(snapshot_file_names(*names), self._snapshots(), strict=True):
+                if snapshot is not None:
+                    files[name] = (line + b"\n" for line in snapshot)
+                    notes += [_ESTIMATED.format(name, snapshot.estimated)] if snapshot.estimated else []
+            for name, lines in (files | self._tables()).items():
+                with replacing(target / name) as file:
+                    file.writelines(lines)
+                paths.append(target / name)
+        for name, draw in self._drawings().items() if plots else ():
+            paths.append(target / f"{name}.png")
+            write_whole(paths[-1], _picture(draw))
+        for note in notes:
+            say(note)
+        return paths
 
-        return write_evaluation_files(
-            self,
-            folder,
-            names=(self.project, self.name),
-            project_version_arn=str(self.details.get("project_version_arn", self.name)),
-            ended=self._ended,
-            training_images=int(self.details.get("training_images", 0)),
-            training=self._training,
-            drawings=self._drawings() if plots else {},
-        )
+    def _snapshots(self) -> Iterator[Snapshot | None]:
+        """The snapshot of the test images, and that of the training images."""
+        yield evaluation_snapshot(self, created=self._ended)
+        training = self._training
+        if training is None:
+            yield None
+        elif isinstance(training, Evaluation):
+            yield evaluation_snapshot(training, created=self._ended)
+        else:
+            boxes = self.task == DETECTION
+            yield truth_snapshot(training.images, training.annotations, boxes=boxes, created=self._ended)
+
+    def _tables(self) -> dict[str, list[bytes]]:
+        tables = {name: getattr(self, name) for name in ("summary", "per_label", "per_image")}
+        if self.task == DETECTION:
+            tables["by_box_size"] = self.by_box_size()
+        files = {f"{name}.csv": [_csv(table, index=False)] for name, table in tables.items()}
+        return files | {"confusion_matrix.csv": [_csv(self.confusion_matrix.to_frame(), index=True)]}
 
     def _training_images(self) -> dict[str, int] | None:
         """Return the number of training images by label, where they are known."""
@@ -302,14 +373,63 @@ class Report(Evaluation):
         return found | ({"box_sizes": self.plot_box_sizes} if self.task == "detection" else {})
 
     def __repr__(self) -> str:
-        from customlabels_nb.evaluation.report_text import evaluation_text
-
-        return evaluation_text(self, name=self.name)
+        metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())
+        head = f"{self.name}: {self._number_of_images()}, {', '.join(metrics)}"
+        columns = ["label", "f1", "precision", "recall", "threshold", "test_images"]
+        if self.task == DETECTION:
+            columns.insert(4, "average_precision")
+        table = self.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
+        body = table.to_string(index=False, max_rows=40, max_colwidth=40, float_format="{:.3f}".format)
+        return printable("\n".join([head, "", body, *(["", *self.notes] if self.notes else [])]))
 
     def _repr_html_(self) -> str:
-        from customlabels_nb.evaluation.report_html import evaluation_html
+        columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task == DETECTION else {})}
+        table = self.per_label.sort_values("f1", ascending=False, kind="stable")
+        table["boxes"] = table["tp"] + table["fn"]
+        table["colour"] = table["label"].map(self.labels.set_index("label")["colour"])
+        table = table.astype(dict.fromkeys(columns, object))
+        table.loc[table["test_images"] == 0, [column for column in columns if column not in _ALWAYS]] = None
+        half = _MOST_LABELS // 2
+        shown = table if len(table) <= _MOST_LABELS else pd.concat([table.head(half), table.tail(half)])
+        return render(
+            "evaluation.html",
+            title=self.name,
+            images=self._number_of_images(),
+            headline=self._headline(),
+            columns=columns,
+            counts=_COUNTS,
+            rows=shown.to_dict("records"),
+            more=len(table) - len(shown),
+            matrix=self.confusion_matrix,
+            sentences=[
+                *self.notes,
+                *(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in self.details.items()),
+            ],
+        )
 
-        return evaluation_html(self, name=self.name, details=self.details)
+    def _headline(self) -> list[Headline]:
+        """The figures that come first, F1 with its 95 % interval."""
+        rows = self.summary.set_index("figure")
+        names = {**_METRICS, **(_DETECTION_METRICS if self.task == DETECTION else {})}
+        low, high = rows.loc["f1", ["low", "high"]]
+        intervals = {"f1": "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"}
+        return [
+            Headline(name, meaning, float(rows.loc[metric, "value"]), intervals.get(metric, ""))
+            for metric, (name, meaning) in names.items()
+        ]
+
+    def _number_of_images(self) -> str:
+        count = len(self.outcomes.images)
+        return f"{count:,} test image{'' if count == 1 else 's'}"
+
+
+class Headline(NamedTuple):
+    """A figure at the head of an evaluation; the interval is empty where there is none."""
+
+    name: str
+    meaning: str
+    value: float
+    interval: str
 
 
 def images_by_label(training: Training) -> dict[str, int]:
@@ -413,3 +533,28 @@ def evaluate(
         random_state=random_state,
     )
     return Report(found, name=name, details=details, training=training)
+
+
+def _picture(draw: Callable[[], Axes]) -> bytes:
+    """What a function draws, as PNG."""
+    from matplotlib import pyplot as plt
+
+    figure = draw().get_figure(root=True)
+    assert figure is not None
+    try:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+    finally:
+        plt.close(figure)  # otherwise a notebook would show it, too
+    return buffer.getvalue()
+
+
+def _csv(table: pd.DataFrame, *, index: bool) -> bytes:
+    # names of files may hold what UTF-8 can't
+    text: str = table.to_csv(index=index, lineterminator="\n")
+    return text.encode(errors="backslashreplace")
+
+
+def _shown(value: object) -> str:
+    """Return a detail as text: times to the minute."""
+    return f"{value:%Y-%m-%d %H:%M %Z}".strip() if isinstance(value, datetime) else str(value)

@@ -55,11 +55,8 @@ class Annotator(ImagePages):
         InputError
             If it is not among those that are shown.
         """
-        place = self.session.place_of(image)
-        if place is None:
-            raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")
-        self._focus = place
-        self.send({"push": "go", "place": place})
+        self._focus = self._place_of(image)
+        self.send({"push": "go", "place": self._focus})
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         return {**super()._hello(content, buffers), "place": self._focus}

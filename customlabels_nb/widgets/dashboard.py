@@ -71,7 +71,6 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         }
         self.on_msg(self.answer)
 
-    # -- for other cells ----------------------------------------------------------------------------
     @property
     def totals(self) -> DashboardTotals:
         """The totals as they are now, as tables."""
@@ -128,7 +127,6 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         lines.append(f"{self.session.project}: how labelling was going. Run this cell to see how it goes now.")
         return still_html(*lines)
 
-    # -- what the page asks for ---------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         offset = timedelta(minutes=int(content.get("offset") or 0))
         if abs(offset) > _LARGEST_OFFSET:

@@ -9,7 +9,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
-from customlabels_nb.widgets._edits import EditedPages, Operation
+from customlabels_nb.widgets._pages import EditedPages, Operation
 
 MODES = ("grid", "single")
 
@@ -71,8 +71,6 @@ class Gallery(EditedPages):
             "upload end": self._end_upload,
         }
 
-    # -- ipyannotations' conventions ----------------------------------------------------------------
-
     @property
     def data(self) -> Any:
         """Labels as ipyannotations has them, of the image in focus (``mode="single"``) or by image of the page."""
@@ -97,8 +95,6 @@ class Gallery(EditedPages):
     def on_undo(self, callback: Callable[[], object]) -> None:
         """Call ``callback()`` whenever something is taken back."""
         self._undone.append(callback)
-
-    # -- what the page asks for ---------------------------------------------------------------------
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         return {**super()._hello(content, buffers), "mode": self._mode}

@@ -5,6 +5,9 @@ Numbers are computed in the page, from arrays that it gets once; the kernel give
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,19 +19,23 @@ import anywidget
 import ipywidgets
 import pandas as pd
 import traitlets
+from markupsafe import Markup
 
-from customlabels_nb._utils.files import expand_home
+from customlabels_nb._utils.files import expand_home, write_whole
+from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
-from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
-from customlabels_nb.evaluation.exploring.payload import (
+from customlabels_nb.evaluation.exploring.packing import (
+    SIZES,
+    TestPictures,
     advice_as_json,
+    as_buffers,
     comparison_as_json,
     default_name,
+    pack,
     summary_as_json,
 )
-from customlabels_nb.evaluation.exploring.test_images import TestPictures
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
@@ -60,6 +67,11 @@ class About:
     training: Callable[[], Mapping[str, int] | None] | None = None
     root: Path | None = None
     writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+
+    def training_counts(self) -> dict[str, int] | None:
+        """The number of training images by label, where it is known."""
+        counts = None if self.training is None else self.training()
+        return None if counts is None else dict(counts)
 
 
 class Results(MessageHandler, anywidget.AnyWidget):
@@ -278,22 +290,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
             return handler(content, buffers)
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        facts, arrays = pack(self.exploration)
-        described, sent = as_buffers(arrays)
-        actions = self._actions
-        facts |= {
-            **summary_as_json(
-                self.exploration, self._about.project, self._about.details, actions.facts if actions else {}
-            ),
-            "can": actions.can if actions else [],
+        content, sent = _packed(self.exploration, self._about, self._actions)
+        content["facts"] |= {
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
-            "project_labels": actions.labels() if actions else [],
-            "position": self.exploration.position.to_dict(),
-            "filter": self.exploration.filter.to_dict(),
             "selection": list(self.selection),
-            "comparison": comparison_as_json(self.exploration),
         }
-        return {"facts": facts, "arrays": described}, sent
+        return content, sent
 
     def _moved(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         self.exploration.move_to(Position.from_dict(content["position"]))
@@ -313,12 +315,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"intervals": self.exploration.intervals()}
 
     def _advice(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        suspects = self.exploration.groups["suspects"].nonzero()[0].tolist()
-        return {"items": advice_as_json(self.exploration), "suspects": suspects}
+        return _advice_as_json(self.exploration)
 
     def _training(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        counts = self._about.training() if self._about.training is not None else None
-        return {"counts": None if counts is None else dict(counts)}
+        return {"counts": self._about.training_counts()}
 
     def _thumbs(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         at = [int(one) for one in content["images"]][:200]
@@ -417,3 +417,94 @@ class Results(MessageHandler, anywidget.AnyWidget):
         except OSError as error:
             raise InputError(f"{path!r} can't be written: {error}") from error
         return {"written": str(Path(path).absolute())}
+
+
+def write_results_file(
+    path: str | os.PathLike[str], exploration: Exploration, about: About, *, images: int = 100, pixels: int = 320
+) -> Path:
+    """Write the screen with its data, its code and the pictures of the worst images to one file.
+
+    Parameters
+    ----------
+    path : path
+        A file of that name is replaced, whole or not at all.
+    exploration : Exploration
+    about : About
+    images : int
+        How many pictures; the most confident mistakes come first.
+    pixels : int
+        Their longest side, rounded up to one of 160, 320 and 640.
+
+    Raises
+    ------
+    InputError
+        If ``images`` or ``pixels`` can't be, or ``path`` is a folder.
+    """
+    for name, value, most in (("images", images, 100_000), ("pixels", pixels, SIZES[-1])):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            raise InputError(f"{name}={value!r} is no whole number from 0 to {most:,}.")
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"path={str(path)!r} is a folder; name a file in it, such as 'results.html'.")
+    text = render(
+        "results.html",
+        title=about.name,
+        styles=Markup(join_styles("shared/base.css", "shared/tiles.css", "results.css")),
+        content=Markup(_as_script(_content(exploration, about, images, pixels))),
+        code=Markup(join_modules(STATIC / "results" / "page.js")),
+    )
+    write_whole(target, text.encode("utf-8"))
+    return target
+
+
+def _packed(
+    exploration: Exploration, about: About, actions: ProjectActions | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """What a page begins with: facts, names and types of arrays, and the arrays' bytes."""
+    facts, arrays = pack(exploration)
+    described, buffers = as_buffers(arrays)
+    facts |= {
+        **summary_as_json(exploration, about.project, about.details, actions.facts if actions else {}),
+        "can": actions.can if actions else [],
+        "writes": {},
+        "project_labels": actions.labels() if actions else [],
+        "position": exploration.position.to_dict(),
+        "filter": exploration.filter.to_dict(),
+        "selection": [],
+        "comparison": comparison_as_json(exploration),
+    }
+    return {"facts": facts, "arrays": described}, buffers
+
+
+def _advice_as_json(exploration: Exploration) -> dict[str, Any]:
+    suspects = exploration.groups["suspects"].nonzero()[0].tolist()
+    return {"items": advice_as_json(exploration), "suspects": suspects}
+
+
+def _content(exploration: Exploration, about: About, images: int, pixels: int) -> dict[str, object]:
+    content, buffers = _packed(exploration, about)
+    return {
+        **content,
+        "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
+        "training": about.training_counts(),
+        "advice": _advice_as_json(exploration),
+        "pictures": _pictures(exploration, about, images, pixels),
+    }
+
+
+def _pictures(exploration: Exploration, about: About, images: int, pixels: int) -> list[list[object]]:
+    """Position, picture as a data URI, and size of the images that come first, as far as they can be read."""
+    known = TestPictures(exploration.evaluation.images, about.root)
+    worst = exploration.choose(Filter("all"))[:images].tolist()
+    found = known.thumbnails(worst, pixels)
+    return [
+        [at, data_url(data), known.size(at)] for at, data in zip(worst, found, strict=True) if isinstance(data, bytes)
+    ]
+
+
+def _as_script(content: object) -> str:
+    """JSON that can't end the element it stands in, whatever names hold."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -10,7 +10,7 @@ from customlabels_nb.labeling import EditResult, change_signal
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
-from customlabels_nb.widgets._edits import EditedPages, Operation
+from customlabels_nb.widgets._pages import EditedPages, Operation
 
 _OPERATIONS: dict[str, Operation] = {
     "approve": lambda session, images, edit, revisions: session.approve(images, revisions=revisions),
@@ -59,7 +59,6 @@ class Review(EditedPages):
         # edits wait in the page under this key: those of a gallery are none that a review could send
         super().__init__(session, files, project=project, key=f"{key} review", query=query, page_size=page_size)
 
-    # -- for other cells ----------------------------------------------------------------------------
     @property
     def progress(self) -> dict[str, Any]:
         """How many images of the dataset are ``left`` to review and ``done``, and left ``by_label``."""
@@ -90,7 +89,6 @@ class Review(EditedPages):
         change_signal.notify(self.session.root)
         return outcome
 
-    # -- what the page asks for ---------------------------------------------------------------------
     def _info(self) -> dict[str, Any]:
         return {**super()._info(), "review": self.session.progress()}
 

@@ -12,9 +12,9 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.diagnostics import Checkup
-from customlabels_nb.diagnostics.checkup import DiagnosticLine
-from customlabels_nb.diagnostics.machine import (
+from customlabels_nb.diagnostics.checkup import (
     EXTRAS,
+    DiagnosticLine,
     Driver,
     cache,
     database,

@@ -51,7 +51,7 @@ CLASSES = {
     ),
     "Models and what they find": (
         "project.model.Model",
-        "project.loaded_model.LoadedModel",
+        "project.runnable.LoadedModel",
         "project.model_card.ModelCard",
         "inference.detection.Detection",
         "inference.video.VideoDetection",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.evaluation.advice.advice_html import SHOWN_PICTURES
+from customlabels_nb.evaluation.advice import SHOWN_PICTURES
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.project.report import Report, evaluate

@@ -12,7 +12,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.project.loaded_model import load_model
+from customlabels_nb.project.runnable import load_model
 from customlabels_nb.settings import settings
 from tests.remote.conftest import Web, web
 from tests.s3_server import Bucket

@@ -20,7 +20,7 @@ from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.half_precision import has_bfloat16
-from customlabels_nb.project.loaded_model import load_model
+from customlabels_nb.project.runnable import load_model
 from customlabels_nb.settings import settings
 from tests.conftest import AllowedSkip
 

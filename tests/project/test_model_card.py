@@ -24,10 +24,18 @@ from customlabels_nb.evaluation import evaluate
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.model import Model
-from customlabels_nb.project.model_card.card_facts import CardFacts
-from customlabels_nb.project.model_card.document import Code, Heading, Items, Table, Text, to_html, to_markdown
-from customlabels_nb.project.model_card.limitations import limits_of
-from customlabels_nb.project.model_card.sections import sections
+from customlabels_nb.project.model_card import (
+    CardFacts,
+    Code,
+    Heading,
+    Items,
+    Table,
+    Text,
+    limits_of,
+    sections,
+    to_html,
+    to_markdown,
+)
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import VersionRecord

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.project.loaded_model import load_model
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.runnable import load_model
 from customlabels_nb.widgets.quick_test import QuickTest
 from tests.project.conftest import draw
 

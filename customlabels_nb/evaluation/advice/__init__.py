@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
+from pathlib import Path
+from typing import Any, NamedTuple, overload
 
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.evaluation.advice.advice_html import advice_html, advice_text
-from customlabels_nb.evaluation.advice.advice_images import AdviceImage, Pictures, picture_of
-from customlabels_nb.evaluation.advice.case import Case
-from customlabels_nb.evaluation.advice.items import HERE, AdviceItem
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import one_line, printable
+from customlabels_nb.errors import ImageError
+from customlabels_nb.evaluation.advice.items import HERE, SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
+    Case,
     alarm_advice,
     checked_features,
     confidence_advice,
@@ -33,11 +35,39 @@ from customlabels_nb.evaluation.advice.rules import (
     truth_advice,
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 #: More than this nobody reads; the strongest are kept.
 MOST_ITEMS = 12
 #: One kind doesn't crowd out the others.
 MOST_OF_A_KIND = 4
+#: Pictures in all: a notebook keeps them.
+SHOWN_PICTURES = 32
+SHOWN_LABELS = 6
+SHOWN_BOXES = 12
+_WIDTH, _HEIGHT = 96, 72
+_GREY = "#888888"
+_SIZE = 128  # longest side in pixels of a picture
+
+
+class AdviceImage(NamedTuple):
+    """A small picture, and the pixels of the upright image that it was made of.
+
+    Attributes
+    ----------
+    data : bytes
+        A JPEG.
+    width, height : int
+    """
+
+    data: bytes
+    width: int
+    height: int
+
+
+#: Gives a small picture of an image, or None where there is none.
+Pictures = Callable[[str], AdviceImage | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,11 +123,55 @@ class Advice(Sequence[AdviceItem]):
         return table.astype({"kind": "str", "text": "str", "images": "int64", "call": "str", "weight": "float64"})
 
     def __repr__(self) -> str:
-        return advice_text(self.items, self.name, self.notes)
+        lines = [self._head()]
+        for number, item in enumerate(self.items):
+            lines += ["", *item_lines(item, f"[{number}] ")]
+        lines += [f"\n{note}" for note in self.notes]
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         colours = dict(zip(self.labels["label"], self.labels["colour"], strict=True))
-        return advice_html(self.items, self.name, self.notes, colours, self.pictures)
+        left = SHOWN_PICTURES
+        cards = []
+        for item in self.items:
+            images = _images(item, colours, self.pictures, left)
+            left -= sum(image["source"] is not None for image in images)
+            cards.append(
+                {
+                    "item": item,
+                    "labels": [(label, colours.get(label, _GREY)) for label in item.labels[:SHOWN_LABELS]],
+                    "more_labels": max(0, len(item.labels) - SHOWN_LABELS),
+                    "images": images,
+                    "more_images": item.images["image"].nunique() - len(images),
+                }
+            )
+        return render("advice.html", head=self._head(), cards=cards, notes=self.notes)
+
+    def _head(self) -> str:
+        start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
+        if not self.items:
+            return f"{start}nothing was found that would clearly improve it."
+        return f"{start}{len(self.items)} {'thing' if len(self.items) == 1 else 'things, the strongest first'}."
+
+
+def picture_of(image: str, root: Path | None) -> AdviceImage | None:
+    """The picture of an image on this machine; None of a remote one, which isn't fetched for it, or an unreadable one.
+
+    Parameters
+    ----------
+    image : str
+        Path or URL.
+    root : Path, optional
+        Folder under which relative paths lie; thumbnails are kept in its cache.
+    """
+    if is_remote(image):
+        return None
+    try:
+        header = read_header(image, root)
+        data = thumbnail_of(image, root=root, sha256=None, size=_SIZE, cache=project_cache(root, "thumbnails"))
+    except ImageError:
+        return None
+    return AdviceImage(data, header.width, header.height)
 
 
 def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
@@ -177,3 +251,61 @@ def advise(
     if case.features is None and not case.detection:
         notes.append("Not looked at: labels that hide several looks, which takes report.advise(features=…).")
     return Advice(items, tuple(notes), name, labels, pictures)
+
+
+def _images(
+    item: AdviceItem, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
+) -> list[dict[str, Any]]:
+    """Return the first images of an item, at most ``pictures_left`` of them with a picture."""
+    shown: list[dict[str, Any]] = []
+    for _, row in item.images.drop_duplicates("image").head(SHOWN_IMAGES).iterrows():
+        name = str(row["image"])
+        picture = pictures(name) if pictures is not None and pictures_left else None
+        image: dict[str, Any] = {"name": name, "short_name": short_name(name), "caption": _caption(row), "source": None}
+        if picture is not None:
+            pictures_left -= 1
+            scale = min(_WIDTH / picture.width, _HEIGHT / picture.height)
+            image |= {
+                "source": data_url(picture.data),
+                "width": scale * picture.width,
+                "height": scale * picture.height,
+                "boxes": _boxes(picture, item.images[item.images["image"] == name], colours),
+            }
+        shown.append(image)
+    return shown
+
+
+def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the boxes that an item is about, in percent of the picture."""
+    if "left" not in rows.columns:
+        return []
+    boxes = []
+    for _, row in rows.dropna(subset="left").head(SHOWN_BOXES).iterrows():
+        predicted = "predicted" in row.index and pd.notna(row["predicted"])
+        label = row["predicted"] if predicted else row.get("truth", row.get("label"))
+        boxes.append(
+            {
+                "left": 100 * row["left"] / picture.width,
+                "top": 100 * row["top"] / picture.height,
+                "width": 100 * row["width"] / picture.width,
+                "height": 100 * row["height"] / picture.height,
+                "predicted": predicted,
+                "colour": colours.get(label, _GREY),
+            }
+        )
+    return boxes
+
+
+def _caption(row: pd.Series) -> str:
+    """What is to be known of an image, in a few words."""
+
+    def has(name: str) -> bool:
+        return name in row.index and pd.notna(row[name])
+
+    confidence = f" {row['confidence']:.2f}" if has("confidence") else ""
+    if has("becomes"):
+        return f"{row['becomes']}{confidence}"
+    if has("predicted"):
+        return f"{row['truth']} → {row['predicted']}{confidence}" if has("truth") else f"{row['predicted']}{confidence}"
+    name = row["truth"] if has("truth") else row["label"] if has("label") else ""
+    return f"{name}{confidence}"

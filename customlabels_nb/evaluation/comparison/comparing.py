@@ -15,7 +15,6 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
-from customlabels_nb.evaluation.comparison.sentences import LISTED, METRICS, certain, sentences, signed
 from customlabels_nb.evaluation.metrics import (
     COUNTED,
     counted_rows,
@@ -33,6 +32,18 @@ if TYPE_CHECKING:
 
 
 _NAMED = 5
+#: Labels and images named in a sentence or a list.
+NAMED, LISTED = 4, 10
+METRICS = {
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "mean_threshold": "mean threshold",
+    "mean_average_precision": "mean average precision",
+    "mean_average_recall": "mean average recall",
+    "coco_map": "COCO mAP",
+    "accuracy": "accuracy",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +93,12 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What changed, in words."""
-        return sentences(self.metric("f1"), self.per_label, self.fixed, self.broken, task=self.task)
+        """How F1 changed, what was fixed and broken, which labels gained and lost, in words."""
+        labels = _of_labels(self.per_label)
+        if not labels and len(self.fixed) + len(self.broken):
+            labels = ["No label changed beyond chance."]
+        noun = "image" if self.task == SINGLE_LABEL else "label"
+        return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`."""
@@ -459,3 +474,54 @@ def _confidences(scores: Scores, at: pd.Series, label: pd.Series) -> list[float]
     column = pd.Index(scores.labels).get_indexer(label.astype("object"))
     found = np.where((column >= 0) & scores.given[at, column], scores.confidence[at, column], np.nan)
     return [float(value) for value in found]
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """With its sign; a real minus, so that columns line up."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return f"±{text}"
+    return f"{'+' if value > 0 else '−'}{text}"
+
+
+def certain(row: pd.Series) -> bool:
+    """Whether the interval leaves no room for chance: it lies on one side of 0."""
+    return bool(row["low"] > 0 or row["high"] < 0)
+
+
+def _of_f1(row: pd.Series) -> str:
+    if f"{row['before']:.3f}" == f"{row['after']:.3f}":
+        move = f"F1 stays at {row['after']:.3f}"
+    else:
+        move = f"F1 {'rises' if row['delta'] > 0 else 'falls'} from {row['before']:.3f} to {row['after']:.3f}"
+    if pd.isna(row["low"]) or row["low"] == row["high"] == 0:
+        return f"{move}."
+    said = f"{move} ({signed(row['delta'])}, 95 % interval {signed(row['low'])} to {signed(row['high'])})"
+    return f"{said}." if certain(row) else f"{said}: that can be chance."
+
+
+def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
+    def said(table: pd.DataFrame, what: str) -> str:
+        number, images = len(table), table["image"].nunique()
+        if not number:
+            return f"none {what}"
+        of = "" if noun == "image" else f" on {images:,} image{'' if images == 1 else 's'}"
+        return f"{number:,} {noun}{'' if number == 1 else 's'} {what}{of}"
+
+    if fixed.empty and broken.empty:
+        return "Nothing was fixed, and nothing broke."
+    text = f"{said(fixed, 'fixed')}, {said(broken, 'broken')}."
+    return text[0].upper() + text[1:]
+
+
+def _of_labels(per_label: pd.DataFrame) -> list[str]:
+    table = per_label.dropna(subset="delta")
+    table = table[(table["low"] > 0) | (table["high"] < 0)]
+    found = []
+    for rows, what in ((table[table["delta"] > 0], "Better"), (table[table["delta"] < 0], "Worse")):
+        if len(rows):
+            rows = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
+            named = [f"{row['label']} {signed(row['delta'], 2)}" for _, row in rows.head(NAMED).iterrows()]
+            more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+            found.append(f"{what} beyond chance (F1): {', '.join(named)}{more}.")
+    return found

@@ -14,13 +14,13 @@ import pandas as pd
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.box_tables import boxed_rows
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
 from customlabels_nb.evaluation.exploring.position import ASSUMED, ONE, PER_LABEL, Position, position_of
+from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate

@@ -181,7 +181,7 @@ def _natural(name: str) -> list[Any]:
 
 
 def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> ImageOutcomes:
-    of_image = _thresholds_of_images(applied)
+    of_image = applied.of_images()
     part = slice(None) if label is None else slice(label, label + 1)
     truth, given = scores.truth[:, part], scores.given[:, part]
     confidence, at = scores.confidence[:, part], of_image[:, part]
@@ -214,15 +214,7 @@ def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Imag
     np.maximum.at(hit, boxes.image[hits], boxes.confidence[hits])
     np.maximum.at(mistake, boxes.image[alarms], boxes.confidence[alarms])
     np.maximum.at(mistake, boxes.truth_image[missed], 1 - would[missed])
-    of_image = _thresholds_of_images(applied)
+    of_image = applied.of_images()
     image, own = boxes.image[shown], boxes.label[shown]
     np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, own]))
     return ImageOutcomes(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
-
-
-def _thresholds_of_images(applied: Thresholded) -> FloatArray:
-    """The threshold of each label for each image, shape (n, k)."""
-    of_image = np.tile(applied.thresholds, (len(applied.outcomes.images), 1))
-    for images, at in applied.folds:
-        of_image[images] = at
-    return of_image

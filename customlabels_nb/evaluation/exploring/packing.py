@@ -1,15 +1,23 @@
-"""An evaluation as a few plain arrays, from which a page computes every number at any position of the sliders.
+"""What a page gets of an evaluation: plain arrays, what is said beside the numbers, and pictures.
 
-What a page gets is what it needs and no more: of a classifier the matrices, of a detector the boxes and the pairs that
-may match, in the order in which they are matched (:mod:`customlabels_nb.evaluation.matching`).
+From the arrays it computes every number at any position of the sliders. They are what it needs and no more: of a
+classifier the matrices, of a detector the boxes and the pairs that may match, in the order in which they are matched
+(:mod:`customlabels_nb.evaluation.matching`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
@@ -18,8 +26,13 @@ from customlabels_nb.evaluation.matching import WHOLE, find_candidates
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
+from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, project_cache, thumbnail_of
+from customlabels_nb.settings import settings
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+#: The sizes of small pictures, in pixels.
+SIZES = (160, 320, 640)
 
 
 def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
@@ -125,3 +138,182 @@ def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
     """Name and type of each array, and their bytes."""
     little = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     return [[name, array.dtype.name] for name, array in little.items()], [array.tobytes() for array in little.values()]
+
+
+def summary_as_json(
+    exploration: Exploration, project: str, details: Mapping[str, Any], facts: Mapping[str, str]
+) -> dict[str, Any]:
+    """The head: name, intervals of the own thresholds, date, training, and code to copy.
+
+    Parameters
+    ----------
+    exploration : Exploration
+    project : str
+        The project's name; without one there is no code to copy.
+    details : dict
+        See :class:`customlabels_nb.project.report.Report`.
+    facts : dict
+        What is known of the training, in words.
+    """
+    evaluation = exploration.evaluation
+    table = evaluation.summary.set_index("figure")
+    kept = table.loc[[name for name in ("f1", "precision", "recall") if name in table.index]]
+    said = []
+    ended = details.get("evaluated")
+    if isinstance(ended, datetime):
+        said.append(["evaluated", ended.strftime("%Y-%m-%d %H:%M")])
+    if details.get("training_images"):
+        said.append(["training images", f"{int(details['training_images']):,}"])
+    said += [[str(name), str(value)] for name, value in facts.items()]
+    known = ("evaluated", "training_images", "project_version_arn")
+    said += [[str(name), str(value)] for name, value in details.items() if name not in known]
+    return {
+        "name": exploration.name,
+        "project": project,
+        "said": said,
+        "notes": list(evaluation.notes),
+        "own": {
+            "position": exploration.own.to_dict(),
+            "intervals": _intervals(kept),
+            "threshold": evaluation.metric("mean_threshold"),
+        },
+        "accuracy": _number(table["value"].get("accuracy")),
+        "code": code_to_copy(project, exploration.name),
+    }
+
+
+def code_to_copy(project: str, name: str) -> str:
+    """Code that starts the version, detects, and stops it."""
+    if not project:
+        return ""
+    return (
+        f"import customlabels_nb as cl\n\nproject = cl.load_project({project!r})\nmodel = project.model({name!r})\n"
+        'model.start()\nmodel.detect("new.jpg")\nmodel.stop()'
+    )
+
+
+def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
+    """The pieces of advice with the positions of their images."""
+    return [
+        {
+            "heading": item.heading,
+            "kind": item.kind,
+            "text": item.text,
+            "labels": list(item.labels),
+            "images": [exploration.place[name] for name in item.names if name in exploration.place],
+            "call": item.call,
+        }
+        for item in exploration.evaluation.advice
+    ]
+
+
+def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
+    """What changed since another version, None where none is beside it."""
+    found = exploration.comparison
+    if found is None:
+        return None
+    summary = [
+        {
+            "figure": row.figure,
+            **{name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")},
+        }
+        for row in found.summary.itertuples()
+        if row.figure in ("f1", "precision", "recall", "accuracy")
+    ]
+    labels = {
+        row.label: {name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")}
+        for row in found.per_label.itertuples()
+    }
+    return {
+        "names": list(found.names),
+        "test_images": found.test_images,
+        "summary": summary,
+        "labels": labels,
+        "sentences": list(found.sentences),
+        "notes": list(found.notes),
+    }
+
+
+def default_name(what: str, name: str) -> str:
+    """A name for what is written: of the page a file, of the files a folder."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
+    return f"{plain}.html" if what == "page" else f"{plain}-results"
+
+
+def _intervals(table: pd.DataFrame) -> dict[str, list[float | None]]:
+    return {str(name): [_number(row["low"]), _number(row["high"])] for name, row in table.iterrows()}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+class TestPictures:
+    """Pictures of test images by their positions.
+
+    Parameters
+    ----------
+    images : DataFrame
+        One row a test image: ``image``, perhaps ``sha256``, ``width`` and ``height``.
+    root : Path, optional
+        Folder under which relative paths lie; what is made is kept in its cache.
+    """
+
+    __test__ = False  # no class of tests
+
+    def __init__(self, images: pd.DataFrame, root: Path | None) -> None:
+        self._names: list[str] = images["image"].tolist()
+        self._root = root
+        self._cache = project_cache(root, "thumbnails")
+        self._contents = _cells(images, "sha256")
+        self._sizes = list(zip(_cells(images, "width"), _cells(images, "height"), strict=True))
+
+    def thumbnails(self, positions: Sequence[int], pixels: int) -> list[bytes | ImageError]:
+        """JPEG bytes that fit ``pixels`` × ``pixels``, or why there are none."""
+        size = next((size for size in SIZES if size >= pixels), SIZES[-1])
+
+        def one(at: int) -> bytes | ImageError:
+            try:
+                return thumbnail_of(
+                    self._names[at], root=self._root, sha256=self._content(at), size=size, cache=self._cache
+                )
+            except ImageError as error:
+                return error
+
+        return list(map_bounded(one, positions, workers=settings.threads))
+
+    def size(self, at: int) -> tuple[int, int] | None:
+        """Width and height of the upright image in pixels, where that is known without fetching it."""
+        width, height = self._sizes[at]
+        if isinstance(width, int | float) and isinstance(height, int | float) and width > 0 and height > 0:
+            return int(width), int(height)
+        if is_remote(self._names[at]):
+            return None
+        try:
+            header = read_header(self._names[at], self._root)
+        except ImageError:
+            return None
+        self._sizes[at] = (header.width, header.height)
+        return header.width, header.height
+
+    def view(self, at: int) -> BrowserImage:
+        """The whole image as a browser shows it.
+
+        Raises
+        ------
+        ImageError
+            If it can't be read.
+        """
+        return full_view_of(self._names[at], root=self._root, sha256=self._content(at), cache=self._cache)
+
+    def _content(self, at: int) -> str | None:
+        content = self._contents[at]
+        return content if isinstance(content, str) else None
+
+
+def _cells(images: pd.DataFrame, column: str) -> list[object]:
+    if column not in images.columns:
+        return [None] * len(images)
+    values = images[column]
+    found: list[object] = values.astype(object).where(values.notna(), None).tolist()
+    return found

@@ -8,15 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
+from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
 from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.thresholded import Thresholded
-from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold
+from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold, resolve_thresholds
 
 ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
 
@@ -83,20 +83,9 @@ class Position:
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
                 raise NotEnoughDataError("Thresholds can't be cross-validated on a single test image; add test images.")
-            inside = np.zeros((len(folds), len(outcomes.images)), dtype=bool)
-            for number, images in enumerate(folds):
-                inside[number, images] = True
-            at = [assumed_thresholds(outcomes.only(~mask)) for mask in inside]
-            return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
-        if self.mode == ONE:
-            return Thresholded(outcomes, np.full(len(outcomes.labels), float(self.one)))
-        thresholds = assumed_thresholds(outcomes)
-        if self.mode == PER_LABEL:
-            for label, value in self.own.items():
-                if label not in outcomes.labels:
-                    raise LabelError(f"thresholds names {label!r}; the labels here are {list(outcomes.labels)!r}.")
-                thresholds[outcomes.labels.index(label)] = float(value)
-        return Thresholded(outcomes, thresholds)
+            return chosen_on_folds(outcomes, folds)
+        given: dict[str, float | Mapping[str, float] | None] = {ONE: self.one, PER_LABEL: self.own}
+        return Thresholded(outcomes, resolve_thresholds(given.get(self.mode), outcomes))
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
         """Outcomes with boxes matched at this IoU threshold."""

@@ -1,0 +1,748 @@
+"""A version's model card: what it is, what it learnt from, how well it does, and what it can't.
+
+It tells of the files of the version's folder and its record alone: no image is opened, so a card stays the same as long
+as the version does. What early releases did not keep is None or empty.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.text import one_line, printable
+from customlabels_nb.checks.box_rules import check_boxes
+from customlabels_nb.checks.label_rules import check_labels
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import CustomLabelsError, InputError
+from customlabels_nb.evaluation import Evaluation
+from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
+from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.models.artifact import ModelConfig, load_config
+from customlabels_nb.models.backbones import backbone_named
+from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
+from customlabels_nb.store import VersionRecord
+from customlabels_nb.training.kept_files import read_snapshot
+from customlabels_nb.training.kinds import BRANDS, choose_kind
+from customlabels_nb.training.stored import stored_evaluation
+
+CARD = "card.md"
+_IN_WORDS = {
+    SINGLE_LABEL: "A classifier: it gives an image one of its labels",
+    MULTI_LABEL: "A classifier: it gives an image each of its labels that it shows",
+    DETECTION: "A detector: it finds things of its labels in an image, each with a box",
+    BRANDS: "A detector of brands: it learnt from pictures of their logos to find them in photos, each with a box",
+}
+_METRICS = {
+    "f1": "F1, mean over the labels",
+    "precision": "Precision, mean over the labels",
+    "recall": "Recall, mean over the labels",
+    "accuracy": "Accuracy",
+    "mean_threshold": "Mean threshold",
+    "mean_average_precision": "Mean average precision (mAP)",
+    "mean_average_recall": "Mean average recall (mAR)",
+    "coco_map": "COCO mAP, overlaps 0.50 to 0.95",
+}
+#: Of what a training keeps of itself, what the table has in words of its own, or another section says.
+_TOLD = {
+    "seed", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps", "planned_steps",
+    "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images", "kind", "reason",
+}  # fmt: skip
+_LONGEST_VALUE = 60
+#: Thresholds that differ by less are the same: another release of a library may compute the last digits otherwise.
+_SAME = 1e-6
+#: What a card says among its limits.
+_SAID = ("LABEL_HAS_FEW_IMAGES", "LABEL_HAS_FEW_TEST_IMAGES", "LABEL_NOT_IN_TEST", "TEST_SET_MISSING")
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, CustomLabelsError)
+# among the limits
+_WIDE = 0.1  # an interval of F1 that is worth a word
+_WEAK = 0.7
+_FEW_TRAINING, _FEW_TEST = 10, 3
+_CONFUSED = 0.05  # share of a label's images, or boxes
+_MOST = 5
+_MARKUP = re.compile(r"([\\`*_\[\]~])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"}  # $ would begin a formula
+_WEB = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)  # what GitHub makes links of
+_NUMBERED = re.compile(r"\d{1,9}[.)](?=\s|$)")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelCard:
+    """A card; a notebook shows it, and ``print(card)`` gives its Markdown.
+
+    Attributes
+    ----------
+    name : str
+        Of the version.
+    blocks : sequence of Block
+        What stands in it.
+    """
+
+    name: str
+    blocks: Sequence[Block]
+
+    @property
+    def text(self) -> str:
+        """The card as Markdown, as GitHub renders it. The same version gives the same text."""
+        return to_markdown(self.blocks)
+
+    def to(self, path: str | os.PathLike[str]) -> Path:
+        """Write the card, in place of a file that is there: whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A file, as a page of HTML if it ends in ``.html``; or a folder, for a file ``card.md`` in it.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InputError
+            If it can't be written.
+        """
+        target = local_path(path, "path")
+        target = target / CARD if target.is_dir() else target
+        if target.suffix.lower() in (".html", ".htm"):
+            text = render("model_card_page.html", title=self.name, blocks=self.blocks)
+        else:
+            text = self.text
+        try:
+            write_whole(target, text.encode())
+        except OSError as error:
+            raise InputError(f"path={str(target)!r} can't be written: {error.strerror or error}.") from error
+        return target
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return to_html(self.blocks)
+
+
+def make_card(
+    folder: Path, root: Path, record: VersionRecord, project: str, *, evaluated: Evaluation | None = None
+) -> ModelCard:
+    """The card of the version in ``folder``, from what lies there: no model is run, and no image opened.
+
+    Parameters
+    ----------
+    folder, root : Path
+        Of the version, and of its project.
+    record : VersionRecord
+    project : str
+        The project's name.
+    evaluated : Evaluation, optional
+        The version's evaluation at assumed thresholds, where that is at hand already.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no model in the folder.
+    """
+    config = load_config(folder)
+    evaluation, hand_set = _evaluation(folder, root, config, evaluated)
+    facts = CardFacts(
+        project,
+        record,
+        config,
+        _environment(folder),
+        _snapshot(folder, "train", root),
+        _snapshot(folder, "test", root),
+        evaluation,
+        hand_set,
+    )
+    return ModelCard(record.name, sections(facts))
+
+
+# A card is a list of blocks. Texts in them are plain: names of labels and models are anybody's, and whatever in them
+# would be markup is escaped where a block is written as Markdown or HTML.
+
+
+@dataclass(frozen=True)
+class Heading:
+    """``level`` 1 is the document's own."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; line ends in it become spaces."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "items"
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A cell that shows a colour, ``#rrggbb``."""
+
+    value: str
+
+
+Cell: TypeAlias = str | Colour
+
+
+@dataclass(frozen=True)
+class Table:
+    """``numbers`` are the columns that are set flush right."""
+
+    kind: ClassVar[str] = "table"
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numbers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Code:
+    """A program in Python."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+
+
+Block: TypeAlias = Heading | Text | Items | Table | Code
+
+
+def to_markdown(blocks: Iterable[Block]) -> str:
+    """The document as GitHub's Markdown."""
+    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+
+
+def to_html(blocks: Iterable[Block]) -> str:
+    """The document for a notebook's output: static, right on light and dark ground."""
+    return render("model_card.html", blocks=list(blocks))
+
+
+def markdown_text(text: str) -> str:
+    """``text`` on one line as Markdown that shows just that, at the beginning of a line, too."""
+    plain = _MARKUP.sub(r"\\\1", one_line(text).strip())
+    plain = "".join(_ENTITIES.get(character, character) for character in plain)
+    plain = _WEB.sub(lambda found: "\\" + found[0], plain)
+    begins = _NUMBERED.match(plain)
+    if begins:
+        return f"{plain[: begins.end() - 1]}\\{plain[begins.end() - 1 :]}"
+    return f"\\{plain}" if plain[:1] in tuple("#+=-") else plain
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {markdown_text(block.text)}"
+    if isinstance(block, Text):
+        return markdown_text(block.text)
+    if isinstance(block, Items):
+        return "\n".join(f"- {markdown_text(text)}" for text in block.texts)
+    if isinstance(block, Code):
+        fence = "`" * max(3, *(1 + len(run) for run in re.findall("`+", block.text)), 0)
+        return f"{fence}python\n{printable(block.text)}\n{fence}"
+    rule = ["--:" if column in block.numbers else ":--" for column in range(len(block.head))]
+    rows = [[*map(markdown_text, block.head)], rule, *([_markdown_cell(cell) for cell in row] for row in block.rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    return f"`{cell.value}`" if isinstance(cell, Colour) else markdown_text(cell)
+
+
+@dataclass(frozen=True, eq=False)
+class CardFacts:
+    """Everything that a card tells of.
+
+    Attributes
+    ----------
+    project : str
+        Its name.
+    record : VersionRecord
+    config : ModelConfig
+    environment : dict
+        Python, platform and packages as the training had them.
+    train, test : Dataset or None
+        As they were at training.
+    evaluation : Evaluation or None
+        Of the test images, at the version's thresholds.
+    hand_set : tuple of str
+        Labels whose thresholds aren't the assumed ones.
+    """
+
+    project: str
+    record: VersionRecord
+    config: ModelConfig
+    environment: Mapping[str, Any]
+    train: Dataset | None
+    test: Dataset | None
+    evaluation: Evaluation | None
+    hand_set: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """What was trained, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+        return self.record.kind or self.config.kind
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """What the training kept of itself."""
+        return self.config.training
+
+    @cached_property
+    def reason(self) -> str:
+        """Why this kind, as the end of a sentence; empty where that isn't known."""
+        kept = self.training.get("reason")
+        if isinstance(kept, str):
+            return kept
+        if self.train is None or self.test is None:
+            return ""
+        choice = choose_kind(self.train, self.test, named=self.record.config.get("kind"))
+        return choice.reason if choice.kind == self.kind else "the project's task asked for it"
+
+    @cached_property
+    def training_images(self) -> dict[str, int]:
+        """The number of training images by label."""
+        known = self.record.statistics.get("training_images_per_label")
+        if isinstance(known, dict):
+            return {str(label): int(count) for label, count in known.items()}
+        return {} if self.train is None else _images_by_label(self.train)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What a check of the datasets before the training said, in sentences."""
+        if self.train is None or self.test is None:
+            return []
+        found = check_labels(self.train, self.test, None)
+        for dataset in (self.train, self.test):
+            sizes = (
+                dataset.images[side].to_numpy(dtype="float64", na_value=float("nan")) for side in ("width", "height")
+            )
+            found += check_boxes(dataset, *sizes)
+        said = [finding.message for finding in found if finding.code not in _SAID]
+        both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
+        if both:
+            said.append(
+                f"{both:,} {'picture is' if both == 1 else 'pictures are'} in the training and in the test set."
+            )
+        return said
+
+
+def places(dataset: Dataset) -> list[str]:
+    """Where images lie, in words that name no folder and no server: how many, and what kind of place."""
+    found = dataset.images["image"].map(_place).value_counts()
+    return [f"{count:,} {place}" for place, count in sorted(found.items())]
+
+
+def labelled_between(dataset: Dataset, until: pd.Timestamp) -> tuple[str, str] | None:
+    """The first and the last day (UTC) on which labels were given; None if that isn't known."""
+    created = dataset.annotations["created"].dropna()
+    created = created[created <= until]
+    return None if created.empty else (str(created.min().date()), str(created.max().date()))
+
+
+def _place(image: str) -> str:
+    if is_remote(image):
+        protocol = image.partition("://")[0].lower()
+        return "on the web" if protocol in ("http", "https") else f"in object storage ({protocol})"
+    outside = image[:7].lower() == "file://" or os.path.isabs(image)
+    return "as files outside the project's folder" if outside else "in the project's folder"
+
+
+def _images_by_label(dataset: Dataset) -> dict[str, int]:
+    ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
+    marks = dataset.annotations[dataset.annotations["image"].isin(ready)].drop_duplicates(["image", "label"])
+    return {str(label): int(count) for label, count in marks["label"].value_counts().items()}
+
+
+def _evaluation(
+    folder: Path, root: Path, config: ModelConfig, evaluated: Evaluation | None
+) -> tuple[Evaluation | None, tuple[str, ...]]:
+    try:
+        assumed = evaluated or stored_evaluation(folder, root, config)
+        table = assumed.per_label.set_index("label")["threshold"]
+        own = config.thresholds
+        hand_set = tuple(name for name in config.labels if name in own and abs(own[name] - table[name]) > _SAME)
+        if not hand_set:
+            return assumed, ()
+        return stored_evaluation(folder, root, config, thresholds=dict(own)), hand_set
+    except _DAMAGED:
+        return None, ()
+
+
+def _snapshot(folder: Path, split: str, root: Path) -> Dataset | None:
+    try:
+        return read_snapshot(folder, split, root)
+    except _DAMAGED:
+        return None
+
+
+def _environment(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / "environment.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sections(facts: CardFacts) -> list[Block]:
+    """All blocks of the card, in order."""
+    return [
+        Heading(facts.record.name, 1),
+        *_what(facts),
+        *_data(facts),
+        *_recipe(facts),
+        *_results(facts),
+        Heading("Limits"),
+        Items(tuple(limits_of(facts))),
+        *_use(facts),
+    ]
+
+
+def _what(facts: CardFacts) -> Iterator[Block]:
+    if facts.record.description:
+        yield Text(facts.record.description)
+    reason = f" ({facts.reason})" if facts.reason else ""
+    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. Made in the project {facts.project}.")
+    rows = zip(facts.config.labels, facts.config.colours, strict=True)
+    yield Table(("label", "colour"), tuple((label, Colour(colour)) for label, colour in rows))
+
+
+def _data(facts: CardFacts) -> Iterator[Block]:
+    yield Heading("Data")
+    counts = facts.record.statistics
+    rows: list[tuple[Cell, ...]] = []
+    for split, dataset in (("training_images", facts.train), ("test_images", facts.test)):
+        used = facts.training.get(split, counts.get(split))
+        name = split.removesuffix("_images").replace("training", "train")
+        if dataset is None:
+            rows.append((name, _count(used), "not kept", "not kept", "not kept"))
+            continue
+        days = labelled_between(dataset, pd.Timestamp(facts.record.created))
+        between = "not known" if days is None else " to ".join(dict.fromkeys(days))
+        in_all = f"{len(dataset):,}"
+        rows.append((name, _count(used), in_all, ", ".join(places(dataset)) or "none", between))
+    yield Table(("set", "images used", "in all", "where they lie", "labelled"), tuple(rows), frozenset((1, 2)))
+    said = []
+    left_out = facts.training.get("left_out")
+    if isinstance(left_out, int) and left_out:
+        said.append(f"Left out, as they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
+    said += facts.warnings
+    if said:
+        yield Text("What a check of the two sets says:")
+        yield Items(tuple(said))
+
+
+def _recipe(facts: CardFacts) -> Iterator[Block]:
+    yield Heading("Recipe")
+    training, environment = facts.training, facts.environment
+    rows = [("network", _network(facts)), ("input", f"{facts.config.input_size} px")]
+    rows += _training_rows(training)
+    tuned = training.get("fine_tuning")
+    if isinstance(tuned, Mapping):
+        rows += [(f"fine-tuning: {name}", value) for name, value in _training_rows(tuned)]
+    rows += [
+        (name.replace("_", " "), _value(value))
+        for name, value in sorted(training.items(), key=lambda item: str(item[0]))
+        if name not in _TOLD and _is_plain(value)
+    ]
+    for name in ("seed", "device"):
+        value = training.get(name, facts.record.config.get(name))
+        if value is not None:
+            rows.append((name, _value(value)))
+    if facts.record.config.get("base"):
+        rows.append(("begun from", f"version {facts.record.config['base']}, if that did better"))
+    rows.append(("ended", _moment(training.get("ended", facts.record.created.isoformat()))))
+    if environment.get("python"):
+        rows.append(("Python", f"{environment['python']} on {str(environment.get('platform', '')).partition('-')[0]}"))
+    packages = environment.get("packages")
+    if isinstance(packages, Mapping):
+        rows.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items() if number)))
+    yield Table(("what", "value"), tuple(rows))
+    notes = training.get("notes")
+    if isinstance(notes, list) and notes:
+        yield Items(tuple(str(note) for note in notes))
+
+
+def _network(facts: CardFacts) -> str:
+    shape, name = facts.config.detector, facts.config.backbone
+    if shape is not None and shape.architecture != OWN:
+        known = COCO_DETECTORS[shape.architecture]
+        return f"{known.name} of torchvision ({known.licence}, {known.parameters:g} million parameters)"
+    try:
+        backbone = backbone_named(name)
+        about = f" ({backbone.licence}, {backbone.parameters / 1e6:.1f} million parameters)"
+    except (CustomLabelsError, ImportError):  # of a library that isn't here
+        about = ""
+    head = "a linear head on" if shape is None else "a two-stage detector on"
+    return f"{head} the backbone {name}{about}"
+
+
+def _training_rows(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if _is_number(training.get("steps")):
+        planned, best = training.get("planned_steps"), training.get("best_step")
+        of = f" of {planned:,} planned" if _is_number(planned) and planned != training["steps"] else ""
+        at = f", the best after {best:,}" if _is_number(best) else ""
+        rows.append(("steps", f"{training['steps']:,}{of}{at}"))
+    if _is_number(training.get("seconds")):
+        rows.append(("time", f"{training['seconds']:,.1f} s"))
+    rows += [(name, _value(training[name])) for name in ("budget", "batch") if _is_plain(training.get(name))]
+    return rows
+
+
+def _results(facts: CardFacts) -> Iterator[Block]:
+    yield Heading("Results")
+    found = facts.evaluation
+    if found is None:
+        metrics = facts.record.metrics
+        rows = [(words, f"{metrics[name]:.3f}") for name, words in _METRICS.items() if _is_number(metrics.get(name))]
+        yield Table(("figure", "value"), tuple(rows), frozenset((1,))) if rows else Text("No figures were kept.")
+        return
+    count = len(found.outcomes.images)
+    yield Text(f"On {count:,} test image{'s' * (count != 1)}. The 95 % intervals come from drawing these anew.")
+    summary = found.summary.set_index("figure")
+    yield Table(
+        ("figure", "value", "95 % interval"),
+        tuple(
+            (words, f"{summary.at[name, 'value']:.3f}", _interval(summary.at[name, "low"], summary.at[name, "high"]))
+            for name, words in _METRICS.items()
+            if name in summary.index and not pd.isna(summary.at[name, "value"])
+        ),
+        frozenset((1, 2)),
+    )
+    yield _per_label(facts)
+
+
+def _per_label(facts: CardFacts) -> Table:
+    assert facts.evaluation is not None
+    boxes = facts.evaluation.task == DETECTION
+    head = ("label", "F1", "precision", "recall", "threshold", *(("AP",) if boxes else ()), "test images",
+            *(("test boxes",) if boxes else ()), "training images")  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for row in facts.evaluation.per_label.itertuples():
+        metrics_shown: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
+        metrics_shown.append(row.threshold if row.label in facts.config.labels else None)
+        if boxes:
+            metrics_shown.append(row.average_precision if row.test_images else None)
+        counts = [f"{row.test_images:,}", *([f"{row.tp + row.fn:,}"] if boxes else [])]
+        learnt = _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not kept"
+        rows.append(
+            (row.label, *("—" if value is None else f"{value:.3f}" for value in metrics_shown), *counts, learnt)
+        )
+    return Table(head, tuple(rows), frozenset(range(1, len(head))))
+
+
+def _use(facts: CardFacts) -> Iterator[Block]:
+    yield Heading("How to use it")
+    box = ", and its box in pixels" if facts.config.kind == DETECTION else ""
+    yield Code(
+        "import customlabels_nb as cl\n\n"
+        f"project = cl.load_project({_quoted(facts.project)})  # the project's folder\n"
+        f"model = project.model({_quoted(facts.record.name)})\n"
+        "with model.started():\n"
+        '    found = model.detect("new.jpg")              # shows itself; found.table, found.response\n'
+        '    table = model.detect_many("incoming/*.jpg")  # one row for each label that is found'
+    )
+    yield Text(
+        f"A row has a label and its confidence, 0–1{box}. What reaches the label's threshold counts; "
+        "detect(…, threshold=0.8) asks for more, model.set_thresholds(…) keeps others. model.evaluate() shows the "
+        "results, label by label and image by image."
+    )
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=not name.isprintable())
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+
+def _moment(value: object) -> str:
+    try:
+        return f"{pd.Timestamp(str(value)).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC"
+    except (TypeError, ValueError):
+        return "not known"
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "not kept"
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a fact is one number or word; what could be a path of this machine is none."""
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST_VALUE and not any(mark in value for mark in "/\\")
+    return isinstance(value, bool) or _is_number(value)
+
+
+def limits_of(facts: CardFacts) -> list[str]:
+    """The sentences, what concerns the figures first."""
+    return [
+        *_about_metrics(facts),
+        *_about_labels(facts),
+        *([] if facts.evaluation is None else _about_mistakes(facts.evaluation)),
+        *_about_boxes(facts),
+        *_about_the_world(facts),
+    ]
+
+
+def _about_metrics(facts: CardFacts) -> Iterator[str]:
+    found = facts.evaluation
+    if found is None:
+        yield "What it said of its test images was not kept, so nothing can be said of single labels and mistakes."
+        return
+    low, high = found.summary.loc[found.summary["figure"] == "f1", ["low", "high"]].iloc[0]
+    if not pd.isna(low) and high - low > _WIDE:
+        count = len(found.outcomes.images)
+        yield (
+            f"The figures rest on {count:,} test image{'s' * (count != 1)}: on as many others, F1 could as well have "
+            f"been anything from {low:.2f} to {high:.2f}."
+        )
+    yield from found.notes
+    if facts.hand_set:
+        yield f"Set by hand, not where F1 is highest: the threshold of {_listed(list(facts.hand_set))}."
+
+
+def _about_labels(facts: CardFacts) -> Iterator[str]:
+    if facts.kind != BRANDS:
+        learnt = [(label, facts.training_images.get(label, 0)) for label in facts.config.labels]
+        few = [f"{label} ({count})" for label, count in learnt if count < _FEW_TRAINING]
+        if few and facts.training_images:
+            yield f"Fewer than {_FEW_TRAINING} training images: {_listed(few)}."
+    if facts.evaluation is None:
+        return
+    table = facts.evaluation.per_label
+    tested = table[table["test_images"] > 0]
+    few = [f"{row.label} ({row.test_images})" for row in tested.itertuples() if row.test_images < _FEW_TEST]
+    if few:
+        yield f"Fewer than {_FEW_TEST} test images, so that one more or less changes the figures a lot: {_listed(few)}."
+    weak = tested[tested["f1"] < _WEAK].sort_values("f1", kind="stable")
+    if len(weak):
+        named = [f"{row.label} ({row.f1:.2f})" for row in weak.itertuples()]
+        yield f"Weak, with an F1 below {_WEAK}: {_listed(named)}."
+
+
+def _about_mistakes(found: Evaluation) -> Iterator[str]:
+    if found.task == MULTI_LABEL:
+        yield from _about_marks(found)
+        return
+    matrix = found.confusion_matrix
+    nothing = matrix.labels[-1] if matrix.background else None
+    columns = dict(zip(matrix.labels, matrix.truth_counts.tolist(), strict=True))
+    things = "boxes" if matrix.background else "test images"
+    told = 0
+    for row in matrix.confusions().itertuples(index=False):
+        if row.truth != nothing and row.share < _CONFUSED:
+            continue
+        if row.truth == nothing:
+            yield f"It finds {row.predicted} {_times(row.count)} where there is none."
+        elif row.predicted == nothing:
+            yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} missed."
+        else:
+            yield (
+                f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} taken for "
+                f"{row.predicted}."
+            )
+        told += 1
+        if told == _MOST:
+            return
+
+
+def _about_marks(found: Evaluation) -> Iterator[str]:
+    """Of several labels an image, a matrix has what belongs together beside what is confused."""
+    table = found.per_label.assign(wrong=found.per_label["fp"] + found.per_label["fn"])
+    table = table[(table["wrong"] > 0) & (table["test_images"] > 0)].sort_values(
+        "wrong", ascending=False, kind="stable"
+    )
+    for row in table.head(_MOST).itertuples():
+        missed = f"is missed on {row.fn:,} of the {row.test_images:,} test images that have it" if row.fn else ""
+        added = f"is found on {row.fp:,} that have not" if row.fp else ""
+        yield f"{row.label} {' and '.join(filter(None, (missed, added)))}."
+
+
+def _about_boxes(facts: CardFacts) -> Iterator[str]:
+    if facts.config.kind != DETECTION:
+        return
+    if facts.kind == BRANDS:
+        yield (
+            "It was trained on scenes into which pictures of the logos were pasted. How a logo looks on cloth, on "
+            "curved or lit surfaces, or seen from the side, it may not know."
+        )
+        return
+    if facts.train is None:
+        return
+    images = facts.train.images
+    longest = np.fmax(*(images[side].to_numpy(dtype="float64", na_value=np.nan) for side in ("width", "height")))
+    boxes = facts.train.annotations.dropna(subset=["left"])
+    of_image = boxes["image"].map(dict(zip(images["image"], longest, strict=True))).to_numpy(dtype="float64")
+    shares = (boxes[["width", "height"]].max(axis=1).to_numpy(dtype="float64") / of_image)[of_image > 0]
+    if len(shares):
+        low, high = np.quantile(shares, (0.05, 0.95), method="nearest")
+        yield (
+            f"The longer side of 9 in 10 training boxes is between {low:.0%} and {high:.0%} of their image's: things "
+            "that are much smaller or larger in a picture were hardly seen in training."
+        )
+    most = int(boxes.groupby("image").size().max()) if len(boxes) else 0
+    if most:
+        yield f"No training image has more than {most:,} box{'es' * (most != 1)}."
+
+
+def _about_the_world(facts: CardFacts) -> Iterator[str]:
+    count = len(facts.config.labels)
+    yield (
+        f"It knows {'one label' if count == 1 else f'{count:,} labels'} and nothing else. What it was never shown it "
+        "takes for one of them, or finds nothing, and its confidence then says little."
+    )
+    if facts.kind not in (DETECTION, MULTI_LABEL) or facts.train is None:
+        return
+    labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
+    if labelled.isin(facts.train.annotations["image"]).all():
+        yield (
+            "Every training image shows something with a label: how often it finds something where there is nothing "
+            "was not learnt."
+        )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
