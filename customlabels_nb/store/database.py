@@ -32,7 +32,6 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.store import schema as tables
-from customlabels_nb.store.migrations import MIGRATIONS
 from customlabels_nb.store.records import Action, Written
 
 _BUSY_SECONDS = 60
@@ -137,10 +136,10 @@ class Database:
                     f"The project's database {self.shown} has schema version {found}; this release of customlabels_nb "
                     f"reads up to {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it; nothing was changed."
                 )
-            if found < min(MIGRATIONS):
+            if found < min(tables.MIGRATIONS):
                 raise UnreadableValueError(f"schema version {found}")
             for version in range(found, tables.SCHEMA_VERSION):
-                MIGRATIONS[version](connection)
+                tables.MIGRATIONS[version](connection)
             connection.execute(
                 update(tables.meta)
                 .where(tables.meta.c.key == "schema_version")

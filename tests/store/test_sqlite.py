@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
-from customlabels_nb.store import Action, create_store, migrations, open_store, schema
+from customlabels_nb.store import Action, create_store, open_store, schema
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("schema-*.db"))
 
@@ -186,7 +186,7 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         raise RuntimeError("power cut")
 
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
+    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
     with pytest.raises(RuntimeError, match="power cut"):
         open_store(path)
     with sqlite3.connect(path) as direct:
@@ -199,7 +199,7 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
         ran.append(1)
 
-    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
+    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
     for _ in range(2):
         open_store(path).close()
     assert ran == [1]
