@@ -128,7 +128,7 @@ def test_a_killed_writer_leaves_the_queue(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writes\n"
-        writer = threading.Thread(target=store.add_label, args=("x", None, Action("add", "me")))
+        writer = threading.Thread(target=store.add_labels, args=([("x", None)], Action("add", "me")))
         writer.start()
         wait_until_queue(tmp_path, 1)
         process.kill()
