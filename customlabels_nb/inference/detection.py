@@ -18,9 +18,8 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, LabelledBox, plain_font
 from customlabels_nb.images.reading import thumbnail
 from customlabels_nb.inference.inputs import load_encoded
-from customlabels_nb.inference.postprocess import Postprocessor
+from customlabels_nb.inference.postprocess import Postprocessor, api_entries
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
 
 _SIDE = 480  # px on the screen

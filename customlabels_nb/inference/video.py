@@ -29,12 +29,10 @@ from customlabels_nb.events import Events, progress_bars
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.inputs import as_uri
-from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries, joined
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.prefetch import prefetch
-from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video
+from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video, prefetch
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 from customlabels_nb.models.backbones import forward_batch
 

@@ -391,17 +391,6 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {quote(key)} = {mark}", rows)
 
 
-def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence[int]) -> None:
-    """Delete the rows whose ``column`` is one of ``ids``."""
-    if not ids:
-        return
-    quote = connection.dialect.identifier_preparer.quote
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    connection.exec_driver_sql(
-        f"DELETE FROM {quote(table.name)} WHERE {quote(column)} = {mark}", [(int(i),) for i in ids]
-    )
-
-
 def counter(connection: Connection, name: str) -> int:
     """The next number of a counter; 1 if it was never used."""
     return counters(connection).get(name, 1)

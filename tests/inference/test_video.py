@@ -37,8 +37,8 @@ from customlabels_nb.inference import video as video_module
 from customlabels_nb.inference import video_reading
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.prefetch import prefetch
 from customlabels_nb.inference.video import clock, detect_video
+from customlabels_nb.inference.video_reading import prefetch
 from customlabels_nb.project.runnable import Runnable
 from tests.inference.videos import boxes_of, read_video, write_video
 from tests.models.pictures import gradient
