@@ -202,14 +202,9 @@ class _Drawing:
     def remark(self) -> str:
         """What pictures leave out, as a few words."""
         without = self.boxes.untagged if self.boxes is not None else 0
-        if self.hidden:
-            return f"and {self.hidden} more"
+        if len(self.chips) > _MOST_CHIPS:
+            return f"and {len(self.chips) - _MOST_CHIPS} more"
         return f"({without} without room for a name)" if without else ""
-
-    @property
-    def hidden(self) -> int:
-        """How many labels are left out of pictures."""
-        return max(0, len(self.chips) - _MOST_CHIPS)
 
     def to_text(self) -> str:
         """One line: the image and its labels."""

@@ -1,4 +1,4 @@
-"""How images are put to a running model, classifier or detector, what of its answers counts, and how the API tells it."""
+"""How images are put to a running model, classifier or detector, and what of its answers counts."""
 
 from __future__ import annotations
 

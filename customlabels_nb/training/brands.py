@@ -385,7 +385,7 @@ def compose(
             if patch is None:
                 continue
             canvas.paste(patch, label=label, opacity=_opacity(rng))
-            taken.append(_around(patch))
+            taken.append((patch.left, patch.top, patch.left + patch.image.width, patch.top + patch.image.height))
         else:
             patch = _free_place(rng, backdrop.size, others[turn - len(logos)], _OTHER_SIZES, taken, None)
             if patch is not None:
@@ -453,14 +453,11 @@ def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -
     # most lie within the picture as far as they fit, the others are cut off at its edge
     within = 0.5 if rng.random() < 0.85 else 0.1
     x, y = (
-        _between(rng, within * side, whole - within * side) for side, whole in ((width, size[0]), (height, size[1]))
+        float(rng.uniform(*sorted((within * side, whole - within * side))))
+        for side, whole in ((width, size[0]), (height, size[1]))
     )
     softer = int(rng.random() < 0.15)
     return Pose(x, y, width, height, float(angle), corners, softer)
-
-
-def _between(rng: Rng, one: float, other: float) -> float:
-    return float(rng.uniform(min(one, other), max(one, other)))
 
 
 def _plate(rng: Rng, logo: Logo) -> Colour | None:
@@ -523,10 +520,6 @@ def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) 
     y = float(rng.uniform(around[1], around[3]))
     pose = Pose(x, y, max(4.0, thing.size[0] * scale), max(4.0, thing.size[1] * scale), float(rng.uniform(-180, 180)))
     canvas.paste(_lit(rng, warp(thing, pose)))
-
-
-def _around(patch: Patch) -> _Rectangle:
-    return patch.left, patch.top, patch.left + patch.image.width, patch.top + patch.image.height
 
 
 def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:

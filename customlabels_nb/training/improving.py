@@ -250,7 +250,9 @@ class _Work:
             self.backbone,
             self.options,
             self.events,
-            weights=self._weights(),
+            weights=label_weights(self.truth, self.head.balance)
+            if self.truth.ndim == 2
+            else image_weights(self.truth, len(self.head.bias), self.head.balance),
             mirror=mirror,
             checkpoints=self.checkpoints,
         )
@@ -303,11 +305,6 @@ class _Work:
         if truth.ndim == 2:
             return fit_multi_label_head(rows, truth, seed=self.options.seed)
         return fit_head(rows, truth, len(self.head.bias), seed=self.options.seed)
-
-    def _weights(self) -> FloatArray:
-        if self.truth.ndim == 2:
-            return label_weights(self.truth, self.head.balance)
-        return image_weights(self.truth, len(self.head.bias), self.head.balance)
 
     def _network(self, backbone: nn.Module, head: FittedHead) -> ImageClassifier:
         network = ImageClassifier(backbone, self.backbone.features, len(head.bias))
