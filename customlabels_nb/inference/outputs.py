@@ -29,8 +29,7 @@ from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.journal import Failure, Mark
-from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, joined
-from customlabels_nb.inference.responses import api_entries
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined
 from customlabels_nb.models.artifact import DETECTION, ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb.core.geometry import FloatArray
+from customlabels_nb.core.geometry import FloatArray, ltwh_to_ratios
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.inference.predictor import Predictor
@@ -129,3 +129,28 @@ class Postprocessor:
         best = int(confidences.argmax()) if len(confidences) else None
         highest = None if best is None else (int(labels[best]), float(confidences[best]))
         return ImagePrediction(labels[kept], confidences[kept], boxes[kept], highest)
+
+
+def api_entries(
+    labels: Iterable[str], confidences: Iterable[float], boxes: FloatArray, size: tuple[int, int] | None
+) -> list[dict[str, Any]]:
+    """What the API calls ``CustomLabels``: confidences in percent, boxes as shares of the image.
+
+    Parameters
+    ----------
+    labels, confidences
+        Names, and confidences in 0..1.
+    boxes : ndarray of float64, shape (n, 4)
+        ``left, top, width, height`` in pixels of the upright image; NaN where the label is the whole image's.
+    size : tuple of int, optional
+        Width and height of the upright image; may be None only if no label has a box.
+    """
+    ratios = boxes if size is None else ltwh_to_ratios(boxes, size)
+    found = []
+    for label, confidence, box in zip(labels, confidences, ratios, strict=True):
+        entry: dict[str, Any] = {"Name": label, "Confidence": float(confidence) * 100}
+        if not np.isnan(box).any():
+            left, top, width, height = box.tolist()
+            entry["Geometry"] = {"BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top}}
+        found.append(entry)
+    return found

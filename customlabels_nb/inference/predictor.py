@@ -163,7 +163,9 @@ class Predictor:
                     self._running, self._asleep = started, None
                 self._engine = engine or self._engine
             self._idle_seconds = self._idle_seconds if seconds is None else seconds
-            self._watch_anew()
+            if self._watch is not None:
+                self._watch.end()
+            self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
 
     def stop(self) -> None:
         """Forget the model and give the device's memory back, once the questions that are being answered are."""
@@ -250,7 +252,11 @@ class Predictor:
         with self._asked(detector=True) as running:
             config, step = running.config, at_once or running.at_once
             for start in range(0, len(images), step):
-                found += running.find([_as_canvas(image, config) for image in images[start : start + step]])
+                canvases = [
+                    image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
+                    for image in images[start : start + step]
+                ]
+                found += running.find(canvases)
         return found
 
     @contextmanager
@@ -291,11 +297,6 @@ class Predictor:
             self._watch = None
         if running is not None:
             running.close()
-
-    def _watch_anew(self) -> None:
-        if self._watch is not None:
-            self._watch.end()
-        self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
 
     def _say_changed(self) -> None:
         if self._changed is not None:
@@ -365,10 +366,6 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"images[{position}] is {got}; give a PIL image or a uint8 array (3, {size}, {size}).")
     return image
-
-
-def _as_canvas(image: Image.Image | Canvas, config: ModelConfig) -> Canvas:
-    return image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
 
 
 def _free_memory(device: str) -> None:

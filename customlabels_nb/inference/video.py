@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,34 +14,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.files import write_whole
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import file_name, one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, progress_bars
-from customlabels_nb.images.box_drawing import LabelledBox
+from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.inputs import as_uri
-from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries, joined
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.prefetch import prefetch
-from customlabels_nb.inference.responses import api_entries
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.inference.video_display import (
-    STILL_SIDE,
-    Stills,
-    VideoStill,
-    VideoSummary,
-    summarise,
-    to_html,
-    to_text,
-)
-from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video
+from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video, prefetch
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 from customlabels_nb.models.backbones import forward_batch
 
@@ -53,6 +45,13 @@ _LONGEST_NAME = 200  # bytes; file systems take 255
 _HOW = 'give a text like "1s", "500ms" or "2min", or a whole number of frames'
 _MOST_SECONDS = 24 * 3600.0
 _EARLY_MS = 1.0  # files keep times rounded
+
+#: Annotated videos up to so many bytes are kept in the notebook itself.
+MOST_EMBEDDED = 8 * 2**20
+_STILL_SIDE = 320  # pixels of the small pictures that are kept
+_STILL_SHOWN = 208  # px on the screen
+_MOST_STILLS = 6
+_COLUMNS = 320  # of a time line
 
 
 def detect_video(
@@ -146,7 +145,7 @@ def _asked(
     colours = dict(zip(config.labels, config.colours, strict=True))
     batch = forward_batch(postprocessor.predictor.device or "cpu")
     done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
-    stills, empty, interrupted = Stills(), Stills(), False
+    stills, empty, interrupted = _Stills(), _Stills(), False
     frames = prefetch(_looked_at(postprocessor, video, takes), 2 * batch)
     try:
         while group := list(islice(frames, batch)):
@@ -186,7 +185,7 @@ def _looked_at(
         if takes(frame.index, frame.ms):
             picture = frame.picture()
             prepared = postprocessor.prepare_picture(picture)
-            picture.thumbnail((STILL_SIDE, STILL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            picture.thumbnail((_STILL_SIDE, _STILL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
             yield _Looked(frame.index, frame.ms, prepared, picture)
 
 
@@ -220,6 +219,73 @@ class _ByTime:
             return False
         self._due = (int((ms + _EARLY_MS) / self._step) + 1) * self._step
         return True
+
+
+@dataclass(frozen=True)
+class _Still:
+    """A frame, small, with what was found in it: boxes in its pixels, or words and their colours."""
+
+    picture: Image.Image
+    ms: float
+    boxes: Sequence[LabelledBox]
+    chips: Sequence[tuple[str, str]]
+
+    def facts(self) -> dict[str, Any]:
+        """What the template shows of it."""
+        if self.boxes:
+            picture = BoxPicture(self.picture, self.boxes, side=_STILL_SHOWN)
+            (width, height), source = picture.size, picture.to_url()
+        else:
+            scale = min(1.0, _STILL_SHOWN / max(self.picture.size))
+            width, height = (max(1, round(side * scale)) for side in self.picture.size)
+            buffer = io.BytesIO()
+            self.picture.save(buffer, "JPEG", quality=82)
+            source = data_url(buffer.getvalue())
+        return {"source": source, "width": width, "height": height, "time": clock(self.ms), "chips": self.chips[:2]}
+
+
+class _Stills:
+    """Keeps a few small pictures, evenly spread over a video whose length nobody knows."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Still] = []
+        self._every, self._seen = 1, 0
+
+    def add(self, still: _Still) -> None:
+        """Perhaps keep one more."""
+        if self._seen % self._every == 0:
+            self._kept.append(still)
+            if len(self._kept) >= 2 * _MOST_STILLS:
+                self._kept, self._every = self._kept[::2], self._every * 2
+        self._seen += 1
+
+    def chosen(self) -> list[_Still]:
+        """At most six of those that were kept, by time."""
+        places = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _MOST_STILLS)).round().astype(int)
+        return [self._kept[place] for place in places]
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A label in a video: in how many of the frames looked at, how surely, and in which columns of the time line."""
+
+    name: str
+    colour: str
+    frames: int
+    lowest: float
+    highest: float
+    columns: npt.NDArray[np.bool_]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Starts and ends of the columns in which the label is."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], self.columns.astype(np.int8), [0]])))
+        return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+    @property
+    def value(self) -> str:
+        low, high = f"{self.lowest:.2f}", f"{self.highest:.2f}"
+        return f"×{self.frames} {high if low == high else f'{low}–{high}'}"
 
 
 @dataclass(frozen=True)
@@ -273,7 +339,7 @@ class VideoDetection:
     interrupted: bool = False
     video: Path | None = None
     answers: Path | None = None
-    stills: list[VideoStill] = field(default_factory=list)
+    stills: list[_Still] = field(default_factory=list)
     reopen: Callable[[], AbstractContextManager[VideoFile]] | None = None
 
     @property
@@ -345,17 +411,63 @@ class VideoDetection:
             named = [(labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i]) for i in rows]
             yield _marks_of(index, named)
 
-    def _summary(self) -> VideoSummary:
-        return summarise(self.table, self.frames, self.colours, self.duration_ms, interrupted=self.interrupted)
-
     def __repr__(self) -> str:
-        return to_text(self.name, self._summary())
+        labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in self._labels())
+        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'nothing was found'}"
 
     def _repr_html_(self) -> str:
-        return to_html(self.name, self._summary(), stills=self.stills, video=self.video, notes=self.notes)
+        """The annotated video if there is one and it is small, else single frames; beneath, what was found when."""
+        source, remark = None, None
+        if self.video is not None:
+            data = _small_file(self.video)
+            source = data_url(data, "video/mp4") if data is not None else None
+            remark = (
+                None if data else f"The annotated video is not kept in the notebook, see {one_line(str(self.video))}."
+            )
+        elif not self.interrupted:
+            remark = 'result.to("annotated.mp4") writes the video with all this on it.'
+        return render(
+            "video.html",
+            name=self.name,
+            short_name=file_name(self.name),
+            video=source,
+            stills=[] if source else [still.facts() for still in self.stills],
+            labels=self._labels(),
+            columns=_COLUMNS,
+            begin=clock(0),
+            end=clock(self._end()),
+            sentences=[self._looked() + ".", *([remark] if remark else []), *self.notes],
+        )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _looked(self) -> str:
+        """How much was looked at, in words."""
+        count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
+        length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""
+        return f"{count}{length} looked at" + (", then stopped" if self.interrupted else "")
+
+    def _end(self) -> float:
+        """The end of the time line in ms."""
+        last = float(self.frames["timestamp_ms"].max()) if len(self.frames) else 0.0
+        return max(self.duration_ms or 0.0, last, 1.0)
+
+    def _labels(self) -> list[_Label]:
+        """What was found, the label in most frames first; each lasts until the next frame that was looked at."""
+        end, moments = self._end(), self.frames["timestamp_ms"].to_numpy(np.float64)
+        until = dict(zip(self.frames["frame"].tolist(), [*moments[1:].tolist(), end][: len(moments)], strict=True))
+        labels = []
+        for name, rows in self.table.groupby("label", sort=False):
+            once = rows.drop_duplicates("frame")
+            columns = np.zeros(_COLUMNS, dtype=np.bool_)
+            for frame, start in zip(once["frame"].tolist(), once["timestamp_ms"].tolist(), strict=True):
+                first = min(_COLUMNS - 1, int(start / end * _COLUMNS))
+                columns[first : max(first + 1, round(until[frame] / end * _COLUMNS))] = True
+            low, high = float(rows["confidence"].min()), float(rows["confidence"].max())
+            colour = self.colours.get(str(name), "#888888")
+            labels.append(_Label(str(name), colour, len(once), low, high, columns))
+        return sorted(labels, key=lambda label: -label.frames)
 
 
 def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
@@ -406,11 +518,27 @@ def _file_name(video: str) -> str:
     return "video" if short in ("", ".", "..") or "\0" in short else short
 
 
-def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> VideoStill:
+def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> _Still:
     """A small picture of a frame, with what was found in it in pixels of the frame of ``size``."""
     scale = picture.width / size[0]
     boxes = []
     for mark in found.boxes:
         left, top, width, height = (side * scale for side in mark.box)
         boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value))
-    return VideoStill(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])
+    return _Still(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])
+
+
+def clock(ms: float) -> str:
+    """A moment as players show it: 0:07.3, 1:02:03.0."""
+    tenths = round(ms / 100)
+    seconds, tenth = divmod(tenths, 10)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}.{tenth}" if hours else f"{minute}:{second:02}.{tenth}"
+
+
+def _small_file(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.stat().st_size <= MOST_EMBEDDED else None
+    except OSError:
+        return None

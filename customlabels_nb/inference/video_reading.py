@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import queue
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,6 +24,8 @@ from customlabels_nb.errors import MissingDependencyError, NotAVideoError, Trunc
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.remote.remote_files import download
 from customlabels_nb.settings import settings
+
+Item = TypeVar("Item")
 
 #: What is read: kinds of files that hold a video themselves. Playlists and the like name other files and URLs.
 _FORMATS = (
@@ -362,3 +366,46 @@ def _variable(file: BinaryIO) -> int | None:
     value = first[0] & (0xFF >> (more + 1))
     value = int.from_bytes(bytes([value]) + file.read(more), "big")
     return None if value == (1 << 7 * (more + 1)) - 1 else value
+
+
+def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+    """The same items, made by a thread that is up to ``depth`` of them ahead; what it raises is raised here."""
+    done: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+    left = threading.Event()
+
+    def put(kind: str, value: Any = None) -> bool:
+        while not left.is_set():
+            try:
+                done.put((kind, value), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        made = iter(items)
+        try:
+            for item in made:
+                if not put("item", item):
+                    return
+            put("end")
+        except BaseException as error:  # all of it is for who asked
+            put("error", error)
+        finally:
+            close = getattr(made, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=work, name="customlabels_nb video", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = done.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        left.set()
+        thread.join()

@@ -16,8 +16,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, LabelledBox, ink_on, plain_font
-from customlabels_nb.inference.prefetch import prefetch
-from customlabels_nb.inference.video_reading import VideoFile, require_av
+from customlabels_nb.inference.video_reading import VideoFile, prefetch, require_av
 from customlabels_nb.settings import settings
 
 #: Longest side of what is written, in pixels: small videos are enlarged, so that there is room for words.

@@ -20,10 +20,6 @@ _SHOWN_NAMES = 6
 class ActionList(ProjectScreen):
     """The history of a project as a screen shows it, and taking actions back."""
 
-    def last_action(self) -> int:
-        """The id of the newest action."""
-        return self._store.last_action()
-
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
         """Actions, newest first; see :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)

@@ -119,10 +119,6 @@ class DashboardSession(ProjectScreen):
         """Calls a function soon after each action of anybody, while somebody looks."""
         return ChangePoller(self._store, changed)
 
-    def last_action(self) -> int:
-        """The id of the newest action."""
-        return self._store.last_action()
-
     @property
     def task(self) -> str | None:
         """The project's task, None while nobody said."""

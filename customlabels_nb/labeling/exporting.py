@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
@@ -93,12 +94,16 @@ def export(
         raise InputError(f"include={unknown[0]!r} is not known; use some of {MORE!r}.")
     chosen_splits = [split for split in t.SPLITS if split in set(map(t.check_split, splits))]
     target = place_of(folder, base or Path.cwd())
-    chosen = {split: _chosen(dataset(split), include) for split in chosen_splits}
-    chosen = {split: own for split, own in chosen.items() if len(own)}
+    chosen = {}
+    for split in chosen_splits:
+        whole = dataset(split)
+        own = whole.filter(whole.images["status"].isin({"labelled", *include}).to_numpy())
+        if len(own):
+            chosen[split] = own
     if not chosen:
         raise NotEnoughDataError("There is no such image to export. Label some, or include others.")
     together = "split" in FORMATS[format].holds
-    parts = [_joined(list(chosen.values()))] if together else list(chosen.values())
+    parts = [reduce(Dataset.concat, chosen.values())] if together else list(chosen.values())
     written = []
     for number, part in enumerate(parts):
         if events is not None:
@@ -131,15 +136,3 @@ def place_of(folder: str | os.PathLike[str], base: Path) -> Path:
     if inside == base or base not in inside.parents:
         raise InputError(f"folder={text!r} is not below {str(base)!r}; name a folder in it, or an absolute path.")
     return inside
-
-
-def _chosen(dataset: Dataset, include: Collection[str]) -> Dataset:
-    wanted = {"labelled", *include}
-    return dataset.filter(dataset.images["status"].isin(wanted).to_numpy())
-
-
-def _joined(parts: Sequence[Dataset]) -> Dataset:
-    first, *others = parts
-    for other in others:
-        first = first.concat(other)
-    return first

@@ -62,10 +62,6 @@ class LabelEditing(ProjectScreen):
         """How many images of both datasets are done, which a new label could make need review."""
         return sum(self._store.statistics(split).labelled_entries for split in t.SPLITS)
 
-    def last_action(self) -> int:
-        """Grows with every change of the project."""
-        return self._store.last_action()
-
     # -- edits --------------------------------------------------------------------------------------
     def add(self, label: str, colour: str | None = None, *, review: bool = False) -> int:
         """Add a label at the end; with ``review`` all images that are done need review then. Returns how many do."""

@@ -78,10 +78,6 @@ class ProjectActions(ProjectScreen):
         names: list[str] = self._store.labels()["label"].tolist()
         return names
 
-    def last_action(self) -> int:
-        """Return a number that grows with every action on the project."""
-        return self._store.last_action()
-
     def truth_now(self) -> tuple[list[str], pd.DataFrame]:
         """Return the names of the test images as they are now, and their annotations."""
         images, annotations, _ = self._store.tables(t.TEST)

@@ -90,10 +90,6 @@ class FollowedCounts:
             images_read(ProjectCounts.of_images(images))
         self.outline = ProjectCounts.of(images, store.outline_annotations())
 
-    def _read_all(self) -> None:
-        self.seen = self._store.last_action()
-        self.outline = ProjectCounts.read(self._store)
-
     def follow(self) -> bool:
         """Take over what was done since the last call; returns whether anything was."""
         if self._store.last_action() == self.seen:
@@ -106,7 +102,8 @@ class FollowedCounts:
         ]
         touched = list(dict.fromkeys(name for images in actions["images"] for name in images))
         if silent or len(actions) == _MOST_ACTIONS or len(touched) > _MOST_READ_AGAIN or not self._renew(touched):
-            self._read_all()
+            self.seen = self._store.last_action()
+            self.outline = ProjectCounts.read(self._store)
         else:
             self.seen = int(actions["id"].max())
         return True

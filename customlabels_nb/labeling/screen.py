@@ -42,5 +42,9 @@ class ProjectScreen:
         """Whether nothing can be stored here."""
         return self._store.read_only
 
+    def last_action(self) -> int:
+        """The id of the newest action: it grows with every change of the project."""
+        return self._store.last_action()
+
     def _action(self, what: str) -> Action:
         return Action(what, self.user)

@@ -390,7 +390,7 @@ class LabellingSession(ProjectScreen):
                         self._tables.pop(other, None)  # read again when it is opened
                 if what in _OF_LABELS:
                     self._reread_predictions()
-                elif not images and not _without_verb(what).startswith(ABOUT_NO_IMAGE):
+                elif not images and not what.removeprefix("undo ").removeprefix("redo ").startswith(ABOUT_NO_IMAGE):
                     everything = True
                 changed.update(images)
             if everything:
@@ -594,10 +594,6 @@ class LabellingSession(ProjectScreen):
             self.reread(step.images)
             others.append(replace(step, action=undone.action))
             return EditResult(step.images, (), what)
-
-
-def _without_verb(what: object) -> str:
-    return str(what).removeprefix("undo ").removeprefix("redo ")
 
 
 def _conflicts(images: set[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> list[Conflict]:

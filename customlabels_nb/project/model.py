@@ -41,8 +41,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.labeling.project_actions import ProjectActions
-    from customlabels_nb.labeling.quick_test import QuickTestSession
-    from customlabels_nb.labeling.quick_test_models import QuickTestModel
+    from customlabels_nb.labeling.quick_test import QuickTestModel, QuickTestSession
     from customlabels_nb.models.artifact import ModelConfig
     from customlabels_nb.project.model_card import ModelCard
     from customlabels_nb.project.report import Report

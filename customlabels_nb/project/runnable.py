@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.inference.result_writing import WrittenDetections
     from customlabels_nb.inference.video import VideoDetection
-    from customlabels_nb.labeling.quick_test import QuickTestSession
-    from customlabels_nb.labeling.quick_test_models import QuickTestModel
+    from customlabels_nb.labeling.quick_test import QuickTestModel, QuickTestSession
     from customlabels_nb.project.report import Report
     from customlabels_nb.widgets.quick_test import QuickTest
 
@@ -353,7 +352,7 @@ class Runnable(ABC):
         return QuickTestSession(lambda: [self._as_candidate()])
 
     def _as_candidate(self, about: str = "") -> QuickTestModel:
-        from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
+        from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
         def facts() -> Facts:
             config = self._running().config

@@ -32,7 +32,6 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.store import schema as tables
-from customlabels_nb.store.migrations import MIGRATIONS
 from customlabels_nb.store.records import Action, Written
 
 _BUSY_SECONDS = 60
@@ -137,10 +136,10 @@ class Database:
                     f"The project's database {self.shown} has schema version {found}; this release of customlabels_nb "
                     f"reads up to {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it; nothing was changed."
                 )
-            if found < min(MIGRATIONS):
+            if found < min(tables.MIGRATIONS):
                 raise UnreadableValueError(f"schema version {found}")
             for version in range(found, tables.SCHEMA_VERSION):
-                MIGRATIONS[version](connection)
+                tables.MIGRATIONS[version](connection)
             connection.execute(
                 update(tables.meta)
                 .where(tables.meta.c.key == "schema_version")
@@ -390,17 +389,6 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     changes = ", ".join(f"{quote(name)} = {mark}" for name in columns)
     connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {quote(key)} = {mark}", rows)
-
-
-def delete_rows(connection: Connection, table: Table, column: str, ids: Sequence[int]) -> None:
-    """Delete the rows whose ``column`` is one of ``ids``."""
-    if not ids:
-        return
-    quote = connection.dialect.identifier_preparer.quote
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    connection.exec_driver_sql(
-        f"DELETE FROM {quote(table.name)} WHERE {quote(column)} = {mark}", [(int(i),) for i in ids]
-    )
 
 
 def counter(connection: Connection, name: str) -> int:

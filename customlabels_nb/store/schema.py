@@ -5,9 +5,12 @@ microseconds since 1970 in UTC, structured values JSON text, history payloads zl
 same bytes in SQLite and PostgreSQL, read without a conversion per cell.
 """
 
+from collections.abc import Callable
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -20,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-#: Grows with each released change; :mod:`customlabels_nb.store.migrations` leads from one to the next.
+#: Grows with each released change; :data:`MIGRATIONS` lead from one to the next.
 SCHEMA_VERSION = 2
 
 metadata = MetaData()
@@ -205,3 +208,32 @@ import_lines = Table(
     Column("line", Integer, nullable=False),
     Column("raw", Text, nullable=False),
 )
+
+
+def _from_1_to_2(connection: Connection) -> None:
+    """Actions that can be taken back, snapshots of datasets, and instructions for those who label."""
+    blob = LargeBinary().compile(dialect=connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE history ADD COLUMN undo {blob}")
+    connection.exec_driver_sql("ALTER TABLE history ADD COLUMN undoes BIGINT")
+    connection.exec_driver_sql("ALTER TABLE project ADD COLUMN instructions TEXT")
+    connection.exec_driver_sql("CREATE INDEX history_by_undone ON history (undoes)")
+    for index in ("annotations_by_label", "predictions_by_label", "images_by_content"):
+        connection.exec_driver_sql(f"DROP INDEX {index}")  # each import paid for them, hardly a query used them
+    Table(
+        "snapshots",
+        MetaData(),
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("name", Text, nullable=False, unique=True),
+        Column("created", BigInteger, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("split", Text),
+        Column("images", BigInteger, nullable=False),
+        Column("annotations", BigInteger, nullable=False),
+        Column("content", LargeBinary, nullable=False),
+    ).create(connection)
+
+
+#: The step from each released version ``n`` to ``n + 1``: it takes a connection inside the writing transaction. All
+#: steps that are due run in that one transaction, so a killed migration leaves the old version whole. A step writes out
+#: the tables it makes, as those above go on to change; every released version keeps a small database in the tests.
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2}

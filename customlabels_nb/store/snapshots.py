@@ -178,7 +178,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     for split in sorted({content.images["split"][j] for j in [*new, *(j for _, j in changed)]}):
         made += [] if dataset_rows(connection, split) else [split]
         ensure_dataset(connection, split)
-    keep_images(connection, trace, [now.ids[i] for i in gone])
+    keep_images(trace, [now.ids[i] for i in gone])
     delete_with(connection, schema.images, [now.ids[i] for i in gone])
     trace.keep(schema.images, [now.ids[i] for i, _ in changed], ("image", *_RESTORED, "revision"))
     update_rows(

@@ -633,7 +633,7 @@ class SqlStore:
             refuse_stale(gone, images, stored["revision"].to_dict(), marks, marks.head(0))
             trace = Trace(connection)
             own = [ids[name] for name in gone]
-            keep_images(connection, trace, own)
+            keep_images(trace, own)
             delete_with(connection, schema.images, own)
             note_image_change(connection)
             touch_dataset(connection, split)
@@ -689,7 +689,7 @@ class SqlStore:
         with self._database.write() as connection:
             ids, before = _pack_dataset(connection, split)
             trace = Trace(connection)
-            keep_images(connection, trace, ids)
+            keep_images(trace, ids)
             for table in (schema.issues, schema.import_lines):
                 own = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
                 trace.keep(table, own, gone=True)

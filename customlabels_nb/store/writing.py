@@ -257,7 +257,7 @@ def _revisions(images: pd.DataFrame) -> dict[str, int]:
     return dict(zip(images["image"].tolist(), images["revision"].tolist(), strict=True))
 
 
-def keep_images(connection: Connection, trace: Trace, ids: Sequence[int]) -> None:
+def keep_images(trace: Trace, ids: Sequence[int]) -> None:
     """Keep images that will be deleted in the trace, with their annotations and predictions."""
     for table in MARKS:
         trace.keep(table, ids, key="image_id", gone=True)

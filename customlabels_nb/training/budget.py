@@ -114,20 +114,14 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
         return Budget(steps=steps)
     given = default if budget is None else budget
     if isinstance(given, str):
-        return Budget() if given.strip().lower() == BEST else Budget(seconds=_checked(_seconds(given), given))
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise InputError(f"budget={given!r} can't be understood; {_HOW}.")
-    return Budget(seconds=_checked(float(given), given))
-
-
-def _seconds(text: str) -> float:
-    seconds = read_seconds(text)
+        if given.strip().lower() == BEST:
+            return Budget()
+        seconds = read_seconds(given)
+    else:
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        seconds = float(given) if is_number else None
     if seconds is None:
-        raise InputError(f"budget={text!r} can't be understood; {_HOW}.")
-    return seconds
-
-
-def _checked(seconds: float, given: object) -> float:
+        raise InputError(f"budget={given!r} can't be understood; {_HOW}.")
     if not math.isfinite(seconds) or not 1 <= seconds <= _MOST_SECONDS:
         raise InputError(f"budget={given!r} must be from 1 second to 30 days.")
-    return seconds
+    return Budget(seconds=seconds)

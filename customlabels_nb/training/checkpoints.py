@@ -69,8 +69,8 @@ class Checkpoints:
             files = {"last": self._write(f"last-{facts['step']}.safetensors", tensors)}
             if best is not None:
                 files["best"] = self._write(f"best-{facts['step']}.safetensors", best)
-            elif (former := self._former_best()) is not None:
-                files["best"] = former
+            elif (former := self._state()) is not None and "best" in former["files"]:
+                files["best"] = former["files"]["best"]
             content = {"facts": dict(facts), "files": files}
             write_whole(self.folder / STATE, _to_json({**content, "sha256": _hash(_to_json(content))}))
             kept = {entry["name"] for entry in files.values()}
@@ -155,10 +155,6 @@ class Checkpoints:
         if not whole:
             raise ArtifactError(f"{str(path)!r} is not as it was written (its hash differs). {_ADVICE}")
         return dict(content)
-
-    def _former_best(self) -> dict[str, str] | None:
-        content = self._state()
-        return None if content is None else content["files"].get("best")
 
 
 def _to_json(value: Any) -> bytes:

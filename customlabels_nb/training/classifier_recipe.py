@@ -56,7 +56,9 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     )
     for note in head.notes:
         work.events.message(note)
-    work.events.message(_head_message(head, len(features), time.perf_counter() - work.started))
+    held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
+    seconds = time.perf_counter() - work.started
+    work.events.message(f"Logistic head on {len(features):,} images: C = {head.C:g}{held_out}; {seconds:.1f} s.")
     better = _improve(work, head, features, truth, train, backbone)
     facts = {
         "C": head.C,
@@ -68,7 +70,8 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         **better.facts,
     }
     if better.network is None:
-        network = _network(head, backbone, len(names))
+        network = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
+        network.set_head(head.weight, head.bias)
         said = [_confidences(head.logits(rows), plan.kind) for rows in (features, test_features)]
     else:
         network = better.network
@@ -161,12 +164,6 @@ def _former(work: TrainingJob) -> Former | None:
     return Former(work.base.name, network, config.backbone, work.base.learnt)
 
 
-def _network(head: FittedHead, backbone: Backbone, n_labels: int) -> ImageClassifier:
-    network = ImageClassifier(load_backbone(backbone.name), backbone.features, n_labels)
-    network.set_head(head.weight, head.bias)
-    return network
-
-
 def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]:
     return probabilities(torch.from_numpy(logits), KINDS[kind])
 
@@ -186,8 +183,3 @@ def _predicted(
 ) -> Predictions:
     images = part.images["image"].tolist()
     return Predictions(images, prediction_frame(images, names, confidences), issues)
-
-
-def _head_message(head: FittedHead, count: int, seconds: float) -> str:
-    held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
-    return f"Logistic head on {count:,} images: C = {head.C:g}{held_out}; {seconds:.1f} s."

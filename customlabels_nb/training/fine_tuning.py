@@ -237,12 +237,8 @@ class _Learner:
 
     def batch(self, step: int, fraction: float) -> list[_Item]:
         rng = np.random.default_rng([self.options.seed, step])
-        items: list[_Item] = []
-        first = step * self.options.batch
-        for place in range(first, first + self.options.batch):
-            found = self._readable(place)
-            items.append(_Item(*found, draw_change(rng, mirror=self.mirror)))
-        return items
+        places = range(step * self.options.batch, (step + 1) * self.options.batch)
+        return [_Item(*self._readable(place), draw_change(rng, mirror=self.mirror)) for place in places]
 
     def losses(self, items: Sequence[_Item]) -> dict[str, torch.Tensor]:
         # what batch normalisation knows of a million images is better than what a few say of themselves

@@ -250,7 +250,9 @@ class _Work:
             self.backbone,
             self.options,
             self.events,
-            weights=self._weights(),
+            weights=label_weights(self.truth, self.head.balance)
+            if self.truth.ndim == 2
+            else image_weights(self.truth, len(self.head.bias), self.head.balance),
             mirror=mirror,
             checkpoints=self.checkpoints,
         )
@@ -287,14 +289,14 @@ class _Work:
             self.notes.append(f"Kept {self.best.name}: no held-out image can be read any more.")
             self.facts[topic] = {"kept": False}
             return
-        pair = [ModelCandidate(option.name, option.losses[known]) for option in (self.best, other)]
-        choice = choose_start(pair)
-        self.notes.append(choice.reason)
+        first, found = self.best.losses[known], other.losses[known]
+        kept, reason = choose_start((self.best.name, other.name), first, found)
+        self.notes.append(reason)
         self.facts[topic] = {
-            "kept": choice.position == 1, "reason": choice.reason,
-            "held_out_images": choice.images, "held_out_log_loss": choice.log_losses,
+            "kept": kept, "reason": reason, "held_out_images": len(found),
+            "held_out_log_loss": {self.best.name: float(first.mean()), other.name: float(found.mean())},
         }  # fmt: skip
-        if choice.position == 1:
+        if kept:
             self.best = other
 
     def _fit(self, features: Features) -> FittedHead:
@@ -303,11 +305,6 @@ class _Work:
         if truth.ndim == 2:
             return fit_multi_label_head(rows, truth, seed=self.options.seed)
         return fit_head(rows, truth, len(self.head.bias), seed=self.options.seed)
-
-    def _weights(self) -> FloatArray:
-        if self.truth.ndim == 2:
-            return label_weights(self.truth, self.head.balance)
-        return image_weights(self.truth, len(self.head.bias), self.head.balance)
 
     def _network(self, backbone: nn.Module, head: FittedHead) -> ImageClassifier:
         network = ImageClassifier(backbone, self.backbone.features, len(head.bias))
@@ -355,83 +352,26 @@ def _said(improved: Improved, events: Events) -> Improved:
     return improved
 
 
-# -- which candidate is kept --------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class ModelCandidate:
-    """A model, or a start for one, and how it does on held-out images.
+def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -> tuple[bool, str]:
+    """Whether the other one is kept in place of the first, and why, in a sentence with both figures.
 
-    Attributes
+    It is if its log-loss is lower by more than chance would make it: the standard error of the difference.
+
+    Parameters
     ----------
-    name : str
+    names : tuple of (str, str)
         For a person, as the subject of a sentence: "the frozen backbone", "the version 'fruit.1'".
-    losses : ndarray of float64, shape (n,)
-        The log-loss of each held-out image, the same images in the same order for all candidates.
+    first, other : ndarray of float64, shape (n,)
+        The log-loss of each held-out image.
     """
-
-    name: str
-    losses: FloatArray
-
-    @property
-    def log_loss(self) -> float:
-        """The mean of the losses."""
-        return float(self.losses.mean())
-
-
-@dataclass(frozen=True)
-class Start:
-    """The candidate that was chosen.
-
-    Attributes
-    ----------
-    position : int
-        Among the candidates.
-    name : str
-        Its name.
-    log_losses : dict of str to float
-        The held-out log-loss of each candidate.
-    images : int
-        How many held-out images that is said of.
-    reason : str
-        Why it was chosen, in a sentence with the figures.
-    """
-
-    position: int
-    name: str
-    log_losses: dict[str, float]
-    images: int
-    reason: str
-
-
-def choose_start(candidates: Sequence[ModelCandidate]) -> Start:
-    """The first candidate, unless another one's held-out log-loss is lower by more than chance would make it.
-
-    That is, by more than the standard error of the difference, image by image; of several such the lowest.
-
-    Raises
-    ------
-    InputError
-        If there is no candidate, two have one name, or they were not judged on the same number of images.
-    """
-    if not candidates:
-        raise InputError("candidates=[] holds nothing to choose from.")
-    sizes = {candidate.losses.shape for candidate in candidates}
-    if len(sizes) > 1 or len(candidates[0].losses.shape) != 1 or not len(candidates[0].losses):
-        raise InputError(f"The candidates' losses must be as many for each, and at least one; got {sorted(sizes)}.")
-    if len({candidate.name for candidate in candidates}) < len(candidates):
-        raise InputError(f"The candidates' names must differ; got {[candidate.name for candidate in candidates]}.")
-    first = candidates[0]
-    better = [
-        i
-        for i, other in enumerate(candidates)
-        if i and (first.losses - other.losses).mean() > standard_error(first.losses - other.losses)
-    ]
-    best = min(better, key=lambda i: candidates[i].log_loss, default=0)
-    return Start(
-        best,
-        candidates[best].name,
-        {candidate.name: candidate.log_loss for candidate in candidates},
-        len(first.losses),
-        _reason(candidates, best),
+    gain, count = first - other, f"{len(first):,} held-out images"
+    if gain.mean() > standard_error(gain):
+        return True, (
+            f"Kept {names[1]}: on {count} its log-loss is {other.mean():.3f}, that of {names[0]} {first.mean():.3f}."
+        )
+    verb = "not clearly better" if gain.mean() > 0 else "no better"
+    return False, (
+        f"Kept {names[0]} (log-loss {first.mean():.3f} on {count}): {names[1]} ({other.mean():.3f}) did {verb}."
     )
 
 
@@ -468,19 +408,3 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
             held_out[i] = False
             left.update(labels[i])
     return held_out if held_out.sum() >= LEAST_HELD_OUT else None
-
-
-def _reason(candidates: Sequence[ModelCandidate], best: int) -> str:
-    first, chosen = candidates[0], candidates[best]
-    count = f"{len(first.losses):,} held-out images"
-    if len(candidates) == 1:
-        return f"There is only {first.name} (log-loss {first.log_loss:.3f} on {count})."
-    if best:
-        return (
-            f"Kept {chosen.name}: on {count} its log-loss is {chosen.log_loss:.3f}, that of {first.name} "
-            f"{first.log_loss:.3f}."
-        )
-    others = " and ".join(f"{other.name} ({other.log_loss:.3f})" for other in candidates[1:])
-    nearly = any(other.log_loss < first.log_loss for other in candidates[1:])
-    verb = "not clearly better" if nearly else "no better"
-    return f"Kept {first.name} (log-loss {first.log_loss:.3f} on {count}): {others} did {verb}."

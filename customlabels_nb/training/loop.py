@@ -30,8 +30,6 @@ from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.checkpoints import Checkpoints, Loaded, Tensors
 
-__all__ = ["LEAST_STEPS", "PROBE", "Learner", "LoopOptions", "LoopState", "rate", "train"]
-
 #: Steps after which a budget of time becomes a number of steps; the first of them only warm up.
 PROBE = 10
 #: A budget of time never becomes fewer steps.

@@ -91,7 +91,8 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
     rgb, own = np.asarray(image.convert("RGB")), _own_alpha(image)
     if own is not None:
         _check_something_is_left(own > 127, name)
-        rgb, own = _cropped(rgb, own)
+        top, bottom, left, right = _extent(own)
+        rgb, own = rgb[top:bottom, left:right], own[top:bottom, left:right]
         if (own > 250).mean() < 0.995:
             return _kept(rgb, own, None, "transparent", None, name)
     surface = None if min(rgb.shape[:2]) < _LEAST_SIDE else _ground_surface(rgb)
@@ -297,11 +298,6 @@ def _is_enough(logo: Mask) -> bool:
 
 def _blank(name: str) -> ImageError:
     return ImageError(name, "it shows nothing but its background, so there is no logo to learn; leave it out.")
-
-
-def _cropped(rgb: npt.NDArray[np.uint8], alpha: Alpha) -> tuple[npt.NDArray[np.uint8], Alpha]:
-    top, bottom, left, right = _extent(alpha)
-    return rgb[top:bottom, left:right], alpha[top:bottom, left:right]
 
 
 def _extent(alpha: Alpha) -> tuple[int, int, int, int]:

@@ -16,8 +16,7 @@ from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import Added
-from customlabels_nb.labeling.quick_test import QuickTestSession
-from customlabels_nb.labeling.quick_test_models import QuickTestAnswer, QuickTestImage
+from customlabels_nb.labeling.quick_test import QuickTestAnswer, QuickTestImage, QuickTestSession
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import StaticFallback, StillPicture, display_with_fallback, still_html
 

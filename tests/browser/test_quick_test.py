@@ -30,7 +30,7 @@ import customlabels_nb as cl
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.labeling.feedback import Feedback
-from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
+from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.widgets.quick_test import QuickTest
 

@@ -33,12 +33,12 @@ from customlabels_nb.errors import (
     VideoError,
 )
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.inference import video_display, video_reading
+from customlabels_nb.inference import video as video_module
+from customlabels_nb.inference import video_reading
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.prefetch import prefetch
-from customlabels_nb.inference.video import detect_video
-from customlabels_nb.inference.video_display import clock
+from customlabels_nb.inference.video import clock, detect_video
+from customlabels_nb.inference.video_reading import prefetch
 from customlabels_nb.project.runnable import Runnable
 from tests.inference.videos import boxes_of, read_video, write_video
 from tests.models.pictures import gradient
@@ -516,7 +516,7 @@ def test_a_notebook_shows_the_annotated_video(
     source = re.search(r'<video controls[^>]* src="data:video/mp4;base64,([^"]*)"', html)
     assert source is not None
     assert base64.b64decode(source[1]) == (tmp_path / "drawn.mp4").read_bytes()
-    monkeypatch.setattr(video_display, "MOST_EMBEDDED", 1000)
+    monkeypatch.setattr(video_module, "MOST_EMBEDDED", 1000)
     html = found._repr_html_()
     assert "<video" not in html
     assert str(tmp_path / "drawn.mp4") in html

@@ -10,7 +10,7 @@ import pandas as pd
 
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
-from customlabels_nb.labeling.quick_test_models import Facts, QuickTestModel
+from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
 COLOURS = ("#c8553d", "#2f7fc1", "#d49b1a")
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
-from customlabels_nb.store import Action, create_store, migrations, open_store, schema
+from customlabels_nb.store import Action, create_store, open_store, schema
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("schema-*.db"))
 
@@ -128,7 +128,7 @@ def test_a_killed_writer_leaves_the_queue(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writes\n"
-        writer = threading.Thread(target=store.add_label, args=("x", None, Action("add", "me")))
+        writer = threading.Thread(target=store.add_labels, args=([("x", None)], Action("add", "me")))
         writer.start()
         wait_until_queue(tmp_path, 1)
         process.kill()
@@ -186,7 +186,7 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         raise RuntimeError("power cut")
 
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
+    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
     with pytest.raises(RuntimeError, match="power cut"):
         open_store(path)
     with sqlite3.connect(path) as direct:
@@ -199,7 +199,7 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
         ran.append(1)
 
-    monkeypatch.setitem(migrations.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
+    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
     for _ in range(2):
         open_store(path).close()
     assert ran == [1]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 import customlabels_nb as cl
 import customlabels_nb.training.run
-from customlabels_nb.store import migrations, schema
+from customlabels_nb.store import schema
 
 BATCH = 6
 
@@ -74,7 +74,7 @@ def install_next_schema() -> None:
         for number in range(40):
             connection.exec_driver_sql("UPDATE images SET rating = ?, status = 'skipped'", (number,))
 
-    migrations.MIGRATIONS[schema.SCHEMA_VERSION] = step
+    schema.MIGRATIONS[schema.SCHEMA_VERSION] = step
     schema.SCHEMA_VERSION += 1
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.store import migrations, schema
+from customlabels_nb.store import schema
 from tests.project.conftest import draw
 from tests.stress.nursery import BATCH, install_next_schema
 
@@ -205,7 +205,7 @@ def test_a_migration_is_done_or_not_begun(
             assert statuses == [("skipped", rows)]
     assert versions.count(schema.SCHEMA_VERSION) >= 5, versions
     # the next start of the newer release finishes what was cut off
-    released = dict(migrations.MIGRATIONS)
+    released = dict(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION)
     install_next_schema()
     try:
@@ -213,5 +213,5 @@ def test_a_migration_is_done_or_not_begun(
         assert set(project.train_set.images["status"]) == {"skipped"}
         project.close()
     finally:
-        migrations.MIGRATIONS.clear()
-        migrations.MIGRATIONS.update(released)
+        schema.MIGRATIONS.clear()
+        schema.MIGRATIONS.update(released)

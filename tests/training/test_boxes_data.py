@@ -10,7 +10,6 @@ from PIL import Image
 from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, Progress
-from customlabels_nb.training.augmentation import VISIBLE, mosaic, single
 from customlabels_nb.training.boxes_data import (
     Example,
     Photos,
@@ -18,7 +17,7 @@ from customlabels_nb.training.boxes_data import (
     make_examples,
     usable_boxes,
 )
-from customlabels_nb.training.detection_learner import Turns, frequencies
+from customlabels_nb.training.detection_learner import VISIBLE, Turns, frequencies, mosaic, single
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.training.drawn import COLOURS, drawn_squares
 
