@@ -13,7 +13,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.store import Action, SqlStore, Written
+from customlabels_nb.store import Action, SqlStore, WriteResult
 
 _UNDO_STEPS = 200
 _LOOKED_THROUGH = 200  # actions that are searched for what became of a label
@@ -89,7 +89,7 @@ class LabelEditing(ProjectScreen):
     def move(self, label: str, before: str | None) -> None:
         """Put a label before another one, or with None at the end. The first nine have the keys 1–9."""
 
-        def write(action: Action) -> Written:
+        def write(action: Action) -> WriteResult:
             for attempt in range(1, _TRIES + 1):
                 order = self._store.labels()["label"].tolist()
                 for name in (label, before):
@@ -105,7 +105,7 @@ class LabelEditing(ProjectScreen):
                 except LabelError:  # one of them was renamed or removed meanwhile: put it among those there are now
                     if attempt == _TRIES:
                         raise
-            return Written()
+            return WriteResult()
 
         self._change("reorder labels", f"“{label}” was moved", write)
 
@@ -158,7 +158,7 @@ class LabelEditing(ProjectScreen):
         change_signal.notify(self.root)
         return step.said
 
-    def _change(self, what: str, said: str, write: Callable[[Action], Written], *named: str) -> int:
+    def _change(self, what: str, said: str, write: Callable[[Action], WriteResult], *named: str) -> int:
         """Make an edit and remember how to undo it; ``named`` are the labels that must be there."""
         with self._lock:
             try:

@@ -18,7 +18,7 @@ from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
-from customlabels_nb.store import ProjectRecord, SqlStore, Written
+from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -510,7 +510,7 @@ class LabellingSession(ProjectScreen):
                 revisions or {}
             )
             conflicts: list[Conflict] = []
-            written = Written()
+            written = WriteResult()
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # what was removed meanwhile is left out

@@ -1,6 +1,6 @@
 """A project's database."""
 
-from customlabels_nb.store.records import Action, DatasetRecord, ProjectRecord, Statistics, VersionRecord, Written
+from customlabels_nb.store.records import Action, DatasetRecord, ProjectRecord, Statistics, VersionRecord, WriteResult
 from customlabels_nb.store.sql import SqlStore, create_store, open_store
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "SqlStore",
     "Statistics",
     "VersionRecord",
-    "Written",
+    "WriteResult",
     "create_store",
     "open_store",
 ]

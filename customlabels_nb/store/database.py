@@ -32,7 +32,7 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.store import schema as tables
-from customlabels_nb.store.records import Action, Written
+from customlabels_nb.store.records import Action, WriteResult
 
 _BUSY_SECONDS = 60
 _QUEUE_SECONDS = 5
@@ -427,7 +427,7 @@ def record(
     after: Any = None,
     undo: Any = None,
     undoes: int | None = None,
-) -> Written:
+) -> WriteResult:
     """Write the action to the history, and when the project was changed.
 
     ``undo`` is what undoing it needs (see :mod:`.trace`), ``undoes`` the action that this one undoes.
@@ -440,4 +440,4 @@ def record(
         [(id_, now, action.who, action.what, action.note, split, count, pack(before), pack(after), pack(undo), undoes)],
     )
     update_rows(connection, tables.project, ("updated",), [(now, 1)])
-    return Written(id_, count)
+    return WriteResult(id_, count)

@@ -27,7 +27,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What a writer of the store did: the action's id in the history and how many rows of its kind changed.
 
     Attributes

@@ -21,7 +21,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.store import schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain
 from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids, update_rows
-from customlabels_nb.store.records import Action, Written
+from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import Trace, delete_with
 from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
@@ -138,7 +138,7 @@ def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
 
 
-def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> Written:
+def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> WriteResult:
     """Keep a snapshot under a name that is free."""
     c = schema.snapshots.c
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
@@ -160,7 +160,7 @@ def load(connection: Connection, name: str) -> bytes:
     return bytes(found[0][0])
 
 
-def restore(connection: Connection, name: str, content: Content, action: Action) -> Written:
+def restore(connection: Connection, name: str, content: Content, action: Action) -> WriteResult:
     """Make the datasets what they were, as one action."""
     now = read_content(connection, None)
     pairs = matched(now, content)
@@ -172,7 +172,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     differing = [(i, j) for i, j in kept if any(now.images[f][i] != content.images[f][j] for f in _RESTORED)]
     changed = sorted({*redrawn, *differing})
     if not gone and not new and not changed:
-        return Written()
+        return WriteResult()
     trace = Trace(connection)
     made = []
     for split in sorted({content.images["split"][j] for j in [*new, *(j for _, j in changed)]}):

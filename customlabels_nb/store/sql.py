@@ -56,7 +56,7 @@ from customlabels_nb.store.records import (
     ProjectRecord,
     Statistics,
     VersionRecord,
-    Written,
+    WriteResult,
 )
 from customlabels_nb.store.trace import (
     LABEL_FIELDS,
@@ -232,7 +232,7 @@ class SqlStore:
             made, changed = map(frames.moment, times)
             return ProjectRecord(name, task, status, message, made, changed, load_json(tags, {}), instructions or "")
 
-    def set_project(self, action: Action, **changes: Any) -> Written:
+    def set_project(self, action: Action, **changes: Any) -> WriteResult:
         """Change fields of the project's record: name, task, status, status_message, tags, instructions."""
         unknown = changes.keys() - {"name", "task", "status", "status_message", "tags", "instructions"}
         if unknown:
@@ -480,7 +480,7 @@ class SqlStore:
             ).one()
             return int(count), None if first is None else frames.moment(int(first))
 
-    def undo(self, action_id: int | None, action: Action) -> Written:
+    def undo(self, action_id: int | None, action: Action) -> WriteResult:
         """Undo an action; ``count`` is how many images changed.
 
         That is an action itself and can be undone like any other, which redoes what was undone. Changes of images,
@@ -520,7 +520,7 @@ class SqlStore:
         lines: Sequence[tuple[str, int, str]] = (),
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         """Add images with their annotations; create the dataset and labels that don't exist yet.
 
         Parameters
@@ -536,7 +536,7 @@ class SqlStore:
 
         Returns
         -------
-        Written
+        WriteResult
             ``count`` is how many images were added.
 
         Raises
@@ -553,13 +553,13 @@ class SqlStore:
                 connection, split, images, annotations, trace, files=files, issues=issues, lines=lines, source=source
             )
             if not len(images) and not noted:  # importing the same again is no action
-                return Written()
+                return WriteResult()
             added = {"images": images["image"].tolist()}
             return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
 
     def update_images(
         self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
-    ) -> Written:
+    ) -> WriteResult:
         """Write what differs from the stored state of these images; ``count`` is how many images changed.
 
         ``images.revision`` is the revision that the edit is based on. Other images of the dataset stay as they are.
@@ -578,7 +578,7 @@ class SqlStore:
             trace = Trace(connection)
             before, after = change_images(connection, split, edit, trace)
             if not before:
-                return Written()
+                return WriteResult()
             payload = trace.payload()
             return record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
 
@@ -593,7 +593,7 @@ class SqlStore:
         issues: Iterable[Issue] = (),
         lines: Sequence[tuple[str, int, str]] = (),
         as_of: int | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         """Change images and add others as one action; ``count`` is how many there are of both.
 
         ``known`` are images and annotations as :meth:`update_images` takes them, ``new`` and the rest as
@@ -610,12 +610,12 @@ class SqlStore:
                 before, after = change_images(connection, split, edit, trace)
             added = new[0]["image"].tolist()
             if not (before or added or noted):
-                return Written()
+                return WriteResult()
             after |= {"images": added} if added else {}
             count, payload = len(before) + len(added), trace.payload()
             return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
-    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> Written:
+    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
         """Remove images (image, revision) with their annotations, never files; ``count`` is how many.
 
         Raises
@@ -629,7 +629,7 @@ class SqlStore:
             ids, stored, marks = read_named(connection, split, images)
             gone = images["image"].tolist()
             if not gone:
-                return Written()
+                return WriteResult()
             refuse_stale(gone, images, stored["revision"].to_dict(), marks, marks.head(0))
             trace = Trace(connection)
             own = [ids[name] for name in gone]
@@ -640,7 +640,7 @@ class SqlStore:
             before = states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
             return record(connection, action, split=split, count=len(gone), before=before, undo=trace.payload())
 
-    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> Written:
+    def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> WriteResult:
         """Write new facts of files: image, width, height, sha256, bytes, mtime_ns; ``count`` has other content.
 
         A file that was only touched is no action, and its image keeps its revision.
@@ -655,12 +655,12 @@ class SqlStore:
             update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in given])
             changed = [row[0] for row in given if row[1] != stored[row[0]][1]]
             if not changed:
-                return Written()
+                return WriteResult()
             _bump_revisions(connection, [stored[name][0] for name in changed])
             note_image_change(connection)
             return record(connection, action, split=split, count=len(changed), after={"images": changed})
 
-    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> Written:
+    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> WriteResult:
         """Move images with their annotations to the other dataset; ``count`` is how many."""
         t.check_split(origin)
         names = list(images)
@@ -683,7 +683,7 @@ class SqlStore:
                 connection, action, split=origin, count=len(names), before=before, after=after, undo=trace.payload()
             )
 
-    def delete_dataset(self, split: str, action: Action) -> Written:
+    def delete_dataset(self, split: str, action: Action) -> WriteResult:
         """Remove the dataset with its images and annotations, never files; ``count`` is how many images it had."""
         t.check_split(split)
         with self._database.write() as connection:
@@ -700,7 +700,7 @@ class SqlStore:
             return record(connection, action, split=split, count=len(ids), before=before, undo=trace.payload())
 
     # -- snapshots ----------------------------------------------------------------------------------
-    def take_snapshot(self, name: str, split: str | None, action: Action) -> Written:
+    def take_snapshot(self, name: str, split: str | None, action: Action) -> WriteResult:
         """Keep a dataset, or with None both, as they are now, under a free name; ``count`` is how many images."""
         with self._database.read() as connection:
             content = snapshots.read_content(connection, split)
@@ -727,7 +727,7 @@ class SqlStore:
         contents = [snapshots.decode(data) for data in kept]
         return snapshots.differences(contents[0], contents[1] if now is None else now)
 
-    def restore_snapshot(self, name: str, action: Action) -> Written:
+    def restore_snapshot(self, name: str, action: Action) -> WriteResult:
         """Make the datasets what they were in the snapshot, as one action; ``count`` is how many images changed.
 
         A dataset that the snapshot doesn't hold stays as it is, except that the snapshot's images come back from there.
@@ -739,7 +739,7 @@ class SqlStore:
         with self._database.write() as connection:
             return snapshots.restore(connection, name, content, action)
 
-    def delete_snapshot(self, name: str, action: Action) -> Written:
+    def delete_snapshot(self, name: str, action: Action) -> WriteResult:
         """Delete a snapshot. InputError if there is none of that name."""
         with self._database.write() as connection:
             snapshots.load(connection, name)
@@ -781,7 +781,9 @@ class SqlStore:
             }
         )
 
-    def add_labels(self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False) -> Written:
+    def add_labels(
+        self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
+    ) -> WriteResult:
         """Add labels (name, colour) at the end as one action; with ``review``, labelled images need review then.
 
         ``count`` is how many images need review because of that. LabelError if a label exists; then nothing is added.
@@ -795,7 +797,7 @@ class SqlStore:
                 if _find_label(connection, name) is not None:
                     raise LabelError(f"There is a label {name!r} already.")
             if not names:
-                return Written()
+                return WriteResult()
             trace = Trace(connection)
             for name, (_, colour) in zip(names, labels, strict=True):
                 insert_label(connection, name, colour)
@@ -810,7 +812,7 @@ class SqlStore:
                 after["images"] = [str(row[1]) for row in changed]
             return record(connection, action, count=len(changed), after=after, undo=trace.payload())
 
-    def rename_label(self, label: str, new: str, action: Action) -> Written:
+    def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
         """Rename a label; annotations and predictions follow. LabelError if ``new`` exists.
 
         ``count`` is how many annotations have it.
@@ -820,7 +822,7 @@ class SqlStore:
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
             if name == label:
-                return Written()
+                return WriteResult()
             if _find_label(connection, name) is not None:
                 raise LabelError(
                     f"There is a label {name!r} already; merge({label!r}, into={name!r}) makes the two one."
@@ -834,7 +836,7 @@ class SqlStore:
             count, after = _count_uses(connection, id_), {"label": name, "images": images}
             return record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
 
-    def merge_labels(self, label: str, into: str, action: Action) -> Written:
+    def merge_labels(self, label: str, into: str, action: Action) -> WriteResult:
         """Replace ``label`` by ``into`` and remove it; an image never has the same image-level label twice.
 
         ``count`` is how many annotations had it.
@@ -864,7 +866,7 @@ class SqlStore:
             after = {"label": into, "images": images}
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
-    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> Written:
+    def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> WriteResult:
         """Remove a label. LabelError, with the count, if it is used and ``with_annotations`` isn't set.
 
         Labelled images that lose their last annotation become unlabelled. ``count`` is how many annotations had it.
@@ -901,7 +903,7 @@ class SqlStore:
             }
             return record(connection, action, count=count, before=before, undo=trace.payload())
 
-    def reorder_labels(self, labels: Sequence[str], action: Action) -> Written:
+    def reorder_labels(self, labels: Sequence[str], action: Action) -> WriteResult:
         """Put the labels in this order; those not named follow in their old order."""
         if len(set(labels)) != len(labels):
             raise LabelError(f"A label stands twice in {list(labels)!r}.")
@@ -919,7 +921,7 @@ class SqlStore:
             update_rows(connection, schema.labels, ("position",), list(enumerate(new)), key="label")
             return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
-    def recolour_label(self, label: str, colour: str, action: Action) -> Written:
+    def recolour_label(self, label: str, colour: str, action: Action) -> WriteResult:
         """Give the label the colour ``#rrggbb``."""
         c = schema.labels.c
         with self._database.write() as connection:
@@ -944,7 +946,7 @@ class SqlStore:
                 for row in rows
             ]
 
-    def add_version(self, version: VersionRecord, action: Action) -> Written:
+    def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
         """Keep a new version. NotAllowedError if one of that name exists."""
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
@@ -954,7 +956,7 @@ class SqlStore:
             insert_rows(connection, schema.versions, ("id", *_VERSION_FIELDS), [(id_, *values)])
             return record(connection, action, after={"version": version.name, "status": version.status})
 
-    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> Written:
+    def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:
         """Change fields of a version; without an action (heartbeats) the history isn't touched."""
         c = schema.versions.c
         unknown = changes.keys() - set(_VERSION_FIELDS)
@@ -972,13 +974,13 @@ class SqlStore:
                 values["updated"] = now_us()
             connection.execute(update(schema.versions).where(c.name == name).values(**values))
             if action is None:
-                return Written()
+                return WriteResult()
             shown = {
                 field: changes[field] for field in changes if field in ("status", "status_message", "alias", "tags")
             }
             return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
-    def delete_version(self, name: str, action: Action) -> Written:
+    def delete_version(self, name: str, action: Action) -> WriteResult:
         """Remove a version and its predictions."""
         with self._database.write() as connection:
             if not _has_version(connection, name):
@@ -992,7 +994,7 @@ class SqlStore:
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.predictions, split, model)
 
-    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> Written:
+    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> WriteResult:
         """Replace all predictions of that model; images must be in the project. ``count`` is how many there are."""
         with self._database.write() as connection:
             _delete_predictions(connection, model)

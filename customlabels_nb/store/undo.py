@@ -19,14 +19,14 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, record, unpack, update_rows
-from customlabels_nb.store.records import Action, Written
+from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, prediction_changes, rows_with
 from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
 
 _LOOKED_THROUGH = 200  # later actions that are searched for whoever changed an image
 
 
-def undo_action(connection: Connection, action_id: int | None, action: Action) -> Written:
+def undo_action(connection: Connection, action_id: int | None, action: Action) -> WriteResult:
     """Undo an action; see :meth:`customlabels_nb.store.sql.SqlStore.undo`."""
     done, expected = _checked(connection, action_id, action.who)
     trace = Trace(connection)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, SqlStore, Written, create_store, open_store
+from customlabels_nb.store import Action, SqlStore, WriteResult, create_store, open_store
 from tests.store.test_contract import images, labels_of, version
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
@@ -56,12 +56,12 @@ def fill(store: SqlStore) -> None:
     store.replace_predictions("v1", labels_of(a="apple", b="aple", t="pear").assign(model="v1"), ANN)
 
 
-def relabelled(store: SqlStore, split: str = "train", label: str = "plum") -> Written:
+def relabelled(store: SqlStore, split: str = "train", label: str = "plum") -> WriteResult:
     marks = store.annotations(split)
     return store.update_images(split, store.images(split), marks.assign(label=label), ANN)
 
 
-def reviewed(store: SqlStore) -> Written:
+def reviewed(store: SqlStore) -> WriteResult:
     rows = store.images("train")
     rows = rows.assign(status="needs_review", tags=[["n"]] * len(rows))
     return store.update_images("train", rows, store.annotations("train"), ANN)
