@@ -309,13 +309,13 @@ def _van(stage: Stage) -> None:
 
 # how far the camera is away, its height, its pitch, its lens; and what is drawn
 SCENES: dict[str, tuple[tuple[float, float, float, float], Callable[[Stage], None]]] = {
-    "shop": ((-4.2, 1.7, 8, 0.8), _shop),
     "mug": ((-4.6, 2.0, -14, 1.15), partial(_on_table, _mug)),
     "van": ((-5.0, 1.7, -1, 0.8), _van),
     "shirts": ((-5.5, 2.2, 0, 0.8), _shirts),
     "parcel": ((-4.8, 2.4, -17, 1.0), partial(_on_table, _parcel)),
     "laptop": ((-4.8, 2.2, -11, 0.95), partial(_on_table, _laptop)),
     "bag": ((-4.8, 2.2, -10, 0.9), partial(_on_table, _bag)),
+    "shop": ((-4.2, 1.7, 8, 0.8), _shop),
 }
 
 

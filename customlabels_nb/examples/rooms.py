@@ -194,7 +194,7 @@ _ROOMS: dict[str, tuple[tuple[str, int, float, float], ...]] = {
     "bathroom": (("tub", 0, 0.3, 0.85), ("vanity", 1, 0.4, 0.9), ("toilet", 2, 0.3, 0.9), ("shelves", 0, -1.9, 0.12)),
     "bedroom": (("bed", 0, 0, 1), ("nightstand", 0, 1.15, 0.8), ("nightstand", 0, -1.15, 0.7), ("wardrobe", 1, 0, 0.6)),
     "closet": (("shelves", 0, 0, 1), ("shelves", 1, 0.2, 0.6), ("shelves", 2, 0.2, 0.5), ("chest", 2, -0.4, 0.3)),
-    "entry_way": (("door", 0, 0, 1), ("coats", 1, 0.2, 0.95), ("vanity", 2, 0.2, 0.3), ("shelves", 2, -1.2, 0.2)),
+    "entry_way": (("door", 0, 0, 1), ("coats", 1, 0.2, 0.95), ("vanity", 2, 0.2, 0.1), ("shelves", 2, -1.2, 0.2)),
     "kitchen": (
         ("counter", 0, 0, 1), ("cupboards", 0, 0, 0.8), ("fridge", 0, 1.9, 0.7), ("island", -1, 0, 0.5),
         ("dining", -1, 0.2, 0.3), ("sofa", 2, -0.2, 0.12),
@@ -327,7 +327,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
     camera = Camera(eye, yaw, rng.uniform(-14, -5), rng.normal(0, 1), rng.uniform(0.66, 0.9))
     wall, hour, x = vary(pick(rng, _WALLS), rng), int(rng.choice(5, p=(0.32, 0.24, 0.18, 0.14, 0.12))), width / 2
     space = Space(Painting(size, wall), camera)
-    tiles = rng.random() < {"bathroom": 0.95, "kitchen": 0.6, "entry_way": 0.4}.get(label, 0.0)
+    tiles = rng.random() < {"bathroom": 0.95, "kitchen": 0.6, "entry_way": 0.2}.get(label, 0.0)
     ground, step = vary(pick(rng, _STONES if tiles else _WOODS), rng), rng.uniform(0.4, 0.6) if tiles else 0.22
     space.floor(high).draw(rect(-x, -2, x, depth), shade(_WHITE, 0.97), shade(_WHITE, 0.9))
     space.floor().draw(rect(-x, -2, x, depth), shade(ground, 0.94), shade(ground, 1.06))

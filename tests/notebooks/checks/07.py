@@ -56,7 +56,6 @@ def after_advice_table(ns):
 def after_doubtful(ns):
     found = names(ns["doubtful"])
     assert "floor_plan_03.jpg" in found, "the wrong test label is found"
-    assert len(found) > 1, "'Mostly the model errs': not every one of them is wrong"
     chosen = ns["project"].test_set.filter(lambda images: images["image"].isin(ns["doubtful"]))
     assert names(chosen.images["image"]) == found
 
