@@ -16,20 +16,11 @@ from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import settle_statuses
-from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.evaluation_snapshots import (
-    Snapshot,
-    evaluation_snapshot,
-    snapshot_file_names,
-    truth_snapshot,
-)
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
-from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
 from customlabels_nb.events import say
-from customlabels_nb.images.reading import local_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +28,7 @@ if TYPE_CHECKING:
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison.comparing import Comparison
+    from customlabels_nb.evaluation.evaluation_snapshots import Snapshot
     from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.results import About, Results
@@ -303,6 +295,11 @@ class Report(Evaluation):
         InputError
             If ``folder`` is a file.
         """
+        from customlabels_nb.datasets.formats.json_file import no_garbage_collection
+        from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
+        from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
+        from customlabels_nb.images.reading import local_path
+
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
@@ -334,6 +331,8 @@ class Report(Evaluation):
 
     def _snapshots(self) -> Iterator[Snapshot | None]:
         """The snapshot of the test images, and that of the training images."""
+        from customlabels_nb.evaluation.evaluation_snapshots import evaluation_snapshot, truth_snapshot
+
         yield evaluation_snapshot(self, created=self._ended)
         training = self._training
         if training is None:
