@@ -579,18 +579,23 @@ class LabellingSession(ProjectScreen):
         with self._lock:
             if not steps:
                 return EditResult()
-            step = steps.pop()
+            step = steps[-1]
             if step.split != self.split:
                 self.open(step.split)
             what = f"{verb} {step.what}"
             try:
                 undone = self._store.undo(step.action, self._action(what))
+            except NotAllowedError:
+                steps.pop()
+                raise
             except StaleEditError as error:
+                steps.pop()
                 self.reread(step.images)
                 gone = len(step.images) - len(self.rows(step.images))
                 if gone:
                     raise NotAllowedError(f"{gone} of these images are not in the dataset any more.") from error
                 return EditResult((), tuple(_conflicts(set(error.images), error.theirs, error.yours)), what)
+            steps.pop()
             self.reread(step.images)
             others.append(replace(step, action=undone.action))
             return EditResult(step.images, (), what)

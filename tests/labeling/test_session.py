@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError, StoreError
 from customlabels_nb.labeling import Conflict, LabellingSession, Query
 from customlabels_nb.labeling.review import ReviewSession, ReviewTable
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import SqlStore
 from tests.labeling.conftest import another, named
 
 
@@ -189,6 +190,24 @@ def test_an_edit_that_was_undone_elsewhere_is_not_undone_twice(project: Project,
     assert stored(project) == each(image, "apple")
     assert session.undo().images == tuple(image)  # the edit before
     assert stored(project) == {}
+
+
+def test_an_undo_that_could_not_be_stored_can_be_repeated(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = named(session, 1)
+    session.assign(image, "apple")
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "undo", locked)
+        with pytest.raises(StoreError, match="locked"):
+            session.undo()
+    assert stored(project) == each(image, "apple")
+    assert session.undo().images == tuple(image)
+    assert stored(project) == {}
+
+
+def locked(*_: object) -> None:
+    raise StoreError("The database is locked.")
 
 
 def test_a_conflict_about_a_status_shows_the_labels_that_undo_would_leave(
