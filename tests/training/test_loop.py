@@ -22,8 +22,7 @@ from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelEr
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 from customlabels_nb.training import budget, checkpoints, loop
 from customlabels_nb.training.budget import Budget, parse_budget
-from customlabels_nb.training.checkpoints import STATE, Checkpoints
-from customlabels_nb.training.loop import PROBE, LoopOptions, LoopState, rate, train
+from customlabels_nb.training.loop import PROBE, STATE, Checkpoints, LoopOptions, LoopState, rate, train
 
 BATCH = 8
 
