@@ -147,15 +147,15 @@ import sys
 from pathlib import Path
 from tests.released.make import BACKBONE, STEPS, tiny_networks
 import customlabels_nb as cl
-from customlabels_nb.training import checkpoints
+from customlabels_nb.training.loop import Checkpoints
 
-real = checkpoints.Checkpoints.save
+real = Checkpoints.save
 def save(self, facts, tensors, **options):
     real(self, facts, tensors, **options)
     if facts["step"] < STEPS:
         import os, signal
         os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.Checkpoints.save = save
+Checkpoints.save = save
 with tiny_networks(Path(sys.argv[2])):
     cl.load_project(sys.argv[1]).train("half", backbone=BACKBONE, steps=STEPS, progress=False)
 """

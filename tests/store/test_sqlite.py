@@ -98,7 +98,7 @@ def test_writers_take_turns_in_the_order_in_which_they_came(tmp_path: Path) -> N
     create_store(path, "p").close()
     stores = [open_store(path) for _ in range(8)]
     writers = [
-        threading.Thread(target=store.add_label, args=(f"label {number}", None, Action("add", "me")))
+        threading.Thread(target=store.add_labels, args=([(f"label {number}", None)], Action("add", "me")))
         for number, store in enumerate(stores)
     ]
     with held(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customlabels_nb.training.backdrops import clouds, cut_out, draw_backdrop, draw_shape, palette, shuffle_pieces
-from customlabels_nb.training.brands import photographed
+from customlabels_nb.training.pasting import photographed
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,10 +20,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
-from customlabels_nb.training import budget, checkpoints, loop
+from customlabels_nb.training import budget, loop
 from customlabels_nb.training.budget import Budget, parse_budget
-from customlabels_nb.training.checkpoints import STATE, Checkpoints
-from customlabels_nb.training.loop import PROBE, LoopOptions, LoopState, rate, train
+from customlabels_nb.training.loop import PROBE, STATE, Checkpoints, LoopOptions, LoopState, rate, train
 
 BATCH = 8
 
@@ -650,7 +649,7 @@ def test_a_file_outside_of_the_folder_is_never_read(kept: Path) -> None:
     content = json.loads((kept / STATE).read_text())
     del content["sha256"]
     content["files"]["last"]["name"] = "../elsewhere.safetensors"
-    content["sha256"] = checkpoints._hash(checkpoints._to_json(content))
+    content["sha256"] = loop._hash(loop._to_json(content))
     (kept / STATE).write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match="hash differs"):
         Checkpoints(kept).load()
