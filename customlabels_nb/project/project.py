@@ -320,6 +320,8 @@ class Project:
         StaleEditError
             If somebody else changed an image that you edited since the dataset was read. Nothing was written. (A plain
             table says nothing about when it was read, unless it has a column ``revision``.)
+        InputError
+            If ``value`` is neither a dataset nor a table.
         """
         t.check_split(split)
         if not isinstance(value, Dataset | pd.DataFrame):
@@ -377,6 +379,11 @@ class Project:
         -------
         int
             How many there are.
+
+        Raises
+        ------
+        InputError
+            If ``frame`` is neither, or ``model`` has no name.
         """
         model = getattr(model, "name", model)
         image, table = getattr(frame, "name", None), getattr(frame, "table", None)
@@ -403,6 +410,8 @@ class Project:
         ------
         StaleEditError
             If somebody else changed one of them since ``images`` was read. Nothing was removed.
+        InputError
+            If ``images`` is something else, or has an image that isn't in the dataset.
         """
         t.check_split(split)
         value = images.images if isinstance(images, Dataset) else images
