@@ -51,7 +51,6 @@ def kinds(advice: Advice) -> list[str]:
 def test_where_all_is_well_it_says_so() -> None:
     advice = single(*right()).advice
     assert kinds(advice) == []
-    assert len(repr(advice).splitlines()) == 1
     assert "[0]" not in repr(advice)
     assert "<ol" not in advice._repr_html_()
     assert list(advice.to_frame().columns) == ["kind", "text", "labels", "images", "call", "weight"]

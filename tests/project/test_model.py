@@ -33,6 +33,7 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.store import Action
+from tests.facts import tells
 
 RUN_AND_WAIT = """
 import sys, customlabels_nb as cl
@@ -43,7 +44,6 @@ sys.stdin.read()
 
 LOOK_AND_RUN = """
 import sys, customlabels_nb as cl
-from tests.facts import tells
 project = cl.load_project(sys.argv[1])
 model = project.model()
 print(len(project.train_set), model.evaluate().evaluation.figure("f1"))

@@ -28,11 +28,11 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
 from customlabels_nb.store.records import VERSION_STATUSES
+from tests.facts import tells
 from tests.project.conftest import train_project
 
 COPY_AND_WAIT = """
 import sys, time, customlabels_nb as cl
-from tests.facts import tells
 events = cl.Events()
 def wait(event):
     if getattr(event, "phase", "") == "copying" and event.done >= 1:
