@@ -199,7 +199,7 @@ def test_annotations_of_what_is_not_there_are_counted(file: Path) -> None:
     assert len(found.annotations) == 1
     messages = [issue.message for issue in found.issues if issue.code == "ENTRY_UNREADABLE"]
     assert len(messages) == 4
-    assert any("2 of them have the image_id 99" in message for message in messages)
+    assert any(tells(message, 2, "image_id", 99) for message in messages)
 
 
 def test_very_many_ids_that_are_not_there_make_few_findings(file: Path) -> None:
