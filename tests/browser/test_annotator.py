@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.annotator import PROJECT, SETUP, SHOW, AnnotatorPage
 from tests.browser.jupyter import BUSY, FLAVOURS, Lab, notebook
+from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +35,7 @@ def test_key_drag_next(lab: Lab) -> None:
         annotator.press("PageDown")
     # typed ahead of the pictures: each key is for the image that it was meant for
     annotator.press(*["n", "PageDown"] * 4, "2", "k", "Enter", "Enter", "Enter", "n", "Enter")
-    expect(annotator.root.locator(".empty p")).to_have_text("9 of 9 images were looked at.")
+    expect(annotator.root.locator(".empty p")).to_have_text(facts(9, 9, "images"))
     assert annotator.stored(0) == [("pear", 50, 40, 100, 100)]
     statuses = annotator.page.value("project.train_set.images['status'].value_counts().to_dict()")
     assert annotator.stored(1) == [("apple", 50, 40, 100, 101)]
@@ -541,10 +542,7 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     other.press("2")
     other.drag((200, 160), (300, 260))
     notice = other.root.locator(".notice.error")
-    expect(notice).to_have_text(
-        "0.png was changed elsewhere meanwhile; yours was not saved. "
-        "Theirs (2 shapes) is shown, yours has 2 shapes.Use mine×"
-    )
+    expect(notice).to_have_text(facts("0.png", 2, "shapes", 2))
     other.expect_shapes(2)
     assert {row[0] for row in other.stored()} == {"apple"}
     notice.get_by_text("Use mine").click()
@@ -614,7 +612,7 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     expect(root.locator(".empty p")).to_contain_text("4.png")
     page.screenshot("annotator-broken")
     root.get_by_text("Next image").click()
-    expect(root.locator(".empty p")).to_contain_text("1 of 5 images were looked at")
+    expect(root.locator(".empty p")).to_contain_text(facts(1, 5, "images"))
     root.get_by_text("Go on with the 4 left").click()
     expect(root.locator(".foot .position")).to_have_text("1 of 4 · 4 left")
     # narrow, as side by side with another document
@@ -672,7 +670,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     annotator.drag((50, 40), (150, 141))
     # a label midway: what becomes of those that are done?
     type_label("fig")
-    expect(question).to_have_text("2 images are done already. What becomes of them when “⁨fig⁩” is added?")
+    expect(question).to_have_text(facts(2, "images", "“\u2068fig\u2069”"))
     annotator.press("Escape")
     assert page.value("list(project.labels)") == ["apple", "pear", "plum"]
     type_label("fig")

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.contrast import colours
 from tests.browser.gallery import SETUP, GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
+from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -148,7 +149,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     dashboard.expect_gallery("020", "021", "022")
     expect(panel.locator(".undo").first).to_be_visible()
     panel.locator(".undo").first.click()
-    expect(panel.locator(".notice")).to_contain_text("“\u2068update\u2069” was taken back: 3 images changed.")
+    expect(panel.locator(".notice")).to_contain_text(facts("“\u2068update\u2069”", 3, "images"))
     expect(rows.first).to_contain_text("undo update")
     root.locator("[data-tab='overview']").click()
     expect(dashboard.number("test labelled")).to_have_text("0")
@@ -176,7 +177,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     expect(root.locator(".export-words")).to_contain_text("is not below")
     root.locator("[data-choice='folder']").fill("out/<b>coco")
     root.locator(".panel button.primary").click()
-    expect(root.locator(".export-words")).to_contain_text("Written: 20 train, 10 test images, 2 files in")
+    expect(root.locator(".export-words")).to_contain_text(facts(20, "train", 10, "test", 2, "files"))
     expect(root.locator(".losses")).to_contain_text("name of who labelled")
     page.screenshot("dashboard-export")
     assert sorted(file.name for file in (page.path.parent / "out" / "<b>coco").iterdir()) == ["test.json", "train.json"]

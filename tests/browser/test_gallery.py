@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
 from tests.browser.jupyter import BUSY, FLAVOURS, Lab, LabPage, notebook
+from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -99,7 +100,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(gallery.chips(0)).to_have_text("pear")
     expect(root.locator(".position")).to_have_text("1–22 of 22")
     gallery.press("Enter")
-    expect(root.locator(".panel p")).to_have_text("21 images here have no label. Submitting marks them as skipped.")
+    expect(root.locator(".panel p")).to_have_text(facts(21, "images", "skipped"))
     gallery.press("Enter")
     expect(root.locator(".notice")).to_contain_text("That was the last page.")
     gallery.expect_saved()
@@ -610,7 +611,7 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     page.run_all()
     expect(page.output(1).locator(".empty p")).to_have_text("There are no images here yet.")
     expect(page.output(1).locator(".labels")).to_contain_text("No label yet")
-    expect(page.output(3).locator(".empty p")).to_have_text("All 3 images are done.")
+    expect(page.output(3).locator(".empty p")).to_have_text(facts(3, "images"))
     bare = GalleryPage(page, 2).ready()
     page.screenshot("gallery-empty")
     bare.tile(0).click()

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.contrast import colours
 from tests.browser.gallery import SETUP, GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
+from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -113,7 +114,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     manager.expect_saved()
     manager.row("Apfel <b>").hover()
     root.locator(".actions button", has_text="Remove").click()
-    expect(root.locator(".question p").nth(1)).to_contain_text("4 annotations on 4 images (4 of train)")
+    expect(root.locator(".question p").nth(1)).to_contain_text(facts(4, "annotations", 4, "images", 4, "train"))
     manager.press("Enter")  # the harmless answer has the keyboard
     manager.expect_labels("fig", "pear", "Apfel <b>")
     root.locator(".actions button", has_text="Remove").click()
@@ -173,7 +174,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
         "cl.load_project(\"things\").labels.rename(\"plum\", \"prune\")'''], check=True)",
         reply=True, timeout=60,
     )  # fmt: skip
-    expect(other.root.locator(".notice")).to_contain_text("'plum' is gone: ben renamed it to 'prune'")
+    expect(other.root.locator(".notice")).to_contain_text(facts("'plum'", "ben", "'prune'"))
     other.expect_labels("Apfel", "prune")
     manager.expect_labels("Apfel", "prune")
     # a new label in the gallery asks, too
@@ -246,7 +247,7 @@ def test_a_thousand_hostile_names_an_empty_project_and_both_themes(lab: Lab) -> 
     expect(bare.root.locator(".question .faint")).to_contain_text("there is nothing at")
     bare.root.locator(".path").fill("other")
     bare.press("Enter")
-    expect(bare.root.locator(".question .faint")).to_contain_text("6 labels, 6 of them new")
+    expect(bare.root.locator(".question .faint")).to_contain_text(facts(6, "labels", 6, "new"))
     bare.press("Enter")
     expect(bare.root.locator(".label-row")).to_have_count(6)
     assert page.value("empty.labels.to_frame()['colour'].unique().tolist()") == ["#2aa3a3"]

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.gallery import SETUP, GalleryPage
 from tests.browser.jupyter import FLAVOURS, Lab, notebook
 from tests.browser.review import LABELLED, ReviewPage
+from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +65,7 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–4 of 4")
     assert review.names() == ["006", "007", "008", "009"]
     review.press("Enter", "a", "3", "x")  # approve, approve, correct, reject: each goes on to the next
-    expect(root.locator(".notice")).to_contain_text("That was the last one here; 6 are left to review.")
+    expect(root.locator(".notice")).to_contain_text(facts(6, "review"))
     expect(review.chips(2)).to_have_text("plum")
     expect(root.locator(".foot .done")).to_have_text("3 of 9 reviewed")
     review.expect_saved()
@@ -97,7 +98,7 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     expect(root.locator(".foot .done")).to_have_text("10 of 10 reviewed")
     review.expect_saved()
     review.choose("show", "to_review")
-    expect(root.locator(".empty p")).to_have_text("All 10 labelled images are reviewed.")
+    expect(root.locator(".empty p")).to_have_text(facts(10, "images"))
     root.locator(".empty button").click()
     expect(root.locator(".position")).to_have_text("1–10 of 10")
 
@@ -215,7 +216,7 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     client.execute(other, reply=True, timeout=60)
     review.root.focus()
     review.press("Home", "Enter")
-    expect(review.root.locator(".notice.error")).to_contain_text("it is “fig” now, and that stands")
+    expect(review.root.locator(".notice.error")).to_contain_text(facts("“fig”"))
     expect(review.chips(0)).to_have_text("fig")
     review.root.locator(".notice.error button").first.click()
     review.expect_saved()
@@ -294,5 +295,5 @@ def test_empty_projects_and_saved_notebooks(lab: Lab) -> None:
     assert len(nbformat.writes(saved)) < 100_000
     page.shut_kernel_down()
     page.show()
-    expect(still).to_contain_text("things, train: 1 of 10 reviewed. Run the cell to continue.")
+    expect(still).to_contain_text(facts("things", "train", 1, 10, "reviewed"))
     page.screenshot("review-still")

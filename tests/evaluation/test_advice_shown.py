@@ -14,6 +14,7 @@ from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.project.report import Report, evaluate
 from tests.evaluation.cases import HOSTILE, tables
+from tests.facts import tells
 from tests.project.test_report import Reader
 
 
@@ -88,8 +89,8 @@ def test_a_terminal_gets_the_same() -> None:
     advice = mistaken(["apple", "pear", "fig"]).advice
     text = repr(advice)
     assert text.startswith("Advice on apple: ")
-    assert "[0] Taken for another label: apple is taken for pear in 9 of 20 test images." in text
-    assert "image 0.jpg, image 1.jpg, image 2.jpg, image 3.jpg and 5 more" in text
+    assert tells(text, "[0]", "apple", "pear", 9, 20, "test")
+    assert tells(text, "image 0.jpg", "image 1.jpg", "image 2.jpg", "image 3.jpg", 5)
     assert "\n        report.advice[0].images" in text
 
 

@@ -14,6 +14,7 @@ from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.project.report import evaluate as report_of
 from tests.evaluation.cases import HOSTILE, random_tables, tables
+from tests.facts import facts, tells
 from tests.project.test_report import Reader
 
 FRUIT = ["apple", "orange", "banana"]
@@ -115,7 +116,7 @@ def test_labels_fixed_and_broken_of_several_an_image() -> None:
     found = compare(before, after)
     assert found.fixed.to_numpy().tolist() == [["a", "orange", "missed", "right", 0.2, 0.7]]
     assert found.broken.to_numpy().tolist() == [["b", "orange", "right", "false alarm", 0.1, 0.6]]
-    assert found.sentences[1] == "1 label fixed on 1 image, 1 label broken on 1 image."
+    assert tells(found.sentences[1], 1, "fixed", 1, 1, "broken", 1)
 
 
 def boxes(rows: list[tuple[str, str, float]], **options: Any) -> pd.DataFrame:
@@ -174,16 +175,15 @@ def test_images_in_only_one_are_named_or_left_out() -> None:
     here = [f"image {i}.jpg" for i in range(3, 30)]
     fewer = said[said["image"].isin(here)]
     after = evaluate(truth[truth["image"].isin(here)], fewer, here)
-    with pytest.raises(
-        InputError, match=r"3 only before \('image 0.jpg', 'image 1.jpg', 'image 2.jpg'\)\. common=True"
-    ) as e:
+    few = ("'image 0.jpg'", "'image 1.jpg'", "'image 2.jpg'")
+    with pytest.raises(InputError, match=facts(3, "before", *few, "common=True", 27)):
         compare(before, after)
-    assert "27 that both have" in str(e.value)
-    with pytest.raises(InputError, match="3 only after"):
+    with pytest.raises(InputError, match=facts(3, "after", *few, "common=True", 27)):
         compare(after, before)
     found = compare(before, after, common=True)
     assert found.test_images == 27
-    assert found.notes == ("3 test images of before left out, which the other lacks.",)
+    (note,) = found.notes
+    assert tells(note, 3, "before")
     there = evaluate(truth[truth["image"].isin(here)], fewer, here, thresholds=dict(
         zip(before.outcomes.labels, before.thresholds.tolist(), strict=True)))  # fmt: skip
     assert found.metric("f1")["before"] == pytest.approx(there.metric("f1"))

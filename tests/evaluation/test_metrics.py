@@ -19,6 +19,7 @@ from tests.evaluation.cases import (
     single_label_cases,
     tables,
 )
+from tests.facts import tells
 
 OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 SingleLabel = tuple[list[int], npt.NDArray[np.float64]]
@@ -133,7 +134,7 @@ def test_images_without_predictions_are_missed_and_predicted_as_nothing() -> Non
     missed = found.per_image.iloc[-1]
     assert missed["result"] == "false negative"
     assert pd.isna(missed["predicted"])
-    assert any("1 of 3 test images have no predictions" in note for note in found.notes)
+    assert any(tells(note, 1, 3, "test", "predictions") for note in found.notes)
 
 
 def test_images_without_truth_count_as_negatives() -> None:

@@ -17,6 +17,7 @@ from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
+from tests.facts import tells
 from tests.inference.forms import FORMS
 
 COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]
@@ -123,10 +124,8 @@ def test_what_can_not_be_read_is_told_and_the_rest_goes_on(
         ("more.heic", "IMAGE_TYPE_UNSUPPORTED"), ("050.jpg", "IMAGE_NOT_AN_IMAGE"), ("120.jpg", "IMAGE_TRUNCATED"),
     ]  # fmt: skip
     assert len(lines(tmp_path / "found.jsonl")) == 198
-    assert repr(result) == (
-        f"200 images were looked at, {result.found} labels are in {str(tmp_path / 'found.jsonl')!r} (JSON Lines). "
-        "3 could not be read: see .errors."
-    )
+    path = str(tmp_path / "found.jsonl")
+    assert tells(repr(result), 200, result.found, repr(path), "JSON Lines", 3, ".errors")
 
 
 def test_names_that_are_no_utf_8_and_names_that_are_markup(

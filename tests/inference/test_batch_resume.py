@@ -34,6 +34,7 @@ from customlabels_nb.models.artifact import (
     update_config,
 )
 from customlabels_nb.settings import settings
+from tests.facts import tells
 from tests.inference.forms import FORMS
 
 
@@ -85,7 +86,8 @@ def test_after_an_interrupt(
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
     assert 9 <= part.images < 18
     assert part.left == 18 - part.images
-    assert words_on_the_rest(part) == [f"Stopped: {part.left} images are left; resume=True goes on with them."]
+    (rest,) = words_on_the_rest(part)
+    assert tells(rest, part.left, "resume=True")
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
     prepare = Postprocessor.prepare
@@ -320,10 +322,9 @@ def test_where_memory_runs_out_batches_become_smaller(
     assert isinstance(found, pd.DataFrame)
     pd.testing.assert_frame_equal(found, usual, atol=1e-5)
     assert max(narrow.batches) == 3
-    assert [event.text for event in seen if isinstance(event, Message)] == [
-        "Out of memory with 12 images at once: going on with 6.",
-        "Out of memory with 6 images at once: going on with 3.",
-    ]
+    first, second = [event.text for event in seen if isinstance(event, Message)]
+    assert tells(first, "memory", 12, 6)
+    assert tells(second, "memory", 6, 3)
 
 
 def test_one_image_that_is_too_much_is_an_error_that_says_what_to_do(

@@ -14,6 +14,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.store.sql import SqlStore
+from tests.facts import tells
 from tests.images.pictures import jpeg, write_folder
 from tests.ingest.reading import codes, labels
 
@@ -27,7 +28,7 @@ def test_labels_come_later(project: cl.Project, add: Add, tmp_path: Path, copy: 
     write_folder(tmp_path / "photos", {"plum": 1}, start=50)
     report = add(tmp_path / "photos", auto_label=True, copy=copy)
     assert (report.added, report.known, report.labelled, len(report.issues)) == (1, 3, 3, 0)
-    assert repr(report) == "1 image added to train, 3 were there already, 3 that were there got their labels."
+    assert tells(repr(report), 1, "train", 3, 3, "labels")
     assert project.train_set.labels_of_images() == [["apple"], ["apple"], ["pear"], ["plum"]]
     assert (project.train_set.images["status"] == "labelled").all()
     assert project.history[["what", "count"]].to_numpy().tolist()[:2] == [["label imported images", 3], ["import", 1]]

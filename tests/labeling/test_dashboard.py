@@ -21,6 +21,7 @@ from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.project.project import Project
 from customlabels_nb.training.plan import plan_in_words
+from tests.facts import tells
 from tests.labeling.conftest import another, named
 
 
@@ -158,7 +159,7 @@ def test_what_training_says(project: Project) -> None:
 
     assert "there are 0 labelled images" in said()[0]
     label_some(project)
-    assert said()[0] == "project.train() would learn 2 labels from 11 images, tested on 4 others."
+    assert tells(said()[0], "project.train()", 2, "labels", 11, "images", 4)
     project.task = "boxes"
     assert "A detector needs images of at least 1 label" in said()[0]
 
@@ -263,9 +264,9 @@ def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
     newest = actions.rows(limit=1)[0]
     assert (newest["what"], newest["who"], newest["undoes"]) == ("undo mark skipped", "anna", rows[2]["id"])
     assert {"anna": 3, "ben": 3}.items() <= actions.people().items()
-    assert actions.details(4711) == {
-        "id": 4711, "names": [], "images": {}, "refusal": "There is no action 4711; project.history has their ids."
-    }  # fmt: skip
+    unknown = actions.details(4711)
+    assert tells(unknown.pop("refusal"), 4711, "project.history")
+    assert unknown == {"id": 4711, "names": [], "images": {}}
 
 
 # -- export -------------------------------------------------------------------------------------------------

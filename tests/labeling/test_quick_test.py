@@ -24,6 +24,7 @@ from customlabels_nb.labeling.feedback import Feedback, file_name
 from customlabels_nb.labeling.quick_test import MOST_TRIALS, QuickTestSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
+from tests.facts import tells
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 
@@ -73,7 +74,7 @@ def test_a_detection_has_the_picture_and_says_what_is_nearest(session: QuickTest
     found = session.detection(0.9)
     assert found.image.size == (48, 36)
     assert found.nearest == ("apple", 0.55, 0.9)
-    assert "nearest is apple with 0.550, its threshold is 0.900" in repr(found)
+    assert tells(repr(found), "apple", "0.550", "0.900")
     assert session.detection(None).response["CustomLabels"] == [{"Name": "apple", "Confidence": pytest.approx(55)}]
     other = session.ask(encoded(4), "b.png")
     session.again(1)

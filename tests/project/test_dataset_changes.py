@@ -19,6 +19,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.settings import settings
+from tests.facts import tells
 from tests.images.pictures import write_folder
 
 
@@ -151,7 +152,7 @@ def test_each_label_has_its_share_on_both_sides(project: cl.Project) -> None:
     images = fill(project, {"": 3, "apple": 10, "pear": 5, "plum": 2})
     done = project.distribute(0.2)
     assert (done.train, done.test) == (16, 4)
-    assert repr(done) == "16 images to train on, 4 to test on."
+    assert tells(repr(done), 16, "train", 4, "test")
     assert project.test_set.label_counts.to_dict() == {"apple": 2, "pear": 1, "plum": 1}
     assert project.train_set.label_counts.to_dict() == {"apple": 8, "pear": 4, "plum": 1}
     both = project.train_set.images["image"].tolist() + project.test_set.images["image"].tolist()
@@ -163,7 +164,7 @@ def test_a_label_of_one_image_stays_with_an_issue(project: cl.Project) -> None:
     fill(project, {"apple": 4, "<rare>": 1})
     done = project.distribute(0.5)
     assert done.issues[["code", "where"]].to_numpy().tolist() == [["LABEL_TOO_RARE_TO_SPLIT", "<rare>"]]
-    assert "<rare>: The label has one image only: it stays in train." in repr(done)
+    assert tells(repr(done), "<rare>", "train")
     assert project.train_set.label_counts["<rare>"] == 1
     assert project.test_set.label_counts["apple"] == 2
 
@@ -187,7 +188,7 @@ def test_a_label_in_one_group_stays_and_is_named(project: cl.Project) -> None:
     fill(project, {"apple": 3, "pear": 4})
     done = project.distribute(0.5, groups=["g", "g", "g", "h", "i", "j", "k"])
     assert done.issues["where"].tolist() == ["apple"]
-    assert done.issues["message"].tolist() == ["All its 3 images belong together: they stay in train."]
+    assert tells(done.issues["message"].item(), 3, "train")
     assert project.test_set.label_counts.to_dict() == {"apple": 0, "pear": 2}
 
 

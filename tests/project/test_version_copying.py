@@ -28,6 +28,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
 from customlabels_nb.store.records import VERSION_STATUSES
+from tests.facts import tells
 from tests.project.conftest import train_project
 
 COPY_AND_WAIT = """
@@ -75,7 +76,7 @@ def test_a_copy_is_whole_and_can_be_used_at_once(project: Project, model: Model,
     (model.folder / "held_out.json").write_text(json.dumps([project.train_set.images["image"].iloc[0]]))
     copy = model.copy_to(other, progress=False)
     assert (copy.name, copy.status) == ("v1", "COPYING_COMPLETED")
-    assert copy.status_message == "The model was copied from 'shapes' and is ready to run."
+    assert tells(copy.status_message, "'shapes'")
     assert copy.folder == other.root / "versions" / "v1"
     before, after = contents(model.folder), contents(copy.folder)
     for name in before:
@@ -184,7 +185,7 @@ def test_a_copy_that_was_stopped_says_so_and_is_made_again(model: Model, other: 
         model.copy_to(other, progress=False, events=events)
     stopped = other.model("v1")
     assert stopped.status == "COPYING_FAILED"
-    assert stopped.status_message == "Stopped by you; copy it again, or delete() it."
+    assert tells(stopped.status_message, "delete()")
     assert not stopped.folder.exists()
     assert (stopped.record.host, stopped.record.pid) == (None, None)
     with pytest.raises(ModelNotReadyError, match="Stopped by you"):
@@ -204,7 +205,7 @@ def test_a_copy_whose_kernel_was_killed_is_found_out(project: Project, model: Mo
         assert any("copying" in line for line in process.stdout)
         running = load_project(other.root).model("v1")
         assert running.status == "COPYING_IN_PROGRESS"
-        assert running.status_message == "The model is being copied from 'shapes'."
+        assert tells(running.status_message, "'shapes'")
         with pytest.raises(NotAllowedError, match="COPYING_IN_PROGRESS"):
             running.delete(confirm=True)
         with pytest.raises(NotAllowedError, match="already"):

@@ -17,6 +17,7 @@ from customlabels_nb.training.budget import parse_budget
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.scene_sources import TrainingScene
+from tests.facts import facts, tells
 
 LABELS = ["ring", "bar", "wedge"]
 COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
@@ -148,15 +149,15 @@ def test_what_cant_be_used_is_said_and_left_out(tmp_path: Path, folder: Path) ->
         ("IMAGE_UNUSABLE", "blank.png"),
         ("IMAGE_NOT_FOUND", "gone.png"),
     ]
-    said = " ".join(scenes.notes)
-    assert "The background of 1 of 6 images could not be told from the logo" in said
-    assert "3 of 9 images can't be used, such as 'broken.png'" in said
-    assert "No usable image shows 'lost'" in said
+    said = "\n".join(scenes.notes)
+    assert tells(said, "background", 1, 6)
+    assert tells(said, 3, 9, "'broken.png'")
+    assert tells(said, "'lost'")
     assert "wedge (1)" in said
     assert {int(scenes.labels_of(index)[0]) for index in range(9)} == {0, 1, 2}
     scene = scenes.load(0, 0)
     assert scene is not None
-    with pytest.raises(NotEnoughDataError, match=r"None of the 2 training images shows a logo \(broken\.png"):
+    with pytest.raises(NotEnoughDataError, match=facts(2, "training", "broken.png")):
         BrandScenes([("broken.png", "ring"), ("blank.png", "ring")], LABELS, root=tmp_path)
 
 

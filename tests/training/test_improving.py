@@ -5,20 +5,21 @@ from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.training.improving import LEAST_HELD_OUT, MOST_HELD_OUT, choose_start, hold_out
+from tests.facts import tells
 
 
 def test_the_clearly_better_one_wins_and_both_figures_are_said() -> None:
     names = "the head", "the tuned network"
     kept, reason = choose_start(names, np.array([0.5, 0.6, 0.7]), np.array([0.1, 0.2, 0.3]))
     assert kept
-    assert reason == "Kept the tuned network: on 3 held-out images its log-loss is 0.200, that of the head 0.600."
+    assert tells(reason, "the tuned network", 3, "0.200", "the head", "0.600")
 
 
 def test_one_that_is_better_by_luck_does_not() -> None:
     names = "the head", "other"
     kept, reason = choose_start(names, np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.1, 0.6, 0.6, 0.6]))
     assert not kept
-    assert reason == "Kept the head (log-loss 0.500 on 4 held-out images): other (0.475) did not clearly better."
+    assert tells(reason, "the head", "0.500", 4, "other", "0.475")
     kept, reason = choose_start(names, np.array([0.5, 0.5]), np.array([0.6, 0.7]))
     assert not kept
     assert "no better" in reason

@@ -101,11 +101,12 @@ def test_it_ends_once_and_its_time_stands_still(clock: Clock, progress: Training
     progress.stopping()
     assert (progress.status, progress.is_over) == (STOPPING, False)
     clock.now += 7
-    progress.end(STOPPED, "Stopped by you after epoch 1 of 2.")
+    why = "Stopped by you after epoch 1 of 2."
+    progress.end(STOPPED, why)
     clock.now += 100
     progress.end(FAILED, "later")
     progress.stopping()
-    assert (progress.status, progress.words) == (STOPPED, "Stopped by you after epoch 1 of 2.")
+    assert (progress.status, progress.words) == (STOPPED, why)
     assert progress.seconds == 12
     assert progress.seconds_left is None
 

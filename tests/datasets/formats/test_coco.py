@@ -27,6 +27,7 @@ from tests.datasets.formats.json_cases import (
     contents,
     read,
 )
+from tests.facts import tells
 from tests.images.pictures import jpeg
 
 
@@ -198,7 +199,7 @@ def test_annotations_of_what_is_not_there_are_counted(file: Path) -> None:
     assert len(found.annotations) == 1
     messages = [issue.message for issue in found.issues if issue.code == "ENTRY_UNREADABLE"]
     assert len(messages) == 4
-    assert any("2 of them have the image_id 99" in message for message in messages)
+    assert any(tells(message, 2, "image_id", 99) for message in messages)
 
 
 def test_very_many_ids_that_are_not_there_make_few_findings(file: Path) -> None:
@@ -514,10 +515,11 @@ def test_an_area_of_another_shape_is_said(file: Path) -> None:
     found = read(FORMAT, file, data)
     assert len(found.annotations) == 9
     messages = [issue.message for issue in found.issues]
-    assert messages[-1] == "3 of them have an area that is not that of their outline or box."
+    assert tells(messages[-1], 3, "area")
     ratios = [{**entry(1), "bbox": [0.1, 0.1, 0.2, 0.2], "area": 120.0}]
     found = read(FORMAT, file, {**data, "annotations": ratios})
-    assert [issue.message for issue in found.issues] == ["1 boxes are ratios of the image's size; they became pixels."]
+    (issue,) = found.issues
+    assert tells(issue.message, 1, "ratios", "pixels")
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.facts import tells
 from tests.notebooks.running import html_of, tagged, text_of
 
 HALF = {"bathroom", "bedroom", "closet", "entry_way", "floor_plan", "front_yard", "kitchen", "living_space"}
@@ -19,7 +20,7 @@ def after_project(ns: dict[str, Any]) -> None:
         Path(image).name for image in project.train_set.images["image"]
     )
     assert set(project.train_set.images["status"]) == {"unlabelled"}
-    assert project.instructions == "One label for each photo: the room that most of it shows."
+    assert tells(project.instructions, "photo", "room")
 
 
 def after_gallery(ns: dict[str, Any]) -> None:
@@ -125,6 +126,6 @@ def outputs(notebook: Any) -> None:
     assert "not all are closets" in text_of(tagged(notebook, "undo"))
     assert "21" in text_of(tagged(notebook, "figures"))
     assert "patio" in text_of(tagged(notebook, "labels"))
-    assert "21 images of the train set (52%) without a label" in text_of(tagged(notebook, "check"))
+    assert tells(text_of(tagged(notebook, "check")), 21, "train", "52%")
     assert "'done': 3" in text_of(tagged(notebook, "corrected"))
     assert "train 40" in text_of(tagged(notebook, "project"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.facts import tells
 from tests.notebooks.running import html_of, pictures_of, tagged, text_of
 
 BOX = ["left", "top", "width", "height"]
@@ -181,7 +182,7 @@ def after_loaded(ns):
 
 def after_idle(ns):
     model = ns["model"]
-    assert model.status_message == "The model has stopped running: nothing was asked of it for 1 second."
+    assert tells(model.status_message, 1)
     assert model.status == "STOPPED"
     assert len(model.detect(ns["photos"][0], threshold=0.1).table), "the next question starts it again"
     assert model.status == "RUNNING"
@@ -206,5 +207,5 @@ def outputs(notebook):
     assert "6 photos, then 12" in text_of(tagged(notebook, "lines"))
     assert "van.mp4.annotated.mp4" in text_of(tagged(notebook, "video_table"))
     assert "The same: True" in text_of(tagged(notebook, "loaded"))
-    assert "nothing was asked of it for 1 s" in text_of(tagged(notebook, "idle"))
+    assert tells(text_of(tagged(notebook, "idle")), 1)
     assert text_of(tagged(notebook, "stopped")).endswith("True")
