@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -25,8 +25,8 @@ class ImportReport:
     known: int
     ignored: int
     issues: pd.DataFrame
-    labelled: int
-    added_images: list[str]
+    labelled: int = 0
+    added_images: Sequence[str] = field(default=(), kw_only=True)
 
     def __repr__(self) -> str:
         parts = [f"{counted(self.added, 'image')} added to {self.split}"]

@@ -75,7 +75,9 @@ def import_images(
         store.refresh_files(split, intake.changed, Action("refresh files", who, name))
     labelled = label_known(store, split, bare, Action("label imported images", who, name))
     added = intake.images["image"].tolist()
-    return ImportReport(split, len(added), len(intake.known), found.ignored, issues_to_frame(issues), labelled, added)
+    return ImportReport(
+        split, len(added), len(intake.known), found.ignored, issues_to_frame(issues), labelled, added_images=added
+    )
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:

@@ -111,7 +111,7 @@ def stored_strings() -> dict[str, list[str]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for kind, word in _python_words(node):
                 found[kind].add(word)
-    for path in [*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css")]:
+    for path in [*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css"), *PACKAGE.rglob("*.html")]:
         text = path.read_text("utf-8")
         found["style class"].update(re.findall(r"\bclnb(?:-[a-z]+)+", text))
         found["message kind"].update(re.findall(r"\brequest\(\s*\"([\w ]+)\"", text))
