@@ -37,7 +37,8 @@
     let [asked, connected] = [Date.now(), Date.now()];
     await until("an idle kernel", () => {
       if (kernel()?.status === "idle") return true;
-      if (Date.now() - connected > 20_000 && kernel()?.status !== "busy") {
+      const silent = Date.now() - connected;
+      if (silent > 20_000 && (kernel()?.status !== "busy" || silent > 40_000)) {
         connected = Date.now();
         Promise.resolve().then(() => kernel()?.reconnect()).catch(() => {});
       } else if (Date.now() - asked > 2000) {
