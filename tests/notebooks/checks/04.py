@@ -221,7 +221,7 @@ def after_fetched(ns):
 
 def after_back(ns):
     updated, changed = ns["updated"], ns["changed"]
-    assert [told.updated, told.added, told.unchanged] == [1, 0, 0], "the line's photo and no other"
+    assert [updated.updated, updated.added, updated.unchanged] == [1, 0, 0], "the line's photo and no other"
     assert updated.issues.empty
     after = ns["project"].train_set.label_counts
     assert after["closet"] == ns["before"]["closet"] - 1

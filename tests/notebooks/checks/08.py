@@ -30,7 +30,12 @@ WRONG: dict[int, list[tuple[Any, str]]] = {
     1: [((5, 3, 0), "swapped"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
     2: [(1.0, "precision"), (0.25, "number of kitchens"), (3 / 8, "missed")],
     3: [(1.0, "recall"), (0.11, "false alarms"), (0.4, "*accepts*")],
-    4: [(0.4, "a higher threshold"), (0.44, "equal to the threshold counts"), (0.46, "is missed"), (0.55, "false alarm")],
+    4: [
+        (0.4, "a higher threshold"),
+        (0.44, "equal to the threshold counts"),
+        (0.46, "is missed"),
+        (0.55, "false alarm"),
+    ],
     5: [(0.75, "ordinary mean"), (0.5, "Double"), (1.0, "divide")],
     6: [((0.95, 0.475), "precision of the cups"), ((0.97, 0.97), "weight"), ((0.974, 0.926), "once")],
     7: [(70 / 458, "column"), (70 / 624, "number of watches"), (2 / 390, "reverse"), (0.7, "classified correctly")],
