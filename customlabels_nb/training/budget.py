@@ -61,7 +61,7 @@ class Clock:
         return 0.0
 
     def predictions(self, ask: Callable[[Sequence[str]], object], held_out: int) -> tuple[float, float]:
-        """Measure predictions and return the seconds for ``held_out`` images and those to reserve for ``asked_about``."""
+        """Measure predictions, and return the seconds for ``held_out`` images and to reserve for ``asked_about``."""
         few = self.asked_about[:: len(self.asked_about) // _MEASURED + 1]
         ask(few[:1])  # the first call loads what it needs
         started = time.perf_counter()
