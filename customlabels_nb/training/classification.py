@@ -117,7 +117,7 @@ def fit_head(
     """
     x, y, counts = _checked(features, targets, n_labels)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
-        raise InputError(f"Cs={Cs!r} must contain positive numbers, at least one.")
+        raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     # a fit of this size is faster on one thread, and BLAS threads would compete with torch's for the cores
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         # a head that stops just short of the optimum is as good

@@ -54,7 +54,7 @@ def has_snapshots(folder: Path) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file; see :func:`write_file`."""
+    """Write a JSON file with :func:`write_file`."""
     write_file(path, _json_bytes(value))
 
 

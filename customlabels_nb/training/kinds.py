@@ -39,10 +39,14 @@ _IN_WORDS = {
 def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task: str | None = None) -> KindChoice:
     """Choose the kind of model that fits the labels of both datasets.
 
-    The first rule that applies decides: the user names a kind, or the project has a task. The training images have no
-    boxes but labels that the boxes in the test images have (brands). The test images have boxes. Finally, the kind with
-    more usable training images wins (in a tie, detection). A classifier is single-label if each labelled training image
-    has exactly one label.
+    The first rule that applies decides:
+
+    - ``named`` is given, or the project has a task.
+    - Brands, if the training images have no boxes but labels of the boxes in the test images.
+    - Detection, if the test images have boxes.
+    - The kind with more usable training images, or detection in a tie.
+
+    A classifier is single-label if each labelled training image has exactly one label.
 
     Raises
     ------

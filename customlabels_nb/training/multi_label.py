@@ -73,7 +73,7 @@ def fit_multi_label_head(
     """
     x, y = _checked(features, truth)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
-        raise InputError(f"Cs={Cs!r} must contain positive numbers, at least one.")
+        raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     with threadpool_limits(limits=1, user_api="blas"):
         compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
         rows, some = row_space(x[compared])[0], y[compared]
@@ -89,7 +89,7 @@ def fit_multi_label_head(
             weight = weight @ basis.T
     always = np.flatnonzero(y.all(axis=0))
     if len(always):
-        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image, so the model always predicts them.")
+        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image and always predicted.")
     head = FittedHead(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )

@@ -60,7 +60,7 @@ class TrainingOptions:
         check_detector(self.detector)
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
-            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to choose it from the boxes.")
+            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
         if self.device is not None:
             choose_device(self.device)
 
