@@ -72,7 +72,7 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
         return KindChoice(DETECTION, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
     if in_boxes and in_boxes >= in_whole:
-        return KindChoice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} have image-level labels")
+        return KindChoice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} image-level labels")
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
         return KindChoice(MULTI_LABEL, f"training images have up to {most} labels")

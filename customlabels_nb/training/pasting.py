@@ -240,7 +240,8 @@ class PasteCanvas:
     def visible(self) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Return boxes around the visible parts of the logos, and their labels.
 
-        Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside has no box. See :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
+        Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside has no box. See
+        :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
         """
         found = [(shown.box(self.image.size), shown.label) for shown in self._logos]
         boxes = [box for box, _ in found if box is not None]

@@ -274,8 +274,8 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
     """Return the datasets with the current content hashes of their files.
 
     Only files whose size or modification time differs from the store are read. Files with other content are reported
-    and stored as issues, and keep their labels. Remote files keep the identity in the store. Servers are only queried for
-    files that were imported without one.
+    and stored as issues, and keep their labels. Remote files keep the identity in the store. Servers are only queried
+    for files that were imported without one.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
