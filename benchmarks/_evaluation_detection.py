@@ -1,4 +1,4 @@
-"""The detection half of ``evaluation.py``: boxes drawn by program, and both sides in processes of their own."""
+"""Detection part of ``evaluation.py``: simulated boxes, each contender in its own process."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Drawn = dict[str, npt.NDArray[Any]]
 
 
 def draw(*, images: int, boxes: int, labels: int) -> tuple[Drawn, Drawn]:
-    """True boxes, and what a detector of middling quality says: about two predictions a true box.
+    """Return true boxes and the predictions of an average detector, about two per true box.
 
-    Labels are as uneven as those of COCO. Nine of ten true boxes are found, a tenth of these as another label; every
-    third of them once more, less well; the rest are false alarms of low confidence.
+    Labels are as unevenly distributed as in COCO. Nine of ten true boxes are detected, a tenth of these with a wrong
+    label. Every third detection is duplicated less precisely, and the rest are false positives of low confidence.
     """
     rng = np.random.default_rng(0)
     weights = 1 / np.arange(1, labels + 1)
@@ -65,12 +65,12 @@ def _boxes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
 
 
 def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
-    """Evaluate the two tables with everything that an evaluation holds."""
+    """Evaluate the two tables and compute everything an evaluation contains."""
     import customlabels_nb as cl
 
     truth, predictions = (_table(drawn) for drawn in draw(**sizes))
     images = pd.DataFrame({"image": _names(np.arange(sizes["images"]))})
-    cl.evaluate(truth[:100], predictions[:100])  # what is imported on first use
+    cl.evaluate(truth[:100], predictions[:100])  # imports on first use
     memory, started = _peak(), time.perf_counter()
     report = cl.evaluate(truth, predictions, images)
     rows = len(report.evaluation.per_image)
@@ -90,7 +90,7 @@ def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def _slide(boxes: Any) -> float:
-    """Median of the seconds in which a quarter of the images (5,000 with 37,500 true boxes) is matched anew."""
+    """Return the median seconds of matching a quarter of the images (5,000 with 37,500 true boxes) again."""
     part = boxes.only(np.arange(0, len(boxes.images), 4))
     part.at_iou_threshold(0.5)
     took = []
@@ -102,7 +102,7 @@ def _slide(boxes: Any) -> float:
 
 
 def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
-    """faster-coco-eval's average precision of the same boxes, from the dicts that its files hold."""
+    """Compute faster-coco-eval's average precision of the same boxes, given as the dicts of its files."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     truth, predictions = draw(**sizes)
@@ -143,7 +143,7 @@ def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def compare_detection(*, quick: bool = False) -> float:
-    """Print both sides' time and memory; returns ours over the peer's."""
+    """Print time and memory of both contenders and return the ratio of our time to the peer's."""
     sizes, rounds = (QUICK_SIZES, 1) if quick else (SIZES, ROUNDS)
     shown = {name: f"{number:,}" for name, number in sizes.items()}
     heading(f"{shown['boxes']} boxes of {shown['labels']} labels on {shown['images']} images, 2 predictions a box:")

@@ -1,7 +1,7 @@
-"""The brands of ``training.py``: three logos drawn by program, pictures of nothing else, and photos that they are on.
+"""Logo part of ``training.py``: three drawn logos, images of each alone, and photos that contain them.
 
-The test scenes share no line with the product's own scenes, which the detector is trained on: photos, and logos drawn
-at their size, turned and blended by Pillow alone.
+The test scenes share no code with the package's own scenes, which the detector is trained on: they are photos with
+logos drawn at their size, rotated and blended by Pillow alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from _training_judging import train_and_judge
 from _training_photos import folder_of
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-PICTURES = 5  # of each logo
+PICTURES = 5  # per logo
 SCENES = 40
-LEAST = 0.85  # AP50
+LEAST = 0.85  # minimum AP50
 
 Rng = np.random.Generator
 _BIG = 512
@@ -28,7 +28,7 @@ _LONGEST = 800
 
 
 def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min", steps: int | None = None) -> None:
-    """Print AP50 on scenes that were never seen; logos and scenes are the same for all seeds."""
+    """Print AP50 on unseen scenes. Logos and scenes are the same for all seeds."""
     from customlabels_nb.training.brands import BrandScenes
 
     photos = [path for name in ("raccoon/images", "fruit") for path in sorted(folder_of(name).rglob("*.jpg"))]
@@ -50,9 +50,9 @@ def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min"
 
 
 def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> list[tuple[str, str]]:
-    """Pictures of each logo alone, written to ``folder``: path and label of each.
+    """Write images of each logo alone to ``folder`` and return the path and label of each.
 
-    Their grounds are white, a light and a dark colour, a gradient, and none (PNG with transparency).
+    Their backgrounds are white, a light and a dark colour, a gradient, and transparent (PNG).
     """
     rng = np.random.default_rng(seed)
     found = []
@@ -75,12 +75,12 @@ def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> l
 
 
 def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: int = SCENES) -> pd.DataFrame:
-    """Photos with one to three logos on them, written to ``folder``.
+    """Write photos with one to three logos to ``folder`` and return the boxes.
 
     Returns
     -------
     DataFrame
-        One row a logo: image, label, left, top, width, height.
+        One row per logo: image, label, left, top, width, height.
     """
     rng = np.random.default_rng([seed, 1])
     chosen = rng.choice(len(photos), scenes, replace=len(photos) < scenes)

@@ -1,9 +1,9 @@
-"""The peer of ``training.py``: torchvision's reference recipe of fine-tuning a detector, for the same time.
+"""Peer of ``training.py``: torchvision's reference recipe for fine-tuning a detector, for the same time.
 
-As ``references/detection/train.py`` has it: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
-images, so 0.01 for 8; a linear warm-up over the first epoch; horizontal flips; the rate cut to a tenth at 16/26 and
-22/26 of the training, here of its time. Backbone, input size and the test photos are the same, and so is the seed. One
-departure is in its favour: gradients are clipped as ours are, as without that it learns nothing on this backbone.
+As in ``references/detection/train.py``: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
+images, so 0.01 for 8, a linear warm-up over the first epoch, horizontal flips, and a learning rate divided by ten at
+16/26 and 22/26 of the training time. Backbone, input size, test photos and seed are the same. One change is in its
+favour: gradients are clipped as in our recipe, because it learns nothing on this backbone otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIDE, BATCH, RATE, CLIP = 320, 8, 0.01, 10.0
 
 
 def peer_part(seeds: Sequence[int], budget: str) -> None:
-    """Print AP50 and AP of both, in turn."""
+    """Print AP50 and AP of both recipes, run in turn."""
     from customlabels_nb.training.budget import parse_budget
 
     seconds = parse_budget(budget).seconds

@@ -1,7 +1,7 @@
-"""The data of ``training.py`` that no recipe was tuned on: small objects, many objects, and a rare label.
+"""Untuned part of ``training.py``: small objects, many objects, and a rare label.
 
-Round cuttings of photos of fruit on other photos. Neither a fruit's photo nor a ground of the training images is among
-those of the test images.
+Round cut-outs of fruit photos are pasted on other photos. Training and test images share neither fruit photos nor
+backgrounds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST = 1024
 
 @dataclass(frozen=True)
 class Kind:
-    """Scenes of one kind: how many objects, of which share of the longer side, and which label is on few images."""
+    """Kind of scene: number of objects, their share of the longer side, and the rare label."""
 
     objects: tuple[int, int]
     share: tuple[float, float]
@@ -69,7 +69,7 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
 def make_scenes(
     folder: Path, kind: Kind, grounds: Sequence[Path], fruit: dict[str, list[Path]]
 ) -> tuple[list[Example], list[Example]]:
-    """Training and test scenes, written to ``folder``."""
+    """Write training and test scenes to ``folder`` and return them."""
     rng = np.random.default_rng(7)
     train, test = [], []
     for number in range(TRAIN + TEST):

@@ -1,7 +1,7 @@
-"""What a newcomer waits for once all is installed, with an empty home: first label, first model, first detection.
+"""Waiting times of a newcomer after installation, with an empty home: first label, first model, first detection.
 
-The label is given by mouse and key in a real JupyterLab and browser. It needs the extra ``test`` and a Chromium. What
-the installation takes says ``time`` before README's command.
+The label is assigned by mouse and key in JupyterLab. Needs the extra ``test`` and Chromium. To time the installation,
+put ``time`` before README's command.
 
     python benchmarks/first_run.py
 """
@@ -28,7 +28,7 @@ CELL = "import customlabels_nb as cl\ncl.examples.create('rooms', {folder!r}).la
 
 
 def first_label(folder: Path) -> None:
-    """From JupyterLab's start to a stored label."""
+    """Measure from JupyterLab's start to a stored label."""
     heading("A first label, in JupyterLab:")
     started = time.perf_counter()
     with serve(folder) as server, sync_playwright() as playwright:
@@ -53,7 +53,7 @@ def first_label(folder: Path) -> None:
 
 
 def first_model(folder: Path) -> None:
-    """README's quickstart, an empty home around it."""
+    """Measure README's quickstart with an empty home."""
     heading("A first model and its detections, by the quickstart:")
     home = folder / "home"
     home.mkdir()
@@ -64,7 +64,7 @@ def first_model(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure both."""
+    """Run both measurements."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         first_label(Path(place))
         first_model(Path(place))

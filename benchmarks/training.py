@@ -1,13 +1,15 @@
-"""Models trained within a budget of time, and judged on pictures that they never saw.
+"""Models trained within a time budget and evaluated on unseen images.
 
-Detectors on real photos, beside torchvision's reference recipe of fine-tuning with the same backbone for the same time;
-classifiers of several labels on collages; detectors of brands from pictures of their logos; and detectors of small, of
-many and of rare objects, which no recipe was tuned on. Training alone counts: from
-the first image decoded to the last step. The bounds are those of two CPU cores that do nothing else, as means of three
-seeds; with --steps it doesn't matter how busy the machine is.
+Detectors on real photos, compared with torchvision's reference recipe for fine-tuning the same backbone for the same
+time, multi-label classifiers on collages, detectors of brands from images of their logos, and detectors of small,
+many and rare objects, which no recipe was tuned on. Only training is timed, from the first decoded image to the last
+step. The bounds are means of three seeds on two otherwise idle CPU cores. With --steps, the load of the machine does
+not matter.
 
     python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands] [--seeds 0 1 2]
-                                  [--budget 2min | --steps 300]
+                                  [--budget 2min
+
+--steps 300]
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from _training_untuned import untuned_part
 
 PARTS = (*SETS, "untuned", "peer", "collages", "brands")
 
-BOUNDS = {  # AP50 and AP at least, by set and budget
+BOUNDS = {  # minimum AP50 and AP, by set and budget
     ("raccoon", "2min"): (0.97, None),
     ("raccoon", "5min"): (None, 0.64),
     ("fruit-objects", "2min"): (0.95, None),
@@ -33,7 +35,7 @@ BOUNDS = {  # AP50 and AP at least, by set and budget
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

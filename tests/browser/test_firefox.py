@@ -1,4 +1,4 @@
-"""Firefox, too: pictures are labelled and boxes are drawn."""
+"""Tests in Firefox: labelling images and drawing boxes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server:
     browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")
     assert [label for label, *_ in boxes(folder, 0)] == ["pear", "pear"]
     for found, drawn in zip(boxes(folder, 0), [(50, 40, 100, 100), (220, 100, 100, 120)], strict=True):
-        # the mouse stands on whole pixels of the screen
+        # the mouse has whole screen pixels
         assert all(abs(side - wanted) <= 1 / scale + 1 for side, wanted in zip(found[1:], drawn, strict=True))
     browser.press("Control+z")
     browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")

@@ -1,4 +1,4 @@
-"""The notebooks about screens run from top to bottom in a real JupyterLab, and all their widgets show something."""
+"""Tests that the notebooks about screens run in JupyterLab and that all their widgets are shown."""
 
 from __future__ import annotations
 

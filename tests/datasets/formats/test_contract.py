@@ -1,4 +1,4 @@
-"""What every format promises: read → write → read is equal in all that it holds, and it says what it doesn't."""
+"""Tests of every format's contract: read → write → read is equal in all it can hold, and losses are reported."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) ->
 
 
 def everything(folder: Path) -> Dataset:
-    """A dataset in which there is something of each kind that some format can't hold."""
+    """Return a dataset with one of everything that some format cannot hold."""
     names = photos(folder / "photos", 9)
     box = {"left": 3.5, "top": 4.25, "width": 20.0, "height": 30.125}
     outline = [[3.5, 4.25], [23.5, 4.25], [23.5, 34.375]]
@@ -135,7 +135,7 @@ def everything(folder: Path) -> Dataset:
 
 
 def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
-    """What is to be the same after writing to a format that ``holds`` so much, by capability."""
+    """Return the parts that must survive writing to a format with the capabilities ``holds``."""
     images, rows = dataset.images, dataset.annotations
     whole = rows["left"].isna()
     rows = rows[(whole & ("image_labels" in holds)) | (~whole & ("boxes" in holds))].sort_values(["image", "label"])
@@ -185,7 +185,7 @@ def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> N
         assert said["confidence"].startswith("2 × confidence can't be held by")
         assert "photo 0.png" in said["confidence"]
     if name == "image_folder":
-        return  # its images are others: test_folders_by_label_come_back_with_copies
+        return  # its images differ: test_folders_by_label_come_back_with_copies
     after = cl.read_dataset(path)
     assert after.issues.empty, after.issues.to_dict("records")
     mine, theirs = comparable(before, format_.holds), comparable(after, format_.holds)

@@ -1,4 +1,4 @@
-"""CSV: labels without a header, tables with one, and what is written comes back."""
+"""Tests of CSV: labels without a header, tables with a header, and reading what was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests come back as they were written, and bad lines are reported while the rest is read."""
+"""Tests of manifests: reading what was written, and bad lines reported while the others are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.errors import ManifestError
 from tests.images.pictures import unreadable
 
-# as the hosted service's documentation shows them (manifests.md, section 2)
+# as in the hosted service's documentation (manifests.md, section 2)
 LABEL_LINE = {
     "source-ref": "s3://bucket/images/sunrise.png",
     "sunrise": 1,
@@ -340,7 +340,7 @@ def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory,
     assert reader.count("ignored") == reader.total - len(filled)
     try:
         found = read_manifest(path)
-    except ManifestError:  # no line of it can be read
+    except ManifestError:  # none of its lines can be read
         assert reader.count("valid") == 0
         return
     assert len(found.images) == reader.count("valid")
@@ -465,7 +465,7 @@ def test_a_date_that_is_none_is_said(tmp_path: Path, quick: bool) -> None:
     good, bad, without = (json.loads(json.dumps(LABEL_LINE | {"source-ref": f"s3://bucket/{n}.png"})) for n in range(3))
     bad["sunrise-metadata"]["creation-date"] = "yesterday"
     del without["sunrise-metadata"]["creation-date"]
-    if not quick:  # what only the exact parser reads
+    if not quick:  # handled by the exact parser only
         bad["sunrise-metadata"]["type"] = "groundtruth/image-classification-multilabel"
         bad["sunrise"], bad["sunrise-metadata"]["class-map"] = [1], {"1": "Sunrise"}
     path = tmp_path / "set.manifest"

@@ -1,4 +1,4 @@
-"""LabelMe: what is read from files as its program and others leave them, and that it comes back as it was written."""
+"""Tests of LabelMe: files of its program and of others, and reading what was written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def labelme(path: Path, *shapes: object, image: Any = "a.jpg", flags: object = N
 def test_shapes_become_boxes_and_polygons(tmp_path: Path) -> None:
     path = labelme(
         tmp_path / "a.json",
-        shape("rectangle", [11, 2], [1, 22]),  # drawn from the right to the left
+        shape("rectangle", [11, 2], [1, 22]),  # drawn from right to left
         shape("rectangle", [1, 2], [11, 2], [11, 22], [1, 22]),  # as some programs write it
         shape("circle", [10, 10], [13, 14]),
         shape("polygon", [1, 2], [5, 2], [5, 8], label="dog", score=0.25),

@@ -1,4 +1,4 @@
-"""YOLO: layouts as they are found, lines good and bad, and that what is written comes back."""
+"""Tests of YOLO: common layouts, good and bad lines, and reading what was written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(path: Path, content: str | bytes = b"") -> Path:
 
 
 def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
-    """Two images in folders by split, one with a box, one without a label file."""
+    """Write two images in folders by split, one with a box, one without a label file."""
     put(base / "data.yaml", yaml)
     put(base / "images" / "train" / "a.jpg", jpeg(1, SIZE))
     put(base / "labels" / "train" / "a.txt", line)
