@@ -1,6 +1,6 @@
 """Duration of ``import customlabels_nb`` compared with ``import pandas``, in new processes in turn.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Accuracy of a model after a few photos per label: trained on 2 or 5 of each, tested on all the others.
 
-    python benchmarks/shots.py [--images DIR]
+python benchmarks/shots.py [--images DIR]
 """
 
 from __future__ import annotations

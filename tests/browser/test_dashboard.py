@@ -32,7 +32,7 @@ label("train", 0, ["apple"] * 9 + ["pear"] * 4)
 label("test", 0, ["pear"] * 3)
 """
 SHOW = "d = project.dashboard()\nd"
-APPLE, PEAR, PLUM = ("\u2068apple\u2069", "\u2068pear\u2069", "\u2068plum\u2069")  # names end what they do to text
+APPLE, PEAR, PLUM = ("\u2068apple\u2069", "\u2068pear\u2069", "\u2068plum\u2069")  # isolated from the text around them
 
 
 class DashboardPage:

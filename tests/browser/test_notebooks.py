@@ -12,7 +12,7 @@ from tests.browser.jupyter import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ABOUT_SCREENS = ("02_", "03_")  # `test_quickstart` sees to the first; what has no screens is run without a browser
+ABOUT_SCREENS = ("02_", "03_")  # `test_quickstart` covers the first. Notebooks without screens run without a browser.
 NAMES = sorted(path.name for path in notebooks_folder().glob("*.ipynb") if path.name.startswith(ABOUT_SCREENS))
 
 

@@ -1,4 +1,4 @@
-"""Datasets are values: every method leaves them as they were and says what it can't do."""
+"""Tests of datasets as values: methods leave them unchanged and report what they cannot do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = "<script>alert('x')</script>"
 
 
 def make(count: int = 6, **columns: Any) -> Dataset:
-    """Images a0, a1, …: even ones apple, odd ones pear, the last one nothing."""
+    """Return images a0, a1, …: even ones apple, odd ones pear, the last one unlabelled."""
     names = [f"/photos/a{i}.jpg" for i in range(count)]
     images = pd.DataFrame({"image": names, "width": [100 * i or None for i in range(count)], **columns})
     said = pd.DataFrame({"image": names[:-1], "label": ["apple" if i % 2 == 0 else "pear" for i in range(count - 1)]})
@@ -141,7 +141,7 @@ def test_a_column_of_the_users_does_not_hide_the_label() -> None:
 def test_a_mask_is_one_bool_an_image() -> None:
     dataset = make()
     assert names_of(dataset.filter([False, True, False, False, False, True])) == ["a1", "a5"]
-    assert names_of(dataset.filter(dataset.images["width"] > 300)) == ["a4", "a5"]  # one width is not known
+    assert names_of(dataset.filter(dataset.images["width"] > 300)) == ["a4", "a5"]  # one width is unknown
     assert names_of(dataset.filter(dataset.images.set_index("image")["width"] > 300)) == ["a4", "a5"]
     assert names_of(dataset.filter(np.zeros(6, dtype=bool))) == []
 

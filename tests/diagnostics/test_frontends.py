@@ -1,4 +1,4 @@
-"""Whether widgets will render, told from environments that are real folders."""
+"""Tests of the prediction if widgets will render, with environments in real folders."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_vs_code_takes_widgets_from_the_environment_of_the_kernel(tmp_path: Path
 def test_a_persons_kernel_that_hides_the_environments_own_is_told(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"), [tmp_path / "person"])
     kernel(tmp_path / "person", "python3", "/elsewhere/bin/python3.10")
-    assert jupyterlab(own).state == "good"  # a virtual environment's own kernel goes first
+    assert jupyterlab(own).state == "good"  # a virtual environment's own kernel has priority
     (own.prefix / "pyvenv.cfg").unlink()
     kernel(own.prefix / "share/jupyter", "mine", str(own.prefix / "bin/python"))
     line = jupyterlab(own)
@@ -295,4 +295,4 @@ def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path)
     assert lines["jupyter lab"]["state"] == "warning"
     assert "JupyterLab isn't installed there" in lines["jupyter lab"]["text"]
     assert str(bare) in lines["jupyter lab"]["advice"]
-    assert done.returncode == 0  # the one of this environment is whole
+    assert done.returncode == 0  # the kernel of this environment is complete

@@ -1,4 +1,4 @@
-"""What a check-up says of packages, devices, disks and databases; how it shows itself."""
+"""Tests of the check-up of packages, devices, disks and databases, and of its display."""
 
 from __future__ import annotations
 

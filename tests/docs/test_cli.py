@@ -1,4 +1,4 @@
-"""The command line: what it does, and the sentence it answers a mistake with."""
+"""Tests of the command line: its actions and its error messages."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_summary_of_a_detector() -> None:
 def test_assumed_thresholds_are_between_the_best_scores() -> None:
     thresholds = evaluate(TRUTH, PREDICTIONS).per_label.set_index("label")["threshold"]
     assert thresholds["apple"] == pytest.approx(0.1)  # from 0.2 down all apples are found, one alarm: F1 0.8
-    assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is right and the first that is not
+    assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is correct and the first that is not
 
 
 def test_boxes_have_no_true_negatives() -> None:
@@ -217,7 +217,7 @@ def test_cross_validated_thresholds_and_slices_of_boxes() -> None:
     images = pd.DataFrame({"image": truth["image"].unique()})
     images["shop"] = [name.split("-")[0] for name in images["image"]]
     honest, usual = (evaluate(truth, predictions, images, thresholds=at) for at in ("cross-validated", None))
-    assert honest.per_label["tp"].tolist() == usual.per_label["tp"].tolist()  # all shops are alike
+    assert honest.per_label["tp"].tolist() == usual.per_label["tp"].tolist()  # all shops are equal
     assert honest.by_box_size()["tp"].tolist() == usual.by_box_size()["tp"].tolist()
     assert honest.confusion_matrix.counts.tolist() == usual.confusion_matrix.counts.tolist()
     assert len(usual.by("shop")) == 10

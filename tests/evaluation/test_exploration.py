@@ -1,4 +1,4 @@
-"""Looking around in an evaluation: positions, filters, and a page that must say the same numbers."""
+"""Tests of exploring an evaluation: positions, filters, and a page that must show the same numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHORT = {"true positive": "tp", "false positive": "fp", "false negative": "fn"}
 
 
 def several_labels(seed: int = 1) -> Evaluation:
-    """Images with any number of labels; some pairs aren't predicted at all, confidences are often equal."""
+    """Evaluate images with any number of labels, some pairs without prediction and many equal confidences."""
     rng = np.random.default_rng(seed)
     images, labels = [f"folder/{n}.jpg" for n in range(40)], ["a", "b", "c", "never"]
     has = rng.random((40, 3)) < [0.5, 0.2, 0.1]
@@ -66,7 +66,7 @@ def boxes(seed: int, **options: Any) -> Evaluation:
 
 # -- the page says what Python says -----------------------------------------------------------------
 def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> list[dict[str, Any]]:
-    """What the page's code computes at these positions and filters."""
+    """Run the page's code for these positions and filters and return its results."""
     facts, arrays = pack(exploration)
     described, buffers = as_buffers(arrays)
     content = {
@@ -227,7 +227,7 @@ def test_the_shops_mistakes_are_found_by_what_they_are() -> None:
         return [exploration.names[at] for at in exploration.choose(Filter(**asked))]
 
     assert names(show="all", sort="name") == ["1.jpg", "2.jpg", "3.jpg"]
-    # a missed pear that nothing would match is surer than a missed apple, or than a false alarm of 0.6
+    # a missed pear that nothing would match ranks above a missed apple or a false positive of 0.6
     assert names(show="mistakes") == ["1.jpg", "2.jpg"]
     assert names(show="fn") == ["1.jpg"]
     assert names(show="fp", sort="given") == ["1.jpg", "2.jpg"]

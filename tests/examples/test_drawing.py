@@ -1,4 +1,4 @@
-"""Painting, planes and camera that the examples are drawn with."""
+"""Tests of the painting, planes and camera that draw the examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking about many images goes on where it was stopped: nothing is written twice, nothing is left out."""
+"""Tests of resuming a batch prediction: nothing is written twice, nothing is left out."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def test_resume_without_a_place_is_refused(predictor: Predictor, images: list[st
 
 # -- memory -----------------------------------------------------------------------------------------
 class _Narrow:
-    """Makes a model run out of memory with more than ``limit`` images at once."""
+    """Model that runs out of memory with more than ``limit`` images per batch."""
 
     def __init__(self, predictor: Predictor, limit: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         self.batches: list[int] = []

@@ -70,7 +70,7 @@ def test_a_detector_finds_the_same_boxes_by_onnxruntime_on_canvases_of_any_shape
 
 
 class _Scaled(nn.Module):
-    """Uses what networks of timm do: means over the map, a gate, parts one after the other."""
+    """Network with operations used by timm: means over the map, a gate, consecutive parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
 
 # -- which is taken -------------------------------------------------------------------------------------
 class _Clocked(Engine):
-    """Says what it is told to add to torch's answers, after as many seconds as it is told."""
+    """Engine that adds a given value to PyTorch's output and takes a given number of seconds."""
 
     def __init__(self, plain: Engine, name: str, clock: list[float], seconds: float, off: float) -> None:
         super().__init__(plain.network, plain.config, plain.device)
@@ -270,7 +270,7 @@ def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[
     assert model.engine.name in ("torch", "bfloat16", "onnx")
     model.start(engine="torch")
     assert model.engine == EngineChoice("torch")
-    model.start("cpu")  # as it is
+    model.start("cpu")  # unchanged
     assert model.engine == EngineChoice("torch")
     assert model.detect(blots["green"][0]).table["label"][0] == "green"
     model.stop()
@@ -293,7 +293,7 @@ def test_what_wakes_has_the_engine_that_it_had(model_folder: Path) -> None:
 
 
 def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
-    """Let "auto" become one name after the other; returns what engines were asked for."""
+    """Let "auto" resolve to one name after another and return the requested engines."""
     asked: list[str] = []
 
     def choose(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:

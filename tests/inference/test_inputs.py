@@ -37,7 +37,7 @@ def test_files_by_path_url_and_bytes(photo: Path) -> None:
 def test_open_files(photo: Path) -> None:
     whole = load_input(photo)[0].tobytes()
     buffer = io.BytesIO()
-    load_input(photo)[0].save(buffer, "PNG")  # and stands at its end
+    load_input(photo)[0].save(buffer, "PNG")  # and is at its end
     assert load_input(buffer)[0].tobytes() == whole
     assert load_input(buffer)[1] == "image"
     with photo.open("rb") as file:

@@ -18,7 +18,7 @@ def chosen(threshold: Any = None, max_results: Any = None) -> str:
 
 
 def test_a_confidence_equal_to_the_threshold_counts() -> None:
-    assert chosen() == "bda"  # own thresholds; equals in the labels' order
+    assert chosen() == "bda"  # own thresholds, with ties in the labels' order
     assert chosen(0.5) == "cbd"
     assert chosen(np.nextafter(0.5, 1)) == "c"
 

@@ -51,7 +51,7 @@ def codes(found: Contents) -> list[str]:
 
 
 def assert_same(found: Contents, expected: Contents, *, leaving_out: tuple[str, ...] = ()) -> None:
-    """Nothing to complain of, and equal images, annotations and, unless left out, order of labels and times."""
+    """Check that there are no issues and that images, annotations and, unless left out, order and times are equal."""
     assert found.issues == []
     columns = ["image", "split", "status", "width", "height"]
     assert_frame_equal(found.images[columns], expected.images[columns])

@@ -31,7 +31,7 @@ def photos(folder: Path, count: int = 6) -> list[str]:
 
 
 def dataset(folder: Path, kind: str) -> Dataset:
-    """Photos below ``folder`` with annotations of one kind; the last but one shows nothing, the last is unlabelled."""
+    """Return photos below ``folder`` with annotations of one kind. The last but one is empty, the last unlabelled."""
     names = photos(folder / "photos")
     rows: list[dict[str, object]] = []
     for number, name in enumerate(names[:4]):

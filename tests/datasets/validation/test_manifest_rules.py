@@ -1,4 +1,4 @@
-"""Manifests are checked wherever they are: in files, in memory, with images here, on a server, or out of reach."""
+"""Tests of manifest checks: files and memory, with images that are local, on a server, or inaccessible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def picture(path: Path, size: tuple[int, int] = (640, 480), **options: Any) -> P
 
 
 def labels(*names: str, key: str = "image") -> list[dict[str, Any]]:
-    """A line for each of the labels, each with an image of its own."""
+    """Return a line for each label, each with its own image."""
     made = []
     for number, name in enumerate(names):
         line = changed(LABEL_LINE, **{"sunrise-metadata.class-name": name})

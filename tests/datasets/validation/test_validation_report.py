@@ -1,4 +1,4 @@
-"""What a report shows: whether one can train, what to do first, and how to; and datasets in hand."""
+"""Tests of the validation report: whether training is possible, what to do first, and datasets in memory."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_local_images_are_judged_as_if_they_were_uploaded(tmp_path: Path) -> Non
     assert escaped(UPLOAD_NOTE) in report._repr_html_()
     assert repr(report).startswith("boards can be trained on")
     assert report.summary["statistics"]["training"]["use_case"] == "OBJECT_LOCALIZATION"
-    # what is written names the images as they are
+    # written lines name the images unchanged
     written = report.to(tmp_path / "out")[0].read_text("utf-8").splitlines()
     assert [json.loads(line)["source-ref"] for line in written] == dataset.images["image"].tolist()
     assert cl.read_dataset(tmp_path / "out" / "training_manifest_with_validation.json").images["width"].eq(640).all()

@@ -1,4 +1,4 @@
-"""Manifests as a whole, two of them together, what keeps a dataset from being created, and the lenient profile."""
+"""Tests of complete manifests, of two manifests, of terminal errors, and of the lenient profile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def said(code: str, value: str = "") -> tuple[str, str]:
 
 
 def good_lines(count: int, first: int = 0) -> list[Line]:
-    """Lines of two labels that take turns."""
+    """Return lines with two alternating labels."""
     return [image_line(f"{first + number}.png", ("apple", "pear")[number % 2]) for number in range(count)]
 
 
@@ -198,7 +198,7 @@ def test_half_of_the_lines_may_have_a_terminal_error(tmp_path: Path) -> None:
                 image_line("0.png"), " " * 100_001 + json.dumps(image_line("long.png"))]  # fmt: skip
     assert whole(created(tmp_path, [*good_lines(5), *terminal])) == []
     assert whole(created(tmp_path, [*good_lines(4), *terminal])) == too_many
-    # what only training looks at isn't terminal here
+    # checks that only training does are not terminal here
     later = [image_line(f"x{n}.png", confidence=7) for n in range(9)]
     assert whole(created(tmp_path, [*good_lines(4), *later])) == []
 
