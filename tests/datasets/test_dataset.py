@@ -152,7 +152,7 @@ def test_a_series_is_matched_by_its_index_as_pandas_does() -> None:
     shuffled = wide.sample(frac=1, random_state=1)
     assert shuffled.index.tolist() != wide.index.tolist()
     assert names_of(dataset.filter(shuffled)) == ["a4", "a5"]
-    assert names_of(dataset.filter(make(8).images["width"] > 300)) == ["a4", "a5"]  # what others have is no matter
+    assert names_of(dataset.filter(make(8).images["width"] > 300)) == ["a4", "a5"]  # other datasets' images are ignored
     assert names_of(dataset.filter(shuffled.set_axis(dataset.images["image"][shuffled.index]))) == ["a4", "a5"]
     assert names_of(dataset.relabel("plum", shuffled).filter("label == 'plum'")) == ["a4", "a5"]
     for other in (wide.set_axis(range(3, 9)), wide.set_axis([0] * 6), wide[:5], wide.set_axis(list("abcdef"))):

@@ -88,7 +88,7 @@ def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool
 
 @st.composite
 def cases(draw: Any) -> Case:
-    """Up to six images: with crowds, ties and copies, without truth or predictions, labels in one table alone."""
+    """Draw up to six images: with crowds, ties, duplicates, without truth or predictions, labels in one table only."""
     images = draw(st.integers(1, 6))
     truths, predictions = draw(st.integers(0, 12 * images)), draw(st.integers(0, 20 * images))
     return drawn(

@@ -250,7 +250,7 @@ def test_rare_labels_in_test_and_in_train() -> None:
     (item,) = found.advice.about("rare")
     assert (item.labels, item.names) == (("plum",), ["image 90.jpg", "image 91.jpg"])
     assert tells(item.text, "plum", 3, "test")
-    assert kinds(Report(single(*right())).advise(training=dict.fromkeys(FRUIT, 4))) == []  # found well: no need
+    assert kinds(Report(single(*right())).advise(training=dict.fromkeys(FRUIT, 4))) == []  # good recall: not necessary
 
     truth, says = right(sure=0.6)
     says = [(1, 0.5) if i < 9 else said for i, said in enumerate(says)]

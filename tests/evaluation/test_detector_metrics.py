@@ -49,7 +49,7 @@ def test_summary_of_a_detector() -> None:
 
 def test_assumed_thresholds_are_between_the_best_scores() -> None:
     thresholds = evaluate(TRUTH, PREDICTIONS).per_label.set_index("label")["threshold"]
-    assert thresholds["apple"] == pytest.approx(0.1)  # from 0.2 down all apples are found, one alarm: F1 0.8
+    assert thresholds["apple"] == pytest.approx(0.1)  # from 0.2 down all apples, one false positive: F1 0.8
     assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is correct and the first that is not
 
 

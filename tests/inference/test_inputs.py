@@ -197,7 +197,7 @@ def test_a_single_name_that_is_not_there_is_refused(folder: Path) -> None:
     for name in ("alone.jpg", str(folder / "gone.jpg"), folder / "nope"):
         with pytest.raises(InputError, match="does not exist"):
             expand_sources(name)
-    assert expand_sources(["gone.jpg", folder / "a.jpg"]) == ["gone.jpg", str(folder / "a.jpg")]  # of many, an error
+    assert expand_sources(["gone.jpg", folder / "a.jpg"]) == ["gone.jpg", str(folder / "a.jpg")]  # of several, later
     assert expand_sources("https://example.com/gone.jpg") == ["https://example.com/gone.jpg"]
 
 

@@ -224,7 +224,7 @@ def test_the_annotated_video_plays_in_browsers(detector: Predictor, tmp_path: Pa
     assert found.video == tmp_path / "odd.mkv.annotated.mp4"
     drawn_times, pictures, facts = read_video(found.video)
     assert facts == {"codec": "h264", "pix_fmt": "yuv420p", "sound": False}
-    assert boxes_of(found.video).index("moov") < boxes_of(found.video).index("mdat")  # starts before it is all there
+    assert boxes_of(found.video).index("moov") < boxes_of(found.video).index("mdat")  # playback starts before the end
     assert drawn_times == pytest.approx(times, abs=0.1)
     assert all(side % 2 == 0 for side in pictures[0].size)
     assert sorted(child.name for child in tmp_path.iterdir()) == [
@@ -250,7 +250,7 @@ def test_what_was_found_is_drawn_until_the_next_frame_that_was_looked_at(
         around = range(round(left * scale) - 3, round(left * scale) + 4)
         assert min(np.abs(pixels[middle, x] - colour).sum() for x in around) < 60
         inside = given[frame].resize(picture.size).getpixel((round((left + 30) * scale), middle))
-        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colours else
+        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colours
 
 
 def test_labels_are_written_on_the_video_of_a_classifier(predictor: Predictor, clip: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a dashboard does, without a screen: links to images, jobs, the watch, the list of actions, export."""
+"""Tests of the dashboard without a screen: links to images, jobs, polling, the list of actions, export."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dashboard(project: Project) -> DashboardSession:
 
 
 def label_some(project: Project) -> None:
-    """Seven apples and five pears by anna, three pears by ben, two skipped, one to review; ten moved to test."""
+    """Label seven apples and five pears by anna and three pears by ben, skip two, mark one, and move ten to test."""
     anna, ben = another(project, "anna"), another(project, "ben")
     anna.assign(named(anna, *range(7)), "apple")
     anna.assign(named(anna, *range(7, 12)), "pear")
@@ -60,7 +60,7 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 
 
 def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Mapping[str, Any]) -> list[str]:
-    """The images that a gallery shows for a link."""
+    """Return the images that a gallery shows for a link."""
     session = another(project, "somebody")
     session.open(split)
     view = session.show(dashboard.query(split, link))
@@ -256,7 +256,7 @@ def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
     skipped = actions.details(rows[2]["id"])
     assert skipped["images"] == {"train": 2}
     assert set(skipped["names"]) == {"15.png", "16.png"}
-    labelled = actions.details(older[0]["id"])  # one of the three was moved since
+    labelled = actions.details(older[0]["id"])  # one of the three was moved later
     assert "changed since" in labelled["refusal"]
     with pytest.raises(StaleEditError):
         actions.undo(older[0]["id"])

@@ -1,4 +1,4 @@
-"""Trying models on pictures, without a screen: what is asked, kept, counted, added and taken back."""
+"""Tests of the quick test without a screen: predict, save, count, add and undo."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
     assert (whole.device, boxes.device) == (None, "cpu")
     whole.thresholds = (0.1, 0.1, 0.1)
     session.start()
-    session.again(trial.number)  # thresholds that were set meanwhile count, and the model isn't asked for that
+    session.again(trial.number)  # new thresholds are used without calling the model
     assert len(session.table(None)) == 3
     assert len(whole.asked) == 1
     with pytest.raises(ModelNotFoundError, match=r"'fruit\.9'"):
@@ -184,7 +184,7 @@ def test_labels_that_were_found_right_go_into_the_dataset(
         session.add(trial.number, "train", [0])
     assert session.undo() is trial
     assert project.test_set.images.empty
-    session.add(trial.number, "test", [0])  # again: the file that is there is taken
+    session.add(trial.number, "test", [0])  # added again: the existing file is used
     assert [path.name for path in (project.root / "images").iterdir()] == ["holiday photo.png"]
 
 

@@ -1,4 +1,4 @@
-"""Thumbnails and uploads of a labelling screen."""
+"""Tests of thumbnails and uploads of a labelling screen."""
 
 from __future__ import annotations
 

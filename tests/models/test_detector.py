@@ -48,7 +48,7 @@ GREY = (127, 127, 127)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Networks of this size are quicker on one thread, all the more beside other work."""
+    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def network() -> ImageDetector:
-    """A detector that knows nothing, but finds boxes everywhere."""
+    """Return an untrained detector, which detects boxes everywhere."""
     detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0)
     freeze(detector)
     return detector
@@ -210,7 +210,7 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
     monkeypatch.setattr(settings, "network", True)
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* can't be fetched .*detector='{OWN}'"):
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
 

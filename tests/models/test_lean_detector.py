@@ -1,4 +1,4 @@
-"""A detector that is trained on a CPU leaves out what costs much, and stays the same detector."""
+"""Tests of training a detector on a CPU: expensive parts are skipped, and the detector stays the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(params=[True, False], ids=["with bfloat16", "without"])
 def bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """A CPU that has bfloat16, whether this one is quick at it or not; and one that hasn't."""
+    """Simulate a CPU with and without bfloat16."""
     for module in (half_precision, detector_building):
         monkeypatch.setattr(module, "has_bfloat16", lambda: request.param)
     return bool(request.param)

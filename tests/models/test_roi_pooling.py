@@ -1,4 +1,4 @@
-"""RoIAlign by matrix products is torchvision's."""
+"""Tests that RoIAlign by matrix products equals torchvision's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pyramid(seed: int) -> dict[str, torch.Tensor]:
 
 
 def both(boxes: list[torch.Tensor], seed: int = 0) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
-    """Features and their gradients with respect to the maps, of torchvision's and of ours."""
+    """Return features and gradients with respect to the maps, of torchvision and of this package."""
     found = []
     for kind in (MultiScaleRoIAlign, SeparableRoIAlign):
         maps = pyramid(seed)

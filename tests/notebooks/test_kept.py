@@ -1,4 +1,4 @@
-"""The notebooks as they are kept: run, small, of no machine, and naming only what they call."""
+"""Tests of the committed notebooks: executed, small, machine-independent, and naming only what they call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_notebook_has_checks_and_every_check_a_notebook() -> None:
 
 
 def public_functions() -> set[str]:
-    """Names of the package's functions, and of its main classes' public methods."""
+    """Return the names of the package's functions and of its main classes' public methods."""
     found = {name for name in cl.__all__ if inspect.isfunction(getattr(cl, name))}
     for owner in (cl.Project, cl.Dataset, cl.Model, cl.Report):
         for name, value in inspect.getmembers(owner):
@@ -51,7 +51,7 @@ def public_functions() -> set[str]:
 
 
 def called(source: str) -> set[str]:
-    """Names that code calls, or hands on to be called."""
+    """Return the names that code calls or passes on to be called."""
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
     tree = ast.parse("\n".join(lines))
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {

@@ -1,4 +1,4 @@
-"""The labels of a project: every change is an action, and what can't be is refused by name."""
+"""Tests of a project's labels: every change is an action, and invalid ones are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projects are made, found, renamed and deleted, and never reach beyond their folder."""
+"""Tests of creating, finding, renaming and deleting projects, which never affect files outside their folder."""
 
 from __future__ import annotations
 
@@ -156,9 +156,9 @@ NOBODY = 65534
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that anybody may reach, and that is nobody's."""
+    """Yield a folder that anybody may access and nobody owns."""
     folder = Path(tempfile.mkdtemp())
-    warm = cl.create_project("warm", folder)  # import all that is needed: nobody may not read root's Python
+    warm = cl.create_project("warm", folder)  # import everything needed, because nobody may not read root's Python
     warm.labels.add("apple")
     warm.rename("warmer")
     cl.list_projects(folder)
@@ -171,7 +171,7 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Take root's power to do anything away for a while, so that permissions count."""
+    """Drop root's privileges while the block runs, so that permissions apply."""
     root = os.getuid() == 0
     if root:
         os.setresuid(NOBODY, NOBODY, 0)
@@ -364,7 +364,7 @@ def test_a_pointer_from_somebody_else_is_not_trusted(tmp_path: Path, pointer: st
 
 @pytest.fixture
 def own_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a database that no other test's process writes to."""
+    """Yield the URL of a database that no other test's process writes to."""
     name = f"test_{uuid4().hex[:12]}"
     engine = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
     try:
@@ -400,7 +400,7 @@ def test_a_team_project_lives_in_a_schema_and_keeps_no_password(
     assert len(new) == 1
     assert secret.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert not (tmp_path / "a" / "fruit" / "project.db").exists()
-    # two people may have projects of one name in one place on their machines
+    # two people may have projects of the same name and folder on their machines
     other = cl.create_project("fruit", tmp_path / "b", store=url)
     assert len(schemas(own_database) - before) == 2
     other.delete(confirm=True)

@@ -30,7 +30,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
     assert isinstance(widget, QuickTest)
     names = [(one.name, one.about[:3]) for one in widget.session.candidates()]
     assert names == [("first", "F1 "), ("second", "F1 ")]
-    assert model.status == "TRAINING_COMPLETED"  # looking costs nothing
+    assert model.status == "TRAINING_COMPLETED"  # opening it does not start the model
     found = widget.ask(photo)
     assert model.status == "RUNNING"
     own = model.detect(photo)

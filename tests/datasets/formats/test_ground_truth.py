@@ -61,7 +61,7 @@ def write(path: Path, *lines: Any) -> Path:
 
 
 def changed(line: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A deep copy with values replaced along a path such as ``bounding-box.annotations.0.left``; ... removes it."""
+    """Return a deep copy with values replaced at paths such as ``bounding-box.annotations.0.left``. ... deletes."""
     result = json.loads(json.dumps(line))
     for path, value in changes.items():
         *way, last = path.split(".")

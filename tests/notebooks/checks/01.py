@@ -1,4 +1,4 @@
-"""What notebook 01 claims: the project is drawn, the model is good, and it answers about new photos."""
+"""Checks of notebook 01: the project is created, the model is good, and it predicts new photos."""
 
 from __future__ import annotations
 

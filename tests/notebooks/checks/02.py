@@ -1,4 +1,4 @@
-"""What notebook 02 claims: what is tagged is stored, widgets can be read and steered, nothing is lost."""
+"""Checks of notebook 02: labels are stored, widgets can be read and controlled, nothing is lost."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def at_end(ns: dict[str, Any]) -> None:
     labeller, project = ns["labeller"], ns["project"]
     assert isinstance(labeller, ClassLabeller)
     assert list(labeller.options) == list(project.labels)
-    labeller.submit(SimpleNamespace(description="kitchen"))  # as its button does
+    labeller.submit(SimpleNamespace(description="kitchen"))  # like its button does
     assert project.train_set.label_counts["kitchen"] == 3, "what it submits is stored"
     labeller.undo()
     assert project.train_set.label_counts["kitchen"] == 2, "Undo takes back"

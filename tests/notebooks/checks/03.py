@@ -1,4 +1,4 @@
-"""What notebook 03 claims: boxes are rows, a widget can be read and steered, what is offered is kept until accepted."""
+"""Checks of notebook 03: boxes are rows, a widget can be read and controlled, predictions wait for acceptance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What notebook 04 claims: what is read, what is left out and why, and that files go out and come back whole."""
+"""Checks of notebook 04: images that are read, those skipped with a reason, and files that survive a round trip."""
 
 import json
 import logging
@@ -15,11 +15,11 @@ _SERVER = []
 
 
 def after_parameters(ns):
-    """Whoever has a bucket names it here; the notebook's own photos, drawn anew, lie in this one."""
+    """Provide the bucket that the reader would name, with the notebook's photos in it."""
     import boto3
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     _SERVER.append(server)
@@ -207,7 +207,7 @@ def after_s3(ns):
     assert len(images) == 10, "all photos of the bucket"
     assert images.str.startswith(f"s3://{_BUCKET}/photos/").all(), "listed, not copied"
     assert ns["far_away"].train_set.label_counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 1)
-    # and for readers without a bucket
+    # for readers without a bucket
     folder = ns["rooms"].test.resolve().as_uri() + "/"
     nearby = cl.create_project("nearby", ns["folder"])
     assert nearby.add_images(folder, auto_label=True, progress=False).added == 12
@@ -258,7 +258,7 @@ def at_end(ns):
 
 
 def outputs(notebook):
-    """What a reader sees."""
+    """Check the visible outputs."""
     for tag in ("train_set", "table", "fetched"):
         assert "<img" in html_of(tagged(notebook, tag)), f"photos are to be seen after the cell {tag}"
     assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes are to be seen"

@@ -1,4 +1,4 @@
-"""What the notebook on training and figures claims."""
+"""Checks of the notebook on training and metrics."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def after_advice(ns: dict[str, Any]) -> None:
 
 
 def outputs(notebook: Any) -> None:
-    """What is to be seen."""
+    """Check the visible outputs."""
     for tag in PLOTS:
         assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one picture"
     for tag, words in (
@@ -206,5 +206,5 @@ def _figures(report: Any) -> dict[str, float]:
 
 
 def _named(ns: dict[str, Any]) -> list[str]:
-    """The labels that the model gives the photo of the false alarm."""
+    """Return the labels that the model predicts for the photo of the false positive."""
     return [one["Name"] for one in ns["model"].detect(ns["alarm"]["image"]).response["CustomLabels"]]

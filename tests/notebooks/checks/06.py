@@ -1,4 +1,4 @@
-"""What notebook 06 claims: the same question gives the same answer in every way in which it can be put."""
+"""Checks of notebook 06: the same image gets the same predictions in every way of requesting them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ PHOTOS = 12
 
 
 def overlap(one, other):
-    """Intersection over union of two boxes: left, top, width, height."""
+    """Return the intersection over union of two boxes: left, top, width, height."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     shared = max(width, 0) * max(height, 0)
@@ -21,7 +21,7 @@ def overlap(one, other):
 
 
 def same(one, other, apart=0.02):
-    """Whether two tables of answers say the same, as far as engines and devices may differ."""
+    """Return True if two tables of predictions agree within the tolerance of engines and devices."""
     if one["label"].value_counts().to_dict() != other["label"].value_counts().to_dict():
         return False
     return np.allclose(np.sort(one["confidence"]), np.sort(other["confidence"]), atol=apart)

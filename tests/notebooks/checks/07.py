@@ -1,4 +1,4 @@
-"""What notebook 07 claims: the advice finds the mistakes put in, and what is done about them makes a better model."""
+"""Checks of notebook 07: the advice finds the deliberate errors, and correcting them improves the model."""
 
 from pathlib import Path
 

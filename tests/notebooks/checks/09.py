@@ -1,4 +1,4 @@
-"""What notebook 09 claims: each word of a service has a call here, and what the calls give has the service's form."""
+"""Checks of notebook 09: each term of the service has a call here, with results in the service's format."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 import customlabels_nb as cl
 from tests.notebooks.running import html_of, tagged, text_of
 
-_ROWS = 40  # of the tables that say what is called what, at least
+_ROWS = 40  # minimum number of table rows that map terms to calls
 
 
 def after_photos(ns):
@@ -277,7 +277,7 @@ def at_end(ns):
 
 
 def outputs(notebook):
-    """What a reader sees, and that each row's call is made."""
+    """Check the visible outputs, and that the call of each row is made."""
     assert "<img" in html_of(tagged(notebook, "detected")), "the photo is to be seen"
     said = {
         "datasets": ["40 images added to train", "30 images to train on, 30 to test on", "UPDATE_COMPLETE"],
@@ -315,7 +315,7 @@ def _every_row_is_called(notebook):
     tables = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     rows = [line for text in tables for line in text.splitlines() if line.startswith("|")]
     calls = [call for row in rows for call in re.findall(r"`([^`]+)`", row.split("|")[-2])]
-    code += text_of(tagged(notebook, "figures"))  # names of figures aren't called but told
+    code += text_of(tagged(notebook, "figures"))  # metrics are named without being called
     assert len(calls) >= _ROWS, f"only {len(calls)} calls are named"
     for call in calls:
         names = re.findall(r"\.(\w+)", re.sub(r'"[^"]*"', "", call)) or re.findall(r"\w+", call)
