@@ -235,10 +235,7 @@ def _node_version(program: str) -> int:
 
 
 def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
-    """Run a command quietly with a timeout that includes its children, and return None or its last output.
-
-    The last output is returned if it failed.
-    """
+    """Run a command quietly with a timeout that includes its children, and return its last output if it failed."""
     try:
         process = subprocess.Popen(
             command,

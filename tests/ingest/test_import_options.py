@@ -50,7 +50,7 @@ def test_a_label_reaches_the_store_through_few_functions(project: cl.Project, tm
         project.add_images(tmp_path / "photos", label=LABEL, progress=False)
     finally:
         sys.setprofile(None)
-    functions = [(module, name) for module, name in passed if not name.startswith("__create_fn__")]  # of dataclasses
+    functions = [(module, name) for module, name in passed if not name.startswith("__create_fn__")]  # by dataclasses
     assert functions[0][1] == "Project.add_images"
     assert functions[-1] == THE_STORE
     assert len(functions) <= 16, functions

@@ -61,7 +61,7 @@ def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: Quick
     assert (whole.device, whole.asked) == ("cpu", ["holiday.png"])
     assert (trial.number, trial.name, trial.width, trial.height) == (1, "holiday.png", 48, 36)
     assert session.table(None)["label"].tolist() == ["apple"]
-    assert session.table(0.15)["label"].tolist() == ["apple", "pear", "plum"]  # equal to the threshold counts
+    assert session.table(0.15)["label"].tolist() == ["apple", "pear", "plum"]  # at the threshold counts
     assert session.table(0.16)["label"].tolist() == ["apple", "pear"]
     assert session.table(0.9).empty
     assert len(whole.asked) == 1

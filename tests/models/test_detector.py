@@ -218,7 +218,7 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
 def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name = "ssdlite320_mobilenet_v3_large"
     coco = build_detector(DetectorShape(name), 90, name).network.state_dict()
-    coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # as torchvision saved some
+    coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # like torchvision
     monkeypatch.setattr("customlabels_nb.models.detector_building.coco_weights", lambda asked: coco)
     taken = pretrained_detector(DetectorShape(name), 2, name, seed=0).network.state_dict()
     same = [key for key in coco if taken[key].shape == coco[key].shape]

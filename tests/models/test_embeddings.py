@@ -125,7 +125,7 @@ def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_pa
     changed = tmp_path / "changed.png"
     changed.write_bytes(Path(blots[1]).read_bytes())
     old, new = keys_of(blots[:2])
-    found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # it was the first when that was noted
+    found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # when the key was made
     assert found.readable.tolist() == [True, False]
     truth = embed(blots[:2])
     assert np.abs(found.features[0] - truth.features[1]).max() < 1e-4

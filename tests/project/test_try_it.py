@@ -1,4 +1,4 @@
-"""``model.try_it()`` with a version that runs: the same answers as ``detect``, other versions, pictures added."""
+"""Tests of ``model.try_it()`` with a running version: predictions as in ``detect``, other versions, added images."""
 
 from __future__ import annotations
 

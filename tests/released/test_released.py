@@ -1,6 +1,6 @@
-"""Files that a release wrote open, resume and give the same detections.
+"""Tests that files written by a release can be opened and resumed, and give the same detections.
 
-``inference/test_batch_parquet.py`` runs this file once more where pyarrow is installed.
+``inference/test_batch_parquet.py`` runs this file again where pyarrow is installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real S3 server and a real web server, started by the tests, and a project beside them."""
+"""Fixtures of an S3 server, a web server, and a project next to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["add", "project"]
 
 @pytest.fixture
 def anew() -> Iterator[Callable[[], None]]:
-    """Makes fsspec look at the environment again, as it does in another process."""
+    """Yield a function that makes fsspec read the environment again, as in another process."""
     import s3fs
 
     yield s3fs.S3FileSystem.clear_instance_cache
@@ -42,7 +42,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @dataclass
 class Web:
-    """A web server of the folder ``root``, and what was asked of it."""
+    """Web server of the folder ``root`` that records its requests."""
 
     url: str
     root: Path

@@ -1,4 +1,4 @@
-"""Images in a bucket of a real S3 server: listed and not read, fetched once, recognised by what the server says."""
+"""Tests of images in a bucket of an S3 server: listed without reading, fetched once, identified by metadata."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Add = Callable[..., ImportReport]
 
 @pytest.fixture
 def photos(bucket: Bucket) -> Bucket:
-    """Three apples and a pear."""
+    """Return a bucket with three apples and a pear."""
     for number, key in enumerate(["apple/0.jpg", "apple/1.jpg", "apple/deep/2.jpg", "pear/3.jpg"]):
         bucket.put(f"photos/{key}", jpeg(number))
     bucket.requests.clear()
@@ -175,7 +175,7 @@ def test_what_was_fetched_is_there_when_the_server_is_not(
     images = project.train_set.images
     for number, row in enumerate(images.itertuples()):
         assert read_content(row.image, known=row.sha256) == (jpeg(number), row.sha256)
-        assert open_image(row.image).size == (48, 32)  # what was asked lately is not asked again
+        assert open_image(row.image).size == (48, 32)  # a recent check is not repeated
     settings.network = False
     assert read_content(images["image"][0], known=images["sha256"][0])[0] == jpeg(0)
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
@@ -267,7 +267,7 @@ def test_errors_name_the_image_and_what_to_do(
         add(f"{photos.url}/photos/")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    assert add(f"{photos.url}/photos/").added == 4  # without starting Python anew
+    assert add(f"{photos.url}/photos/").added == 4  # without restarting Python
     settings.network = False
     with pytest.raises(InputError, match=r"settings\.network is off"):
         add(f"{photos.url}/photos/")

@@ -1,4 +1,4 @@
-"""What an action costs grows with what it touches: counted in steps of SQLite's machine, not in seconds."""
+"""Tests that an action's cost grows with the rows it affects, counted in SQLite's virtual machine steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fill(store: SqlStore, count: int) -> None:
 
 
 def steps(store: SqlStore, work: Callable[[], object]) -> int:
-    """About how many steps SQLite takes for ``work``."""
+    """Return the approximate number of SQLite steps of ``work``."""
     count = 0
 
     def note() -> int:
@@ -56,7 +56,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
 
 
 def some(store: SqlStore) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Three images in the middle, with their annotations."""
+    """Return three images in the middle with their annotations."""
     images, marks, _ = store.tables("train", [f"photos/{n:06d}.jpg" for n in (90, 91, 95)])
     assert len(images) == 3
     return images, marks

@@ -46,7 +46,7 @@ def same(first: TrainedDetector, second: TrainedDetector) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Networks of this size are quicker on one thread, all the more beside other work."""
+    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -160,7 +160,7 @@ def test_who_watches_sees_some_of_few_images_that_all_are_learnt_from(squares: l
     assert len(shown.samples) == 4
     assert {sample.image for sample in shown.samples} <= {example.image for example in squares}
     [metrics] = [event for event in told if isinstance(event, Metrics) and "learning_rate" in event.values]
-    assert "ap50" not in metrics.values  # what was learnt from is no judge
+    assert "ap50" not in metrics.values  # training images cannot be used for evaluation
 
 
 def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:
@@ -209,7 +209,7 @@ def test_each_parameter_that_learns_has_its_rate(squares: list[Example]) -> None
 
 
 class Endless:
-    """Scenes that are made on the way."""
+    """Scenes generated on demand."""
 
     composed = True
 

@@ -34,12 +34,12 @@ from customlabels_nb.training.temperature import losses
 
 SIDE = 64
 LABELS = 3
-#: The packaged backbone at a size that is quick to train.
+#: The packaged backbone at a size that trains quickly.
 SMALL: Backbone = replace(backbone_named(PACKAGED), input_size=SIDE)
 
 
 def polygon(corners: int, rng: np.random.Generator) -> Image.Image:
-    """A regular polygon of any colour, turn and place on noise."""
+    """Draw a regular polygon with a random colour, rotation and position on noise."""
     ground, colour = rng.integers(40, 215, 3), rng.choice([-1, 1]) * rng.integers(50, 110, 3)
     image = Image.new("RGB", (2 * SIDE, 2 * SIDE), tuple(int(value) for value in ground))
     centre, radius, turn = SIDE * (1 + rng.uniform(-0.1, 0.1, 2)), SIDE * rng.uniform(0.6, 0.9), rng.uniform(0, 6.28)
@@ -64,7 +64,7 @@ def save_polygons(
 
 @pytest.fixture(scope="module")
 def polygons(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Paths, targets and frozen features of 60 polygons."""
+    """Return paths, targets and frozen features of 60 polygons."""
     paths, targets = save_polygons(tmp_path_factory.mktemp("polygons"), 60, seed=0)
     features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(60), SMALL, "cpu")
     return paths, targets, features.astype(np.float32)
@@ -221,7 +221,7 @@ def run_improve(
 
 def test_what_does_not_win_is_not_kept(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     paths, _, features = polygons
-    guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # nothing can be learnt
+    guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # there is nothing to learn
     head = fit_head(features, guesses, LABELS)
     events = Events()
     heard = said(events)
@@ -287,13 +287,13 @@ def test_a_former_version_wins_only_on_images_it_has_not_seen(
     _, targets, features = polygons
     rng = np.random.default_rng(0)
     network = ImageClassifier(load_backbone(), SMALL.features, LABELS)
-    with torch.no_grad():  # a former network whose features are worth nothing
+    with torch.no_grad():  # an earlier network with useless features
         network.backbone.conv_head.weight.copy_(
             torch.from_numpy(rng.normal(size=network.backbone.conv_head.weight.shape))
         )
     hashes = [f"{i:064x}" for i in range(60)]
     former = Former("fruit.1", network, PACKAGED, frozenset(hashes[:30]))
-    head = replace(fit_head(features, targets, LABELS), log_loss=0.0)  # so that fine-tuning isn't tried
+    head = replace(fit_head(features, targets, LABELS), log_loss=0.0)  # so that fine-tuning is not tried
     found = run_improve(polygons, 5, head=head, former=former, hashes=hashes)
     assert found.network is None
     assert found.facts["start"]["kept"] is False

@@ -1,4 +1,4 @@
-"""The kernel side of the live view: what it sends, how often, and what it leaves in a saved notebook."""
+"""Tests of the live view's kernel side: messages, their frequency, and the state in a saved notebook."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sample(image: str, label: str = "apple") -> Sample:
 
 
 class Page:
-    """What a page hears, and how it asks."""
+    """Page that records messages and sends requests."""
 
     def __init__(self, view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> None:
         self.view = view
