@@ -118,17 +118,17 @@ def compare_classification(*, quick: bool = False) -> float:
         np.testing.assert_allclose(mine[name], results["shuffled"][0][name], rtol=0, atol=1e-9)
     np.testing.assert_allclose(mine["f1"], theirs["best"], rtol=0, atol=1e-9)
     figure("precision, recall, F1 (the highest), average precision, confusion", "equal")
-    figure("cl.evaluate: all figures, tables, matrix, intervals, from long tables", spread(ours, " s"))
-    figure("  the rows of predictions in any order", spread(shuffled, " s"))
-    figure("scikit-learn: the same figures, from matrices", spread(peer, " s"))
+    figure("cl.evaluate: all metrics, tables, matrix, intervals, from long tables", spread(ours, " s"))
+    figure("  with shuffled rows of predictions", spread(shuffled, " s"))
+    figure("scikit-learn: the same metrics, from matrices", spread(peer, " s"))
     names = ("precision_recall_curve", "average_precision_score", "precision_recall_fscore_support", "confusion_matrix")
     for number, part in enumerate(names):
-        figure(f"  of it {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
+        figure(f"  of which {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
     for name, what in (("ours", "cl.evaluate"), ("shuffled", "  in any order"), ("peer", "scikit-learn")):
         peaks = [result["peak"] / 1e9 for result in results[name]]
-        figure(f"{what}: peak of memory beside what it is given", spread(peaks, " GB"))
+        figure(f"{what}: peak memory without its input", spread(peaks, " GB"))
     over = ratio(ours, peer)
-    bound("cl.evaluate over scikit-learn", over, "×", at_most=MOST_OF_PEER)
+    bound("time, cl.evaluate over scikit-learn", over, "×", at_most=MOST_OF_PEER)
     return over
 
 

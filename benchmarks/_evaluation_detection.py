@@ -146,7 +146,7 @@ def compare_detection(*, quick: bool = False) -> float:
     """Print time and memory of both contenders and return the ratio of our time to the peer's."""
     sizes, rounds = (QUICK_SIZES, 1) if quick else (SIZES, ROUNDS)
     shown = {name: f"{number:,}" for name, number in sizes.items()}
-    heading(f"{shown['boxes']} boxes of {shown['labels']} labels on {shown['images']} images, 2 predictions a box:")
+    heading(f"{shown['boxes']} boxes of {shown['labels']} labels on {shown['images']} images, 2 predictions per box:")
     results: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
 
     def side(name: str) -> float:
@@ -156,18 +156,18 @@ def compare_detection(*, quick: bool = False) -> float:
     ours, peer = alternate(rounds, lambda: side("ours"), lambda: side("peer"))
     for name in ("average_precision", "mean_average_recall", "coco_map"):
         np.testing.assert_allclose(results["ours"][0][name], results["peer"][0][name], rtol=0, atol=1e-6)
-    figure("average precision of each label, mAR, COCO mAP@[.5:.95]", "equal")
+    figure("average precision by label, mAR, COCO mAP@[.5:.95]", "equal")
     figure("cl.evaluate: all figures, tables, matrix, intervals", spread(ours, " s"))
     figure("faster-coco-eval: average precision alone", spread(peer, " s"))
     for number, part in enumerate(("COCO() and loadRes()", "evaluate()", "accumulate()")):
-        figure(f"  of it {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
+        figure(f"  of which {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
     for name, what in (("ours", "cl.evaluate"), ("peer", "faster-coco-eval")):
         peaks = [result["peak"] / 1e9 for result in results[name]]
-        figure(f"{what}: peak of memory above that with the tables drawn", spread(peaks, " GB"))
+        figure(f"{what}: peak memory without its input", spread(peaks, " GB"))
     slides = [1000 * result["slide"] for result in results["ours"]]
-    figure("a quarter of the images matched at another overlap", spread(slides, " ms"))
+    figure("matching a quarter of the images at another IoU", spread(slides, " ms"))
     over = ratio(ours, peer)
-    bound("cl.evaluate over faster-coco-eval", over, "×", at_most=MOST_OF_PEER)
+    bound("time, cl.evaluate over faster-coco-eval", over, "×", at_most=MOST_OF_PEER)
     return over
 
 

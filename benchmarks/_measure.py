@@ -38,8 +38,8 @@ def start(description: str | None, *, with_images: bool = True) -> Path:
         folder = (options.images or folder).absolute()
         if not any(folder.glob("*/*.jpg")):
             print(
-                f"There are no photos in {folder}. Name a folder with one folder per label: --images photos, "
-                f"or put it as 'fruit' below a folder that the environment variable {TEST_DATA_VARIABLE} names."
+                f"There are no photos in {folder}. Give a folder with one subfolder per label: --images photos, "
+                f"or name its parent, with 'fruit' in it, in the environment variable {TEST_DATA_VARIABLE}."
             )
             sys.exit(0)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
@@ -100,14 +100,14 @@ def own_environment(packages: Sequence[str], module: str) -> list[str]:
     """
     uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
-        print(f"uv is not here, so there is no environment for {module}: pip install uv")
+        print(f"uv is not installed, but the environment of {module} needs it: pip install uv")
         sys.exit(0)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     command = [uv, "run", "--no-project", "--python", version]
     command += [word for name in packages for word in ("--with", name)]
     tried = subprocess.run([*command, "python", "-c", f"import {module}"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        print(f"There is no environment for {module}:\n{tried.stderr[-2000:]}")
+        print(f"Cannot create an environment for {module}:\n{tried.stderr[-2000:]}")
         sys.exit(0)
     return [*command, "python"]
 

@@ -33,13 +33,13 @@ def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min"
 
     photos = [path for name in ("raccoon/images", "fruit") for path in sorted(folder_of(name).rglob("*.jpg"))]
     if not photos:
-        print(f"There are no photos in {folder_of('raccoon')}; brands are left out.")
+        print(f"There are no photos in {folder_of('raccoon')}, so brands are skipped.")
         return
     with tempfile.TemporaryDirectory() as name:
         logos = draw_pictures(Path(name))
         truth = make_scenes(Path(name), photos)
         tests, labels, values = sorted(truth["image"].unique()), list(LOGOS), []
-        heading(f"{len(labels)} brands from {len(logos)} pictures of their logos, {len(tests)} scenes to test:")
+        heading(f"{len(labels)} brands from {len(logos)} logo images, tested on {len(tests)} scenes:")
         for seed in seeds:
             scenes = BrandScenes(logos, labels, seed=seed)
             ap50, _ = train_and_judge(

@@ -27,9 +27,9 @@ def collages_part(seeds: Sequence[int] = (0, 1, 2)) -> None:
     """Print macro F1 at the threshold 0.5, without a threshold chosen on the test collages."""
     photos = folder_of("fruit")
     if not photos.is_dir():
-        print(f"There are no photos in {photos}; collages are left out.")
+        print(f"There are no photos in {photos}, so collages are skipped.")
         return
-    heading(f"two-fruit collages: {TRAIN} to train on, {TEST} of other photos to test:")
+    heading(f"two-fruit collages: {TRAIN} for training, {TEST} of other photos for testing:")
     found = []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def one_seed(photos: Path, folder: Path, seed: int) -> tuple[float, float, str]:
     head = fit_multi_label_head(embed(train, device="cpu").features, truth, seed=seed)
     seconds = time.perf_counter() - started
     said = head.logits(embed(test, device="cpu").features) >= 0
-    text = f"C = {head.C:g}, cross-validated log-loss {head.log_loss or float('nan'):.3f}"
+    text = f"C = {head.C:g}, cross-validated log loss {head.log_loss or float('nan'):.3f}"
     return float(f1_score(expected, said, average="macro")), seconds, text
 
 

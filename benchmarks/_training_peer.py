@@ -26,7 +26,7 @@ def peer_part(seeds: Sequence[int], budget: str) -> None:
 
     seconds = parse_budget(budget).seconds
     assert seconds is not None
-    heading(f"raccoon, {budget} each, ours beside torchvision's reference recipe:")
+    heading(f"raccoon, {budget} each, compared with torchvision's reference recipe:")
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "torchvision's": []}
     for seed in seeds:
         for name, run in (("ours", _ours), ("torchvision's", _reference)):

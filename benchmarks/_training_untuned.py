@@ -48,9 +48,9 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
     grounds = sorted(folder_of("raccoon").glob("images/*.jpg"))
     fruit = {label: sorted(folder_of("fruit").glob(f"{label}/*.jpg")) for label in LABELS}
     if not grounds or not all(fruit.values()):
-        print(f"There are no photos in {folder_of('fruit')}; small, many and rare objects are left out.")
+        print(f"There are no photos in {folder_of('fruit')}, so small, many and rare objects are skipped.")
         return
-    heading(f"Fruit on photos, {TRAIN} to train on, {TEST} to test, {budget or f'{steps} steps'}:")
+    heading(f"Fruit on photos, {TRAIN} for training, {TEST} for testing, {budget or f'{steps} steps'}:")
     for name, kind in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
             train, test = make_scenes(Path(folder), kind, grounds, fruit)

@@ -29,7 +29,7 @@ def make_photos(source: Path, target: Path) -> None:
     """Write ``COUNT`` different JPEGs: the real photos at several qualities, each file with its own comment."""
     encoded = [data for path in sorted(source.glob("*/*.jpg")) for data in smaller(path)]
     if not encoded:
-        print(f"No photo in {source} gives a JPEG of {LEAST_BYTES:,} to {MOST_BYTES:,} bytes.")
+        print(f"No photo in {source} yields a JPEG of {LEAST_BYTES:,} to {MOST_BYTES:,} bytes.")
         sys.exit(0)
     for index in range(COUNT):
         data = encoded[index % len(encoded)]
@@ -83,7 +83,7 @@ def main() -> None:
         made = seconds(lambda: make_photos(source, photos))
         paths = sorted(photos.rglob("*.jpg"))
         size = statistics.mean(path.stat().st_size for path in paths)
-        heading(f"{len(paths):,} photos of {size / 1e3:.0f} KB on average (made in {made:.0f} s):")
+        heading(f"{len(paths):,} photos of {size / 1e3:.0f} KB on average (created in {made:.0f} s):")
 
         def ours() -> float:
             first, second = take_in(photos, threads)
@@ -102,7 +102,7 @@ def main() -> None:
     bound(
         f"add_images over the bare loop, settings.threads = {threads}", ratio(bare, firsts), "×", at_least=LEAST_SHARE
     )
-    bound("the same folder again, times quicker", statistics.median(again), "×", at_least=LEAST_SPEEDUP)
+    bound("importing the same folder again, times faster", statistics.median(again), "×", at_least=LEAST_SPEEDUP)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def main() -> None:
         elif photos.is_dir():
             train(part, str(photos), options.budget)
         else:
-            print(f"There are no photos in {photos}; the {part} is left out.")
+            print(f"There are no photos in {photos}, so the {part} is skipped.")
 
 
 def train(part: str, photos: str, budget: float) -> None:
@@ -121,14 +121,14 @@ def train(part: str, photos: str, budget: float) -> None:
     for at, text in found["said"]:
         print(f"    {at:6.1f} s  {text}")
     allowed = SHARE * budget + MORE + found["announced"]
-    figure("from the call to the model, announced", f"{found['total']:.1f} s, {found['announced']:.0f} s")
+    figure("total time, announced excess", f"{found['total']:.1f} s, {found['announced']:.0f} s")
     bound("total / (1.25 × budget + 10 s + announced)", found["total"] / allowed, "", at_most=1.0)
 
 
 def threads(rounds: int) -> None:
     """Print images/s with one thread, with two and with the chosen number."""
     for busy in (False, True):
-        heading(f"the packaged backbone, {'one core busy' if busy else 'nothing beside'}, images/s:")
+        heading(f"the packaged backbone, {'one core busy' if busy else 'idle machine'}, images/s:")
         chosen: list[int] = []
 
         def speed(asked: str, chosen: list[int] = chosen) -> float:

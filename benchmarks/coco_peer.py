@@ -110,7 +110,7 @@ def compare(images: int, datumaro: list[str], folder: Path, *, outlines: bool) -
     figure(f"{said['theirs']['what']}, seconds", spread(theirs, " s"))
     mine, other = boxes["ours"], boxes["theirs"]
     equal = mine.shape == other.shape and np.allclose(mine, other, rtol=0, atol=1e-3)  # theirs are single precision
-    figure("boxes, ours and theirs", f"{len(mine):,} and {len(other):,}, {'equal' if equal else 'NOT EQUAL'}")
+    figure("number of boxes, ours and theirs", f"{len(mine):,} and {len(other):,}, {'equal' if equal else 'NOT EQUAL'}")
     times = ratio(theirs, ours)
     if outlines:
         figure("datumaro's seconds over ours", f"{times:.1f}×")

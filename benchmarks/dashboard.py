@@ -112,7 +112,8 @@ def kernel_alone(project: cl.Project, times: int) -> None:
     """Measure the kernel without a browser."""
     opened = [seconds(lambda: project.dashboard().figures) for _ in range(3)]
     figure(
-        "kernel alone: made, and all figures", f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})"
+        "kernel alone: create and count everything",
+        f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})",
     )
     dashboard = project.dashboard()
     assert dashboard.figures.complete
@@ -124,7 +125,7 @@ def kernel_alone(project: cl.Project, times: int) -> None:
         status = "skipped" if rows["status"].iloc[0] == "needs_review" else "needs_review"
         store.update_images("train", rows.assign(status=status), marks, Action("mark", "anybody"))
         took.append(seconds(dashboard._figures))
-    figure("kernel alone: figures after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
+    figure("kernel alone: counts after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
     for _ in took:
         store.undo(None, Action("undo", "anybody"))
     dashboard.close()
@@ -183,19 +184,19 @@ def measure(chromium: Any, server: Any, folder: Path, name: str, times: int, *, 
             "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.setOutputs([])",
             index - 1,
         )
-    show("opens: progress painted", [first for first, _ in opened], OPENS)
-    show("opens: all bars painted", [whole for _, whole in opened], None if boxes else OPENS)
+    show("open: progress painted", [first for first, _ in opened], OPENS)
+    show("open: all bars painted", [whole for _, whole in opened], None if boxes else OPENS)
     page.page.wait_for_timeout(9_000)  # until the closed dashboards stop polling
-    show("follows a second process", follow(page, folder, name, times), FOLLOWS)
+    show("follow a second process", follow(page, folder, name, times), FOLLOWS)
     page.save()
-    figure("the saved notebook", f"{page.path.stat().st_size / 1000:.0f} KB")
+    figure("size of the saved notebook", f"{page.path.stat().st_size / 1000:.0f} KB")
     lab.close()
 
 
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few images: does it run?")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with few images")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(None, with_images=False)
@@ -205,7 +206,7 @@ def main() -> None:
 
     program = provision.find_chromium()
     if program is None:
-        print("There is no Chromium: `python -m tests` installs one.")
+        print("Chromium is not installed. `python -m tests` installs it.")
         return
     images, times = (QUICK_IMAGES, QUICK_TIMES) if options.quick else (IMAGES, TIMES)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
@@ -214,7 +215,7 @@ def main() -> None:
         with serve(folder / "jupyter") as server:
             chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
             for name, boxes in (("labels", False), ("boxes", True)):
-                heading(f"{images:,} images, {f'{BOXES} boxes an image' if boxes else 'a label an image'}:")
+                heading(f"{images:,} images, {f'{BOXES} boxes per image' if boxes else 'one label per image'}:")
                 project = create(folder, name, images, boxes=boxes)
                 kernel_alone(project, times)
                 project.close()

@@ -204,8 +204,8 @@ def show(images: int, ours: list[dict[str, Any]], bare: list[dict[str, Any]]) ->
     figure("written", spread([result["write"] for result in ours], " s"))
     figure("bare json.dumps loop", spread([result["write"] for result in bare], " s"))
     gigabytes = [[result[name] / 1e9 for result in results] for results, name in ((bare, "peak"), (ours, "all"))]
-    figure("peak of memory, bare reading", spread(gigabytes[0], " GB"))
-    figure("peak of memory with writing and reading back", spread(gigabytes[1], " GB"))
+    figure("peak memory, bare reading", spread(gigabytes[0], " GB"))
+    figure("peak memory with writing and reading back", spread(gigabytes[1], " GB"))
     figure("database", f"{ours[0]['size'] / 1e6:.0f} MB")
     compared = (
         ("time until stored, ours over bare", ratio(stored, [r["read"] for r in bare]), "×", MOST),
@@ -268,9 +268,9 @@ def main() -> None:
     bound("100 images labelled as one action", statistics.median(edits), " s", at_most=MOST_EDITING)
     figure("statistics of both datasets", spread([result["statistics"] for result in opened], " s"))
     if not quick:
-        heading("how the time until stored grows:")
+        heading("growth of the time until stored:")
         for images, until in took.items():
-            figure(f"{images:,} images", f"{until:.2f} s, {until / images * 1e6:.0f} µs an image")
+            figure(f"{images:,} images", f"{until:.2f} s, {until / images * 1e6:.0f} µs per image")
         bound("exponent", growth(took), "", at_most=MOST_GROWTH)
         compare_image_checks()
 

@@ -19,8 +19,8 @@ PARTS = ("classification", "detection")
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the images, one round: does it run?")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with a tenth of the images, one round")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (repeatable)")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(__doc__, with_images=False)

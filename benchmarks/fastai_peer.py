@@ -65,7 +65,7 @@ def main() -> None:
                     said[name] = answer["what"]
                     accuracy, loss = score(answer["probabilities"], targets[~train].tolist())
                     runs[name].append((answer["seconds"], accuracy, loss))
-        heading(f"{shots} photos a label, tested on the other {(~train).sum()}, {SEEDS} seeds, {cores()} threads:")
+        heading(f"{shots} photos per label, tested on the other {(~train).sum()}, {SEEDS} seeds, {cores()} threads:")
         for name, results in runs.items():
             seconds, accuracies, losses = zip(*results, strict=True)
             figure(f"{name}: {said[name]}", "")

@@ -29,20 +29,20 @@ CELL = "import customlabels_nb as cl\ncl.examples.create('rooms', {folder!r}).la
 
 def first_label(folder: Path) -> None:
     """Measure from JupyterLab's start to a stored label."""
-    heading("A first label, in JupyterLab:")
+    heading("First label in JupyterLab:")
     started = time.perf_counter()
     with serve(folder) as server, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=provision.find_chromium(), args=BROWSER_FLAGS)
         lab = Lab(server, chromium, name="first")
         page = lab.open(notebook(CELL.format(folder=str(folder / "project"))), width=1400, height=1000)
         opened = time.perf_counter()
-        figure("JupyterLab and its kernel are there after", f"{opened - started:.1f} s")
+        figure("JupyterLab and its kernel are ready after", f"{opened - started:.1f} s")
         page.run_cell(0)
         root = page.page.locator(".clnb")
         tile = root.locator(".tile").first
         expect(tile.locator("img")).to_be_visible(timeout=120_000)
         shown = time.perf_counter()
-        figure("the cell's photos are drawn and in the gallery after", f"{shown - opened:.1f} s")
+        figure("photos drawn and shown in the gallery after", f"{shown - opened:.1f} s")
         tile.click()
         page.page.keyboard.press("2")
         expect(tile.locator(".chip")).to_contain_text("bathroom", timeout=60_000)
@@ -54,13 +54,13 @@ def first_label(folder: Path) -> None:
 
 def first_model(folder: Path) -> None:
     """Measure README's quickstart with an empty home."""
-    heading("A first model and its detections, by the quickstart:")
+    heading("First model and detections with the quickstart:")
     home = folder / "home"
     home.mkdir()
     started = time.perf_counter()
     command = [sys.executable, "-m", "customlabels_nb.cli", "quickstart", "--out", str(folder / "quickstart")]
     subprocess.run(command, env={**os.environ, "HOME": str(home)}, stdout=subprocess.DEVNULL, check=True)
-    figure("drawn, trained, evaluated, asked about three photos after", f"{time.perf_counter() - started:.0f} s")
+    figure("drawn, trained, evaluated, three photos predicted after", f"{time.perf_counter() - started:.0f} s")
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ class Bench:
         trips = self.trips(kind) if trips is None else trips
         taken = self.page.value(f"timed.read({kind!r})")
         if trips and taken:
-            show("  of which until the answer was in the page", trips)
+            show("  of which request round trip", trips)
             show("  of which in the kernel's handler", taken)
 
 
@@ -125,13 +125,13 @@ def saved_notebook(bench: Bench) -> None:
     before = page.path.stat().st_size
     bench.gallery("gallery", bench.pages * PAGE)
     page.save()
-    heading("the saved notebook:")
+    heading("saved notebook:")
     bound("grows by", (page.path.stat().st_size - before) / 1000, " KB", at_most=NOTEBOOK / 1000)
 
 
 def turning(bench: Bench, gallery: GalleryScreen) -> None:
     """Measure pages of thumbnails that are not cached, cached on disk, and cached in the page."""
-    heading(f"a page of {PAGE} thumbnails painted, nothing cached:")
+    heading(f"painting a page of {PAGE} thumbnails, nothing cached:")
     bench.forget()
     cold: list[float] = []
     bench.do("bench.forget_thumbnails(project)")
@@ -145,7 +145,7 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
     bench.show_parts("page")
     bound("p95", percentile(cold, 95), " ms", at_most=COLD)
 
-    heading("the same, thumbnails cached on disk, in turn with the bare widget:")
+    heading("same with thumbnails cached on disk, in turn with the minimal widget:")
     bare = BareScreen(bench.page, f"{bench.run('bare')} .bare")
     cached: list[float] = []
     painted: list[float] = []
@@ -167,7 +167,7 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
         over = percentile(cached, share) / percentile(painted, share)
         bound(f"p{share} of gallery over p{share} of bare", over, "×", at_most=OVER_BARE)
 
-    heading("the next page, fetched ahead:")
+    heading("next page, prefetched:")
     gallery.jump(0)
     ahead = [gallery.turn(number) for number in range(1, bench.pages)]
     show("gallery", ahead)
@@ -225,16 +225,16 @@ def labelling(bench: Bench, gallery: GalleryScreen, key_count: int, bulk_count: 
             many, many_trips = bulk(bench, gallery, bulk_count)
             turned = [gallery.jump(number) for number in range(2, bench.pages, 2)] if when else []
         taken = bench.page.value("timed.read('edit')")
-        heading(f"a key that labels, until its chip is painted{when}:")
+        heading(f"from a label's key until its chip is painted{when}:")
         show("gallery", single)
-        show("  until the kernel has answered", trips)
+        show("  until the kernel has responded", trips)
         bound("p95", percentile(single, 95), " ms", at_most=CHIP)
         heading(f"{PAGE} labels by one key, until they are saved{when}:")
         show("gallery", many)
-        show("  of which until the answer was in the page", many_trips)
+        show("  of which request round trip", many_trips)
         show("  of which in the kernel's handler", taken[-len(many) :])
         bound("p95", percentile(many, 95), " ms", at_most=most)
-    heading("a page with thumbnails cached on disk, while a cell trains:")
+    heading("page with thumbnails cached on disk, while a cell trains:")
     show("gallery", turned)
 
 
@@ -242,7 +242,7 @@ def growth(bench: Bench, sizes: tuple[int, int]) -> None:
     """Measure going back page by page, so that none is prefetched, in a small and a large project in turn."""
     bench.do("bench.thumbnails(project)")  # these projects use its thumbnails, because they have no files
     screens = [bench.gallery(cell, total) for cell, total in zip(("small", "large"), sizes, strict=True)]
-    heading(f"turning the page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
+    heading(f"going to another page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
     times: list[list[float]] = [[], []]
     for _ in range(bench.pages // 2):
         for screen, kept in zip(screens, times, strict=True):
@@ -299,12 +299,12 @@ def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
     def per_minute(milliseconds: float) -> float:
         return 60_000 * PAGE / milliseconds
 
-    heading("side by side, a script that doesn't think; what it waits for the screen:")
-    figure(f"the next {PAGE} images: gallery", f"{turn:.0f} ms")
+    heading("comparison by a script without thinking time, waiting time only:")
+    figure(f"next {PAGE} images: gallery", f"{turn:.0f} ms")
     figure("ipywidgets Image + GridBox", f"{grid_turn:.0f} ms, {grid_turn / turn:.1f} × as long")
     ours, bulk = per_minute(each + turn), per_minute(statistics.median(alike) + turn)
-    figure("labels a minute, each image by itself: gallery", f"{ours:,.0f}")
-    figure("the same, a page of look-alikes by one key", f"{bulk:,.0f}")
+    figure("labels per minute, image by image: gallery", f"{ours:,.0f}")
+    figure("same, a page of similar images by one key", f"{bulk:,.0f}")
     for name, peer in (
         ("ipywidgets Image + ToggleButtons + GridBox", per_minute(grid_each + grid_turn)),
         ("ipyannotations ClassLabeller", per_minute(single_each)),
@@ -315,9 +315,11 @@ def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few pages and keys: does it run?")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="where to draw the photos, kept for the next run")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with few pages and keys")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (repeatable)")
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR", help="folder for the drawn photos, reused by the next run"
+    )
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(None, with_images=False)
@@ -327,7 +329,7 @@ def main() -> None:
 
     program = provision.find_chromium()
     if program is None:
-        print("There is no Chromium: `python -m tests` installs one.")
+        print("Chromium is not installed. `python -m tests` installs it.")
         return
     pages, count, bulks, sizes = (
         (QUICK_PAGES, QUICK_KEYS, QUICK_BULKS, QUICK_SIZES) if options.quick else (PAGES, KEYS, BULKS, SIZES)
@@ -357,7 +359,7 @@ def main() -> None:
             lab.close()
             chromium.close()
     if hasattr(os, "getloadavg"):  # including other processes, in which case only the ratios are meaningful
-        heading(f"the machine's load over the last 15 minutes: {os.getloadavg()[2]:.1f}")
+        heading(f"load average of the last 15 minutes: {os.getloadavg()[2]:.1f}")
 
 
 if __name__ == "__main__":

@@ -74,13 +74,13 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--images", type=int, default=2000, help="how many")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="JPEGs, also in folders below")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of JPEGs, searched recursively")
     parser.add_argument("--no-fastai", action="store_true")
     options = parser.parse_args()
     where = options.photos or Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data")
     photos = sorted(where.absolute().rglob("*.jpg"))
     if not photos:
-        print(f"There are no photos in {where}: name a folder with --photos, or by {TEST_DATA_VARIABLE}.")
+        print(f"There are no photos in {where}. Name a folder with --photos or in {TEST_DATA_VARIABLE}.")
         return
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +102,7 @@ def bound_part(bench: Bench, rounds: int, device: str = "cpu") -> None:
     for model in bench.models:
         runs = [bench.ask("parts", bench.task(model=model, device=device)) for _ in range(rounds)]
         count = runs[0]["images"]
-        heading(f"{model}, {count:,} JPEGs of at most a megapixel, on {device}; images a second:")
+        heading(f"{model}, {count:,} JPEGs of at most a megapixel, on {device}, images/s:")
         figure("engine", runs[0]["engine"])
         for name in ("decode", "forward", "together"):
             figure(name, spread([count / run[name] for run in runs], "/s"))
@@ -136,7 +136,7 @@ def peers_part(bench: Bench, rounds: int, *, with_fastai: bool) -> None:
     for name, seconds in zip(names, times, strict=True):
         figure(said[name], spread([len(bench.images) / one for one in seconds], "/s"))
     best = min(times[1:], key=statistics.median)
-    bound("our images a second over the best of them", ratio(best, times[0]), "×", at_least=1.0)
+    bound("our images/s over the fastest peer", ratio(best, times[0]), "×", at_least=1.0)
 
 
 def single_part(bench: Bench, rounds: int) -> None:
@@ -147,7 +147,7 @@ def single_part(bench: Bench, rounds: int) -> None:
         for name in ("detect", "decode", "forward"):
             figure(name, spread([1000 * run[name] for run in runs], " ms"))
         beyond = [1000 * (run["detect"] - run["decode"] - run["forward"]) for run in runs]
-        bound("detect beyond decode and forward", statistics.median(beyond), " ms", at_most=10)
+        bound("time of detect minus decode and forward", statistics.median(beyond), " ms", at_most=10)
 
 
 def start_part(bench: Bench, rounds: int) -> None:
@@ -164,12 +164,12 @@ def memory_part(bench: Bench) -> None:
     many = (bench.images * _MANY)[: _MANY * len(bench.images)]
     few = bench.images[:100]
     peaks = {}
-    heading(f"Peak memory of detect_many, {len(many):,} images beside {len(few):,}:")
+    heading(f"Peak memory of detect_many, {len(many):,} images and {len(few):,}:")
     for images in (few, many):
         answer = bench.ask("ours", bench.task(images))
         peaks[len(images)] = answer["peak"] / 1e6
         figure(f"{len(images):,} images", f"{peaks[len(images)]:,.0f} MB ({answer['before'] / 1e6:,.0f} MB before)")
-    bound("more for the many", peaks[len(many)] - peaks[len(few)], " MB", at_most=300)
+    bound("additional memory of the larger number", peaks[len(many)] - peaks[len(few)], " MB", at_most=300)
 
 
 def gpu_part(bench: Bench, rounds: int) -> None:
@@ -177,13 +177,13 @@ def gpu_part(bench: Bench, rounds: int) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        heading("There is no GPU here.")
+        heading("There is no GPU.")
         return
     bound_part(bench, rounds, device="cuda")
-    heading("Memory of the GPU:")
+    heading("GPU memory:")
     answer = bench.ask("given_back", bench.task())
-    figure("at its peak", f"{answer['peak'] / 1e6:,.0f} MB")
-    bound("kept after stop()", (answer["after"] - answer["before"]) / 1e6, " MB", at_most=1)
+    figure("peak", f"{answer['peak'] / 1e6:,.0f} MB")
+    bound("remaining after stop()", (answer["after"] - answer["before"]) / 1e6, " MB", at_most=1)
 
 
 def _jpegs(photos: list[Path], folder: Path, count: int) -> list[str]:

@@ -59,9 +59,9 @@ def main() -> None:
         actions = store.last_action()
         heading(f"{BOXES:,} boxes on {IMAGES:,} images; two labels of {LARGE:,} annotations each:")
         figure("labels in order", f"{seconds(editing.labels):.3g} s")
-        figure("what each label is used for", f"{seconds(editing.uses):.3g} s")
+        figure("count the use of each label", f"{seconds(editing.uses):.3g} s")
         merging = seconds(lambda: editing.merge("large a", into="large b"))
-        bound("merge one into the other, one transaction", merging, " s", at_most=MOST_SECONDS)
+        bound("merge one into the other in one transaction", merging, " s", at_most=MOST_SECONDS)
         assert store.last_action() == actions + 1
         assert int(store.label_uses("large b")["annotations"].iloc[0]) == 2 * LARGE
         figure("undo that", f"{seconds(editing.undo):.3g} s")

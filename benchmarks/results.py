@@ -112,7 +112,7 @@ def measure(lab: Lab, name: str, code: str, count: int) -> None:
     ).json_value()
     page.run_cell(2)
     opened = float(page.page.evaluate("window.opened")) - float(ready)
-    bound("from the cell's run until the screen is there", opened, "ms", at_most=OPENING)
+    bound("from running the cell until the screen is shown", opened, "ms", at_most=OPENING)
     page.page.wait_for_timeout(4_000)  # advice and images
     rng = np.random.default_rng(1)
     for slider in ("threshold", "overlap"):
@@ -120,9 +120,9 @@ def measure(lab: Lab, name: str, code: str, count: int) -> None:
             continue
         times = steps(page, slider, rng.uniform(0.06, 0.98, count).tolist())
         worked, painted = (np.percentile(times[:, column], [50, 95]) for column in (0, 1))
-        figure(f"{slider}: the page's own work, p50 and p95", f"{worked[0]:.1f} ms, {worked[1]:.1f} ms")
-        figure(f"{slider}: until it is painted, p50", f"{painted[0]:.1f} ms")
-        bound(f"{slider}: until it is painted, p95", float(painted[1]), "ms", at_most=STEP)
+        figure(f"{slider}: JavaScript only, p50 and p95", f"{worked[0]:.1f} ms, {worked[1]:.1f} ms")
+        figure(f"{slider}: until painted, p50", f"{painted[0]:.1f} ms")
+        bound(f"{slider}: until painted, p95", float(painted[1]), "ms", at_most=STEP)
     lab.close()
 
 

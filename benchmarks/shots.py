@@ -63,12 +63,12 @@ def main() -> None:
     features = embed(images, device="cpu").features
     took = time.perf_counter() - started
     heading(f"{len(images)} photos of {len(labels)} labels, {torch.get_num_threads()} torch threads:")
-    figure("features of all photos, backbone's loading included", f"{took:.2f} s")
+    figure("features of all photos, including loading the backbone", f"{took:.2f} s")
     for shots, limit in BOUNDS.items():
         if np.bincount(targets).min() <= shots:
-            figure(f"{shots} photos a label", "a label has too few photos for that")
+            figure(f"{shots} photos per label", "skipped, because a label has too few photos")
             continue
-        heading(f"{shots} photos a label, {SEEDS} seeds, tested on the other {len(images) - shots * len(labels)}:")
+        heading(f"{shots} photos per label, {SEEDS} seeds, tested on the other {len(images) - shots * len(labels)}:")
         runs = [one_seed(features, targets, len(labels), shots, seed) for seed in range(SEEDS)]
         accuracy, loss, fitting = np.array(runs).T
         bound("mean accuracy", float(accuracy.mean()), "", at_least=limit)

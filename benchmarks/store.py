@@ -106,7 +106,7 @@ def compare(images: int, polygons: float) -> float:
     heading(f"{ROWS:,} boxes on {images:,} images, {shape}; median of {ROUNDS} reads in turn:")
     figure("store.annotations()", spread(ours, " s"))
     figure("bare sqlite3 → DataFrame", spread(bare, " s"))
-    figure("rows a second", f"{ROWS / statistics.median(ours):,.0f} (bare {ROWS / statistics.median(bare):,.0f})")
+    figure("rows/s", f"{ROWS / statistics.median(ours):,.0f} (bare {ROWS / statistics.median(bare):,.0f})")
     return ratio(ours, bare)
 
 
@@ -148,7 +148,9 @@ def compare_edits(kind: str, location: str, schema: str) -> None:
         for _ in range(EDIT_ROUNDS):
             for which, runs in kept.items():
                 runs.append(edit_at_once(location, schema, which, count))
-        heading(f"One label edit on {kind}, {count} at once; median of {EDIT_ROUNDS} runs of {EDIT_SECONDS} s in turn:")
+        heading(
+            f"One label edit on {kind}, {count} concurrent; median of {EDIT_ROUNDS} runs of {EDIT_SECONDS} s in turn:"
+        )
         middle, late, rate, cpu = (
             {which: [of(run) for run in runs] for which, runs in kept.items()}
             for of in (
@@ -172,7 +174,7 @@ def compare_edits(kind: str, location: str, schema: str) -> None:
         if count == 1:
             bound("p50 alone", statistics.median(middle["ours"]), " ms", at_most=ALONE_MS)
         else:
-            bound("edits of all", statistics.median(rate["ours"]), " a second", at_least=TOGETHER_RATE)
+            bound("edits of all processes", statistics.median(rate["ours"]), " per second", at_least=TOGETHER_RATE)
             bound("p95 of all", statistics.median(late["ours"]), " ms", at_most=TOGETHER_MS)
 
 
@@ -200,7 +202,7 @@ def edits_on_postgresql() -> None:
             finally:
                 store.destroy()
     except provision.Unavailable as reason:
-        figure("PostgreSQL is left out", str(reason))
+        figure("PostgreSQL skipped", str(reason))
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--threads", type=int, help="of torch; all cores unless it is given")
+    parser.add_argument("--threads", type=int, help="number of torch threads, by default all cores")
     options = parser.parse_args()
     print(f"{cores()} cores")
     for part in PARTS if options.only is None else (options.only,):
@@ -52,7 +52,7 @@ def main() -> None:
         elif part == "untuned":
             untuned_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif not folder_of("raccoon" if part == "peer" else part).is_dir():
-            print(f"There are no photos in {folder_of(part)}; {part} is left out.")
+            print(f"There are no photos in {folder_of(part)}, so {part} is skipped.")
         elif part == "peer":
             peer_part(options.seeds, options.budget or "2min")
         else:
@@ -69,7 +69,7 @@ def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     train, test, labels = photos(name)
-    heading(f"{name}: {len(train)} photos to train on, {len(test)} to test, {budget or f'{options.steps} steps'}:")
+    heading(f"{name}: {len(train)} training photos, {len(test)} test photos, {budget or f'{options.steps} steps'}:")
     tests = [example.image for example in test]
     truth = truth_table(tests, test, labels)
     judged = [

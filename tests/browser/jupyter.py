@@ -366,7 +366,7 @@ class LabPage:
     @contextmanager
     def without_interval(self, ms: int) -> Iterator[None]:
         """Disable the page's action at this interval while the block runs, so that results do not depend on it."""
-        assert self._do("leaveOut", ms), f"nothing is done each {ms} ms"
+        assert self._do("leaveOut", ms), f"no timer with an interval of {ms} ms"
         yield
         self._do("leaveOut", None)
 

@@ -216,7 +216,7 @@ def test_the_python_of_a_windows_command(tmp_path: Path) -> None:
     assert prefix_of(beside) == tmp_path
 
 
-# -- the notebook that asks -------------------------------------------------------------------------
+# -- calling notebook -------------------------------------------------------------------------------
 def test_the_servers_environment_counts_and_not_the_kernels(tmp_path: Path) -> None:
     own = environment_at(Path(sys.prefix))
     other = whole(tmp_path / "server", anywidget=None)
@@ -275,7 +275,7 @@ def test_where_a_kernel_is(
     assert place.front_end != TERMINAL
 
 
-# -- the real thing ---------------------------------------------------------------------------------
+# -- this environment -------------------------------------------------------------------------------
 def test_this_very_environment_shows_widgets() -> None:
     own = environment_at(Path(sys.prefix))
     assert own.is_own

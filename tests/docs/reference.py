@@ -147,7 +147,7 @@ def function_of(value: Any) -> Any:
     return value if inspect.isfunction(value) else None
 
 
-# -- as Markdown --------------------------------------------------------------------------------------------
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 
 def markdown() -> str:

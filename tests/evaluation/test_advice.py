@@ -47,7 +47,7 @@ def kinds(advice: Advice) -> list[str]:
     return [item.kind for item in advice]
 
 
-# -- nothing to say -------------------------------------------------------------------------------------
+# -- no advice ------------------------------------------------------------------------------------------
 def test_where_all_is_well_it_says_so() -> None:
     advice = single(*right()).advice
     assert kinds(advice) == []
@@ -70,7 +70,7 @@ def test_chance_alone_gives_no_advice_on_a_model_that_is_calibrated() -> None:
     assert not {"over_confident", "few_test_images", "rare", "never_found"} & set(kinds(found))
 
 
-# -- single mistakes ------------------------------------------------------------------------------------
+# -- single errors --------------------------------------------------------------------------------------
 def test_confident_contradictions_are_suspected_label_errors() -> None:
     truth, says = right(sure=0.8)
     says = [(label, 0.7 + 0.2 * (i % 2)) for i, (label, _) in enumerate(says)]
@@ -231,7 +231,7 @@ def test_a_threshold_above_all_that_is_right_is_lowered() -> None:
     )
 
 
-# -- labels and trust -----------------------------------------------------------------------------------
+# -- labels and calibration -----------------------------------------------------------------------------
 def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     truth, says = right(sure=0.7)
     truth, says = truth + [3] * 6, says + [(0, 0.5)] * 6
@@ -307,7 +307,7 @@ def test_features_of_other_images_are_refused(features: object) -> None:
         Report(single(*right())).advise(features=features)  # type: ignore[arg-type]
 
 
-# -- the list -------------------------------------------------------------------------------------------
+# -- ordering -------------------------------------------------------------------------------------------
 def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
     labels = [f"label {j:02}" for j in range(40)]
     truth, says = right(each=20, sure=0.6, labels=40)

@@ -21,7 +21,7 @@ def notes_of(*tables: Any, **options: Any) -> str:
     return "\n".join(evaluate(*tables, **options).notes)
 
 
-# -- a case worked by hand ------------------------------------------------------------------------------
+# -- manually computed case -----------------------------------------------------------------------------
 def test_counts_and_ratios_of_the_shop() -> None:
     found = evaluate(TRUTH, PREDICTIONS, thresholds=0.5)
     assert found.task == "detection"
@@ -138,7 +138,7 @@ def test_only_detectors_have_sizes() -> None:
         evaluate(whole, whole.assign(confidence=0.5)).by_box_size()
 
 
-# -- whatever boxes -------------------------------------------------------------------------------------
+# -- arbitrary boxes ------------------------------------------------------------------------------------
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_all_figures_speak_of_the_same_matches(case: Case) -> None:
@@ -223,7 +223,7 @@ def test_cross_validated_thresholds_and_slices_of_boxes() -> None:
     assert len(usual.by("shop")) == 10
 
 
-# -- what is handed in ----------------------------------------------------------------------------------
+# -- input tables ---------------------------------------------------------------------------------------
 def test_the_task_is_told_from_the_tables() -> None:
     whole = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["a", "b"]})
     confident = whole.assign(confidence=0.5)

@@ -97,7 +97,7 @@ def test_file_names_lead_nowhere_else(parts: tuple[str, ...], name: str) -> None
     assert summary_file_name(*parts) == name
 
 
-# -- read again -----------------------------------------------------------------------------------------
+# -- reading --------------------------------------------------------------------------------------------
 def kept(folder: Path, content: Any, name: str = "EvaluationResultSummary-fruit-1.json") -> Path:
     (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return folder / name

@@ -214,7 +214,7 @@ def test_reports_say_that_sizes_are_not_known(tmp_path: Path, capsys: pytest.Cap
     assert "the sizes of 12 images aren't known" in capsys.readouterr().out
 
 
-# -- both again -----------------------------------------------------------------------------------------
+# -- classifiers and detectors --------------------------------------------------------------------------
 def test_hostile_names_survive() -> None:
     odd = "folder\udcff\n/\u2028\x85.jpg"
     truth, predictions = random_tables(40, HOSTILE)
@@ -298,7 +298,7 @@ def test_names_of_files() -> None:
     assert snapshot_file_names("..") == ("EvaluationSnapshot.manifest", "TrainingSnapshot.manifest")
 
 
-# -- of the training images -----------------------------------------------------------------------------
+# -- training images ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("boxes", [False, True])
 def test_training_images_without_predictions(tmp_path: Path, boxes: bool) -> None:
     truth, _, images = scene(12, ["cat", "dog"])

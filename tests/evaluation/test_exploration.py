@@ -64,7 +64,7 @@ def boxes(seed: int, **options: Any) -> Evaluation:
     return evaluate(truth, predictions, images, task="detection", **options)
 
 
-# -- the page says what Python says -----------------------------------------------------------------
+# -- agreement of page and Python -------------------------------------------------------------------
 def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> list[dict[str, Any]]:
     """Run the page's code for these positions and filters and return its results."""
     facts, arrays = pack(exploration)
@@ -153,7 +153,9 @@ def test_the_page_computes_what_python_does(case: str) -> None:
         assert said["means"]["threshold"] == pytest.approx(means["mean_threshold"], abs=1e-14)
         assert said["matrix"] == matrix.counts.ravel().tolist(), position
         assert said["cell_images"] == counted, position
-        assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], "a cell shows as many as it says"
+        assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], (
+            "a cell opens as many images as it counts"
+        )
         assert said["chosen"] == exploration.choose(chosen).tolist(), (position, chosen)
         assert {name: said["counts"][name] for name in shown} == shown
         assert sorted(map(tuple, said["items"])) == rows
@@ -305,7 +307,7 @@ def test_names_are_only_ever_text() -> None:
     )
 
 
-# -- another truth ----------------------------------------------------------------------------------
+# -- other ground truth -----------------------------------------------------------------------------
 def test_the_same_truth_gives_the_same_evaluation() -> None:
     for evaluation in (
         one_label(),

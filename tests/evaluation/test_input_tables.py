@@ -195,7 +195,7 @@ def test_inputs_stay_as_they_are() -> None:
         pd.testing.assert_frame_equal(frame, copy)
 
 
-# -- datasets, and names that don't meet --------------------------------------------------------------
+# -- datasets, and names that do not match ------------------------------------------------------------
 def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
     images = pd.DataFrame(
         {"image": ["a", "b", "c"], "status": ["unlabelled", "labelled", "unlabelled"], "day": [1, 2, 2]}

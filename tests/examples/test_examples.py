@@ -65,7 +65,7 @@ def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, tmp_path: P
     assert again.answers == photos.answers
     examples.write_photos(photos.name, tmp_path / "fewer", size=SIZE, train=5, test=0)
     for name, data in contents(tmp_path / "fewer").items():
-        assert data == first[name] or not name.endswith(".jpg"), f"{name} depends on how many there are"
+        assert data == first[name] or not name.endswith(".jpg"), f"{name} depends on the number of images"
 
 
 def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_picture_of_any_shape(name: str, size: tuple[int, int]) -> None:
             assert picture.image.size == ((min(size), min(size)) if alone else size)
             assert set(picture.shown) <= set(example.LABELS)
             for box in picture.boxes:
-                assert min(box.width, box.height) >= 4, "large enough to be pointed at"
+                assert min(box.width, box.height) >= 4, "large enough to click"
                 assert 0 <= box.left < box.left + box.width <= size[0]
                 assert 0 <= box.top < box.top + box.height <= size[1]
 

@@ -110,7 +110,7 @@ def test_changed_bytes_give_a_picture_or_an_image_error(format_: str, data: st.D
                 read()
 
 
-# -- bombs ------------------------------------------------------------------------------------------
+# -- decompression bombs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "data",
     [

@@ -99,7 +99,7 @@ def test_a_damaged_exif_block_is_no_reason_to_refuse_a_photo(block: bytes) -> No
     assert difference(open_image(data), open_image(plain)) == 0
 
 
-# -- kinds of pictures ------------------------------------------------------------------------------
+# -- image formats and modes ------------------------------------------------------------------------
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM"])
 def test_every_format_is_read_in_a_fresh_process_order(format_: str) -> None:
     data = encoded(picture(3), format_)

@@ -32,7 +32,7 @@ def classifier(model_folder: Path) -> tuple[ImageClassifier, ModelConfig]:
     return network, config
 
 
-# -- what they say --------------------------------------------------------------------------------------
+# -- agreement of engines -------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["onnx", "bfloat16"])
 def test_each_engine_says_what_torch_says(model_folder: Path, blots: dict[str, list[str]], name: str) -> None:
     if name == "bfloat16" and not has_bfloat16():
@@ -139,7 +139,7 @@ def _run(model: bytes, images: torch.Tensor) -> list[Any]:
     return list(session.run(None, {"input": images.numpy()}))
 
 
-# -- what can't be used ---------------------------------------------------------------------------------
+# -- unsupported engines --------------------------------------------------------------------------------
 class _Looks(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3))
@@ -197,7 +197,7 @@ def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
     predictor.stop()
 
 
-# -- which is taken -------------------------------------------------------------------------------------
+# -- choosing the engine --------------------------------------------------------------------------------
 class _Clocked(Engine):
     """Engine that adds a given value to PyTorch's output and takes a given number of seconds."""
 
@@ -261,7 +261,7 @@ def test_elsewhere_than_on_a_cpu_it_is_torch(classifier: tuple[ImageClassifier, 
     assert choice.others == dict.fromkeys(("onnx", "bfloat16"), "other engines are for the CPU")
 
 
-# -- while it runs --------------------------------------------------------------------------------------
+# -- running --------------------------------------------------------------------------------------------
 def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[str, list[str]]) -> None:
     model = load_model(model_folder)
     assert model.engine is None

@@ -178,7 +178,7 @@ def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name:
     assert sum(row["confidence"] for row in found) != pytest.approx(1)
 
 
-# -- what is refused --------------------------------------------------------------------------------
+# -- refused exports --------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_what_says_something_else_than_the_model_is_not_kept(
     model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

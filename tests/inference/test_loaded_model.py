@@ -101,7 +101,7 @@ def test_what_is_no_model_is_said(tmp_path: Path, copied: Path) -> None:
         cl.load_model(project.root)
 
 
-# -- strangers --------------------------------------------------------------------------------------
+# -- untrusted models -------------------------------------------------------------------------------
 class Payload:
     """Object that runs a command when it is unpickled."""
 
@@ -254,7 +254,7 @@ def test_a_hostile_name_is_text(model_folder: Path, tmp_path: Path) -> None:
     assert "\x1b" not in repr(model)
 
 
-# -- what it finds goes back ------------------------------------------------------------------------
+# -- adding its predictions to a project ------------------------------------------------------------
 def test_what_it_finds_becomes_predictions_of_a_project(
     copied: Path, tmp_path: Path, blots: dict[str, list[str]]
 ) -> None:

@@ -29,7 +29,7 @@ from tests.ingest.reading import codes, labels
 Add = Callable[..., ImportReport]
 
 
-# -- once -------------------------------------------------------------------------------------------
+# -- repeated imports -------------------------------------------------------------------------------
 def test_a_second_import_opens_no_file(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
     add(tmp_path / "photos", auto_label=True)

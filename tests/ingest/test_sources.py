@@ -273,7 +273,7 @@ def test_copying_where_nothing_can_be_written_imports_nothing(project: cl.Projec
     assert len(project.train_set) == 0
 
 
-# -- patterns, homes and mistakes -------------------------------------------------------------------
+# -- patterns, home folders and invalid input -------------------------------------------------------
 def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "photos [1]", {"apple": 2, "pear": 1})
     make_zip(tmp_path / "up" / "one.zip", {"plum/1.jpg": jpeg(30)})

@@ -55,7 +55,7 @@ def label_some(project: Project) -> None:
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, "the message never arrived"
         time.sleep(0.01)
 
 
@@ -164,7 +164,7 @@ def test_what_training_says(project: Project) -> None:
     assert "A detector needs images of at least 1 label" in said()[0]
 
 
-# -- jobs and the watch -----------------------------------------------------------------------------------
+# -- jobs and polling -------------------------------------------------------------------------------------
 
 
 def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:

@@ -164,7 +164,7 @@ def test_each_figure_lists_its_images(store: SqlStore) -> None:
     assert progress.moment(1741089600000000) == NOON
 
 
-# -- following ------------------------------------------------------------------------------------------
+# -- incremental updates --------------------------------------------------------------------------------
 
 
 def same(followed: FollowedCounts, store: SqlStore) -> None:

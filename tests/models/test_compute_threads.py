@@ -71,7 +71,7 @@ def test_torch_has_its_threads_back_whatever_happens(
     assert given[-1] == 4
 
 
-# -- how many CPUs a process may use ---------------------------------------------------------------------
+# -- number of available CPUs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("files", "own", "share"),
     [

@@ -117,7 +117,7 @@ def test_a_reduced_jpeg_still_knows_its_size(tmp_path: Path) -> None:
     assert open_canvas((tmp_path / "plain.png").read_bytes(), "plain.png", 96, GREY).size == (1203, 801)
 
 
-# -- finding ---------------------------------------------------------------------------------------------
+# -- detection -------------------------------------------------------------------------------------------
 def test_what_is_found_lies_in_the_image_the_highest_confidence_first(network: ImageDetector) -> None:
     [found] = find(network, [to_canvas(gradient(300, 200), 96, GREY)])
     assert len(found.boxes) == len(found.labels) == len(found.confidences) > 0
@@ -381,7 +381,7 @@ def _as_first_release(whole: ModelConfig) -> dict[str, object]:
     return {**content, "format_version": 1}
 
 
-# -- asking ----------------------------------------------------------------------------------------------
+# -- predicting ------------------------------------------------------------------------------------------
 def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageDetector) -> None:
     save_artifact(tmp_path, network, config())
     predictor = Predictor(tmp_path)

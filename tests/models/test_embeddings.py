@@ -144,7 +144,7 @@ def test_bad_arguments_and_nothing(blots: list[str]) -> None:
         embed(blots, backbone="none")
 
 
-# -- which images look alike ----------------------------------------------------------------------
+# -- similar images -------------------------------------------------------------------------------
 def clusters(n: int, of: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return features of ``n`` images in groups of ``of``, shuffled, and the group of each."""
     rng = np.random.default_rng(seed)

@@ -3,12 +3,13 @@
 For authors of notebook NN:
 
 - ``uv run --extra test python -m tests.notebooks NN`` runs it in a new folder without network, runs its checks, and
-  writes its outputs into ``notebooks/NN_….ipynb``. ``--check`` only runs it and reports stale outputs. ``--keep FOLDER``
-  keeps its folder for inspection.
+  writes its outputs into ``notebooks/NN_….ipynb``. ``--check`` only runs it and reports stale outputs.
+  ``--keep FOLDER`` keeps its folder for inspection.
 - ``tests/notebooks/checks/NN.py`` contains its checks. ``after_<tag>(ns)`` runs in the kernel, right after each code
   cell that has the tag, ``at_end(ns)`` after the last one. ``ns["model"]`` is the cell's ``model``.
-  ``outputs(notebook)`` runs outside, with the executed notebook: ``tagged``, ``text_of``, ``html_of`` and ``pictures_of`` of
-  :mod:`tests.notebooks.running` read a cell. A check without its cell fails. Use plain ``assert`` with a message.
+  ``outputs(notebook)`` runs outside, with the executed notebook: ``tagged``, ``text_of``, ``html_of`` and
+  ``pictures_of`` of :mod:`tests.notebooks.running` read a cell. A check without its cell fails. Use plain ``assert``
+  with a message.
 - A cell that raises fails the notebook. The tag ``raises-exception`` (Jupyter's own) is for one that is meant to raise,
   whose check then verifies the message.
 - Breaking any public function that a cell calls must be noticed: ``python -m tests.notebooks.breaking NN`` breaks them

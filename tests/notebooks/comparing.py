@@ -39,10 +39,7 @@ def edited(committed: Any) -> bool:
 
 
 def settle(committed: Any, fresh: Any) -> None:
-    """Restore old outputs of cells tagged ``varies`` if only numbers changed, so that a refresh changes nothing else.
-
-    In an edited notebook, no output is restored, since a cell may depend on an edited one.
-    """
+    """Restore outputs of cells tagged ``varies`` if only numbers changed, so that a refresh changes nothing else."""
     if edited(committed):
         return
     for old, new in zip(committed.cells, fresh.cells, strict=True):

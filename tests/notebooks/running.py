@@ -216,7 +216,7 @@ def _cell(source: str, what: str) -> Any:
 
 
 def _renumbered(notebook: Any) -> Any:
-    """Number the cells as in a run without the harness's cells."""
+    """Renumber the cells as in a run without the harness's cells."""
     count = 0
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -241,7 +241,7 @@ def test_what_a_slow_machine_prints_in_pieces_is_one_text(tmp_path: Path) -> Non
     assert [(output.name, output.text) for output in made.cells[0].outputs] == [("stdout", "a\nb\n"), ("stderr", "c\n")]
     assert stale(clean(whole, tmp_path), made) == []
     made.cells[0].outputs = pieces.cells[0].outputs
-    assert stale(made, clean(whole, tmp_path)) == [], "also where it was committed in pieces"
+    assert stale(made, clean(whole, tmp_path)) == [], "also if it was committed in pieces"
 
 
 def test_an_edited_cell_makes_it_stale_until_it_is_run(tmp_path: Path) -> None:
@@ -270,4 +270,4 @@ def test_a_refresh_keeps_outputs_that_only_vary_unless_a_cell_was_edited(tmp_pat
     assert told(made("a"), made("b", "y")) == "b", "another cell"
     old = made("a")
     old.cells.append(nbformat.v4.new_markdown_cell("new"))
-    assert told(old, made("b")) == "b", "what was edited may show in any output"
+    assert told(old, made("b")) == "b", "an edit may affect any output"

@@ -27,7 +27,7 @@ def test_a_notebook_is_kept_as_it_was_run(path: Path) -> None:
     )
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert any(pictures_of(cell) for cell in code), "no picture to be seen"
+    assert any(pictures_of(cell) for cell in code), "no visible image"
     assert not any(WIDGET in out.get("data", {}) for cell in code for out in cell.outputs)
     assert notebook.cells[0].source.startswith("# ")
     text = path.read_text("utf-8")
@@ -72,7 +72,7 @@ def test_what_the_prose_names_some_cell_calls() -> None:
     public = public_functions()
     lost = {name: path for name, path in named.items() if name in public and name not in used}
     assert len(public & set(named)) >= 10
-    assert not lost, f"named in prose, called in no cell: {lost}"
+    assert not lost, f"named in the text, but not called in any cell: {lost}"
 
 
 def test_all_are_numbered_one_after_another() -> None:

@@ -67,7 +67,7 @@ def test_renaming_obeys_the_same_rules(tmp_path: Path) -> None:
     project.close()
 
 
-# -- life -------------------------------------------------------------------------------------------
+# -- creating and loading ---------------------------------------------------------------------------
 def test_a_project_is_found_again_with_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "photos", {"apple": 2})
@@ -278,7 +278,7 @@ def test_opening_leaves_a_rename_in_progress_alone(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-# -- deleting ---------------------------------------------------------------------------------------
+# -- deletion ---------------------------------------------------------------------------------------
 def answer(monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> list[str]:
     asked: list[str] = []
 

@@ -249,7 +249,7 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     assert project.history["what"].iloc[0] == "describe version"
 
 
-# -- kinds that a quick training doesn't make -------------------------------------------------------------
+# -- kinds of models that are slow to train ---------------------------------------------------------------
 def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
     labels = sorted(set(train.annotations["label"]))
     detector = kind in ("detection", "brands")

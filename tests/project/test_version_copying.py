@@ -237,7 +237,7 @@ def test_a_full_disk_fails_the_copy_and_leaves_nothing(model: Model, other: Proj
     assert not failed.folder.exists()
 
 
-# -- deleting ---------------------------------------------------------------------------------------------
+# -- deletion ---------------------------------------------------------------------------------------------
 BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 
 

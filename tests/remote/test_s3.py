@@ -48,7 +48,7 @@ def photos(bucket: Bucket) -> Bucket:
     return bucket
 
 
-# -- taking them in ---------------------------------------------------------------------------------
+# -- importing --------------------------------------------------------------------------------------
 def test_a_folder_of_a_bucket_is_listed_once_and_nothing_is_read(project: cl.Project, add: Add, photos: Bucket) -> None:
     for key in ("root.jpg", "note.txt", "phone.heic", ".hidden/4.jpg", "apple/.5.jpg", "x" * 300 + "/6.jpg"):
         photos.put(f"photos/{key}", jpeg(hash(key) % 1000 + 100))
@@ -161,7 +161,7 @@ def test_a_zip_in_a_bucket_is_unpacked(project: cl.Project, add: Add, bucket: Bu
     assert project.train_set.labels_of_images() == [["apple"]]
 
 
-# -- reading them -----------------------------------------------------------------------------------
+# -- reading ----------------------------------------------------------------------------------------
 def test_what_was_fetched_is_there_when_the_server_is_not(
     project: cl.Project, add: Add, photos: Bucket, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
 ) -> None:
@@ -245,7 +245,7 @@ def test_the_cache_stays_within_its_limit(photos: Bucket) -> None:
     assert fetch(urls[-1])[0] == bytes([11]) * 10_000
 
 
-# -- what goes wrong --------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------------
 def test_errors_name_the_image_and_what_to_do(
     project: cl.Project, add: Add, photos: Bucket, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
 ) -> None:
@@ -303,7 +303,7 @@ def test_some_images_that_can_not_be_had_do_not_stop_the_others(project: cl.Proj
     assert kept == sorted([jpeg(0), jpeg(2)])
 
 
-# -- many of them -----------------------------------------------------------------------------------
+# -- concurrency ------------------------------------------------------------------------------------
 def test_no_more_are_fetched_at_once_than_allowed(photos: Bucket) -> None:
     urls = [photos.put(f"many/{number}.jpg", jpeg(number)) for number in range(24)]
     photos.server.seconds, photos.server.most_at_once = 0.02, 0
@@ -339,7 +339,7 @@ def test_a_cache_that_is_too_small_for_all_says_so(photos: Bucket) -> None:
     assert "settings.cache_gb" in heard[0].text
 
 
-# -- a whole dataset --------------------------------------------------------------------------------
+# -- reading a manifest -----------------------------------------------------------------------------
 def manifest(bucket: Bucket, path: Path, keys: list[str]) -> Path:
     facts = {"confidence": 1, "job-name": "labeling-job/x", "human-annotated": "yes",
              "creation-date": "2020-03-06T17:46:39.176", "type": "groundtruth/object-detection",
@@ -431,7 +431,7 @@ def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos
     assert images["sha256"].map(is_identity).tolist() == [True, True, False]
 
 
-# -- looking again ----------------------------------------------------------------------------------
+# -- refreshing -------------------------------------------------------------------------------------
 def test_a_bucket_is_looked_at_again(project: cl.Project, add: Add, photos: Bucket) -> None:
     photos.put("photos/.seen.jpg", jpeg(30))
     add(f"{photos.url}/photos/", auto_label=True)

@@ -136,7 +136,7 @@ def test_a_snapshot_that_is_damaged_itself_is_not_recommended(tmp_path: Path, so
     store.close()
 
 
-# -- the file is gone ---------------------------------------------------------------------------------
+# -- missing file -------------------------------------------------------------------------------------
 def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 

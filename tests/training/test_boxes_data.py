@@ -265,7 +265,7 @@ def test_hostile_sizes(size: tuple[int, int]) -> None:
             assert (ends <= 64).all()
 
 
-# -- turns -----------------------------------------------------------------------------------------------
+# -- epoch order -----------------------------------------------------------------------------------------
 def test_every_picture_comes_once_an_epoch_in_another_order_each_time() -> None:
     turns = Turns(np.ones(7), 0)
     epochs = [[turns.at(turn) for turn in range(7 * epoch, 7 * epoch + 7)] for epoch in range(3)]

@@ -198,7 +198,7 @@ def test_what_is_frozen_is_a_share_of_the_weights() -> None:
         TuningOptions(batch=0)
 
 
-# -- whether it is kept ---------------------------------------------------------------------------------
+# -- accepting the fine-tuned model ---------------------------------------------------------------------
 def test_when_it_is_not_even_tried() -> None:
     def head(log_loss: float | None) -> FittedHead:
         return FittedHead(np.zeros((2, 3), np.float32), np.zeros(2, np.float32), 1.0, log_loss, None, None)
@@ -313,7 +313,7 @@ def test_a_better_former_version_is_started_from(polygons: tuple[list[str], np.n
         network.backbone.bn2.bias.add_(0.01)
     hashes = [f"{i:064x}" for i in range(60)]
     former = Former("fruit.1", network, PACKAGED, frozenset())
-    noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)  # the frozen backbone sees nothing
+    noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)  # carries no information
     head = replace(fit_head(features, targets, LABELS), log_loss=0.0)
     found = run_improve((paths, targets, noise), 5, head=head, former=former, hashes=hashes)
     assert found.facts["start"]["kept"] is True

@@ -506,7 +506,7 @@ def test_work_before_the_training_counts_or_is_announced(
     assert clock.spent() == pytest.approx(3.0 + 120 * each - beyond)
 
 
-# -- memory, disk, what is no number ---------------------------------------------------------------------
+# -- memory, disk, invalid numbers -----------------------------------------------------------------------
 class Hungry(Toy):
     """Learner that runs out of memory with more than ``most`` items per batch."""
 

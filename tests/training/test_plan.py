@@ -84,7 +84,7 @@ def test_lines_of_the_other_kind_are_left_out_and_said() -> None:
                   "train images were reviewed but have no labels", "test images have more than one label"):  # fmt: skip
         assert f"1 {words}" in said
     several = make_plan(train, test, kind="multi-label")
-    assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # nothing of these labels is on f
+    assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # f has none of these labels
     assert several.test.images["image"].tolist() == ["g", "h", "i"]
 
 

@@ -134,7 +134,7 @@ def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.Mo
     assert "<img src=x" not in shown[0].replace('<img alt="', "")
 
 
-# -- as a file ----------------------------------------------------------------------------------------
+# -- exported file ------------------------------------------------------------------------------------
 def content_of(path: Path) -> dict[str, Any]:
     text = path.read_text("utf-8")
     found = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.DOTALL)

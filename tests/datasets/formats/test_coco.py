@@ -448,7 +448,7 @@ def test_bytes_cut_and_changed_anywhere_never_crash_it(
     assert_sound(found)
 
 
-# -- what else a file says --------------------------------------------------------------------------
+# -- other fields of a file -------------------------------------------------------------------------
 
 
 def full(folder: Path) -> Path:

@@ -372,7 +372,7 @@ def test_of_files_with_one_name_that_in_the_same_folders_is_meant(tmp_path: Path
         assert found.issues.empty
     for path in manifest_and_coco(tmp_path, ["wed/left/photo 0.png"]):
         found = cl.read_dataset(path, images=tmp_path / "now")
-        assert found.images["image"].tolist()[0] not in places, "mon or tue: there is no telling"
+        assert found.images["image"].tolist()[0] not in places, "mon or tue: ambiguous"
         assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
         assert "several files" in found.issues["message"].iloc[0]
 

@@ -295,7 +295,7 @@ def test_what_is_no_file_is_refused_without_hanging(tmp_path: Path) -> None:
         read_manifest(str(tmp_path / "locked"))
 
 
-# -- any line at all --------------------------------------------------------------------------------
+# -- arbitrary lines --------------------------------------------------------------------------------
 keys = st.sampled_from(
     ["source-ref", "a", "a-metadata", "a-metadata-metadata", "bounding-box", "bounding-box-metadata", "annotations",
      "objects", "class-map", "class_id", "left", "top", "width", "height", "image_size", "confidence", "class-name",
@@ -355,7 +355,7 @@ def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory,
     )
 
 
-# -- writing and reading again ----------------------------------------------------------------------
+# -- round trips ------------------------------------------------------------------------------------
 HOSTILE = [
     "source-ref", "x-metadata", "x", "x-metadata-metadata", "label-x", "bounding-box", "bounding-box-2",
     "bounding-box-metadata", "errors", "cl-metadata", "a b", "a-b", "a_b", "A-B", "naïve 梨", "🍎", "-metadata",

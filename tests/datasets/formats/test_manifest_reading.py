@@ -160,7 +160,7 @@ def _short(number: int) -> int | float:
     return number if -(2**63) <= number < 2**64 else float(number)
 
 
-# -- what is in a manifest --------------------------------------------------------------------------
+# -- content of a manifest --------------------------------------------------------------------------
 MULTI = {
     "source-ref": "s3://bucket/a.png",
     "fruit": [6, 0],

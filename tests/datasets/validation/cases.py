@@ -197,7 +197,7 @@ CASES: dict[str, tuple[Line | str | bytes, list[tuple[str, str, str]], str]] = {
     ),
     "no class id": (changed(box_line(), {"bounding-box/annotations/0/class_id": GONE}), only(CLASS_ID), "invalid"),
     "no class map": (box_line(class_map=GONE), only(CLASS_ID), "invalid"),
-    # -- then all that apply
+    # -- all that apply are reported
     "another type": (
         image_line(**OTHER_TYPE), [(TYPE, OF_LABEL, OF_LABEL), (NO_VALID_ATTRIBUTES, "", "")], "invalid",
     ),

@@ -244,7 +244,7 @@ def test_every_code_has_advice_and_every_repair_a_code() -> None:
     assert {name for advice in ADVICE.values() for name in advice.repairs} == set(REPAIRS)
 
 
-# -- a dataset in hand ------------------------------------------------------------------------------
+# -- datasets in memory -----------------------------------------------------------------------------
 def in_hand(folder: Path) -> cl.Dataset:
     images = [{"image": f"{n}.png", "tags": [str(n)], "note": n} for n in range(5)]
     for image in images:

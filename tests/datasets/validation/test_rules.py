@@ -47,7 +47,7 @@ def test_line(tmp_path: Path, photos: Path, name: str) -> None:
         assert set(report.lines["line"]) == {1}
 
 
-# -- no code is left out ----------------------------------------------------------------------------
+# -- completeness of the cases ----------------------------------------------------------------------
 def test_every_code_has_a_case() -> None:
     every = {*issues.FILE_ERRORS, *issues.CONTENT_ERRORS, *issues.LINE_ERRORS, *issues.WARNINGS}
     on_lines = {code for _, found, _ in CASES.values() for code, _, _ in found}

@@ -72,7 +72,7 @@ def test_what_stops_the_training_comes_first(tmp_path: Path) -> None:
     assert head[0].endswith(
         "The manifest file contains too many invalid rows. The manifest file contains images in multiple S3 buckets."
     )
-    assert tells(head[1], "JSON"), "which is why the rows are too many"
+    assert tells(head[1], "JSON"), "the reason for the additional rows"
 
 
 def test_it_takes_ten_images_to_train(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_names_from_files_never_become_markup(tmp_path: Path) -> None:
     assert len(repr(report).splitlines()[0]) > 0
 
 
-# -- datasets in hand -------------------------------------------------------------------------------
+# -- datasets in memory -----------------------------------------------------------------------------
 def boxes(folder: Path, count: int = 10, *, size: tuple[int, int] = (640, 480)) -> cl.Dataset:
     rows = []
     for number in range(count):

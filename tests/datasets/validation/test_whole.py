@@ -154,7 +154,7 @@ def test_labels_of_another_use_case_do_not_count_as_tested(tmp_path: Path) -> No
     assert report.summary["errors"] == [{"code": code, "message": message}]
 
 
-# -- before any line: what keeps a dataset from being created ---------------------------------------
+# -- terminal errors of a manifest ------------------------------------------------------------------
 def created(path: Path, lines: list[Any], name: str = "m.manifest", **options: Any) -> CheckedManifest:
     options = {"limits": REKOGNITION, "check_images": False, **options}
     return check_manifests(write_manifest(path / name, lines), stage="creation", **options).train

@@ -88,7 +88,7 @@ def after_by_hand(ns: dict[str, Any]) -> None:
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[381, 7, 9], [227, 9, 7]]
     for figure in ("precision", "recall", "f1"):
         by_hand = ns["hand"].loc[["CAP", "WATCH"], figure].tolist()
-        assert by_hand == pytest.approx(table[figure].tolist()), f"{figure} by hand is the library's"
+        assert by_hand == pytest.approx(table[figure].tolist()), f"{figure} by hand equals the library's"
     assert ns["hand"].loc["mean"].tolist()[3:] == pytest.approx([0.97191, 0.97350, 0.97270], abs=1e-5)
     summary = ns["two"].summary.set_index("figure")["value"]
     assert summary[["precision", "recall", "f1"]].tolist() == pytest.approx(ns["hand"].loc["mean"].tolist()[3:])
@@ -110,12 +110,12 @@ def after_shares(ns: dict[str, Any]) -> None:
 def after_flattering(ns: dict[str, Any]) -> None:
     means = ns["rounds"].mean()
     assert len(ns["rounds"]) == 40
-    assert round(means["on the same photos"], 2) == 0.83, "as exercise 8 says"
-    assert round(means["cross-validated"], 2) == 0.75, "as exercise 8 says"
-    assert means["on the same photos"] > means["on new photos"] + 0.05, "it flatters"
-    assert abs(means["cross-validated"] - means["on new photos"]) < 0.03, "these are where the fresh ones are"
+    assert round(means["on the same photos"], 2) == 0.83, "as stated in exercise 8"
+    assert round(means["cross-validated"], 2) == 0.75, "as stated in exercise 8"
+    assert means["on the same photos"] > means["on new photos"] + 0.05, "it is optimistic"
+    assert abs(means["cross-validated"] - means["on new photos"]) < 0.03, "they agree with the metrics on new data"
     spread = ns["rounds"].std()
-    assert spread["cross-validated"] > spread["on new photos"], "each single figure is shaky"
+    assert spread["cross-validated"] > spread["on new photos"], "each single value is unreliable"
 
 
 def after_overlaps(ns: dict[str, Any]) -> None:
@@ -163,7 +163,7 @@ def outputs(notebook: Any) -> None:
         "closer",
     )
     for tag in (*pictures, "box_sliders"):
-        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one picture"
+        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one plot"
     assert text_of(tagged(notebook, "middle")).startswith("0.415 is the middle of 0.45 and 0.38")
 
 
