@@ -7,9 +7,7 @@ step. The bounds are means of three seeds on two otherwise idle CPU cores. With 
 not matter.
 
     python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands] [--seeds 0 1 2]
-                                  [--budget 2min
-
---steps 300]
+                                  [--budget 2min | --steps 300]
 """
 
 from __future__ import annotations
