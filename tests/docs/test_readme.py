@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import importlib.util
 import json
 import re
@@ -129,17 +127,3 @@ def test_scripts_that_the_measured_table_names_know_their_options() -> None:
         source = (ROOT / "benchmarks" / script).read_text("utf-8")
         for option in re.findall(r"--[\w-]+", words):
             assert f'"{option}"' in source, (script, option)
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if ">>>" in path.read_text("utf-8")
-    ],
-)
-def test_docstring_examples_are_true(module: str) -> None:
-    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
-    assert result.attempted
-    assert not result.failed
