@@ -27,7 +27,7 @@ class ImportReport:
     ignored : int
         Number of files that are not images, judging by their names.
     issues : DataFrame
-        Images that were skipped and other problems, with the reason, such as a duplicate.
+        Skipped images, such as duplicates, and other problems, with the reason.
     labelled : int
         Number of ``known`` images that had no label and got one.
     added_images : sequence of str
@@ -35,11 +35,13 @@ class ImportReport:
 
     Examples
     --------
-    >>> report = project.add_images(photos, auto_label=True)
+    Import photos that the project already contains under other names:
+
+    >>> report = project.add_images(photos, progress=False)
     >>> report.added
-    9
-    >>> project.add_images(photos, auto_label=True).known
-    9
+    0
+    >>> report.issues["code"].unique().tolist()
+    ['DUPLICATE_CONTENT']
     """
 
     split: str
