@@ -14,8 +14,8 @@ from typing import BinaryIO
 from uuid import uuid4
 
 _PREFIX = ".clnb-"
-# a network file system may not show the locks of other machines: each trusts only those of its own name
 # a network file system may not show the locks of other machines, so each machine trusts only those with its own name
+_OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
 
@@ -26,7 +26,9 @@ def expand_home(path: str) -> str:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Write a file atomically: open a temporary file next to ``path`` that replaces it on success and is deleted on error.
+    """Write a file atomically, as a context manager.
+
+    The block writes to a temporary file next to ``path``, which replaces it on success and is deleted on error.
 
     Parameters
     ----------
@@ -53,14 +55,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically; see :func:`replacing`."""
+    """Write ``data`` to ``path`` atomically with :func:`replacing`."""
     with replacing(path) as file:
         file.write(data)
 
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """Create a hidden temporary folder in ``folder`` for the block, and delete those that killed processes left behind."""
+    """Create a hidden temporary folder in ``folder`` for the block, and delete those left by killed processes."""
     remove_abandoned(folder)
     path, lock = folder, None
     try:
@@ -94,7 +96,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int | None:
-    """Lock a folder until the process ends, or return None if another process has locked it or locks are not supported."""
+    """Lock a folder until the process ends, or return None if it is locked or locks are not supported."""
     try:
         import fcntl
 

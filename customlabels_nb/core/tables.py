@@ -80,7 +80,10 @@ def empty(columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
-    """Create annotations that give each image the label, which must be valid, with confidence 1 and the current time."""
+    """Create annotations that give each image the label, with confidence 1 and the current time.
+
+    The label must be valid.
+    """
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
     columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}

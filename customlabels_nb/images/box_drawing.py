@@ -37,7 +37,7 @@ _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of covering all of 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in pixels of the image, label, colour (#rrggbb) and an optional value."""
+    """A box to draw: ``left, top, width, height`` in pixels of the image, label, colour (#rrggbb) and value."""
 
     box: tuple[float, float, float, float]
     label: str

@@ -108,7 +108,7 @@ class ContentCache:
 
 
 def project_cache(root: Path | None, kind: str) -> ContentCache:
-    """Return the cache for ``kind`` ("thumbnails", "features", "remote") of the project at ``root``, or the user's cache."""
+    """Return the cache for ``kind`` ("thumbnails", "features", "remote") of the project at ``root`` or the user."""
     base = settings.cache_dir if root is None else root / "cache"
     return _cache(base / kind, int(settings.cache_gb * 2**30))
 

@@ -336,7 +336,7 @@ def why(url: str, error: Exception) -> str:
     status = getattr(error.__cause__, "status", None)  # fsspec reports every web error as a missing file
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
-        return f"access denied ({reason}). Check the credentials and their permissions" + (
+        return f"access is denied ({reason}). Check the credentials and their permissions" + (
             f". Credentials are read from {_PLACES[protocol]}." if protocol in _PLACES else "."
         )
     causes = (error, error.__cause__, error.__context__)
@@ -468,7 +468,10 @@ async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
 
 
 async def _is_public(host: str, port: int | None) -> bool:
-    """Check whether all addresses of a host are public. An unknown host counts as public, because its request fails anyway."""
+    """Check whether all addresses of a host are public.
+
+    Without a proxy, an unknown host counts as public, because the request to it fails anyway.
+    """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:

@@ -193,7 +193,7 @@ def test_a_query_may_name_variables_of_the_caller() -> None:
 
 
 def test_one_equals_sign_is_explained() -> None:
-    with pytest.raises(InputError, match="Equality is written =="):
+    with pytest.raises(InputError, match="Use == "):
         make().filter("label='apple'")
     with pytest.raises(InputError) as caught:
         make().filter("nosuch == 'apple' and width >= 3")

@@ -70,7 +70,7 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
 def test_an_empty_file_and_a_text_are_called_so() -> None:
     with pytest.raises(NotAnImageError, match="empty"):
         inspect(b"", "a.jpg")
-    with pytest.raises(NotAnImageError, match="not an image of a type that is read"):
+    with pytest.raises(NotAnImageError, match="not an image in a supported format"):
         inspect(b"This is a text.", "a.jpg")
 
 

@@ -288,7 +288,7 @@ def test_a_protocol_whose_package_is_missing_names_it(add: Add, url: str, packag
             open_image(url.replace("*", "a"))
     else:
         pytest.skip(f"{package} is installed")
-    with pytest.raises(InputError, match="nothing here reads URLs that begin with 'gopher://'"):
+    with pytest.raises(InputError, match="'gopher://' is not supported"):
         add("gopher://host/photos/")
 
 
