@@ -60,7 +60,7 @@ def why_unread(name: str) -> str | None:
         return how_to_read()
     if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
         return None
-    return f"{suffix[1:].upper()} images are not supported. Convert it to JPEG or PNG."
+    return f"Images of type {suffix[1:].upper()} are not supported. Convert it to JPEG or PNG."
 
 
 @contextmanager

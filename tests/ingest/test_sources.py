@@ -211,9 +211,9 @@ def test_a_zip_behind_a_url_is_unpacked(project: cl.Project, add: Add, tmp_path:
 
 
 def test_an_empty_or_broken_zip_is_refused_by_name(add: Add, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no image in .*empty\.zip"):
+    with pytest.raises(InputError, match=r"No images found in .*empty\.zip"):
         add(make_zip(tmp_path / "empty.zip", {}))
-    with pytest.raises(InputError, match=r"no image in .*texts\.zip"):
+    with pytest.raises(InputError, match=r"No images found in .*texts\.zip"):
         add(make_zip(tmp_path / "texts.zip", {"a.txt": b"x"}))
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with pytest.raises(ArchiveError, match=r"broken\.zip"):
@@ -359,4 +359,4 @@ def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add
     assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
     alone = add(tmp_path / "photos" / "apple" / "phone.heic")
     assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
-    assert "HEIC images are not supported" in alone.issues["message"][0]
+    assert "HEIC" in alone.issues["message"][0]

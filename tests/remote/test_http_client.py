@@ -68,7 +68,7 @@ def test_a_redirect_to_an_address_that_is_not_public_is_refused(
         with pytest.raises(ImageNotFoundError, match=r"redirect to .*not public.*settings\.private_redirects"):
             read_bytes(f"{elsewhere}/{number}.jpg")
     places["/metadata.jpg"] = "http://169.254.169.254/latest/meta-data/"
-    with pytest.raises(ImageNotFoundError, match=r"169\.254\.169\.254.*isn't public"):
+    with pytest.raises(ImageNotFoundError, match=r"169\.254\.169\.254.*not public"):
         read_bytes(f"{elsewhere}/metadata.jpg")
     assert web.requests == []
     settings.private_redirects = True
@@ -82,7 +82,7 @@ def test_a_redirect_to_a_local_file_is_refused_whatever_is_allowed(
     places["/a.jpg"] = (tmp_path / "secret.jpg").as_uri()
     for allowed in (False, True):
         settings.private_redirects = allowed
-        with pytest.raises(ImageNotFoundError, match=r"redirects to 'file://.*refused"):
+        with pytest.raises(ImageNotFoundError, match=r"redirect to 'file://.*refused"):
             read_bytes(f"{elsewhere}/a.jpg")
 
 
@@ -142,7 +142,7 @@ def test_a_page_without_images_or_that_is_not_there_is_said(web: Web) -> None:
     (web.root / "none").mkdir()
     with pytest.raises(InputError, match=r"none/' has no images"):
         expand_sources(f"{web.url}/none/")
-    with pytest.raises(InputError, match=r"gone/' can't be listed: it isn't there"):
+    with pytest.raises(InputError, match=r"gone/' cannot be listed: .* not exist"):
         expand_sources(f"{web.url}/gone/")
     settings.network = False
     with pytest.raises(InputError, match=r"settings\.network is off"):

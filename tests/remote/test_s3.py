@@ -232,7 +232,7 @@ def test_more_than_the_limit_is_not_read(photos: Bucket) -> None:
     _, identity = fetch(url)
     with pytest.raises(ImageTooLargeError):
         fetch(url, known=identity, max_bytes=100)
-    with pytest.raises(ImageNotFoundError, match="isn't there"):
+    with pytest.raises(ImageNotFoundError, match="does not exist"):
         read_bytes(f"{photos.url}/photos/none.jpg", max_bytes=100)
 
 
@@ -252,11 +252,11 @@ def test_errors_name_the_image_and_what_to_do(
     photos.server.refused.add("1.jpg")
     with pytest.raises(ImageNotFoundError, match=r"apple/1\.jpg'.*access is denied.*credentials"):
         open_image(f"{photos.url}/photos/apple/1.jpg")
-    with pytest.raises(ImageNotFoundError, match=r"none\.jpg'.*isn't there"):
+    with pytest.raises(ImageNotFoundError, match=r"none\.jpg'.*does not exist"):
         open_image(f"{photos.url}/photos/none.jpg")
-    with pytest.raises(ImageNotFoundError, match="isn't there"):
+    with pytest.raises(ImageNotFoundError, match="does not exist"):
         open_image("s3://no-such-bucket-at-all/a.jpg")
-    with pytest.raises(InputError, match=r"no-such-bucket-at-all/photos/' can't be listed: it isn't there"):
+    with pytest.raises(InputError, match=r"no-such-bucket-at-all/photos/' cannot be listed: .* not exist"):
         add("s3://no-such-bucket-at-all/photos/")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -399,7 +399,7 @@ def test_annotations_in_a_bucket_are_read_beside_their_images(
         == [f"{photos.url}/photos/apple/1.jpg"]
     )
     assert project.import_dataset(dataset, progress=False).added == 1
-    with pytest.raises(cl.errors.ManifestError, match=r"none\.json' can't be read: it isn't there"):
+    with pytest.raises(cl.errors.ManifestError, match=r"none\.json' cannot be read: .* not exist"):
         cl.read_dataset(f"{photos.url}/none.json")
     photos.server.refused.add("coco.json")
     with pytest.raises(cl.errors.ManifestError, match="access is denied") as caught:

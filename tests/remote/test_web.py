@@ -161,7 +161,7 @@ def test_limits_and_servers_that_are_not_there(web: Web, tmp_path: Path) -> None
     (web.root / "large.jpg").write_bytes(b"x" * 5000)
     with pytest.raises(ImageTooLargeError, match="more than 1,000 bytes"):
         read_bytes(f"{web.url}/large.jpg", max_bytes=1000)
-    with pytest.raises(ImageNotFoundError, match="no answer"):
+    with pytest.raises(ImageNotFoundError, match="no response"):
         read_bytes("http://127.0.0.1:9/a.jpg")
     settings.network = False
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
