@@ -142,7 +142,7 @@ class RefreshReport:
             parts.append(f"{counted(len(self.skipped), 'source')} cannot be rescanned, see .skipped")
         if len(self.issues):
             parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
-        return ", ".join(parts) + "; see .images." if len(self.images) else ", ".join(parts) + "."
+        return ", ".join(parts) + ", see .images." if len(self.images) else ", ".join(parts) + "."
 
     def _those(self, what: str) -> list[str]:
         return list(self.images.loc[self.images["what"] == what, "image"])

@@ -18,7 +18,7 @@ from customlabels_nb.errors import NotAnImageError, TruncatedImageError
 _MARK, _MARK_AT = b"DICM", 128
 _FILE_META_GROUP = 0x0002
 _MOST_TABLED = 1 << 16  # number of distinct values up to which a lookup table is faster than computing each pixel
-_LACKS_PACKAGES = ("missing dependencies", "does not support")  # pydicom's messages for missing decoders, like Pillow
+_LACKS_PACKAGES = ("missing dependencies", "does not support")  # in pydicom's messages about missing decoders
 _DECODERS = ("pylibjpeg[all]", "pyjpegls")
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

@@ -216,9 +216,10 @@ def header_size(uri: str, root: Path | None = None) -> tuple[int, int]:
 
 
 def read_header(uri: str, root: Path | None = None) -> ImageHeader:
-    """Read the header of an image, and of a local file no more than that.
+    """Read the metadata in the header of an image.
 
-    It does not check whether the rest of the file is complete; see :func:`measure`.
+    Of a local file only the header is read (of a PNG all of it, to find the EXIF data), without checking that the rest
+    is complete as :func:`measure` does. A remote file is downloaded and checked.
 
     Raises
     ------

@@ -30,7 +30,7 @@ from customlabels_nb.settings import settings
 _PART_IMAGES = 8
 _PART_BYTES = 4 * 2**20
 _LARGEST = 2**31
-_FATE = {True: "It was imported anyway.", False: "It was skipped."}
+_FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):
@@ -126,7 +126,7 @@ def take_in(
     ]
     for index, fact in facts.items():
         if fact.frames > 1:
-            message = f"The file has {fact.frames:,} pages or frames; the first one is used."
+            message = f"The file has {fact.frames:,} pages or frames. The first one is used."
             issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], source))
     if any(fact.sha256 is not None for fact in facts.values()):  # labels are compared between images of equal content
         content.labels = {**labels_by_image(found.annotations), **(labels or {})}

@@ -121,7 +121,7 @@ def find_images(
     Raises
     ------
     InputError
-        If the source does not exist or has no images; or ``auto_label`` is set without folders; or the column ``split``
+        If the source does not exist or has no images, or ``auto_label`` is set without folders, or the column ``split``
         of a DataFrame differs from the split of the import.
     """
     label = None if options.label is None else t.check_label(options.label)

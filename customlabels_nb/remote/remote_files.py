@@ -231,7 +231,7 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
     try:
         system, path = open_system(url)
         if size and protocol_of(url) in _STORES and "::" not in url:
-            # one request, for one extra byte to detect that the object has grown
+            # a single request, with one extra byte to detect that the object has grown
             data: bytes = system.cat_file(path, start=0, end=size + 1)
         else:
             with system.open(path, "rb") as file:
@@ -385,7 +385,7 @@ def _file(url: str, entry: Mapping[str, Any]) -> RemoteFile:
 
 def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None) -> str | None:
     protocol = protocol_of(url)
-    # only S3 ETags and checksums are the same for equal content at two URLs; all others identify one URL
+    # only S3 ETags and checksums are equal for equal content at two URLs, all others depend on the URL
     place = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     etag = next((str(entry[name]).strip('"') for name in ("ETag", "etag") if entry.get(name)), "")
     etag = (
