@@ -298,9 +298,7 @@ def _tags(value: object) -> list[str]:
 def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:
     wrong = ~frame[name].isin(allowed)
     if wrong.any():
-        raise TableError(
-            f"{name}={frame.loc[wrong, name].iloc[0]!r} is unknown. Choose one of: {', '.join(allowed)}."
-        )
+        raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is unknown. Choose one of: {', '.join(allowed)}.")
 
 
 def _check_boxes(frame: pd.DataFrame) -> None:

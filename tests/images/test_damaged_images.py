@@ -130,7 +130,7 @@ def test_a_header_that_claims_too_many_pixels_is_refused_undecoded(data: bytes) 
 def test_the_limit_of_pixels_is_the_callers() -> None:
     data = encoded(picture(1, (100, 50)), "PNG")
     assert open_image(data, name="a", max_pixels=5000).width == 100
-    with pytest.raises(ImageTooLargeError, match="100 × 50 pixels.* limit of 4,999"):
+    with pytest.raises(ImageTooLargeError, match=r"100 × 50 pixels.* limit of 4,999"):
         open_image(data, name="a", max_pixels=4999)
 
 

@@ -59,7 +59,7 @@ def test_classes_are_texts_and_lists_of_them() -> None:
     many = cl.from_ipyannotations({"/a.jpg": several.data, "/b.jpg": ["red"], "/c.jpg": []})
     assert many.images["status"].tolist() == ["labelled"] * 3
     assert many.to_ipyannotations() == {"/a.jpg": ["red", "ripe"], "/b.jpg": ["red"], "/c.jpg": []}
-    with pytest.raises(InputError, match="/a\\.jpg' has several labels.*target='multi-label'"):
+    with pytest.raises(InputError, match=r"/a\.jpg' has several labels.*target='multi-label'"):
         many.to_ipyannotations(target="single-label")
 
 
