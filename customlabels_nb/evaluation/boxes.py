@@ -157,7 +157,7 @@ class Boxes(Outcomes):
         return interpolated_precision(self.match[chosen] >= 0, int(self.targets[position]))
 
     def highest_recall(self, position: int) -> float:
-        """Compute the share of a label's true boxes that are found if all predictions are accepted, or 0 without any."""
+        """Compute the share of a label's true boxes that are found if all predictions are accepted, 0 without any."""
         chosen = self.of_label(position)
         return float((self.counted[chosen] & (self.match[chosen] >= 0)).sum() / max(self.targets[position], 1))
 

@@ -47,8 +47,7 @@ class ConfusionMatrix:
 
     Examples
     --------
-    >>> report = cl.evaluate(truth, predictions)
-    >>> matrix = report.confusion_matrix
+    >>> matrix = cl.evaluate(truth, predictions).confusion_matrix
     >>> matrix.labels
     ('cat', 'dog')
     >>> int(matrix.counts.sum())
@@ -121,7 +120,10 @@ class ConfusionMatrix:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame()
-        XXX
+        ground truth  cat  dog
+        predicted
+        cat             2    1
+        dog             0    1
         """
         values: Any = self.counts.copy() if normalize is None else self.values(normalize)
         index, columns = pd.Index(self.labels, name="predicted"), pd.Index(self.labels, name="ground truth")
@@ -139,7 +141,8 @@ class ConfusionMatrix:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.confusions()
-        XXX
+          truth predicted  count  share
+        0   dog       cat      1    0.5
         """
         row, column = np.nonzero(self.counts * ~np.eye(len(self.labels), dtype=bool))
         names = np.array(self.labels, dtype=object)
@@ -171,7 +174,9 @@ class ConfusionMatrix:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.one_vs_rest()
-        XXX
+          label  tp  fp  fn  tn
+        0   cat   2   1   0   1
+        1   dog   1   0   1   2
         """
         if not self.images:
             raise InputError("Boxes have no true negatives. Use report.per_label for tp, fp and fn of each label.")

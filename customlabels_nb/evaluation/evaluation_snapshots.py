@@ -403,7 +403,13 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
 
     Examples
     --------
-    XXX
+    >>> files = cl.evaluate(truth, predictions).to("files")
+    >>> path = next(file for file in files if file.name.startswith("EvaluationSnapshot"))
+    >>> tables = cl.read_evaluation_snapshot(path)
+    >>> len(tables.truth), len(tables.predictions)
+    (4, 8)
+    >>> cl.evaluate(*tables).metric("accuracy")
+    0.75
     """
     file = local_path(path, "path")
     source = ManifestFile(file)

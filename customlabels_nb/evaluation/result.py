@@ -50,11 +50,13 @@ class Evaluation:
 
     Examples
     --------
-    >>> report = cl.evaluate(truth, predictions)
-    >>> report.task
+    >>> evaluation = cl.evaluate(truth, predictions)
+    >>> evaluation.task
     'single-label'
-    >>> report.per_label[["label", "tp", "fp", "fn"]]
-    XXX
+    >>> evaluation.per_label[["label", "tp", "fp", "fn"]]
+      label  tp  fp  fn
+    0   cat   2   1   0
+    1   dog   2   1   0
     """
 
     def __init__(
@@ -130,7 +132,10 @@ class Evaluation:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame(normalize="truth")
-        XXX
+        ground truth  cat  dog
+        predicted
+        cat           1.0  0.5
+        dog           0.0  0.5
         """
         return self._confusion_matrix
 
@@ -183,7 +188,13 @@ class Evaluation:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).curve("cat")
-        XXX
+           threshold  precision  recall        f1
+        0        0.0   0.500000     1.0  0.666667
+        1        0.2   0.500000     1.0  0.666667
+        2        0.6   0.666667     1.0  0.800000
+        3        0.7   0.500000     0.5  0.500000
+        4        0.9   1.000000     0.5  0.666667
+        5        1.0        NaN     0.0  0.000000
         """
         return threshold_curve(self.outcomes.steps(self.outcomes.position(label)))
 
@@ -205,7 +216,12 @@ class Evaluation:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).precision_recall("cat")
-        XXX
+           recall  precision  threshold
+        0     0.0   1.000000        NaN
+        1     0.5   1.000000        0.9
+        2     0.5   0.500000        0.7
+        3     1.0   0.666667        0.6
+        4     1.0   0.500000        0.2
         """
         return precision_recall(self.outcomes.steps(self.outcomes.position(label)))
 
@@ -236,7 +252,9 @@ class Evaluation:
         --------
         >>> table = cl.evaluate(truth, predictions).calibration(bins=2)
         >>> table[["low", "high", "count", "share_right"]]
-        XXX
+           low  high  count  share_right
+        0  0.0   0.5      0          NaN
+        1  0.5   1.0      4         0.75
         """
         return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
@@ -269,7 +287,9 @@ class Evaluation:
         --------
         >>> images = pd.DataFrame({"image": sorted(set(truth["image"])), "camera": ["left", "left", "right", "right"]})
         >>> cl.evaluate(truth, predictions, images).by("camera")[["slice", "test_images", "accuracy"]]
-        XXX
+           slice  test_images  accuracy
+        0   left            2       1.0
+        1  right            2       0.5
         """
         return slice_table(self.applied, self.images, column)
 
@@ -290,9 +310,13 @@ class Evaluation:
 
         Examples
         --------
-        >>> truth = pd.DataFrame({"image": ["a.jpg"], "label": ["cat"], "left": 10, "top": 10, "width": 20, "height": 20})
+        >>> box = {"left": 10, "top": 10, "width": 20, "height": 20}
+        >>> truth = pd.DataFrame([{"image": "a.jpg", "label": "cat", **box}])
         >>> cl.evaluate(truth, truth.assign(confidence=0.9)).by_box_size().head(3)
-        XXX
+          label    size  tp  fp  fn  precision  recall
+        0   NaN   small   1   0   0        1.0     1.0
+        1   NaN  medium   0   0   0        0.0     0.0
+        2   NaN   large   0   0   0        0.0     0.0
         """
         if not isinstance(self.outcomes, Boxes):
             raise InputError(f"There are no boxes: the evaluated task={self.task!r} is not detection.")
@@ -429,8 +453,8 @@ def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | s
     elif given == "cross-validated":
         yield (
             "The thresholds were cross-validated: for each fifth of the test images they were chosen on the other "
-            "four, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is the mean "
-            "of the five."
+            "four, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is "
+            "the mean of the five."
         )
         once = outcomes.test_images == 1
         if once.any():
@@ -447,8 +471,11 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     for which, text in (
         (~tested, "no test image has {}. It is listed, but not part of the means."),
         (~known, unknown),
-        (tested & known & (tp + fp == 0), "no prediction of {} reaches the threshold: precision and F1 are 0/0."),
-        (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is right: F1 is 0/0."),
+        (
+            tested & known & (tp + fp == 0),
+            "no prediction of {} reaches the threshold: precision and F1 are 0/0, shown as 0.",
+        ),
+        (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is right: F1 is 0/0, shown as 0."),
     ):
         if which.any():
             yield text.format(_listed(list(names[which])))
@@ -484,7 +511,7 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield f"Left out because they have no box: {' and '.join(unboxed)}."
     crowds, flat = int(boxes.truth_crowd.sum()), int((boxes.truth_box[:, 2:] == 0).any(axis=1).sum())
     if crowds:
-        yield f"Boxes around crowds: {crowds}. They are not targets, and predictions on them are neither right nor wrong."
+        yield f"Boxes around crowds: {crowds}. They are not targets, and predictions on them do not count."
     if flat:
         yield f"True boxes without width or height: {flat}. No prediction can match them, so they count as missed."
 

@@ -168,7 +168,14 @@ def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
 
     Examples
     --------
-    XXX
+    >>> files = cl.evaluate(truth, predictions).to("files")
+    >>> summary = cl.read_evaluation_summary("files")
+    >>> summary.labels
+    ('cat', 'dog')
+    >>> summary.per_label[["label", "f1", "test_images"]]
+      label   f1  test_images
+    0   cat  0.8            2
+    1   dog  0.8            2
     """
     file = _summary_file(local_path(path, "path"))
     try:

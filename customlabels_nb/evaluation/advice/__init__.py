@@ -89,7 +89,9 @@ class Advice(Sequence[AdviceItem]):
 
     Examples
     --------
-    XXX
+    >>> advice = cl.evaluate(truth, predictions).advice
+    >>> [item.kind for item in advice]
+    ['rare', 'few_test_images']
     """
 
     items: tuple[AdviceItem, ...]
@@ -118,7 +120,9 @@ class Advice(Sequence[AdviceItem]):
 
         Examples
         --------
-        XXX
+        >>> advice = cl.evaluate(truth, predictions).advice
+        >>> len(advice.about("rare", label="cat"))
+        1
         """
         chosen = (item for item in self.items if kind in (None, item.kind) and (label is None or label in item.labels))
         return replace(self, items=tuple(chosen))
@@ -131,7 +135,10 @@ class Advice(Sequence[AdviceItem]):
 
         Examples
         --------
-        XXX
+        >>> cl.evaluate(truth, predictions).advice.to_frame()[["kind", "labels", "images"]]
+                      kind      labels  images
+        0             rare  (cat, dog)       4
+        1  few_test_images          ()       0
         """
         rows = [
             (item.kind, item.text, item.labels, item.images["image"].nunique(), item.call, item.weight)
@@ -169,7 +176,7 @@ class Advice(Sequence[AdviceItem]):
         start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
         if not self.items:
             return f"{start}no clear improvement was found."
-        return f"{start}{len(self.items)} {'suggestion' if len(self.items) == 1 else 'suggestions, the best first'}."
+        return f"{start}{len(self.items)} suggestion{'' if len(self.items) == 1 else 's, most effective first'}."
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:

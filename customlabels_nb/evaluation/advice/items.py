@@ -53,7 +53,11 @@ class AdviceItem:
 
     Examples
     --------
-    XXX
+    >>> item = cl.evaluate(truth, predictions).advice[0]
+    >>> item.heading
+    'Few images'
+    >>> item.text
+    'cat and dog have fewer than 3 test images, so their metrics are unreliable. Add more of them to the test set.'
     """
 
     kind: str

@@ -663,7 +663,7 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
         return None
     text = (
         f"The images of {label} seem to fall into two groups: {hits[0]:,} of {sizes[0]:,} similar images are found, "
-        f"but {hits[1]:,} of the other {sizes[1]:,}. Add training images like the former, or give them a separate label."
+        f"but {hits[1]:,} of the other {sizes[1]:,}. Add training images like the former, or give them their own label."
     )
     images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
     by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))

@@ -90,7 +90,10 @@ class Comparison:
 
         Examples
         --------
-        XXX
+        >>> before = cl.evaluate(truth, predictions)
+        >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
+        >>> float(before.compare(after).metric("accuracy")["delta"])
+        0.25
         """
         return self.summary.set_index("figure").loc[name]
 
@@ -110,7 +113,11 @@ class Comparison:
 
         Examples
         --------
-        XXX
+        >>> before = cl.evaluate(truth, predictions)
+        >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
+        >>> ax = before.compare(after).plot()
+        >>> ax.get_xlabel()
+        'change in F1 and its 95 % interval'
         """
         from customlabels_nb.evaluation.plots.comparison import plot_comparison
 

@@ -58,10 +58,9 @@ class Filter:
 
     Examples
     --------
-    >>> shown = cl.Filter(show="fp", label="cat")
-    >>> shown.sort
+    >>> Filter(show="fp", label="cat").sort
     'confident'
-    >>> cl.Filter(show="wrong")
+    >>> Filter(show="wrong")
     Traceback (most recent call last):
     ...
     customlabels_nb.errors.InputError: show='wrong' is not valid. Use one of ('all', 'mistakes', ...
@@ -96,7 +95,7 @@ class Filter:
 
         Examples
         --------
-        >>> cl.Filter(label="cat").to_dict()["label"]
+        >>> Filter(label="cat").to_dict()["label"]
         'cat'
         """
         return asdict(self)

@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.plots.style import (
 CHANGES: dict[str, dict[str, Any]] = {
     "better": {"color": RIGHT, "marker": ">"},
     "worse": {"color": WRONG, "marker": "<"},
-    "no clear change": {"color": INK, "marker": "o"},
+    "can't be told": {"color": INK, "marker": "o"},
 }
 #: Columns of metrics to the right of the intervals: heading, format.
 BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta": ("change", "{:+.3f}")}
@@ -48,7 +48,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     rows = PlotRows.of(len(table), ax, width=10.2)
     ax = rows.ax
     low, high = table["low"].fillna(table["delta"]), table["high"].fillna(table["delta"])
-    kinds = np.select([low > 0, high < 0], ["better", "worse"], "no clear change")
+    kinds = np.select([low > 0, high < 0], ["better", "worse"], "can't be told")
     ax.axvline(0, color=INK, linewidth=1)
     for kind, look in CHANGES.items():
         here = np.flatnonzero(kinds == kind)
@@ -78,4 +78,4 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
     step = next(step for step in (0.5, 0.25, 0.1, 0.05, 0.02) if step <= reach / 1.5)
     ticks = [step * at for at in range(-int(reach / step), int(reach / step) + 1)]
     ax.set_xticks(ticks, [f"{tick:+g}" if tick else "0" for tick in ticks], fontsize=rows.size)
-    ax.set_xlabel("change of F1 and its 95 % interval", fontsize=rows.size, x=1 / (1 + end))
+    ax.set_xlabel("change in F1 and its 95 % interval", fontsize=rows.size, x=1 / (1 + end))
