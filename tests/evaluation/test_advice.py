@@ -143,7 +143,7 @@ def test_of_several_labels_what_is_missed_alone_and_what_is_taken_for_another() 
     assert alone.labels == ("pear",)
     assert alone.names == [f"{i}.jpg" for i in range(36, 42)]
     assert tells(alone.text, "pear", 6, 18, "test")
-    assert "a lower threshold finds some" in alone.text
+    assert "lower threshold" in alone.text
     (other,) = advice.about("confusion")
     assert other.labels == ("fig", "pear")
     assert other.names == [f"{i}.jpg" for i in range(42, 46)]
@@ -239,7 +239,7 @@ def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     assert [item.text.split(".")[0] for item in predictions.advice.about("never_found")] == ["plum is never found"]
     true, said = tables(truth, np.full((len(truth), 4), 0.25), [*FRUIT, "plum"])
     unknown = evaluate(true, said[said["label"] != "plum"], task="single-label").advice.about("never_found")
-    assert "doesn't know plum" in unknown[0].text
+    assert "does not predict plum" in unknown[0].text
     assert len(unknown[0].names) == 6
 
 
@@ -291,7 +291,7 @@ def test_looks_need_features_and_it_says_so() -> None:
     (item,) = Report(found).advise(features=apart).about("several_looks")
     assert item.labels == ("apple",)
     assert sorted(item.names) == sorted(f"image {i}.jpg" for i in range(8))
-    assert tells(item.text, "apple", 8, 0, 22, 22)
+    assert tells(item.text, "apple", 0, 8, 22, 22)
     by_name = {f"image {i}.jpg": row for i, row in enumerate(apart)}
     assert Report(found).advise(features=by_name).about("several_looks")[0].names == item.names
     table = pd.DataFrame(apart, index=list(by_name)).sample(frac=1, random_state=0)

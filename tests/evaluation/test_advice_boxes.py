@@ -49,7 +49,7 @@ def test_a_label_taken_for_another() -> None:
     advice = boxes(truth + other, said).advice
     (item,) = advice.about("confusion")
     assert (item.labels, item.names) == (("dog", "cat"), [f"dog120 {i:02}.jpg" for i in range(6)])
-    assert item.text.startswith("dog is taken for cat in 6 of 30 boxes.")
+    assert tells(item.text, "dog", "cat", 6, 30, "boxes")
     assert not {"missed", "false_alarm", "misplaced"} & kinds(advice)
 
 

@@ -75,7 +75,7 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
     assert [found.metric(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
     assert found.per_image["result"].tolist() == ["false negative"] * 2
     assert found.confusion_matrix.counts.sum() == 0
-    assert any("don't know apple, pear" in note for note in found.notes)
+    assert any("does not predict apple, pear" in note for note in found.notes)
     assert any(tells(note, 2, 2, "test", "predictions") for note in found.notes)
     assert len(found.curve("pear")) == 2
     assert found.precision_recall("pear")["recall"].tolist() == [0]
@@ -148,7 +148,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
             TableError,
             "images has the column '1' twice",
         ),
-        ({"images": ["a", "a"]}, TableError, "names 'a' twice"),
+        ({"images": ["a", "a"]}, TableError, "contains 'a' twice"),
         ({"images": ["a", None]}, TableError, "empty cells"),
         ({"task": "boxes"}, InputError, "task='boxes'"),
         ({"random_state": -1}, InputError, "random_state=-1"),
@@ -156,7 +156,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
         (
             {"labels": pd.DataFrame({"label": ["apple"], "colour": ["red;background:url(//x)"]})},
             TableError,
-            "give it as #rrggbb",
+            "#rrggbb",
         ),
     ],
 )
