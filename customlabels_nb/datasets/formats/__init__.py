@@ -92,7 +92,7 @@ def read(
     relocate: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[Format, Contents]:
-    """Read a file or folder of annotations; see :func:`customlabels_nb.datasets.loading.read_dataset`.
+    """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def write(
     copy_images: bool = False,
     escape_formulas: bool = False,
 ) -> Written:
-    """Write contents in a format; see :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
+    """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
 
     Raises
     ------

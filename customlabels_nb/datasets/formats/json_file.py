@@ -170,7 +170,7 @@ def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
         try:
             text = json.dumps(batch, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
-            raise InputError(f"annotations contain a number that is not finite, which JSON forbids ({error}).") from error
+            raise InputError(f"annotations contain a non-finite number, which JSON forbids ({error}).") from error
         file.write(between + text[1:-1].encode())
         between = b",\n"
     file.write(b"\n]")

@@ -19,7 +19,7 @@ _LONGEST_STEM = 80
 
 
 class Staged:
-    """Files in a hidden staging folder that are moved to their final paths together; see :func:`staged`."""
+    """Files in a hidden staging folder that are moved to their final paths together by :func:`staged`."""
 
     def __init__(self, folder: Path, waiting: Path) -> None:
         self._folder = folder
