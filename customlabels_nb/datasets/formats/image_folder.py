@@ -193,7 +193,9 @@ def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_
             return None
         status = entry.stat()
     except OSError as error:
-        found.issues.append(Issue("IMAGE_NOT_FOUND", f"Cannot be read ({error.strerror}).", where=to_uri(entry.path)))
+        found.issues.append(
+            Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
+        )
         return None
     found.images.append(_uri(entry.path))
     found.labels.append(folder.label)

@@ -170,7 +170,7 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
         size = sizes.get(uri, "")
         if isinstance(size, str):
             if facts["width"] is None:
-                message = f"Its boxes require its size, but {size}"
+                message = f"Its boxes cannot be read without its size: {size}"
                 collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(file)))
                 facts["status"] = "unlabelled"
                 continue

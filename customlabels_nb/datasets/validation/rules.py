@@ -418,7 +418,9 @@ def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
     if limits.service and seen.format not in _TYPES:
         return ImageVerdict(size, f"it is of type {seen.format}, not PNG or JPEG", wrong)
     if limits.max_image_bytes is not None and seen.bytes > limits.max_image_bytes:
-        return ImageVerdict(size, f"it has {seen.bytes:,} of at most {limits.max_image_bytes:,} bytes", wrong)
+        return ImageVerdict(
+            size, f"it has {seen.bytes:,} bytes, but at most {limits.max_image_bytes:,} are allowed", wrong
+        )
     ratio = max(size) / min(size)
     if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
         said = f"{width:,} × {height:,} pixels exceed the aspect ratio of {limits.max_aspect_ratio:g} to 1"

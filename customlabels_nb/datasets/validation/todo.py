@@ -157,9 +157,7 @@ ADVICE: dict[str, _Remedy] = {
         "Add images of the missing labels to the test set: project.distribute() splits the images so that each label "
         "is in both sets."
     ),
-    "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": _Remedy(
-        "Correct the lines below: the usable lines have too few labels."
-    ),
+    "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": _Remedy("Correct the lines below: the usable lines have too few labels."),
     "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP": _Remedy(
         "Correct the lines of the labels that are missing in one of the sets, or distribute the images again."
     ),
