@@ -320,7 +320,7 @@ def _check_images(path: Path, rows: list[_Row]) -> None:
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Raise the field size limit of the :mod:`csv` module, which is global, to allow long polygons."""
+    """Increase the field size limit of the :mod:`csv` module, which is global, to allow long polygons."""
     usual = csv.field_size_limit(_LONGEST_CELL)
     try:
         yield
@@ -525,7 +525,7 @@ def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> s
             said.append(f"{what} cannot be written to {file.name!r} ({error.strerror})")
         else:
             said.append(f"{what} were written to {file.name!r}")
-    text = ", ".join(said)
+    text = ", and ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 

@@ -200,7 +200,7 @@ class ValidationReport(Generic[Fixed]):
         >>> written = project.train_set.to("ground_truth", "train.manifest")
         >>> with open("train.manifest", "a") as file:
         ...     print("not JSON", file=file)
-        >>> fixed = cl.validate_manifest("train.manifest").fix("drop_lines")
+        >>> fixed = cl.validate_manifest("train.manifest", profile="local").fix("drop_lines")
         drop_lines: 1 change in 1 line (lines that are still invalid are dropped).
         >>> len(fixed.images)
         12
