@@ -128,9 +128,7 @@ def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: p
 
 def module_of(name: str) -> ModuleType:
     """Return the module that holds an object; an example of a private function calls it by its name."""
-    while not (
-        ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file() or ROOT.joinpath(*name.split(".")).is_dir()
-    ):
+    while not any((ROOT / (name.replace(".", "/") + end)).exists() for end in (".py", "/__init__.py")):
         name = name.rpartition(".")[0]
     return import_module(name)
 
