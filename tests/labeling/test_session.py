@@ -298,7 +298,7 @@ def test_undo_of_what_was_removed_is_refused_in_words(project: Project, session:
     images = named(session, 1)
     session.assign(images, "apple")
     project.remove("train", images)
-    with pytest.raises(NotAllowedError, match="not in the dataset any more"):
+    with pytest.raises(NotAllowedError, match="no longer in the dataset"):
         session.undo()
 
 

@@ -94,7 +94,7 @@ def test_a_batch_that_is_not_known_or_has_no_beginning_is_refused(project: Proje
     with pytest.raises(InputError, match="another kernel"):
         files.add_part("nonsense", "a.png", b"x", first=True)
     batch = files.begin_upload()
-    with pytest.raises(InputError, match="no beginning"):
+    with pytest.raises(InputError, match="first part of the upload of 'a.png'"):
         files.add_part(batch, "a.png", b"x", first=False)
     files.cancel_upload(batch)
     assert list((project.root / "images").iterdir()) == []
