@@ -39,7 +39,7 @@ def statuses(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
-    """Count the images with each label, image-level or of a shape: label, colour, train, test; in order.
+    """Count the images with each label, image-level or of a shape, in label order: label, colour, train, test.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def annotators(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
-    """Count the images labelled in each hour or day: start (datetime, UTC), train, test; the latest last.
+    """Count the images labelled in each hour or day, the latest last: start (datetime, UTC), train, test.
 
     The table ends with the last unit in which anything was labelled, has no gaps, and covers at most the number of
     units in :data:`UNITS`. An image counts in each unit in which it received a label that still exists. Labels imported
