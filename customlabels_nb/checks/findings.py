@@ -90,6 +90,9 @@ class CheckReport:
     >>> checked.ok
     True
     >>> checked.issues[["code", "severity"]]
+                            code severity
+    0       LABEL_HAS_FEW_IMAGES  warning
+    1  LABEL_HAS_FEW_TEST_IMAGES  warning
     """
 
     def __init__(self, findings: Sequence[Finding], images: int, near_duplicates: pd.DataFrame | None) -> None:
@@ -125,8 +128,14 @@ class CheckReport:
 
         Examples
         --------
-        >>> checked = project.check(progress=False)
-        >>> checked.images_with("DUPLICATE_CONTENT", "train")
+        >>> annotations = boxes.train_set.annotations
+        >>> annotations.loc[0, "left"] = 155
+        >>> boxes.update("train", annotations)
+        1
+        >>> checked = boxes.check(progress=False)
+        >>> checked.images_with("BOX_OFF_FRAME") == [annotations.loc[0, "image"]]
+        True
+        >>> checked.images_with("BOX_EMPTY")
         []
         """
         table = self.table
@@ -139,9 +148,15 @@ class CheckReport:
 
         Examples
         --------
-        >>> checked = project.check(progress=False)
-        >>> len(checked.images_of(0))
-        0
+        >>> annotations = boxes.train_set.annotations
+        >>> annotations.loc[0, "width"] = 0
+        >>> boxes.update("train", annotations)
+        1
+        >>> checked = boxes.check(progress=False)
+        >>> checked.issues["code"].iloc[0]
+        'BOX_EMPTY'
+        >>> checked.images_of(0) == [annotations.loc[0, "image"]]
+        True
         """
         rows = self._findings[position].rows
         if rows is None:

@@ -160,7 +160,7 @@ def among(connection: Connection, column: ColumnElement[Any], values: Iterable[A
     if len(wanted) == 1:
         return column.__eq__(wanted[0])
     if connection.dialect.name == "sqlite":
-            # one JSON parameter: the number of parameters is limited, and parsing is faster than binding
+        # one JSON parameter: the number of parameters is limited, and parsing is faster than binding
         each = func.json_each(bindparam(None, json.dumps(wanted, ensure_ascii=False), Text)).table_valued("value")
         return column.in_(select(each.c.value))
     return column == any_(bindparam(None, wanted, ARRAY(column.type)))

@@ -168,7 +168,7 @@ def test_what_cannot_be_a_shape_is_refused(
         ({"label": "apple", "left": 0, "top": 0, "width": math.inf, "height": 9}, "finite"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": [[0, 0], [1, math.nan], [2, 5]]},
          "finite"),
-        ({"label": "apple", "left": 0, "top": 0, "width": 9}, facts("shape", "'height'")),
+        ({"label": "apple", "left": 0, "top": 0, "width": 9}, facts("'width'", 9, "'height'")),
         ({"label": "apple", "left": "a", "top": 0, "width": 9, "height": 9}, "Invalid shape"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": [[0, 0, 0]]}, "Invalid shape"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": 7}, "Invalid shape"),
