@@ -115,7 +115,7 @@ class DashboardSession(ProjectScreen):
         self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
-        threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
+        threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
     def watch(self, changed: Callable[[], object]) -> ChangePoller:
         """Return a poller that calls a function soon after any action while somebody is watching."""

@@ -176,7 +176,7 @@ def _set_shapes(
             if same:
                 kept.append(same.pop(0))
             else:
-                shape.check(size)  # existing shapes are not validated, for they may be imported
+                shape.check(size)  # existing shapes, which may be imported, are not validated
                 points = None if shape.polygon is None else [list(point) for point in shape.polygon]
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
                 new.append({"image": image, "label": shape.label, **box, "polygon": points})

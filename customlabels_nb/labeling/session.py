@@ -64,7 +64,7 @@ class _Step:
 
 
 class LabellingSession(ProjectScreen):
-    """Model of a labelling screen: it shows images of a project in some order, and edits them.
+    """Labelling of a project's images: views in a chosen order, and edits of labels and statuses.
 
     Every edit is one transaction, stored when the method returns. Images that somebody else changed in the meantime are
     not written but returned as conflicts. The other images of the same edit are written. Thread-safe.

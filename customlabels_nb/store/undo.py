@@ -118,8 +118,8 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
         )
     if payload is None:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) cannot be undone: only changes of images, annotations and labels can, "
-            "unless an older release made them."
+            f"{what!r} (action {id_}) cannot be undone. Only changes of images, annotations and labels can, except "
+            "those recorded by an older release."
         )
     return _Done(int(id_), what, split, unpack(payload))
 
