@@ -248,12 +248,12 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> Non
 
 
 def test_what_can_not_be_taken_back_says_so(store: SqlStore) -> None:
-    with pytest.raises(NotAllowedError, match="nothing yet"):
+    with pytest.raises(NotAllowedError, match="no actions to undo"):
         store.undo(None, ANN)
     store.add_version(version("v1"), Action("train", "ann"))
-    with pytest.raises(NotAllowedError, match=r"'train' \(action 1\) can't be taken back"):
+    with pytest.raises(NotAllowedError, match=r"'train' \(action 1\) cannot be undone"):
         store.undo(1, ANN)
-    with pytest.raises(NotAllowedError, match="no action 77"):
+    with pytest.raises(NotAllowedError, match="Action 77 does not exist"):
         store.undo(77, ANN)
     with pytest.raises(InputError, match="action_id='rename label'"):
         store.undo("rename label", ANN)  # type: ignore[arg-type]
