@@ -331,6 +331,7 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
         if row[0] not in there
     }
     bumped: list[int] = []
+    shifted: list[int] = []
     for part in _parts(payload, schema.labels):
         rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
         missing |= {row["id"]: row for row in rows if row["id"] not in there}
@@ -348,8 +349,10 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
             if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
                 later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
                 connection.execute(later)
+                shifted.append(row["position"])
             insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
             trace.returned(schema.labels, [id_])
+    trace.note("shifted", shifted)
     return anew
 
 
@@ -423,12 +426,16 @@ def _marks_back(
 
 
 def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Delete labels that the action created, unless they are in use."""
+    """Delete labels that the action created, unless they are in use, and close the gaps of those it made room for."""
     made = made_ids(payload, schema.labels)
     used = {row[0] for table in MARKS if made for row in fetch(connection, select(table.c.label_id).distinct())}
     unused = [id_ for id_ in made if id_ not in used]
     trace.keep(schema.labels, unused, gone=True)
     delete_with(connection, schema.labels, unused)
+    c = schema.labels.c
+    for position in reversed(payload.get("shifted", ())):
+        if connection.scalar(select(c.id).where(c.position == position).limit(1)) is None:
+            connection.execute(update(schema.labels).where(c.position > position).values(position=c.position - 1))
     trace.note("explicit", bool(payload.get("explicit")))
 
 

@@ -333,6 +333,19 @@ def test_actions_of_an_older_release_can_not_be_taken_back(tmp_path: Path) -> No
 STEPS = st.sampled_from(list(ACTIONS))
 
 
+@pytest.mark.storing
+def test_a_label_that_came_back_for_a_while_leaves_the_order(store: SqlStore) -> None:
+    fill(store)
+    ids = [ACTIONS[name](store).action for name in ("update", "reorder", "merge")]  # type: ignore[attr-defined]
+    before = state(store)
+    store.undo(ids[0], BOB)  # needs "aple", which was merged, and makes room for it
+    store.undo(store.last_action(), BOB)
+    assert state(store) == before
+    for id_ in reversed(ids):
+        store.undo(id_, ANN)
+    assert list(store.labels()["label"]) == ["aple", "apple", "pear"]
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(STEPS, min_size=1, max_size=7), takes=st.lists(st.integers(0, 100), max_size=6))
 def test_any_actions_taken_back_leave_what_was(
