@@ -499,7 +499,7 @@ def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
     path = local_path(to, "to")
     kind = path.suffix.lower()
     if kind in _OTHERS and not path.is_dir():
-        raise InputError(f"to={str(path)!r} has an unsupported suffix. Use .mp4 for video, .json for predictions or a folder.")
+        raise InputError(f"to={str(path)!r} has an unsupported suffix. Give .mp4, .json (predictions) or a folder.")
     is_file = kind in (".mp4", ".json") and not path.is_dir()
     folder = path.parent if is_file else path
     try:
