@@ -418,7 +418,7 @@ class VideoDetection:
 
     def __repr__(self) -> str:
         labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in self._labels())
-        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'nothing was found'}"
+        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'no detections'}"
 
     def _repr_html_(self) -> str:
         """Render a timeline of the labels with the annotated video, or single frames if it is missing or too large."""

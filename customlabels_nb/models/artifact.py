@@ -106,9 +106,16 @@ class ModelConfig:
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
         least = 1 if self.kind == DETECTION else 2
-        _require(len(self.labels) >= least, "labels", self.labels, f"must be at least {('one label', 'two labels')[least - 1]}")
+        _require(
+            len(self.labels) >= least,
+            "labels",
+            self.labels,
+            f"must be at least {('one label', 'two labels')[least - 1]}",
+        )
         good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
-        _require(good and len(self.colours) == len(self.labels), "colours", self.colours, "must be #rrggbb for each label")
+        _require(
+            good and len(self.colours) == len(self.labels), "colours", self.colours, "must be #rrggbb for each label"
+        )
         self._check_network()
         sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
         _require(sized, "input_size", self.input_size, f"must be an integer from 1 to {MOST_INPUT_SIZE} (pixels)")

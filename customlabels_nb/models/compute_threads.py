@@ -1,4 +1,7 @@
-"""Choose the number of CPU threads for PyTorch by timing. On a busy machine, two threads can be five times slower than one."""
+"""Choose the number of CPU threads for PyTorch by timing.
+
+On a busy machine, two threads can be five times slower than one.
+"""
 
 from __future__ import annotations
 

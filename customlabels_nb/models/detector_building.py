@@ -139,7 +139,7 @@ def build_detector(
     strides = [(str(entry["module"]), int(entry["reduction"]), int(entry["num_chs"])) for entry in info]
     if [stride for _, stride, _ in strides] != [STRIDE // 4, STRIDE // 2, STRIDE]:
         raise InputError(
-            f"backbone={backbone!r} lacks feature maps of stride 8, 16 and 32, which a detector needs. Use {PACKAGED!r}."
+            f"backbone={backbone!r} lacks feature maps of stride 8, 16 and 32, which detectors need. Use {PACKAGED!r}."
         )
     levels = [str(level) for level in range(len(strides))]
     network = FasterRCNN(
@@ -332,9 +332,7 @@ def coco_weights(name: str) -> dict[str, torch.Tensor]:
     weights = torchvision_models.get_model_weights(name).DEFAULT
     cached = Path(torch.hub.get_dir()) / "checkpoints" / str(weights.url).rsplit("/", 1)[-1]
     if not settings.network and not cached.is_file():
-        raise WeightsUnavailableError(
-            f"detector={name!r} needs a download, but settings.network is False. {_FALLBACK}"
-        )
+        raise WeightsUnavailableError(f"detector={name!r} needs a download, but settings.network is False. {_FALLBACK}")
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:

@@ -175,9 +175,7 @@ def _folder(path: str | os.PathLike[str] | None, name: str, ending: str) -> Path
     else:
         folder = local_path(path, "path").absolute()
     if folder.suffix.lower() in snippet.LOADERS and not folder.is_dir():
-        raise InputError(
-            f"path={str(folder)!r} looks like a file. Give a folder for model.{ending} and {_SNIPPET}."
-        )
+        raise InputError(f"path={str(folder)!r} looks like a file. Give a folder for model.{ending} and {_SNIPPET}.")
     if not folder.is_dir():
         if os.path.lexists(folder):
             raise NotAllowedError(f"path={str(folder)!r} is a file. Give a folder.")
