@@ -278,7 +278,7 @@ def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tm
     assert done.images == {"train": 11, "test": 4}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json"]
     assert len(cl.read_dataset(tmp_path / "out" / "train.json")) == 11
-    assert done.issues["message"].str.contains("name of who labelled").any()
+    assert done.issues["message"].str.contains("annotator").any()
     more = export(
         project._place.dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"]
     )
