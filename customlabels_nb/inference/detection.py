@@ -68,7 +68,7 @@ class Detection:
 
         Examples
         --------
-        >>> model.start()
+        >>> model = project.model().start()
         >>> found = model.detect(photo)
         >>> found.draw(width=320).mode
         'RGB'

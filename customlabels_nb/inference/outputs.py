@@ -157,7 +157,7 @@ class LineOutput(ABC):
             return file.tell()
 
     def finish(self) -> None:  # noqa: B027 - part of the interface
-        """Do nothing, because each step is already complete."""
+        """Finish without writing anything, because each step is already complete."""
 
     @abstractmethod
     def lines(self, looked: Sequence[Looked]) -> list[bytes]:

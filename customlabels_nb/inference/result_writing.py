@@ -59,7 +59,7 @@ class WrittenDetections:
 
         Examples
         --------
-        >>> model.start()
+        >>> model = project.model().start()
         >>> written = model.detect_many(photos, to="predictions.jsonl")
         >>> written.images
         9

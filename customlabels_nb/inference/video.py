@@ -385,7 +385,14 @@ class VideoDetection:
         return self
 
     def write(self, target: _Target, events: Events) -> None:
-        """Write the outputs of ``target``, see :meth:`to`."""
+        """Write the outputs of ``target``, see :meth:`to`.
+
+        Examples
+        --------
+        >>> from customlabels_nb.inference.video import target_of
+        >>> found = model.detect_video("street.mp4")  # doctest: +SKIP
+        >>> found.write(target_of("street.json", found.name), cl.Events())  # doctest: +SKIP
+        """
         if target.answers is not None:
             try:
                 write_whole(target.answers, orjson.dumps(self.response["CustomLabels"], option=orjson.OPT_INDENT_2))
