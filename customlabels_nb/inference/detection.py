@@ -177,7 +177,7 @@ class _Chip:
 
     @property
     def value(self) -> str:
-        """Confidence as text. For several boxes, it is their number and their range of confidences."""
+        """Confidence as text, or the number of boxes and their range of confidences."""
         if self.count == 1:
             return f"{self.confidence:.2f}"
         low, high = f"{self.lowest:.2f}", f"{self.confidence:.2f}"

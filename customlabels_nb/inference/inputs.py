@@ -227,7 +227,7 @@ def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
         )
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # written so that NaN fails too
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also rejects NaN
             raise InputError(f"image holds floats from {low:g} to {high:g}. Scale them to 0..1, or give uint8.")
         array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Maximum size of a safetensors header, which holds names and shapes. The largest networks of timm need a tenth of it.
 MOST_HEADER_BYTES = 1 << 23
 #: Advice for a damaged file.
-_ADVICE = "Train the version again, or copy its folder again from an intact copy."
+_ADVICE = "Train the version again, or restore its folder from an intact copy."
 _LENGTH_BYTES = 8
 
 #: Version 1 supported only classifiers and had no key ``detector``.

@@ -310,7 +310,7 @@ def _timm(name: str, *, measured: bool) -> dict[str, Any]:
     if measured:
         try:
             facts = backbone_named(f"{TIMM}/{name}")
-        except (InputError, RuntimeError, NotImplementedError):  # not usable, reported when it is selected
+        except (InputError, RuntimeError, NotImplementedError):  # unusable network, reported when a user selects it
             return row
         row |= {"parameters": facts.parameters, "megabytes": facts.megabytes}
     return row

@@ -116,7 +116,7 @@ def load(facts: Backbone) -> nn.Module:
         _current_names(read_weights(facts)),
         f"The weights of backbone={facts.name!r}",
         ModelError,
-        f"Delete {str(cache_file(weights))!r} to fetch them anew, or use backbone={PACKAGED!r}.",
+        f"Delete {str(cache_file(weights))!r} to download them again, or use backbone={PACKAGED!r}.",
     )
     _take_classifier_off(network)
     return network
