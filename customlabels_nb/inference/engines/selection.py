@@ -37,7 +37,7 @@ from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
 from customlabels_nb.settings import settings
 
-#: Largest accepted difference of confidences (0..1) from PyTorch on synthetic images. Rounding errors are larger on them
+#: Largest accepted difference of confidences (0..1) from PyTorch on synthetic images. Rounding errors are larger there
 #: than on photos: if bfloat16 changes their confidences by 0.02, it changes those of photos by up to 0.004.
 TOLERANCES = {ONNX: 1e-3, BFLOAT16: 0.05}
 #: The same for detectors, for confidences and for boxes as fractions of the image size.
