@@ -191,8 +191,8 @@ def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[s
     [
         ("found.csv", r"to='.*found\.csv'.*\.jsonl.*\.manifest"),
         ("s3://bucket/found.jsonl", "is a URL"),
-        ("", "names nothing"),
-        (7, "is no path"),
+        ("", "is not a valid path"),
+        (7, "is not a path"),
     ],
 )
 def test_what_can_not_be_written_is_refused(

@@ -172,7 +172,7 @@ def test_patterns_of_a_bucket() -> None:
     assert expand_sources("https://example.com/a.jpg?size=*") == ["https://example.com/a.jpg?size=*"]
     with pytest.raises(InputError, match=r"patterns/\*\.tif.* contains no images"):
         expand_sources("memory://patterns/*.tif")
-    with pytest.raises(InputError, match="can't be listed"):
+    with pytest.raises(InputError, match="cannot be listed"):
         expand_sources("nosuchprotocol://bucket/*.jpg")
 
 

@@ -468,7 +468,7 @@ def test_urls(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     found = detect_video(predictor, "memory://clips/far.mp4", to=tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["far.mp4.annotated.mp4", "far.mp4.json"]
     found.to(tmp_path / "again.mp4", progress=False)  # fetched once more
-    with pytest.raises(InputError, match=r"gone\.mp4.*can't be read"):
+    with pytest.raises(InputError, match=r"gone\.mp4.*cannot be read"):
         detect_video(predictor, "memory://clips/gone.mp4")
 
 

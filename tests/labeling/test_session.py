@@ -369,8 +369,8 @@ def test_data_in_ipyannotations_words(session: LabellingSession) -> None:
 def test_findings_of_imports_and_of_pictures_that_cannot_be_shown(project: Project, session: LabellingSession) -> None:
     image = named(session, 1)[0]
     assert session.findings(image) == ()
-    session.note_broken(image, "it ends too early.")
-    assert session.rows([image])[0]["findings"] == [["IMAGE_UNUSABLE", "it ends too early."]]
+    session.note_broken(image, "the file is truncated.")
+    assert session.rows([image])[0]["findings"] == [["IMAGE_UNUSABLE", "the file is truncated."]]
     assert [session.table.names[at] for at in session.show(Query(show="errors")).order] == [image]
 
 

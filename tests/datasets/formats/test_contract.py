@@ -330,7 +330,7 @@ def test_what_was_written_shows_itself_in_a_few_lines(tmp_path: Path) -> None:
 def test_what_is_no_path_here_is_refused_by_the_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = dataset(tmp_path, "boxes")
-    for path, why in (("s3://bucket/set.json", "is a URL"), ("", "names nothing"), (None, "is no path")):
+    for path, why in (("s3://bucket/set.json", "is a URL"), ("", "not a valid path"), (None, "is not a path")):
         with pytest.raises(InputError, match=f"path=.*{why}"):
             before.to("coco", path)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=f"folder=.*{why}"):
