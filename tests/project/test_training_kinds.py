@@ -189,6 +189,6 @@ def test_weights_that_can_not_be_had_are_told_before_the_training(
     boxed: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(boxed.root / "nothing"))
-    with pytest.raises(WeightsUnavailableError, match="needs no network"):
+    with pytest.raises(WeightsUnavailableError, match="needs no download"):
         boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)
     assert boxed.versions.empty

@@ -69,7 +69,7 @@ def after_test_mended(ns):
 def after_taken(ns):
     item = ns["taken"][0]
     assert item.labels == ("patio", "backyard")
-    assert "is taken for backyard" in item.text
+    assert "predicted as backyard" in item.text
 
 
 def after_backyards(ns):
