@@ -176,6 +176,7 @@ def _names(image: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
 
 
 def _table(drawn: Drawn) -> pd.DataFrame:
+    """Return boxes as the long table that ``cl.evaluate`` takes."""
     labels = np.array([f"label {number:02}" for number in range(100)], dtype=object)
     rest = {name: drawn[name] for name in ("crowd", "confidence") if name in drawn}
     boxes = dict(zip(CORNERS, drawn["box"].T, strict=True))

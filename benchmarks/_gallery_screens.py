@@ -39,6 +39,7 @@ def draw_photos(folder: Path, count: int) -> None:
 
 
 def _base(rng: np.random.Generator) -> np.ndarray:
+    """Draw a photo-like image of colour fields, shapes and noise."""
     fields = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(fields)
     for _ in range(12):

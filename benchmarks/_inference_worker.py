@@ -34,12 +34,14 @@ _SINGLE = 60
 
 
 def _timed(work: Callable[[], Any]) -> float:
+    """Return the duration of one call in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def _postprocessor(task: dict[str, Any]) -> Postprocessor:
+    """Return the postprocessor of a started predictor."""
     predictor = Predictor(Path(task["model"]))
     predictor.start(task["device"])
     return Postprocessor(predictor)

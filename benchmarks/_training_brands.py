@@ -106,6 +106,7 @@ def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: 
 def _put(
     rng: Rng, image: Image.Image, logo: Image.Image, taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int] | None:
+    """Paste a logo at a free position and return its box, or None if there is no room."""
     side = int(min(image.size) * rng.uniform(0.13, 0.5))
     small = logo.resize((side, int(side * rng.uniform(0.85, 1.15))), Image.Resampling.LANCZOS)
     small = small.rotate(float(rng.normal(0, 10)), Image.Resampling.BICUBIC, expand=True)
@@ -129,6 +130,7 @@ def _put(
 
 
 def _ground(rng: Rng, kind: int, side: int) -> Image.Image:
+    """Draw a plain, light, dark or gradient background."""
     if kind == 3:
         corners = rng.integers(150, 255, (2, 2, 3), dtype=np.uint8)
         return Image.fromarray(corners).resize((side, side), Image.Resampling.BICUBIC)
@@ -138,6 +140,7 @@ def _ground(rng: Rng, kind: int, side: int) -> Image.Image:
 
 
 def _roundel(rng: Rng) -> Image.Image:
+    """Draw a ring with a lettered bar."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     draw.ellipse((40, 40, 472, 472), outline=(*_near(rng, (205, 25, 45)), 255), width=78)
@@ -147,6 +150,7 @@ def _roundel(rng: Rng) -> Image.Image:
 
 
 def _peak(rng: Rng) -> Image.Image:
+    """Draw a mountain peak above a name."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     draw.polygon([(256, 30), (490, 420), (22, 420)], fill=(*_near(rng, (245, 185, 20)), 255))
@@ -157,6 +161,7 @@ def _peak(rng: Rng) -> Image.Image:
 
 
 def _wordmark(rng: Rng) -> Image.Image:
+    """Draw a name with a swoosh and a dot."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     green = (*_near(rng, (20, 140, 70)), 255)

@@ -37,6 +37,7 @@ def peer_part(seeds: Sequence[int], budget: str) -> None:
 
 
 def _ours(seed: int, seconds: float) -> tuple[float, float]:
+    """Train our recipe for this time and return AP50 and AP."""
     from customlabels_nb.training.detection_learner import truth_table
 
     train, test, labels = photos("raccoon")
@@ -47,6 +48,7 @@ def _ours(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _reference(seed: int, seconds: float) -> tuple[float, float]:
+    """Train torchvision's reference recipe for this time and return AP50 and AP."""
     import torch
 
     from customlabels_nb.models.backbone import PACKAGED
@@ -82,6 +84,7 @@ def _reference(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _decoded(example):  # type: ignore[no-untyped-def]
+    """Decode an example and return pixels, boxes and labels on the canvas."""
     from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
 
@@ -92,6 +95,7 @@ def _decoded(example):  # type: ignore[no-untyped-def]
 
 
 def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
+    """Flip items at random and return them as a batch."""
     import torch
 
     from customlabels_nb.core.geometry import ltwh_to_xyxy
@@ -109,6 +113,7 @@ def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
 
 
 def _judge(network, mean, std) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+    """Return AP50 and AP of the network on the test photos."""
     from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
     from customlabels_nb.models.detector import detect, to_table

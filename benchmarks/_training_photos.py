@@ -36,6 +36,7 @@ def photos(name: str) -> tuple[list[Example], list[Example], list[str]]:
 
 
 def _raccoon(folder: Path) -> dict[Path, list[tuple[str, float, float, float, float]]]:
+    """Read the raccoon boxes by image."""
     found: dict[Path, list[tuple[str, float, float, float, float]]] = {}
     with open(folder / "data" / "raccoon_labels.csv", newline="") as file:
         for row in csv.DictReader(file):
@@ -46,6 +47,7 @@ def _raccoon(folder: Path) -> dict[Path, list[tuple[str, float, float, float, fl
 
 
 def _fruit(folder: Path) -> dict[Path, list[tuple[str, float, float, float, float]]]:
+    """Read the fruit boxes by image, converted to pixels."""
     found: dict[Path, list[tuple[str, float, float, float, float]]] = {}
     for entry in json.loads((folder / "tagged-images.json").read_text())["files"]:
         path = folder / "images" / entry["filename"]

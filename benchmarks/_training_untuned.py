@@ -98,12 +98,14 @@ def make_scenes(
 
 
 def _opened(path: Path) -> Image.Image:
+    """Open a photo upright and reduce it to the longest allowed side."""
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
     return ImageOps.contain(image, (_LONGEST, _LONGEST))
 
 
 def _cutting(path: Path) -> Image.Image:
+    """Cut a soft disc out of the centre of a photo."""
     image = _opened(path)
     side = min(image.size)
     square = ImageOps.fit(image, (side, side))
@@ -120,6 +122,7 @@ def _put(
     share: tuple[float, float],
     taken: Sequence[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
+    """Paste a cut-out at a free position and return its box, or None if there is no room."""
     side = int(max(image.size) * rng.uniform(*share))
     small = cutting.resize((side, side), Image.Resampling.LANCZOS)
     for _ in range(30):

@@ -231,6 +231,7 @@ def _models(folder: Path) -> dict[str, Path]:
 
 
 def _export(bench: Bench) -> None:
+    """Export the classifier to ONNX for the peer loops."""
     from customlabels_nb.inference.exporting.export import write_onnx
     from customlabels_nb.inference.exporting.networks import exportable
     from customlabels_nb.models.artifact import load_artifact

@@ -196,6 +196,7 @@ def fruit_test_photos(test_data: Path) -> list[Path]:
 
 
 def _there(folder: Path) -> Path:
+    """Return the folder, or skip if it is missing."""
     if not folder.is_dir():
         raise AllowedSkip(f"no photos at {folder}")
     return folder

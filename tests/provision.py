@@ -229,6 +229,7 @@ def _prefix_for_root() -> list[str] | None:
 
 
 def _node_version(program: str) -> int:
+    """Return the major version of a Node program, 0 if unknown."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     number = done.stdout.strip().removeprefix("v").partition(".")[0]
     return int(number) if number.isdigit() else 0

@@ -16,6 +16,8 @@ _numbers = itertools.count()
 
 @dataclass
 class _Server:
+    """State of the S3 server: address, requests, refused keys and concurrency."""
+
     url: str
     requests: list[tuple[str, str]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
@@ -62,6 +64,7 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def _s3() -> Iterator[_Server]:
+    """Yield the S3 server of the run."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -27,6 +27,7 @@ needs_sh = pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="the stand-i
 
 
 def program(folder: Path, name: str, script: str) -> Path:
+    """Write an executable shell script and return its path."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

@@ -173,6 +173,7 @@ def firefox(program: str, folder: Path) -> Iterator[Firefox]:
 
 
 def _address(process: psutil.Popen, log: Path) -> str:
+    """Return the WebDriver BiDi address that Firefox prints to its log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text("utf-8", errors="replace"))

@@ -444,12 +444,14 @@ def artifacts() -> Path:
 
 
 def _free_port() -> int:
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _wait_for(server: Server, log: Path) -> None:
+    """Wait until the server responds, or raise RuntimeError with the end of its log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         with suppress(OSError):
@@ -461,6 +463,7 @@ def _wait_for(server: Server, log: Path) -> None:
 
 
 def _stop(process: psutil.Process) -> None:
+    """Terminate a process and its children, and kill those that remain."""
     with suppress(psutil.NoSuchProcess):
         below = process.children(recursive=True)
         process.terminate()

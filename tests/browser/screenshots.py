@@ -60,6 +60,7 @@ class Scene(NamedTuple):
 
 
 def _select_some(page: LabPage, root: Locator) -> None:
+    """Select four tiles of the gallery."""
     root.get_by_text("Sorting by similarity").wait_for(state="hidden", timeout=120_000)
     for index in (2, 3, 4, 9):
         root.locator(".tile").nth(index).click(modifiers=["Control"])
@@ -112,6 +113,7 @@ def _wait(root: Locator, ready: Locator) -> None:
 
 
 def _keep(png: bytes, path: Path) -> Path:
+    """Save a screenshot as WebP with the highest quality that is small enough."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     for quality in (88, 82, 76, 70, 60, 50):
         data = io.BytesIO()

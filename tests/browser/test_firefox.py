@@ -23,6 +23,7 @@ STATE = "document.querySelector('{root} .state')?.textContent"
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Firefox]:
+    """Yield the system's Firefox, or skip if there is none."""
     program = provision.find_firefox()
     if program is None:
         raise AllowedSkip("no Firefox: `python -m tests` installs one where the system's packages have it")
@@ -31,6 +32,7 @@ def browser(tmp_path: Path) -> Iterator[Firefox]:
 
 
 def boxes(folder: Path, number: int) -> list[tuple[str, int, int, int, int]]:
+    """Return the stored boxes of an image, rounded to pixels."""
     marks = cl.load_project(folder / "things").train_set.annotations
     marks = marks[marks["image"].str.endswith(f"/{number}.png")]
     return sorted(

@@ -61,6 +61,7 @@ class Manager:
 
 
 def opened(lab: Lab, *cells: str, width: int = 1280) -> tuple[LabPage, Manager]:
+    """Open a label manager in a new notebook."""
     page = lab.open(notebook(SETUP + PROJECT, EDIT, *cells), width=width, height=1300)
     page.run_all()
     return page, Manager(page, page.output(1).locator(".clnb-label-manager")).ready()

@@ -29,6 +29,7 @@ def with_output(*markers: str) -> list[int]:
 
 @contextmanager
 def theme(page: LabPage, name: str) -> Iterator[None]:
+    """Switch the page to a theme while the block runs."""
     page.set_theme(name)
     yield
     page.set_theme("light")

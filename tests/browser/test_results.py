@@ -385,6 +385,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
 
 
 def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
+    """Open the exported file of a report."""
     page = browser.new_page(viewport={"width": 1200, "height": 1200})
     page.goto(report.to_html(folder / "report.html", images=0).as_uri())
     return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)

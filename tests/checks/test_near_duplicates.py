@@ -18,12 +18,14 @@ from customlabels_nb.remote.content_cache import ContentCache
 
 
 def encoded(image: Image.Image, quality: int = 92) -> bytes:
+    """Encode an image as JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def cropped(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    """Crop shares of an image's edges."""
     width, height = image.size
     box = (left * width, top * height, width - right * width, height - bottom * height)
     return image.crop(tuple(map(round, box)))  # type: ignore[arg-type]
@@ -135,6 +137,7 @@ def test_the_threshold(drawn: list[Image.Image]) -> None:
 # -- fingerprints of files ------------------------------------------------------------------------
 @pytest.fixture
 def files(tmp_path: Path, drawn: list[Image.Image]) -> list[str]:
+    """Return the names of four files, one of which is not an image, and of a missing one."""
     for i, image in enumerate(drawn[:4]):
         image.save(tmp_path / f"{i}.jpg")
     (tmp_path / "3.jpg").write_bytes(b"no image")

@@ -36,6 +36,7 @@ from tests.diagnostics.prefixes import command, extension, kernel, package, path
 
 
 def only(lines: object) -> DiagnosticLine:
+    """Return the only line."""
     (line,) = lines  # type: ignore[misc]
     assert isinstance(line, DiagnosticLine)
     return line

@@ -176,6 +176,7 @@ def markdown() -> str:
 
 
 def _class_lines(owner: type) -> list[str]:
+    """Return the Markdown section of a class."""
     exported = f"`cl.{owner.__name__}`. " if getattr(cl, owner.__name__, None) is owner else ""
     text = _text(inspect.getdoc(owner) or "")
     text[0] = exported + text[0]
@@ -191,6 +192,7 @@ def _class_lines(owner: type) -> list[str]:
 
 
 def _signature(name: str, function: Any, *, bound: bool = False) -> list[str]:
+    """Return the signature of a function as a Markdown code block."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[bound and "." in name and not name.startswith("cl.") :]
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
@@ -213,6 +215,7 @@ def _text(doc: str) -> list[str]:
 
 
 def _items(body: str) -> list[str]:
+    """Convert the items of a docstring section to a Markdown list."""
     lines: list[str] = []
     for line in body.splitlines():
         if line and not line.startswith(" "):
@@ -255,6 +258,7 @@ def _short(name: str) -> str:
 
 
 def _class(name: str) -> type:
+    """Import a class by its name in the package."""
     module, _, own = name.rpartition(".")
     found: type = getattr(import_module(f"customlabels_nb.{module}"), own)
     return found

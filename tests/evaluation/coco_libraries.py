@@ -48,6 +48,7 @@ def figures_of(library: str, boxes: Boxes) -> CocoFigures:
 
 
 def _classes(library: str) -> tuple[Any, Any]:
+    """Import the COCO and evaluator classes of a library."""
     if library == "pycocotools":
         import pycocotools.coco
         import pycocotools.cocoeval
@@ -59,6 +60,7 @@ def _classes(library: str) -> tuple[Any, Any]:
 
 
 def _dataset(boxes: Boxes) -> dict[str, Any]:
+    """Return images and categories in COCO's format."""
     return {
         "images": [{"id": i + 1, "width": 1000, "height": 1000} for i in range(len(boxes.images))],
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(boxes.labels)],
@@ -68,6 +70,7 @@ def _dataset(boxes: Boxes) -> dict[str, Any]:
 def _annotations(
     image: npt.NDArray[np.int64], label: npt.NDArray[np.int64], box: npt.NDArray[np.float64], **more: npt.NDArray[Any]
 ) -> list[dict[str, Any]]:
+    """Return annotations in COCO's format."""
     rows = zip(
         image.tolist(), label.tolist(), box.tolist(), *(column.tolist() for column in more.values()), strict=True
     )

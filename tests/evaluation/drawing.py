@@ -86,6 +86,7 @@ def words(ax: Axes) -> list[str]:
 
 
 def legend_of(ax: Axes) -> list[str]:
+    """Return the texts of the legend."""
     legend = ax.get_legend()
     assert legend is not None
     return [text.get_text().strip("\u200b") for text in legend.get_texts()]

@@ -33,6 +33,7 @@ def mistaken(labels: list[str], *, names: list[str] | None = None, taken: int = 
 
 
 def pictures(folder: Path, number: int) -> list[str]:
+    """Write grey images and return their paths."""
     for i in range(number):
         Image.fromarray(np.full((60, 90, 3), i, dtype=np.uint8)).save(folder / f"{i:03}.png")
     return [str(folder / f"{i:03}.png") for i in range(number)]

@@ -95,6 +95,7 @@ def test_the_same_twice_differs_in_nothing() -> None:
 
 
 def answers(said: list[int], sure: float = 0.8, **options: Any) -> Evaluation:
+    """Evaluate a classifier that predicts these labels with this confidence."""
     confidence = np.full((len(said), 3), (1 - sure) / 2)
     confidence[np.arange(len(said)), said] = sure
     return evaluate(*tables([0, 0, 1, 1, 2, 2], confidence, FRUIT), task="single-label", **options)
@@ -255,6 +256,7 @@ def test_words() -> None:
 
 
 def hostile() -> Comparison:
+    """Compare two versions with hostile image and model names."""
     truth, said = random_tables(90, HOSTILE)
     names = {f"image {i}.jpg": f"<img src=x onerror=alert({i})>\x1b[2J" for i in range(90)}
     truth, said = (table.assign(image=table["image"].map(names)) for table in (truth, said))

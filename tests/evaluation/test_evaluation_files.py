@@ -142,6 +142,7 @@ def test_the_other_forms_of_the_service_are_read(tmp_path: Path, published: Eval
 
 
 def change(content: dict[str, Any], *way: Any, to: Any) -> dict[str, Any]:
+    """Return a copy of the content with the value at a path replaced."""
     result = json.loads(json.dumps(content))
     part = result
     for key in way[:-1]:

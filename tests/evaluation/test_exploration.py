@@ -82,6 +82,7 @@ def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> 
 
 
 def positions_of(evaluation: Evaluation) -> list[Position]:
+    """Return the positions to compare for an evaluation."""
     labels = evaluation.outcomes.labels
     found = [
         Position(),
@@ -95,6 +96,7 @@ def positions_of(evaluation: Evaluation) -> list[Position]:
 
 
 def filters_of(exploration: Exploration) -> list[Filter]:
+    """Return the filters to compare for an exploration."""
     labels = exploration.evaluation.outcomes.labels
     cells = exploration.evaluation.confusion_matrix.labels
     found = [

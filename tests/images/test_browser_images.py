@@ -18,6 +18,7 @@ from tests.images.test_reading import difference
 
 
 def turned(format_: str) -> bytes:
+    """Return an encoded image that EXIF rotates by a quarter turn."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(picture(1), format_, exif=exif)

@@ -60,6 +60,7 @@ def dataset(pixels: np.ndarray, **elements: Any) -> FileDataset:
 
 
 def written(made: Dataset) -> bytes:
+    """Return the bytes of a DICOM file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -72,6 +73,7 @@ def dicom(pixels: np.ndarray, **elements: Any) -> bytes:
 
 
 def grey(data: bytes) -> np.ndarray:
+    """Open a DICOM file, check that it is grey, and return one channel."""
     opened = np.asarray(open_image(data, name="scan.dcm"))
     assert (opened[:, :, 0] == opened[:, :, 1]).all()
     assert (opened[:, :, 0] == opened[:, :, 2]).all()

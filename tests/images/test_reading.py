@@ -50,6 +50,7 @@ LOSSLESS = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:
+    """Return the mean absolute difference of two images."""
     assert first.size == second.size
     a, b = (np.asarray(image.convert("RGB"), dtype=float) for image in (first, second))
     return float(np.abs(a - b).mean())

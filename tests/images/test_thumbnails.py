@@ -19,6 +19,7 @@ from tests.images.pictures import jpeg, tree, unreadable
 
 
 def aged(cache: ContentCache, key: str, seconds: int) -> None:
+    """Make a cache entry older."""
     path = next(cache.folder.glob(f"*/{key}"))
     moment = time.time() - seconds
     os.utime(path, (moment, moment))

@@ -29,6 +29,7 @@ def images(blots: dict[str, list[str]]) -> list[str]:
 
 
 def written(predictor: Predictor, images: object, to: Path, **options: object) -> WrittenDetections:
+    """Run a batch prediction that writes its results."""
     found = detect_many(predictor, images, to=to, **options)  # type: ignore[arg-type]
     assert isinstance(found, WrittenDetections)
     return found

@@ -55,12 +55,14 @@ def to(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def written(predictor: Predictor, images: object, to: Path, **options: object) -> WrittenDetections:
+    """Run a batch prediction that writes its results."""
     found = detect_many(predictor, images, to=to, **options)  # type: ignore[arg-type]
     assert isinstance(found, WrittenDetections)
     return found
 
 
 def stopping(after: int, by: Callable[[Events], None]) -> Events:
+    """Return events that call ``by`` once ``after`` images are done."""
     events = Events()
 
     def listener(event: Event) -> None:
@@ -209,6 +211,7 @@ def test_it_goes_on_with_the_engine_that_it_was_begun_with(
 
 
 def _without_onnx(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:
+    """Choose an engine as if onnxruntime were not installed."""
     if wanted == "onnx":
         raise MissingDependencyError("no such package")
     return Engine(network, config, device), EngineChoice("torch")

@@ -29,6 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return seven photos of different sizes."""
     folder = tmp_path_factory.mktemp("photos")
     paths = [folder / f"{i}.jpg" for i in range(7)]
     for i, path in enumerate(paths):

@@ -27,6 +27,7 @@ from tests.conftest import AllowedSkip
 
 @pytest.fixture
 def classifier(model_folder: Path) -> tuple[ImageClassifier, ModelConfig]:
+    """Return the classifier and its configuration."""
     network, config = load_artifact(model_folder)
     assert isinstance(network, ImageClassifier)
     return network, config
@@ -86,6 +87,7 @@ class _Scaled(nn.Module):
 
 
 def _with_statistics(network: nn.Module) -> nn.Module:
+    """Give batch norms random statistics and freeze the network."""
     for layer in network.modules():
         if hasattr(layer, "running_mean") and layer.running_mean is not None:
             layer.running_mean.uniform_(-0.2, 0.2)
@@ -126,6 +128,7 @@ def test_a_pyramid_of_features_is_written_as_it_is() -> None:
 
 
 def _timm(name: str) -> nn.Module:
+    """Return a timm network with random weights."""
     import timm
 
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
@@ -133,6 +136,7 @@ def _timm(name: str) -> nn.Module:
 
 
 def _run(model: bytes, images: torch.Tensor) -> list[Any]:
+    """Run an ONNX model and return its outputs."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -308,6 +312,7 @@ def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
 
 
 def _started(folder: Path) -> EngineChoice | None:
+    """Start a predictor and return its engine."""
     predictor = Predictor(folder)
     predictor.start("cpu")
     return predictor.engine

@@ -77,6 +77,7 @@ def classifiers(model_folder: Path, photos: list[str], tmp_path_factory: pytest.
 def detectors(
     detector_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
+    """Return the detector exported in every format."""
     folder = tmp_path_factory.mktemp("detectors")
     return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
 

@@ -17,6 +17,7 @@ from tests.models.pictures import gradient
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
+    """Return the path of a small photo."""
     path = tmp_path / "photo.png"
     gradient(30, 20).save(path)
     return path
@@ -133,6 +134,7 @@ def test_the_model_gets_a_reduced_picture_people_the_whole(tmp_path: Path) -> No
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """Return a folder with images, subfolders, hidden files and a text file."""
     for name in ("a.jpg", "b.PNG", "c.txt", "sub/d.jpeg", "sub/deep/e.jpg", ".hidden.jpg", ".ipynb_checkpoints/a.jpg"):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ def change(folder: Path, **values: Any) -> None:
 
 
 def zipped(archive: Path, **members: Path | bytes) -> Path:
+    """Write a zip file with these members."""
     with zipfile.ZipFile(archive, "w") as written:
         for name, content in members.items():
             data = content if isinstance(content, bytes) else content.read_bytes()

@@ -123,6 +123,7 @@ BLANK = np.zeros((3, 224, 224), np.uint8)
 
 
 def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Wait until the condition holds and return True, or False after a timeout."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

@@ -12,6 +12,7 @@ ROW = (0.3, 0.5, 0.89, 0.5)
 
 
 def chosen(threshold: Any = None, max_results: Any = None) -> str:
+    """Return the chosen labels as a string."""
     check_max_results(max_results)
     kept = choose(np.arange(4), np.array(ROW), resolve_thresholds(CONFIG, threshold), max_results)
     return "".join(CONFIG.labels[i] for i in kept)

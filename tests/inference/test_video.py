@@ -395,6 +395,8 @@ def test_hostile_names_are_names_and_nothing_else(
 
 
 class _Tags(HTMLParser):
+    """Parser that collects tags and rejects event handlers."""
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []

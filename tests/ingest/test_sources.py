@@ -138,6 +138,7 @@ def test_one_label_for_a_whole_table(project: cl.Project, add: Add, tmp_path: Pa
 
 # -- zip files --------------------------------------------------------------------------------------
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    """Write a zip file with these members."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as opened:
         for name, data in members.items():

@@ -48,6 +48,7 @@ def uv(outer_environment: dict[str, str]) -> str:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """Run a command, check that it succeeds, and return its output."""
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

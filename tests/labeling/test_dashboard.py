@@ -27,6 +27,8 @@ from tests.labeling.conftest import another, named
 
 @pytest.fixture
 def dashboard(project: Project) -> DashboardSession:
+    """Return a dashboard session of the project."""
+
     def plan() -> list[str]:
         return plan_in_words(project.task, project.train_set, project.test_set)
 
@@ -53,6 +55,7 @@ def label_some(project: Project) -> None:
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until the condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "the message never arrived"

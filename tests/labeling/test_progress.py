@@ -23,6 +23,7 @@ NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
+    """Yield an empty store."""
     made = create_store(str(tmp_path / "p.db"), "p")
     yield made
     made.destroy()
@@ -34,6 +35,7 @@ def rows(*statuses: str, prefix: str = "i") -> pd.DataFrame:
 
 
 def marks(*given: tuple[str, str, str | None, datetime], boxes: bool = False) -> pd.DataFrame:
+    """Return annotations of these rows, optionally with boxes."""
     frame = pd.DataFrame(given, columns=["image", "label", "annotator", "created"])
     if boxes:
         frame = frame.assign(left=1.0, top=1.0, width=2.0, height=2.0)
@@ -182,6 +184,7 @@ def same(followed: FollowedCounts, store: SqlStore) -> None:
 
 
 def edit(store: SqlStore, split: str, image: str, label: str | None, status: str) -> None:
+    """Set status and label of an image."""
     found, _, _ = store.tables(split, images=[image])
     given = marks() if label is None else marks((image, label, "ann", datetime.now(tz=UTC)))
     if len(found):

@@ -30,6 +30,7 @@ from tests.labeling.fake_models import BOXES, FakeModel
 
 
 def encoded(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (48, 36)) -> bytes:
+    """Return an encoded image of noise."""
     pixels = np.random.default_rng(1000 + seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)

@@ -46,6 +46,7 @@ def shown(review: ReviewSession, **query: Any) -> list[int]:
 
 
 def predict(project: Project, predictions: dict[str, tuple[str, float]]) -> None:
+    """Store predictions by image."""
     frame = pd.DataFrame(
         [(image, label, confidence) for image, (label, confidence) in predictions.items()],
         columns=["image", "label", "confidence"],

@@ -14,6 +14,7 @@ from customlabels_nb.labeling.similarity import SimilarityOrder
 
 
 def wait_for(order: SimilarityOrder, names: list[str], seconds: float = 120) -> list[int]:
+    """Wait until the features are ready and return the order."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

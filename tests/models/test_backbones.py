@@ -113,6 +113,7 @@ def keep_timm_weights(name: str, cache: Path, seed: int = 0) -> torch.nn.Module:
 
 
 def keep_torchvision_weights(name: str) -> torch.nn.Module:
+    """Return a torchvision network after writing its weights to the cache."""
     import torchvision
 
     torch.manual_seed(0)

@@ -64,6 +64,7 @@ def network() -> ImageDetector:
 
 
 def config(**changed: object) -> ModelConfig:
+    """Return a detector's configuration with changes."""
     whole = ModelConfig(
         kind="detection",
         labels=("<b>apple", "pear"),

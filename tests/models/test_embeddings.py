@@ -29,6 +29,7 @@ def keys_of(paths: list[str]) -> list[str]:
 
 
 def watched() -> tuple[Events, list[Progress]]:
+    """Return events and the list of their progress."""
     events, seen = Events(), []
     events.subscribe(lambda event: seen.append(event) if isinstance(event, Progress) else None)
     return events, seen

@@ -22,6 +22,7 @@ SHAPE = DetectorShape(channels=32, hidden=64)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
+    """Use one thread, which is faster for networks of this size."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -37,6 +38,7 @@ def bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def images(count: int = 2) -> torch.Tensor:
+    """Return smooth random images."""
     rng = np.random.default_rng(0)
     smooth = torch.from_numpy(rng.normal(size=(count, 3, 12, 12))).float()
     return nn.functional.interpolate(smooth, 96, mode="bilinear").contiguous(memory_format=torch.channels_last)
@@ -47,6 +49,7 @@ def detector(*, lean: bool) -> ImageDetector:
 
 
 def losses(network: ImageDetector) -> dict[str, torch.Tensor]:
+    """Compute the losses of two images with one box each."""
     torch.manual_seed(0)
     boxes = [torch.tensor([[8.0, 8.0, 60.0, 70.0]])] * 2
     return network.train().losses(images(), boxes, [torch.tensor([0]), torch.tensor([1])])

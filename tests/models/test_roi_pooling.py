@@ -16,6 +16,7 @@ SHAPE = (96, 128)
 
 
 def pyramid(seed: int) -> dict[str, torch.Tensor]:
+    """Return random feature maps of a pyramid."""
     torch.manual_seed(seed)
     return {
         name: torch.randn(3, 5, SHAPE[0] // stride, SHAPE[1] // stride).requires_grad_()

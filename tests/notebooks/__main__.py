@@ -64,6 +64,7 @@ def main() -> int:
 
 
 def _write(path: Path, committed: nbformat.NotebookNode, fresh: nbformat.NotebookNode) -> None:
+    """Write a refreshed notebook and warn if it is too large."""
     settle(committed, fresh)
     nbformat.write(fresh, path)
     size = path.stat().st_size

@@ -69,6 +69,7 @@ def breaks(
 
 
 def _noticed(path: Path, broken: dict[str, str], checks: Path | None) -> str:
+    """Return the notebook's name if it notices a broken function, else ""."""
     try:
         run = execute(path, checks=checks, broken=broken)
         outputs = outputs_check(checks or checks_of(path))

@@ -53,6 +53,7 @@ def clean(notebook: Any, folder: Path, shoot: Shoot | None = None) -> Any:
 
 
 def _blank(_: str) -> tuple[bytes, tuple[int, int]]:
+    """Return a blank image with its size."""
     buffer = io.BytesIO()
     Image.new("L", (1, 1)).save(buffer, "PNG")
     return buffer.getvalue(), (1, 1)
@@ -106,6 +107,7 @@ def shrink(output: Any) -> None:
 
 
 def _clean_outputs(outputs: list[Any], folder: Path, shoot: Shoot) -> list[Any]:
+    """Clean the outputs of a cell."""
     cleaned: list[Any] = []
     only_widgets = all(WIDGET in output.get("data", {}) for output in outputs)
     for output in deepcopy(outputs):
@@ -129,6 +131,7 @@ def _clean_outputs(outputs: list[Any], folder: Path, shoot: Shoot) -> list[Any]:
 
 
 def _clean_data(output: Any, folder: Path, shoot: Shoot) -> None:
+    """Clean the data of one output."""
     data = output.data
     for kind in ("text/plain", "text/html", "text/markdown"):
         if kind in data:
@@ -146,6 +149,7 @@ def _clean_data(output: Any, folder: Path, shoot: Shoot) -> None:
 
 
 def _plain(text: str, folder: Path) -> str:
+    """Replace the folder and dates of a text."""
     for place in (folder.resolve().as_posix(), folder.as_posix(), str(folder)):
         text = text.replace(place, "~")
     return _DATE.sub(_fixed_date, text)

@@ -59,6 +59,7 @@ def masked(text: str) -> str:
 
 
 def _difference(old: Any, new: Any) -> str | None:
+    """Describe how the outputs of a cell differ, or return None."""
     outputs = [joined(cell.outputs) for cell in (old, new)]
     kinds = [[_kind(output) for output in each] for each in outputs]
     if kinds[0] != kinds[1]:
@@ -82,6 +83,7 @@ def _kind(output: Any) -> str:
 
 
 def _text(output: Any) -> str:
+    """Return the plain text of an output."""
     if output.output_type == "stream":
         return str(output.text)
     if output.output_type == "error":

@@ -114,6 +114,8 @@ def break_function(module: str, name: str, how: str) -> None:
 
 
 def _broken(function: Any, how: str) -> Callable[..., Any]:
+    """Return a broken version of a function."""
+
     def broken(*arguments: Any, **options: Any) -> Any:
         if how == "raises":
             raise RuntimeError("broken on purpose")

@@ -175,6 +175,7 @@ def pictures_of(cell: Any) -> int:
 
 
 def _empty(notebook: Any) -> None:
+    """Remove all outputs and execution counts."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -206,6 +207,7 @@ def _with_checks(notebook: Any, checks: Path | None, record: Path | None, broken
 
 
 def _check_names(checks: Path | None) -> dict[str, bool]:
+    """Return the names of the checks that follow cells, none of them used yet."""
     tree = ast.parse(checks.read_text("utf-8")) if checks else ast.Module([], [])
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return {name: False for name in names if name.startswith("after_") or name == "at_end"}

@@ -169,12 +169,14 @@ def test_properties_are_broken_and_what_has_no_neighbour_says_so(monkeypatch: py
 
 
 def png(size: tuple[int, int] = (4, 4)) -> str:
+    """Return a PNG image encoded in base64."""
     buffer = io.BytesIO()
     Image.new("RGB", size, "red").save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def shown(data: dict[str, Any], source: str = "x", tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    """Return a notebook with one cell that displayed this data."""
     output = nbformat.v4.new_output("display_data", data)
     cell = nbformat.v4.new_code_cell(source, outputs=[output], metadata={"tags": list(tags), "scrolled": True})
     return nbformat.v4.new_notebook(cells=[cell])

@@ -177,6 +177,8 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], o
 
 
 def in_database(statement: str, *values: object) -> Callable[[dict[str, bytes]], None]:
+    """Return a function that runs an SQL statement in an archive's database."""
+
     def change(members: dict[str, bytes]) -> None:
         path = Path(os.environ["HOME"]) / f"{uuid4().hex}.db"
         path.write_bytes(members["project.db"])

@@ -29,6 +29,7 @@ def project(fruit: cl.Project) -> cl.Project:
 
 
 def fill(project: cl.Project, counts: dict[str, int], *, split: str = "train", start: int = 0) -> list[str]:
+    """Import new photos into a split and return their paths."""
     folder = project.root.parent.parent / f"photos {split} {start}"
     paths = write_folder(folder, counts, start=start)
     project.add_images(folder, split=split, auto_label=True, progress=False)

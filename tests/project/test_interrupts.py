@@ -62,6 +62,7 @@ class Kernel:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """Yield a kernel with its own IPython folder."""
     manager, client = start_new_kernel(env={**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")})
     yield Kernel(manager, client)
     client.stop_channels()

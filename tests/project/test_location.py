@@ -184,6 +184,7 @@ def as_nobody() -> Iterator[None]:
 
 @contextmanager
 def mode(path: Path, bits: int) -> Iterator[None]:
+    """Change the permission bits of a path while the block runs."""
     before = path.stat().st_mode
     path.chmod(bits)
     try:
@@ -280,6 +281,7 @@ def test_opening_leaves_a_rename_in_progress_alone(tmp_path: Path) -> None:
 
 # -- deletion ---------------------------------------------------------------------------------------
 def answer(monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> list[str]:
+    """Answer questions with the reply and return the list of questions."""
     asked: list[str] = []
 
     def reply_to(question: str) -> str:
@@ -377,6 +379,7 @@ def own_database(postgres_url: str) -> Iterator[str]:
 
 
 def schemas(url: str) -> set[str]:
+    """Return the names of the schemas in a database."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         return set(inspect(engine).get_schema_names())

@@ -251,6 +251,7 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
 
 # -- kinds of models that are slow to train ---------------------------------------------------------------
 def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
+    """Return the facts for a model card of this kind."""
     labels = sorted(set(train.annotations["label"]))
     detector = kind in ("detection", "brands")
     config = ModelConfig(

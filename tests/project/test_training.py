@@ -358,6 +358,7 @@ def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Pat
 
 
 def swap(first: Path, second: Path) -> None:
+    """Swap the contents of two files."""
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)

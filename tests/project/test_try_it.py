@@ -16,6 +16,7 @@ from tests.project.conftest import draw
 
 @pytest.fixture
 def trained(project: Project) -> Project:
+    """Return the project with two trained versions."""
     project.distribute(test_fraction=0.25)
     project.train("first", progress=False)
     project.train("second", progress=False)

@@ -119,6 +119,7 @@ def stored_strings() -> dict[str, list[str]]:
 
 
 def _python_words(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the kind and text of each stored string in a syntax node."""
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         first = node.args[0] if node.args else None

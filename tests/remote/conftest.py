@@ -27,6 +27,8 @@ def anew() -> Iterator[Callable[[], None]]:
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    """Handler that records requests and refuses paths below ``/forbidden``."""
+
     requests: list[tuple[str, str]]
 
     def send_head(self) -> Any:
@@ -51,6 +53,7 @@ class Web:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
+    """Yield a web server of a new folder."""
     root = tmp_path / "www"
     root.mkdir()
     requests: list[tuple[str, str]] = []

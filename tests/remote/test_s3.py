@@ -341,6 +341,7 @@ def test_a_cache_that_is_too_small_for_all_says_so(photos: Bucket) -> None:
 
 # -- reading a manifest -----------------------------------------------------------------------------
 def manifest(bucket: Bucket, path: Path, keys: list[str]) -> Path:
+    """Write a manifest of boxes for images in the bucket."""
     facts = {"confidence": 1, "job-name": "labeling-job/x", "human-annotated": "yes",
              "creation-date": "2020-03-06T17:46:39.176", "type": "groundtruth/object-detection",
              "class-map": {"0": "apple"}, "objects": [{"confidence": 1}]}  # fmt: skip

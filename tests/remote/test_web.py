@@ -64,6 +64,7 @@ class _Streaming(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def streaming() -> Iterator[str]:
+    """Yield the address of a server that streams large files."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Streaming)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -43,6 +43,7 @@ def fill(store: SqlStore) -> None:
 
 
 def version(name: str, **changes: object) -> VersionRecord:
+    """Return the record of a version with changes."""
     now = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     values: dict[str, object] = {"status": "TRAINING_IN_PROGRESS", "status_message": "", "folder": f"versions/{name}"}
     return VersionRecord(name=name, created=now, updated=now, **{**values, **changes})  # type: ignore[arg-type]

@@ -51,6 +51,7 @@ def cut(data: bytearray, rng: random.Random) -> None:
 
 
 def change_schema(data: bytearray, rng: random.Random) -> None:
+    """Corrupt a part of the schema."""
     starts = [at for at in range(len(data)) if data.startswith(b"CREATE ", at)]
     at = rng.choice(starts) + rng.randrange(60)
     data[at : at + 6] = rng.choice([b"\xff\xfe\x80xyz", b"      ", b"id, id", b"\0\0\0\0\0\0"])
@@ -146,6 +147,7 @@ def move(folder: Path) -> None:
 
 
 def replace(folder: Path) -> None:
+    """Replace the folder with a copy of itself."""
     other = folder.with_name("other")
     shutil.copytree(folder, other)
     shutil.rmtree(folder)

@@ -23,6 +23,7 @@ _UNIT = 10  # steps
 
 
 def fill(store: SqlStore, count: int) -> None:
+    """Add images with two annotations each."""
     images = pd.DataFrame(
         {"image": [f"photos/{n:06d}.jpg" for n in range(count)], "sha256": "00", "status": "labelled"}
     )
@@ -49,6 +50,7 @@ def steps(store: SqlStore, work: Callable[[], object]) -> int:
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
+    """Return a small and a large project."""
     made = [cl.create_project(f"p{count}", tmp_path_factory.mktemp("projects")) for count in (SMALL, LARGE)]
     for project, count in zip(made, (SMALL, LARGE), strict=True):
         fill(project._store, count)

@@ -62,6 +62,7 @@ def relabelled(store: SqlStore, split: str = "train", label: str = "plum") -> Wr
 
 
 def reviewed(store: SqlStore) -> WriteResult:
+    """Send all training images to review."""
     rows = store.images("train")
     rows = rows.assign(status="needs_review", tags=[["n"]] * len(rows))
     return store.update_images("train", rows, store.annotations("train"), ANN)

@@ -26,6 +26,7 @@ def marks(**pairs: str) -> pd.DataFrame:
 
 
 def fill(store: SqlStore) -> None:
+    """Add images of every status to both splits."""
     rows = images("a", "b", "c", status=["labelled", "skipped", "unlabelled"])
     store.add_images("train", rows, marks(a="apple", b=HOSTILE), Action("import", "ann"))
     store.add_images(

@@ -34,6 +34,7 @@ NAMES = [
 
 
 def fill(store: SqlStore, names: list[str] = NAMES, split: str = "train") -> None:
+    """Add images with own columns and three annotations each."""
     images = t.normalise_images(
         pd.DataFrame({"image": names, "camera": names, "tags": [[name] for name in names], "source": names})
     )

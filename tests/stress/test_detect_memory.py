@@ -20,6 +20,7 @@ MOST_MIB = 200
 
 
 def peak(model: Path, photo: Path, count: int, to: str) -> float:
+    """Return the peak memory of a batch prediction in MiB."""
     command = [sys.executable, "-m", "tests.stress.asks_many", str(model), str(photo), str(count), to]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr

@@ -66,6 +66,7 @@ class Nursery:
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
+    """Yield a nursery of workers and close it."""
     started = Nursery()
     yield started
     started.close()
@@ -107,6 +108,7 @@ def attempts(nursery: Nursery, template: Path, mode: str, seed: int, kills: int 
 
 
 def check_database(path: Path) -> None:
+    """Check the integrity of a database."""
     with sqlite3.connect(path) as direct:
         assert direct.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert direct.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -46,6 +46,7 @@ def hidden(folder: Path) -> list[Path]:
 
 
 def name_in_database(folder: Path) -> str:
+    """Return the project's name in its database."""
     (path,) = folder.glob("*/project.db")
     with sqlite3.connect(path) as direct:
         (name,) = direct.execute("SELECT name FROM project").fetchone()

@@ -63,6 +63,7 @@ def import_own(project: Project, writer: int) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """Yield a project on each database with one shared image."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
     made = cl.create_project("together", tmp_path, store=url)
     draw(tmp_path / "shared.png", 0, 0)
@@ -75,6 +76,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
 
 
 def check(project: Project) -> None:
+    """Check that no write of any process was lost."""
     train = project.train_set
     boxes = train.annotations[train.annotations["left"].notna()]
     assert len(boxes) == WRITERS * ROUNDS

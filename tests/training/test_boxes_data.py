@@ -192,6 +192,7 @@ def test_what_is_ignored_is_painted_over_except_the_boxes_on_it(tmp_path: Path) 
 
 # -- augmentation ----------------------------------------------------------------------------------------
 def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int]) -> TrainingScene:
+    """Return a scene whose boxes are filled with the colour of their label."""
     pixels = np.full((size[1], size[0], 3), 0, dtype=np.uint8)
     for (left, top, width, height), label in zip(np.array(boxes).astype(int), labels, strict=True):
         pixels[top : top + height, left : left + width] = COLOURS[label]
@@ -199,6 +200,7 @@ def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int
 
 
 def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> None:
+    """Check that boxes are inside the canvas and on the colour of their label."""
     assert canvas.pixels.shape == (side, side, 3)
     assert canvas.pixels.dtype == np.uint8
     assert (canvas.boxes[:, :2] >= 0).all()

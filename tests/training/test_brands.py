@@ -24,6 +24,7 @@ COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
 
 
 def draw_logo(label: str, side: int = 160) -> Image.Image:
+    """Draw a logo on a transparent background."""
     image = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(image)
     fill = (*COLOURS[label], 255)
@@ -66,6 +67,7 @@ def some(scenes: BrandScenes) -> list[TrainingScene]:
 
 
 def same(first: TrainingScene | None, second: TrainingScene | None) -> bool:
+    """Return True if two scenes have equal pixels, boxes and labels."""
     assert first is not None
     assert second is not None
     return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("pixels", "boxes", "labels"))

@@ -34,6 +34,7 @@ def options(steps: int = 4, **changed: Any) -> DetectionOptions:
 
 
 def heard(events: Events) -> list[Event]:
+    """Return the list of all events from now on."""
     found: list[Event] = []
     events.subscribe(found.append)
     return found
@@ -181,6 +182,7 @@ def test_small_boxes_ask_for_a_larger_input_and_it_is_said(tmp_path: Path) -> No
 
 
 def make_learner(examples: Sequence[Example]) -> DetectionLearner:
+    """Return a learner of a small detector."""
     chosen = options()
     prepared = prepare(examples, LABELS, chosen, Events(), None, None)
     network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, seed=0)

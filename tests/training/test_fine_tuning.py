@@ -53,6 +53,7 @@ def polygon(corners: int, rng: np.random.Generator) -> Image.Image:
 def save_polygons(
     folder: Path, count: int, seed: int, *, corners: tuple[int, ...] = (3, 5, 7)
 ) -> tuple[list[str], np.ndarray]:
+    """Write images of polygons and return paths and targets."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     targets = np.arange(count) % LABELS
@@ -71,6 +72,7 @@ def polygons(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], np.nd
 
 
 def classifier(head: FittedHead) -> ImageClassifier:
+    """Return a classifier with this head."""
     network = ImageClassifier(load_backbone(), SMALL.features, len(head.bias))
     network.set_head(head.weight, head.bias)
     return network
@@ -85,6 +87,7 @@ def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def said(events: Events) -> list[str]:
+    """Return the list of all messages from now on."""
     found: list[str] = []
     events.subscribe(lambda event: found.append(event.text) if isinstance(event, Message) else None)
     return found
@@ -96,6 +99,7 @@ Tuned = Callable[..., ImageClassifier]
 
 @pytest.fixture
 def tune(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> Tuned:
+    """Return a function that fine-tunes on the polygons."""
     paths, targets, features = polygons
     head = fit_head(features[12:], targets[12:], LABELS)
 
@@ -212,6 +216,7 @@ def test_when_it_is_not_even_tried() -> None:
 def run_improve(
     polygons: tuple[list[str], np.ndarray, np.ndarray], steps: int, events: Events | None = None, **more: object
 ) -> Improved:
+    """Run the decision on fine-tuning with the polygons."""
     paths, targets, features = polygons
     truth = more.pop("truth", targets)
     head = more.pop("head", None) or fit_head(features, targets, LABELS)

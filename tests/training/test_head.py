@@ -25,6 +25,7 @@ def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, seed
 
 
 def softmax(head: FittedHead, features: np.ndarray) -> np.ndarray:
+    """Compute the probabilities of a head."""
     logits = features.astype(np.float64) @ head.weight.T.astype(np.float64) + head.bias
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -124,6 +125,7 @@ def test_every_fold_leaves_an_image_of_each_label(counts: list[int], seed: int) 
 
 
 def uneven(counts: tuple[int, ...], spread: float, seed: int) -> Arrays:
+    """Return clusters with a different number of points per label."""
     features, targets = clusters(len(counts), max(counts), spread=spread, seed=seed)
     chosen = np.concatenate([np.flatnonzero(targets == label)[:count] for label, count in enumerate(counts)])
     return features[chosen], targets[chosen]
@@ -207,6 +209,7 @@ def test_bad_input_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def fruit(fruit_photos: Path) -> Arrays:
+    """Return features and labels of the fruit photos."""
     names = sorted(path.name for path in fruit_photos.iterdir())
     images = [(str(path), i) for i, name in enumerate(names) for path in sorted((fruit_photos / name).iterdir())]
     found = embed([path for path, _ in images])

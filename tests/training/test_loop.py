@@ -83,12 +83,14 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 
 
 def trained(steps: int = 12, **how: Any) -> list[torch.Tensor]:
+    """Train a toy learner and return its weights."""
     learner = Toy()
     train(learner, options(steps, **how), Events(), None)
     return weights(learner)
 
 
 def heard(events: Events) -> list[Event]:
+    """Return the list of all events from now on."""
     found: list[Event] = []
     events.subscribe(found.append)
     return found
@@ -462,6 +464,7 @@ def test_a_resumed_budget_counts_the_seconds_of_both_sittings(tmp_path: Path, mo
 
 # -- the clock of a budget -------------------------------------------------------------------------------
 def _clock(monkeypatch: pytest.MonkeyPatch, seconds: float | None = 40.0, images: int = 120) -> tuple[Any, Any, Events]:
+    """Return a budget's clock, its simulated time, and its events."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
     events = Events()
@@ -602,6 +605,7 @@ def test_a_full_disk_leaves_the_former_state_whole(tmp_path: Path) -> None:
 # -- checkpoints -----------------------------------------------------------------------------------------
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
+    """Return a folder with an interrupted training and a user's file."""
     with pytest.raises(KeyboardInterrupt):
         train(Toy(validation=[0.5], kill_at=10, error=KeyboardInterrupt()), options(), Events(), tmp_path)
     (tmp_path / "mine.txt").write_text("stays")

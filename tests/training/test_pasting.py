@@ -16,6 +16,7 @@ RED = (220, 20, 30)
 
 
 def sticker(width: int, height: int, alpha: int = 255) -> Sticker:
+    """Return a red sticker of this size."""
     pixels = np.empty((height, width, 4), dtype=np.uint8)
     pixels[:] = (*RED, alpha)
     return Sticker.of(pixels)

@@ -14,6 +14,7 @@ from customlabels_nb.training.samples import chosen, make_samples
 
 
 def canvas(width: int, height: int) -> object:
+    """Return a white image with a red left half on a canvas."""
     image = Image.new("RGB", (width, height), "white")
     image.paste((255, 0, 0), (0, 0, width // 2, height))
     return to_canvas(image, 320, (0, 0, 0))

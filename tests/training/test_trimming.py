@@ -59,12 +59,14 @@ def photo() -> Image.Image:
 
 
 def as_jpeg(image: Image.Image, quality: int = 80) -> Image.Image:
+    """Encode an image as JPEG and open it again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer)
 
 
 def check_disc(cutout: Cutout, *, slack: int = 1) -> None:
+    """Check that a cut-out is the red disc."""
     height, width = cutout.pixels.shape[:2]
     assert width == pytest.approx(120, abs=2 * slack)
     assert height == pytest.approx(120, abs=2 * slack)

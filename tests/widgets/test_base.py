@@ -21,6 +21,7 @@ def write(folder: Path, **modules: str) -> None:
 
 
 def run_node(code: str, folder: Path) -> str:
+    """Run JavaScript with Node and return its output."""
     (folder / "joined.mjs").write_text(code)
     done = subprocess.run([provision.find_node(), "joined.mjs"], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -64,6 +64,7 @@ def whole() -> FakeModel:
 
 @pytest.fixture
 def widget(project: Project, whole: FakeModel) -> QuickTest:  # noqa: F811
+    """Return a quick test with two fake models."""
     models = [whole, FakeModel("fruit.boxes", list(BOXES))]
     feedback = Feedback(project._store, project.root)
     return QuickTest(QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback))

@@ -136,6 +136,7 @@ def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.Mo
 
 # -- exported file ------------------------------------------------------------------------------------
 def content_of(path: Path) -> dict[str, Any]:
+    """Return the JSON content of an exported file."""
     text = path.read_text("utf-8")
     found = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.DOTALL)
     assert found is not None

@@ -140,6 +140,7 @@ def decided_by_page(cases: list[dict[str, Any]], folder: Path) -> list[dict[str,
 
 
 def make_annotations(project: Project, image: str, labels: list[str], boxes: list[str]) -> None:  # noqa: F811
+    """Set the labels and boxes of an image."""
     rows: list[tuple[Any, ...]] = [(image, label, None, None, None, None) for label in labels]
     rows += [(image, label, 1.0 + at, 2.0, 9.0, 8.0) for at, label in enumerate(boxes)]
     columns = ["image", "label", "left", "top", "width", "height"]

@@ -47,6 +47,7 @@ def progress(clock: Clock) -> TrainingProgress:
 
 @pytest.fixture
 def events(progress: TrainingProgress) -> Events:
+    """Return events connected to the progress."""
     stream = Events()
     stream.subscribe(progress.hear)
     return stream

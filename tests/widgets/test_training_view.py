@@ -21,6 +21,7 @@ HOSTILE = '<img src=x onerror="alert(1)">\u202e'
 
 
 def picture(width: int = 320, height: int = 200) -> bytes:
+    """Return a noisy JPEG image."""
     buffer = io.BytesIO()
     Image.effect_noise((width, height), 80).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
@@ -61,6 +62,7 @@ def events() -> Events:
 
 @pytest.fixture
 def view(events: Events) -> TrainingView:
+    """Return a view connected to the events."""
     view = TrainingView(events, title="fruit.1", colours={"apple": "#c8553d"})
     events.subscribe(view.hear)
     return view

@@ -452,6 +452,7 @@ def test_bytes_cut_and_changed_anywhere_never_crash_it(
 
 
 def full(folder: Path) -> Path:
+    """Write a COCO file that uses every field."""
     path = folder / "full.json"
     data = {
         "info": {"description": "drawn", "year": 2024, "contributor": "<b>me</b>"},

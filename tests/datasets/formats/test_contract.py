@@ -21,6 +21,7 @@ HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "so
 
 
 def photos(folder: Path, count: int = 6) -> list[str]:
+    """Write images of different sizes and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for number in range(count):
@@ -63,6 +64,7 @@ def dataset(folder: Path, kind: str) -> Dataset:
 
 
 def target(name: str, folder: Path) -> Path:
+    """Return the path at which a dataset of the format is written."""
     return folder / {
         "ground_truth": "set.manifest",
         "coco": "set.json",
@@ -356,6 +358,7 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
 
 
 def manifest_and_coco(folder: Path, refs: list[str]) -> list[Path]:
+    """Write a manifest and a COCO file with these image references."""
     lines = "\n".join(json.dumps({"source-ref": ref}) for ref in refs)
     images = [{"id": number, "file_name": ref} for number, ref in enumerate(refs)]
     (folder / "set.manifest").write_text(lines)

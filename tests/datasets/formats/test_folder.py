@@ -15,6 +15,7 @@ from tests.images.pictures import unreadable
 
 
 def touch(root: Path, *names: str) -> None:
+    """Write files of different sizes with these names."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ def shape(kind: str | None, *points: list[Any], label: Any = "cat", **more: Any)
 
 
 def labelme(path: Path, *shapes: object, image: Any = "a.jpg", flags: object = None, **more: Any) -> Path:
+    """Write a LabelMe file with these shapes and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"version": "5.5.0", "flags": {} if flags is None else flags, "shapes": list(shapes)}
     document |= {"imagePath": image, "imageData": None, "imageHeight": 40, "imageWidth": 30, **more}

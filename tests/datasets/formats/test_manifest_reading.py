@@ -257,6 +257,7 @@ def test_what_validation_added_at_any_place_is_ignored(tmp_path: Path) -> None:
 
 # -- sizes ------------------------------------------------------------------------------------------
 def picture(path: Path, width: int, height: int, orientation: int = 1) -> Path:
+    """Write an image with this EXIF orientation and return its path."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.new("RGB", (width, height)).save(path, exif=exif)
@@ -264,6 +265,7 @@ def picture(path: Path, width: int, height: int, orientation: int = 1) -> Path:
 
 
 def with_boxes(path: Path, size: tuple[int, int], *boxes: tuple[float, float, float, float]) -> dict[str, Any]:
+    """Return a manifest line with these boxes."""
     annotations = [dict(zip(("class_id", *t.BOX_COLUMNS), (0, *box), strict=True)) for box in boxes]
     line = changed(BOX_LINE, **{"bounding-box.annotations": annotations, "source-ref": str(path)})
     line["bounding-box"]["image_size"] = [{"width": size[0], "height": size[1], "depth": 3}]

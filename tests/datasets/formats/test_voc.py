@@ -19,6 +19,7 @@ OBJECT_BOX = ("a.jpg", "cat", 1, 2, 10, 20)
 
 
 def voc(path: Path, inner: str = OBJECT, *, filename: str | None = "a.jpg", before: str = "") -> Path:
+    """Write a Pascal VOC file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     named = "" if filename is None else f"<filename>{filename}</filename>"
     path.write_text(f"{before}<annotation>{named}{inner}</annotation>", "utf-8")

@@ -23,6 +23,7 @@ YAML = "names: [cat, dog]\ntrain: images/train\nval: images/val\n"
 
 
 def put(path: Path, content: str | bytes = b"") -> Path:
+    """Write a file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -38,6 +39,7 @@ def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
 
 
 def drawing(folder: Path) -> Any:
+    """Return images in and outside the folder with boxes, polygons and an unused label."""
     images = [
         {"image": str(folder / "images" / "z.jpg"), "width": 640, "height": 480, "split": "test"},
         {"image": "s3://bucket/a b.png", "width": 1023, "height": 767},

@@ -92,12 +92,14 @@ def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def other_value(rng: random.Random, value: Line) -> None:
+    """Replace a random value."""
     if found := places(value, []):
         container, key = rng.choice(found)
         container[key] = copy.deepcopy(rng.choice(HOSTILE))
 
 
 def without(rng: random.Random, value: Line) -> None:
+    """Delete a random key or item."""
     if found := places(value, []):
         container, key = rng.choice(found)
         del container[key]
@@ -109,12 +111,14 @@ def more(rng: random.Random, value: Line) -> None:
 
 
 def other_key(rng: random.Random, value: Line) -> None:
+    """Rename a random key."""
     if found := [(part, key) for part, key in places(value, []) if isinstance(part, dict)]:
         container, key = rng.choice(found)
         container[rng.choice(KEYS)] = container.pop(key)
 
 
 def other_box(rng: random.Random, value: Line) -> None:
+    """Replace one number of each box."""
     boxes = value.get("bounding-box")
     if isinstance(boxes, dict) and isinstance(boxes.get("annotations"), list):
         for box in boxes["annotations"]:
@@ -134,6 +138,7 @@ def put_in(rng: random.Random, raw: bytes) -> bytes:
 
 
 def flip(rng: random.Random, raw: bytes) -> bytes:
+    """Flip a random bit."""
     if not raw:
         return raw
     place = rng.randrange(len(raw))

@@ -16,6 +16,7 @@ from tests.datasets.validation.mutations import mutated_lines
 
 
 def checked(path: Path, limits: Limits, lines: list[bytes]) -> CheckedManifest:
+    """Check a manifest and the consistency of the result."""
     found = check_manifests(path, limits=limits, check_images=False).train
     assert found.total == len(lines) == found.valid + found.invalid + found.ignored
     states = {line.number: line.state for line in found.lines}
@@ -30,6 +31,7 @@ def checked(path: Path, limits: Limits, lines: list[bytes]) -> CheckedManifest:
 
 
 def check_all(folder: Path, count: int, seed: int) -> None:
+    """Check corrupted lines with both profiles and compare the readers."""
     lines = list(mutated_lines(count, seed))
     path = folder / "spoilt.manifest"
     path.write_bytes(b"\n".join(lines) + b"\n")
@@ -62,6 +64,7 @@ def check_all(folder: Path, count: int, seed: int) -> None:
 
 
 def check_outputs(folder: Path, path: Path, count: int) -> None:
+    """Check the report and the repairs of a corrupted manifest."""
     report = cl.validate_manifest(path, check_images=False)
     repr(report), report._repr_html_()
     assert len(report.lines) > 0

@@ -22,6 +22,7 @@ GOOD = [*[image_line(f"g{n}.png", ("apple", "pear")[n % 2]) for n in range(9)], 
 
 
 def boxes_of(dataset: cl.Dataset) -> list[tuple[float, ...]]:
+    """Return the boxes of a dataset as tuples."""
     table = dataset.annotations
     boxes = table.loc[table["left"].notna(), ["left", "top", "width", "height"]]
     return [tuple(row) for row in boxes.itertuples(index=False)]
@@ -246,6 +247,7 @@ def test_every_code_has_advice_and_every_repair_a_code() -> None:
 
 # -- datasets in memory -----------------------------------------------------------------------------
 def in_hand(folder: Path) -> cl.Dataset:
+    """Return a dataset in memory with small, missing and partly annotated images."""
     images = [{"image": f"{n}.png", "tags": [str(n)], "note": n} for n in range(5)]
     for image in images:
         draw(folder / str(image["image"]))

@@ -135,6 +135,7 @@ def test_names_from_files_never_become_markup(tmp_path: Path) -> None:
 
 # -- datasets in memory -----------------------------------------------------------------------------
 def boxes(folder: Path, count: int = 10, *, size: tuple[int, int] = (640, 480)) -> cl.Dataset:
+    """Return a dataset of images with one box each, labelled a and b in turn."""
     rows = []
     for number in range(count):
         draw(folder / f"{number}.png", size)

@@ -91,6 +91,7 @@ def test_all_images_lie_in_one_bucket(tmp_path: Path) -> None:
 
 
 def numbered_labels(count: int, line: Callable[..., Line] = image_line) -> list[Line]:
+    """Return lines that each have their own label."""
     if line is box_line:
         return [box_line(f"{n}.png", labels=[f"label {n}"]) for n in range(count)]
     return [image_line(f"{n}.png", f"label {n}") for n in range(count)]

@@ -12,12 +12,14 @@ _LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>")
 
 
 def _is_local(host: object) -> bool:
+    """Return True if a host is this machine."""
     if isinstance(host, bytes | bytearray):
         host = host.decode("ascii", "replace")
     return host is None or (isinstance(host, str) and (host in _LOCAL or host.startswith("127.")))
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse and log network access as an audit hook."""
     if event in ("socket.connect", "socket.sendto"):
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else None  # others are Unix sockets
