@@ -1,1 +1,1 @@
-"""Hold datasets as values: read, filter, split, check and write them."""
+"""Read, filter, split, validate and write datasets."""

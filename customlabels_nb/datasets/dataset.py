@@ -1,6 +1,6 @@
-"""A dataset as a value: images, their annotations, and labels in order.
+"""Datasets: images with their annotations and an ordered list of labels.
 
-Every method that changes something returns a new dataset; the one it was called on stays as it was.
+A dataset is immutable. Every method that changes something returns a new dataset.
 """
 
 from __future__ import annotations
@@ -41,39 +41,46 @@ Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
 Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
 
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
-# how many of a dataset's pictures and labels its display has
+# limits of the display
 _SHOWN_THUMBNAILS = 8
 _IN_TEXT = 20
 _IN_HTML = 40
 
 
 class Dataset:
-    """Images with what people said about them.
+    """Images with their annotations and labels.
 
     Parameters
     ----------
     images : DataFrame
-        Needs ``image``; see :mod:`customlabels_nb.core.tables`. Extra columns survive.
+        Images table with at least the column ``image``; see :mod:`customlabels_nb.core.tables`. Extra columns are kept.
     annotations : DataFrame, optional
-        Needs ``image`` and ``label``.
+        Annotations table with at least the columns ``image`` and ``label``.
     labels : DataFrame or iterable of str, optional
-        The labels in order; those that annotations use are added at the end.
+        Labels in order. Labels that only the annotations use are appended.
     name : str
-        How it is shown; ``train`` or ``test`` for those of a project.
+        Display name. The datasets of a project are called ``train`` and ``test``.
     root : Path, optional
-        The folder under which relative images lie: the project's.
+        Folder that relative image paths refer to: the folder of the project.
     origin : Dataset, optional
-        The dataset, as it was read from a project, that this one comes from; its methods pass it on. It tells what
-        was edited from what somebody else changed meanwhile.
+        Dataset, as it was read from a project, that this one was derived from. Methods pass it on. It is used to tell
+        your edits from changes that somebody else made in the meantime.
     issues : list of Issue, optional
-        What was found when it was read; ``.issues`` has it as a table.
+        Problems found while the dataset was read. ``.issues`` has them as a table.
     unread : list of (str, int, str), optional
-        File, number and text of the lines that were not read; a project that takes the dataset in keeps them.
+        File, line number and text of the lines that could not be read. A project that imports the dataset stores them.
 
     Raises
     ------
     TableError, LabelError
-        If the tables can't be such tables, or an annotation speaks of an image that isn't there.
+        If a table is invalid, or an annotation refers to an image that is not in ``images``.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "status": "labelled"})
+    >>> annotations = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]})
+    >>> cl.Dataset(images, annotations, name="pets")
+    Dataset 'pets': 2 images (2 labelled): cat 1, dog 1
     """
 
     def __init__(
@@ -94,7 +101,7 @@ class Dataset:
         )
         stray = self._annotations.loc[~self._annotations["image"].isin(self._images["image"]), "image"]
         if len(stray):
-            raise TableError(f"An annotation speaks of {stray.iloc[0]!r}, which is not among the images.")
+            raise TableError(f"Image {stray.iloc[0]!r} has annotations but is missing from the images table.")
         known = t.normalise_labels([] if labels is None else labels)
         used = t.labels_in_order(self._annotations, known["label"])
         self._labels = t.normalise_labels(
@@ -102,9 +109,9 @@ class Dataset:
         )
         self.name = name
         self.root = root
-        self._project: Any = None  # known only to the dataset that was read from it
+        self._project: Any = None  # set only on a dataset that was read from a project
         self._origin = origin
-        self._is_origin = False  # no reference to itself, or it would stay in memory until the garbage is collected
+        self._is_origin = False  # a reference to itself would keep it in memory until the garbage is collected
         self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
 
@@ -120,14 +127,14 @@ class Dataset:
         unread: Callable[[], list[UnreadLine]],
         project: Any = None,
     ) -> Dataset:
-        """Return a project's dataset from tables that were checked when they were stored.
+        """Create a dataset of a project from tables that were checked when they were stored.
 
         Parameters
         ----------
         annotations, unread : callable
-            Called when they are needed first.
+            Called when the data is first needed.
         project : Project, optional
-            Answers :meth:`refresh` and :meth:`show_batch`.
+            Project that :meth:`refresh` and :meth:`show_batch` use.
         """
         dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
         dataset._unread = unread
@@ -138,7 +145,7 @@ class Dataset:
 
     @property
     def origin(self) -> Dataset | None:
-        """The dataset, as it was read from a project, that this one comes from; None if it comes from none."""
+        """Dataset, as it was read from a project, that this one was derived from, or None."""
         return self if self._is_origin else self._origin
 
     @property
@@ -149,7 +156,7 @@ class Dataset:
 
     @property
     def unread(self) -> list[UnreadLine]:
-        """File, number and text of the lines that were not read whole when it was imported."""
+        """File, line number and text of the lines that could not be read completely on import."""
         if callable(self._unread):
             self._unread = self._unread()
         return self._unread
@@ -157,40 +164,48 @@ class Dataset:
     # -- tables -------------------------------------------------------------------------------------
     @property
     def images(self) -> pd.DataFrame:
-        """The images table; a copy that shares memory until it is changed."""
+        """Images table, as a copy that shares memory until it is changed."""
         return self._images.copy(deep=False)
 
     @property
     def annotations(self) -> pd.DataFrame:
-        """The annotations table; a copy that shares memory until it is changed."""
+        """Annotations table, as a copy that shares memory until it is changed."""
         return self._annotations.copy(deep=False)
 
     @property
     def labels(self) -> pd.DataFrame:
-        """The labels table, in order."""
+        """Labels table, in order."""
         return self._labels.copy(deep=False)
 
     @property
     def issues(self) -> pd.DataFrame:
-        """What was found when the dataset was read from files: code, message, where, source, line."""
+        """Problems found while the dataset was read from files: code, message, where, source, line."""
         return issues_to_frame(self.found)
 
     @property
     def label_counts(self) -> pd.Series:
-        """How many images have each label, in the order of labels."""
+        """Number of images per label, in the order of labels."""
         pairs = self._annotations[["image", "label"]].drop_duplicates()
         return pairs["label"].value_counts().reindex(self._labels["label"], fill_value=0).rename("images")
 
     @property
     def groups_by_content(self) -> list[str]:
-        """What tells the image's content from others: its hash, or itself where that isn't known."""
+        """Content hash of each image, or its name if the hash is unknown."""
         content: list[str] = (
             self._images["sha256"].where(self._images["sha256"].notna(), self._images["image"]).tolist()
         )
         return content
 
     def labels_of_images(self) -> list[list[str]]:
-        """The labels of each image, in the order of the images table."""
+        """Return the labels of each image, in the order of the images table.
+
+        Examples
+        --------
+        >>> images = pd.DataFrame({"image": ["a.jpg", "b.jpg"]})
+        >>> annotations = pd.DataFrame({"image": ["a.jpg", "a.jpg"], "label": ["cat", "dog"]})
+        >>> cl.Dataset(images, annotations).labels_of_images()
+        [['cat', 'dog'], []]
+        """
         own: dict[str, list[str]] = {}
         for image, label in zip(self._annotations["image"], self._annotations["label"], strict=True):
             own.setdefault(image, []).append(label)
@@ -199,33 +214,49 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._images)
 
-    # -- new values ---------------------------------------------------------------------------------
+    # -- new datasets -------------------------------------------------------------------------------
     def filter(self, where: Where) -> Dataset:
-        """The images for which ``where`` holds.
+        """Select the images for which a condition holds.
 
         Parameters
         ----------
         where : str, sequence of bool, or callable
-            A query such as ``"label == 'apple' and width > @least"`` over the columns of images and, of
-            annotations, ``label``, ``confidence``, ``annotator`` and ``job`` (an image stays if it holds for any of its
-            annotations), with ``@`` before names of your own variables; or one bool per image, a Series being matched
-            by its index as pandas does; or a function that gives those when it is called with the images table.
+            Query such as ``"label == 'apple' and width > @least"`` over the columns of the images table and the columns
+            ``label``, ``confidence``, ``annotator`` and ``job`` of the annotations (an image is selected if the query
+            holds for any of its annotations). Put ``@`` before names of your own variables. Alternatively one bool per
+            image (a Series is aligned by its index, as in pandas), or a function that takes the images table and
+            returns these.
+
+        Examples
+        --------
+        >>> gardens = project.train_set.filter("label == 'garden'")
+        >>> set(gardens.annotations["label"])
+        {'garden'}
+        >>> len(boxes.train_set.filter(lambda images: images["width"] > 1000))
+        0
         """
         return self._take(self._images[self._mask(where)])
 
     def sample(self, n: int | None = None, *, fraction: float | None = None, random_state: int = 0) -> Dataset:
-        """``n`` images, or a ``fraction`` of them, drawn at random; all if there are fewer. The order is kept.
+        """Draw ``n`` images, or a ``fraction`` of them, at random and keep their order.
+
+        All images are returned if there are fewer than ``n``.
 
         Raises
         ------
         InputError
-            If neither or both are given, or one can't be.
+            If neither or both of ``n`` and ``fraction`` are given, or the value is invalid.
+
+        Examples
+        --------
+        >>> len(project.train_set.sample(5))
+        5
         """
         if (n is None) == (fraction is None):
-            raise InputError("Give either n or fraction.")
+            raise InputError("Give exactly one of n and fraction.")
         good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
         if not good:
-            raise InputError(f"n={n!r}, fraction={fraction!r}: n is a whole number, fraction lies between 0 and 1.")
+            raise InputError(f"n={n!r}, fraction={fraction!r}: n must be an integer, fraction between 0 and 1.")
         count = n if n is not None else round(len(self) * float(fraction or 0))
         chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
         return self._take(self._images.iloc[np.sort(chosen)])
@@ -233,16 +264,24 @@ class Dataset:
     def split(
         self, fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
     ) -> tuple[Dataset, Dataset]:
-        """Two datasets: the rest, and a stratified share of the labelled images.
+        """Split the images into two datasets: the rest, and a stratified share of the labelled images.
 
         Parameters
         ----------
         fraction : float
-            The share, between 0 and 1.
+            Share of the second dataset, between 0 and 1.
         groups : str, sequence or DataFrame, optional
-            A column of images, or one value per image (a Series is matched by its index), or pairs (columns ``image``,
-            ``other``, as of ``project.near_duplicates()``): images of one group stay together. Images with the same
-            content always do.
+            Images of one group stay together: the name of a column of the images table, one value per image (a Series
+            is aligned by its index), or pairs of images (columns ``image`` and ``other``, as returned by
+            ``project.near_duplicates()``). Images with the same content always stay together.
+
+        Examples
+        --------
+        >>> rest, share = project.train_set.split(0.25, random_state=1)
+        >>> len(rest) + len(share) == len(project.train_set)
+        True
+        >>> set(share.images["image"]).isdisjoint(rest.images["image"])
+        True
         """
         chosen = self.split_mask(fraction, groups=groups, random_state=random_state)
         return self._take(self._images[~chosen]), self._take(self._images[chosen])
@@ -250,33 +289,39 @@ class Dataset:
     def split_mask(
         self, fraction: float, *, groups: Groups | None = None, random_state: int = 0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which images :meth:`split` chooses, as one bool per image."""
+        """Return a mask of the images that :meth:`split` chooses, one bool per image."""
         if not 0 < fraction < 1:
-            raise InputError(f"fraction={fraction!r} does not lie between 0 and 1.")
+            raise InputError(f"fraction={fraction!r} must be greater than 0 and less than 1.")
         return stratified_split(
             self.labels_of_images(), fraction, groups=self.groups_of_images(groups), random_state=random_state
         )
 
     def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:
-        """Change labels of the images for which ``where`` holds (all, if it isn't given).
+        """Change the labels of the images for which ``where`` holds (by default all images).
 
         Parameters
         ----------
         labels : dict or str
-            Old label → new one, or None to take it away; or one label that these images get in place of the
-            image-level labels they have.
+            Mapping of old labels to new ones, or to None to remove a label. Alternatively one label that replaces the
+            image-level labels of these images.
         where : optional
-            As in :meth:`filter`.
+            Condition as in :meth:`filter`.
 
         Raises
         ------
         InputError
-            If ``labels`` is neither.
+            If ``labels`` is neither a label nor a dict.
         LabelError
-            If there is no such old label, or a new one can't be one.
+            If an old label does not exist, or a new one is not a valid label.
+
+        Examples
+        --------
+        >>> train = project.train_set.relabel({"bathroom": "washroom"})
+        >>> sorted(train.annotations["label"].unique())
+        ['bedroom', 'garden', 'washroom']
         """
         if not isinstance(labels, str | Mapping):
-            raise InputError(f"labels={labels!r} is neither a label nor a dict of old and new ones.")
+            raise InputError(f"labels={labels!r} must be a label, or a dict that maps old labels to new ones.")
         mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
         names = self._images.loc[mask, "image"]
         annotations = self._annotations.copy()
@@ -288,7 +333,7 @@ class Dataset:
             unknown = set(labels) - set(self._labels["label"])
             if unknown:
                 raise LabelError(
-                    f"There is no label {sorted(unknown)[0]!r}; there are {list(self._labels['label'])!r}."
+                    f"Label {sorted(unknown)[0]!r} does not exist. The labels are {list(self._labels['label'])!r}."
                 )
             renamed = {old: None if new is None else t.check_label(new) for old, new in labels.items()}
             new = annotations["label"].map(lambda name: renamed.get(name, name))
@@ -298,24 +343,39 @@ class Dataset:
         return Dataset(images, annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def with_status(self, status: str, where: Where | None = None) -> Dataset:
-        """Give the images for which ``where`` holds (all, if it isn't given) a status, such as "needs_review"."""
+        """Set the status of the images for which ``where`` holds (by default all images), such as "needs_review".
+
+        Examples
+        --------
+        >>> train = project.train_set.with_status("needs_review", "label == 'garden'")
+        >>> sorted(train.images["status"].unique())
+        ['labelled', 'needs_review']
+        """
         mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
         images = self._images.copy()
         images.loc[mask, "status"] = status
         return Dataset(images, self._annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def concat(self, other: Dataset) -> Dataset:
-        """Both together; an image of ``other`` that is here already is left out with its annotations.
+        """Concatenate two datasets, skipping the images of ``other`` that this dataset already has.
 
-        The relative images of another project become absolute.
+        Annotations of skipped images are skipped too. Relative image paths of another project become absolute.
 
         Raises
         ------
         InputError
-            If ``other`` is no dataset.
+            If ``other`` is not a dataset.
+
+        Examples
+        --------
+        >>> everything = project.train_set.concat(project.test_set)
+        >>> len(everything) == len(project.train_set) + len(project.test_set)
+        True
+        >>> len(everything.concat(project.test_set)) == len(everything)
+        True
         """
         if not isinstance(other, Dataset):
-            raise InputError(f"concat takes another Dataset, not {type(other).__name__}.")
+            raise InputError(f"other is of type {type(other).__name__}, but must be a Dataset.")
         other = other._seen_from(self.root)
         new = other._images[~other._images["image"].isin(self._images["image"])]
         added = other._annotations[other._annotations["image"].isin(new["image"])]
@@ -330,28 +390,30 @@ class Dataset:
         )
 
     def groups_of_images(self, groups: Groups | None = None) -> list[object]:
-        """The group of each image for :meth:`split`: those of ``groups`` and of equal content, joined."""
+        """Return the group of each image for :meth:`split`, joining ``groups`` with equal content."""
         content: list[object] = list(self.groups_by_content)
         if groups is None:
             return content
         if isinstance(groups, pd.DataFrame):
             return join_groups(groups_of_pairs(groups, self._images["image"].tolist()), content)
         if isinstance(groups, str) and groups not in self._images.columns:
-            raise InputError(f"groups={groups!r} is not a column of images; there are {list(self._images.columns)}.")
+            raise InputError(
+                f"groups={groups!r} is not a column of the images table. Choose one of {list(self._images.columns)}."
+            )
         if isinstance(groups, pd.Series):
             groups = self._aligned(groups, "groups")
         try:
             given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
         except TypeError as error:
-            raise InputError(f"groups holds no values that tell groups apart ({error}).") from error
+            raise InputError(f"groups must hold values that can be compared and hashed ({error}).") from error
         if len(given) != len(self):
-            raise InputError(f"groups has {len(given)} values for {len(self)} images.")
+            raise InputError(f"groups has {len(given)} values for {len(self)} images. Give one value per image.")
         alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
         return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
 
     def _seen_from(self, root: Path | None) -> Dataset:
-        """The same dataset in a place where relative images lie under ``root``."""
+        """Return the same dataset with image paths that are valid relative to ``root``."""
         if self.root is None or self.root == root:
             return self
         names = {
@@ -362,33 +424,41 @@ class Dataset:
         return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)
 
     def __getstate__(self) -> dict[str, Any]:
-        # a project's database doesn't go to other processes
+        # the project holds a database connection, which cannot be sent to another process
         return {**self.__dict__, "_marks": self._annotations, "_unread": self.unread, "_project": None}
 
     # -- files --------------------------------------------------------------------------------------
     def to(
         self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False, escape_formulas: bool = False
     ) -> Written:
-        """Write the dataset in a format of files.
+        """Write the dataset to files in an annotation format.
 
         Parameters
         ----------
         format : str
             "ground_truth", "coco", "voc", "labelme", "yolo", "custom_vision", "csv" or "image_folder".
         path : path
-            The file, or the folder for formats that are one.
+            Output file, or output folder for formats that consist of several files.
         copy_images : bool
-            Copy the images to ``images/`` beside the annotations (``image_folder`` always copies them, to its folders),
-            so that all of it can be moved. A manifest has their whole paths: read it with ``images=`` after a move.
+            Copy the images to ``images/`` next to the annotations, so that the result can be moved (``image_folder``
+            always copies them, to the folders of their labels). A manifest contains absolute paths: read it with
+            ``images=`` after moving it.
         escape_formulas : bool
             CSV only, for files that are opened in a spreadsheet: put ``'`` before texts that begin with ``=``, ``+``,
-            ``-``, ``@``, a tab or a carriage return, so that they aren't run as formulas. Such names then read back
-            with the ``'``.
+            ``-``, ``@``, a tab or a carriage return, so that they are not run as formulas. Such names are then read
+            back with the ``'``.
 
         Returns
         -------
         Written
-            ``.files``, and ``.issues``: images that could not be copied, and what the format could not hold.
+            ``.files`` lists the files. ``.issues`` lists images that could not be copied and data that the format
+            cannot hold.
+
+        Examples
+        --------
+        >>> written = boxes.train_set.to("coco", "boards.json")
+        >>> len(cl.read_dataset("boards.json")) == len(boxes.train_set)
+        True
         """
         options = {"copy_images": copy_images, "escape_formulas": escape_formulas}
         return write(self._contents(), format, path, root=self.root, **options)
@@ -396,17 +466,24 @@ class Dataset:
     def validate(
         self, profile: str = "local", *, test: Dataset | None = None, check_images: bool = True
     ) -> ValidationReport[Dataset]:
-        """Check the dataset as the manifest that it would be; see :func:`customlabels_nb.validate_manifest`.
+        """Validate the dataset as the manifest it would be written to.
 
         Parameters
         ----------
         profile : {"local", "rekognition"}
-            What can be used here, or the hosted service's rules; for those, images that don't lie on S3 are judged as
-            if they were uploaded.
+            Rules to apply: those of this package or those of the hosted service (see
+            :func:`customlabels_nb.validate_manifest`). For the latter, images that are not on S3 are checked as if they
+            had been uploaded.
         test : Dataset, optional
-            The test set that belongs to it.
+            Test set that belongs to this dataset.
         check_images : bool
-            Look at the images' headers.
+            Read the headers of the images.
+
+        Examples
+        --------
+        >>> report = project.train_set.validate(test=project.test_set)
+        >>> report.ok
+        True
         """
         from customlabels_nb.datasets.validation.validation_report import validate_tables
 
@@ -431,49 +508,62 @@ class Dataset:
         target: str | None = None,
         transforms: Callable[[Any, Any], Any] | None = None,
     ) -> TorchDataset:
-        """The dataset as PyTorch's: ``len``, and pairs of image and target by number.
+        """Convert the dataset to a PyTorch dataset of (image, target) pairs.
 
-        Images are opened when they are asked for, upright and RGB. It can be pickled and used by the workers of a
-        DataLoader, forked or spawned. Images that aren't labelled are left out, which its ``.issues`` tells.
+        Images are opened on access, as upright RGB. The result can be pickled and used by DataLoader workers, forked or
+        spawned. Unlabelled images are left out and listed in ``.issues``.
 
         Parameters
         ----------
         transform : callable, optional
-            Makes something of a PIL image, such as a tensor; boxes don't follow what it does to the size.
+            Function applied to each PIL image, for example to convert it to a tensor. Boxes are not adjusted if it
+            changes the size.
         target : {"single-label", "multi-label", "boxes"}, optional
-            By default what the annotations are.
-            "single-label": an int, the place of the label in ``.classes``;
-            "multi-label": float32, shape (classes,), 1 for each label that the image has;
+            Kind of target; by default it is inferred from the annotations.
+            "single-label": an int, the index of the label in ``.classes``;
+            "multi-label": float32, shape (classes,), 1 for each label of the image;
             "boxes": the dict that torchvision's detectors take: ``boxes`` (float32, shape (n, 4), pixels x0, y0, x1,
             y1 of the upright image, as torchvision.tv_tensors.BoundingBoxes), ``labels`` (int64; 0 is the background,
-            which ``.classes`` begins with), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64).
+            which is the first of ``.classes``), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64).
         transforms : callable, optional
-            In place of ``transform``: makes a pair of PIL image and target another, as torchvision.transforms.v2 do.
+            Function applied to each pair of PIL image and target, such as those of torchvision.transforms.v2. Give
+            either this or ``transform``.
 
         Returns
         -------
         TorchDataset
-            With ``.classes``, ``.images``, ``.issues`` and, for a DataLoader with boxes, ``.collate``.
+            Has ``.classes``, ``.images``, ``.issues`` and ``.collate``, the collate function for a DataLoader with
+            boxes.
 
         Raises
         ------
         InputError
-            If there are no annotations to tell the target from, or an image has several labels where one is wanted.
+            If the target cannot be inferred because there are no annotations, or an image has several labels where the
+            target allows one.
+
+        Examples
+        --------
+        >>> dataset = boxes.train_set.to_torch()
+        >>> dataset.classes
+        ['__background__', 'diode', 'resistor']
+        >>> image, target = dataset[0]
+        >>> image.size, target["boxes"].shape[1]
+        ((160, 120), 4)
         """
         from customlabels_nb.datasets.interop.torch_dataset import TorchDataset
 
         return TorchDataset(self._contents(), root=self.root, target=target, transform=transform, transforms=transforms)
 
     def to_supervision(self, *, target: str | None = None) -> Any:
-        """The dataset as one of the package supervision, which opens the images when they are asked for.
+        """Convert the dataset to a dataset of the package supervision, which opens images on access.
 
-        Polygons, crowd, annotator, job and time of boxes are in ``Detections.data``. What can't be held, such as images
-        that aren't labelled, is left out with a warning that says how much it is.
+        Polygons, crowd, annotator, job and time of boxes are stored in ``Detections.data``. Data that it cannot hold,
+        such as unlabelled images, is left out with a warning that gives the number.
 
         Parameters
         ----------
         target : {"single-label", "multi-label", "boxes"}, optional
-            By default what the annotations are.
+            Kind of target; by default it is inferred from the annotations.
 
         Returns
         -------
@@ -482,26 +572,33 @@ class Dataset:
         Raises
         ------
         MissingDependencyError
-            If supervision isn't installed.
+            If supervision is not installed.
         InputError
-            If an image is remote: supervision reads local files.
+            If an image is remote, because supervision reads local files only.
+
+        Examples
+        --------
+        >>> dataset = boxes.train_set.to_supervision()
+        >>> dataset.classes
+        ['diode', 'resistor']
         """
         from customlabels_nb.datasets.interop.supervision_datasets import to_supervision
 
         return to_supervision(self._contents(), root=self.root, target=target)
 
     def to_huggingface(self, *, target: str | None = None) -> Any:
-        """The dataset as one of Hugging Face's package ``datasets``.
+        """Convert the dataset to a dataset of Hugging Face's package ``datasets``.
 
-        The columns are ``image`` (the file where it lies, decoded when it is asked for), ``width``, ``height``, your
-        own columns of numbers and texts, and ``label`` (a ClassLabel), ``labels`` (a list of them) or ``objects``:
-        lists ``bbox`` (left, top, width, height in pixels), ``category``, ``area``, ``iscrowd``, ``confidence`` and
-        ``polygon``. An image that wasn't labelled has None there, one that shows nothing an empty list.
+        The columns are ``image`` (a reference to the file, decoded on access), ``width``, ``height``, your own columns
+        of numbers and texts, and one of ``label`` (a ClassLabel), ``labels`` (a list of them) and ``objects``: lists
+        ``bbox`` (left, top, width, height in pixels), ``category``, ``area``, ``iscrowd``, ``confidence`` and
+        ``polygon``. The value is None for an unlabelled image and an empty list for an image that was labelled as
+        empty.
 
         Parameters
         ----------
         target : {"single-label", "multi-label", "boxes"}, optional
-            By default what the annotations are.
+            Kind of target; by default it is inferred from the annotations.
 
         Returns
         -------
@@ -510,26 +607,34 @@ class Dataset:
         Raises
         ------
         MissingDependencyError
-            If datasets isn't installed.
+            If datasets is not installed.
         InputError
-            If an image has several labels where one is wanted, or a name that isn't UTF-8.
+            If an image has several labels where the target allows one, or its name is not valid UTF-8.
+
+        Examples
+        --------
+        >>> dataset = boxes.train_set.to_huggingface()  # doctest: +SKIP
+        >>> dataset.column_names  # doctest: +SKIP
+        ['image', 'width', 'height', 'objects']
         """
         from customlabels_nb.datasets.interop.huggingface import to_huggingface
 
         return to_huggingface(self._contents(), root=self.root, target=target)
 
     def to_ipyannotations(self, *, target: str | None = None) -> dict[str, Any]:
-        """What was said of each image, as the annotators of ipyannotations have it in ``data``.
+        """Convert the annotations of each image to the ``data`` of the ipyannotations widgets.
 
-        A class, a list of classes, or a list of dicts ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``,
-        ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated, or ``{"type": "point",
-        "label": …, "coordinates": (x, y)}``, in pixels of the upright image. An image that shows nothing has an empty
-        list, one that isn't labelled is not there. What can't be held is left out with a warning.
+        The data of an image is a class, a list of classes, or a list of dicts
+        ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``,
+        ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated, or
+        ``{"type": "point", "label": …, "coordinates": (x, y)}``, in pixels of the upright image. An image that was
+        labelled as empty has an empty list. Unlabelled images are not included. Annotations that do not fit are left
+        out with a warning.
 
         Parameters
         ----------
         target : {"single-label", "multi-label", "boxes", "polygons", "points"}, optional
-            By default what the annotations are; boxes without width and height are points.
+            Kind of data; by default it is inferred from the annotations. Boxes without width and height are points.
 
         Returns
         -------
@@ -539,7 +644,14 @@ class Dataset:
         Raises
         ------
         InputError
-            If there are no annotations to tell the target from, or an image has several labels where one is wanted.
+            If the target cannot be inferred because there are no annotations, or an image has several labels where the
+            target allows one.
+
+        Examples
+        --------
+        >>> data = boxes.train_set.to_ipyannotations()
+        >>> sorted(next(iter(data.values()))[0])
+        ['label', 'type', 'xyxy']
         """
         from customlabels_nb.datasets.interop.ipyannotations_data import to_ipyannotations
 
@@ -548,52 +660,67 @@ class Dataset:
             warnings.warn(" ".join(issue.message for issue in issues), stacklevel=2)
         return data
 
-    # -- of its project -----------------------------------------------------------------------------
+    # -- project ------------------------------------------------------------------------------------
     def refresh(self) -> RefreshReport:
-        """Let the project look at this dataset's sources again (``project.refresh``); the value stays as it is.
+        """Rescan the sources of this dataset in its project, as ``project.refresh`` does.
+
+        This object does not change.
 
         Raises
         ------
         NotAllowedError
-            If it is no project's.
+            If the dataset was not read from a project.
+
+        Examples
+        --------
+        >>> project.train_set.refresh()
+        0 images added, 0 changed, 0 vanished.
         """
         if self.origin is None or self.origin._project is None:
-            raise NotAllowedError(f"{self.name!r} is not a project's: project.refresh() looks at sources again.")
+            raise NotAllowedError(
+                f"Dataset {self.name!r} does not belong to a project. Import it, then call project.refresh()."
+            )
         report: RefreshReport = self.origin._project.refresh(self.origin.name)
         return report
 
     def show_batch(self, n: int = 9, *, augmented: bool = True, kind: str | None = None, seed: int = 0) -> ContactSheet:
-        """What a model sees of these images in training, with the boxes or labels that it is told.
+        """Show images as the model sees them during training, with their boxes or labels.
 
         Parameters
         ----------
         n : int
-            How many, up to 100.
+            Number of images, at most 100.
         augmented : bool
-            Changed by chance as in training; otherwise as when the model is used.
+            Apply random augmentation as in training; otherwise prepare the images as for inference.
         kind : {"single-label", "multi-label", "detection", "brands"}, optional
-            Of the model; what training would choose unless it is given.
+            Kind of model; by default the one that training would choose.
         seed : int
-            Decides which images and which changes.
+            Seed for the choice of images and the augmentation.
 
         Returns
         -------
         ContactSheet
-            Shows itself in a notebook; ``.tiles``, ``.draw()``.
+            Image grid that is displayed in a notebook; see ``.tiles`` and ``.draw()``.
 
         Raises
         ------
         NotAllowedError
             If the dataset was not read from a project.
         InputError
-            If an argument can't be used.
+            If an argument is invalid.
         NotEnoughDataError
-            If no image is labelled in the way that the model needs, or none can be read.
+            If no image has the annotations that this kind of model needs, or none can be read.
+
+        Examples
+        --------
+        >>> sheet = project.train_set.show_batch(4)
+        >>> len(sheet)
+        4
         """
         if self.origin is None or self.origin._project is None:
             raise NotAllowedError(
-                f"{self.name!r} is not a project's: import it, and project.train_set.show_batch() shows what is "
-                "learnt from."
+                f"Dataset {self.name!r} does not belong to a project. Import it, then call "
+                "project.train_set.show_batch()."
             )
         sheet: ContactSheet = self.origin._project._show_batch(self, n=n, augmented=augmented, kind=kind, seed=seed)
         return sheet
@@ -606,7 +733,7 @@ class Dataset:
         return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """One bool for each image: whether ``where`` holds; see :meth:`filter`."""
+        """Evaluate ``where`` as in :meth:`filter` to one bool per image."""
         if callable(where):
             found = where(self._images.copy(deep=False))
             where = found if isinstance(found, pd.Series) else np.asarray(found)
@@ -618,35 +745,35 @@ class Dataset:
                 caller = _caller()
                 holds = wide.eval(where, engine="python", local_dict=caller.f_locals, global_dict=caller.f_globals)
                 if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
-                    raise TypeError("it is neither true nor false")
+                    raise TypeError("the result is not boolean")
                 found = wide.loc[holds.fillna(False).astype(bool), "image"]
-            except Exception as error:  # pandas raises whatever the parsed expression makes it raise
-                hint = " Equality is written ==." if _ASSIGNMENT.search(where) else ""
+            except Exception as error:  # the expression may raise anything
+                hint = " Use == to test equality." if _ASSIGNMENT.search(where) else ""
                 raise InputError(
-                    f"filter {where!r} can't be evaluated: {error}.{hint} Columns: {list(wide.columns)}."
+                    f"Cannot evaluate filter {where!r}: {error}.{hint} Columns: {list(wide.columns)}."
                 ) from error
             return np.asarray(self._images["image"].isin(found), dtype=bool)
         if isinstance(where, pd.Series):
             where = self._aligned(where, "the mask")
-            if where.dtype == "boolean":  # a comparison of sizes that aren't all known
+            if where.dtype == "boolean":  # the result of comparing sizes, some of which are unknown
                 where = where.fillna(False).astype(bool)
         mask = np.asarray(where)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise InputError(
-                f"A mask has one bool for each of the {len(self)} images; got {mask.dtype} of shape {mask.shape}."
+                f"The mask needs one bool for each of the {len(self)} images, but is {mask.dtype} of shape {mask.shape}."
             )
         return mask
 
     def _aligned(self, values: pd.Series, what: str) -> pd.Series:
-        """The values in the order of images, matched by the index: that of the table, or the images' names."""
+        """Align the values with the images table by index: that of the table, or the image names."""
         for index in (self._images.index, pd.Index(self._images["image"])):
             if values.index.equals(index):
                 return values
             if values.index.is_unique and index.isin(values.index).all():
                 return values.reindex(index)
         raise InputError(
-            f"The index of {what} doesn't match that of images, which runs from 0 to {len(self) - 1}: it was made "
-            f"from another table. If its {len(values)} values stand in the order of images, give .to_numpy()."
+            f"The index of {what} does not match the images table, which is numbered from 0 to {len(self) - 1}. "
+            f"If its {len(values)} values are in the order of the images, pass .to_numpy()."
         )
 
     # -- display ------------------------------------------------------------------------------------
@@ -669,14 +796,14 @@ class Dataset:
         )
 
     def _head(self) -> str:
-        """How many images, and with which statuses."""
+        """Describe the number of images and their statuses."""
         statuses = self._images["status"].value_counts()
         parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
         return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"
 
 
 def _caller() -> FrameType:
-    """The frame of whoever called into this package: the variables that a query may name are its."""
+    """Return the frame that called into this package, whose variables a query may use."""
     frame = sys._getframe(1)
     ours = f"{__name__.partition('.')[0]}."
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
@@ -685,7 +812,7 @@ def _caller() -> FrameType:
 
 
 def _picture(row: Any, root: Path | None) -> tuple[str, str, str]:
-    """Return an image's name, a small picture as a URL, and what went wrong if there is none."""
+    """Return the name of an image, its thumbnail as a data URL, and the error if there is none."""
     name = row.image.rsplit("/", 1)[-1]
     try:
         data = thumbnail_of(

@@ -1,14 +1,13 @@
-"""What README and docstrings show is run as it stands."""
+"""Run the code of README and the tour, and check what the documents name."""
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import importlib.util
 import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,6 +18,8 @@ from tests.inference.videos import write_video
 from tests.project.conftest import draw
 
 README = (ROOT / "README.md").read_text("utf-8")
+TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 PACKAGE = ROOT / "customlabels_nb"
 
 
@@ -29,38 +30,55 @@ BOARDS = {
 }
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def code_blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run_python(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the Python blocks of a document in a folder with photos, and return the variables."""
     for kind, labels in enumerate((["apple", "aple"], ["orange", "tangerine"])):
         for label in labels:
             for seed in range(5):
-                draw(tmp_path / "photos" / label / f"{seed}.png", kind, hash_free(label) + seed)
-    draw(tmp_path / "new.jpg", 0, 99)
-    draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
+                draw(folder / "photos" / label / f"{seed}.png", kind, hash_free(label) + seed)
+    draw(folder / "new.jpg", 0, 99)
     for seed in range(3):
-        draw(tmp_path / "incoming" / f"{seed}.jpg", 1, 200 + seed)
-    write_video(tmp_path / "clip.mp4", [Image.open(path).convert("RGB") for path in (tmp_path / "incoming").iterdir()])
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {
+        draw(folder / "incoming" / f"{seed}.jpg", 1, 200 + seed)
+    monkeypatch.chdir(folder)
+    variables: dict[str, Any] = {
         "truth": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"]}),
         "predictions": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"], "confidence": [0.9, 0.8]}),
     }
-    (tmp_path / "boards.json").write_text(json.dumps(BOARDS))
-    blocks = code_blocks("python")
-    assert len(blocks) >= 3
+    blocks = code_blocks("python", text)
+    assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102
-    project = namespace["project"]
-    assert sorted(project.labels) == ["aple", "apple", "board", "orange"]  # type: ignore[attr-defined]
-    assert set(project.train_set.annotations["label"]) == {"apple", "orange"}  # type: ignore[attr-defined]
-    assert len(namespace["found"]) >= 3  # type: ignore[arg-type]
+        exec(compile(block, "<document>", "exec"), variables)  # noqa: S102
+    return variables
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = run_python(README, tmp_path, monkeypatch)
+    assert sorted(variables["project"].labels) == ["aple", "apple", "orange", "tangerine"]
+    assert len(variables["found"]) >= 3
+    assert sum(not line.startswith("import") for line in code_blocks("python")[0].split("\n") if line) <= 10
+
+
+def test_the_python_of_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
+    (tmp_path / "boards.json").write_text(json.dumps(BOARDS))
+    frames = [Image.new("RGB", (128, 96), colour) for colour in ("red", "green", "blue")]
+    write_video(tmp_path / "clip.mp4", frames)
+    variables = run_python(TOUR, tmp_path, monkeypatch)
+    project = variables["project"]
+    assert sorted(project.labels) == ["aple", "apple", "board", "orange"]
+    assert set(project.train_set.annotations["label"]) == {"apple", "orange"}
+    assert len(variables["found"]) >= 3
     assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 3
     assert (tmp_path / "out" / "clip.mp4.json").is_file()
-    assert len(namespace["boards"]) == 1  # type: ignore[arg-type]
-    assert "board" in project.labels  # type: ignore[attr-defined]
+    assert len(variables["boards"]) == 1
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 120
 
 
 def hash_free(label: str) -> int:
@@ -81,7 +99,7 @@ def test_the_commands_of_the_readme_are_the_ones_that_are_tested() -> None:
             _parser().parse_args(words)
 
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/reference.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -92,9 +110,11 @@ def test_pictures_and_files_that_a_document_names_are_there(name: str) -> None:
         assert (ROOT / name).parent.joinpath(target).is_file(), target
 
 
-def test_the_readme_names_every_notebook_and_shows_every_picture() -> None:
-    for path in [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "images").iterdir()]:
+def test_the_readme_names_every_notebook_and_the_documents_show_every_image() -> None:
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert path.relative_to(ROOT).as_posix() in README, path.name
+    for path in (ROOT / "notebooks" / "images").iterdir():
+        assert path.relative_to(ROOT).as_posix() in README + TOUR, path.name
         assert path.suffix != ".webp" or path.stat().st_size <= 150 * 1024, path.name
 
 
@@ -122,24 +142,10 @@ def test_commands_modules_and_files_of_contributing_are_there() -> None:
     )
 
 
-def test_scripts_that_the_measured_table_names_know_their_options() -> None:
-    scripts = re.findall(r"`(\w+\.py)((?: [^`]*)?)`", README)
+def test_scripts_that_the_benchmarks_name_have_their_options() -> None:
+    scripts = re.findall(r"`(\w+\.py)((?: [^`]*)?)`", BENCHMARKS)
     assert len(scripts) >= 10
     for script, words in scripts:
         source = (ROOT / "benchmarks" / script).read_text("utf-8")
         for option in re.findall(r"--[\w-]+", words):
             assert f'"{option}"' in source, (script, option)
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if ">>>" in path.read_text("utf-8")
-    ],
-)
-def test_docstring_examples_are_true(module: str) -> None:
-    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
-    assert result.attempted
-    assert not result.failed
