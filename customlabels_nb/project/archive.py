@@ -214,8 +214,9 @@ def _staged(into: Path) -> Iterator[Path]:
             (hidden / "project").mkdir()
             yield hidden / "project"
     except OSError as error:
-        reason = error.strerror or error
-        raise ProjectError(f"Cannot write to {str(into)!r}: {reason}. Nothing was unpacked.") from error
+        raise ProjectError(
+            f"Cannot write to {str(into)!r}: {error.strerror or error}. Nothing was unpacked."
+        ) from error
 
 
 def _about(archive: str) -> str:

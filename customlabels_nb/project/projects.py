@@ -169,10 +169,8 @@ def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
     --------
     >>> kitchens = cl.create_project("kitchens")
     >>> gardens = cl.create_project("gardens", task="boxes")
-    >>> cl.list_projects()[["name", "task"]]
-           name   task
-    0   gardens  boxes
-    1  kitchens   None
+    >>> cl.list_projects()["name"].tolist()
+    ['gardens', 'kitchens']
     """
     rows: list[dict[str, Any]] = []
     try:

@@ -36,7 +36,7 @@ class Snapshots:
 
     @property
     def list(self) -> pd.DataFrame:
-        """Table of snapshots, oldest first: name, created, who, split (null: both), and counts of images and annotations."""
+        """Table of snapshots, oldest first: name, created, who, split (null: both), images and annotations (counts)."""
         return self._store.snapshots()
 
     def take(self, name: str, split: str | None = None) -> int:
