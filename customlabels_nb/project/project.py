@@ -417,15 +417,14 @@ class Project:
         Examples
         --------
         >>> entry = {
-        ...     "source-ref": photo,
+        ...     "source-ref": project.train_set.images["image"].iloc[0],
         ...     "room": 0,
         ...     "room-metadata": {
-        ...         "class-name": "bedroom", "confidence": 1, "human-annotated": "yes",
+        ...         "class-name": "garden", "confidence": 1, "human-annotated": "yes",
         ...         "creation-date": "2026-01-01T00:00:00", "type": "groundtruth/image-classification",
         ...     },
         ... }
-        >>> project = cl.create_project("kitchens", task="single-label")
-        >>> project.update_entries("train", [entry], progress=False).added
+        >>> project.update_entries("train", [entry], progress=False).updated
         1
         """
         action = self._action("update entries", note)
@@ -998,6 +997,7 @@ class Project:
 
         Examples
         --------
+        >>> project = cl.create_project("kitchens")
         >>> project.delete(confirm=True)
         >>> project.root.exists()
         False
@@ -1013,6 +1013,7 @@ class Project:
 
         Examples
         --------
+        >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
         for model in self._models.values():
